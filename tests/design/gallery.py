@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import segno
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -44,7 +45,9 @@ def page() -> str:
     """The page of all components, complete in itself."""
     frame = Frame(_as_data, home="#", public_url="https://tin.moha.gov.vn")
     environment = page_environment(FOLDER, frame)
-    return environment.get_template("gallery.html").render(colours=list(tokens("light")))
+    code = segno.make("https://zalo.me/bonoivu").svg_data_uri(border=2, light="white")
+    template = environment.get_template("gallery.html")
+    return template.render(colours=list(tokens("light")), code=code)
 
 
 def _as_data(asset: Asset) -> str:
@@ -74,7 +77,7 @@ async def _take_scheme(chromium: Any, scheme: str) -> dict[str, Image.Image]:
     found = {}
     for width, names in ((_WIDE_PX, _WIDE), (_USUAL_PX, markup().keys() - _WIDE)):
         tab = await chromium.new_page(
-            viewport={"width": width, "height": 5000},
+            viewport={"width": width, "height": 8000},
             color_scheme=scheme,
             device_scale_factor=_PICTURE_PX / width,
         )

@@ -15,6 +15,7 @@ TEXT = DOCUMENT.read_text("utf-8")
 ROW = re.compile(r'^\| (.*?) \| .+ \| <img src="images/design/([a-z_-]+)\.png"', re.MULTILINE)
 SHOWN = {picture: re.findall(r"`([^`]+)`", what) for what, picture in ROW.findall(TEXT)}
 """Macros, classes (with a dot) and templates that a row describes, by its picture."""
+COMPONENTS = ROOT / "design/styles/components.css"
 STYLES = assets.stylesheet().body.decode()
 HELPERS = {"fault", "described", "hint_line", "optional"}
 """Macros that others use."""
@@ -29,6 +30,13 @@ def test_every_macro_is_described_with_a_picture():
     source = (ROOT / "design/templates/components.html").read_text("utf-8")
     macros = {macro.name for macro in Environment().parse(source).find_all(nodes.Macro)}
     assert macros - {name for names in SHOWN.values() for name in names} == set()
+
+
+def test_every_class_of_a_component_is_in_a_picture():
+    rules = re.sub(r"/\*.*?\*/", "", COMPONENTS.read_text("utf-8"), flags=re.DOTALL)
+    styled = set(re.findall(r"\.([a-z][a-z-]*)", "".join(re.findall(r"([^{}]+)\{", rules))))
+    shown = " ".join(re.findall(r'class="([^"]*)"', gallery.page()))
+    assert styled - set(shown.split()) == set()
 
 
 def test_every_picture_is_in_the_document_and_shows_todays_markup():
