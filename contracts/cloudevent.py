@@ -83,7 +83,7 @@ class CloudEvent(Contract):
     id: Attribute
     """Your own name of the event; with `source` it makes a repeat harmless."""
     source: UriReference
-    """`/units/` and the id of your unit, with or without a system of yours behind it."""
+    """`/units/` and the id of your unit, or a URI reference of yours that names no unit."""
     type: Attribute
     """What happened; the types are in `GET /v1/vocabulary`."""
     subject: Attribute | None = None

@@ -51,7 +51,7 @@ from consumers.status.findings import Facts, find
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts import keys
-from contracts.base.times import utc_now
+from contracts.base.times import utc_now, utc_time
 from contracts.delivery import ChannelName
 from contracts.records import EventRecord
 from contracts.subjects import ConsumerSpec, StreamSpec
@@ -131,9 +131,16 @@ class Node:
         """Streams and buckets that fill up, if this process monitors them."""
         return self.capacity.filling_streams if "capacity" in vars(self) else {}
 
-    def findings(self, failing: dict[str, str]) -> list[dict[str, str]]:
-        """The findings of `loa status`, as far as this process has their facts, by their codes."""
-        return [finding.to_code() for finding in find(self.facts(failing))]
+    def findings(self, failing: dict[str, str]) -> dict[str, Any]:
+        """The findings of `loa status`, as far as this process has their facts, by their codes.
+
+        `findings_read`: when the facts of the bus were read, if they were.
+        """
+        read_at = self.status_monitor.read_at if self.status_monitor else 0.0
+        return {
+            "findings": [finding.to_code() for finding in find(self.facts(failing))],
+            "findings_read": utc_time(round(read_at)).isoformat() if read_at else "",
+        }
 
     def facts(self, failing: Mapping[str, str]) -> Facts:
         """The facts that this process has, with the checks that fail now."""

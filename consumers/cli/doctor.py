@@ -167,8 +167,13 @@ class Surroundings:
             yield finding
 
     async def mail(self) -> AsyncIterator[DoctorFinding]:
-        if not read_settings(EmailSettings).host:
+        email = read_settings(EmailSettings)
+        other = await _other_destination(email)
+        if other:
+            yield new_finding("mail_other_settings", to=describe_place(other.to))
+        elif not email.host:
             yield new_finding("mail_no_relay")
+        if not email.host:
             return
         async for one in examine_mail("", None):
             texts = one.localized()
@@ -313,12 +318,18 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     relay = describe_relays(email) if email.host else ""
     code = "settings_judged" if relay else "no_relay_judged"
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
-    destination = await _worker_destination()
-    if destination and relay != ("" if destination.stand_in else destination.to):
-        texts.append(field_error("settings", "settings_differ", to=describe_place(destination.to)))
+    if other := await _other_destination(email):
+        texts.append(field_error("settings", "settings_differ", to=describe_place(other.to)))
     if settings.units_share_password:
         texts.append(field_error("bus", "units_share_password"))
     return texts
+
+
+async def _other_destination(email: EmailSettings) -> Destination | None:
+    """The destination of mail as its worker has published it, if it is not that of *email*."""
+    found = await _worker_destination()
+    relay = describe_relays(email) if email.host else ""
+    return found if found and relay != ("" if found.stand_in else found.to) else None
 
 
 async def _worker_destination() -> Destination | None:

@@ -63,7 +63,10 @@ _SEVERITIES = {
     ("loa status", "loa status --json"),
 )
 def status(as_json: output.Json = False) -> None:
-    """Show problems, their start, cause and remedy; then the backlog in each channel's lanes."""
+    """Show problems, their start, cause and remedy; then the backlog in each channel's lanes.
+
+    A lane in which nothing waits is left out, but for --json.
+    """
     settings = read_settings(LoaSettings)
     try:
         report = output.run_on_any_bus(lambda bus, own: StatusLoader(settings, bus, own).load())
@@ -72,7 +75,7 @@ def status(as_json: output.Json = False) -> None:
         raise
     if settings.units_share_password:
         output.print_errors([field_error("bus", "units_share_password")])
-    output.print_answer(report, as_json, lambda: _print_report(report))
+    output.print_answer(report, as_json, lambda: print_report(report))
     if any(finding.severity is Severity.ACT for finding in report.findings):
         raise typer.Exit(output.EXIT_NEEDS_PERSON)
 
@@ -166,7 +169,7 @@ def _print_disks(settings: LoaSettings) -> None:
         print_bilingual(*finding_texts(finding), err=True)
 
 
-def _print_report(report: StatusReport) -> None:
+def print_report(report: StatusReport) -> None:
     needs = sum(finding.severity is Severity.ACT for finding in report.findings)
     code = "status_needs_person" if needs else "status_well"
     output.print_field_texts(field_error("loa", code, count=needs))
@@ -184,8 +187,19 @@ def _print_report(report: StatusReport) -> None:
         (name, channel.paused, lane_breaker(name, channel, lane), lane, *lane_cells(status))
         for name, channel in report.channels.items()
         for lane, status in channel.lanes.items()
+        if not is_idle(name, channel, lane)
     ]
-    output.print_table(columns, rows)
+    if rows:
+        output.print_table(columns, rows)
+    else:
+        output.print_field_texts(field_error("lanes", "nothing_waits"))
+
+
+def is_idle(name: ChannelName, channel: ChannelStatus, lane: Lane) -> bool:
+    """Whether *lane* is open and nothing waits in it."""
+    status = channel.lanes[lane]
+    is_open = lane_breaker(name, channel, lane) is BreakerState.CLOSED and not channel.paused
+    return is_open and not (status.backlog or status.per_s)
 
 
 def lane_breaker(name: ChannelName, channel: ChannelStatus, lane: Lane) -> BreakerState:

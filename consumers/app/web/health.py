@@ -16,8 +16,9 @@ from consumers.operations.capacity import ERROR_PERCENT
 HealthCheck = Callable[[], Awaitable[str | None]]
 """A check: the problem it finds, or None."""
 Report = Callable[[], Awaitable[dict[str, Any]]]
-FindingReport = Callable[[dict[str, str]], list[dict[str, str]]]
-"""The findings of `loa status` without their texts, given the checks that fail now."""
+FindingReport = Callable[[dict[str, str]], dict[str, Any]]
+"""The findings of `loa status` without their texts, given the checks that fail now, and when the
+facts of the bus behind them were read."""
 
 
 _CHECK_TIMEOUT_S = 3.0
@@ -36,7 +37,7 @@ def health_app(
     damaged: Report = _no_report,
     log_losses: Callable[[], dict[str, int]] = dict,
     failing_channels: Callable[[], dict[str, str]] = dict,
-    findings: FindingReport = lambda _: [],
+    findings: FindingReport = lambda _: {},
 ) -> ASGIApp:
     """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
 
@@ -60,10 +61,10 @@ def health_app(
 
 
 def _answer(
-    failing: dict[str, str], reports: dict[str, dict[str, Any]], found: list[dict[str, str]]
+    failing: dict[str, str], reports: dict[str, dict[str, Any]], found: dict[str, Any]
 ) -> JSONResponse:
     status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
-    told = {name: value for name, value in {**reports, "findings": found}.items() if value}
+    told = {name: value for name, value in {**reports, **found}.items() if value}
     return JSONResponse({"status": status, "failing": failing, **told}, 503 if failing else 200)
 
 

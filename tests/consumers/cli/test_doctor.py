@@ -60,6 +60,20 @@ async def test_a_worker_with_the_same_relay_is_not_mentioned(bus, loa, host, wor
     assert len(told(run)) == 2
 
 
+@pytest.mark.parametrize("host", ["", "other.example"])
+async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus, loa, host):
+    async def mail(**variables) -> list[dict[str, str]]:
+        found = json_output(await loa("doctor", "--json", **HERE | variables))
+        return [one for one in found if one["check"] == "mail"]
+
+    assert (await mail())[0]["code"] == "mail_no_relay"
+    await destinations.write_destination(bus, ChannelName.EMAIL, Destination(to=RELAY))
+    first, *others = await mail(LOA_EMAIL_HOST=host)
+    assert first["code"] == "mail_other_settings" and RELAY in first["message"]
+    assert bool(others) == bool(host)
+    assert "mail_no_relay" not in {one["code"] for one in others}
+
+
 async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loa = InProcessCli(HERE | {"LOA_DATA_DIR": str(tmp_path), "LOA_NATS_URL": AWAY})

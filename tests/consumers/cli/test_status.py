@@ -14,9 +14,10 @@ from consumers.app.settings import LoaSettings
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
-from consumers.cli.status import canary_line, destination_lines
+from consumers.cli.status import canary_line, destination_lines, print_report
 from consumers.status.reader import StatusReader
-from contracts.delivery import ChannelName
+from consumers.status.report import ChannelStatus, LaneStatus, StatusReport
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
@@ -174,3 +175,19 @@ def test_where_output_goes_is_told_from_the_senders_settings(changes, channel, w
     to, is_stand_in = CHANNELS[channel].load_parts().destination(a_node(**changes))
     assert (words in to, is_stand_in) == (True, stand_in)
     assert "ai-do" not in to and "bi-mat" not in to
+
+
+def test_the_table_has_the_lanes_that_something_waits_in_or_that_are_shut(capsys):
+    lanes = {lane: LaneStatus() for lane in Lane}
+    channels = {name: ChannelStatus(paused=False, lanes=dict(lanes)) for name in ChannelName}
+    report = StatusReport(channels=channels)
+    print_report(report)
+    well = capsys.readouterr().out
+    assert "nothing waits" in well and "không có gì đang chờ" in well and "backlog" not in well
+    channels[EMAIL].lanes[Lane.BULK] = LaneStatus(backlog=7)
+    channels[ZALO].paused = True
+    print_report(report)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " closed " in line]
+    assert [(row[0], row[3]) for row in rows] == [
+        ("email", "bulk"), *(("zalo", lane) for lane in Lane)
+    ]  # fmt: skip

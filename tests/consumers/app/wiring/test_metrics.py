@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from datetime import datetime
 from types import SimpleNamespace
 
 import httpx2
@@ -11,6 +12,7 @@ from prometheus_client.utils import floatToGoString
 from consumers.app.web import health
 from consumers.app.web.health import health_app
 from consumers.app.wiring import metrics
+from contracts.base.times import utc_time
 from contracts.errors import Invalid
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -19,7 +21,8 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 @pytest.fixture
 async def scrape(node):
     """Asks the operator's port of a process without services for a path."""
-    node.web_apps.add(health_app(node.checks), "livez", "readyz")
+    app = health_app(node.checks, findings=node.findings)
+    node.web_apps.add(app, "livez", "readyz")
     await metrics.serve_metrics(node)
     async with httpx2.AsyncClient(base_url=node.addresses["metrics"]) as prometheus:
         yield prometheus.get
@@ -55,6 +58,13 @@ async def test_a_scrape_tells_of_facts_where_they_are_read_and_keeps_them_withou
     monkeypatch.setattr(metrics, "_TIMEOUT_S", 0.2)
     page = (await scrape("/metrics")).text
     assert "loa_dead_letters 0.0\n" in page and "loa_bus_connected 0.0\n" in page
+
+
+async def test_readyz_says_when_the_facts_of_its_findings_were_read(node, scrape):
+    assert "findings_read" not in (await scrape("/readyz")).json()
+    await node.status.refresh()
+    read = datetime.fromisoformat((await scrape("/readyz")).json()["findings_read"])
+    assert read == utc_time(round(node.status_monitor.read_at))
 
 
 async def test_a_first_reading_that_fails_tells_what_is_wrong_and_calls_nothing_well(node, scrape):
