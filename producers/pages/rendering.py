@@ -109,9 +109,9 @@ class Renderer:
 
 
 def _format_span(days: int) -> str:
-    """A span in words: years where they come out even."""
+    """A span in words that no line splits: years where they come out even."""
     years, rest = divmod(days, _DAYS_PER_YEAR)
-    return f"{days} ngày" if rest or not years else f"{years} năm"
+    return f"{days}\N{NO-BREAK SPACE}ngày" if rest or not years else f"{years}\N{NO-BREAK SPACE}năm"
 
 
 def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:

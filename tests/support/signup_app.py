@@ -220,7 +220,8 @@ async def press_button(
 
 def main_part(answer: httpx2.Response) -> str:
     """Return a page without the head and foot of the whole site, as text."""
-    return unescape(answer.text.partition("<main")[2].partition("</main>")[0])
+    shown = answer.text.partition("<main")[2].partition("</main>")[0]
+    return unescape(shown).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def heading(answer: httpx2.Response) -> str:

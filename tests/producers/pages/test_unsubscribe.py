@@ -57,7 +57,7 @@ async def test_who_has_left_is_told_so_and_offered_no_button_again(signup_app, b
 
 def promised(page):
     """What a page says is kept of a reader who has left."""
-    return [name for name, text in KEPT.items() if text in page.text]
+    return [name for name, text in KEPT.items() if text in main_part(page)]
 
 
 async def a_reader(app, name, folder):

@@ -118,4 +118,4 @@ async def test_an_erasure_says_whose_data_and_what_else_goes_and_what_stays(sign
 def test_the_span_is_that_of_the_ministry(days, said):
     pages = Renderer("", DEFAULT, facts=PageFacts(kept_days=days))
     page = pages.message_page("left_before", kept=RetainedData.CONSENT).body.decode()
-    assert f"sau {said} " in page
+    assert "sau " + said.replace(" ", "\N{NO-BREAK SPACE}") in page
