@@ -18,14 +18,14 @@ from channels.portal.search.snippets import (
     make_snippet,
     phrases_only,
 )
-from channels.portal.search.suggestions import nearest_topics
+from channels.portal.search.suggestions import listings_named, nearest_topics
 
 PAGE_SIZE = 20
 """Results per page."""
 NEWEST_SHOWN = 5
 """Newest items offered before a search."""
-_FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
-_FIELDS = ("q", "xep", *_FILTER_FIELDS)
+_FILTER_FIELDS = ("xep", "chu-de", "don-vi", "doi-tuong", "tu", "den")
+_FIELDS = ("q", *_FILTER_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ class SearchPage:
             hits=[self._hit(document, view) for document in results.documents],
             options=_filter_options(self._site, query),
             narrowed=any(params[name] for name in _FILTER_FIELDS),
+            named=self._named_listings(query),
             wrong=view.error,
             closed=view.is_unavailable,
             full=view.is_busy,
@@ -108,6 +109,11 @@ class SearchPage:
         return nearest_topics(view.query.words, known) or [
             id for id in TEXTS["blocks"] if id in known
         ]
+
+    def _named_listings(self, query: SearchQuery) -> list[str]:
+        """Topics and units with all words of the query in their names."""
+        known = (*self._site.topics(), *self._site.units())
+        return listings_named({slug: self._site.slug_name(slug) for slug in known}, query.words)
 
     def _hit(self, document: SearchDocument, view: SearchView) -> _SearchHit:
         facts, words = document.facts, view.query.words

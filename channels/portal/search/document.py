@@ -11,7 +11,7 @@ from channels.portal.search.index import DocumentFacts, SearchDocument
 from channels.portal.search.query import EVERY_AUDIENCE
 from contracts.text import nfc
 
-DOCUMENT_VERSION = 2
+DOCUMENT_VERSION = 3
 """To be raised when the same item is indexed differently; every search index is then rebuilt."""
 _SEPARATOR = " · "
 """Separator of the parts, so that a snippet does not read like one sentence."""
@@ -26,7 +26,7 @@ def build_document(item: Item, site: Site) -> SearchDocument:
     more = [file.title for file in publication.attachments]
     more += [link.title for link in publication.links]
     other_topics = [slug for slug in site.listing_slugs(publication) if slug in site.topics()]
-    parts = (publication.summary, _body_text(item.body), *more, publication.author)
+    parts = (item.lead, _body_text(item.body), *more, publication.author)
     return SearchDocument(
         content_id=publication.content_id,
         published_us=to_microseconds(item.published),
@@ -39,6 +39,7 @@ def build_document(item: Item, site: Site) -> SearchDocument:
             corrected=item.correction.at.isoformat() if item.correction else "",
             shelves=tuple(topic for topic in other_topics if topic != publication.topic),
             audiences=publication.audiences or (EVERY_AUDIENCE,),
+            names=_SEPARATOR.join((item.topic, item.unit)),
         ),
         text=nfc(_SEPARATOR.join(filter(None, parts))),
     )

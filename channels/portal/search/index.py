@@ -60,6 +60,7 @@ class DocumentFacts:
     """Facts of an item in search results besides its text; times in ISO 8601 or empty.
 
     `shelves`: other topics whose listings have the item. `audiences`: EVERY_AUDIENCE for all.
+    `names`: those of topic and unit, found like words of the text.
     """
 
     title: str
@@ -70,6 +71,7 @@ class DocumentFacts:
     corrected: str = ""
     shelves: Sequence[str] = ()
     audiences: Sequence[str] = ()
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,8 @@ def open_search_index(path: Path) -> closing[SearchIndex]:
 
 def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:
     """The indexed columns of an item: its words, and its facets."""
-    normalized = [" ".join(WORD.findall(normalize_spelling(part))) for part in (facts.title, text)]
+    columns = facts.title, f"{text} {facts.names}"
+    normalized = [" ".join(WORD.findall(normalize_spelling(part))) for part in columns]
     facets = [("t", facts.topic), ("u", facts.unit), *(("t", id) for id in facts.shelves)]
     facets += [("a", id) for id in facts.audiences]
     tokens = (facet_token(kind, id) for kind, id in facets)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from channels.portal.search.query import SearchQuery
 
-_QUERIES_MAX, _TOPICS_MAX = 3, 5
+_QUERIES_MAX, _TOPICS_MAX, _NAMED_MAX = 3, 5, 3
 """Suggested queries and topics. Each query was tried: twelve words make 13 at most."""
 
 
@@ -35,9 +35,17 @@ def queries_that_find(
 def nearest_topics(words: tuple[str, ...], names: Mapping[str, str]) -> list[str]:
     """Ids of the topics whose names share most words with the query; none without a shared word."""
     asked = set(map(strip_marks, words))
-    shared = {
-        topic: len(asked & set(WORD.findall(strip_marks(normalize_spelling(name)))))
-        for topic, name in names.items()
-    }
+    shared = {topic: len(asked & _bare_words(name)) for topic, name in names.items()}
     near = [topic for topic, count in shared.items() if count]
     return sorted(near, key=lambda topic: -shared[topic])[:_TOPICS_MAX]
+
+
+def listings_named(names: Mapping[str, str], words: tuple[str, ...]) -> list[str]:
+    """Ids of the listings whose names have all *words*, of which one alone says too little."""
+    asked = set(map(strip_marks, words))
+    found = [slug for slug, name in names.items() if asked <= _bare_words(name)]
+    return found[:_NAMED_MAX] if len(words) > 1 else []
+
+
+def _bare_words(name: str) -> set[str]:
+    return set(WORD.findall(strip_marks(normalize_spelling(name))))

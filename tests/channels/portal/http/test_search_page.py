@@ -146,10 +146,10 @@ async def test_the_form_keeps_what_was_filled_in(client):
 
 
 NAMES = {
-    "q": "Từ khóa",
+    "q": "Tìm tin",
     "chu-de": "Chủ đề",
     "don-vi": "Đơn vị cung cấp",
-    "doi-tuong": "Đối tượng",
+    "doi-tuong": "Dành cho",
     "tu": "Từ ngày",
     "den": "Đến ngày",
 }
@@ -200,10 +200,22 @@ async def test_a_unit_is_found_by_a_former_id_and_the_box_shows_todays(tmp_path)
     assert page.cssselect("#don-vi option[selected]")[0].get("value") == present
 
 
-async def test_the_order_is_chosen_without_unfolding_anything(client):
+async def test_the_order_stands_in_the_fold_which_is_open_once_it_was_chosen(client):
     page = await asked(client, q="nghi", xep="moi")
-    assert page.cssselect("#xep option[selected]")[0].get("value") == "moi"
-    assert not page.cssselect("details #xep, details[open]")
+    assert page.cssselect("details[open] #xep option[selected]")[0].get("value") == "moi"
+    assert not (await asked(client, q="nghi")).cssselect("details[open]")
+
+
+async def test_the_names_of_topics_and_units_lead_to_them(client):
+    page = await asked(client, q="viec lam")
+    links = page.xpath("//p[starts-with(., 'Xem cả mục')]/a/@href")
+    assert links == ["/muc/viec-lam/", "/muc/cuc-viec-lam/"]
+    assert not (await asked(client, q="viec")).xpath("//p[starts-with(., 'Xem cả mục')]")
+
+
+async def test_the_hint_makes_room_for_results(client):
+    assert "“nghỉ tết”" in text_of((await asked(client)).cssselect("#goi-y")[0])
+    assert not (await asked(client, q="nghi")).cssselect("#goi-y")
 
 
 async def test_nothing_found_says_what_to_try(client):

@@ -68,6 +68,13 @@ def test_an_audience_finds_its_items_and_those_for_everybody(tmp_path):
     assert {*found(tmp_path, "", **{"doi-tuong": "can-bo"})} == {"tin-0"}
 
 
+def test_an_item_is_found_by_the_names_of_its_topic_and_unit_which_no_snippet_repeats(tmp_path):
+    publish(tmp_path, a_publication(), numbered_publication(2, topic="viec-lam", body="Nội dung."))
+    assert found(tmp_path, "viec lam") == ["tin-2"]
+    assert len(found(tmp_path, "văn phòng bộ")) == 2
+    assert not any("Văn phòng" in paper.text for paper in papers(tmp_path, "văn phòng bộ"))
+
+
 def test_parts_of_an_item_do_not_run_into_each_other(tmp_path):
     link = {"title": "Toàn văn", "url": "https://vanban.example/1"}
     publish(tmp_path, a_publication(body="chân trang", links=[link], author="Phòng Tin"))
