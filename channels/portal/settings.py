@@ -4,7 +4,7 @@ from pydantic import Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.fetch.url_policy import parse_policy
-from channels.portal.model.public_channels import DEFAULT_CHANNELS, load_channels
+from channels.portal.model.public_channels import DEFAULT_CHANNELS, list_updated, load_channels
 from channels.portal.model.site import Site
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteIdentity
@@ -32,4 +32,4 @@ class PortalSettings(BaseSettings):
         """Build the site at *public_url*. Raises OSError, Unreadable or Invalid."""
         own = self.channels_file.read_text("utf-8") if self.channels_file else ""
         channels = load_channels(own) if own else DEFAULT_CHANNELS
-        return Site(public_url, vocabulary, self.hub, channels, identity)
+        return Site(public_url, vocabulary, self.hub, channels, identity, list_updated(own))

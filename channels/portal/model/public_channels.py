@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,7 @@ class PublicChannel(Contract):
 
 
 class _RawList(Contract):
+    updated: date | None = None
     channels: dict[TopicId, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -49,8 +51,8 @@ def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
     Raises Unreadable or Invalid, naming the setting, the entry and the key.
     """
     try:
-        entries = _entries(_SHIPPED_TOML)
-        for name, fields in _entries(own_toml).items():
+        entries = dict(_parse(_SHIPPED_TOML).channels)
+        for name, fields in _parse(own_toml).channels.items():
             entries[name] = entries.get(name, {}) | fields
         channels = _ChannelList.model_validate({"channels": entries}).channels.values()
     except tomllib.TOMLDecodeError as error:
@@ -60,20 +62,28 @@ def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
     return tuple(channel for channel in channels if channel.shown)
 
 
+def list_updated(own_toml: str = "") -> date | None:
+    """The day on which the list was last changed, as *own_toml* or else the shipped list says.
+
+    An operator's list without a day has none. Raises as `load_channels`.
+    """
+    return _parse(own_toml or _SHIPPED_TOML).updated
+
+
 def tel_uri(phone: str) -> str:
     """The `tel:` URI of a phone number (RFC 3966)."""
     return "tel:" + re.sub("[^0-9+]", "", phone)
 
 
-def _entries(text: str) -> dict[str, dict[str, Any]]:
+def _parse(text: str) -> _RawList:
     document = tomllib.loads(text)
-    entries = _RawList.model_validate(document).channels
+    parsed = _RawList.model_validate(document)
     unknown = [*_unknown_keys("", document, _RawList)]
-    for name, fields in entries.items():
+    for name, fields in parsed.channels.items():
         unknown += _unknown_keys(f"channels.{name}", fields, PublicChannel)
     if unknown:
         raise Invalid(*unknown)
-    return entries
+    return parsed
 
 
 def _unknown_keys(where: str, fields: Iterable[str], kind: type[Contract]) -> Iterator[FieldError]:
@@ -85,3 +95,4 @@ def _unknown_keys(where: str, fields: Iterable[str], kind: type[Contract]) -> It
 
 _SHIPPED_TOML = (Path(__file__).parent / "channels.toml").read_text("utf-8")
 DEFAULT_CHANNELS = load_channels()
+DEFAULT_UPDATED = list_updated()

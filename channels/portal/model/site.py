@@ -1,12 +1,12 @@
 """Addresses and names of the portal's items and listings."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from urllib.parse import urlsplit
 
 from channels.portal.model.history import last_change
 from channels.portal.model.public_channels import DEFAULT_CHANNELS as CHANNELS
-from channels.portal.model.public_channels import PublicChannel
+from channels.portal.model.public_channels import DEFAULT_UPDATED, PublicChannel
 from channels.portal.model.texts import catalog_text
 from contracts.publication import Publication
 from contracts.text.moments import VIETNAM
@@ -34,6 +34,8 @@ class Site:
     """The channels listed at `/kenh/`."""
     identity: SiteIdentity = field(default_factory=SiteIdentity)
     """What head and foot of the pages say of the ministry."""
+    channels_updated: date | None = DEFAULT_UPDATED
+    """When the list of channels was last changed; None if its operator does not say."""
 
     @property
     def path_prefix(self) -> str:

@@ -1,5 +1,7 @@
 """The public list of the ministry's channels: shipped entries and an operator's overrides."""
 
+from datetime import date
+
 import pytest
 from lxml.html import fromstring
 
@@ -31,7 +33,10 @@ shown = false
 
 def test_the_shipped_list_leaves_out_what_has_no_address_yet():
     names = [one.name for one in DEFAULT_CHANNELS]
-    assert names[0] == "Cổng Thông tin điện tử Bộ Nội vụ"
+    assert names[:2] == [
+        "Kênh thông tin, tuyên truyền của Bộ Nội vụ",
+        "Cổng Thông tin điện tử Bộ Nội vụ",
+    ]
     assert not any("Zalo" in name for name in names)
 
 
@@ -75,7 +80,9 @@ def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):
     unified, others = listing.xpath("//main//section")
     assert "Cổng Dịch vụ công quốc gia" in text_of(unified) and "VNeID" in text_of(unified)
     assert "Tin qua thư điện tử" in text_of(others)
-    assert listing.xpath("//main//a/@href")[0] == "https://moha.gov.vn"
+    assert listing.xpath("//main//a/@href")[:2] == ["/", "https://moha.gov.vn"]
+    assert f"điện tử: {PUBLIC_URL}/" in text_of(unified.find_class("facts")[0])
+    assert "Danh sách cập nhật ngày 29/11/2026." in text_of(listing.find(".//main"))
 
 
 def test_the_setting_names_the_file(tmp_path):
@@ -84,3 +91,8 @@ def test_the_setting_names_the_file(tmp_path):
     settings = PortalSettings.model_construct(hub="", channels_file=own)
     site = settings.build_site(PUBLIC_URL, WORDS, SiteIdentity())
     assert "Tổng đài hỗ trợ" in [one.name for one in site.channels]
+    assert site.channels_updated is None
+    own.write_text(f"updated = 2027-01-02\n{OWN}", "utf-8")
+    assert settings.build_site(PUBLIC_URL, WORDS, SiteIdentity()).channels_updated == date(
+        2027, 1, 2
+    )
