@@ -18,7 +18,7 @@ FACES = {
 }
 """Folders of pages, and the frame that each of them fills."""
 WITHOUT_FRAME = {"macros.html", "forms.html", "shown.html", "entry.html", "line.html", "story.html"}
-WITHOUT_FRAME |= {"unit_rules.html"}
+WITHOUT_FRAME |= {"unit_rules.html", "change.html"}
 """Pieces of pages."""
 _LEAST_DECLARATIONS = 3
 """Blocks with fewer are too small to be called a copy."""

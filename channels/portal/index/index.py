@@ -16,6 +16,7 @@ from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, parse_page_set
+from channels.portal.model.site import CORRECTIONS_SLUG
 from channels.portal.model.urgent import BAND_MAX, urgent_until
 from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
@@ -61,6 +62,7 @@ SELECT content_id, json_extract(publication, '$.title'), json_extract(publicatio
     shelf.published
 FROM shelf JOIN item USING (content_id)
 WHERE slug = ?1 AND shelf.published <= ?2 AND (shelf.published, content_id) < (?2, ?3) AND listed
+    AND json_extract(publication, '$.action') != 'withdrawn'
 ORDER BY shelf.published DESC, content_id DESC LIMIT ?4
 """
 _MARK_NEWER_SQL = """
@@ -210,8 +212,8 @@ class PortalIndex(Listings):
     ) -> set[PageSet]:
         """Store *publication* to be shown; return the page sets that are stale because of it.
 
-        Pages of the listings *slugs* name the item. Feeds keep it in every former listing: those
-        stored already and *former_slugs*.
+        Pages of *slugs* name the item, as far as `_listed_slugs` says. Feeds keep it in every
+        former listing: those stored already and *former_slugs*.
         """
         content_id = publication.content_id
         self._mark_newer(content_id)
@@ -223,14 +225,20 @@ class PortalIndex(Listings):
         self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
         feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
         entries = list(listing_entries(publication, feed_slugs))
-        listed_slugs = slugs if publication.action != "withdrawn" else ()
-        touched = self.move_item(content_id, entries, listed_slugs)
+        touched = self.move_item(content_id, entries, _listed_slugs(publication, slugs))
         if self.knows_urgent:
             self._put_urgent(publication)
         self._mark_newer(content_id)
         self._want_cover(publication)
         self.mark_stale(touched)
         return touched
+
+    def list_withdrawals(self) -> int:
+        """List withdrawn items among corrections, where an earlier Loa left them out."""
+        sql = "UPDATE shelf SET listed = 1 WHERE slug = ? AND NOT listed"
+        count = self._db.execute(sql, (CORRECTIONS_SLUG,)).rowcount
+        self._db.execute("UPDATE month SET listed = items WHERE slug = ?", (CORRECTIONS_SLUG,))
+        return count
 
     def related_items(self, content_id: str) -> list[RelatedItem]:
         """The items that appeared last before this one in its topic, newest first."""
@@ -433,6 +441,12 @@ class PortalIndex(Listings):
     def mark_announced(self, slug: str, change_count: int) -> None:
         """Mark a feed as announced, unless it has changed again since."""
         self._db.execute("DELETE FROM untold WHERE slug = ? AND turn = ?", (slug, change_count))
+
+
+def _listed_slugs(publication: Publication, slugs: Sequence[str]) -> Sequence[str]:
+    """Those of *slugs* whose pages name the item: of a withdrawn one only that of corrections."""
+    withdrawn = publication.action == "withdrawn"
+    return [slug for slug in slugs if slug == CORRECTIONS_SLUG] if withdrawn else slugs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """An item: a publication with its address, its body as HTML, and names in place of ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from textwrap import shorten
@@ -12,12 +13,13 @@ from channels.portal.model.cover import CoverPicture
 from channels.portal.model.history import (
     HistoryEntry,
     Reinstatement,
+    last_change,
     last_correction,
     last_reinstatement,
 )
 from channels.portal.model.site import Site
-from channels.portal.model.texts import catalog_text
-from contracts.content import Cover
+from channels.portal.model.texts import TEXTS, catalog_text
+from contracts.content import Cover, Link
 from contracts.publication import Publication
 
 _EXCERPT_LENGTH = 300
@@ -47,6 +49,11 @@ class Item:
     def correction(self) -> HistoryEntry | None:
         """The last correction, also when a later revision followed."""
         return last_correction(self.publication)
+
+    @property
+    def change(self) -> HistoryEntry | None:
+        """The last correction or withdrawal, by which lists of changes order the item."""
+        return last_change(self.publication)
 
     @property
     def returned(self) -> Reinstatement | None:
@@ -102,10 +109,46 @@ class Item:
         return catalog_text("item", self.publication.action, title=self.publication.title)
 
     @property
+    def change_headline(self) -> str:
+        """The title in lists of changes, which also says what the last change was."""
+        kind = self.change.action if self.change else self.publication.action
+        has_returned = kind == "withdrawn" and not self.withdrawn
+        text = "returned" if has_returned else kind
+        return catalog_text("item", text, title=self.publication.title)
+
+    @property
+    def lead(self) -> str:
+        """The summary, unless the body begins with it."""
+        summary = self.publication.summary
+        first = self.body.partition("</p>")[0].striptags()
+        return "" if first.startswith(" ".join(summary.split())) else summary
+
+    @property
+    def readers(self) -> str:
+        """The audiences as one phrase; empty without any, which is for all readers."""
+        first, *others = self.audiences or ("",)
+        return ", ".join((first, *map(_in_sentence, others)))
+
+    @property
+    def documents(self) -> Sequence[Link]:
+        """Those links that lead to legal or administrative documents, as their titles say."""
+        kinds = tuple(TEXTS["item"]["documents"])
+        return [link for link in self.publication.links if link.title.startswith(kinds)]
+
+    @property
+    def other_links(self) -> Sequence[Link]:
+        return [link for link in self.publication.links if link not in self.documents]
+
+    @property
     def excerpt(self) -> str:
         """One line about the item: its summary, or the beginning of its body."""
         text = self.publication.summary or self.body.striptags() or self.publication.title
         return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
+
+
+def _in_sentence(name: str) -> str:
+    """*name* within a phrase: without its capital, unless it is an abbreviation."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
 
 
 def build_item(

@@ -76,12 +76,15 @@ class HtmlPages:
         self._environment.filters |= {**_FILTERS, "srcset": partial(_srcset, prefix)}
         self._environment.globals |= _globals(site)
 
-    def home(self, stories: Stories, used_slugs: Collection[str]) -> bytes:
+    def home(
+        self, stories: Stories, used_slugs: Collection[str], changes: Sequence[Item] = ()
+    ) -> bytes:
         """The home page, with those topics that are among *used_slugs*, the listings with items."""
         topics = [topic for topic in self._site.topics() if topic in used_slugs]
         topics = list(filter(self._site.is_subscribable, topics))
         blocks = [(slug, about) for slug, about in TEXTS["blocks"].items() if slug in used_slugs]
-        return self._page("home.html", here="home", stories=stories, topics=topics, blocks=blocks)
+        facts = {"stories": stories, "topics": topics, "blocks": blocks, "changes": changes}
+        return self._page("home.html", here="home", **facts)
 
     def item(self, item: Item, related: Sequence[RelatedItem]) -> bytes:
         """The item's page, or the notice that replaces it after a withdrawal."""
@@ -99,14 +102,20 @@ class HtmlPages:
         return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
     def month(
-        self, slug: str, month: str, lines: Sequence[Markup], adjacent: tuple[str, str]
+        self, slug: str, month: str, items: Sequence[Markup] | Stories, adjacent: tuple[str, str]
     ) -> bytes:
         """The page of a listing's month; *adjacent*: the months with items before and after."""
         facts = {"month": month, "older": adjacent[0], "newer": adjacent[1]}
-        return self._listing_page(slug, "month.html", lines=lines, **facts)
+        kind = "stories" if isinstance(items, Stories) else "lines"
+        return self._listing_page(
+            slug, "month.html", **{"lines": (), "stories": (), kind: items}, **facts
+        )
 
     def feed_overview(self, slugs: Sequence[str]) -> bytes:
-        groups = self._slugs_by_kind(slugs)
+        """The page of feeds, first those of corrections and of all items."""
+        first = [slug for slug in slugs if self._site.is_corrections(slug)]
+        (_, all_items), *groups = self._slugs_by_kind([slug for slug in slugs if slug not in first])
+        groups = [("all", [*first, *all_items]), *groups]
         return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
 
     def listing_overview(self, slugs: Sequence[str], used_slugs: Collection[str]) -> bytes:
@@ -131,7 +140,10 @@ class HtmlPages:
         return self._page("search.html", here="search", **values)
 
     def fragment(self, template: str, item: Item) -> str:
-        """The item in a feed (`entry`), in a list with summaries (`story`) or without (`line`)."""
+        """The item in a feed (`entry`), in a list with summaries (`story`) or without (`line`).
+
+        `change`: in a list of corrections and withdrawals.
+        """
         template = f"{template}.html"
         return self._environment.get_template(template).render(item=item).strip()
 

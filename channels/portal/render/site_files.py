@@ -7,7 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from markupsafe import Markup
 
@@ -18,7 +18,13 @@ from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item, build_item
 from channels.portal.model.months import from_microseconds, to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, archive_path
-from channels.portal.model.site import ALL_SLUG, DEFAULT_COVER_PATH, Site, item_path
+from channels.portal.model.site import (
+    ALL_SLUG,
+    CORRECTIONS_SLUG,
+    DEFAULT_COVER_PATH,
+    Site,
+    item_path,
+)
 from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
@@ -33,8 +39,11 @@ from contracts.publication import Publication
 from contracts.text.moments import VIETNAM
 from design.frame import design_hash
 
+T = TypeVar("T")
 _HOME_LIMIT = 12
 _LISTING_LIMIT = 30
+_HOME_CHANGES = 3
+"""The last corrections and withdrawals on the home page, if they are of one day."""
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
@@ -209,20 +218,27 @@ class SiteFiles:
             yield path, assemble_feed(kind, feed, fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._stories(page_set.slug, index, _LISTING_LIMIT)
+        if self.site.is_corrections(page_set.slug):
+            stories = self._changes(index.newest_items(page_set.slug, _LISTING_LIMIT), index)
+        else:
+            stories = self._stories(page_set.slug, index, _LISTING_LIMIT)
         months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
 
     def _month_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = tuple(index.month_items(page_set.slug, page_set.month))
-        # One piece for the template: a month may have thousands of lines.
-        lines = [Markup(self.lines(ids, index, index.change_state))] if ids else []  # noqa: S704
+        items: Stories | list[Markup] = []
+        if self.site.is_corrections(page_set.slug):
+            items = self._changes(ids, index)
+        elif ids:  # one piece for the template: a month may have thousands of lines
+            items = [Markup(self.lines(ids, index, index.change_state))]  # noqa: S704
         adjacent = index.adjacent_months(page_set.slug, page_set.month)
-        yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, adjacent)
+        yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, items, adjacent)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         stories = self._stories(ALL_SLUG, index, _HOME_LIMIT)
-        yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
+        changes = self._last_changes(index) if self.site.is_corrections(CORRECTIONS_SLUG) else []
+        yield page_set.paths[0], self._pages.home(stories, index.used_slugs(), changes)
 
     def _urgent_sheet(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         urgent = index.urgent_items(ALL_SLUG)
@@ -267,9 +283,22 @@ class SiteFiles:
         if texts:
             texts[0] = Markup(texts[0].replace(_LAZY, Markup(""), 1))  # noqa: S704 - seen at once
         published = index.published_at(slug, others)
-        days = groupby(zip(published, texts[len(urgent) :], strict=True), key=_vietnam_day)
-        grouped = [(day, [text for _, text in items]) for day, items in days]
-        return Stories(texts[: len(urgent)], grouped)
+        return Stories(texts[: len(urgent)], _by_day(published, texts[len(urgent) :]))
+
+    def _changes(self, ids: Sequence[str], index: PortalIndex) -> Stories:
+        """Corrected and withdrawn items, by the day of their last change."""
+        items = self._items_of(ids, index)
+        texts = [Markup(self._pages.fragment("change", item)) for item in items]  # noqa: S704
+        return Stories((), _by_day(index.published_at(CORRECTIONS_SLUG, ids), texts))
+
+    def _last_changes(self, index: PortalIndex) -> list[Item]:
+        """The last change and those of the same day, _HOME_CHANGES at most."""
+        ids = index.newest_items(CORRECTIONS_SLUG, _HOME_CHANGES)
+        days = _by_day(index.published_at(CORRECTIONS_SLUG, ids), self._items_of(ids, index))
+        return [*days[0][1]] if days else []
+
+    def _items_of(self, ids: Sequence[str], index: PortalIndex) -> list[Item]:
+        return [self._item(stored) for stored in map(index.find_item, ids) if stored]
 
     def _fragments_of(
         self, ids: Sequence[str], index: PortalIndex, names: Sequence[str]
@@ -310,7 +339,13 @@ class SiteFiles:
         return body.to_html(publication.body, self.site.item_url(publication.content_id))
 
 
-def _vietnam_day(row: tuple[int, Markup]) -> datetime:
+def _by_day(published: Sequence[int], shown: Sequence[T]) -> Sequence[tuple[datetime, Sequence[T]]]:
+    """What is shown by the day in Vietnam on which it appeared; *published*: microseconds."""
+    days = groupby(zip(published, shown, strict=True), key=_vietnam_day)
+    return [(day, [one for _, one in rows]) for day, rows in days]
+
+
+def _vietnam_day(row: tuple[int, object]) -> datetime:
     """Midnight of the day in Vietnam; *row* begins with microseconds."""
     at = from_microseconds(row[0]).astimezone(VIETNAM)
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -326,7 +361,7 @@ def _format_hash(site: Site) -> str:
     """A hash that changes whenever the same items would be rendered differently."""
     digest = sha256(f"{_FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
     digest.update("".join(channel.model_dump_json() for channel in site.channels).encode())
-    digest.update(site.identity.model_dump_json().encode())
+    digest.update(f"{site.identity.model_dump_json()} {site.channels_updated}".encode())
     digest.update(design_hash(site.identity).encode())
     digest.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATE_DIR, STATIC_DIR):

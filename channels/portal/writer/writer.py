@@ -26,7 +26,7 @@ from channels.portal.index.index import LAYOUT_VERSION, PortalIndex, StoredItem
 from channels.portal.model.history import merge_history
 from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet
-from channels.portal.model.site import Site
+from channels.portal.model.site import CORRECTIONS_SLUG, Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SearchSync
 from channels.portal.storage import index_swap
@@ -344,6 +344,8 @@ class PortalWriter:
     def _mark_all_stale(self, index: PortalIndex, has_pages: bool) -> None:
         """Mark all files: for a new folder at once, else archives and items when there is time."""
         index.set_metadata("edition", "")
+        if self.site.is_corrections(CORRECTIONS_SLUG) and (listed := index.list_withdrawals()):
+            log.info("portal_withdrawals_listed", items=listed)
         for page_set in list(self._site_files.all_page_sets(index)):
             is_historical = page_set.kind in (PageKind.ARCHIVE, PageKind.MONTH, PageKind.SITEMAP)
             index.mark_stale([page_set], stale_format=has_pages and is_historical)

@@ -72,14 +72,14 @@ def test_an_item_that_never_changed_says_when_it_came(tmp_path):
     document = shown(tmp_path, FIRST)
     assert facts(document)["Đăng lúc"] == "09:00 ngày 20/11/2026"
     assert not {"Cập nhật", "Đính chính", "Đăng lần đầu"} & facts(document).keys()
-    assert modified(document) == [] and "Cập nhật" not in byline(document)
+    assert modified(document) == [] and "cập nhật" not in byline(document)
 
 
 def test_an_update_says_when_it_came(tmp_path):
     document = shown(tmp_path, FIRST, position(2))
     assert facts(document)["Đăng lần đầu"] == "09:00 ngày 20/11/2026"
     assert facts(document)["Cập nhật"] == "10:00 ngày 20/11/2026"
-    assert byline(document).endswith("Cập nhật lúc 10:00 ngày 20/11/2026.")
+    assert byline(document).endswith("cập nhật lúc 10:00 ngày 20/11/2026.")
     assert modified(document) == ["2026-11-20T10:00:00+07:00"]
     assert notices(document) == []
 
@@ -132,11 +132,13 @@ def test_a_return_is_no_update(tmp_path):
 # --- where
 
 
-@pytest.mark.parametrize("last", [UPDATE, RETURN])
-def test_once_among_the_corrections_always_among_them(tmp_path, last):
+@pytest.mark.parametrize(
+    ("last", "kind"), [(UPDATE, "Đính chính"), (RETURN, "Đã gỡ, nay đăng lại")]
+)
+def test_once_among_the_corrections_always_among_them(tmp_path, last, kind):
     shown(tmp_path, *[one for one in ALL if one.revision <= last.revision])
     listed = page(tmp_path, "muc/dinh-chinh").find_class("stories")[0]
-    assert [text_of(title) for title in listed.iter("h3")] == [FIRST.title]
+    assert [text_of(title) for title in listed.iter("h3")] == [f"{kind}: {FIRST.title}"]
     assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/{ITEM}"]
 
 

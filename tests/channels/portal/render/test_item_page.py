@@ -84,8 +84,7 @@ def test_an_item_is_passed_on_by_a_plain_link_or_its_address(tmp_path):
     [link] = part.xpath(".//a/@href")
     assert urlsplit(link).hostname == "button-share.zalo.me"
     assert json.loads(b64decode(parse_qs(urlsplit(link).query)["d"][0])) == {"url": address}
-    [field] = part.xpath(".//input")
-    assert field.get("value") == address and field.get("readonly") is not None
+    assert text_of(part.find_class("address")[0]) == address
 
 
 def test_a_correction_leads_to_the_list_of_corrections(tmp_path):
@@ -102,6 +101,42 @@ def test_a_withdrawn_item_leads_to_its_topic_and_to_its_unit(tmp_path):
     publish(tmp_path, a_publication(), a_publication(action="withdrawn", **LATER))
     hrefs = page(tmp_path, f"tin/{a_publication().content_id}").xpath("//main//a/@href")
     assert hrefs == ["/muc/lich-nghi-le/", "/muc/van-phong-bo/", "/"]
+
+
+def test_the_notice_of_a_withdrawn_item_asks_not_to_use_it_and_leads_to_what_replaces_it(tmp_path):
+    reason = f"Đã được thay thế bằng {PUBLIC_URL}/tin/moi."
+    gone = a_publication(action="withdrawn", reason=reason, **LATER)
+    publish(tmp_path, a_publication(), gone, words=words_with("lich-nghi-le", "dinh-chinh"))
+    story = page(tmp_path, f"tin/{gone.content_id}").find_class("story")[0]
+    first, *_, last = story.find_class("notice")[0].iter("p")
+    assert text_of(first) == gone.title
+    assert text_of(last).startswith("Đề nghị không sử dụng, không chia sẻ, không viện dẫn")
+    assert story.xpath(".//a/@href")[0] == f"{PUBLIC_URL}/tin/moi"
+    assert "/muc/dinh-chinh/" in story.xpath(".//a/@href")
+
+
+def test_the_byline_names_the_correction_and_the_body_alone_says_what_the_summary_says(tmp_path):
+    summary = "Nghỉ từ 04/02 đến hết 10/02/2027."
+    same = {"summary": summary, "body": "**Nghỉ** từ 04/02 đến\nhết 10/02/2027.\n\nXem thêm."}
+    publish(tmp_path, a_publication(**same), a_publication(action="corrected", **LATER | same))
+    header = page(tmp_path, f"tin/{a_publication().content_id}").find_class("story")[0]
+    assert "đính chính lúc 09:00 ngày 23/11/2026" in text_of(header.find_class("facts")[0])
+    assert text_of(header).count("hết 10/02/2027.") == 1
+    publish(tmp_path, a_publication(content_id="khac", summary=summary, body="Toàn văn."))
+    assert text_of(page(tmp_path, "tin/khac").find_class("lead")[0]) == summary
+
+
+def test_documents_stand_above_the_text_and_other_links_below(tmp_path):
+    links = [
+        {"url": "https://moha.gov.vn/mot", "title": "Nghị định số 161/2026/NĐ-CP"},
+        {"url": "https://moha.gov.vn/hai", "title": "Hỏi đáp về nghị định"},
+    ]
+    publish(tmp_path, a_publication(links=links))
+    document = page(tmp_path, f"tin/{a_publication().content_id}")
+    assert "https://moha.gov.vn/mot" in document.xpath("//header//a/@href")
+    [more] = document.find_class("more")
+    assert more.xpath(".//a/@href") == ["https://moha.gov.vn/hai"]
+    assert "không thay thế văn bản" in text_of(document.find_class("about")[0])
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_open_graph_is_told_the_language_with_its_country():
 )
 def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
     text = HtmlPages(Site(PUBLIC_URL, DEFAULT)).listing(slug, Stories([], []), []).decode()
-    assert ("qua thư điện tử</a>, hoặc qua RSS" in text) == bool(wish)
-    assert f'href="{wish}">qua thư' in text or not wish
+    assert ("Nhận tin qua thư điện tử</a></p>" in text) == bool(wish)
+    assert f'class="act" href="{wish}">Nhận tin' in text or not wish
 
 
 def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
