@@ -234,6 +234,15 @@ def test_pinning_writes_a_digest_for_every_image_of_others(tmp_path):
     assert out.read_text().count("@sha256:") == len(images), "the old file stays"
 
 
+def test_who_is_asked_or_asks_other_hosts_has_a_way_out_and_no_other():
+    """The portal's writer fetches covers, and tells a hub."""
+    shut = {n for n, one in LOA.items() if "outside" not in one["networks"]}
+    stand_ins = {"mailbox", "zalo-sandbox"}
+    assert shut - stand_ins == {"canary", "digests", "dispatch", "feedback", "intake", "sweep"}
+    told = LOA["deliver-portal"]["environment"]
+    assert {"LOA_PORTAL_COVER_ALLOW", "LOA_PORTAL_HUB"} <= told.keys()
+
+
 @pytest.mark.parametrize("name", LOA)
 def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
     service, port = LOA[name], LOA[name]["environment"]["LOA_HTTP_PORT"]
