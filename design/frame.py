@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,11 @@ class Frame:
     styles: tuple[Path, ...] = ()
     """Rules of the face, after those of every page."""
 
-    @property
+    @cached_property
     def text(self) -> Mapping[str, Any]:
         return frame_texts()
 
-    @property
+    @cached_property
     def host(self) -> str:
         return urlsplit(self.public_url).netloc
 
@@ -50,23 +51,23 @@ class Frame:
         """The files that a face must serve."""
         return self._stylesheet, self._emblem, assets.icon()
 
-    @property
+    @cached_property
     def css(self) -> str:
         return self.asset_path(self._stylesheet)
 
-    @property
+    @cached_property
     def emblem(self) -> str:
         return self.asset_path(self._emblem)
 
-    @property
+    @cached_property
     def icon(self) -> str:
         return self.asset_path(assets.icon())
 
-    @property
+    @cached_property
     def _stylesheet(self) -> assets.Asset:
         return assets.stylesheet(*self.styles)
 
-    @property
+    @cached_property
     def _emblem(self) -> assets.Asset:
         return assets.emblem(self.site.emblem_file)
 
@@ -89,6 +90,7 @@ def page_environment(templates: Path, frame: Frame) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        cache_size=-1,  # every template stays compiled, without a lock
     )
     environment.globals["frame"] = frame
     return environment

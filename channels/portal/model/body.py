@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from html import escape
 from itertools import pairwise
 from urllib.parse import urljoin, urlsplit
@@ -154,6 +155,7 @@ def is_current(html: str) -> bool:
     return "<img " not in html and html.count('class="table"') == labelled
 
 
+@lru_cache(maxsize=1)
 def _table_label() -> str:
     return escape(frame_texts()["table"])
 
