@@ -22,6 +22,8 @@ class SiteIdentity(BaseModel):
     )
     phone: str = Field(default="", max_length=40, pattern=r"^[+0-9 .()-]*$")
     email: str = Field(default="", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
+    press: str = Field(default="", max_length=250, pattern=_LINE)
+    """Where journalists ask: office, telephone or address."""
     responsible: str = Field(default="", max_length=250, pattern=_LINE)
     """The person responsible for the content: office and name."""
     licence: str = Field(default="", max_length=250, pattern=_LINE)

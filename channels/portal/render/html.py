@@ -172,6 +172,7 @@ def _globals(site: Site) -> dict[str, Any]:
         "bare": _bare_link_class,
         "foreign": _lang_attribute,
         "item_path": item_path,
+        "listing_name": partial(_listing_name, site),
         "wish_path": partial(_subscribe_path, site),
         "path": lambda path: site.path_prefix + path,
         "feed_path": lambda slug, kind: site.path_prefix + feed_path(slug, kind),
@@ -193,6 +194,12 @@ def _subscribe_path(site: Site, slug: str) -> str:
     offered = {"unit": slug in site.units(), "topic": site.is_subscribable(slug)}.get(kind, True)
     field = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}.get(kind)
     return f"/dang-ky?{field}={slug}" if field and offered else ""
+
+
+def _listing_name(site: Site, slug: str) -> str:
+    """What pages call a listing; the feed of corrections keeps the name of its topic."""
+    is_corrections = site.is_corrections(slug)
+    return TEXTS["shelf"]["corrections_title"] if is_corrections else site.slug_name(slug)
 
 
 def _corrections_path(site: Site) -> str:

@@ -69,6 +69,26 @@ def test_on_a_phone_the_head_leaves_room_for_the_news(browser, portal, width):
         assert heading["y"] < tab.evaluate("innerHeight") / 2
 
 
+def test_search_results_begin_on_the_first_screen_of_a_phone(browser, portal):
+    with browser.tab(width=390, height=844) as tab:
+        tab.visit(f"{portal}/tim?q=cai+cach+hanh+chinh")
+        tops = tab.do(lambda page: page.eval_on_selector_all(".found h2, .brand, .join", TOPS))
+        assert tops[2] < tab.evaluate("innerHeight") * 2 / 3
+        assert abs(tops[0] - tops[1]) < 30
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [("van-thu-luu-tru", "topic"), ("cuc-van-thu-va-luu-tru-nha-nuoc", "unit"), ("tat-ca", "")],
+)
+def test_a_listing_does_not_repeat_its_own_name_at_each_item(browser, portal, path, hidden):
+    with browser.tab() as tab:
+        tab.visit(f"{portal}/muc/{path}/")
+        for part in ("topic", "unit"):
+            seen = tab.do(lambda page, part=part: page.locator(f".of-{part}").first.is_visible())
+            assert seen == (part != hidden)
+
+
 @pytest.mark.parametrize("width", [320, 1280, 1900])
 def test_everything_begins_at_the_same_left_edge(browser, portal, width):
     with browser.tab(width=width) as tab:

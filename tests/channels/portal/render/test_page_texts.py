@@ -91,10 +91,11 @@ def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
 
 
 def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
-    identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội")
+    identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội", press="Văn phòng Bộ")
     given, empty = Site(PUBLIC_URL, DEFAULT, identity=identity), Site(PUBLIC_URL, DEFAULT)
     assert "Trụ sở: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
-    assert "Trụ sở:" not in HtmlPages(empty).about().decode()
+    assert "Liên hệ báo chí: Văn phòng Bộ" in HtmlPages(given).about().decode()
+    assert not re.search("Trụ sở:|Liên hệ báo chí:", HtmlPages(empty).about().decode())
 
 
 @pytest.mark.parametrize(
