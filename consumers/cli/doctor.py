@@ -167,9 +167,11 @@ class Surroundings:
             yield finding
 
     async def mail(self) -> AsyncIterator[DoctorFinding]:
-        email = read_settings(EmailSettings)
-        other = await _other_destination(email)
-        if other:
+        email, worker = read_settings(EmailSettings), await _worker_destination()
+        if worker and worker.failing:
+            place, why = describe_place(worker.to), translate(worker.failing)
+            yield new_finding("mail_worker_fails", to=place, reason=why)
+        if other := _unless_of(email, worker):
             yield new_finding("mail_other_settings", to=describe_place(other.to))
         elif not email.host:
             yield new_finding("mail_no_relay")
@@ -318,18 +320,17 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     relay = describe_relays(email) if email.host else ""
     code = "settings_judged" if relay else "no_relay_judged"
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
-    if other := await _other_destination(email):
+    if other := _unless_of(email, await _worker_destination()):
         texts.append(field_error("settings", "settings_differ", to=describe_place(other.to)))
     if settings.units_share_password:
         texts.append(field_error("bus", "units_share_password"))
     return texts
 
 
-async def _other_destination(email: EmailSettings) -> Destination | None:
-    """The destination of mail as its worker has published it, if it is not that of *email*."""
-    found = await _worker_destination()
+def _unless_of(email: EmailSettings, worker: Destination | None) -> Destination | None:
+    """The worker's destination, if there is one and it is not that of *email*."""
     relay = describe_relays(email) if email.host else ""
-    return found if found and relay != ("" if found.stand_in else found.to) else None
+    return worker if worker and relay != ("" if worker.stand_in else worker.to) else None
 
 
 async def _worker_destination() -> Destination | None:

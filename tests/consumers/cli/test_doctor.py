@@ -72,6 +72,9 @@ async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus,
     assert first["code"] == "mail_other_settings" and RELAY in first["message"]
     assert bool(others) == bool(host)
     assert "mail_no_relay" not in {one["code"] for one in others}
+    silent = Destination(to=RELAY, failing="timeout", failing_since=1.0)
+    await destinations.write_destination(bus, ChannelName.EMAIL, silent)
+    assert [one["code"] for one in await mail()] == ["mail_worker_fails", "mail_other_settings"]
 
 
 async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
