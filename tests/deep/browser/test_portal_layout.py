@@ -114,6 +114,16 @@ def test_a_table_that_fits_does_not_ask_to_be_scrolled(browser, portal):
         assert tab.do(lambda page: page.locator(".table").evaluate(size)) == "0px"
 
 
+def test_a_lone_button_stands_beside_the_name_on_a_phone(browser, portal):
+    with browser.tab(width=390) as tab:
+        tab.visit(f"{portal}/tim?q=luong")
+        brand, button = (
+            tab.evaluate(f"document.querySelector('{name}').getBoundingClientRect().toJSON()")
+            for name in (".brand", ".join")
+        )
+        assert brand["right"] <= button["left"] and button["top"] < brand["bottom"]
+
+
 def test_headings_of_each_rank_differ(browser, portal):
     with browser.tab() as tab:
         tab.visit(f"{portal}/tin/day-du")
