@@ -26,6 +26,10 @@ def test_the_tables_are_current():
     assert with_tables(TEXT) == TEXT, "run python -m tests.design.weights"
 
 
+def test_every_colour_says_what_it_is_for():
+    assert re.findall(r"^\| `([a-z-]+)` \|.*\| +\|$", TEXT, re.MULTILINE) == []
+
+
 def test_every_macro_is_described_with_a_picture():
     source = (ROOT / "design/templates/components.html").read_text("utf-8")
     macros = {macro.name for macro in Environment().parse(source).find_all(nodes.Macro)}
