@@ -45,7 +45,10 @@ async def links(app):
         known = await app.subscriber(KNOWN)
         await app.preferences.request_address_change(known, "moi@example.com")
         move = await app.last_mail()
+    gone = f"/huy/{app.signer.token((await former_reader(app)).id)}"
     return {
+        "stopped": gone,
+        "erase-rest": f"{gone}/xoa",
         "confirm": confirm.path,
         "enter": enter.path,
         "move": move.path,
@@ -57,6 +60,13 @@ async def links(app):
         "manage": "/dang-ky/quan-ly",
         "subscribe": "/dang-ky",
     }
+
+
+async def former_reader(app):
+    """A reader who has left, and of whom the proof of consent is kept."""
+    one = await app.subscribed("da-ngung@example.com")
+    await app.unsubscribe.unsubscribe(one.id)
+    return one
 
 
 async def test_every_page_is_clean_in_light_and_dark_on_a_phone_and_a_desk(signup_app, browser):
@@ -130,6 +140,9 @@ class PageReview:
         await page.get_by_role("button", name="Đăng ký").click()
         await page.get_by_role("heading", name="Xin kiểm tra hộp thư").wait_for()
         await self.judge(page, "sent")
+        await page.get_by_role("button", name="Gửi lại thư").click()
+        await page.get_by_role("status").wait_for()
+        await self.judge(page, "sent-again")
         await page.get_by_role("button", name="Sửa địa chỉ").click()
         await page.get_by_role("heading", name="Đăng ký nhận tin qua").wait_for()
         for ticked in ("Việc làm", "Tôi đồng ý"):
