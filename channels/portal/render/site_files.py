@@ -44,6 +44,8 @@ _HOME_LIMIT = 12
 _LISTING_LIMIT = 30
 _HOME_CHANGES = 3
 """The last corrections and withdrawals on the home page, if they are of one day."""
+_MONTH_CHANGES = 200
+"""Changes with their reasons on the page of a month; more have one line each, which is stored."""
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
@@ -228,7 +230,7 @@ class SiteFiles:
     def _month_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = tuple(index.month_items(page_set.slug, page_set.month))
         items: Stories | list[Markup] = []
-        if self.site.is_corrections(page_set.slug):
+        if self.site.is_corrections(page_set.slug) and len(ids) <= _MONTH_CHANGES:
             items = self._changes(ids, index)
         elif ids:  # one piece for the template: a month may have thousands of lines
             items = [Markup(self.lines(ids, index, index.change_state))]  # noqa: S704
