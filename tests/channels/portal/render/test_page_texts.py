@@ -90,6 +90,15 @@ def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
     assert f'class="act" href="{wish}">Nhận tin' in text or not wish
 
 
+@pytest.mark.parametrize(
+    ("used", "shown"), [(["tuyen-dung"], 0), (["tuyen-dung", "lich-nghi-le", "viec-lam"], 2)]
+)
+def test_what_people_look_for_most_is_never_a_lone_block(used, shown):
+    home = HtmlPages(Site(PUBLIC_URL, DEFAULT)).home(Stories([], []), used).decode()
+    blocks = re.findall(r'<nav class="blocks".*?</nav>', home, re.DOTALL)
+    assert "".join(blocks).count("<li>") == shown
+
+
 def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
     identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội", press="Văn phòng Bộ")
     given, empty = Site(PUBLIC_URL, DEFAULT, identity=identity), Site(PUBLIC_URL, DEFAULT)
