@@ -5,10 +5,10 @@ Vietnam's time, money with thousands dots, text in NFC.
 """
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.base.times import format_date
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
@@ -120,28 +120,34 @@ def subject(notice: CaseNotice) -> str:
     return str(_texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
 
 
-def warning(notice: CaseNotice) -> str:
-    """The paragraph that warns of fraud; empty where no money is asked for."""
-    return str(_texts_of_kind(notice).get("warning", ""))
+class NoticeText(NamedTuple):
+    """The words of one notice, in the order in which a mail shows them."""
+
+    greeting: Sequence[str]
+    paragraphs: Sequence[str]
+    warning: str
+    """Against fraud; empty where no money is asked for."""
+    facts: Sequence[tuple[str, str]]
+    closing: Sequence[str]
 
 
-def opening(notice: CaseNotice) -> str:
-    """The first sentence behind the greeting: the dossier's new state."""
-    values = parameter_values(notice) | _sentence_moments(notice)
-    return str(_texts_of_kind(notice)["paragraphs"][0]).format_map(values)
+def notice_text(notice: CaseNotice) -> NoticeText:
+    """The words of *notice*; one without a link ends with a hint where to read more."""
+    values, texts = parameter_values(notice) | _sentence_moments(notice), _texts_of_kind(notice)
+    around, labels = catalog()["around"], catalog()["label"]
+    masked = [around["masked"]] if "*" in notice.applicant_name else []
+    hint = [] if notice.detail_url else [around["without_link"]]
+    return NoticeText(
+        greeting=_fill([around["greeting"], *masked], values),
+        paragraphs=_fill(texts["paragraphs"], values),
+        warning="".join(_fill([texts.get("warning", "")], values)),
+        facts=[(labels[name], values[name]) for name in texts["facts"] if name in values],
+        closing=_fill([*texts.get("closing", ()), *hint], values),
+    )
 
 
-def paragraphs(notice: CaseNotice) -> list[str]:
-    """The whole text with greeting and, below the first paragraph, the warning of fraud.
-
-    A notice without a link ends with a hint where to read more.
-    """
-    values, around = parameter_values(notice) | _sentence_moments(notice), catalog()["around"]
-    closing = [] if notice.detail_url else [around["without_link"]]
-    opening = [around["greeting"], *([around["masked"]] if "*" in notice.applicant_name else [])]
-    first, *rest = _texts_of_kind(notice)["paragraphs"]
-    warnings = filter(None, [warning(notice)])
-    texts = (*opening, first, *warnings, *rest, *closing)
+def _fill(texts: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """*texts* with their values; a text of which a value is missing is left out."""
     named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
     return [text.format_map(values) for text in texts if values.keys() >= named[text] - {None}]
 

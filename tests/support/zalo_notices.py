@@ -26,11 +26,11 @@ OTP = "100004"
 """A template of the sandbox for one-time passwords: its parameter is in no notice."""
 LOST = ["drop_after", "html_after", "truncate_after", "empty_after", "error_after"]
 FACTS: dict[str, Any] = {
-    "case_code": "G09.20-20260609-0092637",
+    "case_code": "H42.20-20260609-0092637",
     "procedure_code": "1.010195",
     "procedure_name": "Thủ tục cấp bản sao và chứng thực tài liệu lưu trữ",
     "authority": "Sở Nội vụ tỉnh Ninh Bình",
-    "receiving_unit": "G09.20",
+    "receiving_unit": "H42.20",
     "occurred_at": datetime(2026, 6, 9, 1, 30, tzinfo=UTC),
     "applicant_name": "Nguyễn Văn A***",
     "applicant_kind": "citizen",

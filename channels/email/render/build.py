@@ -100,7 +100,7 @@ def compile_publication(
     mail = new_alternative(fields, keys.digest(publication.key)[:24])
     values = list_template_values(context, placeholders)
     for template, name in _NAME_PLACEHOLDERS.items():
-        values["name"] = placeholders.marker(name)
+        values["greeting"] = placeholders.marker(name)
         mail.attach(render_part(template, content, placeholders, **values))
     return CompiledMail(mail.as_bytes(), placeholders)
 

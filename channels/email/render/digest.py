@@ -24,7 +24,7 @@ from channels.markdown_text import indented_text
 from contracts import keys
 from contracts.publication import Publication, encode
 from contracts.subscriptions.digest import Digest
-from contracts.text.moments import VIETNAM, format_moment_in_sentence
+from contracts.text.moments import format_moment_in_sentence
 
 SELECTIONS_CACHED = 256
 """Choices of items whose joined blocks are kept: most readers share a few."""
@@ -94,7 +94,7 @@ class RenderedDigest:
         numbers = [number for number in self.ordered_numbers if picks >> number & 1]
         slots = self.compiled.blocks.items()
         joined = {slot: b"".join(blocks[number] for number in numbers) for slot, blocks in slots}
-        title = _digest_title(self.digest)
+        title = message.digest_title(self.digest.content_id)
         subject = digest_texts()["subject"].format(title=title, count=len(numbers))
         return joined | {Placeholder.SUBJECT: headers.encode_text("Subject", subject).encode()}
 
@@ -114,7 +114,7 @@ def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     values |= {"words": digest_texts(), "corrections": corrections}
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
     for template, (name_slot, slot) in _PART_PLACEHOLDERS.items():
-        values["name"] = placeholders.marker(name_slot)
+        values["greeting"] = placeholders.marker(name_slot)
         rendered = _render_items(template, content, items, f"{placeholders.prefix}0", **values)
         blocks[slot] = dict(zip(digest.texts, rendered, strict=True))
         cut = placeholders.marker(slot)
@@ -135,7 +135,7 @@ def _compose_frame(digest: Digest, context: MailContext) -> MailContent:
     """Content around the items."""
     issue, words = digest.issue, digest_texts()
     since, at = map(format_moment_in_sentence, (issue.since, issue.at))
-    title = _digest_title(digest)
+    title = message.digest_title(digest.content_id)
     return MailContent(
         subject=title,
         title=title,
@@ -145,17 +145,9 @@ def _compose_frame(digest: Digest, context: MailContext) -> MailContent:
         key=digest.key,
         list_name=f"digest-{issue.frequency}",
         summary=words["summary"].format(since=since, at=at),
-        facts=((words["issue"], message.digest_issue(issue.digest_id)),),
+        standing=message.texts()["words"]["standing"],
         button=words["button"],
     )
-
-
-def _digest_title(digest: Digest) -> str:
-    """Title, from the window of the issue; after an outage that is longer than a day or a week."""
-    since, until = (
-        f"{at.astimezone(VIETNAM):%d/%m/%Y}" for at in (digest.issue.since, digest.issue.at)
-    )
-    return str(digest_texts()["title"].format(since=since, until=until))
 
 
 def _digest_item(publication: Publication, context: MailContext) -> DigestItem:

@@ -71,6 +71,8 @@ class MailContent:
     code: str = ""
     opening: str = ""
     button: str = ""
+    address: str = ""
+    standing: str = ""
     html: Markup = field(default_factory=Markup)
     plain: str = ""
     lists: LinkLists = ()
@@ -86,13 +88,14 @@ def texts() -> Mapping[str, Any]:
     return load_texts(TEMPLATES / "texts.toml")
 
 
-def greeting_name(name: str) -> str:
-    """Name in the greeting: with a title, or a general form for an unknown name."""
+def greeting(name: str) -> str:
+    """The line of greeting: a name with its title, or a general form for an unknown name."""
+    words = texts()["words"]
     if not name:
         return str(texts()["reader"])
-    if is_organisation(name) or name.casefold().startswith(_titles()):
-        return name
-    return str(texts()["words"]["titled"]).format(name=name)
+    if not (is_organisation(name) or name.casefold().startswith(_titles())):
+        name = words["titled"].format(name=name)
+    return str(words["greeting"].format(name=name))
 
 
 @cache
@@ -114,12 +117,10 @@ def compose(
     publication: Publication, change: ChangeKind, vocabulary: Vocabulary, public_url: str
 ) -> MailContent:
     """Content of a publication in the catalogue's words."""
-    words = texts()["looks"][change]
-    is_withdrawn = change is ChangeKind.WITHDRAWN
+    words, is_withdrawn = texts()["looks"][change], change is ChangeKind.WITHDRAWN
     title = words["subject"].format(title=publication.title)
     url = f"{public_url}/tin/{publication.content_id}"
     tokens = markdown.parse("" if is_withdrawn else publication.body, url)
-    topic = vocabulary.topics.get(publication.topic)
     return MailContent(
         subject=title,
         title=title,
@@ -127,7 +128,7 @@ def compose(
         url=url,
         language=publication.language,
         sender_unit=unit_name(publication, vocabulary),
-        topic=topic.name if topic else publication.topic,
+        topic=_topic_name(publication, vocabulary) or publication.topic,
         key=publication.key,
         list_name=publication.topic,
         moment="" if change is ChangeKind.PUBLISHED else change_moment(publication),
@@ -136,9 +137,11 @@ def compose(
         summary="" if is_withdrawn else publication.summary,
         html=markdown.render_html(tokens),
         plain=indented_text(tokens),
-        lists=() if is_withdrawn else _link_lists(publication),
-        facts=_item_facts(publication, change, vocabulary),
+        lists=() if is_withdrawn else _link_lists(publication, words["attachments"]),
+        facts=_item_facts(publication, vocabulary),
         button=words["button"],
+        address=url,
+        standing="" if is_withdrawn else texts()["words"]["standing"],
     )
 
 
@@ -157,24 +160,33 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
     return unit.name_at(publication.first_shown_at.astimezone(VIETNAM).date())
 
 
-def _link_lists(publication: Publication) -> LinkLists:
+def _topic_name(publication: Publication, vocabulary: Vocabulary) -> str:
+    """The topic's name; empty for an unknown topic."""
+    topic = vocabulary.topics.get(publication.topic)
+    return topic.name if topic else ""
+
+
+def _link_lists(publication: Publication, files_heading: str) -> LinkLists:
     words, kinds, attached = texts()["words"], texts()["media"], publication.attachments
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
     files = [LinkItem(file.title, str(file.url), file_note(file, kinds)) for file in attached]
-    lists = ((words["links"], links), (words["attachments"], files))
+    lists = ((words["links"], links), (files_heading, files))
     return tuple((heading, items) for heading, items in lists if items)
 
 
-def _item_facts(publication: Publication, change: ChangeKind, vocabulary: Vocabulary) -> Facts:
-    """Facts of an item; the time of a change is left out where the notice above has it."""
+def _item_facts(publication: Publication, vocabulary: Vocabulary) -> Facts:
+    """Facts of an item; an author who is the unit itself is not named twice."""
     words, first, changed = texts()["words"], publication.first_shown_at, publication.shown_at
-    topic = vocabulary.topics.get(publication.topic)
-    is_changed = changed > first and change is ChangeKind.PUBLISHED
+    unit, author, is_changed = (
+        unit_name(publication, vocabulary),
+        publication.author,
+        changed > first,
+    )
     facts = (
-        (words["unit"], unit_name(publication, vocabulary)),
-        (words["author"], publication.author or ""),
-        (words["topic"], topic.name if topic else ""),
-        (words["published"], format_moment_in_sentence(first)),
+        (words["unit"], unit),
+        (words["author"], author if author and author.casefold() != unit.casefold() else ""),
+        (words["topic"], _topic_name(publication, vocabulary)),
+        (words["first_published" if is_changed else "published"], format_moment_in_sentence(first)),
         (
             words["since"][publication.action],
             format_moment_in_sentence(changed) if is_changed else "",
@@ -187,12 +199,13 @@ def digest_texts() -> Mapping[str, Any]:
     return load_texts(TEMPLATES / "digest.toml")
 
 
-def digest_issue(digest_id: str) -> str:
-    """Which digest it is: `hằng ngày, kỳ ngày 26/11/2026`."""
-    issue = digest_texts()[frequency_of(digest_id)]["issue"]
-    return str(issue.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
+def digest_title(digest_id: str) -> str:
+    """Title of a digest: `Bản tổng hợp tin hằng ngày, ngày 26/11/2026`."""
+    title = digest_texts()[frequency_of(digest_id)]["title"]
+    return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
 
 
 def digest_name(digest_id: str) -> str:
-    """A digest's name inside a sentence."""
-    return str(digest_texts()["name"].format(issue=digest_issue(digest_id)))
+    """A digest's title inside a sentence."""
+    title = digest_title(digest_id)
+    return title[:1].lower() + title[1:]

@@ -11,6 +11,7 @@ from channels.email.render import headers
 from channels.email.render.compiled import Placeholders, encode_body
 from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import TEMPLATES, MailContent, texts
+from channels.web_addresses import link_addresses
 from design.tokens import with_values
 
 _HTML_SUFFIX = ".html"
@@ -32,6 +33,7 @@ def keep_unbroken(text: str, code: str) -> Markup:
 
 
 _JINJA.filters["unbroken"] = keep_unbroken
+_JINJA.filters["with_links"] = link_addresses
 _JINJA.globals["screen_css"] = with_values(
     (TEMPLATES / "mail_screen.css").read_text("utf-8"), "dark"
 )

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from channels import case_notice_texts
 from channels.base import Recipient
+from channels.case_notice_texts import NoticeText
 from channels.email import header_injection
 from channels.email.render import build, headers
 from channels.email.render.build import MailContext
@@ -25,6 +26,8 @@ from contracts.subscriptions.transactional import TransactionalKind, Transaction
 from contracts.text.moments import format_moment_in_sentence
 
 _TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
+_NO_ANSWERS = {"answerable": False, "contacts": "", "postal": ""}
+"""Of another body's notice: who has a question asks that body."""
 
 
 class PersonalMail:
@@ -39,7 +42,7 @@ class PersonalMail:
         self.context = context
         self.name = name
         self.content = content
-        self.template_values = {**values, **context.template_values}
+        self.template_values = {**context.template_values, **values}
 
     def envelope(self, row: Recipient) -> Envelope:
         """The mail. Raises UnsafeHeader before anything is sent."""
@@ -63,43 +66,10 @@ class PersonalMail:
 
 
 def _paragraphs_html(paragraphs: Sequence[str], code: str = "", warning: str = "") -> Markup:
-    """*paragraphs* as HTML, with *warning* in a box, and *code* on one line."""
+    """*paragraphs* as HTML, with *warning* in a box below, and *code* on one line."""
     paragraph, box = Markup("<p>{}</p>"), Markup('<div class="notice"><p>{}</p></div>')
-    return Markup("\n").join(
-        (box if text == warning else paragraph).format(keep_unbroken(text, code))
-        for text in paragraphs
-    )
-
-
-class RenderedCaseNotice(PersonalMail):
-    """Mail of one notice."""
-
-    def __init__(self, notice: CaseNotice, context: MailContext) -> None:
-        words = texts()["case"]
-        host = urlsplit(notice.detail_url or "").hostname
-        who = {"agency": context.agency, "authority": notice.authority}
-        values = {"opens": words["opens"].format(host=host), "ask": words["ask"].format_map(who)}
-        super().__init__(context, "notice", _notice_content(notice, context), **values)
-
-
-def _notice_content(notice: CaseNotice, context: MailContext) -> MailContent:
-    """Content in the catalogue's words; the greeting is the first paragraph."""
-    subject, paragraphs = case_notice_texts.subject(notice), case_notice_texts.paragraphs(notice)
-    warning, speaker = case_notice_texts.warning(notice), _speaker(notice.authority, context)
-    return MailContent(
-        subject=subject,
-        title=subject,
-        date=notice_date(notice),
-        head=speaker.head,
-        sender=speaker.sender,
-        sender_unit=speaker.unit,
-        url=notice.detail_url or "",
-        html=_paragraphs_html(paragraphs, notice.case_code, warning),
-        plain="\n\n".join(paragraphs),
-        code=notice.case_code,
-        opening=case_notice_texts.opening(notice),
-        button=texts()["case"]["button"],
-    )
+    shown = [paragraph.format(keep_unbroken(text, code)) for text in paragraphs]
+    return Markup("\n").join([*shown, box.format(warning)] if warning else shown)
 
 
 class _Speaker(NamedTuple):
@@ -108,6 +78,51 @@ class _Speaker(NamedTuple):
     head: str = ""
     unit: str = ""
     sender: str = ""
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is a body outside the agency."""
+        return bool(self.head)
+
+
+class RenderedCaseNotice(PersonalMail):
+    """Mail of one notice."""
+
+    def __init__(self, notice: CaseNotice, context: MailContext) -> None:
+        words, speaker = texts()["case"], _speaker(notice.authority, context)
+        host = urlsplit(notice.detail_url or "").hostname
+        who = {"agency": context.agency, "authority": notice.authority}
+        text = case_notice_texts.notice_text(notice)
+        values: dict[str, object] = {
+            "notice": text,
+            "opens": words["opens"].format(host=host),
+            "ask": words["ask_other" if speaker.is_other else "ask"].format_map(who),
+            "why": words["why"].format_map(who),
+            **(_NO_ANSWERS if speaker.is_other else {}),
+        }
+        super().__init__(context, "notice", _notice_content(notice, text, speaker), **values)
+
+
+def _notice_content(notice: CaseNotice, text: NoticeText, speaker: _Speaker) -> MailContent:
+    """Content in the catalogue's words."""
+    subject, words = case_notice_texts.subject(notice), texts()["case"]
+    date = notice_date(notice)
+    lines = [*text.paragraphs, *([text.warning] if text.warning else [])]
+    return MailContent(
+        subject=subject,
+        title=subject,
+        date=date,
+        head=speaker.head,
+        sender=speaker.sender,
+        sender_unit=speaker.unit,
+        url=notice.detail_url or "",
+        html=_paragraphs_html(text.paragraphs, notice.case_code, text.warning),
+        plain="\n\n".join(lines),
+        facts=(*text.facts, (words["sent"], format_moment_in_sentence(date))),
+        code=notice.case_code,
+        opening="".join(text.paragraphs[:1]),
+        button=words["button"],
+    )
 
 
 def _speaker(authority: str, context: MailContext) -> _Speaker:

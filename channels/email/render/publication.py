@@ -9,7 +9,7 @@ from channels.email.errors import UnsafeHeader
 from channels.email.render import headers
 from channels.email.render.build import MailContext, compile_publication, has_earlier_mail
 from channels.email.render.compiled import CompiledMail, Placeholder, encode_value
-from channels.email.render.message import greeting_name
+from channels.email.render.message import greeting
 from channels.email.smtp.window import Envelope
 from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
@@ -67,14 +67,14 @@ def _last_digest(row: Recipient) -> str:
 def recipient_values(row: Recipient, context: MailContext) -> dict[Placeholder, bytes]:
     """Values of one recipient in every mail."""
     token = _check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
-    key, name = check_delivery_key(row.delivery_key), greeting_name(row.name)
+    key, line = check_delivery_key(row.delivery_key), greeting(row.name)
     return {
         Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
         Placeholder.MESSAGE_ID: keys.message_id(key, context.settings.domain).encode(),
         Placeholder.UNSUBSCRIBE_TOKEN: token,
         Placeholder.UNSUBSCRIBE_TOKEN_BODY: encode_value(token),
-        Placeholder.NAME_TEXT: encode_value(name.encode()),
-        Placeholder.NAME_HTML: encode_value(html.escape(name).encode()),
+        Placeholder.NAME_TEXT: encode_value(line.encode()),
+        Placeholder.NAME_HTML: encode_value(html.escape(line).encode()),
     }
 
 

@@ -11,7 +11,6 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
-from markupsafe import Markup
 
 from channels.markdown_text import parse_bounded, shift_headings
 from channels.portal.model.texts import catalog_text
@@ -24,10 +23,6 @@ _FORBIDDEN_CHARACTERS = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
     "|[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
-_TAG = re.compile("(<[^>]*>)")
-_LINK_TAGS = {"<a": 1, "</a": -1}
-_ADDRESS = re.compile(r"https?://(?:&amp;|[^\s\"<>&'])*[^\s\"<>&'.,:;!?…)\]}”’»]")
-"""A web address in escaped text, without the punctuation that follows it."""
 _TAGS = {
     *("p", "br", "hr", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a", "img"),
     *("h2", "h3", "h4", "h5", "h6", "div", "table", "thead", "tbody", "tr", "th", "td"),
@@ -41,18 +36,6 @@ def to_html(markdown: str, base_url: str) -> str:
     raw = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env)
     html = _cleaner(base_url).clean(raw)
     return _FORBIDDEN_CHARACTERS.sub("", html).strip()
-
-
-def link_addresses(html: str) -> Markup:
-    """Turn each bare web address in the text of sanitised *html* into a link."""
-    within, parts = 0, []
-    for part in _TAG.split(html):
-        if part.startswith("<"):
-            within += _LINK_TAGS.get(part.rstrip(">").split(" ")[0], 0)
-        elif not within:
-            part = _ADDRESS.sub(r'<a href="\g<0>" class="bare" rel="noopener">\g<0></a>', part)
-        parts.append(part)
-    return Markup("".join(parts))  # noqa: S704 - the pieces are those of sanitised HTML
 
 
 def _cleaner(base_url: str) -> nh3.Cleaner:

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from channels.file_note import file_note
 from channels.portal.index.index import RelatedItem
 from channels.portal.index.listings import FEED_LIMIT
-from channels.portal.model.body import link_addresses
 from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item
 from channels.portal.model.months import from_microseconds
@@ -34,6 +33,7 @@ from channels.portal.model.site import (
 from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
+from channels.web_addresses import link_addresses
 from contracts.content import Attachment, Link
 from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment

@@ -44,7 +44,7 @@ def item(revision: int) -> PlanKey:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"action": "corrected"}, "đính chính tin đã gửi"),
+        ({"action": "corrected"}, "đính chính tin đã gửi Quý vị"),
         ({"action": "published"}, "được cập nhật. Nội dung"),
         ({"action": "withdrawn", "reason": "Sai số liệu."}, "đã gỡ tin nêu dưới đây"),
     ],
@@ -55,7 +55,7 @@ def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
     _, mail = sent_mail(publication, row)
     assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
     for text in texts(mail):
-        assert "đã gửi trong bản tổng hợp tin hằng tuần, kỳ ngày 23/11/2026" in text
+        assert "đã gửi Quý vị trong bản tổng hợp tin hằng tuần, ngày 23/11/2026" in text
         assert words in text
 
 
@@ -83,8 +83,8 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     [alone], [weekly], [daily] = found.values()
     assert alone[0] == named(item(1), "nguoi-nhan-000001")
     assert "ản tổng hợp" not in alone[1]
-    assert "bản tổng hợp tin hằng tuần, kỳ ngày 23/11/2026" in weekly[1]
-    assert "tin hằng ngày, kỳ ngày 20/11/2026" in daily[1]
+    assert "bản tổng hợp tin hằng tuần, ngày 23/11/2026" in weekly[1]
+    assert "tin hằng ngày, ngày 20/11/2026" in daily[1]
 
 
 def test_of_many_mails_the_last_ten_are_named():
@@ -107,7 +107,7 @@ def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action,
     changes = {"action": action, "revision": 2, "released_at": "2026-11-26T01:30:00Z"}
     _, mail = sent_mail(a_full_publication(**changes), mail_recipient(1, correction=True))
     for text in texts(mail):
-        assert "Đăng lúc: 09:00 ngày 20/11/2026" in text
+        assert "Đăng lần đầu:" in text and "09:00 ngày 20/11/2026" in text
         assert text.count(label) == 1
     _, first = sent_mail(a_full_publication())
     assert all(label.partition(" 08")[0] not in text for text in texts(first))
@@ -155,7 +155,7 @@ async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digests):
         )
         before = gathered if number % 2 else alone
         assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
-        shown = "bản tổng hợp tin hằng ngày, kỳ ngày 16/01/2027" in texts(mail)[0]
+        shown = "bản tổng hợp tin hằng ngày, ngày 16/01/2027" in texts(mail)[0]
         assert shown == bool(number % 2)
         assert decoded_header(mail, "Subject").startswith("Đính chính: ")
     await digests.release_and_plan("tin-mot", 3, action="withdrawn")

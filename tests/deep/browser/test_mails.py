@@ -35,8 +35,11 @@ ITEM = {
     "attachments": [FORM],
 }
 LATER = {"revision": 2, "released_at": datetime(2026, 11, 25, 7, 5, tzinfo=UTC)}
-WRONG = "Ghi nghỉ đến hết ngày 09/02/2027; nay sửa là đến hết ngày 10/02/2027."
-TAKEN = "Nội dung đã được thay bằng thông báo chung về lịch nghỉ lễ, tết năm 2027."
+WRONG = "Bản trước ghi: “nghỉ đến hết ngày 09/02/2027”; đúng là: “nghỉ đến hết ngày 10/02/2027”."
+TAKEN = (
+    "Nội dung đã được thay bằng thông báo chung: "
+    "https://thong-bao.moha.example/tin/lich-nghi-le-tet-2027."
+)
 YESTERDAY = AT - timedelta(hours=20)
 RESULT = a_publication(
     content_id="ket-qua",

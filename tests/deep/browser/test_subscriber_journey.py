@@ -20,14 +20,18 @@ from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 RHYTHMS = {
-    1280: ("daily", "Mỗi ngày một thư tổng hợp", "Bản tổng hợp tin từ "),
-    390: ("weekly", "Mỗi tuần một thư tổng hợp", "Bản tổng hợp tin từ "),
+    1280: ("daily", "Mỗi ngày một thư tổng hợp", "Bản tổng hợp tin hằng ngày, ngày "),
+    390: ("weekly", "Mỗi tuần một thư tổng hợp", "Bản tổng hợp tin hằng tuần, ngày "),
 }
 NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),
     390: ("Cổng thông tin có thêm mục hỏi đáp", "Lịch bảo trì hệ thống tháng 12"),
 }
 """What comes at once, and what comes in a digest."""
+BODY = (
+    "Bộ Nội vụ thông báo để người dân, cơ quan, tổ chức biết và thực hiện:\n\n"
+    "- Thời gian thực hiện: từ ngày 01/12/2026.\n- Vướng mắc, xin phản ánh đến đơn vị cung cấp tin."
+)
 
 
 @pytest.fixture
@@ -182,4 +186,5 @@ def a_digest_falls_due(citizen, content_id, title):
 def news(content_id, title, channels=("email",)):
     data = {"content_id": content_id, "topic": "chuyen-doi-so", "title": title}
     data["summary"] = f"{title}: toàn văn có trên cổng thông tin của Bộ Nội vụ."
+    data |= {"body": BODY, "author": None, "links": [], "attachments": []}
     return sample_event(id=content_id, channels=list(channels), cover=None, **data)

@@ -25,7 +25,7 @@ from tests.support.zalo_notices import sample_notice
 
 ASKED = {"site_phone": "024 3333 4444", "site_email": "hoi-dap@moha.example"}
 WHY = "Ghi nghỉ đến hết ngày 09/02; nay sửa là hết ngày 10/02."
-CODE = "G09.20-20260609-0092637"
+CODE = "H42.20-20260609-0092637"
 FILE = {"url": "https://m.example/a", "title": "Mẫu", "media_type": "application/pdf", "size": 950}
 
 
@@ -73,7 +73,7 @@ def test_a_correction_and_a_withdrawal_can_not_be_taken_for_news(action, prefix,
 def test_facts_stand_below_the_title_and_files_say_what_they_are():
     _, text, html = parts_of(a_full_publication(attachments=[FILE]))
     for shown in (text, html):
-        order = ["Quy định mới", "Đơn vị soạn tin: Văn phòng Bộ", "Đăng lúc: ", "(PDF, 950 B)"]
+        order = ["Quy định mới", "Đơn vị cung cấp:", "Đăng lúc:", "(PDF, 950 B)"]
         assert [shown.count(one) for one in order[1:]] == [1, 1, 1]
         places = [shown.rindex(order[0], 0, shown.index(order[1])), *map(shown.index, order[1:])]
         assert places == sorted(places)
@@ -96,9 +96,10 @@ def test_every_mail_says_the_same_twice_where_it_is_from_and_what_the_ministry_n
         said, read = Counter(said), Counter(read)
     assert said == read
     for shown in (text, html):
-        assert shown.index(PUBLIC_URL) < shown.index("Kính gửi: ")
+        assert shown.index(PUBLIC_URL) < shown.index("Kính gửi")
         assert "không hỏi mật khẩu, mã OTP và không thu tiền" in shown
-        assert "điện thoại 024 3333 4444, thư điện tử hoi-dap@moha.example" in shown
+        asked = "điện thoại 024 3333 4444, thư điện tử hoi-dap@moha.example" in shown
+        assert asked != name.startswith("notice"), "the body that decides is asked, not we"
     assert re.search(r'class="preview">\w', html), "else programs show the head beside the subject"
     assert "onospace" not in part_style(ALL[name])
     assert "Liên hệ" not in parts_of(ALL[name])[1]
@@ -109,10 +110,59 @@ def part_style(content):
     return part(sent_mail(content, mail_recipient(1, picks=0b11))[1], "html")
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if " " in name or name in ("new", "digest")])
+@pytest.mark.parametrize("name", ALL)
 def test_one_mail_speaks_to_its_reader_in_one_form(name):
-    text = parts_of(ALL[name], correction=True)[1]
-    assert "Ông (Bà)" in text and "Quý vị" not in text and "ông/bà" not in text
+    text = parts_of(ALL[name], correction=True)[1].partition("Kính gửi")[2].partition("\n")[2]
+    mine, others = "Quý vị", "ông (bà)"
+    if name.startswith("notice"):
+        mine, others = others, mine
+    assert mine.casefold() in text.casefold() and others.casefold() not in text.casefold()
+
+
+@pytest.mark.parametrize("name", ["new", "corrected", "digest"])
+def test_news_is_said_to_replace_no_document(name):
+    for shown in parts_of(ALL[name], correction=True)[1:]:
+        assert shown.count("Tin có giá trị tham khảo, không thay thế văn bản của cơ quan") == 1
+
+
+def test_who_passes_a_mail_on_finds_the_address_above_and_the_personal_links_below():
+    _, text, html = parts_of(ALL["new"])
+    for shown in (text, html.partition('class="button"')[2].partition("</a>")[2]):
+        order = [
+            f"{PUBLIC_URL}/tin/",
+            "Khi chuyển tiếp, xin xóa phần dưới đây",
+            "/quan-ly",
+            "/huy/",
+        ]
+        places = [shown.rindex(order[0]), *map(shown.index, order[1:])]
+        assert places == sorted(places)
+        assert "vì Quý vị đã đăng ký nhận tin của Bộ Nội vụ, hoặc Bộ Nội vụ đã đưa" in shown
+
+
+@pytest.mark.parametrize("action", ["corrected", "withdrawn"])
+def test_a_change_says_both_times_asks_to_be_passed_on_and_links_what_replaces_it(action):
+    since = {"corrected": "Đính chính lúc", "withdrawn": "Gỡ lúc"}[action]
+    why = "Thay bằng https://thong-bao.moha.example/tin/lich-nghi-le-2027."
+    later = {"revision": 2, "released_at": datetime(2026, 11, 25, 7, 5, tzinfo=UTC)}
+    news = a_full_publication(action=action, reason=why, attachments=[FILE], **later)
+    _, text, html = parts_of(news, correction=True)
+    assert "Đăng lần đầu: 09:00 ngày 20/11/2026\n" in text
+    assert f"{since}: 14:05 ngày 25/11/2026\n" in text
+    pairs = re.findall(r'<th scope="row">([^<]+):</th><td>([^<]+)</td>', html)
+    assert pairs[-2:] == [
+        ("Đăng lần đầu", "09:00 ngày 20/11/2026"),
+        (since, "14:05 ngày 25/11/2026"),
+    ]
+    assert re.search(r'<a [^>]*href="https://thong-bao.moha.example/tin/lich-nghi-le-2027"', html)
+    for shown in (text, html):
+        assert "Xin báo lại cho nơi Quý vị đã chuyển tin này." in shown
+        assert ("Tệp kèm theo nội dung đã đính chính" in shown) == (action == "corrected")
+
+
+@pytest.mark.parametrize(("author", "is_named"), [("Trần Thị B", True), ("VĂN PHÒNG BỘ", False)])
+def test_an_author_who_is_the_unit_is_not_named_twice(author, is_named):
+    for shown in parts_of(a_full_publication(author=author))[1:]:
+        assert ("Tác giả" in shown) == is_named
 
 
 @pytest.mark.parametrize(
@@ -142,21 +192,57 @@ def test_a_notice_has_the_head_of_the_body_that_decides(authority, head, sender)
     whose = "Gửi qua trang của Bộ Nội vụ" if "qua" in sender else "Trang thông tin"
     assert text.splitlines()[: len(head) + 1] == [*head, f"{whose}: {PUBLIC_URL}"]
     band = html.partition('class="band"')[2].partition("</td>")[0]
-    assert re.findall(r"<p>(?:<strong>)?([^<]+)", band)[: len(head)] == head
+    assert re.findall(r"<p>(<strong>)?([^<]+)", band)[: len(head)] == [
+        *(("", superior) for superior in head[:-1]),
+        ("<strong>", head[-1]),
+    ]
     assert decoded_name(mail, "From") == sender
-    assert f"Về nội dung hồ sơ, xin hỏi {authority}." in text
 
 
-def test_a_fee_is_followed_by_the_warning_and_by_how_to_look_without_the_button():
-    _, text, html = parts_of(sample_notice("6", detail_url="https://dichvucong.moha.example/h/1"))
+CONTACT = ASKED | {"reply_to": "a@moha.example", "postal_address": "Số 8 Tôn Thất Thuyết"}
+
+
+@pytest.mark.parametrize("authority", ["Bộ Nội vụ", "Văn phòng Bộ", "Sở Nội vụ tỉnh Ninh Bình"])
+def test_a_notice_names_one_body_to_ask(authority):
+    is_other = authority.startswith("Sở")
+    for shown in parts_of(sample_notice("2", authority=authority), **CONTACT)[1:]:
+        ours = ("trả lời thư này", "024 3333 4444", "hoi-dap@moha.example", "Tôn Thất Thuyết")
+        assert [one in shown for one in ours] == [not is_other] * 4
+        assert (f"Mọi vấn đề về hồ sơ, xin liên hệ {authority}. Bộ Nội vụ chỉ chuyển" in shown) == (
+            is_other
+        )
+        assert f"xin báo {authority}." in shown
+
+
+def test_a_fee_says_where_to_pay_then_warns_and_the_warning_names_no_other_place():
+    place = "Bộ phận Một cửa Sở Nội vụ"
+    link = "https://dichvucong.moha.example/h/1"
+    _, text, html = parts_of(sample_notice("6", detail_url=link, payment_place=place))
     html = html.replace("&nbsp;", "\u00a0")
-    boxed = r"1\.250\.000\u00a0đồng\.</p>\s*<div class=\"notice\"><p>Chỉ nộp tại nơi"
+    warning = f"Thư này không kèm tài khoản nhận tiền. Xin chỉ nộp tại {place}, hoặc tự mở dich"
+    boxed = (
+        r"1\.250\.000\u00a0đồng\.</p>\s*"
+        rf"<p>Nơi nộp: {place}\.</p>\s*<div class=\"notice\"><p>{warning}"
+    )
     assert len(re.findall(boxed, html)) == 1
-    assert re.search(r"1\.250\.000\u00a0đồng\.\n\nChỉ nộp tại nơi", text)
+    assert f"1.250.000\u00a0đồng.\n\nNơi nộp: {place}.\n\n{warning}" in text
     for shown in (text, html):
         assert "Không chuyển tiền" in shown and "không chuyển tiếp" not in shown
         assert "mở trang dichvucong.moha.example. Có thể tự mở dichvucong.gov.vn" in shown
     assert 'class="notice"' not in parts_of(sample_notice("2"))[2]
+
+
+@pytest.mark.parametrize("kind", NOTICE_KINDS)
+def test_a_notice_greets_first_and_has_its_fields_as_pairs_with_when_it_was_sent(kind):
+    _, text, html = parts_of(sample_notice(kind))
+    body = html.partition('role="article"')[2]
+    pairs = re.findall(r'<th scope="row">([^<]+):</th><td>([^<]+)</td>', body)
+    assert ("Thủ tục", "Cấp bản sao và chứng thực tài liệu lưu trữ") in pairs
+    assert pairs[-1] == ("Thông báo lúc", "08:30 ngày 09/06/2026")
+    for shown, title in ((text, "\n\n"), (body, "<h1>")):
+        assert [f"{label}: {value}" in text for label, value in pairs] == [True] * len(pairs)
+        places = [shown.index("Kính gửi"), shown.index(title, shown.index("Kính gửi"))]
+        assert places == sorted(places) and shown.index("Thông báo lúc") > places[-1]
 
 
 @pytest.mark.parametrize("kind", NOTICE_KINDS)
@@ -165,7 +251,7 @@ def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden
     body = html.partition('role="article"')[2]
     assert body.count(f'<span class="unbroken">{CODE}</span>') == body.count(CODE) >= 2
     assert "Thủ tục: Cấp bản sao" in text and "Thủ tục: Thủ tục" not in text
-    assert "A***\n\n(Tên được che bớt để giữ bí mật.)" in text
+    assert "A***\n(Tên được che bớt để bảo vệ dữ liệu cá nhân.)" in text
     assert "che bớt" not in parts_of(sample_notice(kind, applicant_name="Công ty An"))[1]
 
 
@@ -173,9 +259,16 @@ def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden
 def test_what_is_not_confirmed_is_said_to_be_kept_until_when_it_is(kind):
     _, text, _ = parts_of(letter(TransactionalKind(kind)))
     assert "không lưu địa chỉ" not in text
-    assert "gửi xong là xóa, chậm nhất khi liên kết hết hiệu lực lúc 08:00 ngày 23/11/2026" in text
+    assert (
+        "Địa chỉ chưa xác nhận chỉ được giữ đến khi thư xác nhận được chuyển đi, "
+        "chậm nhất đến khi liên kết trong thư hết hiệu lực (72 giờ)." in text
+    )
 
 
-def test_the_way_in_says_on_which_device_and_until_when():
-    _, text, _ = parts_of(letter(TransactionalKind.MANAGE))
-    assert "trên chính thiết bị Quý vị muốn dùng, trước 08:00 ngày 23/11/2026" in text
+@pytest.mark.parametrize("kind", ["confirm", "manage", "change"])
+def test_a_letter_says_until_when_and_what_to_do_if_it_was_not_asked_for_before_the_button(kind):
+    _, text, _ = parts_of(letter(TransactionalKind(kind)))
+    above = text.partition(f"{PUBLIC_URL}/dang-ky/")[0]
+    assert "trước 08:00 ngày 23/11/2026" in above
+    assert "Nếu không phải Quý vị" in above and "xin bỏ qua thư này" in above
+    assert ("không chuyển tiếp thư này" in above) == (kind == "manage")

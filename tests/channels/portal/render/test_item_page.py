@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from lxml import html
 
-from channels.portal.model.body import link_addresses, to_html
+from channels.portal.model.body import to_html
 from channels.portal.writer.audit import FolderAudit
+from channels.web_addresses import link_addresses
 from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     PUBLIC_URL,

@@ -28,7 +28,7 @@ async def test_every_kind_of_notice_reaches_a_phone_once(zalo_notices, kind):
     assert outcome == Outcome(Verdict.DELIVERED)
     [message] = zalo_notices.messages
     assert (message["phone"], message["template_id"]) == (PHONE, shipped_routes()[kind])
-    assert "G09.20-20260609-0092637" in message["content"]["text"]
+    assert "H42.20-20260609-0092637" in message["content"]["text"]
     assert "<" not in message["content"]["text"]
     assert message["tracking_id"] == keys.tracking_id(zalo_notices.row(1, PHONE).delivery_key)
 
@@ -118,7 +118,7 @@ async def test_logs_name_template_and_message_but_nobody(zalo_notices):
         await zalo_notices.send()
     [line] = [one for one in logs if one["event"] == "zalo_notice_sent"]
     assert line["message"] == zalo_notices.messages[0]["id"]
-    for private in (PHONE, "Nguyễn", "G09.20", "Thủ tục"):
+    for private in (PHONE, "Nguyễn", "H42.20", "Thủ tục"):
         assert private not in str(logs)
 
 

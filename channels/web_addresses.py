@@ -1,0 +1,22 @@
+"""Web addresses in sanitised HTML, made links."""
+
+import re
+
+from markupsafe import Markup
+
+_TAG = re.compile("(<[^>]*>)")
+_LINK_TAGS = {"<a": 1, "</a": -1}
+_ADDRESS = re.compile(r"https?://(?:&amp;|[^\s\"<>&'])*[^\s\"<>&'.,:;!?…)\]}”’»]")
+"""A web address in escaped text, without the punctuation that follows it."""
+
+
+def link_addresses(html: str) -> Markup:
+    """Turn each bare web address in the text of sanitised *html* into a link."""
+    within, parts = 0, []
+    for part in _TAG.split(html):
+        if part.startswith("<"):
+            within += _LINK_TAGS.get(part.rstrip(">").split(" ")[0], 0)
+        elif not within:
+            part = _ADDRESS.sub(r'<a href="\g<0>" class="bare" rel="noopener">\g<0></a>', part)
+        parts.append(part)
+    return Markup("".join(parts))  # noqa: S704 - the pieces are those of sanitised HTML
