@@ -82,7 +82,9 @@ WATCH = """() => {
         for (const entry of list.getEntries()) window.shift += entry.value;
     }).observe({type: 'layout-shift', buffered: true});
 }"""
-PAINT = """() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"""
+PAINT = """() => new Promise(done => new PerformanceObserver(list => {
+    for (const one of list.getEntriesByName('first-contentful-paint')) done(one.startTime)
+}).observe({type: 'paint', buffered: true}))"""
 
 
 @pytest.fixture(scope="module")
