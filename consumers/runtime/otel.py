@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import Token
+from contextvars import ContextVar, Token
+from functools import cached_property
 from types import TracebackType
+from typing import cast
 
 import structlog
 from opentelemetry import context, trace
@@ -55,9 +57,9 @@ class _CountingExporter(SpanExporter):
         self.exporter = exporter
         self.taken = self.sent = self.lost = 0
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence["ReadableSpan | _Child"]) -> SpanExportResult:
         self.taken += len(spans)
-        result = self.exporter.export(spans)
+        result = self.exporter.export([*map(_readable, spans)])
         if result is SpanExportResult.SUCCESS:
             self.sent += len(spans)
         else:
@@ -76,12 +78,12 @@ class _BoundedQueue(BatchSpanProcessor):
         self.accepted = self.refused = 0
         super().__init__(self.exporter, 2 * QUEUE_SPANS, max_export_batch_size=_BATCH_SPANS)
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: "ReadableSpan | _Child") -> None:
         if self.accepted - self.exporter.taken >= QUEUE_SPANS:
             self.refused += 1
             return
         self.accepted += 1
-        super().on_end(span)
+        super().on_end(cast("ReadableSpan", span))  # it asks for the context alone
 
     @property
     def dropped(self) -> int:
@@ -132,7 +134,8 @@ class OtelTracer:
         """See `tracing.span`. An error is named by its type: its message may hold an address."""
         here = _current().trace_id
         others = [one for one in map(_read, links) if one.is_valid and one.trace_id != here]
-        with self.tracer.start_as_current_span(
+        child = _innermost.get()
+        started = self.tracer.start_as_current_span(
             what.name,
             kind=_KINDS[what.kind],
             attributes={**what.attributes, **attributes},
@@ -140,7 +143,8 @@ class OtelTracer:
             start_time=start_ns or None,
             record_exception=False,
             set_status_on_exception=False,
-        ) as span:
+        )
+        with _attached(child.own_context) if child else nullcontext(), started as span:
             try:
                 yield _SdkSpan(span)
             except BaseException as error:
@@ -163,7 +167,7 @@ class OtelTracer:
 
     def carrier(self) -> dict[str, str]:
         headers: dict[str, str] = {}
-        _PROPAGATOR.inject(headers)
+        _PROPAGATOR.inject(headers, trace.set_span_in_context(NonRecordingSpan(_current())))
         return headers
 
     def trace_id(self) -> str:
@@ -202,20 +206,20 @@ class _SdkSpan:
 
 
 class _Child:
-    """A span that is made when it ends: what every window of mails can afford."""
+    """A span that is made when it is sent: what every window of mails can afford.
+
+    OpenTelemetry's context does not know it; `_current` does, and `_attached` hides it.
+    """
 
     def __init__(self, tracer: OtelTracer, what: SpanType, attributes: Attributes) -> None:
         self._tracer, self._what = tracer, what
-        self._attributes: dict[str, str | int | bool] = {**what.attributes, **attributes}
-        self._token: Token[Context] | None = None
+        self._attributes: dict[str, str | int | bool] = {**attributes}
+        self._token: Token[_Child | None] | None = None
 
     def __enter__(self) -> Span:
         self._parent = parent = _current()
         if parent.is_valid and parent.trace_flags.sampled:
-            state = parent.trace_flags, parent.trace_state
-            span_id = self._tracer.new_span_id()
-            self._own = SpanContext(parent.trace_id, span_id, False, *state)
-            self._token = context.attach(trace.set_span_in_context(NonRecordingSpan(self._own)))
+            self._token = _innermost.set(self)
             self._start_ns = time.time_ns()
         return self
 
@@ -227,22 +231,41 @@ class _Child:
     ) -> None:
         if self._token is None:
             return
-        context.detach(self._token)
-        found, status = _judge(error)
-        self._tracer.queue.on_end(
-            ReadableSpan(
-                self._what.name,
-                self._own,
-                self._parent,
-                self._tracer.resource,
-                {**self._attributes, **found},
-                kind=_KINDS[self._what.kind],
-                status=status,
-                start_time=self._start_ns,
-                end_time=time.time_ns(),
-                instrumentation_scope=self._tracer.scope,
-            )
+        _innermost.reset(self._token)
+        self._outcome, self._end_ns = _judge(error), time.time_ns()
+        self._tracer.queue.on_end(self)
+
+    @property
+    def context(self) -> SpanContext:
+        """What the queue asks whether the span is sampled: as its parent is."""
+        return self._parent
+
+    @cached_property
+    def own_context(self) -> SpanContext:
+        parent, own_id = self._parent, self._tracer.new_span_id()
+        return SpanContext(parent.trace_id, own_id, False, parent.trace_flags, parent.trace_state)
+
+    def to_span(self) -> ReadableSpan:
+        found, status = self._outcome
+        return ReadableSpan(
+            self._what.name,
+            self.own_context,
+            self._parent,
+            self._tracer.resource,
+            {**self._what.attributes, **self._attributes, **found},
+            kind=_KINDS[self._what.kind],
+            status=status,
+            start_time=self._start_ns,
+            end_time=self._end_ns,
+            instrumentation_scope=self._tracer.scope,
         )
+
+
+_innermost: ContextVar[_Child | None] = ContextVar("innermost child", default=None)
+
+
+def _readable(span: ReadableSpan | _Child) -> ReadableSpan:
+    return span.to_span() if isinstance(span, _Child) else span
 
 
 def _judge(error: BaseException | None) -> tuple[Attributes, Status]:
@@ -257,7 +280,8 @@ _UNSET, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 
 
 def _current() -> SpanContext:
-    return trace.get_current_span().get_span_context()
+    child = _innermost.get()
+    return child.own_context if child else trace.get_current_span().get_span_context()
 
 
 def _read(carrier: Carrier) -> SpanContext:
@@ -271,9 +295,11 @@ def _read(carrier: Carrier) -> SpanContext:
 
 @contextmanager
 def _attached(span: SpanContext) -> Iterator[None]:
-    """Make *span* of another process the current one."""
+    """Make *span* the current one of OpenTelemetry, too: one of another process, or a child."""
     token = context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
+    hidden = _innermost.set(None)
     try:
         yield
     finally:
+        _innermost.reset(hidden)
         context.detach(token)

@@ -70,6 +70,32 @@ def test_a_carrier_of_the_same_trace_leaves_the_current_span_the_parent():
         assert headers == {"traceparent": f"00-{TRACE}-{accept.context.span_id:016x}-01"}
 
 
+def test_what_happens_within_a_child_is_its_own():
+    """Spans, children and carriers of other traces within it, and what follows it."""
+    other = {"traceparent": f"00-{1:032x}-{2:016x}-01"}
+    with traced() as process:
+        with tracing.span(tracing.DELIVER):
+            with tracing.child(tracing.WINDOW), tracing.child(tracing.ZALO_CALL):
+                with tracing.span(tracing.STORE), tracing.child(tracing.ACCEPT):
+                    pass
+                with tracing.continued(other), tracing.span(tracing.INTAKE):
+                    pass
+            with tracing.span(tracing.RELEASE):
+                pass
+        spans = {span.name: span for span in process.spans()}
+        parents = {name: span.parent and span.parent.span_id for name, span in spans.items()}
+        own = {name: span.context.span_id for name, span in spans.items()}
+    assert parents == {
+        "accept": own["store CONTENT"],
+        "store CONTENT": own["zalo call"],
+        "intake CONTENT": 2,
+        "zalo call": own["window"],
+        "window": own["deliver DELIVER"],
+        "release PUBLICATIONS": own["deliver DELIVER"],
+        "deliver DELIVER": None,
+    }
+
+
 def test_links_name_other_traces_only():
     other = {"traceparent": f"00-{1:032x}-{2:016x}-01"}
     with traced() as process:
