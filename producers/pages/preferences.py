@@ -112,6 +112,7 @@ class PreferencesPages:
             **dict.fromkeys(("done", "new_email", "until"), ""),
             "reader": subscriber,
             "paused": subscriber.is_paused_at(self.now()),
+            "kept": RetainedData.of(subscriber),
             "seal": self.sessions.form_seal(request),
             "here": "manage",
         }

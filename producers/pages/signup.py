@@ -119,7 +119,7 @@ class SignupPages:
         token = request.path_params["token"]
         asked = self.service.read_confirmation(token)
         await self.service.confirm(token)
-        rows = self.review(asked, ("email", "frequency", "topics"))
+        rows = self.review(asked, ("email", "name", "frequency", "topics"))
         return self.renderer.message_page("confirmed", rows=rows)
 
     def review(

@@ -30,9 +30,10 @@ class UnsubscribePages:
     async def show_form(self, request: Request) -> Response:
         """A page with a button; a GET, for instance of a mail scanner, changes nothing."""
         token = request.path_params["token"]
-        if address := await self.service.subscribed_address(token):
-            return self.renderer.message_page("leaving", facts=[address])
+        address = await self.service.subscribed_address(token)
         retained = await self.service.retained_data(token)
+        if address:
+            return self.renderer.message_page("leaving", facts=[address], kept=retained)
         return self.unsubscribed_page("left_before", request, retained)
 
     async def unsubscribe(self, request: Request) -> Response:

@@ -1,12 +1,14 @@
 """What readers are told at each step: what follows, what stays, and only what is true."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from channels.email.render.personal import transactional_texts
 from consumers.subscribers.transactional import DAILY_LIMIT
 from contracts.subscriptions.subscriber import RetainedData
-from contracts.subscriptions.transactional import mask_address
+from contracts.subscriptions.transactional import TransactionalKind, mask_address
 from contracts.vocabulary import DEFAULT
 from producers.pages.rendering import Renderer, page_texts
 from producers.pages.services import PageFacts
@@ -23,6 +25,7 @@ from tests.support.signup_app import (
 
 __all__ = ["browser"]
 
+ROOT = Path(__file__).parents[3]
 HIDDEN = re.compile(r'type="hidden" name="(\w+)" value="([^"]*)"')
 RESEND = {"again": "1"}
 
@@ -33,11 +36,27 @@ async def test_nothing_speaks_of_a_consent_as_given_before_the_button_is_pressed
     path = await signup_app.applied(browser)
     page = main_part(await browser.get(path))
     assert "Quý vị đã đồng ý" not in page
-    order = [page.index(f"{label}:") for label, _ in page_texts()["consent"]["plain"]]
-    order += [page.index(part) for part in (ADDRESS, "<button", "<details", "<p>Tôi đồng ý")]
-    assert order == sorted(order), "what is kept, what was asked for, the button, the whole text"
-    assert '<details class="fold">' in page, "the whole text is folded"
-    assert "3 năm" in page[: page.index("<button")], "how long the proof is kept"
+    said = [f"{label}:" for label, _ in page_texts()["consent"]["plain"]]
+    parts = (ADDRESS, "<button", *said, '<details class="fold">', "<p>Tôi đồng ý")
+    order = [page.index(part) for part in parts]
+    assert order == sorted(order), "what was asked for, the button, what is kept, the whole text"
+    assert "3 năm" in page[: page.index("<details")], "how long the proof is kept"
+
+
+async def test_what_an_open_choice_means_is_said_before_the_folded_choices(signup_app, browser):
+    await signup_app.subscribed()
+    async with signup_app.signed_in() as inside:
+        for answer in (await browser.get("/dang-ky"), await inside.get("/dang-ky/tuy-chon")):
+            above = main_part(answer).partition("<details")[0]
+            assert "không chọn" in above and "mọi chủ đề" in above
+
+
+async def test_what_becomes_of_an_unconfirmed_address_is_said_in_the_same_words_everywhere(browser):
+    page = main_part(await browser.post("/dang-ky", data=signup_form()))
+    [said] = re.findall(r"Địa chỉ chưa xác nhận[^.]*72 giờ[^.]*\.", page)
+    assert said in (ROOT / "docs/subscribers.vi.md").read_text("utf-8")
+    letters = [transactional_texts(TransactionalKind(kind)) for kind in ("confirm", "change")]
+    assert [said in letter["closing"] for letter in letters] == [True, True]
 
 
 @pytest.mark.parametrize("path", ["/dang-ky", "/dang-ky/quan-ly"])
@@ -69,11 +88,13 @@ async def test_a_mail_is_sent_again_by_one_press_and_the_limit_is_no_secret_of_a
     assert 'role="status"' in answers[0].text and 'role="status"' not in page
 
 
-async def test_success_names_the_address_and_the_topics_once(signup_app, browser):
-    await browser.post("/dang-ky", data=signup_form(topics=["viec-lam"]))
+@pytest.mark.parametrize("name", ["", "Nguyễn Văn An"])
+async def test_success_names_the_address_the_name_and_the_topics_once(signup_app, browser, name):
+    await browser.post("/dang-ky", data=signup_form(topics=["viec-lam"], name=name))
     page = main_part(await browser.post((await signup_app.last_mail()).path))
-    topic = DEFAULT.topics["viec-lam"].name
-    assert (page.count(ADDRESS), page.count(topic), page.count("<dt>")) == (1, 1, 3)
+    said = [ADDRESS, DEFAULT.topics["viec-lam"].name, *([name] if name else [])]
+    assert [page.count(one) for one in said] == [1] * len(said)
+    assert page.count("<dt>") == len(said) + 1, "and the frequency"
 
 
 async def test_who_stops_sees_at_which_address_and_nobody_else_learns_it(signup_app, browser):
@@ -83,6 +104,7 @@ async def test_who_stops_sees_at_which_address_and_nobody_else_learns_it(signup_
         assert mask_address(ADDRESS) in main_part(answer)
         assert ADDRESS not in answer.text
         assert "không ảnh hưởng đến hồ sơ, chế độ" in main_part(answer)
+        assert "3 năm" in main_part(answer), "how long the rest is kept, before and after"
     again = await browser.post(path)
     assert mask_address(ADDRESS) not in again.text
 
@@ -102,12 +124,14 @@ async def test_an_erasure_says_whose_data_and_what_else_goes_and_what_stays(sign
     await signup_app.subscribed()
     async with signup_app.signed_in() as browser:
         options = main_part(await browser.get("/dang-ky/tuy-chon"))
+        assert "3 năm" in options[: options.index("/tuy-chon/ngung")], "how long the rest is kept"
         assert options.index("/dang-ky/tuy-chon/du-lieu") < options.index('id="ngung"')
         assert options.index('id="ngung"') < options.index("/dang-ky/tuy-chon/xoa")
         page = main_part(await browser.get("/dang-ky/tuy-chon/xoa"))
         assert ADDRESS in page
         said = [line for line in page.splitlines() if "Không bị xóa" in line or "Bị xóa" in line]
         assert [word in line for word, line in zip(("bằng chứng", "hồ sơ"), said, strict=True)]
+        assert page_texts()["returned"] in page[: page.index("<button")]
         left = main_part(await press_button(browser, "/ngung"))
     assert ADDRESS in left and "không ảnh hưởng đến hồ sơ, chế độ" in left
 
