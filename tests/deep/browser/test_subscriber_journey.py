@@ -8,12 +8,14 @@ screens of some.
 
 import asyncio
 import re
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import header_text
+from contracts.text.moments import VIETNAM
 from tests.deep.process.test_digest import time_passes
 from tests.support.browser import overflow_px, screenshot
 from tests.support.gateway_client import sample_event
@@ -39,6 +41,10 @@ BODY = (
 
 @pytest.fixture
 def loa(tmp_path):
+    """A Loa whose digests are due in this hour: a day later one has the items of that day."""
+    now = datetime.now(VIETNAM)
+    due = f"LOA_DIGEST_HOUR={now.hour}\nLOA_DIGEST_WEEKDAY={now.isoweekday()}\n"
+    (tmp_path / ".env").write_text(due)
     with LoaProcess(tmp_path) as loa:
         loa.add_unit()
         yield loa

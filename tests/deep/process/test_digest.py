@@ -5,14 +5,13 @@ A correction then answers the mail in which each of them had it.
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from consumers.app.settings import LoaSettings
 from consumers.digests import schedule
-from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore, encode
 from consumers.seals.takeover import seal_for_command, take_over
 from contracts.subscriptions.digest import DigestFrequency, digest_id_for
@@ -35,12 +34,11 @@ async def put_last_cut_back(bus: Bus, data: Path, frequency: DigestFrequency = "
     """As `time_passes`, with the key of the folder *data*."""
     settings = LoaSettings(_env_file=None, data_dir=data)
     await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
-    assert await schedule.load_published_schedule(bus) == DigestSchedule()
+    assert await schedule.load_published_schedule(bus), "its service has started"
     span, book = timedelta(days=1 if frequency == "daily" else 7), DigestStore(bus)
     stored = await book.last_cut(frequency)
     now = stored.value
-    began = datetime.now(UTC) - span  # so the window is as long as in a Loa that ran on
-    back = now.model_copy(update={"day": now.day - span, "at": began})
+    back = now.model_copy(update={"day": now.day - span, "at": now.at - span})
     await book.bucket.swap(f"now.{frequency}", encode(back), stored.revision)
     return digest_id_for(frequency, now.day)
 
