@@ -1,4 +1,4 @@
-"""Web addresses in sanitised HTML, made links."""
+"""Web addresses in texts: found, and made links."""
 
 import re
 
@@ -8,6 +8,11 @@ _TAG = re.compile("(<[^>]*>)")
 _LINK_TAGS = {"<a": 1, "</a": -1}
 _ADDRESS = re.compile(r"https?://(?:&amp;|[^\s\"<>&'])*[^\s\"<>&'.,:;!?…)\]}”’»]")
 """A web address in escaped text, without the punctuation that follows it."""
+
+
+def find_addresses(text: str) -> list[str]:
+    """The web addresses in plain *text*, without the punctuation that follows them."""
+    return _ADDRESS.findall(text)
 
 
 def link_addresses(html: str) -> Markup:

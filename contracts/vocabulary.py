@@ -18,6 +18,8 @@ from contracts.errors import FieldError, Invalid, Unreadable, explain, field_err
 
 Day = Annotated[date, Field(strict=True)]
 Kind = Literal["unit", "topic", "audience"]
+CORRECTIONS_TOPIC = "dinh-chinh"
+"""Loa's own topic of corrected and withdrawn items; a vocabulary may lack it."""
 
 
 class FormerName(Contract):

@@ -1,12 +1,13 @@
 """The frame of pages: what head and foot show, and the templates that draw it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -17,6 +18,7 @@ from design.settings import SiteIdentity
 _FOLDER = Path(__file__).parent
 URGENT_SHEET = "/tai-nguyen/khan.css"
 """Path of the style sheet with which the portal names an urgent item on every page."""
+_MAIL_ADDRESS = re.compile(r"[^\s@,;:<>()]+@[^\s@,;:<>()]+\w")
 
 
 def frame_texts() -> Mapping[str, Any]:
@@ -35,6 +37,8 @@ class Frame:
     site: SiteIdentity = field(default_factory=SiteIdentity)
     urgent_css: str = ""
     """Address of URGENT_SHEET on pages that name an urgent item; empty on others."""
+    corrections: str = ""
+    """Address of the list of corrected and withdrawn items; empty without one."""
     styles: tuple[Path, ...] = ()
     """Rules of the face, after those of every page."""
 
@@ -45,6 +49,13 @@ class Frame:
     @cached_property
     def host(self) -> str:
         return urlsplit(self.public_url).netloc
+
+    @cached_property
+    def report_link(self) -> str:
+        """A `mailto:` for faults, to be ended with the page's address; empty without a contact."""
+        found = _MAIL_ADDRESS.search(f"{self.site.email} {self.site.press}")
+        subject = quote(f"{self.text['report']}: ")
+        return f"mailto:{quote(found[0], safe='@')}?subject={subject}" if found else ""
 
     @property
     def files(self) -> tuple[assets.Asset, ...]:

@@ -11,12 +11,13 @@ from typing import Annotated, NamedTuple, TypeVar
 import typer
 from pydantic import BaseModel
 
+from channels.email.settings import EmailSettings
 from channels.errors import ChannelError
 from channels.portal.render.site_files import SiteFiles
-from channels.portal.settings import PortalSettings
 from channels.portal.writer.rebuild import RebuildResult
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.wiring.portal import build_site
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
 from consumers.cli.acts import By, Command, perform, run_audited
@@ -32,7 +33,6 @@ from consumers.staff.authorization import Actor
 from contracts.base.networks import http_url
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable, unknown_word_values
-from design.settings import SiteSettings
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
@@ -342,10 +342,7 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
     if not url:
         running = await instance.find_running(settings)
         url = running.url if running else http_url(settings.http_host, settings.http_port)
-    site = read_settings(PortalSettings).build_site(
-        url, load_vocabulary(settings), read_settings(SiteSettings)
-    )
-    return SiteFiles(site)
+    return SiteFiles(build_site(url, load_vocabulary(settings), read_settings(EmailSettings)))
 
 
 def _print_counts(rebuilt: dict[str, dict[str, int]]) -> None:

@@ -16,7 +16,7 @@ from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.text.moments import format_moment_in_sentence
-from contracts.vocabulary import Vocabulary
+from contracts.vocabulary import CORRECTIONS_TOPIC, Vocabulary
 from design.frame import URGENT_SHEET, Frame, page_environment
 from design.settings import SiteIdentity
 from producers.pages.services import PageFacts
@@ -58,6 +58,7 @@ class Renderer:
             public_url=self.public_url,
             site=self.identity,
             urgent_css=self.base_path + URGENT_SHEET,
+            corrections=self._corrections_path(),
         )
         self.environment = page_environment(_FOLDER / "templates", self.frame)
         self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_date}
@@ -93,6 +94,11 @@ class Renderer:
     def redirect(self, path: str, status: int = HTTPStatus.SEE_OTHER) -> RedirectResponse:
         """Redirect to *path* below the public address."""
         return RedirectResponse(self.base_path + path, status)
+
+    def _corrections_path(self) -> str:
+        """Path of the portal's list of corrections; empty where the vocabulary has none."""
+        has_list = CORRECTIONS_TOPIC in self.vocabulary.topics
+        return f"{self.base_path}/muc/{CORRECTIONS_TOPIC}/" if has_list else ""
 
     def choices(self) -> Mapping[str, Sequence[Choice]]:
         """Choices by field: ids and names, in the order of the vocabulary."""

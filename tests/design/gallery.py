@@ -43,7 +43,9 @@ _REGION = """name => {
 @cache
 def page() -> str:
     """The page of all components, complete in itself."""
-    frame = Frame(_as_data, home="#", public_url="https://tin.moha.gov.vn")
+    frame = Frame(
+        _as_data, home="#", public_url="https://tin.moha.gov.vn", corrections="#dinh-chinh"
+    )
     environment = page_environment(FOLDER, frame)
     code = segno.make("https://zalo.me/bonoivu").svg_data_uri(border=2, light="white")
     template = environment.get_template("gallery.html")

@@ -78,7 +78,11 @@ def new_writer(
 
 def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outcome]:
     """Make publications visible, one after the other; *given* is for `new_writer`."""
-    writer = new_writer(folder, **given)
+    return show_all(new_writer(folder, **given), publications)
+
+
+def show_all(writer: PortalWriter, publications: Iterable[Publication]) -> list[Outcome]:
+    """Make publications visible, one after the other, and close *writer*."""
     try:
         return [writer.show(publication, never_expired) for publication in publications]
     finally:

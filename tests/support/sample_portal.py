@@ -14,22 +14,31 @@ import uvicorn
 from channels.portal.http.file_app import portal_app
 from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.writer import PortalWriter
 from consumers.app.web.server import AppRouter, bind_socket
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
-from tests.support.portal_dir import publish
+from design.settings import SiteIdentity
+from tests.support.portal_dir import show_all
 from tests.support.publications import a_publication
 
 NOW = datetime(2026, 11, 26, 2, 15, tzinfo=UTC)
 SCENE = tomllib.loads(Path(__file__).with_name("sample_portal.toml").read_text("utf-8"))
 STORIES: list[dict[str, str]] = SCENE["stories"]
+IDENTITY = SiteIdentity(
+    postal_address="8 Tôn Thất Thuyết, Hà Nội",
+    phone="024 0000 0000",
+    email="tin@moha.example",
+    press="Văn phòng Bộ, 024 0000 0001",
+)
 
 
-def sample_items() -> list[Publication]:
-    """Newest last: October and November, one corrected, one withdrawn."""
+def sample_items(url: str = "https://loa.example.vn") -> list[Publication]:
+    """Newest last: October and November, one corrected, one withdrawn and replaced."""
     found = [_story(number) for number in range(len(STORIES))]
     older = [_older(number) for number in range(26)]
-    return [*older, *reversed(found), corrected(), withdrawn()]
+    return [*older, *reversed(found), corrected(), withdrawn(url)]
 
 
 def _story(number: int) -> Publication:
@@ -49,7 +58,7 @@ def _older(number: int) -> Publication:
 
 def _released(at: datetime, *, name: str, **fields: Any) -> Publication:
     text = fields.get("summary") or fields["title"]
-    body = f"{text}\n\nToàn văn được đăng trên Cổng thông tin điện tử của Bộ."
+    body = f"{text}\n\nToàn văn được đăng trên Cổng Thông tin điện tử Bộ Nội vụ."
     given = {"body": body, "content_id": name, "first_released_at": at, "released_at": at}
     return a_publication(**given | fields)
 
@@ -74,8 +83,9 @@ def corrected() -> Publication:
     return _again("luu-tru-so", "corrected", 2, reason)
 
 
-def withdrawn() -> Publication:
-    return _again("thi-dua", "withdrawn", 1, "Văn bản được dẫn đã được thay thế.")
+def withdrawn(url: str) -> Publication:
+    reason = f"Văn bản được dẫn đã được thay thế; nội dung mới tại {url}/tin/khen-thuong-dot-xuat."
+    return _again("thi-dua", "withdrawn", 1, reason)
 
 
 @contextmanager
@@ -84,7 +94,10 @@ def open_sample_portal(
 ) -> Iterator[str]:
     """The portal of these items on a port of this machine; its address."""
     with bind_socket("127.0.0.1", 0) as bound:
-        publish(folder, *(publications or sample_items()), url=address_of(bound), words=DEFAULT)
+        site = _site(address_of(bound))
+        writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s=5.0)
+        writer.prepare()
+        show_all(writer, publications or sample_items(site.public_url))
         with serve_with_search(folder, bound) as address:
             yield address
 
@@ -96,6 +109,11 @@ def serve_portal(folder: Path) -> Iterator[str]:
         yield address
 
 
+def _site(address: str) -> Site:
+    """The site with all that an operator may say of it."""
+    return Site(address, DEFAULT, identity=IDENTITY, mail_sender="Bộ Nội vụ <tin@moha.example>")
+
+
 def address_of(bound: socket.socket) -> str:
     return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
@@ -105,7 +123,7 @@ def serve_with_search(folder: Path, bound: socket.socket) -> Iterator[str]:
     """A server for the folder and its search on a socket; its address."""
     address, faces = address_of(bound), AppRouter()
     faces.add(portal_app(folder))
-    faces.add(search_app(folder, Site(address, DEFAULT)), SEARCH_SEGMENT)
+    faces.add(search_app(folder, _site(address)), SEARCH_SEGMENT)
     server = uvicorn.Server(uvicorn.Config(faces, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()

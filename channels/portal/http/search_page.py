@@ -82,6 +82,7 @@ class SearchPage:
         query, results = view.query, view.results or SearchResults(SearchMatches(()), ())
         selected = {"chu-de": query.topic, "don-vi": query.unit, "doi-tuong": query.audience}
         total = count_pages(results.matches)
+        by_age = query.newest_first or not query.words
         return self._pages.search(
             asked=params | {field: id for field, id in selected.items() if id},
             found=view.results and results.matches,
@@ -101,6 +102,7 @@ class SearchPage:
             beside=_adjacent_pages(params, results.page, total),
             begin=_page_url(params, 1),
             first=(results.page - 1) * PAGE_SIZE + 1,
+            order=TEXTS["search"]["order"]["newest" if by_age else "fit"],
         )
 
     def _topics(self, view: SearchView) -> list[str]:

@@ -19,6 +19,7 @@ from channels.portal.model.history import (
 )
 from channels.portal.model.site import Site
 from channels.portal.model.texts import TEXTS, catalog_text
+from channels.web_addresses import find_addresses
 from contracts.content import Cover, Link
 from contracts.publication import Publication
 
@@ -138,6 +139,13 @@ class Item:
     @property
     def other_links(self) -> Sequence[Link]:
         return [link for link in self.publication.links if link not in self.documents]
+
+    @property
+    def replacement(self) -> str:
+        """The address of the item of this portal that the reason names; empty without one."""
+        items = self.url.removesuffix(self.publication.content_id)
+        named = find_addresses(self.publication.reason)
+        return next((one for one in named if one.startswith(items) and one != self.url), "")
 
     @property
     def excerpt(self) -> str:

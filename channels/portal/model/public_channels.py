@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from contracts.base.fields import Contract, Line150, Line250, TopicId
 from contracts.errors import FieldError, Invalid, Unreadable, explain, field_error, join_path
 
-UNIFIED_KINDS = ("portal", "vneid")
+_UNIFIED_KINDS = ("portal", "vneid")
 """Kinds of channels that carry everything; the other kinds add to them."""
 _ChannelUrl = Annotated[
     str, StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$")
@@ -33,7 +33,16 @@ class PublicChannel(Contract):
     about: Line250
     keeper: Annotated[str, StringConstraints(max_length=150)] = ""
     """The unit responsible for the channel."""
+    national: bool = False
+    """A system that the ministry shares with others."""
     shown: bool = True
+
+    @property
+    def group(self) -> Literal["unified", "others", "national"]:
+        """The part of the public list, as its headings in the texts."""
+        if self.national:
+            return "national"
+        return "unified" if self.kind in _UNIFIED_KINDS else "others"
 
 
 class _RawList(Contract):

@@ -10,11 +10,11 @@ from channels.portal.model.public_channels import DEFAULT_UPDATED, PublicChannel
 from channels.portal.model.texts import catalog_text
 from contracts.publication import Publication
 from contracts.text.moments import VIETNAM
-from contracts.vocabulary import Vocabulary
+from contracts.vocabulary import CORRECTIONS_TOPIC, Vocabulary
 from design.settings import SiteIdentity
 
 ALL_SLUG = "tat-ca"
-CORRECTIONS_SLUG = "dinh-chinh"
+CORRECTIONS_SLUG = CORRECTIONS_TOPIC
 """The topic whose listing has every item that was ever corrected or withdrawn."""
 DEFAULT_COVER_PATH = "/tai-nguyen/loa-cover.png"
 """The picture of items without a cover, where other channels need one; a stable address."""
@@ -36,6 +36,8 @@ class Site:
     """What head and foot of the pages say of the ministry."""
     channels_updated: date | None = DEFAULT_UPDATED
     """When the list of channels was last changed; None if its operator does not say."""
+    mail_sender: str = ""
+    """Whom mails come from, as the list of channels says; empty to leave it out."""
 
     @property
     def path_prefix(self) -> str:

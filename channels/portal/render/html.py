@@ -19,7 +19,7 @@ from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item
 from channels.portal.model.months import from_microseconds
 from channels.portal.model.page_sets import OPML_PATH
-from channels.portal.model.public_channels import UNIFIED_KINDS, PublicChannel, tel_uri
+from channels.portal.model.public_channels import PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
     CORRECTIONS_SLUG,
@@ -70,6 +70,7 @@ class HtmlPages:
             public_url=site.public_url,
             site=site.identity,
             urgent_css=prefix + URGENT_SHEET,
+            corrections=_corrections_path(site),
         )
         self._environment = page_environment(TEMPLATE_DIR, self.frame)
         self.qr_codes = {one: qr_code(one.url) for one in site.channels if has_qr_code(one)}
@@ -124,10 +125,10 @@ class HtmlPages:
         return self._page("shelves.html", here="shelves", groups=groups, used=used_slugs)
 
     def channels(self) -> bytes:
-        """The page of the ministry's channels, in two groups: unified and additional."""
-        groups: dict[str, list[PublicChannel]] = {"unified": [], "others": []}
+        """The page of the ministry's channels, unified and additional, and of national systems."""
+        groups: dict[str, list[PublicChannel]] = {name: [] for name in TEXTS["channels"]}
         for channel in self._site.channels:
-            groups["unified" if channel.kind in UNIFIED_KINDS else "others"].append(channel)
+            groups[channel.group].append(channel)
         return self._page("channels.html", here="channels", groups=groups, codes=self.qr_codes)
 
     def about(self) -> bytes:
@@ -150,7 +151,8 @@ class HtmlPages:
     def _listing_page(self, slug: str, template: str, **values: object) -> bytes:
         slugs = list(dict.fromkeys((slug, ALL_SLUG)))
         kind = self._site.slug_kind(slug)
-        return self._page(template, here="", slug=slug, kind=kind, shelves=slugs, **values)
+        here = "corrections" if self._site.is_corrections(slug) else ""
+        return self._page(template, here=here, slug=slug, kind=kind, shelves=slugs, **values)
 
     def _slugs_by_kind(self, slugs: Sequence[str]) -> list[tuple[str, list[str]]]:
         """Slugs by kind: all, topic, unit, audience, other; without empty groups."""
@@ -168,7 +170,6 @@ def _globals(site: Site) -> dict[str, Any]:
     return {
         "site": site,
         "texts": TEXTS,
-        "corrections_path": _corrections_path(site),
         "bare": _bare_link_class,
         "foreign": _lang_attribute,
         "item_path": item_path,
@@ -234,6 +235,12 @@ def _time_filter(name: str) -> Callable[[datetime], str]:
     return lambda at: at.astimezone(VIETNAM).strftime(pattern)
 
 
+def _month_name(month: str) -> str:
+    """What headings call a month like 2026-09."""
+    year, _, number = month.partition("-")
+    return catalog_text("time", "month", month=number.lstrip("0"), year=year)
+
+
 def _lang_attribute(language: str) -> Markup:
     """The `lang` attribute of a text in another language than the page's."""
     return Markup("") if language == "vi" else Markup(' lang="{}"').format(language)
@@ -248,7 +255,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     **{name: _time_filter(name) for name in ("moment", "spoken", "clock", "day", "short")},
     "weekday": lambda at: TEXTS["time"]["weekdays"][at.astimezone(VIETNAM).weekday()],
     "iso": lambda at: at.astimezone(VIETNAM).isoformat(timespec="seconds"),
-    "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
+    "month_name": _month_name,
     "from_us": from_microseconds,
     "zalo_share": _zalo_share_url,
     "with_links": link_addresses,

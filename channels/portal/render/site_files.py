@@ -363,7 +363,9 @@ def _format_hash(site: Site) -> str:
     """A hash that changes whenever the same items would be rendered differently."""
     digest = sha256(f"{_FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
     digest.update("".join(channel.model_dump_json() for channel in site.channels).encode())
-    digest.update(f"{site.identity.model_dump_json()} {site.channels_updated}".encode())
+    digest.update(
+        f"{site.identity.model_dump_json()} {site.channels_updated} {site.mail_sender}".encode()
+    )
     digest.update(design_hash(site.identity).encode())
     digest.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATE_DIR, STATIC_DIR):

@@ -1,10 +1,13 @@
 """Build the portal channel and the tasks that keep its pages current."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
+from channels.email.render.announced import announced_sender
+from channels.email.settings import EmailSettings
 from channels.errors import ChannelError
 from channels.fetch.fetcher import Fetcher
 from channels.fetch.url_policy import parse_policy
@@ -20,6 +23,7 @@ from consumers.ledger import bulk
 from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import ChannelName
+from contracts.vocabulary import Vocabulary
 from design.settings import SiteSettings
 from producers.bus import Bus
 
@@ -59,8 +63,14 @@ def open_portal_channel(node: Node) -> PortalChannel:
 
 
 def portal_site(node: Node) -> Site:
+    return build_site(node.public_url, node.vocabulary, node.email)
+
+
+def build_site(public_url: str, vocabulary: Vocabulary, email: EmailSettings) -> Site:
+    """The site as the settings say. Raises as `PortalSettings.build_site`."""
     identity = read_settings(SiteSettings)
-    return read_settings(PortalSettings).build_site(node.public_url, node.vocabulary, identity)
+    site = read_settings(PortalSettings).build_site(public_url, vocabulary, identity)
+    return replace(site, mail_sender=announced_sender(email))
 
 
 def readback_address(node: Node) -> str:

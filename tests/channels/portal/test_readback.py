@@ -8,6 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from channels.base import Canary, Outcome, Verdict
+from channels.email.settings import EmailSettings
 from channels.portal import readback
 from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
@@ -272,7 +273,7 @@ async def test_items_are_read_back_wherever_there_is_an_address_unless_that_is_s
     settings = SimpleNamespace(portal_dir=tmp_path, public_url=public_url)
     url, canaries = public_url or "http://127.0.0.1:8080", CanarySettings(**canary)
     node = SimpleNamespace(settings=settings, canary_settings=canaries, public_url=url)
-    node.vocabulary, node.bus, node.clock = WORDS, None, None
+    node.vocabulary, node.bus, node.clock, node.email = WORDS, None, None, EmailSettings()
     channel = open_portal_channel(node)
     assert (channel._readback and channel._readback._address) == read_at
     await channel.close()

@@ -143,3 +143,12 @@ def test_the_span_is_that_of_the_ministry(days, said):
     pages = Renderer("", DEFAULT, facts=PageFacts(kept_days=days))
     page = pages.message_page("left_before", kept=RetainedData.CONSENT).body.decode()
     assert "sau " + said.replace(" ", "\N{NO-BREAK SPACE}") in page
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_menu_and_foot_have_the_portals_corrections_and_say_that_nobody_is_followed(own):
+    topics = {id: topic for id, topic in DEFAULT.topics.items() if own or not topic.own}
+    pages = Renderer("https://tin.vn/loa", DEFAULT.model_copy(update={"topics": topics}))
+    page = pages.message_page("away").body.decode()
+    assert page.count('href="/loa/muc/dinh-chinh/"') == (2 if own else 0)
+    assert "không dùng công cụ theo dõi người đọc" in page.partition("</main>")[2]

@@ -75,7 +75,9 @@ async def test_without_a_question_topics_and_the_newest_items_are_offered(client
 
 async def test_answers_come_page_by_page(client):
     first = await asked(client, q="nghi tet")
-    assert text_of(first.cssselect("[role=status]")[0]) == "Tìm thấy 45 tin."
+    assert (
+        text_of(first.cssselect("[role=status]")[0]) == "Tìm thấy 45 tin, tin phù hợp nhất ở trên."
+    )
     assert titles(first)[0] == "Nghỉ Tết lần 44"
     (after,) = first.cssselect("a[rel=next]")
     assert not first.cssselect("a[rel=prev]")
@@ -103,6 +105,19 @@ async def test_what_is_no_page_leads_to_the_first(client, number):
     (link,) = page.cssselect("[role=alert] a")
     assert "Không có trang kết quả này." in text_of(page.cssselect("[role=alert]")[0])
     assert titles(html.document_fromstring((await client.get(link.get("href"))).content))
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "order"),
+    [
+        ({"q": "nghi tet", "xep": "moi"}, "tin mới nhất ở trên."),
+        ({"tu": "2026-01-01"}, "tin mới nhất ở trên."),
+        ({"q": "lần 44"}, "Tìm thấy 1 tin."),
+    ],
+)
+async def test_the_order_of_several_results_is_said_above_them(client, asked_for, order):
+    said = text_of((await asked(client, **asked_for)).cssselect("[role=status]")[0])
+    assert said.endswith(order)
 
 
 async def test_the_words_are_marked_and_nothing_becomes_a_tag(client):

@@ -77,12 +77,35 @@ def test_a_hotline_is_a_link_that_a_telephone_calls():
 def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):
     publish(tmp_path)
     listing = page(tmp_path, "kenh")
-    unified, others = listing.xpath("//main//section")
-    assert "Cổng Dịch vụ công quốc gia" in text_of(unified) and "VNeID" in text_of(unified)
+    unified, others, national = listing.xpath("//main//section")
+    assert "Cổng Dịch vụ công quốc gia" in text_of(national) and "VNeID" in text_of(national)
+    assert text_of(national).startswith("Hệ thống dùng chung quốc gia")
     assert "Tin qua thư điện tử" in text_of(others)
-    assert listing.xpath("//main//a/@href")[:2] == ["/", "https://moha.gov.vn"]
+    assert unified.xpath(".//a/@href") == ["/", "https://moha.gov.vn"]
     assert f"điện tử: {PUBLIC_URL}/" in text_of(unified.find_class("facts")[0])
     assert "Danh sách cập nhật ngày 29/11/2026." in text_of(listing.find(".//main"))
+
+
+def test_the_page_claims_of_no_other_site_that_it_is_false(tmp_path):
+    publish(tmp_path)
+    told = text_of(page(tmp_path, "kenh").find(".//main"))
+    assert "không phải của Bộ Nội vụ" not in told
+    assert "xin Quý vị kiểm tra với Bộ trước khi tin" in told
+
+
+def test_an_entry_of_an_operators_own_stays_among_the_ministrys_channels():
+    own = "[channels.cong-tinh]\nname = 'Trang mới'\nkind = 'portal'\nabout = 'Tin của Bộ.'"
+    assert [one.group for one in load_channels(own)].count("unified") == 3
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [("", "Thư điện tử"), ("Bộ Nội vụ <a@b.vn>", "Thư điện tử, người gửi: Bộ Nội vụ <a@b.vn>")],
+)
+def test_the_entry_of_mail_names_the_sender_and_no_web_address(sender, shown):
+    listed = fromstring(HtmlPages(Site(PUBLIC_URL, WORDS, mail_sender=sender)).channels().decode())
+    [entry] = listed.xpath("//li[h3/a/@href='/dang-ky']")
+    assert text_of(entry.find_class("facts")[0]) == shown
 
 
 def test_the_setting_names_the_file(tmp_path):

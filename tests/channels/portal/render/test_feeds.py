@@ -95,11 +95,11 @@ def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
     words = words_with("viec-lam", "dinh-chinh")
     publish(tmp_path, an_item(1, topic="viec-lam"), words=words)
     for name in ("index.html", "nguon-tin.opml"):
-        assert b"dinh-chinh" not in feed(tmp_path, name)
+        assert b"nguon-tin/dinh-chinh." not in feed(tmp_path, name)
     change = an_item(1, topic="viec-lam", action="corrected", revision=2, reason="Sai")
     publish(tmp_path, change, words=words)
     for name in ("index.html", "nguon-tin.opml"):
-        assert b"dinh-chinh" in feed(tmp_path, name)
+        assert b"nguon-tin/dinh-chinh." in feed(tmp_path, name)
     assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/tin/tin-1"]
 
 

@@ -52,6 +52,16 @@ def test_the_menu_leads_readers_and_the_foot_machines(tmp_path):
     assert text_of(document.find_class("join")[0]).startswith("Nhận tin")
 
 
+def test_menu_and_foot_lead_to_corrections_where_the_topics_have_them(tmp_path):
+    publish(tmp_path, a_publication(), words=words_with("lich-nghi-le", "dinh-chinh"))
+    menu = page(tmp_path, ITEM).xpath("//nav[@class='menu']//a")
+    assert [link.get("href") for link in menu] == ["/", "/muc/", "/muc/dinh-chinh/", "/kenh/"]
+    assert text_of(menu[2]) == "Đính chính, gỡ tin"
+    changes = page(tmp_path, "muc/dinh-chinh")
+    assert changes.xpath("//a[@aria-current]/@href") == ["/muc/dinh-chinh/"]
+    assert "/muc/dinh-chinh/" in changes.xpath("//*[@class='footing']//a/@href")
+
+
 def test_whom_texts_are_for_is_never_called_an_object(tmp_path):
     publish(tmp_path, a_publication())
     pages = [body for path, body in public_files(tmp_path).items() if path.endswith(".html")]
@@ -74,9 +84,10 @@ def test_a_page_names_itself_for_social_networks(tmp_path):
 
 def test_who_it_is_from_and_for_is_said_in_words(tmp_path):
     document = shown(tmp_path, audiences=["cong-chuc", "vien-chuc"], author="Nguyễn Thị Hồng Nhung")
+    byline = text_of(document.find_class("facts")[0])
+    assert byline.startswith("Văn phòng Bộ đăng") and "Nguyễn Thị Hồng Nhung" in byline
     about = text_of(document.find_class("about")[0])
-    assert "Văn phòng Bộ" in about and "Lịch nghỉ lễ" in about
-    assert "Nguyễn Thị Hồng Nhung" in text_of(document.find_class("facts")[0])
+    assert "Lịch nghỉ lễ" in about and "Văn phòng Bộ" not in about
     assert text_of(document.find_class("for")[0]) == "Dành cho: Công chức, viên chức"
     assert text_of(shown(tmp_path).find_class("for")[0]) == "Dành cho: Mọi người"
 
@@ -172,6 +183,15 @@ def test_the_feed_of_corrections_is_the_first_of_those_that_are_unfolded(tmp_pat
     [first, *_] = page(tmp_path, "nguon-tin").xpath("//section")
     labels = [text_of(label) for label in first.find_class("label")]
     assert labels == ["Đính chính, gỡ tin", "Tất cả tin"] and first.xpath("./details/@open")
+
+
+def test_every_feed_shows_the_address_to_copy(tmp_path):
+    publish(tmp_path, a_publication())
+    listed = page(tmp_path, "nguon-tin")
+    rows = listed.xpath("//ul[@class='feeds']/li")
+    shown = {text_of(row.find_class("address")[0]) for row in rows}
+    assert f"{PUBLIC_URL}/nguon-tin/van-phong-bo.rss" in shown and len(shown) == len(rows)
+    assert "Người đọc (" in text_of(listed)
 
 
 def test_feeds_are_listed_for_people_by_topic_and_unit(tmp_path):

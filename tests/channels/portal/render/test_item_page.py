@@ -4,15 +4,19 @@ import json
 from base64 import b64decode
 from contextlib import closing
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from lxml import html
 
 from channels.portal.model.body import to_html
+from channels.portal.model.item import build_item
+from channels.portal.model.site import Site
+from channels.portal.render.html import HtmlPages
 from channels.portal.writer.audit import FolderAudit
 from channels.web_addresses import link_addresses
 from contracts.vocabulary import DEFAULT
+from design.settings import SiteIdentity
 from tests.support.portal_dir import (
     PUBLIC_URL,
     page,
@@ -29,6 +33,7 @@ ITEMS = [
     numbered_publication(n).model_copy(update={"topic": "viec-lam"}) for n in (1, 2, 3, 4, 5, 6)
 ]
 LATER = {"revision": 2, "released_at": RELEASED_AT + timedelta(days=3)}
+ID = a_publication().content_id
 
 
 def related(folder, item):
@@ -109,8 +114,10 @@ def test_the_notice_of_a_withdrawn_item_asks_not_to_use_it_and_leads_to_what_rep
     gone = a_publication(action="withdrawn", reason=reason, **LATER)
     publish(tmp_path, a_publication(), gone, words=words_with("lich-nghi-le", "dinh-chinh"))
     story = page(tmp_path, f"tin/{gone.content_id}").find_class("story")[0]
-    first, *_, last = story.find_class("notice")[0].iter("p")
+    first, *_, instead, last = story.find_class("notice")[0].iter("p")
     assert text_of(first) == gone.title
+    assert text_of(instead).startswith("Thay bằng: ")
+    assert instead.xpath("a/@href") == [f"{PUBLIC_URL}/tin/moi"]
     assert text_of(last).startswith("Đề nghị không sử dụng, không chia sẻ, không viện dẫn")
     assert story.xpath(".//a/@href")[0] == f"{PUBLIC_URL}/tin/moi"
     assert "/muc/dinh-chinh/" in story.xpath(".//a/@href")
@@ -127,6 +134,40 @@ def test_the_byline_names_the_correction_and_the_body_alone_says_what_the_summar
     assert text_of(page(tmp_path, "tin/khac").find_class("lead")[0]) == summary
 
 
+@pytest.mark.parametrize(
+    "named", ["https://moha.gov.vn/tin/moi", f"{PUBLIC_URL}/muc/", f"{PUBLIC_URL}/tin/{ID}"]
+)
+def test_no_other_address_in_a_reason_is_called_a_replacement(tmp_path, named):
+    publish(tmp_path, a_publication(action="withdrawn", reason=f"Xem {named}.", **LATER))
+    assert "Thay bằng" not in text_of(page(tmp_path, f"tin/{ID}"))
+
+
+def test_below_the_byline_it_says_what_the_text_does_not_replace(tmp_path):
+    publish(tmp_path, a_publication())
+    facts = page(tmp_path, f"tin/{ID}").xpath("//header//*[@class='facts']/p")
+    assert text_of(facts[-1]).startswith("Tin có giá trị tham khảo, không thay thế văn bản")
+
+
+@pytest.mark.parametrize(
+    ("contact", "to"),
+    [
+        (
+            {"email": "tin@moha.example", "press": "Văn phòng Bộ, bao@moha.example"},
+            "tin@moha.example",
+        ),
+        ({"press": "Văn phòng Bộ (bao-chi@moha.example)."}, "bao-chi@moha.example"),
+        ({"press": "Văn phòng Bộ, 024 3000 0000", "phone": "024 3000 0001"}, ""),
+    ],
+)
+def test_a_fault_is_reported_by_mail_where_an_address_is_known(contact, to):
+    site = Site(PUBLIC_URL, DEFAULT, identity=SiteIdentity(**contact))
+    body = HtmlPages(site).item(build_item(a_publication(), "", site), []).decode()
+    shown = html.document_fromstring(body)
+    links = shown.xpath("//a[.='Báo sai sót']/@href")
+    subject = f"Báo sai sót: {PUBLIC_URL}/tin/{ID}"
+    assert [unquote(link) for link in links] == [f"mailto:{to}?subject={subject}"] * bool(to)
+
+
 def test_documents_stand_above_the_text_and_other_links_below(tmp_path):
     links = [
         {"url": "https://moha.gov.vn/mot", "title": "Nghị định số 161/2026/NĐ-CP"},
@@ -137,7 +178,6 @@ def test_documents_stand_above_the_text_and_other_links_below(tmp_path):
     assert "https://moha.gov.vn/mot" in document.xpath("//header//a/@href")
     [more] = document.find_class("more")
     assert more.xpath(".//a/@href") == ["https://moha.gov.vn/hai"]
-    assert "không thay thế văn bản" in text_of(document.find_class("about")[0])
 
 
 @pytest.mark.parametrize(

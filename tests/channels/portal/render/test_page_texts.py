@@ -99,6 +99,11 @@ def test_what_people_look_for_most_is_never_a_lone_block(used, shown):
     assert "".join(blocks).count("<li>") == shown
 
 
+def test_every_page_says_that_it_follows_nobody():
+    foot = HtmlPages(Site(PUBLIC_URL, DEFAULT)).about().decode().partition("</main>")[2]
+    assert "không dùng công cụ theo dõi người đọc" in foot
+
+
 def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
     identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội", press="Văn phòng Bộ")
     given, empty = Site(PUBLIC_URL, DEFAULT, identity=identity), Site(PUBLIC_URL, DEFAULT)

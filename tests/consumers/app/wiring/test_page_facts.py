@@ -1,8 +1,9 @@
-"""What the readers' pages tell of mails and of retention is what the settings do."""
+"""What pages tell of mails and of retention is what the settings do."""
 
 from dataclasses import replace
 
 from channels.email.settings import EmailSettings
+from consumers.app.wiring.portal import portal_site
 from consumers.app.wiring.subscribers import page_facts
 from contracts.base.retention import DEFAULT
 
@@ -15,3 +16,9 @@ async def test_pages_tell_the_configured_sender_and_the_ministrys_own_span(node)
     told = page_facts(replace(node, email=email))
     assert (told.sender, told.kept_days) == ("Bộ Nội vụ <tin@moha.example>", 400)
     assert {"confirm", "manage", "absent", "change"} <= set(told.subjects)
+
+
+async def test_the_list_of_channels_names_the_same_sender(node):
+    email = EmailSettings(_env_file=None, from_="Bộ Nội vụ <tin@moha.example>")
+    site = portal_site(replace(node, email=email))
+    assert site.mail_sender == page_facts(replace(node, email=email)).sender
