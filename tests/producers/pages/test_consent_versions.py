@@ -15,6 +15,8 @@ GIVEN = {
     "2026-12": "511f7436248ac8695a8fee4bc52b2a48a95be556398d001f09d323917eaa4f8e",
 }
 """SHA-256 of each text that was on the page: a change of the law's words is a new version."""
+SHORT = {"2026-12": "aaf35096f2b0fa3933ed730dced9e7e812b984b837d60dfb06f7aff82a2455b1"}
+"""SHA-256 of the lines that stood beside a text; version 2026-11 had none."""
 OLD_RECORD = """{"id": "k7", "email": "ong.ba@example.com", "name": "Trần Thị Bình", "active": true,
 "consent": {"version": "2026-11", "at": "2026-11-20T05:00:00Z", "ip": "9f", "link": "3c"}}"""
 """A reader as the earlier version stored them."""
@@ -28,6 +30,13 @@ def test_no_text_that_was_agreed_to_changes_by_a_byte():
     texts = page_texts()["consent"]["texts"]
     assert {version: sha256(text.encode()).hexdigest() for version, text in texts.items()} == GIVEN
     assert page_texts()["consent"]["version"] == max(GIVEN)
+
+
+def test_no_line_that_stood_beside_such_a_text_changes_by_a_byte():
+    assert max(SHORT) == max(GIVEN)
+    for version, lines in page_texts()["consent"]["plain"].items():
+        said = "\n".join(f"{label}: {text}" for label, text in lines)
+        assert sha256(said.encode()).hexdigest() == SHORT[version], version
 
 
 async def test_a_consent_of_before_is_proven_in_its_old_words(signup_app):
@@ -57,6 +66,8 @@ async def test_a_link_that_was_asked_for_before_confirms_the_words_of_then(signu
     path = (await signup_app.last_mail()).path
     page = unescape((await browser.get(path)).text)
     assert text_of("2026-11") in page and text_of("2026-12") not in page
+    assert '<details class="fold" open>' in page, "they had no lines in short"
+    assert [text for _, text in page_texts()["consent"]["plain"]["2026-12"] if text in page] == []
     assert (await browser.post(path)).status_code == 200
     assert (await signup_app.subscriber()).consent.version == "2026-11"
 

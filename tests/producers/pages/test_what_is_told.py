@@ -14,6 +14,7 @@ from producers.pages.rendering import Renderer, page_texts
 from producers.pages.services import PageFacts
 from tests.support.signup_app import (
     ADDRESS,
+    CONSENT,
     FACTS,
     KNOWN,
     SUBJECTS,
@@ -36,7 +37,7 @@ async def test_nothing_speaks_of_a_consent_as_given_before_the_button_is_pressed
     path = await signup_app.applied(browser)
     page = main_part(await browser.get(path))
     assert "Quý vị đã đồng ý" not in page
-    said = [f"{label}:" for label, _ in page_texts()["consent"]["plain"]]
+    said = [f"{label}:" for label, _ in page_texts()["consent"]["plain"][CONSENT]]
     parts = (ADDRESS, "<button", *said, '<details class="fold">', "<p>Tôi đồng ý")
     order = [page.index(part) for part in parts]
     assert order == sorted(order), "what was asked for, the button, what is kept, the whole text"
@@ -116,6 +117,7 @@ async def test_the_erasure_stands_apart_and_only_while_something_is_kept(signup_
         ways, _, apart = main_part(answer).partition("<section")
         assert f"{path}/xoa" in apart and f"{path}/xoa" not in ways
         assert "3 năm" in apart, "how long it is kept"
+        assert page_texts()["returned"] in apart
     await browser.post(f"{path}/xoa")
     assert "<section" not in main_part(await browser.get(path))
 
