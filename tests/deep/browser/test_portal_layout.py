@@ -35,6 +35,12 @@ LEFTS = """() => {
 }"""
 SIZES = """() => ['h1', 'h2', 'h3', 'h4'].map(name => parseFloat(getComputedStyle(
     document.querySelector('.text').appendChild(document.createElement(name))).fontSize))"""
+WORDS = """() => [...document.querySelectorAll('ul.onward a')].map(link => {
+    const words = document.createRange();
+    words.selectNodeContents(link);
+    const {top, bottom} = words.getBoundingClientRect();
+    return [top, bottom];
+})"""
 AFTER = """all => all.map(
     one => [one.href, one.textContent.trim(), getComputedStyle(one, '::after').content]
 )"""
@@ -117,11 +123,21 @@ def test_a_table_that_fits_does_not_ask_to_be_scrolled(browser, portal):
 def test_a_lone_button_stands_beside_the_name_on_a_phone(browser, portal):
     with browser.tab(width=390) as tab:
         tab.visit(f"{portal}/tim?q=luong")
-        brand, button = (
-            tab.evaluate(f"document.querySelector('{name}').getBoundingClientRect().toJSON()")
-            for name in (".brand", ".join")
+        brand, button, name = (
+            tab.evaluate(f"document.querySelector('{part}').getBoundingClientRect().toJSON()")
+            for part in (".brand", ".join", ".brand .name")
         )
         assert brand["right"] <= button["left"] and button["top"] < brand["bottom"]
+        assert name["height"] < 30, "one line"
+
+
+def test_links_below_each_other_have_even_spaces_on_a_phone(browser, portal):
+    with browser.tab(width=390) as tab:
+        tab.visit(f"{portal}/tin/thi-dua")
+        words = tab.evaluate(WORDS)
+        spaces = [after[0] - before[1] for before, after in pairwise(words)]
+        assert len({bottom - top for top, bottom in words}) > 1, "some take two lines"
+        assert max(spaces) - min(spaces) < 1
 
 
 def test_headings_of_each_rank_differ(browser, portal):
