@@ -43,7 +43,7 @@ def stylesheet(*more: Path) -> Asset:
 
 @cache
 def emblem(file: Path | None = None) -> Asset:
-    """The emblem in the head: the operator's *file*, or a plain star. Raises OSError."""
+    """The emblem in the head: the operator's *file*, or the flag. Raises OSError."""
     file = file or _FOLDER / "static/emblem.svg"
     return Asset("emblem", file.suffix.lower(), file.read_bytes())
 

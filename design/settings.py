@@ -1,13 +1,15 @@
 """LOA_SITE_*: who answers for the pages, as their head and foot say."""
 
-from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from design.assets import MEDIA_TYPES
+from contracts.base.fields import AS_LINE
+from design.emblem import check_emblem
 
-_LINE = r"^[^\x00-\x1f\x7f]*$"
+_Line = Annotated[str, AS_LINE]
+_EmblemFile = Annotated[FilePath, AfterValidator(check_emblem)]
 
 
 class SiteIdentity(BaseModel):
@@ -15,18 +17,18 @@ class SiteIdentity(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    emblem_file: FilePath | None = None
-    """The emblem (SVG, PNG or WebP); a plain star until it is set."""
-    ministry_url: str = Field(
+    emblem_file: _EmblemFile | None = None
+    """The emblem (SVG, PNG or WebP); the flag until it is set."""
+    ministry_url: _Line = Field(
         default="https://moha.gov.vn", pattern=r"^https?://[^\s/?#@]+(/\S*)?$"
     )
     phone: str = Field(default="", max_length=40, pattern=r"^[+0-9 .()-]*$")
-    email: str = Field(default="", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
-    press: str = Field(default="", max_length=250, pattern=_LINE)
+    email: _Line = Field(default="", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
+    press: _Line = Field(default="", max_length=250)
     """Where journalists ask: office, telephone or address."""
-    responsible: str = Field(default="", max_length=250, pattern=_LINE)
+    responsible: _Line = Field(default="", max_length=250)
     """The person responsible for the content: office and name."""
-    licence: str = Field(default="", max_length=250, pattern=_LINE)
+    licence: _Line = Field(default="", max_length=250)
     """Number and date of the licence to run the site."""
     postal_address: str = Field(
         default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
@@ -44,10 +46,3 @@ class SiteSettings(BaseSettings, SiteIdentity):
         env_ignore_empty=True,
         populate_by_name=True,
     )
-
-    @field_validator("emblem_file")
-    @classmethod
-    def _is_picture(cls, file: Path | None) -> Path | None:
-        if file and file.suffix.lower() not in MEDIA_TYPES:
-            raise ValueError(f"must end in one of {', '.join(sorted(MEDIA_TYPES))}")
-        return file
