@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from contracts.base.fields import Contract, Line150, Line250, TopicId
+from contracts.base.fields import AS_LINE, Contract, Line150, Line250, TopicId
 from contracts.errors import FieldError, Invalid, Unreadable, explain, field_error, join_path
 
 _UNIFIED_KINDS = ("portal", "vneid")
 """Kinds of channels that carry everything; the other kinds add to them."""
 _ChannelUrl = Annotated[
-    str, StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$")
+    str,
+    StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$", max_length=500),
+    AS_LINE,
 ]
+"""Short enough for a QR code that telephones read."""
 _Phone = Annotated[str, StringConstraints(pattern=r"^(\+?[0-9]+([ .-][0-9]+)*)?$", max_length=30)]
 _FILE_VARIABLE = "LOA_PORTAL_CHANNELS_FILE"
 

@@ -11,7 +11,7 @@ from design.assets import Asset
 
 def has_qr_code(channel: PublicChannel) -> bool:
     """Whether a phone that reads the channel's address follows the channel: a social network."""
-    return channel.kind == "social" and bool(channel.url)
+    return channel.kind == "social" and channel.url.startswith("https://")
 
 
 @cache

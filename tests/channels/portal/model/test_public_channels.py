@@ -57,6 +57,9 @@ def test_an_operator_changes_adds_and_leaves_out_entries():
         ("[channels.zalo", "LOA_PORTAL_CHANNELS_FILE"),
         ("[channels.zalo]\nurll = 'https://zalo.me/1'", "channels.zalo.urll"),
         ("[channels.vneid]\nphone = 'gọi ngay'", "channels.vneid.phone"),
+        (f"[channels.zalo]\nurl = 'https://zalo.me/{'a' * 3000}'", "channels.zalo.url"),
+        ("[channels.zalo]\nurl = 'https://zalo.me/\u202e1'", "channels.zalo.url"),
+        ("[channels.zalo]\nurl = 'https://zalo.me/\u009f1'", "channels.zalo.url"),
         ("[channel.zalo]\nshown = true", "LOA_PORTAL_CHANNELS_FILE.channel"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from channels.portal.model.public_channels import load_channels
 from channels.portal.render.site_files import SiteFiles
 from tests.support.portal_dir import PORTAL_SITE
@@ -27,6 +29,13 @@ def test_the_account_has_a_code_that_the_portal_serves_itself():
     assert codes(files_with(ZALO.replace("646", "647"))) != [code]
 
 
-def test_without_an_address_there_is_no_code():
-    assert codes(files_with("")) == []
-    assert "Mã QR" not in files_with("")["kenh/index.html"].decode()
+@pytest.mark.parametrize("own", ["", ZALO.replace("https://zalo.me", "/zalo")])
+def test_without_an_address_that_a_telephone_opens_there_is_no_code(own):
+    files = files_with(own)
+    assert codes(files) == []
+    assert "Mã QR" not in files["kenh/index.html"].decode()
+
+
+def test_the_longest_address_has_a_code():
+    longest = ZALO.replace("4318657068771012646", "ộ" * 484)
+    assert len(codes(files_with(longest))) == 1
