@@ -13,7 +13,6 @@ from channels.portal.model.site import Site
 from channels.portal.render.html import HtmlPages, Stories
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from contracts.vocabulary import DEFAULT
-from design.settings import SiteIdentity
 from tests.support.portal_dir import PORTAL_SITE, PUBLIC_URL, feed, page, publish, rebuild, text_of
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
@@ -102,14 +101,6 @@ def test_what_people_look_for_most_is_never_a_lone_block(used, shown):
 def test_every_page_says_that_it_follows_nobody():
     foot = HtmlPages(Site(PUBLIC_URL, DEFAULT)).about().decode().partition("</main>")[2]
     assert "không dùng công cụ theo dõi người đọc" in foot
-
-
-def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
-    identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội", press="Văn phòng Bộ")
-    given, empty = Site(PUBLIC_URL, DEFAULT, identity=identity), Site(PUBLIC_URL, DEFAULT)
-    assert "Trụ sở: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
-    assert "Liên hệ báo chí: Văn phòng Bộ" in HtmlPages(given).about().decode()
-    assert not re.search("Trụ sở:|Liên hệ báo chí:", HtmlPages(empty).about().decode())
 
 
 @pytest.mark.parametrize(
