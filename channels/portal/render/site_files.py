@@ -51,6 +51,12 @@ _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 _LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
 _LAZY = ' loading="lazy"'
+_NO_TEXT: dict[str, Any] = {
+    **dict.fromkeys(("short_title", "author", "cover")),
+    **dict.fromkeys(("summary", "body"), ""),
+    **dict.fromkeys(("links", "attachments"), ()),
+}
+"""A withdrawn text as it is kept: its title alone."""
 _FORMAT_VERSION = 4
 """To be raised when the code renders the same item differently."""
 
@@ -103,9 +109,9 @@ class SiteFiles:
         return SiteFiles(self.site, public, self)
 
     def to_stored_item(self, publication: Publication) -> StoredItem:
-        """Render the publication's body for the index; a withdrawn body is dropped."""
+        """Render the publication's body for the index; of a withdrawn text only the title stays."""
         if publication.action == "withdrawn":
-            return StoredItem(publication.model_copy(update={"body": ""}).model_dump_json(), "")
+            return StoredItem(publication.model_copy(update=_NO_TEXT).model_dump_json(), "")
         url = self.site.item_url(publication.content_id)
         return StoredItem(publication.model_dump_json(), body.to_html(publication.body, url))
 

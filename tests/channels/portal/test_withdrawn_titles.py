@@ -127,6 +127,28 @@ def test_a_portal_that_is_made_anew_does_not_bring_it_back(tmp_path, order):
     assert telling(tmp_path) == [] == remembered(tmp_path)
 
 
+FILE = {"url": f"https://loa.example.vn/tep/{PHONE}.pdf", "title": "Zyxwvut"}
+TOLD = {
+    "summary": f"Gọi {PHONE}.",
+    "body": "Kết quả của **Zyxwvut**.",
+    "short_title": "Kết quả của Zyxwvut",
+    "author": "Zyxwvut",
+    "cover": {"url": f"https://loa.example.vn/anh/{PHONE}.jpg", "alt": "Zyxwvut"},
+    "attachments": [FILE | {"media_type": "application/pdf", "size": 1000}],
+    "links": [FILE],
+}
+"""All of a text but its title."""
+
+
+def test_a_withdrawal_that_still_has_its_text_shows_and_keeps_none_of_it(tmp_path, writer):
+    """A producer may send all fields again; with the reason, only the title is for readers."""
+    whole = position(2, "withdrawn", title=HARMLESS["title"], reason=WHY, **TOLD)
+    writer.show(whole, never_expired)
+    assert telling(tmp_path) == [] == remembered(tmp_path)
+    rebuild(tmp_path, [whole, FIRST], NAMED)
+    assert telling(tmp_path) == [] == remembered(tmp_path)
+
+
 def test_a_withdrawal_alone_takes_the_text_and_leaves_the_title(tmp_path, writer):
     """Readers learn the withdrawn title as docs/operations.md says."""
     writer.show(AT_ONCE, never_expired)
