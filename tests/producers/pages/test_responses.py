@@ -5,6 +5,7 @@ import re
 import httpx2
 from starlette.responses import PlainTextResponse
 
+from design.frame import URGENT_SHEET
 from producers.bus import NoReply
 from producers.pages.rendering import PAGE_HEADERS
 from producers.pages.signup import OPTIONS_PATH
@@ -60,6 +61,8 @@ async def test_pages_stand_below_the_public_addresss_own_path(bus, tmp_path):
         pages = [(await browser.get(path)).text for path in paths]
     assert 'action="/loa/dang-ky"' in pages[0]
     assert [re.findall(r'(?:href|action)="/(?!loa/)', page) for page in pages] == [[]] * 4
+    urgent = f'<link rel="stylesheet" href="/loa{URGENT_SHEET}">', "/loa/#tin-khan"
+    assert [all(part in page for part in urgent) for page in pages] == [True] * 4
 
 
 async def test_what_no_form_of_ours_sends_is_refused_in_words(browser):

@@ -5,11 +5,23 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from lxml import html
 from structlog.testing import capture_logs
 
+from channels.portal.http.search_app import search_app
+from channels.portal.model.site import Site
 from channels.portal.render import site_files
 from channels.portal.storage.index_swap import INDEX_FILE
-from tests.support.portal_dir import page, public_files, publish, rebuild, text_of, words_with
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    http_client,
+    page,
+    public_files,
+    publish,
+    rebuild,
+    text_of,
+    words_with,
+)
 from tests.support.publications import RELEASED_AT, numbered_publication
 
 NAMED = words_with("lich-nghi-le", "viec-lam", "dinh-chinh")
@@ -29,11 +41,26 @@ WITHDRAWN = again(2, "withdrawn", MORNING + timedelta(hours=1))
 DAY_BEFORE = again(3, "corrected", MORNING - timedelta(days=1))
 
 
+BADGES = "//a[contains(@class, 'badge')]/@href"
+
+
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory):
     folder = tmp_path_factory.mktemp("changed")
     rebuild(folder, [*ITEMS, DAY_BEFORE, CORRECTED, WITHDRAWN], NAMED)
     return folder
+
+
+async def test_a_badge_leads_to_what_changed(portal):
+    async with http_client(search_app(portal, Site(PUBLIC_URL, NAMED))) as client:
+        search = html.document_fromstring((await client.get("/tim")).content)
+    pages = [search, *(page(portal, path) for path in ("", "muc/tat-ca/2026/11"))]
+    badges = [one.xpath(BADGES) for one in pages]
+    assert all(badges)
+    for address in sorted({address for links in badges for address in links}):
+        path, _, target = address.partition("#")
+        [box] = page(portal, path[1:]).xpath(f"//*[@id='{target}']")
+        assert "Lý do" in text_of(box), address
 
 
 def changes_of(folder):

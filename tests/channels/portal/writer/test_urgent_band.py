@@ -117,6 +117,7 @@ def test_a_title_cannot_leave_its_string(tmp_path, clock, shown):
     assert named(tmp_path) == f": {title}"
     sheet = (tmp_path / "public" / URGENT_SHEET[1:]).read_text()
     assert (sheet.count('"'), sheet.count("{"), sheet.count("<")) == (2, 3, 0)
+    assert sheet.startswith("@media screen {"), "paper shows no link that cannot be followed"
 
 
 def test_the_audit_compares_the_sheet(tmp_path, clock, shown):
