@@ -128,7 +128,7 @@ async def test_the_words_are_marked_and_nothing_becomes_a_tag(client):
 
 async def test_what_finds_nothing_is_answered_with_what_finds_something(client):
     page = await asked(client, q="nghỉ xyz tết")
-    link, *rest = page.xpath("//h2[.='Có tin khi tìm']/following-sibling::ul[1]//a")
+    link, *rest = page.xpath("//h2[.='Từ khóa có kết quả']/following-sibling::ul[1]//a")
     assert (text_of(link), rest) == ("nghỉ tết", [])
     assert titles(html.document_fromstring((await client.get(link.get("href"))).content))
 
@@ -141,7 +141,7 @@ async def test_the_nearest_topics_stand_below_what_finds_nothing(client):
 
 async def test_filters_that_leave_nothing_are_taken_off_first(client):
     page = await asked(client, q="nghi tet", tu="2030-01-01")
-    link, *_ = page.xpath("//h2[.='Có tin khi tìm']/following-sibling::ul[1]//a")
+    link, *_ = page.xpath("//h2[.='Từ khóa có kết quả']/following-sibling::ul[1]//a")
     assert link.get("href") == "/tim?q=nghi+tet"
 
 
@@ -223,9 +223,9 @@ async def test_the_order_stands_in_the_fold_which_is_open_once_it_was_chosen(cli
 
 async def test_the_names_of_topics_and_units_lead_to_them(client):
     page = await asked(client, q="viec lam")
-    links = page.xpath("//p[starts-with(., 'Xem cả mục')]/a/@href")
+    links = page.xpath("//p[starts-with(., 'Chuyên mục liên quan')]/a/@href")
     assert links == ["/muc/viec-lam/", "/muc/cuc-viec-lam/"]
-    assert not (await asked(client, q="viec")).xpath("//p[starts-with(., 'Xem cả mục')]")
+    assert not (await asked(client, q="viec")).xpath("//p[starts-with(., 'Chuyên mục liên quan')]")
 
 
 async def test_the_hint_makes_room_for_results(client):
