@@ -56,17 +56,32 @@ def test_nothing_moves_when_pictures_come(browser, portal, path, width):
         tab.do(lambda page: screenshot(page, f"bia-{path.strip('/').replace('/', '-')}-{width}"))
 
 
-def test_the_check_sees_a_picture_that_moves_the_text(browser, portal):
+def of_unknown_size(rule):
+    """The page of an item whose cover is not drawn yet, with one more style *rule*."""
+
     async def without_sizes(route):
         answer = await route.fetch()
         text = re.sub(r'width="\d+" height="\d+" alt="Phố', 'alt="Phố', await answer.text())
-        await route.fulfill(response=answer, body=text)
+        await route.fulfill(response=answer, body=f"{text}<style>{rule}</style>")
 
     async def prepare(page):
         await late_pictures(page)
         await page.route("**/tin/tin-1", without_sizes)
 
+    return prepare
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_cover_of_unknown_size_moves_nothing(browser, portal, width):
+    with browser.tab(width=width, bypass_csp=True) as tab:
+        tab.do(of_unknown_size(""))
+        tab.visit(f"{portal}/tin/tin-1")
+        assert tab.evaluate("document.querySelector('main img').naturalWidth") > 0
+        assert tab.evaluate(SHIFT) == 0
+
+
+def test_the_check_sees_a_picture_that_moves_the_text(browser, portal):
     with browser.tab(bypass_csp=True) as tab:
-        tab.do(prepare)
+        tab.do(of_unknown_size(".cover img { aspect-ratio: auto !important }"))
         tab.visit(f"{portal}/tin/tin-1")
         assert tab.evaluate(SHIFT) > 0
