@@ -167,9 +167,9 @@ def _topic_name(publication: Publication, vocabulary: Vocabulary) -> str:
 
 
 def _link_lists(publication: Publication, files_heading: str) -> LinkLists:
-    words, kinds, attached = texts()["words"], texts()["media"], publication.attachments
+    words, attached = texts()["words"], publication.attachments
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
-    files = [LinkItem(file.title, str(file.url), file_note(file, kinds)) for file in attached]
+    files = [LinkItem(file.title, str(file.url), file_note(file)) for file in attached]
     lists = ((words["links"], links), (files_heading, files))
     return tuple((heading, items) for heading, items in lists if items)
 

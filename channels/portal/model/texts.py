@@ -1,10 +1,11 @@
-"""The portal's catalogue of Vietnamese texts, read from `texts.toml`."""
+"""The portal's catalogue of Vietnamese texts: `texts.toml`, and the names of media types."""
 
 from pathlib import Path
 
+from channels.file_note import MEDIA_NAMES
 from contracts.catalog import load_texts
 
-TEXTS = load_texts(Path(__file__).with_name("texts.toml"))
+TEXTS = load_texts(Path(__file__).with_name("texts.toml")) | {"media": MEDIA_NAMES}
 
 
 def catalog_text(section: str, key: str, **values: str) -> str:

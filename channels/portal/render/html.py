@@ -261,5 +261,5 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "with_links": link_addresses,
     "og_locale": og_locale,
     "tel": tel_uri,
-    "file_facts": lambda file: file_note(file, TEXTS["media"], **TEXTS["size"]),
+    "file_facts": lambda file: file_note(file, **TEXTS["size"]),
 }
