@@ -17,6 +17,12 @@ SHOWN = {picture: re.findall(r"`([^`]+)`", what) for what, picture in ROW.findal
 """Macros, classes (with a dot) and templates that a row describes, by its picture."""
 COMPONENTS = ROOT / "design/styles/components.css"
 STYLES = assets.stylesheet().body.decode()
+PARTS = {"find", "footing", "frame", "masthead", "official", "skip", "tools", "wide"}
+PARTS |= {"by", "by-topic", "by-unit", "carries", "count", "date", "facts", "for", "lead-first"}
+PARTS |= {"of-topic", "of-unit", "summary", "up", "way", "address", "bare", "center", "cover"}
+PARTS |= {"lead", "more", "printed", "quiet", "right", "story", "table", "boxes", "field", "fields"}
+PARTS |= {"hint", "onward", "row", "words", "wrong"}
+"""Classes inside the frame or a component, whose row stands for them."""
 HELPERS = {"fault", "described", "hint_line", "optional"}
 """Macros that others use."""
 RETAKE = "run python -m tests.design.gallery"
@@ -41,6 +47,8 @@ def test_every_class_of_a_component_is_in_a_picture():
     styled = set(re.findall(r"\.([a-z][a-z-]*)", "".join(re.findall(r"([^{}]+)\{", rules))))
     shown = " ".join(re.findall(r'class="([^"]*)"', gallery.page()))
     assert styled - set(shown.split()) == set()
+    described = {name.lstrip(".") for names in SHOWN.values() for name in names}
+    assert styled - described == PARTS
 
 
 def test_every_picture_is_in_the_document_and_shows_todays_markup():
