@@ -2,6 +2,7 @@
 
 `terms.toml` is the table: a term, what to write instead, and where it is allowed."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lint.sources import ROOT
+from tests.lint.sources import FILES, ROOT, SOURCES, TREES
 
 TABLE = tomllib.loads(Path(__file__).with_name("terms.toml").read_text("utf-8"))
 TERMS: dict[str, Any] = TABLE["term"]
@@ -27,6 +28,7 @@ _COMMENTS = {
     ".toml": re.compile(r"^\s*#.*$|\s#\s[^\"'\n]*$", re.M),
     ".html": re.compile(r"\{#.*?#\}", re.S),
 }
+_VIETNAMESE = re.compile("[À-ỹ]")
 _TIME = re.compile(r"(?:%H:%M(?::%S)?,? ?(?:ngày )?)?%d/%m(?:/%Y)?(?:,? %H:%M(?::%S)?)?")
 _BUTTON_KEYS = (("again", "text"), ("buttons", "title"))
 _BUTTON_MACRO = re.compile(r"\bbutton\(\"([^\"]+)\"")
@@ -35,10 +37,21 @@ _BUTTON = re.compile(r"<button\b(?:\{%.*?%\}|[^>])*>(.*?)</button>", re.S)
 
 @cache
 def read(path: Path) -> str:
-    """The text of a file, without comments and with single spaces."""
-    text = path.read_text("utf-8")
+    """The text of a file, without comments and with single spaces; of code its Vietnamese texts."""
+    text = texts_in_code(path) if path.suffix == ".py" else path.read_text("utf-8")
     comments = _COMMENTS.get(path.suffix)
     return re.sub(r"\s+", " ", comments.sub("", text) if comments else text)
+
+
+def texts_in_code(path: Path) -> str:
+    """Strings of a module with Vietnamese letters, a sign between them that no term has."""
+    module = path.relative_to(ROOT).as_posix()
+    strings = (
+        node.value
+        for node in (ast.walk(TREES[module]) if _VIETNAMESE.search(SOURCES[module]) else ())
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return " ¦ ".join(text for text in strings if _VIETNAMESE.search(text))
 
 
 @cache
@@ -69,6 +82,12 @@ def found(term: str, rule: dict[str, Any]) -> Iterator[str]:
 @pytest.mark.parametrize("term", TERMS)
 def test_a_term_that_is_no_longer_used_does_not_come_back(term):
     assert [*found(term, TERMS[term])] == [], f"write: {TERMS[term]['use']}"
+
+
+def test_no_text_in_code_escapes_the_table():
+    """Commands, mails and channels have bilingual texts beside their catalogues."""
+    searched = {path for scope in ("citizens", "staff") for path in files(scope)}
+    assert {path for path in FILES if read(path)} <= searched
 
 
 @pytest.mark.parametrize("term", [term for term, rule in TERMS.items() if "allowed" in rule])
