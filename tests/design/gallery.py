@@ -22,6 +22,7 @@ from design.frame import Frame, page_environment
 from design.tokens import tokens
 from tests.support.browser import FLAGS
 from tests.support.requirements import CHROMIUM
+from tests.support.site_identity import FULL
 
 FOLDER = Path(__file__).parent
 PICTURES = FOLDER.parents[1] / "docs/images/design"
@@ -43,9 +44,8 @@ _REGION = """name => {
 @cache
 def page() -> str:
     """The page of all components, complete in itself."""
-    frame = Frame(
-        _as_data, home="#", public_url="https://tin.moha.gov.vn", corrections="#dinh-chinh"
-    )
+    address = "https://tin.moha.gov.vn"
+    frame = Frame(_as_data, home="#", public_url=address, site=FULL, corrections="#dinh-chinh")
     environment = page_environment(FOLDER, frame)
     code = segno.make("https://zalo.me/bonoivu").svg_data_uri(border=2, light="white")
     template = environment.get_template("gallery.html")

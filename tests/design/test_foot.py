@@ -11,6 +11,7 @@ from contracts.vocabulary import DEFAULT
 from design.frame import frame_texts
 from design.settings import SiteIdentity
 from producers.pages.rendering import Renderer
+from tests.design import gallery
 from tests.support.portal_dir import PUBLIC_URL, text_of
 from tests.support.site_identity import FULL, SAID
 
@@ -24,10 +25,10 @@ LINKS = {
 
 @cache
 def foots(identity: SiteIdentity) -> dict[str, html.HtmlElement]:
-    """The foot of a page of the portal, and of a readers' page."""
+    """The foot of a page of the portal, of a readers' page, and of the gallery."""
     portal = HtmlPages(Site(PUBLIC_URL, DEFAULT, identity=identity)).about().decode()
     readers = Renderer(PUBLIC_URL, DEFAULT, identity).message_page("sent").body.decode()
-    pages = {"portal": portal, "readers": readers}
+    pages = {"portal": portal, "readers": readers, "gallery": gallery.page()}
     return {
         name: html.document_fromstring(page).find_class("footing")[0]
         for name, page in pages.items()
@@ -38,7 +39,7 @@ def test_every_field_is_given():
     assert SAID.keys() | {"emblem_file"} == SiteIdentity.model_fields.keys()
 
 
-@pytest.mark.parametrize("face", ["portal", "readers"])
+@pytest.mark.parametrize("face", ["portal", "readers", "gallery"])
 def test_all_that_is_known_of_who_answers_is_said_with_its_name(face):
     foot = foots(FULL)[face]
     said = [text_of(line) for line in foot.iter("p")]

@@ -10,7 +10,7 @@ SAID: dict[str, Any] = {
     "email": "lien-he@bo.example.vn",
     "press": "Phòng Báo chí, Văn phòng Bộ",
     "responsible": "Chánh Văn phòng Bộ",
-    "licence": "Giấy phép số 00/GP-TTĐT ngày 02/01/2026",
+    "licence": "số 00/GP-TTĐT ngày 02/01/2026",
     "postal_address": "8 Tôn Thất Thuyết, Hà Nội",
 }
 """Every field but the emblem, which is a file."""
