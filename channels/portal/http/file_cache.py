@@ -41,6 +41,7 @@ CACHE_CONTROL = {
     ".webp": "public, max-age=86400",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
+_EMBLEMS = "tai-nguyen/emblem-*"
 _FEED_SUFFIXES = (".rss", ".atom", ".json")
 FEED_CACHE_CONTROL = "public, max-age=300"
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
@@ -162,8 +163,7 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
     modified_s, state = int(on_disk.st_mtime), _STATE.match(body)
     status = _STATUSES.get(state[1], 200) if state else 200
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
-    lifetime = CACHE_CONTROL.get(path.name) or CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL)
-    lifetime = lifetime if status != 404 else "no-cache"
+    lifetime = _lifetime(path) if status != 404 else "no-cache"
     headers = [
         (b"etag", tag.encode()),
         (b"cache-control", lifetime.encode()),
@@ -177,6 +177,13 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
     if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, _stamp(on_disk), modified_s, status, headers, body_headers)
+
+
+def _lifetime(path: PurePath) -> str:
+    """How long caches may keep the file; an emblem's name changes with its bytes."""
+    if path.match(_EMBLEMS):
+        return CACHE_CONTROL[".svg"]
+    return CACHE_CONTROL.get(path.name) or CACHE_CONTROL.get(path.suffix, FEED_CACHE_CONTROL)
 
 
 def raw_head(status: int, headers: Iterable[Header]) -> bytes:

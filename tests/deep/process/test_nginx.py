@@ -20,6 +20,7 @@ PATHS = (
     *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
     *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
     *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
+    *("/tai-nguyen/emblem-0a.png", "/tai-nguyen/emblem-0a.webp"),
     *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
     URGENT_SHEET,
 )
@@ -63,9 +64,11 @@ def test_every_type_may_be_kept_as_long(suffix):
     assert f"{MEDIA_TYPES[suffix].partition(';')[0]} {suffix[1:]};" in SERVER
 
 
-def test_the_missing_page_and_the_canary_are_not_kept():
+def test_single_files_have_lifetimes_of_their_own():
     assert looked_up("loa_lifetime", "/404.html") == "no-cache"
     assert looked_up("loa_lifetime", URGENT_SHEET) == CACHE_CONTROL[".html"]
+    for name in ("emblem-0a.png", "emblem-0a.webp"):
+        assert looked_up("loa_lifetime", f"/tai-nguyen/{name}") == CACHE_CONTROL[".svg"]
     assert looked_up("loa_lifetime", CANARY_PATH) == "no-store"
     assert looked_up("loa_robots", CANARY_PATH) == "noindex"
     assert looked_up("loa_robots", "/index.html") == ""
@@ -75,7 +78,8 @@ def test_the_missing_page_and_the_canary_are_not_kept():
 def folder(tmp_path):
     gone = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
     publish(tmp_path / "portal", a_publication(), gone)
-    for path in ("anh/0a.jpg", CANARY_PATH[1:]):
+    emblems = ("tai-nguyen/emblem-0a.png", "tai-nguyen/emblem-0a.webp")
+    for path in ("anh/0a.jpg", CANARY_PATH[1:], *emblems):
         file = tmp_path / "portal/public" / path
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"<feed/>")

@@ -72,6 +72,16 @@ async def test_the_sheet_of_urgent_items_is_asked_for_anew_as_the_home_page_is(c
     assert answer.headers["cache-control"] == home.headers["cache-control"]
 
 
+@pytest.mark.parametrize("suffix", ["svg", "png", "webp"])
+async def test_an_emblem_of_any_format_may_be_kept_for_ever(tmp_path, suffix):
+    publish(tmp_path)
+    name = f"tai-nguyen/emblem-0123456789abcdef.{suffix}"
+    (tmp_path / "public" / name).write_bytes(b"emblem")
+    async with http_client(portal_app(tmp_path)) as client:
+        answer = await client.get(f"/{name}")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
 async def test_the_style_sheet_may_be_kept_for_ever(client, folder):
     [sheet] = (folder / "public/tai-nguyen").glob("loa-*.css")
     answer = await client.get(f"/tai-nguyen/{sheet.name}")
