@@ -52,11 +52,11 @@ _LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
 _LAZY = ' loading="lazy"'
 _NO_TEXT: dict[str, Any] = {
-    **dict.fromkeys(("short_title", "author", "cover")),
+    **dict.fromkeys(("author", "cover")),
     **dict.fromkeys(("summary", "body"), ""),
     **dict.fromkeys(("links", "attachments"), ()),
 }
-"""A withdrawn text as it is kept: its title alone."""
+"""A withdrawn text as it is kept: its titles alone, as withdrawals are released."""
 _FORMAT_VERSION = 4
 """To be raised when the code renders the same item differently."""
 

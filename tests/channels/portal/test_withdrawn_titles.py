@@ -19,6 +19,7 @@ from tests.support.portal_dir import (
     page,
     public_files,
     rebuild,
+    site_files,
     text_of,
     words_with,
 )
@@ -131,13 +132,12 @@ FILE = {"url": f"https://loa.example.vn/tep/{PHONE}.pdf", "title": "Zyxwvut"}
 TOLD = {
     "summary": f"Gọi {PHONE}.",
     "body": "Kết quả của **Zyxwvut**.",
-    "short_title": "Kết quả của Zyxwvut",
     "author": "Zyxwvut",
     "cover": {"url": f"https://loa.example.vn/anh/{PHONE}.jpg", "alt": "Zyxwvut"},
     "attachments": [FILE | {"media_type": "application/pdf", "size": 1000}],
     "links": [FILE],
 }
-"""All of a text but its title."""
+"""All of a text but its titles."""
 
 
 def test_a_withdrawal_that_still_has_its_text_shows_and_keeps_none_of_it(tmp_path, writer):
@@ -147,6 +147,12 @@ def test_a_withdrawal_that_still_has_its_text_shows_and_keeps_none_of_it(tmp_pat
     assert telling(tmp_path) == [] == remembered(tmp_path)
     rebuild(tmp_path, [whole, FIRST], NAMED)
     assert telling(tmp_path) == [] == remembered(tmp_path)
+
+
+def test_a_withdrawal_is_kept_as_it_was_released():
+    """`loa check` compares both."""
+    released = AT_ONCE.model_copy(update={"short_title": "Kết quả thi"})
+    assert site_files().to_stored_item(released).publication.as_released == released
 
 
 def test_a_withdrawal_alone_takes_the_text_and_leaves_the_title(tmp_path, writer):
