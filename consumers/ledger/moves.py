@@ -242,9 +242,12 @@ def new_row(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: T
     return _defer(entry, row, outcome, now, rules)
 
 
+_SENT_AGAIN = (Verdict.RESEND, Verdict.ABSENT)
+
+
 def _end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
     """The note of an ended row if it has a reason, or of one that is sent again."""
-    if outcome.reason or (outcome.verdict is Verdict.RESEND and note):
+    if outcome.reason or (outcome.verdict in _SENT_AGAIN and note):
         return replace(note or RowNote(), due=0.0, reason=outcome.reason)
     return None
 
@@ -346,7 +349,7 @@ def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
 
 
 def hasten(entry: LedgerEntry, row: int, now: float) -> LedgerEntry:
-    """Make a deferred *row* due now, in a batch without an owner."""
+    """Make a deferred *row* due now; a batch with an owner finds its due time at its release."""
     note = replace(entry.notes[row], due=now)
     return replace(entry.with_rows({}, {row: note}), due=min(entry.due, now))
 

@@ -319,6 +319,6 @@ async def deliver_row(
             continue
         account.clock.advance((outcome.retry_after_s or 0) + 1)
         doubtful = outcome.verdict is Verdict.DOUBT
-        if outcome.verdict not in (*OPEN, Verdict.DOUBT, Verdict.ABSENT):
+        if outcome.verdict not in (*OPEN, Verdict.DOUBT, Verdict.ABSENT, Verdict.RESEND):
             return outcome.verdict
     raise AssertionError(f"{row} never ended")

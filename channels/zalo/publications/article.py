@@ -254,12 +254,14 @@ class ArticlePublisher:
     async def resolve_update(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
         """Ask Zalo whether a lost `update` has arrived; if not, it may be repeated at once.
 
-        Should it land late, it brings the same text; a newer one waits for it, by the ledger.
+        Should it land late, it brings the same text; a newer one waits for it, by the ledger. Until
+        then the row stays one that may have had its effect: a withdrawal must hide the article.
         """
         if await self.confirm_live(job, record):
             return _DELIVERED
+        may_land = self.timing.clock() < record.intent_at + self.timing.settle_s
         await self.record_result(job, self.abandoned_calls.abandon(job.content_id, record))
-        return Outcome(Verdict.ABSENT)
+        return Outcome(Verdict.RESEND if may_land else Verdict.ABSENT)
 
     async def confirm_live(self, job: ArticleJob, record: ArticleRecord) -> bool:
         """Whether the public sees exactly this revision; then that is recorded."""

@@ -273,3 +273,18 @@ def test_causes_of_doubts_are_few_however_often_a_provider_gives_no_answer():
         (NOW + 1, 4, DoubtCause.UNANSWERED, "timeout 1"),
     ]
     assert not moves.claim(entry("dp", owner="old"), "new", NOW, RULES).doubts
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RESEND, Verdict.ABSENT])
+def test_a_row_that_is_sent_again_after_each_doubt_waits_longer_and_ends(verdict):
+    hour, now, state = 3600.0, NOW, entry("p")
+    rules = replace(RULES, give_up_at=float("inf"), retry_for_s=72 * hour)
+    for _ in range(100):
+        state = moves.claim(moves.expire(state, now, rules), "own", now, rules)
+        if not state.is_open:
+            break
+        sent = moves.grant(moves.resolve(state, {0: Outcome(verdict)}, now), [0], now, rules)
+        state = moves.book(sent, {0: Outcome(Verdict.DOUBT, "no answer", 10.0)}, now, rules)
+        now = max(now, state.notes[0].due)
+    assert not state.is_open
+    assert 71 * hour <= now - NOW <= 73 * hour

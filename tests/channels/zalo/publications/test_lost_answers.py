@@ -6,7 +6,7 @@ from channels.base import Verdict
 from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import AFTER, BEFORE, SITE, sample_withdrawal, silence_at
-from tests.support.zalo_late_effects import publish_article
+from tests.support.zalo_late_effects import UPDATE, LateEffects, publish_article
 
 
 @pytest.mark.parametrize("kind", BEFORE + AFTER)
@@ -67,9 +67,26 @@ async def test_an_update_that_did_not_arrive_is_repeated_at_once(zalo_account):
     await zalo_account.send(a_publication())
     zalo_account.fault("article.update", "drop_before")
     assert (await zalo_account.send(sample_withdrawal())).verdict is Verdict.DOUBT
-    assert (await zalo_account.resolve(sample_withdrawal())).verdict is Verdict.ABSENT
+    assert (await zalo_account.resolve(sample_withdrawal())).verdict is Verdict.RESEND
     assert (await zalo_account.send(sample_withdrawal())).verdict is Verdict.DELIVERED
     assert zalo_account.visible == []
+
+
+async def test_a_change_that_lands_after_its_repeat_was_refused_is_withdrawn(zalo_pipeline):
+    """The repeat is not done, but the first may be: the withdrawal must hide the article."""
+    account = zalo_pipeline.account
+    account.clock = zalo_pipeline.clock
+    LateEffects(account, UPDATE, SETTLE_S / 2)
+    batch = await zalo_pipeline.publish(a_publication())
+    await zalo_pipeline.wake(batch)
+    account.fault("article.update", "refuse", code=-224, words="no package", times=1)
+    zalo_pipeline.clock.advance(10)
+    await zalo_pipeline.wake(batch)
+    withdrawal = await zalo_pipeline.publish(sample_withdrawal())
+    zalo_pipeline.clock.advance(SETTLE_S)
+    assert len(account.visible) == 1, "the first change has landed"
+    await zalo_pipeline.finish(withdrawal)
+    assert account.visible == []
 
 
 async def test_a_notebook_that_is_silent_from_the_start_holds_the_row(zalo_account):
