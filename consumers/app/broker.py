@@ -16,7 +16,14 @@ from consumers.errors import BrokerClosed
 from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
 from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.access import Access
-from producers.bus import Bus, BusError, closing_client, create_client, topology
+from producers.bus import (
+    Bus,
+    BusError,
+    closing_client,
+    create_client,
+    discard_client,
+    topology,
+)
 from producers.bus.periodic import every
 from producers.metrics.refusal_log import RefusalLog
 
@@ -109,7 +116,11 @@ class Broker(NatsBroker):
 
     async def _connect(self) -> Client:
         client = create_client(self._url, self._access)
-        await client.connect(**(self._connection_kwargs | self._access.client_options()))
+        try:
+            await client.connect(**(self._connection_kwargs | self._access.client_options()))
+        except asyncio.CancelledError:
+            await discard_client(client)
+            raise
         self.config.connect(client)
         return client
 

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar, Token
 from functools import cached_property
 from types import TracebackType
@@ -231,7 +231,8 @@ class _Child:
     ) -> None:
         if self._token is None:
             return
-        _innermost.reset(self._token)
+        _reset(self._token)
+        self._token = None  # it holds the whole context of its task
         self._outcome, self._end_ns = _judge(error), time.time_ns()
         self._tracer.queue.on_end(self)
 
@@ -262,6 +263,12 @@ class _Child:
 
 
 _innermost: ContextVar[_Child | None] = ContextVar("innermost child", default=None)
+
+
+def _reset(token: Token[_Child | None]) -> None:
+    """Go back to the child before *token*; in another task there is nothing to go back to."""
+    with suppress(ValueError):
+        _innermost.reset(token)
 
 
 def _readable(span: ReadableSpan | _Child) -> ReadableSpan:
@@ -301,5 +308,5 @@ def _attached(span: SpanContext) -> Iterator[None]:
     try:
         yield
     finally:
-        _innermost.reset(hidden)
+        _reset(hidden)
         context.detach(token)

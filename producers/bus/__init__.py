@@ -7,7 +7,7 @@ here, and `records`; set-up code also uses `topology` and `monitoring_endpoint`.
 
 from producers.bus.atomic_batch import BatchEntry
 from producers.bus.bus import Bus
-from producers.bus.connection import closing_client, create_client
+from producers.bus.connection import closing_client, create_client, discard_client
 from producers.bus.errors import (
     AccessRefused,
     BusError,
@@ -48,4 +48,5 @@ __all__ = [
     "Watch",
     "closing_client",
     "create_client",
+    "discard_client",
 ]

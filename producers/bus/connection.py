@@ -292,7 +292,7 @@ def _refusal_in(error: Exception, access: Access) -> AccessRefused | None:
     return None
 
 
-async def _discard(nc: Client) -> None:
+async def discard_client(nc: Client) -> None:
     """Close a client that did not connect. After a failed TLS handshake its close would hang."""
     with suppress(TimeoutError, AccessRefused), closing_client():
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -354,12 +354,12 @@ class _ClientOpener:
                 await nc.connect(servers, **self._options, **self._callbacks(link, nc))
         except (TimeoutError, NatsError, OSError, AccessRefused) as error:
             self._trouble = nc.last_error or error
-            await _discard(nc)
+            await discard_client(nc)
             if isinstance(error, AccessRefused):
                 raise
             raise self.absence() from error
         except asyncio.CancelledError:
-            await _discard(nc)
+            await discard_client(nc)
             raise
         link.nc = nc
         await link.on_connected()

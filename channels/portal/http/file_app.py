@@ -18,7 +18,14 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from channels.portal.http.file_cache import CachedFile, FileCache, Header, raw_head, refresh_file
+from channels.portal.http.file_cache import (
+    FRESH_S,
+    CachedFile,
+    FileCache,
+    Header,
+    raw_head,
+    refresh_file,
+)
 from channels.portal.http.negotiation import candidate_paths
 from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.site import CANARY_PATH
@@ -59,6 +66,13 @@ class FileResponse(NamedTuple):
         return self.raw_heads[self.status]
 
 
+class _Look(NamedTuple):
+    """A look at a file of the disk under way, which requests of the same moment share."""
+
+    begun_at: float
+    task: asyncio.Task[CachedFile | None]
+
+
 def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
     """Serve `folder/public`, which a PortalChannel writes; mountable below a path."""
     is_new = not (folder / "state").exists()
@@ -72,6 +86,7 @@ class _PortalApp:
         self._clock = clock
         self._is_new = is_new
         self._is_lost = False
+        self._looks: dict[str, _Look] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "portal-file")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,6 +148,19 @@ class _PortalApp:
         file = self._files.locate(path)
         if file is None:
             return None
+        look = self._looks.get(file)
+        if look is None or look.begun_at + FRESH_S < time.monotonic():
+            look = self._looks[file] = _Look(
+                time.monotonic(), asyncio.create_task(self._look(file))
+            )
+            look.task.add_done_callback(partial(self._forget, file, look))
+        return await asyncio.shield(look.task)
+
+    def _forget(self, file: str, look: _Look, _: object) -> None:
+        if self._looks.get(file) is look:
+            del self._looks[file]
+
+    async def _look(self, file: str) -> CachedFile | None:
         looked_at, look = time.monotonic(), partial(refresh_file, file, self._files.find(file))
         found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
         return self._files.put(file, found, looked_at)

@@ -127,3 +127,26 @@ async def test_what_the_services_subscribe_to_is_what_asyncapi_says(nats_server,
 
 def test_every_service_that_is_named_exists():
     assert tuple(SERVICES) == service_names.SERVICE_NAMES
+
+
+async def test_a_start_that_is_cancelled_leaves_no_connection_open():
+    """A server that takes the connection and does not answer it."""
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def keep(reader, writer):
+        writer.write(b'INFO {"max_payload": 1048576}\r\n')
+        await reader.readuntil(b"PING\r\n")
+        arrived.set()
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    broker = app_broker.create_broker(url, None, app_broker.BrokerWatch())
+    starting = asyncio.create_task(broker.connect())
+    await arrived.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+    await asyncio.wait_for(ended.wait(), 20)
+    server.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from channels.portal.http import file_app, file_cache
 from channels.portal.http.file_app import _PortalApp, portal_app
 from channels.portal.http.file_cache import FileCache, load_file
 from design.frame import URGENT_SHEET
@@ -279,3 +280,25 @@ async def test_many_readers_at_once_never_meet_a_half_changed_memory(tmp_path):
     found = await asyncio.gather(*(app._find(f"/{name}.css") for name in "abcdefghij" * 30))
     assert [one.body[:1].decode() for one in found] == list("abcdefghij" * 30)
     assert app._files._size == sum(len(one.body) for one in app._files._entries.values())
+
+
+async def test_requests_of_one_moment_share_a_look_at_a_slow_disk(tmp_path, monkeypatch):
+    laid(tmp_path, "a")
+    app, looks, may = _PortalApp(FileCache(tmp_path), time.time), [], threading.Event()
+    await app._find("/a.css")
+    real = file_cache._stamp_at
+
+    def slow(file):
+        looks.append(file)
+        may.wait()
+        return real(file)
+
+    monkeypatch.setattr(file_cache, "_stamp_at", slow)
+    monkeypatch.setattr(file_app, "FRESH_S", 600.0)
+    readers = [asyncio.create_task(app._find("/a.css")) for _ in range(50)]
+    readers[0].cancel()
+    await asyncio.sleep(0)
+    may.set()
+    _, *found = await asyncio.gather(*readers, return_exceptions=True)
+    assert len(looks) == 1
+    assert {one.body[:1] for one in found} == {b"a"}
