@@ -141,7 +141,7 @@ TOLD = {
 
 
 def test_a_withdrawal_that_still_has_its_text_shows_and_keeps_none_of_it(tmp_path, writer):
-    """A producer may send all fields again; with the reason, only the title is for readers."""
+    """Loa releases withdrawals without a text; the portal does not rely on that."""
     whole = position(2, "withdrawn", title=HARMLESS["title"], reason=WHY, **TOLD)
     writer.show(whole, never_expired)
     assert telling(tmp_path) == [] == remembered(tmp_path)
