@@ -121,6 +121,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.limits.note_dropped("unread")
         self.transport.abort()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what a peer has asked that sends no more; True keeps the connection for that."""
+        newest = self.cycle
+        if newest is None or newest.response_complete or newest.more_body:
+            return False
+        self.ignores_input, newest.keep_alive = True, False
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self.ignores_input:
             return

@@ -87,6 +87,26 @@ async def test_who_does_not_go_on_is_not_waited_for(monkeypatch, begun):
         assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_who_sends_no_more_gets_what_was_asked_for_and_then_the_end(requests):
+    async def slow(scope, receive, send):
+        await asyncio.sleep(0.05)
+        await counting(scope, receive, send)
+
+    async with talking(slow) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+        writer.write_eof()
+        assert (await end_of(reader)).count(b"HTTP/1.1 200 OK") == requests
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", CHUNKED[:-5]])
+async def test_who_ends_in_the_middle_of_a_request_gets_no_answer(begun):
+    async with talking() as (reader, writer):
+        writer.write(begun)
+        writer.write_eof()
+        assert await end_of(reader) == b""
+
+
 async def test_a_slow_body_and_a_slow_answer_are_not_slow_heads(monkeypatch):
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
     async with talking() as (reader, writer):
