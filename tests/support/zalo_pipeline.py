@@ -9,7 +9,7 @@ from pathlib import Path
 from consumers.deliver.worker import DeliveryWorker
 from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.audience import ZaloAudience
-from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.entry import STATUS_OF_LETTER, LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.runtime.errors import RetryLater
@@ -24,12 +24,6 @@ from tests.support.zalo_account import SimulatedKill, ZaloAccount, memory_stores
 
 ROUNDS = 200
 BOTH = {"article": Status.DELIVERED, "broadcast": Status.DELIVERED}
-STATUSES = {
-    ord("d"): Status.DELIVERED,
-    ord("x"): Status.FAILED,
-    ord("K"): Status.UNKNOWN,
-    ord("u"): Status.SUPPRESSED,
-}
 
 
 @dataclass
@@ -108,7 +102,7 @@ class ZaloPipeline:
         """Row names with their recorded statuses."""
         entry, rows = await self.entry(batch), await self.ledger.rows(batch)
         return {
-            name: STATUSES.get(letter, Status.MAYBE_SENT)
+            name: STATUS_OF_LETTER[letter]
             for name, letter in zip(rows.ids, entry.rows, strict=True)
         }
 
