@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import cast
 
 import structlog
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -132,19 +132,17 @@ class OtelTracer:
         self, what: SpanType, attributes: Attributes, links: Sequence[Carrier], start_ns: int
     ) -> Iterator[Span]:
         """See `tracing.span`. An error is named by its type: its message may hold an address."""
-        here = _current().trace_id
-        others = [one for one in map(_read, links) if one.is_valid and one.trace_id != here]
-        child = _innermost.get()
-        started = self.tracer.start_as_current_span(
+        here = _current()
+        others = [one for one in map(_read, links) if _names_another(one, here)]
+        span = self.tracer.start_span(
             what.name,
+            _context_of(here),
             kind=_KINDS[what.kind],
             attributes={**what.attributes, **attributes},
             links=[*map(Link, others)],
             start_time=start_ns or None,
-            record_exception=False,
-            set_status_on_exception=False,
         )
-        with _attached(child.own_context) if child else nullcontext(), started as span:
+        with _entered(span.get_span_context()):
             try:
                 yield _SdkSpan(span)
             except BaseException as error:
@@ -152,6 +150,8 @@ class OtelTracer:
                 span.set_attributes(found)
                 span.set_status(status)
                 raise
+            finally:
+                span.end()
 
     def child(self, what: SpanType, attributes: Attributes) -> AbstractContextManager[Span]:
         return _Child(self, what, attributes)
@@ -159,15 +159,15 @@ class OtelTracer:
     def continued(self, carriers: Sequence[Carrier]) -> AbstractContextManager[None]:
         for carrier in carriers:
             found = _read(carrier)
-            if found.is_valid and found.trace_id != _current().trace_id:
-                return _attached(found)
+            if _names_another(found, _current()):
+                return _entered(found)
             if found.is_valid:
                 break
         return nullcontext()
 
     def carrier(self) -> dict[str, str]:
         headers: dict[str, str] = {}
-        _PROPAGATOR.inject(headers, trace.set_span_in_context(NonRecordingSpan(_current())))
+        _PROPAGATOR.inject(headers, _context_of(_current()))
         return headers
 
     def trace_id(self) -> str:
@@ -206,15 +206,12 @@ class _SdkSpan:
 
 
 class _Child:
-    """A span that is made when it is sent: what every window of mails can afford.
-
-    OpenTelemetry's context does not know it; `_current` does, and `_attached` hides it.
-    """
+    """A span that is made when it is sent: what every window of mails can afford."""
 
     def __init__(self, tracer: OtelTracer, what: SpanType, attributes: Attributes) -> None:
         self._tracer, self._what = tracer, what
         self._attributes: dict[str, str | int | bool] = {**attributes}
-        self._token: Token[_Child | None] | None = None
+        self._token: Token[SpanContext | _Child] | None = None
 
     def __enter__(self) -> Span:
         self._parent = parent = _current()
@@ -262,11 +259,24 @@ class _Child:
         )
 
 
-_innermost: ContextVar[_Child | None] = ContextVar("innermost child", default=None)
+_innermost: ContextVar[SpanContext | _Child] = ContextVar(
+    "innermost span", default=trace.INVALID_SPAN_CONTEXT
+)
+"""The span under way in this task. OpenTelemetry's own context costs more than a window may."""
 
 
-def _reset(token: Token[_Child | None]) -> None:
-    """Go back to the child before *token*; in another task there is nothing to go back to."""
+@contextmanager
+def _entered(span: SpanContext) -> Iterator[None]:
+    """Make *span* the current one: one of this process, or of another."""
+    token = _innermost.set(span)
+    try:
+        yield
+    finally:
+        _reset(token)
+
+
+def _reset(token: Token[SpanContext | _Child]) -> None:
+    """Go back to the span before *token*; in another task there is nothing to go back to."""
     with suppress(ValueError):
         _innermost.reset(token)
 
@@ -287,8 +297,17 @@ _UNSET, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 
 
 def _current() -> SpanContext:
-    child = _innermost.get()
-    return child.own_context if child else trace.get_current_span().get_span_context()
+    here = _innermost.get()
+    return here.own_context if isinstance(here, _Child) else here
+
+
+def _names_another(span: SpanContext, here: SpanContext) -> bool:
+    """Whether *span* is of another trace than *here*."""
+    return span.is_valid and span.trace_id != here.trace_id
+
+
+def _context_of(span: SpanContext) -> Context:
+    return trace.set_span_in_context(NonRecordingSpan(span), Context())
 
 
 def _read(carrier: Carrier) -> SpanContext:
@@ -298,15 +317,3 @@ def _read(carrier: Carrier) -> SpanContext:
         return trace.INVALID_SPAN_CONTEXT
     found = _PROPAGATOR.extract(texts, Context())
     return trace.get_current_span(found).get_span_context()
-
-
-@contextmanager
-def _attached(span: SpanContext) -> Iterator[None]:
-    """Make *span* the current one of OpenTelemetry, too: one of another process, or a child."""
-    token = context.attach(trace.set_span_in_context(NonRecordingSpan(span)))
-    hidden = _innermost.set(None)
-    try:
-        yield
-    finally:
-        _reset(hidden)
-        context.detach(token)
