@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 _SUFFIXES = (".png", ".svg", ".webp")
 _RASTER_FORMATS = ("PNG", "WEBP", "JPEG", "GIF")
-"""Formats that browsers know by their first bytes, whatever the suffix says."""
+"""Picture formats, which browsers recognise by the first bytes of a file."""
 _SVG_ROOT = "{http://www.w3.org/2000/svg}svg"
 _DECODER_ERRORS = (
     *(OSError, SyntaxError, EOFError, struct.error, zlib.error, etree.XMLSyntaxError),

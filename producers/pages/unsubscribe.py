@@ -49,7 +49,7 @@ class UnsubscribePages:
     def unsubscribed_page(
         self, name: str, request: Request, retained: RetainedData, address: str = ""
     ) -> Response:
-        """A page that also says what is kept, with a link to its erasure."""
+        """A page with the data that Loa still keeps, and a link to their erasure."""
         erasure = f"/huy/{request.path_params['token']}/xoa"
         facts = [address] if address else []
         return self.renderer.message_page(name, facts=facts, kept=retained, erasure=erasure)

@@ -81,7 +81,7 @@ def test_the_check_finds_a_copy():
 
 
 def colours(sheet: str) -> Iterator[str]:
-    """What *sheet* paints with, but for tokens and what is no colour."""
+    """Colours of *sheet* that are no tokens."""
     for _, _, body in rules(sheet):
         for name, _, value in (part.partition(":") for part in body.split("; ")):
             if _PAINTED.search(name) and name != "color-scheme":

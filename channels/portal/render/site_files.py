@@ -348,7 +348,7 @@ class SiteFiles:
 
 
 def _by_day(published: Sequence[int], shown: Sequence[T]) -> Sequence[tuple[datetime, Sequence[T]]]:
-    """What is shown by the day in Vietnam on which it appeared; *published*: microseconds."""
+    """*shown* in groups by the day in Vietnam; *published*: microseconds of each."""
     days = groupby(zip(published, shown, strict=True), key=_vietnam_day)
     return [(day, [one for _, one in rows]) for day, rows in days]
 

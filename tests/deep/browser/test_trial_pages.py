@@ -42,7 +42,7 @@ async def sandbox_pages(sandbox_client):
 
 
 async def judged(page, addresses, look):
-    """What is wrong with the pages, each looked at."""
+    """Faults that axe finds on each of the pages."""
     wrong = []
     for number, address in enumerate(addresses):
         await page.goto(address)

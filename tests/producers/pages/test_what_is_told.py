@@ -1,4 +1,4 @@
-"""What readers are told at each step: what follows, what stays, and only what is true."""
+"""The texts of each step of a subscription: the next step, and the data that Loa keeps."""
 
 import re
 from pathlib import Path
