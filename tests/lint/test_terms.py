@@ -29,6 +29,7 @@ _COMMENTS = {
     ".html": re.compile(r"\{#.*?#\}", re.S),
 }
 _VIETNAMESE = re.compile("[À-ỹ]")
+_TEXT_FILES = (".html", ".json", ".toml", ".txt", ".yml")
 _TIME = re.compile(r"(?:%H:%M(?::%S)?,? ?(?:ngày )?)?%d/%m(?:/%Y)?(?:,? %H:%M(?::%S)?)?")
 _BUTTON_KEYS = (("again", "text"), ("buttons", "title"))
 _BUTTON_MACRO = re.compile(r"\bbutton\(\"([^\"]+)\"")
@@ -88,6 +89,17 @@ def test_no_text_in_code_escapes_the_table():
     """Commands, mails and channels have bilingual texts beside their catalogues."""
     searched = {path for scope in ("citizens", "staff") for path in files(scope)}
     assert {path for path in FILES if read(path)} <= searched
+
+
+def test_no_catalogue_escapes_the_table():
+    searched = {path for scope in TABLE["scopes"] for path in files(scope)}
+    texts = {
+        path
+        for package in (*CATALOGUES, "deploy")
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in _TEXT_FILES and path.parent.name != "schemas"
+    }
+    assert {path for path in texts if _VIETNAMESE.search(read(path))} <= searched
 
 
 @pytest.mark.parametrize("term", [term for term, rule in TERMS.items() if "allowed" in rule])

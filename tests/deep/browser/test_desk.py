@@ -43,7 +43,7 @@ async def signs_in(page, desk, login):
     await page.get_by_label("Mật khẩu").fill(PASSWORD)
     await page.get_by_label("Mã của ứng dụng xác thực").fill(desk.code())
     await page.get_by_role("button", name="Đăng nhập").click()
-    await page.get_by_role("heading", name="Tài khoản và quyền của tôi").wait_for()
+    await page.get_by_role("heading", name="Tài khoản và quyền được giao").wait_for()
 
 
 async def proposes_and_signs_out(page, desk):
