@@ -30,7 +30,7 @@ class SiteIdentity(BaseModel):
     """The person responsible for the content: office and name."""
     licence: _Line = Field(default="", max_length=250)
     """Number and date of the licence to run the site."""
-    postal_address: str = Field(
+    postal_address: _Line = Field(
         default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
     )
     """The postal address of mails, shown at the foot of pages, too."""

@@ -11,9 +11,11 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.email.header_injection import check_header_text
 from contracts.base.addresses import is_mailable
+from contracts.base.fields import AS_LINE
 
+_Line = Annotated[str, Field(max_length=998), AS_LINE]
+"""A text that mails show, within the length of a header line."""
 _STAND_IN_SENDER = "thong-bao@loa.example"
 
 
@@ -42,15 +44,15 @@ class EmailSettings(BaseSettings):
     tls: Tls = Tls.STARTTLS
     username: str = ""
     password: SecretStr = SecretStr("")
-    from_: str = Field(
+    from_: _Line = Field(
         default=_STAND_IN_SENDER, validation_alias=AliasChoices("LOA_EMAIL_FROM", "from_")
     )
-    reply_to: str = ""
-    postal_address: str = ""
-    site_phone: str = Field(
+    reply_to: _Line = ""
+    postal_address: _Line = ""
+    site_phone: _Line = Field(
         default="", validation_alias=AliasChoices("LOA_SITE_PHONE", "site_phone")
     )
-    site_email: str = Field(
+    site_email: _Line = Field(
         default="", validation_alias=AliasChoices("LOA_SITE_EMAIL", "site_email")
     )
     """Who answers, as the foot of pages says it, too."""
@@ -69,7 +71,7 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_relay(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
-            if value and not is_mailable(parseaddr(check_header_text(name, value))[1]):
+            if value and not is_mailable(parseaddr(value)[1]):
                 raise _bad_setting("setting_mail_address", f"{name} is not a mail address")
         if self.bounce_domain and not is_mailable(f"b@{self.bounce_domain}"):
             raise _bad_setting("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
@@ -86,9 +88,6 @@ class EmailSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
-        check_header_text("LOA_SITE_PHONE", self.site_phone)
-        check_header_text("LOA_SITE_EMAIL", self.site_email)
         if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
             raise _bad_setting("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
         if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):

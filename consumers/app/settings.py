@@ -474,7 +474,7 @@ def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:
     """A wrong setting, under the name of its variable. Its value is not repeated."""
     detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])
-    variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
+    variable = name if name.startswith("LOA_") else f"{prefix}{name}".upper()
     if not name and (match := _VARIABLE.match(detail)):
         variable = match[0]
     code, field = error["type"], variable.rstrip("_")

@@ -1,4 +1,4 @@
-"""LOA_SITE_*: an emblem that pages can't show and a text that misleads readers are refused."""
+"""An emblem that pages can't show, and a text that misleads its readers, are refused."""
 
 from io import BytesIO
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from channels.email.settings import EmailSettings
 from consumers.app.settings import read_settings
 from contracts.errors import FieldError, Invalid
 from design.settings import SiteSettings
@@ -25,11 +26,11 @@ def picture(kind: str) -> bytes:
     return file.getvalue()
 
 
-def refusal(monkeypatch, variable: str, value: Path | str) -> FieldError:
+def refusal(monkeypatch, variable: str, value: Path | str, settings=SiteSettings) -> FieldError:
     """The one error, which names the variable and speaks both languages."""
     monkeypatch.setenv(variable, str(value))
     with pytest.raises(Invalid) as refused:
-        read_settings(SiteSettings)
+        read_settings(settings)
     [error] = refused.value.errors
     assert error.field == variable
     assert error.message != error.message_vi
@@ -73,8 +74,34 @@ def test_a_picture_that_browsers_show_is_an_emblem(monkeypatch, tmp_path, name, 
     assert read_settings(SiteSettings).emblem_file == tmp_path / name
 
 
-@pytest.mark.parametrize("name", ["RESPONSIBLE", "LICENCE", "PRESS", "EMAIL", "MINISTRY_URL"])
-def test_a_text_whose_order_of_reading_is_turned_is_refused(monkeypatch, name):
-    value = {"EMAIL": "a\u202eb@moha.gov.vn", "MINISTRY_URL": "https://moha.gov.vn/\u202eb"}
-    said = refusal(monkeypatch, f"LOA_SITE_{name}", value.get(name, "Giấy phép \u202e12"))
+TURNED = "Giấy phép \u202e12"
+SHOWN = {
+    SiteSettings: {
+        "LOA_SITE_RESPONSIBLE": TURNED,
+        "LOA_SITE_LICENCE": TURNED,
+        "LOA_SITE_PRESS": TURNED,
+        "LOA_SITE_EMAIL": "a\u202eb@moha.gov.vn",
+        "LOA_SITE_MINISTRY_URL": "https://moha.gov.vn/\u202eb",
+        "LOA_EMAIL_POSTAL_ADDRESS": TURNED,
+    },
+    EmailSettings: {
+        "LOA_EMAIL_FROM": f"{TURNED} <a@moha.gov.vn>",
+        "LOA_EMAIL_REPLY_TO": f"{TURNED} <a@moha.gov.vn>",
+        "LOA_EMAIL_POSTAL_ADDRESS": TURNED,
+        "LOA_SITE_PHONE": TURNED,
+        "LOA_SITE_EMAIL": "a\u202eb@moha.gov.vn",
+    },
+}
+"""Settings that readers of pages and of mails see."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"), [(of, name) for of, names in SHOWN.items() for name in names]
+)
+def test_a_text_whose_order_of_reading_is_turned_is_refused(monkeypatch, settings, variable):
+    said = refusal(monkeypatch, variable, SHOWN[settings][variable], settings)
     assert "U+202E" in said.message and "U+202E" in said.message_vi
+
+
+def test_an_address_that_is_too_long_is_refused_under_its_own_name(monkeypatch):
+    assert refusal(monkeypatch, "LOA_EMAIL_POSTAL_ADDRESS", "Hà Nội " * 40)
