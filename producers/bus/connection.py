@@ -239,14 +239,38 @@ class _Client(Client):
     """A client whose connection outlives what can't be read: a sender chooses headers and subject.
 
     An error would end the loop that reads for everything on this connection. Attempts to reconnect
-    leave no socket open.
+    leave no socket open, and end when the client is closed.
     """
 
+    _is_ended = False
+
     async def _connect_to_server(self, s: Any) -> None:
-        former: Any = self._transport
-        if former:
-            former.close()
-        await super()._connect_to_server(s)
+        self._close_transport()
+        if not self._is_ended:
+            await super()._connect_to_server(s)
+        if self._is_ended:  # Python 3.11's `wait_for` may swallow the cancellation of this attempt
+            self._close_transport()
+            self._status = Client.CLOSED
+            raise asyncio.CancelledError
+
+    def _close_transport(self) -> None:
+        transport: Any = self._transport
+        if transport:
+            transport.close()
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """Send what is pending, or drop it: nats-py's own close would end with the lost connection.
+
+        It would leave the connection open and the subscriptions' tasks running.
+        """
+        self._is_ended = status == Client.CLOSED
+        pending, self._pending, self._pending_data_size = self._pending, [], 0
+        transport: Any = self._transport
+        with suppress(OSError):
+            if pending and transport:
+                transport.writelines(pending)
+                await transport.drain()
+        await super()._close(status, do_cbs)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:

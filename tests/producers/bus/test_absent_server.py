@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import socket
+import struct
 import warnings
+from contextlib import asynccontextmanager
 
 import pytest
 import structlog
@@ -77,32 +79,52 @@ async def test_a_long_absence_is_summed_up(monkeypatch):
     assert [line["attempt"] for line in logs] == [1, 2, 4, 8, 16, 32, 64]
 
 
-async def test_attempts_to_reconnect_leave_no_socket_open():
-    """A server that is starting or refuses us takes connections and ends them."""
-    visits, enough = 0, asyncio.Event()
+class RefusingServer:
+    """A server that is starting, or refuses us: after the first, it resets each connection."""
 
-    async def serve(reader, writer):
-        nonlocal visits
-        visits += 1
-        if visits == 1:
+    def __init__(self):
+        self.visits, self.resets_seen = 0, asyncio.Event()
+
+    async def serve(self, reader, writer):
+        self.visits += 1
+        if self.visits == 1:
             writer.write(b'INFO {"max_payload": 1048576}\r\n')
             await reader.readuntil(b"PING\r\n")
             writer.write(b"PONG\r\n")
-        elif visits == 4:
-            enough.set()
+        else:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.close()
+        if self.visits == 4:
+            self.resets_seen.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = connection.create_client(url, Access())
+    @asynccontextmanager
+    async def client(self):
+        """A client that has seen three resets, and keeps trying."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = connection.create_client(url, Access())
+        await client.connect(url, reconnect_time_wait=0, max_reconnect_attempts=-1)
+        await self.resets_seen.wait()
+        yield client
+        server.close()
+
+
+async def test_attempts_to_reconnect_leave_no_socket_open():
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        await client.connect(url, reconnect_time_wait=0, max_reconnect_attempts=-1)
-        await enough.wait()
-        await client.close()
-        gc.collect()
-    server.close()
+        async with RefusingServer().client() as client:
+            await client.close()
+            gc.collect()
     assert [str(one.message) for one in told] == []
+
+
+async def test_a_client_closes_although_what_it_had_to_send_is_refused():
+    async with RefusingServer().client() as client:
+        await client.subscribe("tin")
+        await client.close()
+        await asyncio.wait({client._reconnection_task})
+    assert client.is_closed and client._transport._io_writer.is_closing()
 
 
 async def test_a_start_that_is_cancelled_leaves_no_connection_open(monkeypatch):
