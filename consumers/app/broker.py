@@ -9,7 +9,10 @@ import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import ServiceUnavailableError
 
 from consumers.app.decode import decode_message
 from consumers.errors import BrokerClosed
@@ -35,6 +38,7 @@ _GRACEFUL_TIMEOUT_S = 6.0
 STOP_TIMEOUT_S = 8.0
 _DURABLE_CHECK_S = 10.0
 _CONSUMER_NOT_FOUND = 10014
+_NOBODY_ANSWERS_WAIT_S = 0.2
 Handler = Callable[..., Awaitable[None]]
 log = structlog.get_logger()
 
@@ -102,6 +106,31 @@ async def stop_broker(broker: NatsBroker) -> None:
         log.warning("consumers_not_drained", error=type(error).__name__)
 
 
+class _PullSubscription(JetStreamContext.PullSubscription):
+    """Waits while there is nobody to ask: FastStream asks again at once."""
+
+    async def fetch(self, *args: Any, **options: Any) -> list[Msg]:
+        try:
+            return await super().fetch(*args, **options)
+        except ServiceUnavailableError:
+            await asyncio.sleep(_NOBODY_ANSWERS_WAIT_S)
+            raise
+
+
+class _Durables(JetStreamContext):
+    """JetStream without questions at the start: topology has made the durables before.
+
+    While the server reloads its configuration, nothing answers them.
+    """
+
+    async def pull_subscribe(  # type: ignore[override]
+        self, *, durable: str, stream: str, inbox_prefix: bytes, **_: Any
+    ) -> JetStreamContext.PullSubscription:
+        inbox = inbox_prefix + self._nc._nuid.next()
+        subscription = await self._nc.subscribe(inbox.decode())
+        return _PullSubscription(self, subscription, stream, durable, inbox)
+
+
 class Broker(NatsBroker):
     """A broker that connects with the credentials of the bus, and over TLS where the bus does."""
 
@@ -122,6 +151,7 @@ class Broker(NatsBroker):
             await discard_client(client)
             raise
         self.config.connect(client)
+        self.config.connection_state.connect(client, _Durables(client))
         return client
 
     async def stop(self, *error: Any) -> None:

@@ -18,6 +18,7 @@ from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.errors import Invalid, field_error
 from contracts.subjects import ConsumerSpec
+from producers.bus import topology
 
 ASYNCAPI = Path(subjects.__file__).parent / "schemas" / "asyncapi.json"
 LANE = ConsumerSpec("deliver-email-normal", "deliver.email.normal")
@@ -127,6 +128,26 @@ async def test_what_the_services_subscribe_to_is_what_asyncapi_says(nats_server,
 
 def test_every_service_that_is_named_exists():
     assert tuple(SERVICES) == service_names.SERVICE_NAMES
+
+
+async def test_a_start_waits_for_no_answer_of_jetstream_and_asks_calmly(nats_server, bus):
+    """A server that reloads its configuration answers nothing for a moment."""
+    await topology.delete_stream(bus, "DELIVER")
+    broker = app_broker.create_broker(nats_server.url, None, app_broker.BrokerWatch())
+    done = asyncio.Event()
+
+    async def handle(note: SampleMessage) -> None:
+        done.set()
+
+    app_broker.subscribe(broker, subjects.DELIVER, LANE, handle)
+    await broker.start()
+    asked = broker._connection.stats["out_msgs"]
+    await asyncio.sleep(1)
+    assert broker._connection.stats["out_msgs"] - asked < 10
+    await topology.apply(bus)
+    await bus.publish("deliver.email.normal", b'{"n": 1}')
+    await asyncio.wait_for(done.wait(), 20)
+    await broker.stop()
 
 
 async def test_a_start_that_is_cancelled_leaves_no_connection_open():
