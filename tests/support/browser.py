@@ -144,6 +144,7 @@ async def screenshot(page: Any, name: str, *, whole: bool = True, tallest: int =
     if folder := os.environ.get(PICTURES):
         picture = Image.open(io.BytesIO(await page.screenshot(full_page=whole))).convert("RGB")
         picture = picture.crop((0, 0, picture.width, min(picture.height, tallest)))
+        Path(folder).mkdir(parents=True, exist_ok=True)
         picture.quantize(COLOURS).save(Path(folder) / f"{name}.png", optimize=True)
 
 
