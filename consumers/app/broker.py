@@ -107,7 +107,7 @@ async def stop_broker(broker: NatsBroker) -> None:
 
 
 class _PullSubscription(JetStreamContext.PullSubscription):
-    """Waits while there is nobody to ask: FastStream asks again at once."""
+    """A pull that waits before FastStream repeats it, when JetStream has no responders."""
 
     async def fetch(self, *args: Any, **options: Any) -> list[Msg]:
         try:
