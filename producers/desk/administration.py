@@ -60,7 +60,8 @@ async def show_waiting_people(visit: Visit) -> Response:
     """People of the identity provider without an account, and the accounts to link them to."""
     oidc = visit.desk.services.oidc
     people = await oidc.waiting_people() if oidc else ()
-    return visit.page("waiting_people.html", people=people, accounts=await visit.visitor.accounts())
+    accounts = [(one.id, f"{one.login} ({one.name})") for one in await visit.visitor.accounts()]
+    return visit.page("waiting_people.html", people=people, accounts=accounts)
 
 
 async def link_identity(visit: Visit) -> Response:

@@ -12,12 +12,10 @@ DRAWN_BY = {
     '<details class="fold"': {"design/templates/components.html"},
     '"badge corrected"': {"channels/portal/render/templates/macros.html"},
     '"badge urgent"': {"channels/portal/render/templates/macros.html"},
-    '<ul class="onward"': {
-        "design/templates/components.html",
-        "producers/desk/templates/message.html",  # links of a catalogue
-        "producers/pages/templates/message.html",  # below the address of the site
-        "producers/pages/templates/options.html",  # files to keep
-    },
+    '<ul class="onward"': {"design/templates/components.html"},
+    '<p class="hint"': {"design/templates/components.html"},
+    "<select": {"design/templates/components.html"},
+    'type="search"': {"design/templates/components.html"},
 }
 """The beginning of each component's markup, and the templates that may write it."""
 _LEAST_ENTRIES = 4

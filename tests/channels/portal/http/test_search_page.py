@@ -229,8 +229,8 @@ async def test_the_names_of_topics_and_units_lead_to_them(client):
 
 
 async def test_the_hint_makes_room_for_results(client):
-    assert "“nghỉ tết”" in text_of((await asked(client)).cssselect("#goi-y")[0])
-    assert not (await asked(client, q="nghi")).cssselect("#goi-y")
+    assert "“nghỉ tết”" in text_of((await asked(client)).cssselect("#q-goi-y")[0])
+    assert not (await asked(client, q="nghi")).cssselect("#q-goi-y")
 
 
 async def test_nothing_found_says_what_to_try(client):
