@@ -155,7 +155,7 @@ def test_a_change_says_both_times_asks_to_be_passed_on_and_links_what_replaces_i
     ]
     assert re.search(r'<a [^>]*href="https://thong-bao.moha.example/tin/lich-nghi-le-2027"', html)
     for shown in (text, html):
-        assert "Xin báo lại cho nơi Quý vị đã chuyển tin này." in shown
+        assert "Nếu đã chuyển tiếp tin này, xin Quý vị báo lại cho người nhận." in shown
         assert ("Tệp kèm theo nội dung đã đính chính" in shown) == (action == "corrected")
 
 

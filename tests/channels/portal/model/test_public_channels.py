@@ -93,7 +93,7 @@ def test_the_page_claims_of_no_other_site_that_it_is_false(tmp_path):
     publish(tmp_path)
     told = text_of(page(tmp_path, "kenh").find(".//main"))
     assert "không phải của Bộ Nội vụ" not in told
-    assert "xin Quý vị kiểm tra với Bộ trước khi tin" in told
+    assert "không có trong danh sách này, xin Quý vị hỏi lại Bộ" in told
 
 
 def test_an_entry_of_an_operators_own_stays_among_the_ministrys_channels():
