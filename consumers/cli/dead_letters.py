@@ -39,6 +39,11 @@ from producers.bus import Bus, Message, NoReply
 
 _OBJECT_MAX = 500
 _ERRORS_LISTED = 5
+_DONE = "{} done, {} refused, {} left", "đã xử lý {}, bị từ chối {}, còn lại {}"
+_CHOSEN = (
+    "{} chosen, nothing done (dry run), {} refused, {} left",
+    "chọn {}, chưa làm gì (chạy thử), bị từ chối {}, còn lại {}",
+)
 
 
 def _print_letters(letters: Sequence[DeadLetter]) -> None:
@@ -107,8 +112,9 @@ def _print_summary(summary: BulkSummary) -> None:
     rows = [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done]
     if rows:
         output.print_table(("id", "unit", "content_id", "sent to"), rows)
-    done = f"{len(rows)} " + ("chosen, nothing done (dry run)" if summary.dry_run else "done")
-    typer.echo(f"{done}, {len(summary.refused)} refused, {len(summary.left)} left")
+    counts = len(rows), len(summary.refused), len(summary.left)
+    en, vi = _CHOSEN if summary.dry_run else _DONE
+    output.print_bilingual(en.format(*counts), vi.format(*counts))
 
 
 app = typer.Typer(no_args_is_help=True, help="List dead letters, send them again, or give them up.")

@@ -168,9 +168,10 @@ def change_unit(
         return act
 
     now = output.act_on_bus(change)
-    line = f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}"
     answer = UnitAnswer.model_validate(now, from_attributes=True)
-    output.print_answer(answer, as_json, lambda: typer.echo(line))
+    row = (answer.unit, answer.release, answer.urgent, ",".join(answer.notices))
+    columns = ("unit", "release", "urgent", "notices")
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, [row]))
 
 
 @app.command()

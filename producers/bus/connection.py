@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import re
 import socket
 import ssl
@@ -348,6 +349,13 @@ def _options(name: str, access: Access) -> dict[str, Any]:
     }
 
 
+def _error_text(error: Exception | None) -> str:
+    """*error* in words; of an error of the system without numbers and addresses."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error or "") or "no answer"
+
+
 class _ClientOpener:
     """Opens the client of a connection, and a new one after a server closed it for good.
 
@@ -366,7 +374,7 @@ class _ClientOpener:
         address = without_password(self._url)
         if isinstance(self._trouble, socket.gaierror):
             return UnknownHost(f"LOA_NATS_URL: no machine has the name in {address}", address)
-        why = f"{type(self._trouble).__name__} {self._trouble}" if self._trouble else "no answer"
+        why = _error_text(self._trouble)
         return NotConnected(f"LOA_NATS_URL: not connected to {address}: {why}", address)
 
     async def open(self, link: Connection) -> None:

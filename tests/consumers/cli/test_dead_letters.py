@@ -87,6 +87,7 @@ async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
     done = await loa("dead", "replay", "--unit", UNIT, "--reason", "đã thêm chủ đề", USER="binh")
     assert done.exit_code == 0
     assert "3 done, 0 refused, 0 left" in done.stdout
+    assert "đã xử lý 3, bị từ chối 0, còn lại 0" in done.stdout
     assert (await accepted(bus))[4:] == [b"0", b"1", b"2"]
     [open_one] = json_output(await loa("dead", "list", "--json"))
     assert open_one["about"]["unit"] == OTHER

@@ -159,7 +159,7 @@ def test_a_notice_and_a_batch_and_what_never_leaves(loa, collector):
 
     notice = sample_event("updated", id="n-1") | {"traceparent": traceparent(7)}
     assert loa.post(notice).status == 202
-    spans = spans_of(collector, trace_of(7), window=1)
+    spans = spans_of(collector, trace_of(7), window=1, notice_CONTENT=1, deliver_DELIVER=1)
     assert parents(spans["notice CONTENT"]) == {spans["store CONTENT"][0].id}
     assert parents(spans["deliver DELIVER"]) == {spans["notice CONTENT"][0].id}
 
