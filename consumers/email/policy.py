@@ -195,7 +195,8 @@ class EmailSendPolicy(SendPolicy):
         await _log_failure(self.check_pace(window))
 
     async def check_pace(self, outcomes: Sequence[Outcome]) -> None:
-        codes = [outcome.code for outcome in outcomes if status_codes.is_throttling(outcome.code)]
+        said = [outcome.code for outcome in outcomes if outcome.code]  # of a delivered mail: none
+        codes = [code for code in said if status_codes.is_throttling(code)]
         if codes:
             self.pace = await slow_down(self.bus, codes[0], self.clock())
             self.apply_pace()

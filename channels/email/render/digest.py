@@ -17,7 +17,7 @@ from channels.email.render.build import MailContext
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders, encode_value
 from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import MailContent, digest_texts, unit_name
-from channels.email.render.parts import render_part, render_template
+from channels.email.render.parts import new_part, render_template
 from channels.email.render.publication import recipient_values
 from channels.email.smtp.window import Envelope
 from channels.markdown_text import indented_text
@@ -115,20 +115,17 @@ def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
     for template, (name_slot, slot) in _PART_PLACEHOLDERS.items():
         values["greeting"] = placeholders.marker(name_slot)
-        rendered = _render_items(template, content, items, f"{placeholders.prefix}0", **values)
-        blocks[slot] = dict(zip(digest.texts, rendered, strict=True))
         cut = placeholders.marker(slot)
-        mail.attach(render_part(template, content, placeholders, items=(), cut=cut, **values))
+        text = render_template(template, content, items=items, cut=cut, **values)
+        head, *rendered, foot = text.split(cut)
+        blocks[slot] = dict(zip(digest.texts, map(_block, rendered), strict=True))
+        mail.attach(new_part(template, f"{head}{cut}{foot}", placeholders))
     return CompiledDigest(CompiledMail(mail.as_bytes(), placeholders), blocks)
 
 
-def _render_items(
-    template: str, content: MailContent, items: Sequence[DigestItem], cut: str, **values: object
-) -> Sequence[bytes]:
-    """Each item as a quoted-printable block that ends with a blank line."""
-    text = render_template(template, content, items=items, cut=cut, **values)
-    blocks = text.split(cut)[1:-1]
-    return [encode_value((block.strip() + "\n\n").encode()) for block in blocks]
+def _block(text: str) -> bytes:
+    """An item as a quoted-printable block that ends with a blank line."""
+    return encode_value((text.strip() + "\n\n").encode())
 
 
 def _compose_frame(digest: Digest, context: MailContext) -> MailContent:

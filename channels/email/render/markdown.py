@@ -21,10 +21,12 @@ _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 _BLOCKS = {"blockquote", "hr", "li", "ol", "p", "pre", "ul"}
 _TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
 _TAGS = {"a", "br", "code", "em", "strong"} | _HEADINGS | _BLOCKS | _TABLES
+_DATA_TABLE = {"class": "data", "border": "1", "cellpadding": "6"}
+"""Its lines and spaces also where a mail program reads no styles."""
 _CLEANER = nh3.Cleaner(
     tags=_TAGS,
     attributes={"a": {"href"}, "ol": {"start"}},
-    set_tag_attribute_values={"th": {"scope": "col"}},
+    set_tag_attribute_values={"th": {"scope": "col"}, "table": _DATA_TABLE},
     url_schemes={"http", "https", "mailto", "tel"},
     link_rel=None,
 )

@@ -84,7 +84,9 @@ class MailContent:
         return self.reason or self.intro or self.summary or self.opening
 
 
+@cache
 def texts() -> Mapping[str, Any]:
+    """The catalogue; kept here, because its path alone takes longer to join than it to find."""
     return load_texts(TEMPLATES / "texts.toml")
 
 

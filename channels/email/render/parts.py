@@ -3,7 +3,6 @@
 import re
 from email.message import EmailMessage
 
-from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
@@ -11,8 +10,8 @@ from channels.email.render import headers
 from channels.email.render.compiled import Placeholders, encode_body
 from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import TEMPLATES, MailContent, texts
+from channels.email.render.styles import set_styles
 from channels.web_addresses import link_addresses
-from design.tokens import with_values
 
 _HTML_SUFFIX = ".html"
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -34,23 +33,17 @@ def keep_unbroken(text: str, code: str) -> Markup:
 
 _JINJA.filters["unbroken"] = keep_unbroken
 _JINJA.filters["with_links"] = link_addresses
-_JINJA.globals["screen_css"] = with_values(
-    (TEMPLATES / "mail_screen.css").read_text("utf-8"), "dark"
-)
-# Media queries (width, dark) can't be inlined on an element: a style tag that says
-# data-css-inline="keep" stays where it is.
-_STYLES = CSSInliner(
-    extra_css=with_values((TEMPLATES / "mail.css").read_text("utf-8"), "light"),
-    keep_style_tags=False,
-    load_remote_stylesheets=False,
-    minify_css=True,
-)
 
 
 def render_part(
     template: str, content: MailContent, placeholders: Placeholders, **values: object
 ) -> EmailMessage:
-    """The text or HTML part, quoted-printable so that every relay passes it unchanged."""
+    """The text or HTML part of *content*."""
+    return new_part(template, render_template(template, content, **values), placeholders)
+
+
+def new_part(template: str, text: str, placeholders: Placeholders) -> EmailMessage:
+    """A part with the *text* of *template*, quoted-printable: every relay passes it unchanged."""
     kind = "html" if template.endswith(_HTML_SUFFIX) else "plain"
     part = headers.new_message(
         {
@@ -58,12 +51,12 @@ def render_part(
             "Content-Transfer-Encoding": EncodedHeader("quoted-printable"),
         }
     )
-    part.set_payload(encode_body(render_template(template, content, **values), placeholders))
+    part.set_payload(encode_body(text, placeholders))
     return part
 
 
 def render_template(template: str, content: MailContent, **values: object) -> str:
-    """Render *template* with *content*; HTML styles are inlined."""
+    """Render *template* with *content*; HTML gets its styles."""
     text = _JINJA.get_template(template).render(mail=content, texts=texts(), **values)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
-    return _STYLES.inline(tidy) if template.endswith(_HTML_SUFFIX) else tidy
+    return set_styles(tidy) if template.endswith(_HTML_SUFFIX) else tidy

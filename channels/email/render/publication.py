@@ -68,13 +68,15 @@ def recipient_values(row: Recipient, context: MailContext) -> dict[Placeholder, 
     """Values of one recipient in every mail."""
     token = _check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
     key, line = check_delivery_key(row.delivery_key), greeting(row.name)
+    line_in_html, greeted = html.escape(line), encode_value(line.encode())
+    is_plain = line_in_html == line
     return {
         Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
         Placeholder.MESSAGE_ID: keys.message_id(key, context.settings.domain).encode(),
         Placeholder.UNSUBSCRIBE_TOKEN: token,
         Placeholder.UNSUBSCRIBE_TOKEN_BODY: encode_value(token),
-        Placeholder.NAME_TEXT: encode_value(line.encode()),
-        Placeholder.NAME_HTML: encode_value(html.escape(line).encode()),
+        Placeholder.NAME_TEXT: greeted,
+        Placeholder.NAME_HTML: greeted if is_plain else encode_value(line_in_html.encode()),
     }
 
 

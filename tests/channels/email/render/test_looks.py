@@ -192,7 +192,7 @@ def test_a_notice_has_the_head_of_the_body_that_decides(authority, head, sender)
     whose = "Gửi qua trang của Bộ Nội vụ" if "qua" in sender else "Trang thông tin"
     assert text.splitlines()[: len(head) + 1] == [*head, f"{whose}: {PUBLIC_URL}"]
     band = html.partition('class="band"')[2].partition("</td>")[0]
-    assert re.findall(r"<p>(<strong>)?([^<]+)", band)[: len(head)] == [
+    assert re.findall(r"<div>(<strong>)?([^<]+)", band)[: len(head)] == [
         *(("", superior) for superior in head[:-1]),
         ("<strong>", head[-1]),
     ]

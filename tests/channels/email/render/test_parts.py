@@ -3,17 +3,21 @@
 import re
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from tests.support.mails import (
     LONG_BODY,
     PUBLIC_URL,
     VisibleText,
+    a_digest,
     a_full_publication,
     email_channel,
     mail_recipient,
+    part,
     sent_mail,
 )
+from tests.support.publications import a_publication
 
 GMAIL_CUTS = 102_000
 PIECES = (
@@ -129,20 +133,53 @@ def test_files_say_what_they_are_and_how_large():
         assert shown in plain and shown in html
 
 
-def test_the_styles_stand_on_the_elements_and_only_the_screens_own_are_left_in_the_head():
+TABLE = "| a | b |\n|---|---|\n| c | d |"
+
+
+def head_styles(html):
+    """The style element that all mail programs read."""
+    [styles] = re.findall(r"(?<!-->)<style>(.*?)</style></head>", html, re.S)
+    return styles.rpartition("<style>")[2]
+
+
+def test_what_no_mail_can_be_read_without_stands_on_the_elements():
     _, html = parts(a_full_publication())
-    assert re.search(r'<h1 style="[^"]*font-size:25px', html)
-    assert re.search(r'<td class="cell" style="[^"]*font-size:17px', html)
-    [head] = re.findall(r"<style[^>]*>(.*?)</style>", html, re.S)
-    outside = re.sub(r"@media [^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", head)
-    assert outside.strip() == ":root { color-scheme: light dark; }"
-    assert "prefers-color-scheme: dark" in head and "max-width: 480px" in head
+    for place, style in {
+        '<h1 style="': "font-size:25px",
+        '<td class="band" style="': "background-color:",
+        '<td class="cell" style="': "font-size:17px",
+        '<td class="foot" style="': "font-size:16px",
+        '<a class="button" ': "background-color:",
+        '<table class="data" ': 'border="1"',
+    }.items():
+        assert style in html.partition(place)[2].partition(">")[0], place
     assert html.index('charset="utf-8"') < 1024
     assert "@import" not in html and "url(" not in html
 
 
-def test_a_mail_is_small_enough_to_be_shown_whole():
-    assert len(sent_mail()[0]) < 16_000
+@pytest.mark.parametrize(
+    ("body", "styled"),
+    [("Một đoạn.", set()), (TABLE, {".data"}), ("> Một\n\n---", {"blockquote", "hr"})],
+)
+def test_the_head_has_the_styles_of_the_elements_that_a_mail_has(body, styled):
+    _, html = parts(a_publication(body=body))
+    selectors = re.findall(r"([^{}]+)\{[^{}]*\}", head_styles(html))
+    names = {name for one in selectors for name in re.split("[ ,]", one)}
+    assert names & {".data", "blockquote", "hr", "pre", "h2", ".notice"} == styled
+    assert {":root", "a", ".facts", ".never", ".cell", ".button"} <= names
+    assert "prefers-color-scheme:dark" in html and "max-width:480px" in html
+
+
+def test_a_digest_has_the_styles_of_all_its_items():
+    digest = a_digest(a_publication(action="corrected", revision=2, reason="Sửa ngày."))
+    _, mail = sent_mail(digest, mail_recipient(1, picks=1), email_channel())
+    styles = head_styles(part(mail, "html"))
+    assert "h2{" in styles and ".notice p{" in styles and "hr{" in styles
+
+
+def test_a_mail_is_small_enough_to_travel_fast_and_to_be_shown_whole():
+    assert len(sent_mail(a_publication())[0]) < 10_500
+    assert len(sent_mail()[0]) < 14_000
     article = "Người dân nộp hồ sơ trực tuyến trên cổng. " * 800  # 7,200 words
     _, html = parts(a_full_publication(body=article))
     assert len(html.encode()) < GMAIL_CUTS
