@@ -6,7 +6,8 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,13 @@ def test_a_time_has_one_form():
         for form in _TIME.findall(path.read_text("utf-8"))
     }
     assert forms.keys() == TIMES.keys(), forms
+
+
+def test_texts_that_differ_from_what_was_agreed_are_still_there():
+    part = (ROOT / "docs/glossary.md").read_text("utf-8").partition("## Agreed wording\n")[2]
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]*) \|", part, re.M)
+    assert rows
+    for file, keys in rows:
+        assert (ROOT / file).is_file()
+        for key in re.findall(r"`([^`]+)`", keys):
+            assert reduce(getitem, key.split("."), tomllib.loads((ROOT / file).read_text("utf-8")))
