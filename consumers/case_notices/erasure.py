@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.case import Contact
 from contracts.records import NoticeRecord
@@ -22,7 +23,9 @@ async def erase_from_notices(bus: Bus, name: AddressField, is_theirs: IsTheirs) 
     Returns the number of notices and letters. Idempotent; raises BusError.
     """
     bucket, cleared = bus.bucket(subjects.NOTICES.name), 0
+    report_progress("notices", read := 0)
     async for key, value in bucket.values():
+        report_progress("notices", read := read + 1)
         if "." in key:
             continue
         if name == "email" and _is_letter_to(is_theirs, value):

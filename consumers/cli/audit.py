@@ -88,8 +88,10 @@ def export(by: By = "") -> None:
 
     async def write(bus: Bus) -> None:
         await check_reading(bus, Command("audit.read", by=by))
+        report_progress("records", count := 0)
         async for message in _open_log(bus).messages():
             sys.stdout.buffer.write(message.data + b"\n")
+            report_progress("records", count := count + 1)
         sys.stdout.buffer.flush()
 
     output.run_on_bus(write)

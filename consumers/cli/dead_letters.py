@@ -30,6 +30,7 @@ from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.feedback import guard as receipt_guard
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error, translate_os_error
+from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import subjects
@@ -164,6 +165,7 @@ def list_letters(
 
     async def load(bus: Bus) -> list[DeadLetter]:
         right = await look(bus, "dead.read", "", by)
+        report_progress("dead letters", 0)
         letters = DeadLetterStore(bus).letters(query)
         found = [letter async for letter in letters if right.covers(_facts(letter))]
         if not found:

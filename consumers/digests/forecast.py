@@ -16,6 +16,7 @@ from consumers.directory.digest_audience import items_mask_for
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import ChannelName
@@ -139,8 +140,10 @@ class DigestForecaster:
         self, moments: Mapping[DigestFrequency, datetime]
     ) -> dict[DigestFrequency, int]:
         """Count the subscribers of each frequency who are not paused at its time."""
-        counts = dict.fromkeys(moments, 0)
+        counts, read = dict.fromkeys(moments, 0), 0
+        report_progress("readers", read)
         async for _, value in self.bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
+            report_progress("readers", read := read + 1)
             subscriber = Subscriber.model_validate_json(value.data)
             frequency = subscriber.frequency
             if subscriber.active and frequency != "immediate":

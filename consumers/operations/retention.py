@@ -272,6 +272,7 @@ class RetentionService:
         return [plans.get(kind) or self.plan_kept(kind) for kind in kinds]
 
     async def plan_of(self, rule: Rule) -> KindPlan:
+        report_progress(rule.kind, 0)
         due = [record async for record in rule.due(self.limit(rule.kind))]
         oldest = min((record.since for record in due), default=None)
         count, days = sum(record.number for record in due), self.retention.span(rule.kind).days

@@ -10,6 +10,7 @@ from consumers.ledger import bulk
 from consumers.ledger.entry import STATUS_OF_LETTER, LedgerEntry, RowNote
 from consumers.ledger.plan_rows import PlanRows, RecipientRow
 from consumers.ledger.store import Ledger
+from consumers.progress import report_progress
 from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -31,7 +32,9 @@ class PersonDeliveries:
 
     async def to_subscriber(self, id: str) -> AsyncIterator[ExportedDelivery]:
         """Yield every mail to a subscriber's id, digests too; an unreadable plan is left out."""
+        report_progress("plans", read := 0)
         async for _, plan, _ in bulk.read_plans(self.ledger.bucket, f"{ChannelName.EMAIL}."):
+            report_progress("plans", read := read + 1)
             row = await self.rows.find(plan, id) if plan else None
             delivery = await self.delivery(row.batch, row.row) if row else None
             if plan and row and delivery:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from consumers.case_notices.erasure import parse_letter, parse_notice
+from consumers.progress import report_progress
 from consumers.reporting.person_deliveries import PersonDeliveries
 from consumers.subscribers.store import SubscriberStore, same_address
 from consumers.subscribers.transactional import DAILY_LIMIT, letter_id
@@ -90,7 +91,9 @@ class PersonExporter:
     async def kept_for(self, concerns: Concerns) -> Facts:
         """The case notices that still name the person, and their messages."""
         notices, deliveries = [], []
+        report_progress("notices", read := 0)
         async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
+            report_progress("notices", read := read + 1)
             record = parse_notice(key, value)
             if record and concerns(record.contact):
                 facts = record.model_dump() | {"contact": record.contact}

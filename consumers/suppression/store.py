@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.times import format_date
 from contracts.delivery import ChannelName
@@ -184,6 +185,7 @@ class SuppressionStore:
         return frozenset(keys[key] for key, one in found.items() if one.reason == reason)
 
     async def count_by_reason(self, channel: ChannelName) -> Counter[str]:
+        report_progress("addresses", 0)
         now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
         suppressions = [Suppression.model_validate_json(value.data) async for _, value in values]
         return Counter(one.reason for one in suppressions if one.is_active(now))

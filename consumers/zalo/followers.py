@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from consumers.key_file import KeyFile
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.keys import base32
 from contracts.records import Record
@@ -177,8 +178,10 @@ class FollowerStore:
         return True
 
     async def count(self, now: datetime) -> FollowerCounts:
-        tally = dict.fromkeys(FollowerCounts.model_fields, 0)
+        tally, read = dict.fromkeys(FollowerCounts.model_fields, 0), 0
+        report_progress("followers", read)
         async for _, value in self.bucket.values():
+            report_progress("followers", read := read + 1)
             follower = Follower.model_validate_json(value.data)
             tally[_COUNT_FIELD[follower.follows]] += 1
             seen_at = follower.last_interaction

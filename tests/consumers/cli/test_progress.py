@@ -98,6 +98,14 @@ def test_one_report_is_enough_for_a_bar_however_long_the_work_goes_on(monkeypatc
         ("items list", "items"),
         ("trace --failed", "batches"),
         ("backup saved", "streams"),
+        ("dead list", "dead letters"),
+        ("digests", "readers"),
+        ("audit export", "records"),
+        ("retention plan", "former_readers"),
+        ("mail suppressed list", "addresses"),
+        ("subscribers export an@example.com", "notices"),
+        ("subscribers export aaaaaaaaaaaaaaaa", "plans"),
+        ("subscribers remove an@example.com --reason x --yes", "notices"),
     ],
 )
 async def test_commands_that_read_much_report_it(

@@ -54,7 +54,7 @@ async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox, repo
     assert reported == [], "scripts see no bar"
     table = (await loa("followers", "--sync")).stdout
     assert "within reach" in table and "119" in table
-    assert set(reported) == {"followers"}
+    assert set(reported) == {"followers", "addresses"}
     [ended] = [line.split(maxsplit=2)[2] for line in table.splitlines() if "walk ended" in line]
     assert ended.strip().endswith("+07")
 
