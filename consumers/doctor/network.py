@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from channels.email.settings import is_loopback
+from consumers.channel_health.readback import describe_reason
 from consumers.doctor.finding import DoctorFinding, new_finding
 from contracts.base.times import format_date, utc_time
+from contracts.errors import Bilingual
 from producers.access import without_password
 
 _SLOW_S = 1.0
@@ -103,8 +105,7 @@ async def examine_portal(url: str, public: Path) -> AsyncIterator[DoctorFinding]
     try:
         yield await _examine_page(url, public / _START_PAGE)
     except (aiohttp.ClientError, TimeoutError) as error:
-        why = str(error) or type(error).__name__
-        yield new_finding("portal_unreachable", url=url, why=why)
+        yield new_finding("portal_unreachable", url=url, why=_reason_of(error))
 
 
 async def _examine_page(url: str, page: Path) -> DoctorFinding:
@@ -141,10 +142,17 @@ async def _examine_certificate(url: str) -> AsyncIterator[DoctorFinding]:
     yield new_finding(code, host=host, day=format_date(utc_time(ends)), days=days)
 
 
-async def is_reachable(url: str) -> str:
-    """The reason why *url* gives no HTTP answer; empty for any answer."""
+async def find_silence(url: str) -> Bilingual | None:
+    """The reason why *url* gives no HTTP answer; None for any answer."""
     try:
         await fetch(url)
     except (aiohttp.ClientError, TimeoutError) as error:
-        return str(error) or type(error).__name__
-    return ""
+        return _reason_of(error)
+    return None
+
+
+def _reason_of(error: Exception) -> Bilingual:
+    """In words as the status of the portal has them; of an error without any its own text."""
+    name = type(error).__name__
+    words = describe_reason(name)
+    return describe_reason(str(error) or name) if words.en == name else words

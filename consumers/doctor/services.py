@@ -11,7 +11,7 @@ from channels.zalo.account.status import AccountStatus
 from channels.zalo.settings import ZaloSettings
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
-from consumers.doctor.network import is_reachable
+from consumers.doctor.network import find_silence
 from consumers.messages import translate, translate_os_error
 from consumers.runtime.store_check import store_problem
 from consumers.status.facts import has_lost_index
@@ -108,7 +108,7 @@ async def examine_zalo(
         yield new_finding("zalo_no_app")
         return
     urls = (settings.openapi_url, settings.business_url, settings.oauth_url)
-    answers = await asyncio.gather(*map(is_reachable, urls))
+    answers = await asyncio.gather(*map(find_silence, urls))
     unreachable = {url: why for url, why in zip(urls, answers, strict=True) if why}
     for url, why in unreachable.items():
         yield new_finding("zalo_unreachable", url=url, why=why)

@@ -351,7 +351,7 @@ def _options(name: str, access: Access) -> dict[str, Any]:
 
 def _error_text(error: Exception | None) -> str:
     """*error* in words; of an error of the system without numbers and addresses."""
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         return os.strerror(error.errno)
     return str(error or "") or "no answer"
 

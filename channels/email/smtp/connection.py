@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
@@ -262,4 +263,6 @@ def _tls_reason(error: ssl.SSLError) -> str:
 def _os_reason(error: OSError | TimeoutError) -> str:
     if isinstance(error, TimeoutError):
         return TIMEOUT
-    return f"no connection: {error.strerror or 'nobody answers'}"
+    number = error.errno or 0  # negative: of a look-up; asyncio puts addresses into the text
+    words = os.strerror(number) if number > 0 else error.strerror
+    return f"no connection: {words or 'nobody answers'}"

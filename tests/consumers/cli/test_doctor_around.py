@@ -222,9 +222,11 @@ async def test_names_of_the_settings_are_looked_up(around, monkeypatch):
 
 async def test_the_portal_is_looked_at_from_outside(around, tmp_path):
     assert await found(around, "portal", LOA_PUBLIC_URL="") == ["portal_no_address"]
-    assert await found(around, "portal", LOA_PUBLIC_URL="http://127.0.0.1:9") == [
-        "portal_unreachable"
-    ]
+    away = {"LOA_PUBLIC_URL": "http://127.0.0.1:9"}
+    assert await found(around, "portal", **away) == ["portal_unreachable"]
+    [told] = json_output(await around("portal", "--json", **away))
+    assert told["message"].endswith(": no connection")
+    assert told["message_vi"].endswith(": không kết nối được")
     page = tmp_path / "portal" / "public" / "index.html"
     async with website(b"<h1>Tin</h1>") as url:
         assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_not_here"]

@@ -5,6 +5,7 @@ import pytest
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.connection import tls_context
 from channels.errors import Misconfigured, Unreachable
+from consumers.messages import translate
 from tests.support.mails import never_expired
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
@@ -52,6 +53,16 @@ async def test_a_relay_in_trouble_is_unreachable(stage, act):
     async with SmtpReceiver(always={stage: act}) as receiver:
         with pytest.raises(Unreachable):
             await connect(receiver)
+
+
+async def test_a_port_that_is_closed_is_told_in_words():
+    async with SmtpReceiver() as receiver:
+        await receiver.stop()
+        with pytest.raises(Unreachable) as away:
+            await connect(receiver)
+    reason = away.value.reason
+    assert reason == "no connection: Connection refused"
+    assert translate(reason).vi == "không kết nối được: bên kia từ chối kết nối"
 
 
 @pytest.mark.parametrize("said", [b"500 what?", b"502 5.5.1 no EHLO here", b"504 no", b"550 no"])
