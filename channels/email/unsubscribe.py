@@ -1,10 +1,12 @@
 """Tokens of unsubscribe links: each names its subscriber and can't be forged."""
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Sequence
 
 _PURPOSE = b"loa unsubscribe\x00"
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class HmacSigner:
@@ -36,4 +38,4 @@ def sign(key: bytes, encoded_id: str) -> str:
 
 
 def _encode_base64url(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()

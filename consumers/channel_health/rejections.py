@@ -42,7 +42,7 @@ def mostly_rejected(outcomes: Iterable[Outcome]) -> bool:
     """Whether a window has more rejections by policy than answers."""
     window = list(outcomes)
     rejected = sum(outcome.policy_rejected for outcome in window)
-    return rejected > sum(breaker.is_answer(outcome) for outcome in window)
+    return rejected > 0 and rejected > sum(breaker.is_answer(outcome) for outcome in window)
 
 
 @dataclass

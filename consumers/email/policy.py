@@ -149,7 +149,7 @@ class EmailSendPolicy(SendPolicy):
             self.semaphore.admit_waiting()
 
     def is_stopped(self, plan: PlanKey) -> bool:
-        is_held = self.refused.held_for_s(plan, self.clock()) > 0
+        is_held = bool(self.refused.plans) and self.refused.held_for_s(plan, self.clock()) > 0
         return is_held or self.bounce_stops.is_stopped(plan)
 
     def hold_s(self, batch: BatchKey) -> float:

@@ -16,7 +16,8 @@ from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 
 _EARLIER_MAX = 10
-_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,299}")
+_LINE_MAX = 76
 _KEY = re.compile(r"[a-z0-9]{32,64}")
 
 
@@ -74,10 +75,15 @@ def recipient_values(row: Recipient, context: MailContext) -> dict[Placeholder, 
         Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
         Placeholder.MESSAGE_ID: keys.message_id(key, context.settings.domain).encode(),
         Placeholder.UNSUBSCRIBE_TOKEN: token,
-        Placeholder.UNSUBSCRIBE_TOKEN_BODY: encode_value(token),
+        Placeholder.UNSUBSCRIBE_TOKEN_BODY: _fold_token(token),
         Placeholder.NAME_TEXT: greeted,
         Placeholder.NAME_HTML: greeted if is_plain else encode_value(line_in_html.encode()),
     }
+
+
+def _fold_token(token: bytes) -> bytes:
+    """A token in a body: nothing in it is encoded, and only a long one is folded."""
+    return token if len(token) < _LINE_MAX else encode_value(token)
 
 
 def check_delivery_key(delivery_key: str) -> str:

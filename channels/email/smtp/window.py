@@ -244,7 +244,7 @@ class WindowTransfer(ReplyHandler):
         """Write (the rest of) the current mail, its end, and the next mail's commands."""
         self.end_written, self.handle_reply = True, self.on_end
         following = self.next_commands() if self.options.pipelining else b""
-        self.protocol.write(b"%b%b%b" % (body, _END_OF_DATA, following))
+        self.protocol.write(b"".join((body, _END_OF_DATA, following)))
         crash_point("email.end_written")
 
     def on_connection_lost(self, why: str) -> None:
