@@ -43,6 +43,12 @@ def cover_stem(content_id: str, url: str) -> str:
     return f"{PICTURES_FOLDER}/{content_id}/{sha256(url.encode()).hexdigest()[:16]}"
 
 
+def size_in_path(path: str) -> Size | None:
+    """The size that the path of a derivative names; None for other pictures."""
+    match = _NAME.fullmatch(path.rpartition("/")[2])
+    return (int(match[2]), int(match[3])) if match else None
+
+
 def find_picture(stem: str, names: Iterable[str]) -> CoverPicture | None:
     """The picture among the *names* of its folder, if it is whole: the smallest size comes last."""
     given, prefix = set(names), stem.rpartition("/")[2]

@@ -31,6 +31,7 @@ from channels.portal.model.site import (
     month_path,
 )
 from channels.portal.model.texts import TEXTS, catalog_text
+from channels.portal.render.body_pictures import place_pictures
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
 from channels.web_addresses import link_addresses
@@ -259,6 +260,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "from_us": from_microseconds,
     "zalo_share": _zalo_share_url,
     "with_links": link_addresses,
+    "with_places": place_pictures,
     "og_locale": og_locale,
     "tel": tel_uri,
     "file_facts": lambda file: file_note(file, **TEXTS["size"]),

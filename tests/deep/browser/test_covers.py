@@ -1,4 +1,4 @@
-"""Covers in a real browser: nothing moves when they come, and no other host is asked."""
+"""Pictures in a real browser: nothing moves when they come, and no other host is asked."""
 
 import asyncio
 import re
@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.render.cover_drawing import draw_derivatives
 from contracts.vocabulary import DEFAULT
 from tests.support.browser import axe, overflow_px, screenshot
@@ -16,6 +17,11 @@ from tests.support.sample_portal import open_sample_portal
 
 COVER = {"url": "https://moha.gov.vn/bia.png", "alt": "Phố ngày Tết"}
 ITEMS = [numbered_publication(number, cover=COVER, summary="Tóm tắt") for number in (1, 2, 3)]
+INSIDE = {
+    "a derivative": "/anh/tin-1/0123456789abcdef-640x427.jpg",
+    "a picture of unknown size": DEFAULT_COVER_PATH,
+}
+"""Addresses of pictures in bodies."""
 SHIFT = """() => new Promise(done => new PerformanceObserver(list => done(
     list.getEntries().reduce((sum, one) => sum + one.value, 0)
 )).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 500))"""
@@ -40,7 +46,8 @@ async def late_pictures(page):
         await asyncio.sleep(0.5)
         await route.fallback()
 
-    await page.route("**/anh/**", wait)
+    for pictures in ("**/anh/**", f"**{DEFAULT_COVER_PATH}"):
+        await page.route(pictures, wait)
 
 
 @pytest.mark.parametrize("path", ["/", "/muc/tat-ca/", "/tin/tin-1"])
@@ -54,6 +61,37 @@ def test_nothing_moves_when_pictures_come(browser, portal, path, width):
         assert tab.do(overflow_px) == 0 and tab.do(axe) == []
         assert tab.blocked == [] and tab.errors == []
         tab.do(lambda page: screenshot(page, f"bia-{path.strip('/').replace('/', '-')}-{width}"))
+
+
+@pytest.fixture(scope="module", params=INSIDE)
+def illustrated(tmp_path_factory, request):
+    """A portal with an item that has a picture of its own in its body."""
+    folder, path = tmp_path_factory.mktemp("illustrated"), INSIDE[request.param]
+    item = numbered_publication(1, body=f"![Phố ngày Tết]({path})\n\nChữ ở dưới ảnh.", summary="")
+    file = folder / "public" / path[1:]
+    with open_sample_portal(folder, [item]) as url:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(image_bytes(stripes(640, 427), "JPEG"))
+        yield url
+
+
+async def reach_late_picture(page):
+    """Scroll to the picture, and wait until it is there."""
+    picture = page.locator(".text img")
+    await picture.scroll_into_view_if_needed()
+    await page.wait_for_function("document.querySelector('.text img').naturalWidth > 0")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_picture_in_a_text_moves_nothing(browser, illustrated, width):
+    """Its size is in its name, or its place has a fixed shape."""
+    with browser.tab(width=width, bypass_csp=True) as tab:
+        tab.do(late_pictures)
+        tab.visit(f"{illustrated}/tin/tin-1")
+        tab.do(reach_late_picture)
+        assert tab.evaluate(SHIFT) == 0
+        assert tab.do(overflow_px) == 0 and tab.do(axe) == []
 
 
 def of_unknown_size(rule):
