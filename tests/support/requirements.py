@@ -33,6 +33,11 @@ def chromium() -> None:
     met(_has_vietnamese(), "needs fontconfig, and a font with all Vietnamese letters")
 
 
+def noto_sans() -> None:
+    """Drawing pages with the letters of the pictures in docs/images."""
+    met(_default_font() == "Noto Sans", "needs Noto Sans as the system's font (fonts-noto-core)")
+
+
 def postfix() -> None:
     """Running a mail server of the test's own."""
     met(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
@@ -93,6 +98,14 @@ def _has_vietnamese() -> bool:
     if shutil.which("fc-list") is None:
         return False
     return bool(subprocess.run(["fc-list", ":lang=vi"], capture_output=True, check=True).stdout)
+
+
+def _default_font() -> str:
+    """The family that browsers take for `sans-serif`; empty without fontconfig."""
+    if shutil.which("fc-match") is None:
+        return ""
+    asked = ["fc-match", "--format", "%{family}", "sans-serif"]
+    return subprocess.run(asked, capture_output=True, check=True, text=True).stdout
 
 
 @cache

@@ -6,15 +6,17 @@ import pytest
 from PIL import Image, ImageChops
 
 from tests.design import gallery
+from tests.support import requirements
 
 _THUMB = (64, 16)
-"""So small that letters are grey: other fonts make no difference, other colours and places do."""
+"""So small that letters are grey: other versions of a font make no difference, other colours do."""
 _LIMIT = 40
 """Of 255, at the place that differs most."""
 
 
 @pytest.fixture(scope="module")
 def taken(browser):
+    requirements.noto_sans()
     taking = asyncio.run_coroutine_threadsafe(gallery.take(browser.chromium), browser.loop)
     return taking.result(60)
 
