@@ -28,6 +28,11 @@ RICH = a_publication(
     released_at=NOW,
 )
 TOPS = "all => all.map(one => Math.round(one.getBoundingClientRect().top))"
+LINES = """all => all.map(one => {
+    const words = document.createRange();
+    words.selectNodeContents(one);
+    return new Set([...words.getClientRects()].map(({top}) => Math.round(top))).size;
+})"""
 LEFTS = """() => {
     const rows = document.querySelectorAll('.frame');
     const padding = one => parseFloat(getComputedStyle(one).paddingLeft);
@@ -41,6 +46,7 @@ WORDS = """() => [...document.querySelectorAll('ul.onward a')].map(link => {
     const {top, bottom} = words.getBoundingClientRect();
     return [top, bottom];
 })"""
+FOOT = "all => all.map(one => [one.getBoundingClientRect().top, one.getBoundingClientRect().left])"
 AFTER = """all => all.map(
     one => [one.href, one.textContent.trim(), getComputedStyle(one, '::after').content]
 )"""
@@ -106,6 +112,25 @@ def test_everything_begins_at_the_same_left_edge(browser, portal, width):
         assert len(found) == 1
 
 
+@pytest.mark.parametrize(("width", "columns"), [(390, 1), (768, 2), (1040, 2), (1280, 3)])
+def test_ways_on_stand_beside_who_answers_where_there_is_room(browser, portal, width, columns):
+    with browser.tab(width=width) as tab:
+        tab.visit(f"{portal}/kenh/")
+        parts = tab.do(lambda page: page.eval_on_selector_all(".footing .frame > *", FOOT))
+        (top, _), *_, (ways_top, _) = parts
+        assert len({left for _, left in parts}) == columns
+        assert (ways_top == top) == (columns > 1)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_date_beside_an_item_is_one_line(browser, portal, width):
+    with browser.tab(width=width) as tab:
+        for path in ("/tim", "/muc/vu-cai-cach-hanh-chinh/2026/11/"):
+            tab.visit(portal + path)
+            found = tab.do(lambda page: page.eval_on_selector_all(".lines time", LINES))
+            assert set(found) == {1}
+
+
 def test_a_wide_table_scrolls_on_a_phone_breaks_no_word_and_says_so(browser, portal):
     with browser.tab(width=320, height=700) as tab:
         tab.visit(f"{portal}/tin/day-du")
@@ -128,7 +153,7 @@ def test_a_lone_button_stands_beside_the_name_on_a_phone(browser, portal):
             for part in (".brand", ".join", ".brand .name")
         )
         assert brand["right"] <= button["left"] and button["top"] < brand["bottom"]
-        assert name["height"] < 30, "one line"
+        assert name["height"] < 40, "two lines at most, in the widest font"
 
 
 def test_links_below_each_other_have_even_spaces_on_a_phone(browser, portal):
