@@ -41,7 +41,8 @@ CACHE_CONTROL = {
     ".webp": "public, max-age=86400",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
-_EMBLEMS = "tai-nguyen/emblem-*"
+_NAMED_BY_BYTES = ("tai-nguyen/emblem-*", "tai-nguyen/cover-*")
+"""Assets of formats that others have, too."""
 _FEED_SUFFIXES = (".rss", ".atom", ".json")
 FEED_CACHE_CONTROL = "public, max-age=300"
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
@@ -180,8 +181,8 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
 
 
 def _lifetime(path: PurePath) -> str:
-    """How long caches may keep the file; an emblem's name changes with its bytes."""
-    if path.match(_EMBLEMS):
+    """How long caches may keep the file."""
+    if any(map(path.match, _NAMED_BY_BYTES)):
         return CACHE_CONTROL[".svg"]
     return CACHE_CONTROL.get(path.name) or CACHE_CONTROL.get(path.suffix, FEED_CACHE_CONTROL)
 

@@ -16,8 +16,13 @@ from design.settings import SiteIdentity
 ALL_SLUG = "tat-ca"
 CORRECTIONS_SLUG = CORRECTIONS_TOPIC
 """The topic whose listing has every item that was ever corrected or withdrawn."""
-DEFAULT_COVER_PATH = "/tai-nguyen/loa-cover.png"
-"""The picture of items without a cover, where other channels need one; a stable address."""
+ASSETS_PATH = "/tai-nguyen"
+"""Where the files of the design are; those named by their bytes may be kept for ever."""
+DEFAULT_COVER_PATH = f"{ASSETS_PATH}/loa-cover.png"
+"""The picture of items without a cover, where other channels need one; a stable address.
+
+Pages name `render.default_cover`, whose address changes with its bytes.
+"""
 CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
 """The canary's feed. No other feed can have this path, and no list names it."""
 

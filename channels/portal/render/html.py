@@ -22,8 +22,8 @@ from channels.portal.model.page_sets import OPML_PATH
 from channels.portal.model.public_channels import PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
+    ASSETS_PATH,
     CORRECTIONS_SLUG,
-    DEFAULT_COVER_PATH,
     Site,
     feed_path,
     item_path,
@@ -32,6 +32,7 @@ from channels.portal.model.site import (
 )
 from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.body_pictures import place_pictures
+from channels.portal.render.default_cover import default_cover_url
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
 from channels.web_addresses import link_addresses
@@ -40,9 +41,6 @@ from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment
 
 TEMPLATE_DIR = Path(__file__).with_name("templates")
-STATIC_DIR = Path(__file__).with_name("static")
-ASSETS_PATH = "/tai-nguyen"
-"""Where the files of the design are; they may be kept for ever."""
 _ZALO_SHARE_URL = "https://button-share.zalo.me/share_external"
 
 
@@ -183,7 +181,7 @@ def _globals(site: Site) -> dict[str, Any]:
         "month_path": lambda slug, month: site.path_prefix + month_path(slug, month),
         "month_url": lambda slug, month: site.url(month_path(slug, month)),
         "opml": site.path_prefix + OPML_PATH,
-        "cover_url": site.url(DEFAULT_COVER_PATH),
+        "cover_url": default_cover_url(site),
         "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
     }
 

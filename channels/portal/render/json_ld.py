@@ -5,8 +5,9 @@ from typing import Any
 
 from channels.organisations import is_organisation
 from channels.portal.model.item import Item
-from channels.portal.model.site import DEFAULT_COVER_PATH, Site
+from channels.portal.model.site import Site
 from channels.portal.model.texts import catalog_text
+from channels.portal.render.default_cover import default_cover_url
 from channels.portal.render.xml import format_rfc3339
 
 _CONTEXT = "https://schema.org"
@@ -43,7 +44,7 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
         "dateModified": format_rfc3339(item.updated),
         "author": [_author(item)],
         "publisher": _unit(catalog_text("site", "owner")) | {"url": site.url("/")},
-        "image": [cover.url if cover else site.url(DEFAULT_COVER_PATH)],
+        "image": [cover.url if cover else default_cover_url(site)],
         "isAccessibleForFree": True,
     }
     return properties | _extras(item)

@@ -20,6 +20,7 @@ from channels.portal.model.months import from_microseconds, to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, archive_path
 from channels.portal.model.site import (
     ALL_SLUG,
+    ASSETS_PATH,
     CORRECTIONS_SLUG,
     DEFAULT_COVER_PATH,
     Site,
@@ -27,8 +28,9 @@ from channels.portal.model.site import (
 )
 from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
+from channels.portal.render.default_cover import STATIC_DIR, default_cover
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
-from channels.portal.render.html import ASSETS_PATH, STATIC_DIR, TEMPLATE_DIR, HtmlPages, Stories
+from channels.portal.render.html import TEMPLATE_DIR, HtmlPages, Stories
 from channels.portal.render.urgent_sheet import urgent_sheet
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
@@ -57,7 +59,7 @@ _NO_TEXT: dict[str, Any] = {
     **dict.fromkeys(("links", "attachments"), ()),
 }
 """A withdrawn text as it is kept: its titles alone, as withdrawals are released."""
-_FORMAT_VERSION = 4
+_FORMAT_VERSION = 5
 """To be raised when the code renders the same item differently."""
 
 
@@ -122,9 +124,10 @@ class SiteFiles:
 
     def fixed_files(self) -> Iterator[RenderedFile]:
         """Files that every site has before its first item."""
-        for asset in (*self._pages.frame.files, *self._pages.qr_codes.values()):
+        cover = default_cover()
+        for asset in (*self._pages.frame.files, *self._pages.qr_codes.values(), cover):
             yield f"{ASSETS_PATH}/{asset.name}"[1:], asset.body
-        yield DEFAULT_COVER_PATH[1:], (STATIC_DIR / "loa-cover.png").read_bytes()
+        yield DEFAULT_COVER_PATH[1:], cover.body
         yield "kenh/index.html", self._pages.channels()
         yield "gioi-thieu/index.html", self._pages.about()
         yield "robots.txt", sitemap.robots_txt(self.site)

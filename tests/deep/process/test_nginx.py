@@ -9,7 +9,7 @@ import pytest
 from channels.portal.http.file_app import PORTAL_HEADERS, portal_app
 from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
 from channels.portal.http.negotiation import OFFERED_TYPES
-from channels.portal.model.site import CANARY_PATH
+from channels.portal.model.site import CANARY_PATH, DEFAULT_COVER_PATH
 from design.frame import URGENT_SHEET
 from tests.support import requirements
 from tests.support.nginx import MAPS, SERVER, nginx
@@ -20,7 +20,7 @@ PATHS = (
     *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
     *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
     *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
-    *("/tai-nguyen/emblem-0a.png", "/tai-nguyen/emblem-0a.webp"),
+    *("/tai-nguyen/emblem-0a.png", "/tai-nguyen/emblem-0a.webp", DEFAULT_COVER_PATH),
     *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
     URGENT_SHEET,
 )
@@ -67,7 +67,7 @@ def test_every_type_may_be_kept_as_long(suffix):
 def test_single_files_have_lifetimes_of_their_own():
     assert looked_up("loa_lifetime", "/404.html") == "no-cache"
     assert looked_up("loa_lifetime", URGENT_SHEET) == CACHE_CONTROL[".html"]
-    for name in ("emblem-0a.png", "emblem-0a.webp"):
+    for name in ("emblem-0a.png", "emblem-0a.webp", "cover-0a.png"):
         assert looked_up("loa_lifetime", f"/tai-nguyen/{name}") == CACHE_CONTROL[".svg"]
     assert looked_up("loa_lifetime", CANARY_PATH) == "no-store"
     assert looked_up("loa_robots", CANARY_PATH) == "noindex"

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from channels.portal.http import file_app, file_cache
 from channels.portal.http.file_app import _PortalApp, portal_app
 from channels.portal.http.file_cache import FileCache, load_file
+from channels.portal.model.site import DEFAULT_COVER_PATH
 from design.frame import URGENT_SHEET
 from tests.support.portal_dir import http_client, publish
 from tests.support.publications import a_publication
@@ -71,6 +72,14 @@ async def test_the_sheet_of_urgent_items_is_asked_for_anew_as_the_home_page_is(c
     answer, home = await client.get(URGENT_SHEET), await client.get("/")
     assert answer.headers["content-type"] == "text/css; charset=utf-8"
     assert answer.headers["cache-control"] == home.headers["cache-control"]
+
+
+async def test_the_default_cover_may_be_kept_for_ever_and_keeps_its_old_address(client, folder):
+    [cover] = (folder / "public/tai-nguyen").glob("cover-*.png")
+    answer = await client.get(f"/tai-nguyen/{cover.name}")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    stable = await client.get(DEFAULT_COVER_PATH)
+    assert stable.content == answer.content and stable.headers["content-type"] == "image/png"
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "webp"])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from channels.portal.model.body import to_html
-from tests.support.portal_dir import PUBLIC_URL, feed, page, publish, text_of
+from channels.portal.render.default_cover import default_cover_url
+from tests.support.portal_dir import PORTAL_SITE, PUBLIC_URL, feed, page, publish, text_of
 from tests.support.publications import a_publication
 
 HERE = "https://x.vn/tin/a"
@@ -53,7 +54,7 @@ def test_whatever_an_address_says_nothing_is_loaded_from_elsewhere(address):
 
 ITEM = "tin/lich-nghi-tet-2027"
 WHAT = 'Phố "ngày" Tết'
-OWN_COVER = f"{PUBLIC_URL}/tai-nguyen/loa-cover.png"
+OWN_COVER = default_cover_url(PORTAL_SITE)
 
 
 def covered(folder, cover, url=PUBLIC_URL):

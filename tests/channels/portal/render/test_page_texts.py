@@ -10,6 +10,7 @@ from lxml import etree
 
 from channels.portal.model.item import build_item
 from channels.portal.model.site import Site
+from channels.portal.render.default_cover import default_cover_url
 from channels.portal.render.html import HtmlPages, Stories
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from contracts.vocabulary import DEFAULT
@@ -116,7 +117,7 @@ def test_machines_are_told_the_author_who_is_named(author, kind, name):
     item = build_item(a_publication(author=author), "", PORTAL_SITE)
     article = json.loads(article_json_ld(item, PORTAL_SITE))
     assert article["author"] == [{"@type": kind, "name": name}]
-    assert article["image"] == [f"{PUBLIC_URL}/tai-nguyen/loa-cover.png"]
+    assert article["image"] == [default_cover_url(PORTAL_SITE)]
 
 
 @pytest.mark.parametrize("action", ["published", "corrected", "withdrawn"])
