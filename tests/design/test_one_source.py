@@ -26,6 +26,8 @@ PIECES = {
     "sandbox/zalo/page/templates": {"shown.html"},
 }
 """Templates of each face that are not pages, but pieces of pages."""
+PACKAGES = ("design", "channels", "producers", "consumers", "sandbox")
+MAILS = "channels/email/render"
 _LEAST_DECLARATIONS = 2
 """Blocks with fewer are too small to be called a copy."""
 _USUAL = {
@@ -46,10 +48,30 @@ def root(request) -> Path:
     return request.config.rootpath
 
 
-def page_styles(root: Path) -> Iterator[Path]:
+def sources(root: Path, suffix: str) -> Iterator[Path]:
+    """Style sheets or templates of the product and the sandbox."""
+    for package in PACKAGES:
+        yield from (root / package).rglob(f"*{suffix}")
+
+
+def page_styles(root: Path) -> list[Path]:
     """Style sheets of pages; mails have their own, with the same tokens."""
-    for folder in ("design", *FACES):
-        yield from (root / folder).rglob("*.css")
+    return [file for file in sources(root, ".css") if root / MAILS not in file.parents]
+
+
+def mail_styles(root: Path) -> list[Path]:
+    return sorted((root / MAILS).rglob("*.css"))
+
+
+def copies(files: list[Path]) -> tuple[list[tuple[str, str]], set[str]]:
+    """Selectors with two rules under one condition, and blocks that stand twice."""
+    found = [rule for file in files for rule in rules(file.read_text())]
+    selectors = Counter((condition, selector) for condition, selector, _ in found)
+    blocks = Counter(body for _, _, body in found if body.count(";") + 1 >= _LEAST_DECLARATIONS)
+    return (
+        [which for which, times in selectors.items() if times > 1],
+        {body for body, times in blocks.items() if times > 1},
+    )
 
 
 def rules(sheet: str) -> Iterator[tuple[str, str, str]]:
@@ -64,12 +86,14 @@ def rules(sheet: str) -> Iterator[tuple[str, str, str]]:
 
 
 def test_no_rule_stands_twice(root):
-    found = [rule for file in page_styles(root) for rule in rules(file.read_text())]
-    assert len(found) > 200
-    selectors = Counter((condition, selector) for condition, selector, _ in found)
-    assert [which for which, times in selectors.items() if times > 1] == []
-    blocks = Counter(body for _, _, body in found if body.count(";") + 1 >= _LEAST_DECLARATIONS)
-    assert {body for body, times in blocks.items() if times > 1} == _USUAL
+    assert len([*rules("".join(file.read_text() for file in page_styles(root)))]) > 200
+    assert copies(page_styles(root)) == ([], _USUAL)
+
+
+def test_no_rule_of_mails_stands_twice(root):
+    """A selector may stand in mail.css, which is set on elements, and in a sheet of the head."""
+    assert copies(mail_styles(root))[1] == set()
+    assert [which for file in mail_styles(root) for which in copies([file])[0]] == []
 
 
 def test_the_check_finds_a_copy():
@@ -89,7 +113,7 @@ def colours(sheet: str) -> Iterator[str]:
 
 
 def test_no_colour_stands_beside_the_tokens(root):
-    for file in (*page_styles(root), *(root / "channels/email/render").rglob("*.css")):
+    for file in sources(root, ".css"):
         assert [*colours(file.read_text())] == [], file
 
 
@@ -103,11 +127,16 @@ def test_the_check_finds_a_colour(name, colour):
 def test_no_macro_stands_twice(root):
     names = Counter(
         macro.name
-        for folder in ("design/templates", *FACES)
-        for file in (root / folder).rglob("*.html")
+        for file in sources(root, ".html")
         for macro in Environment().parse(file.read_text()).find_all(nodes.Macro)
     )
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_pages_have_no_styles_beside_the_sheets(root):
+    pages = [file for file in sources(root, ".html") if root / MAILS not in file.parents]
+    styled = re.compile(r"<style|\sstyle\s*=|<script(?! type=\"application/ld)", re.IGNORECASE)
+    assert [file.name for file in pages if styled.search(file.read_text())] == []
 
 
 @pytest.mark.parametrize("folder", FACES)
