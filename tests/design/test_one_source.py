@@ -64,7 +64,7 @@ def mail_styles(root: Path) -> list[Path]:
 
 
 def copies(files: list[Path]) -> tuple[list[tuple[str, str]], set[str]]:
-    """Selectors with two rules under one condition, and blocks that stand twice."""
+    """Selectors with two rules under one condition, and repeated blocks."""
     found = [rule for file in files for rule in rules(file.read_text())]
     selectors = Counter((condition, selector) for condition, selector, _ in found)
     blocks = Counter(body for _, _, body in found if body.count(";") + 1 >= _LEAST_DECLARATIONS)
@@ -91,7 +91,7 @@ def test_no_rule_stands_twice(root):
 
 
 def test_no_rule_of_mails_stands_twice(root):
-    """A selector may stand in mail.css, which is set on elements, and in a sheet of the head."""
+    """One selector may be in mail.css, which is set on elements, and in a sheet of the head."""
     assert copies(mail_styles(root))[1] == set()
     assert [which for file in mail_styles(root) for which in copies([file])[0]] == []
 

@@ -85,7 +85,7 @@ async def reach_late_picture(page):
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_a_picture_in_a_text_moves_nothing(browser, illustrated, width):
-    """Its size is in its name, or its place has a fixed shape."""
+    """The size is in the name, or the place has a fixed shape."""
     with browser.tab(width=width, bypass_csp=True) as tab:
         tab.do(late_pictures)
         tab.visit(f"{illustrated}/tin/tin-1")

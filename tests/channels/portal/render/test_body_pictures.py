@@ -31,7 +31,7 @@ def test_the_portals_own_derivative_says_its_size():
     ],
 )
 def test_a_picture_of_unknown_size_leads_to_the_whole_of_it(html, placed):
-    """Its place has a fixed shape; a link needs words, and stands in no other link."""
+    """The place has a fixed shape; a link needs words, and may be in no other link."""
     assert place_pictures(html) == placed
 
 
