@@ -129,6 +129,6 @@ async def test_another_site_in_the_same_browser_neither_acts_nor_frames(desk, br
         evil_url = url.replace("127.0.0.1", "localhost")
         with browser.tab() as tab:
             answer, framed, after = await tab.run(partial(attacks, desk=desk, evil=evil_url))
-    assert "chỉ được nhận từ chính trang này" in answer
+    assert "gửi từ chính trang này" in answer
     assert "Đang đăng nhập" not in framed
     assert "Đang đăng nhập" in after, "the session lives on"
