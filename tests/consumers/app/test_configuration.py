@@ -7,6 +7,7 @@ import pytest
 from consumers.app.environment import environment
 from consumers.app.settings import LoaSettings
 from consumers.app.unknown_variables import PREFIX, known_variables
+from contracts.errors import Invalid
 from producers.bus_access.key_files import create_seed
 from tests.support.cli import InProcessCli, json_output
 
@@ -172,3 +173,12 @@ async def test_each_value_is_shown_with_its_origin_and_no_secret_at_all(shell, t
         assert "kín" not in out and "k3n-ba" not in out
     assert json.loads(json.dumps(shown))[f"{PREFIX}NATS_PASSWORD"]["value"] == ""
     assert LoaSettings.model_fields["http_port"].default == int(shown["LOA_HTTP_PORT"]["default"])
+
+
+@pytest.mark.parametrize("line", ["{} relay", '{}="relay', "{}: relay", "{}"])
+def test_a_line_of_dotenv_without_a_value_is_named(tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"LOA_HTTP_PORT=8081\n{line.format('LOA_EMAIL_HOST')}\n")
+    with pytest.raises(Invalid, match=r"line 2 \(LOA_EMAIL_HOST\)") as refused:
+        environment()
+    assert "relay" not in str(refused.value)
