@@ -19,7 +19,7 @@ from consumers.staff.policy import ObjectFacts
 from contracts.delivery import ChannelName
 from contracts.text.limits import TextLimit, shorten
 from contracts.text.moments import format_for_people
-from contracts.trace import StatusCounts, TraceState
+from contracts.trace import TraceState
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="List content items.")
@@ -113,7 +113,7 @@ def _lines(item: ListedItem, width: int) -> Iterator[str]:
     yield f"{item.content_id}, revision {item.revision}: {item.state}, {changed}"
     yield f"  {shorten(output.visible(item.title), _width_limit(width - 2))}"
     yield f"  {item.unit}, {item.topic or '-'}"
-    channels = [_channel_text(name, counts) for name, counts in item.channels.items()]
+    channels = [_channel_text(item, name) for name in item.channels]
     yield from _wrapped(channels, width)
     if item.held:
         yield f"  held: {', '.join(item.held)}"
@@ -123,13 +123,16 @@ def _width_limit(columns: int) -> TextLimit:
     return TextLimit(columns, escaped=6 * columns)
 
 
-def _channel_text(name: ChannelName, counts: StatusCounts) -> str:
+def _channel_text(item: ListedItem, name: ChannelName) -> str:
     """Counts of one channel's deliveries, with open and failed ones."""
+    counts = item.channels[name]
     if not (counts.expected or counts.complete):
         return f"{name} not planned yet"
     numbers = dict(counts)
     troubles = [f"{numbers[kind]:,} {kind}" for kind in _TROUBLES if numbers[kind]]
     state = "done" if counts.complete else "on its way"
+    if name in item.planning and not counts.missing:
+        troubles.append("planning has not ended")
     extra = f" ({', '.join(troubles)})" if troubles else ""
     return f"{name} {state} {counts.delivered:,}/{counts.expected:,}{extra}"
 

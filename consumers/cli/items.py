@@ -229,11 +229,10 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
 
 
 async def _store_problems(bus: Bus, trace: Trace) -> list[FieldError]:
-    """That the bus stores nothing, if something of the trace is on its way to be stored."""
-    is_new = trace.state == "received" or any(
-        not (count.expected or count.complete) for count in trace.channels.values()
-    )
-    if not (is_new and (why := await store_problem(bus))):
+    """That the bus stores nothing, if something of the trace has to be stored."""
+    counts = trace.channels.values()
+    is_unfinished = trace.state == "received" or not all(count.complete for count in counts)
+    if not (is_unfinished and (why := await store_problem(bus))):
         return []
     return [field_error("bus", "trace_bus_cannot_store", why=translate(why))]
 

@@ -47,6 +47,7 @@ from contracts.errors import Bilingual, Unavailable
 from contracts.text.moments import format_for_people, format_moment_in_sentence
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
+from producers.spool import Spool
 
 STORE_CHECK_INTERVAL_S = 30.0
 """Looks that follow each other sooner share one test message."""
@@ -132,6 +133,7 @@ async def _with_machine_facts(
     return replace(
         facts,
         last_sign=last.at,
+        spooled=len(Spool(settings.spool_dir).waiting()),
         crashed=last.crashed,
         lost_files=tuple(lost),
         lost_index=await _lost_index(settings, bus),
@@ -234,12 +236,11 @@ def destination_lines(channel: ChannelStatus, *, at_work: bool = True) -> Iterat
 
 def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bilingual:
     """The result of the last canary; without a running Loa it is of the past."""
+    if not at_work and canary.state in {"ok", "late", "waiting"}:
+        return _past_canary_line(canary, now)
     since, why = _shown_time(canary.since), translate(canary.why)
     ago = _returned_ago(canary.since, now)
     match canary.state:
-        case "ok" if not at_work:
-            vi = f"tin thử {ago.vi}; hiện không có Loa nào chạy"
-            return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
         case "ok":
             en, vi = (text and f"; {last}: {text}" for last, text in zip(_LAST, why, strict=True))
             return Bilingual(f"canary ok {ago.en}{en}", f"tin thử {ago.vi}{vi}")
@@ -255,6 +256,17 @@ def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bi
             return Bilingual("canary on its way, none back yet", "tin thử đang đi, chưa quay lại")
         case _:
             return Bilingual(f"canary {canary.state}", f"tin thử: {_CANARY_WORDS[canary.state]}")
+
+
+def _past_canary_line(canary: CanaryStatus, now: float) -> Bilingual:
+    """The last canary of a Loa that does not run now: no other goes."""
+    if canary.state == "ok":
+        ago = _returned_ago(canary.since, now)
+        vi = f"tin thử {ago.vi}; hiện không có Loa nào chạy"
+        return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
+    since = _shown_time(canary.since)
+    vi = f"tin thử: từ {since.vi} chưa có tin nào quay lại; hiện không có Loa nào chạy"
+    return Bilingual(f"canary: none back since {since.en}; no Loa runs now", vi)
 
 
 _LAST = ("the last one", "lần cuối")

@@ -32,7 +32,8 @@ class ListedItem(BaseModel):
     """One item: text and state of its newest released position, or of its newest one.
 
     `channels`: counts of the channels to which that position was released. `held`: what an operator
-    or the desk can let go on. `changed`: the last change of the item's record.
+    or the desk can let go on. `planning`: channels that have not planned all their recipients yet.
+    `changed`: the last change of the item's record.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,14 +45,9 @@ class ListedItem(BaseModel):
     revision: int
     state: TraceState
     held: tuple[str, ...] = ()
+    planning: tuple[ChannelName, ...] = ()
     changed: datetime
     channels: dict[ChannelName, StatusCounts] = {}
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether a channel has recipients that are in no batch yet, or has no plan."""
-        counts = self.channels.values()
-        return any(one.missing or not (one.expected or one.complete) for one in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class ItemFilter:
         return (
             all(wanted in ("", value) for wanted, value in pairs)
             and (not self.held or bool(item.held))
-            and (not self.missing or item.is_missing)
+            and (not self.missing or bool(item.planning))
         )
 
 
@@ -102,7 +98,7 @@ class ItemLister:
     zalo_waits: dict[PlanKey, str] = field(default_factory=dict)
     """Plans of Zalo that wait for a person, with the reason of one row."""
     store_problem: str | None = None
-    """Why the bus stores nothing; None until an item without a plan asks."""
+    """Why the bus stores nothing; None until a list of held items or an unfinished plan asks."""
 
     def __post_init__(self) -> None:
         self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
@@ -174,7 +170,9 @@ class ItemLister:
         self.stopped = failing | broken | paused
         stops = (await bounce_stops.load_stops(self.bus)).plans
         self.stopped_plans = {plan for plan, stop in stops.items() if stop.is_stopped}
-        if self.stopped:
+        if self.wanted.held:
+            self.store_problem = await self.find_store_problem()
+        if self.stopped or self.store_problem:
             start = await watermark.read_watermark(self.bus)
             async for _, batch in bulk.read_states(self.ledger.bucket, start=start):
                 if batch and batch.entry and batch.entry.is_open:
@@ -200,7 +198,8 @@ class ItemLister:
         found = await self.ledger.bucket.get_many([f"plan.{plan}" for plan in plans])
         values = {plan: found.get(f"plan.{plan}") for plan in plans}
         cursors = {plan: codec.decode_cursor(one.data) for plan, one in values.items() if one}
-        if self.store_problem is None and not all(values.values()):
+        is_planning = not all(plan in cursors and cursors[plan].is_settled for plan in plans)
+        if self.store_problem is None and is_planning:
             self.store_problem = await self.find_store_problem()
         return [self.candidate(item, cursors) for item in listed]
 
@@ -213,18 +212,24 @@ class ItemLister:
         stopped = [name for name in begun if str(_plan(item, name)) in self.stopped_plans]
         held += [f"{name} stopped" for name in stopped]
         held += self.other_holds(item, begun)
-        return _Candidate(item.model_copy(update={"held": (*item.held, *held)}), begun)
+        planning = tuple(name for name, plan in begun.items() if not (plan and plan.is_settled))
+        found = {"held": (*item.held, *held), "planning": planning}
+        return _Candidate(item.model_copy(update=found), begun)
 
     def other_holds(
         self, item: ListedItem, plans: dict[ChannelName, PlanCursor | None]
     ) -> Iterator[str]:
-        """What no stop of a channel explains: Zalo waits for a person, the bus stores no plan."""
+        """What no stop of a channel explains: Zalo waits for a person, the bus stores nothing."""
         zalo = ChannelName.ZALO
         reason = self.zalo_waits.get(_plan(item, zalo))
         if reason and zalo in plans and zalo not in self.stopped:
             yield f"{zalo} waits for a person ({reason.removeprefix('zalo ')})"
-        if self.store_problem and None in plans.values():
+        if self.store_problem and any(self.is_unfinished(item, *pair) for pair in plans.items()):
             yield "the bus can't store"
+
+    def is_unfinished(self, item: ListedItem, name: ChannelName, plan: PlanCursor | None) -> bool:
+        """Whether recipients have to be planned, or rows of the plan are open."""
+        return not (plan and plan.is_settled) or _plan(item, name) in self.open_plans
 
     def is_held(
         self, item: ListedItem, name: ChannelName, plans: dict[ChannelName, PlanCursor | None]

@@ -9,7 +9,7 @@ from functools import cached_property
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.channel_health.breaker_store import circuits_of
-from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT
+from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT, CanaryStatus
 from consumers.channel_health.pauses import describe_reason
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
@@ -97,7 +97,8 @@ class Facts:
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
     of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
-    folder, without the index that it had. Not `at_work`: `last_sign` of the Loa that ran here, and
+    folder, without the index that it had. `spooled`: events that wait in the spool folder for a
+    Loa. Not `at_work`: `last_sign` of the Loa that ran here, and
     whether it ended without stopping.
     """
 
@@ -127,6 +128,7 @@ class Facts:
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
     dropped_log_lines: int = 0
+    spooled: int = 0
 
     @cached_property
     def findings(self) -> "tuple[StatusFinding, ...]":
@@ -251,6 +253,8 @@ def _restored(facts: Facts) -> Iterator[StatusFinding]:
 def _process(facts: Facts) -> Iterator[StatusFinding]:
     if not facts.at_work:
         yield _not_running(facts)
+    if facts.spooled:
+        yield _finding(Severity.WATCH, "spool_waits", "spool", count=facts.spooled)
     own, running = (facts.versions.get(name, "") for name in ("loa", "running"))
     if running and running != own:
         yield _finding(Severity.WATCH, "version_differs", "loa", own=own, running=running)
@@ -297,13 +301,21 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             times, why = _Times(item.since, item.next_at), translate(item.reason)
             code = "mail_refused" if item.alone else "mails_refused"
             yield _finding(Severity.ACT, code, name, times, item=_item_of(item.plan), reason=why)
-        if channel.canary.state == "late":
-            times = _Times(channel.canary.since, channel.canary.next_at)
-            why = translate(channel.canary.why)
-            code = "canary_late" if channel.canary.next_at else "canary_outstanding"
-            said = _finding(Severity.ACT, code, name, times, why=why)
-            yield _with_remedy(said, _canary_fix(name, channel))
+        if channel.canary.state == "late" and (facts.at_work or _has_answered(channel.canary)):
+            yield _late_canary(name, channel)
         yield from _slower(name, channel)
+
+
+def _has_answered(canary: CanaryStatus) -> bool:
+    """Whether the reason of a late canary is the channel's own, not that no Loa sends or takes."""
+    return canary.why.startswith(CHANNEL_SAID)
+
+
+def _late_canary(name: ChannelName, channel: ChannelStatus) -> StatusFinding:
+    times = _Times(channel.canary.since, channel.canary.next_at)
+    code = "canary_late" if channel.canary.next_at else "canary_outstanding"
+    said = _finding(Severity.ACT, code, name, times, why=translate(channel.canary.why))
+    return _with_remedy(said, _canary_fix(name, channel))
 
 
 def _destination_lost(name: ChannelName, channel: ChannelStatus) -> StatusFinding:

@@ -55,6 +55,9 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert (len(first["items"]), first["more"]) == (1, True)
     assert first["items"][0]["channels"]["email"]["missing"] == 2
     assert (await loa("items", "list", "--state", "nowhere")).exit_code == 2
+    await intake_harness.take_in(submitted(content_id="dung-giua-chung"))
+    await intake_harness.add_plan(b"d", item="dung-giua-chung", complete=False, finished=0.0)
+    assert "dung-giua-chung" in await listed(loa, "--missing"), "however many are left"
 
 
 async def test_what_zalo_holds_for_a_person_and_the_bus_cant_store_is_held(bus, intake_harness):
@@ -78,8 +81,17 @@ async def test_what_zalo_holds_for_a_person_and_the_bus_cant_store_is_held(bus, 
 
     zalo = ("zalo waits for a person (-224)",)
     assert await held() == {"cho-nguoi": zalo}
-    full_bus = await held(find_store_problem=full)
-    assert full_bus == {"cho-nguoi": zalo, "chua-co-cho": ("the bus can't store",)}
+    await intake_harness.take_in(submitted(content_id="moi-mot-phan"))
+    await intake_harness.add_plan(b"d", item="moi-mot-phan", complete=False, finished=0.0)
+    await intake_harness.take_in(submitted(content_id="con-dong-mo"))
+    for name, letters in ((EMAIL, b"dp"), (PORTAL, b"d"), (ChannelName.ZALO, b"d")):
+        await intake_harness.add_plan(letters, item="con-dong-mo", channel=name)
+    await intake_harness.take_in(submitted(content_id="da-xong"))
+    for name in ChannelName:
+        await intake_harness.add_plan(b"d", item="da-xong", channel=name)
+    full_bus, no_room = await held(find_store_problem=full), "the bus can't store"
+    assert full_bus.pop("cho-nguoi") == (*zalo, no_room)
+    assert full_bus == dict.fromkeys(("chua-co-cho", "moi-mot-phan", "con-dong-mo"), (no_room,))
     assert len(asked) == 1, "however many items have no plan"
     await pause(bus, ChannelName.ZALO)
     assert (await held())["cho-nguoi"] == ("zalo paused",)

@@ -71,6 +71,14 @@ def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
     assert told == "canary was ok 9 min ago; no Loa runs now"
 
 
+@pytest.mark.parametrize("state", ["late", "waiting"])
+def test_where_no_loa_runs_no_canary_is_announced(state):
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    was = CanaryStatus(state=state, since=now - timedelta(minutes=9), next_at=now)
+    told = canary_line(was, now.timestamp(), at_work=False).en
+    assert told == "canary: none back since 2027-01-15 14:51:00+07; no Loa runs now"
+
+
 def test_a_canary_that_is_not_sent_yet_is_on_no_way():
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     waits = CanaryStatus(state="waiting", since=now, next_at=now + timedelta(minutes=9))

@@ -56,6 +56,13 @@ def open_since(since, reason="AUTH 535") -> dict:
     return channels(**state)
 
 
+def late_canary(why, next_at=SOON) -> dict:
+    return channels(canary=CanaryStatus(state="late", since=AGO, why=why, next_at=next_at))
+
+
+NO_SENDER = late_canary("none was sent: the service canary does not run")
+OUTSTANDING = late_canary("nobody took it from the queue", None)
+REFUSED_CANARY = late_canary("the channel said: AUTH 535")
 NOTICES = CircuitStatus(
     breaker=BreakerState.OPEN, breaker_since=NOW, breaker_reason="timeout", breaker_part="notices"
 )
@@ -172,6 +179,12 @@ TABLE = [
     ({"at_work": False, "last_sign": AGO}, [(WATCH, "not_running", "loa")]),
     ({"at_work": False, "last_sign": AGO} | waiting(2100), [(ACT, "not_running", "loa")]),
     ({"at_work": False, "last_sign": AGO, "crashed": True}, [(ACT, "crashed", "loa")]),
+    ({"at_work": False} | NO_SENDER, [(WATCH, "not_running", "loa")]),
+    ({"at_work": False} | OUTSTANDING, [(WATCH, "not_running", "loa")]),
+    ({"at_work": False} | REFUSED_CANARY,
+     [(WATCH, "not_running", "loa"), (ACT, "canary_late", EMAIL)]),
+    ({"at_work": False, "spooled": 2},
+     [(WATCH, "not_running", "loa"), (WATCH, "spool_waits", "spool")]),
     ({"versions": {"loa": "1", "running": "2"}}, [(WATCH, "version_differs", "loa")]),
 ]  # fmt: skip
 
