@@ -69,6 +69,7 @@ class Renderer:
             "until_resumed": UNTIL_RESUMED,
             "told": self.facts,
             "kept_for": _format_span(self.facts.kept_days),
+            "returned_for": _format_span(self.facts.returned_days),
         }
 
     @property

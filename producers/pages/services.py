@@ -21,6 +21,8 @@ class PageFacts:
     subjects: Mapping[TransactionalKind, str] = field(default_factory=dict)
     kept_days: int = DEFAULT_RETENTION.former_readers
     """How long the proof of a consent is kept after unsubscribing."""
+    returned_days: int = DEFAULT_RETENTION.failed_addresses
+    """How long the hash of an address is kept from which mail came back."""
 
 
 class AddressChange(Protocol):

@@ -1,6 +1,6 @@
 """Sign-up pages: subscribe, confirm, and request an access link."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -119,12 +119,9 @@ class SignupPages:
         token = request.path_params["token"]
         asked = self.service.read_confirmation(token)
         await self.service.confirm(token)
-        rows = self.review(asked, ("email", "name", "frequency", "topics"))
-        return self.renderer.message_page("confirmed", rows=rows)
+        return self.renderer.message_page("confirmed", rows=self.review(asked))
 
-    def review(
-        self, asked: SignupApplication, fields: Sequence[str] = _REVIEWED_FIELDS
-    ) -> list[tuple[str, str]]:
+    def review(self, asked: SignupApplication) -> list[tuple[str, str]]:
         """Label and value of what a reader has asked for."""
         names, texts = page_texts()["field"], page_texts()
         chosen = {
@@ -136,7 +133,7 @@ class SignupPages:
                 for field, every in texts["every"].items()
             },
         }
-        return [(names[field], chosen[field]) for field in fields if chosen[field]]
+        return [(names[field], chosen[field]) for field in _REVIEWED_FIELDS if chosen[field]]
 
     async def show_access_form(self, request: Request) -> Response:
         if await self.sessions.find_subscriber(request):

@@ -43,7 +43,7 @@ def test_the_facts_are_said_in_vietnamese_by_vietnams_clock():
         "trang_thai": "Yêu cầu bổ sung giấy tờ",
         "thoi_diem": "08:30 09/06/2026",
         "ho_ten": "Nguyễn Văn A***",
-        "nguoi_nop": "ông (bà)",
+        "nguoi_nop": "Ông (Bà)",
         "kinh_gui": "Ông (Bà)",
         "nguoi_duoc_uy_quyen": "Phạm Thị D",
         "thoi_diem_nop": "08:30 09/06/2026",
@@ -113,8 +113,9 @@ SAID = {
     ],
     "6": [
         "cần nộp phí, lệ phí: 1.250.000\u00a0đồng.",
-        "Nơi nộp: Bộ phận Một cửa.\nThư này không kèm tài khoản nhận tiền. ",
-        "Xin chỉ nộp tại Bộ phận Một cửa, hoặc tự mở dichvucong.gov.vn.",
+        "Nơi nộp: Bộ phận Một cửa.\nĐể tự kiểm tra số tiền, xin tự mở dichvucong.gov.vn ",
+        "Xin chỉ nộp tại Bộ phận Một cửa, hoặc trên trang đó.",
+        "Thư này không kèm tài khoản nhận tiền",
     ],
     "7": ["đã ghi nhận yêu cầu rút hồ sơ"],
     "8": [
@@ -124,8 +125,8 @@ SAID = {
         "khởi kiện tại Tòa án",
     ],
     "9": ["đã có kết quả", "Nơi nhận kết quả: Trung tâm Phục vụ"],
-    "10": ["đã được trả cho ông (bà)", "đánh giá mức độ hài lòng"],
-    APOLOGY: ["Sở Nội vụ tỉnh Ninh Bình xin lỗi ông (bà)", "Ngày hẹn mới: 14/07/2026."],
+    "10": ["đã được trả cho Ông (Bà)", "đánh giá mức độ hài lòng"],
+    APOLOGY: ["Sở Nội vụ tỉnh Ninh Bình xin lỗi Ông (Bà)", "Ngày hẹn mới: 14/07/2026."],
 }
 
 
@@ -138,7 +139,7 @@ def test_each_kind_says_what_it_is_for(kind):
 @pytest.mark.parametrize(
     ("applicant", "greeting", "spoken"),
     [
-        ("citizen", "Kính gửi: Ông (Bà) X", "của ông (bà)"),
+        ("citizen", "Kính gửi: Ông (Bà) X", "của Ông (Bà)"),
         ("business", "Kính gửi: Quý doanh nghiệp X", "của quý doanh nghiệp"),
         ("household", "Kính gửi: Quý hộ kinh doanh X", "của quý hộ kinh doanh"),
     ],

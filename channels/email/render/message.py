@@ -186,7 +186,10 @@ def _item_facts(publication: Publication, vocabulary: Vocabulary) -> Facts:
     )
     facts = (
         (words["unit"], unit),
-        (words["author"], author if author and author.casefold() != unit.casefold() else ""),
+        (
+            words["author_body" if is_organisation(author or "") else "author"],
+            author if author and author.casefold() != unit.casefold() else "",
+        ),
         (words["topic"], _topic_name(publication, vocabulary)),
         (words["first_published" if is_changed else "published"], format_moment_in_sentence(first)),
         (
@@ -202,7 +205,7 @@ def digest_texts() -> Mapping[str, Any]:
 
 
 def digest_title(digest_id: str) -> str:
-    """Title of a digest: `Bản tổng hợp tin hằng ngày, ngày 26/11/2026`."""
+    """Title of a digest: `Bản tổng hợp tin ngày 26/11/2026`."""
     title = digest_texts()[frequency_of(digest_id)]["title"]
     return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
 

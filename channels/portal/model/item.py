@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
+from channels.organisations import is_organisation
 from channels.portal.model.body import is_own_address
 from channels.portal.model.cover import CoverPicture
 from channels.portal.model.history import (
@@ -129,6 +130,12 @@ class Item:
         """The audiences as one phrase; empty without any, which is for all readers."""
         first, *others = self.audiences or ("",)
         return ", ".join((first, *map(_in_sentence, others)))
+
+    @property
+    def author_label(self) -> str:
+        """What the author is called: a person, or an office."""
+        is_body = is_organisation(self.publication.author or "")
+        return catalog_text("item", "author_body" if is_body else "author")
 
     @property
     def documents(self) -> Sequence[Link]:

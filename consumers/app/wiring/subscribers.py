@@ -30,10 +30,12 @@ def open_mailer(node: Node) -> TransactionalMailer:
 
 def page_facts(node: Node) -> PageFacts:
     """What the pages tell of mails and of retention, by the settings that act."""
+    days = load_retention(node.settings)
     return PageFacts(
         announced_sender(node.email),
         {kind: announced_subject(kind, node.email) for kind in _REQUESTED_KINDS},
-        load_retention(node.settings).former_readers,
+        days.former_readers,
+        days.failed_addresses,
     )
 
 

@@ -55,7 +55,7 @@ def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
     _, mail = sent_mail(publication, row)
     assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
     for text in texts(mail):
-        assert "đã gửi Quý vị trong bản tổng hợp tin hằng tuần, ngày 23/11/2026" in text
+        assert "đã gửi Quý vị trong bản tổng hợp tin tuần, đến ngày 23/11/2026" in text
         assert words in text
 
 
@@ -83,7 +83,7 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     [alone], [weekly], [daily] = found.values()
     assert alone[0] == named(item(1), "nguoi-nhan-000001")
     assert "ản tổng hợp" not in alone[1]
-    assert "bản tổng hợp tin hằng tuần, ngày 23/11/2026" in weekly[1]
+    assert "bản tổng hợp tin tuần, đến ngày 23/11/2026" in weekly[1]
     assert "tin hằng ngày, ngày 20/11/2026" in daily[1]
 
 
@@ -155,7 +155,7 @@ async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digests):
         )
         before = gathered if number % 2 else alone
         assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
-        shown = "bản tổng hợp tin hằng ngày, ngày 16/01/2027" in texts(mail)[0]
+        shown = "bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
         assert shown == bool(number % 2)
         assert decoded_header(mail, "Subject").startswith("Đính chính: ")
     await digests.release_and_plan("tin-mot", 3, action="withdrawn")

@@ -45,7 +45,7 @@ RESULT = a_publication(
     content_id="ket-qua",
     topic="tuyen-dung",
     title="Kết quả kiểm tra, sát hạch kỳ tuyển dụng công chức năm 2026",
-    summary="Kết quả được niêm yết tại trụ sở Bộ và đăng trên trang của Bộ Nội vụ.",
+    summary="Kết quả được niêm yết tại trụ sở Bộ và đăng trên trang thông tin của Bộ Nội vụ.",
     first_released_at=YESTERDAY,
     released_at=YESTERDAY,
 )

@@ -23,8 +23,8 @@ from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 RHYTHMS = {
-    1280: ("daily", "Mỗi ngày một bản tổng hợp tin", "Bản tổng hợp tin hằng ngày, ngày "),
-    390: ("weekly", "Mỗi tuần một bản tổng hợp tin", "Bản tổng hợp tin hằng tuần, ngày "),
+    1280: ("daily", "Mỗi ngày một bản tổng hợp tin", "Bản tổng hợp tin ngày "),
+    390: ("weekly", "Mỗi tuần một bản tổng hợp tin", "Bản tổng hợp tin tuần, đến ngày "),
 }
 NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),

@@ -7,7 +7,7 @@ import pytest
 from consumers.subscribers.csv_import import import_csv
 from contracts.vocabulary import DEFAULT
 from producers.pages.rendering import page_texts
-from tests.support.signup_app import CONSENT, KEYS, KNOWN, browser, heading, main_part, press_button
+from tests.support.signup_app import KEYS, KNOWN, browser, heading, main_part, press_button
 
 __all__ = ["browser"]
 
@@ -101,7 +101,8 @@ async def test_who_leaves_on_their_page_is_told_what_is_kept(signup_app, tmp_pat
 def test_what_everybody_is_told_claims_no_consent_that_may_never_have_been_given(file):
     everybody = (ROOT / file).read_text("utf-8").replace(page_texts()["kept"]["consent"], "")
     consent = page_texts()["consent"]
-    for theirs in (consent["texts"][CONSENT], *(said for _, said in consent["plain"][CONSENT])):
+    short = (said for lines in consent["plain"].values() for _, said in lines)
+    for theirs in (*consent["texts"].values(), *short):
         everybody = everybody.replace(theirs, "")
     proofs = [line for line in everybody.splitlines() if "bằng chứng" in line]
     assert proofs and all("sự đồng ý của Quý vị, nếu có." in line for line in proofs)

@@ -29,6 +29,7 @@ __all__ = ["browser"]
 ROOT = Path(__file__).parents[3]
 HIDDEN = re.compile(r'type="hidden" name="(\w+)" value="([^"]*)"')
 RESEND = {"again": "1"}
+RETURNED = page_texts()["returned"].format(returned="180 ngày")
 
 
 async def test_nothing_speaks_of_a_consent_as_given_before_the_button_is_pressed(
@@ -95,7 +96,7 @@ async def test_success_names_the_address_the_name_and_the_topics_once(signup_app
     page = main_part(await browser.post((await signup_app.last_mail()).path))
     said = [ADDRESS, DEFAULT.topics["viec-lam"].name, *([name] if name else [])]
     assert [page.count(one) for one in said] == [1] * len(said)
-    assert page.count("<dt>") == len(said) + 1, "and the frequency"
+    assert page.count("<dt>") == len(said) + 3, "the frequency, the units and for whom"
 
 
 async def test_who_stops_sees_at_which_address_and_nobody_else_learns_it(signup_app, browser):
@@ -117,7 +118,7 @@ async def test_the_erasure_stands_apart_and_only_while_something_is_kept(signup_
         ways, _, apart = main_part(answer).partition("<section")
         assert f"{path}/xoa" in apart and f"{path}/xoa" not in ways
         assert "3 năm" in apart, "how long it is kept"
-        assert page_texts()["returned"] in apart
+        assert RETURNED in apart
     await browser.post(f"{path}/xoa")
     assert "<section" not in main_part(await browser.get(path))
 
@@ -133,7 +134,7 @@ async def test_an_erasure_says_whose_data_and_what_else_goes_and_what_stays(sign
         assert ADDRESS in page
         said = [line for line in page.splitlines() if "Không bị xóa" in line or "Bị xóa" in line]
         assert [word in line for word, line in zip(("bằng chứng", "hồ sơ"), said, strict=True)]
-        assert page_texts()["returned"] in page[: page.index("<button")]
+        assert RETURNED in page[: page.index("<button")]
         left = main_part(await press_button(browser, "/ngung"))
     assert ADDRESS in left and "không ảnh hưởng đến hồ sơ, chế độ" in left
 

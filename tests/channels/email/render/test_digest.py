@@ -32,7 +32,7 @@ def sent(digest, picks, rendered=None, **changes):
 def test_a_mail_has_the_readers_items_and_no_others():
     digest = a_digest(named(0), named(1), named(2))
     raw, mail, text, html = sent(digest, 0b101, name="Nguyễn Văn An")
-    assert mail["Subject"] == "Bản tổng hợp tin hằng ngày, ngày 26/11/2026 (2 tin)"
+    assert mail["Subject"] == "Bản tổng hợp tin ngày 26/11/2026 (2 tin)"
     for part in (text, html):
         assert "Kính gửi: Ông (Bà) Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
@@ -52,14 +52,14 @@ def test_a_weekly_one_says_so_and_is_a_list_of_its_own():
     assert mail["List-Id"].endswith("<digest-weekly.moha.example>")
     assert decoded_name(mail, "List-Id") == "Bản tổng hợp tin hằng tuần"
     for part in (text, html):
-        assert "Bản tổng hợp tin hằng tuần, ngày 23/11/2026" in part
+        assert "Bản tổng hợp tin tuần, đến ngày 23/11/2026" in part
 
 
 def test_a_late_one_keeps_its_name_and_says_its_whole_window():
     changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
     window = {"since": DUE - timedelta(days=10), "at": DUE + timedelta(days=3, minutes=5)}
     _, mail, text, html = sent(a_digest(named(0), **changes, **window), 1)
-    assert mail["Subject"] == "Bản tổng hợp tin hằng tuần, ngày 23/11/2026 (1 tin)"
+    assert mail["Subject"] == "Bản tổng hợp tin tuần, đến ngày 23/11/2026 (1 tin)"
     for part in (text, html):
         assert "Tin từ 07:00 ngày 16/11/2026 đến 07:05 ngày 29/11/2026" in part
 
@@ -74,7 +74,7 @@ def test_corrections_come_first_and_say_what_was_wrong_and_when():
         assert "Đính chính: Tin số 1" in part and part.count(said) == 1
         assert "đính chính lúc 02:00 ngày 26/11/2026" in part
         assert f"{PUBLIC_URL}/muc/dinh-chinh/" in part[places[-1] :]
-        assert "Tin có giá trị tham khảo" in part[places[-1] :]
+        assert "xin căn cứ văn bản gốc." in part[places[-1] :]
 
 
 def test_the_headers_are_those_of_all_our_mail():

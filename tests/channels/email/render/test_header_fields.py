@@ -99,7 +99,7 @@ def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
     assert mail["Reply-To"].addresses[0].addr_spec == "hoi-dap@moha.example"
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert text.startswith("Bộ Nội vụ (thử)\nVăn phòng Bộ\n")
-    assert "vì Quý vị đã đăng ký nhận tin của Bộ Nội vụ (thử), " in text
+    assert "trong danh sách nhận tin của Bộ Nội vụ (thử)." in text
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def part_style(content):
 @pytest.mark.parametrize("name", ALL)
 def test_one_mail_speaks_to_its_reader_in_one_form(name):
     text = parts_of(ALL[name], correction=True)[1].partition("Kính gửi")[2].partition("\n")[2]
-    mine, others = "Quý vị", "ông (bà)"
+    mine, others = "Quý vị", "Ông (Bà)"
     if name.startswith("notice"):
         mine, others = others, mine
     assert mine.casefold() in text.casefold() and others.casefold() not in text.casefold()
@@ -122,7 +122,7 @@ def test_one_mail_speaks_to_its_reader_in_one_form(name):
 @pytest.mark.parametrize("name", ["new", "corrected", "digest"])
 def test_news_is_said_to_replace_no_document(name):
     for shown in parts_of(ALL[name], correction=True)[1:]:
-        assert shown.count("Tin có giá trị tham khảo, không thay thế văn bản của cơ quan") == 1
+        assert shown.count("xin căn cứ văn bản gốc") == 1
 
 
 def test_who_passes_a_mail_on_finds_the_address_above_and_the_personal_links_below():
@@ -130,13 +130,13 @@ def test_who_passes_a_mail_on_finds_the_address_above_and_the_personal_links_bel
     for shown in (text, html.partition('class="button"')[2].partition("</a>")[2]):
         order = [
             f"{PUBLIC_URL}/tin/",
-            "Khi chuyển tiếp, xin xóa phần dưới đây",
+            "Khi chuyển tiếp, xin xóa từ dòng này",
             "/quan-ly",
             "/huy/",
         ]
         places = [shown.rindex(order[0]), *map(shown.index, order[1:])]
         assert places == sorted(places)
-        assert "vì Quý vị đã đăng ký nhận tin của Bộ Nội vụ, hoặc Bộ Nội vụ đã đưa" in shown
+        assert "vì địa chỉ này có trong danh sách nhận tin của Bộ Nội vụ." in shown
 
 
 @pytest.mark.parametrize("action", ["corrected", "withdrawn"])
@@ -189,7 +189,7 @@ def test_an_author_who_is_the_unit_is_not_named_twice(author, is_named):
 )
 def test_a_notice_has_the_head_of_the_body_that_decides(authority, head, sender):
     mail, text, html = parts_of(sample_notice("2", authority=authority))
-    whose = "Gửi qua trang của Bộ Nội vụ" if "qua" in sender else "Trang thông tin"
+    whose = "Gửi qua trang thông tin của Bộ Nội vụ" if "qua" in sender else "Trang thông tin"
     assert text.splitlines()[: len(head) + 1] == [*head, f"{whose}: {PUBLIC_URL}"]
     band = html.partition('class="band"')[2].partition("</td>")[0]
     assert re.findall(r"<div>(<strong>)?([^<]+)", band)[: len(head)] == [
@@ -219,7 +219,8 @@ def test_a_fee_says_where_to_pay_then_warns_and_the_warning_names_no_other_place
     link = "https://dichvucong.moha.example/h/1"
     _, text, html = parts_of(sample_notice("6", detail_url=link, payment_place=place))
     html = html.replace("&nbsp;", "\u00a0")
-    warning = f"Thư này không kèm tài khoản nhận tiền. Xin chỉ nộp tại {place}, hoặc tự mở dich"
+    check = "Để tự kiểm tra số tiền, xin tự mở dichvucong.gov.vn và tra cứu bằng mã hồ sơ."
+    warning = f"{check} Xin chỉ nộp tại {place}, hoặc trên trang đó. Thư này không kèm tài khoản"
     boxed = (
         r"1\.250\.000\u00a0đồng\.</p>\s*"
         rf"<p>Nơi nộp: {place}\.</p>\s*<div class=\"notice\"><p>{warning}"
@@ -227,7 +228,7 @@ def test_a_fee_says_where_to_pay_then_warns_and_the_warning_names_no_other_place
     assert len(re.findall(boxed, html)) == 1
     assert f"1.250.000\u00a0đồng.\n\nNơi nộp: {place}.\n\n{warning}" in text
     for shown in (text, html):
-        assert "Không chuyển tiền" in shown and "không chuyển tiếp" not in shown
+        assert "không chuyển tiền" in shown and "không chuyển tiếp" not in shown
         assert "mở trang dichvucong.moha.example. Có thể tự mở dichvucong.gov.vn" in shown
     assert 'class="notice"' not in parts_of(sample_notice("2"))[2]
 
@@ -238,11 +239,11 @@ def test_a_notice_greets_first_and_has_its_fields_as_pairs_with_when_it_was_sent
     body = html.partition('role="article"')[2]
     pairs = re.findall(r"<td>([^<]+):</td><td>([^<]+)</td>", body)
     assert ("Thủ tục", "Cấp bản sao và chứng thực tài liệu lưu trữ") in pairs
-    assert pairs[-1] == ("Thông báo lúc", "08:30 ngày 09/06/2026")
+    assert pairs[-1] == ("Thời điểm thông báo", "08:30 ngày 09/06/2026")
     for shown, title in ((text, "\n\n"), (body, "<h1>")):
         assert [f"{label}: {value}" in text for label, value in pairs] == [True] * len(pairs)
         places = [shown.index("Kính gửi"), shown.index(title, shown.index("Kính gửi"))]
-        assert places == sorted(places) and shown.index("Thông báo lúc") > places[-1]
+        assert places == sorted(places) and shown.index("Thời điểm thông báo") > places[-1]
 
 
 @pytest.mark.parametrize("kind", NOTICE_KINDS)
@@ -259,10 +260,7 @@ def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden
 def test_what_is_not_confirmed_is_said_to_be_kept_until_when_it_is(kind):
     _, text, _ = parts_of(letter(TransactionalKind(kind)))
     assert "không lưu địa chỉ" not in text
-    assert (
-        "Địa chỉ chưa xác nhận chỉ được giữ đến khi thư xác nhận được chuyển đi, "
-        "chậm nhất đến khi liên kết trong thư hết hiệu lực (72 giờ)." in text
-    )
+    assert "Địa chỉ chưa xác nhận bị xóa, chậm nhất sau 72 giờ." in text
 
 
 @pytest.mark.parametrize("kind", ["confirm", "manage", "change"])

@@ -91,7 +91,7 @@ def test_the_greeting_is_the_readers_own(name):
             for name in ("Bà Nguyễn Thị An", "Văn phòng UBND xã", "CÔNG TY AN BÌNH")
         ),
         *((name, f": Ông (Bà) {name}") for name in ("Bùi Văn An", "Trương Thị Bình", "Đặng Hội")),
-        ("", " Quý vị,"),
+        ("", ": Quý vị"),
     ],
 )
 def test_a_title_stands_before_a_persons_name_alone(name, greeting):

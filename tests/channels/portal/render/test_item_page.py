@@ -145,7 +145,7 @@ def test_no_other_address_in_a_reason_is_called_a_replacement(tmp_path, named):
 def test_below_the_byline_it_says_what_the_text_does_not_replace(tmp_path):
     publish(tmp_path, a_publication())
     facts = page(tmp_path, f"tin/{ID}").xpath("//header//*[@class='facts']/p")
-    assert text_of(facts[-1]).startswith("Tin có giá trị tham khảo, không thay thế văn bản")
+    assert text_of(facts[-1]).endswith("xin căn cứ văn bản gốc.")
 
 
 @pytest.mark.parametrize(

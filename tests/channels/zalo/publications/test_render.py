@@ -64,7 +64,7 @@ def test_a_cut_title_stands_whole_above_the_text_and_takes_no_paragraph_away(act
 def test_the_last_paragraph_leads_to_the_portal_and_carries_our_marker():
     *_, last = content(a_publication())
     assert last == (
-        "<p>Xem trên trang của Bộ Nội vụ: "
+        "<p>Xem trên trang thông tin của Bộ Nội vụ: "
         "https://cong.example/tin/lich-nghi-tet-2027#loa-marker</p>"
     )
 
