@@ -25,6 +25,7 @@ from tests.support.publications import a_publication
 
 NOW = datetime(2026, 11, 26, 2, 15, tzinfo=UTC)
 SCENE = tomllib.loads(Path(__file__).with_name("sample_portal.toml").read_text("utf-8"))
+ISSUES: list[str] = SCENE["issues"]
 STORIES: list[dict[str, str]] = SCENE["stories"]
 IDENTITY = SiteIdentity(
     postal_address="8 Tôn Thất Thuyết, Hà Nội",
@@ -53,7 +54,9 @@ def _older(number: int) -> Publication:
     title = f"Bản tin cải cách hành chính, kỳ {46 - number}"
     topic, unit = "ban-tin-cai-cach-hanh-chinh", "vu-cai-cach-hanh-chinh"
     name = f"ban-tin-{46 - number}"
-    return _released(at, name=name, unit=unit, topic=topic, title=title, summary="")
+    return _released(
+        at, name=name, unit=unit, topic=topic, title=title, summary=ISSUES[number % len(ISSUES)]
+    )
 
 
 def _released(at: datetime, *, name: str, **fields: Any) -> Publication:
@@ -79,12 +82,12 @@ def _again(name: str, action: str, hours: int, reason: str) -> Publication:
 
 
 def corrected() -> Publication:
-    reason = "Thời hạn nộp lưu tài liệu số là 30 ngày, không phải 60 ngày như bản đăng trước."
+    reason = "Bản trước ghi: “thời hạn nộp lưu là 60 ngày”; đúng là: “thời hạn nộp lưu là 30 ngày”."
     return _again("luu-tru-so", "corrected", 2, reason)
 
 
 def withdrawn(url: str) -> Publication:
-    reason = f"Văn bản được dẫn đã được thay thế; nội dung mới tại {url}/tin/khen-thuong-dot-xuat."
+    reason = f"Hướng dẫn này hết hiệu lực, được thay bằng {url}/tin/khen-thuong-dot-xuat."
     return _again("thi-dua", "withdrawn", 1, reason)
 
 

@@ -16,7 +16,7 @@ from channels.email.render import build, headers, markdown, message
 from channels.email.render.build import MailContext
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders, encode_value
 from channels.email.render.headers import EncodedHeader
-from channels.email.render.message import MailContent, digest_texts, unit_name
+from channels.email.render.message import MailContent, digest_texts, topic_name, unit_name
 from channels.email.render.parts import new_part, render_template
 from channels.email.render.publication import recipient_values
 from channels.email.smtp.window import Envelope
@@ -153,11 +153,12 @@ def _digest_item(publication: Publication, context: MailContext) -> DigestItem:
     moment = format_moment_in_sentence(publication.first_shown_at)
     if publication.shown_at > publication.first_shown_at:
         moment = message.change_moment(publication).lower()
-    facts = [unit_name(publication, context.vocabulary), moment]
+    words = context.vocabulary
+    facts = [unit_name(publication, words), topic_name(publication, words), moment]
     url = f"{context.public_url}/tin/{publication.content_id}"
     return DigestItem(
         title=look["subject"].format(title=publication.title),
-        about=", ".join(fact for fact in facts if fact),
+        about="; ".join(fact for fact in facts if fact),
         reason=look["reason"].format(reason=publication.reason) if publication.reason else "",
         summary=publication.summary or opening_sentences(publication.body, url),
         url=url,

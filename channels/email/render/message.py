@@ -14,6 +14,7 @@ from channels.email.render import markdown
 from channels.file_note import file_note
 from channels.markdown_text import indented_text
 from channels.organisations import is_organisation
+from channels.web_addresses import find_addresses
 from contracts.catalog import load_texts
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
@@ -72,6 +73,7 @@ class MailContent:
     opening: str = ""
     button: str = ""
     address: str = ""
+    address_label: str = ""
     standing: str = ""
     html: Markup = field(default_factory=Markup)
     plain: str = ""
@@ -127,10 +129,9 @@ def compose(
         subject=title,
         title=title,
         date=publication.shown_at,
-        url=url,
         language=publication.language,
         sender_unit=unit_name(publication, vocabulary),
-        topic=_topic_name(publication, vocabulary) or publication.topic,
+        topic=topic_name(publication, vocabulary) or publication.topic,
         key=publication.key,
         list_name=publication.topic,
         moment="" if change is ChangeKind.PUBLISHED else change_moment(publication),
@@ -141,10 +142,19 @@ def compose(
         plain=indented_text(tokens),
         lists=() if is_withdrawn else _link_lists(publication, words["attachments"]),
         facts=_item_facts(publication, vocabulary),
-        button=words["button"],
+        **_button(publication, words, url),
         address=url,
+        address_label=words["address"],
         standing="" if is_withdrawn else texts()["words"]["standing"],
     )
+
+
+def _button(publication: Publication, words: Mapping[str, str], url: str) -> dict[str, str]:
+    """Where the mail's button leads: of a withdrawn item, to what its reason names instead."""
+    items = url.removesuffix(publication.content_id)
+    named = find_addresses(publication.reason) if "button_instead" in words else []
+    instead = next((one for one in named if one.startswith(items) and one != url), "")
+    return {"url": instead or url, "button": words["button_instead" if instead else "button"]}
 
 
 def change_moment(publication: Publication) -> str:
@@ -162,7 +172,7 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
     return unit.name_at(publication.first_shown_at.astimezone(VIETNAM).date())
 
 
-def _topic_name(publication: Publication, vocabulary: Vocabulary) -> str:
+def topic_name(publication: Publication, vocabulary: Vocabulary) -> str:
     """The topic's name; empty for an unknown topic."""
     topic = vocabulary.topics.get(publication.topic)
     return topic.name if topic else ""
@@ -190,7 +200,7 @@ def _item_facts(publication: Publication, vocabulary: Vocabulary) -> Facts:
             words["author_body" if is_organisation(author or "") else "author"],
             author if author and author.casefold() != unit.casefold() else "",
         ),
-        (words["topic"], _topic_name(publication, vocabulary)),
+        (words["topic"], topic_name(publication, vocabulary)),
         (words["first_published" if is_changed else "published"], format_moment_in_sentence(first)),
         (
             words["since"][publication.action],

@@ -165,6 +165,7 @@ class RenderedTransactionalMail(PersonalMail):
 def _transactional_values(mail: TransactionalMail, context: MailContext) -> dict[str, str]:
     return {
         "agency": context.agency,
+        "address": mail.address,
         "other": mail.other,
         "text": mail.text,
         "until": format_moment_in_sentence(mail.expires_at),

@@ -84,7 +84,7 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     assert alone[0] == named(item(1), "nguoi-nhan-000001")
     assert "ản tổng hợp" not in alone[1]
     assert "bản tổng hợp tin tuần, đến ngày 23/11/2026" in weekly[1]
-    assert "tin hằng ngày, ngày 20/11/2026" in daily[1]
+    assert "tin ngày 20/11/2026" in daily[1]
 
 
 def test_of_many_mails_the_last_ten_are_named():

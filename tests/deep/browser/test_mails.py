@@ -34,6 +34,11 @@ ITEM = {
     "hồ sơ của người dân trong những ngày nghỉ.",
     "attachments": [FORM],
 }
+FIRST = ITEM | {
+    "summary": "Công chức, viên chức nghỉ từ ngày 04/02/2027 đến hết ngày 09/02/2027.",
+    "body": ITEM["body"].replace("07 ngày liên tục, từ thứ Năm đến thứ Tư", "06 ngày liên tục"),
+}
+"""As it came out: what the correction mends is still wrong."""
 LATER = {"revision": 2, "released_at": datetime(2026, 11, 25, 7, 5, tzinfo=UTC)}
 WRONG = "Bản trước ghi: “nghỉ đến hết ngày 09/02/2027”; đúng là: “nghỉ đến hết ngày 10/02/2027”."
 TAKEN = (
@@ -66,7 +71,7 @@ LETTER = TransactionalMail(
     expires_at=datetime(2026, 11, 23, tzinfo=UTC),
 )
 MAILS = {
-    "new": (a_publication(**ITEM), False),
+    "new": (a_publication(**FIRST), False),
     "wide": (a_full_publication(body=WIDE), False),
     "corrected": (a_publication(action="corrected", reason=WRONG, **ITEM | LATER), True),
     "withdrawn": (a_publication(action="withdrawn", reason=TAKEN, **ITEM | LATER), True),

@@ -196,6 +196,6 @@ def a_digest_falls_due(citizen, content_id, title):
 
 def news(content_id, title, channels=("email",)):
     data = {"content_id": content_id, "topic": "chuyen-doi-so", "title": title}
-    data["summary"] = f"{title}: toàn văn có trên cổng thông tin của Bộ Nội vụ."
+    data["summary"] = f"{title}: việc cần làm, thời gian thực hiện và nơi giải đáp."
     data |= {"body": BODY, "author": None, "links": [], "attachments": []}
     return sample_event(id=content_id, channels=list(channels), cover=None, **data)

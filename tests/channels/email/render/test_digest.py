@@ -37,7 +37,7 @@ def test_a_mail_has_the_readers_items_and_no_others():
         assert "Kính gửi: Ông (Bà) Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
         assert part.count(f"{PUBLIC_URL}/tin/") == 2
-        assert "Văn phòng Bộ, 09:00 ngày 20/11/2026" in part
+        assert "Văn phòng Bộ; Lịch nghỉ lễ, tết; 09:00 ngày 20/11/2026" in part
         assert (
             "Tin từ 07:00 ngày 25/11/2026 đến 07:00 ngày 26/11/2026, theo lựa chọn của Quý vị."
             in part

@@ -130,6 +130,7 @@ def test_who_passes_a_mail_on_finds_the_address_above_and_the_personal_links_bel
     for shown in (text, html.partition('class="button"')[2].partition("</a>")[2]):
         order = [
             f"{PUBLIC_URL}/tin/",
+            "không hỏi mật khẩu",
             "Khi chuyển tiếp, xin xóa từ dòng này",
             "/quan-ly",
             "/huy/",
@@ -154,7 +155,9 @@ def test_a_change_says_both_times_asks_to_be_passed_on_and_links_what_replaces_i
         (since, "14:05 ngày 25/11/2026"),
     ]
     assert re.search(r'<a [^>]*href="https://thong-bao.moha.example/tin/lich-nghi-le-2027"', html)
+    gone = action == "withdrawn"
     for shown in (text, html):
+        assert ("Xem tin thay thế" in shown, "Tin đã gỡ:" in shown) == (gone, gone)
         assert "Nếu đã chuyển tiếp tin này, xin Quý vị báo lại cho người nhận." in shown
         assert ("Tệp kèm theo nội dung đã đính chính" in shown) == (action == "corrected")
 

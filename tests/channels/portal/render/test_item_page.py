@@ -114,10 +114,10 @@ def test_the_notice_of_a_withdrawn_item_asks_not_to_use_it_and_leads_to_what_rep
     gone = a_publication(action="withdrawn", reason=reason, **LATER)
     publish(tmp_path, a_publication(), gone, words=words_with("lich-nghi-le", "dinh-chinh"))
     story = page(tmp_path, f"tin/{gone.content_id}").find_class("story")[0]
-    first, *_, instead, last = story.find_class("notice")[0].iter("p")
+    first, *_, why, last = story.find_class("notice")[0].iter("p")
     assert text_of(first) == gone.title
-    assert text_of(instead).startswith("Thay bằng: ")
-    assert instead.xpath("a/@href") == [f"{PUBLIC_URL}/tin/moi"]
+    assert text_of(why) == "Lý do: Đã được thay thế bằng tin thay thế."
+    assert why.xpath("a/@href") == [f"{PUBLIC_URL}/tin/moi"]
     assert text_of(last).startswith("Đề nghị không sử dụng, không chia sẻ, không viện dẫn")
     assert story.xpath(".//a/@href")[0] == f"{PUBLIC_URL}/tin/moi"
     assert "/muc/dinh-chinh/" in story.xpath(".//a/@href")
@@ -139,13 +139,13 @@ def test_the_byline_names_the_correction_and_the_body_alone_says_what_the_summar
 )
 def test_no_other_address_in_a_reason_is_called_a_replacement(tmp_path, named):
     publish(tmp_path, a_publication(action="withdrawn", reason=f"Xem {named}.", **LATER))
-    assert "Thay bằng" not in text_of(page(tmp_path, f"tin/{ID}"))
+    assert "tin thay thế" not in text_of(page(tmp_path, f"tin/{ID}"))
 
 
 def test_below_the_byline_it_says_what_the_text_does_not_replace(tmp_path):
     publish(tmp_path, a_publication())
     facts = page(tmp_path, f"tin/{ID}").xpath("//header//*[@class='facts']/p")
-    assert text_of(facts[-1]).endswith("xin căn cứ văn bản gốc.")
+    assert text_of(facts[-1]).endswith("căn cứ văn bản gốc.")
 
 
 @pytest.mark.parametrize(
