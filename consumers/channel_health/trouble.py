@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from consumers.channel_health.breaker import BreakerState
+from consumers.channel_health.breaker_store import circuits_of
 from consumers.channel_health.destinations import update_destination
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -18,6 +20,15 @@ PATIENCE_S = 5.0
 """How long a host may take for its first word before it counts as silent."""
 _INTERVAL_S = 2.0
 _SILENT = "no answer"
+
+
+def reason_now(channel: ChannelName, state: BreakerState, reason: str, failing: str) -> str:
+    """Why a breaker of *channel* is not closed; while it tries, what the try meets, if known.
+
+    *reason*: the breaker's own; *failing*: the trouble that the worker published last.
+    """
+    is_trying = state is BreakerState.HALF_OPEN and len(circuits_of(channel)) == 1
+    return (failing if is_trying else "") or reason or _SILENT
 
 
 @dataclass

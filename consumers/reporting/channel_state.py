@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.channel_health.destinations import Destination
+from consumers.channel_health.trouble import reason_now
 from consumers.messages import field_error, load_catalog, translate
 from consumers.zalo.wait_causes import explain_wait
 from contracts import keys
@@ -26,8 +27,8 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     breakers = {name: stored[breaker_store.circuit_of(name, lane)] for name in waiting}
     broken = [name for name in waiting if not breakers[name].is_closed]
     problems = [field_error(one, "channel_paused", value=one) for one in waiting if one in paused]
-    problems += [breaker_problem(name, breakers[name]) for name in broken]
     places = await destinations.load_destinations(bus)
+    problems += [breaker_problem(name, breakers[name], places.get(name)) for name in broken]
     blocked = {*paused, *broken}
     problems += [
         _failing_problem(name, places[name])
@@ -41,11 +42,15 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     return problems
 
 
-def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    since = utc_time(round(breaker.since))
-    now = _remedy(breaker.reason)
+def breaker_problem(
+    name: ChannelName, breaker: Breaker, place: Destination | None = None
+) -> FieldError:
+    """Why a channel can't work, for the same reason as in `loa status`."""
+    since, failing = utc_time(round(breaker.since)), place.failing if place else ""
+    reason = reason_now(name, breaker.state, breaker.reason, failing)
+    now = _remedy(reason)
     code = "channel_broken_now" if now.en else "channel_broken"
-    return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)
+    return field_error(name, code, since=since, reason=translate(reason), now=now)
 
 
 def _remedy(reason: str) -> Bilingual:

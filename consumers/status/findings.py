@@ -8,9 +8,9 @@ from functools import cached_property
 
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
-from consumers.channel_health.breaker_store import circuits_of
 from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT, CanaryStatus
 from consumers.channel_health.pauses import describe_reason
+from consumers.channel_health.trouble import reason_now
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
@@ -356,7 +356,7 @@ def _broken(
     name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus, now: datetime
 ) -> StatusFinding:
     """A breaker that is not closed; it needs a person when it lasts, or when nothing else helps."""
-    reason = _reason_of(name, channel, circuit)
+    reason = reason_now(name, circuit.breaker, circuit.breaker_reason, channel.failing)
     command = remedy(reason)
     lasts = circuit.breaker_since and now - circuit.breaker_since >= _BREAKER_ACT_AFTER
     said = _finding(
@@ -369,12 +369,6 @@ def _broken(
         next=_next_try(channel, circuit),
     )
     return _with_remedy(said, _fix(name, channel, reason))
-
-
-def _reason_of(name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus) -> str:
-    """Why a breaker is not closed; while it tries, what the try meets, if that is known."""
-    is_trying = circuit.breaker is BreakerState.HALF_OPEN and len(circuits_of(name)) == 1
-    return (channel.failing if is_trying else "") or circuit.breaker_reason or "no answer"
 
 
 def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:

@@ -7,6 +7,11 @@ from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.destinations import Destination, load_destinations, write_destination
 from consumers.channel_health.trouble import Trouble, TroubleMonitor
 from consumers.reporting.channel_state import channel_problems
+from consumers.runtime.lanes import Permit
+from consumers.status.findings import Facts, find
+from consumers.status.reader import StatusReader
+from contracts.base.times import utc_now
+from contracts.delivery import Lane
 from contracts.trace import StatusCounts, Trace
 from tests.support.watched_gate import DELIVERED, EMAIL, WatchedGate
 
@@ -83,6 +88,22 @@ async def test_an_item_on_a_failing_channel_says_so_in_its_trace(bus, gate, moni
     [said] = await channel_problems(bus, story)
     assert (said.field, "no answer" in said.message) == ("email", True)
     assert "không trả lời" in said.message_vi
+
+
+async def test_a_try_that_hangs_is_told_by_the_trace_as_by_the_status(bus, gate, monitor, clock):
+    """The breaker still has the reason of the failure before."""
+    counts = {EMAIL: StatusCounts(expected=1, pending=1)}
+    story = Trace(content_id="tin", revision=1, state="released", channels=counts, timeline=[])
+    await gate.record_refused_session("no connection")
+    clock.advance(60)
+    assert await gate.may_proceed(Permit(Lane.NORMAL))
+    with gate.trouble.waiting(0):
+        await monitor.publish()
+    [traced] = await channel_problems(bus, story)
+    report = await StatusReader(bus, clock).report()
+    [found] = find(Facts(now=utc_now(clock), channels=report.channels))
+    assert all("no answer" in one.message for one in (traced, found))
+    assert not any("no connection" in one.message for one in (traced, found))
 
 
 async def test_a_recovery_by_another_worker_ends_it(gate, monitor):
