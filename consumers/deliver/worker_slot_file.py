@@ -12,7 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import structlog
+
 from contracts.delivery import BatchKey
+
+log = structlog.get_logger()
 
 
 class WorkerSlot:
@@ -25,6 +29,7 @@ class WorkerSlot:
         self.incarnation = secrets.token_hex(4)
         self.lease_count = 0
         self.active_batches: set[BatchKey] = set()
+        self.is_disk_refusing = False  # since the last list that was written
         self.interrupted_batches = list(_parse_batches(self.read_text()))
 
     def read_text(self) -> str:
@@ -41,10 +46,10 @@ class WorkerSlot:
 
     @contextmanager
     def track(self, batch: BatchKey) -> Iterator[None]:
-        """Keep *batch* in the slot's file for as long as the block runs."""
+        """Keep *batch* active, and in the slot's file, for as long as the block runs."""
         self.active_batches.add(batch)
-        self.write_active_batches()
         try:
+            self.write_active_batches()
             yield
         except asyncio.CancelledError:
             raise  # a stop: the next process of this slot has to find the batch
@@ -58,9 +63,20 @@ class WorkerSlot:
         self.write_active_batches()
 
     def write_active_batches(self) -> None:
-        """Overwrite the older text, padded, so that a kill before the truncation leaves no rest."""
-        text = "\n".join(map(str, self.active_batches)).encode()
-        os.pwrite(self.fd, text.ljust(os.fstat(self.fd).st_size), 0)
+        """Write the file. A disk that refuses stops no work: the next write has all batches."""
+        try:
+            self._overwrite("\n".join(map(str, self.active_batches)).encode())
+        except OSError as refused:
+            if not self.is_disk_refusing:
+                log.warning("slot_file_unwritten", error=str(refused))
+            self.is_disk_refusing = True
+        else:
+            self.is_disk_refusing &= not self.active_batches
+
+    def _overwrite(self, text: bytes) -> None:
+        """Replace the older text, padded, so that a kill before the truncation leaves no rest."""
+        if text:
+            os.pwrite(self.fd, text.ljust(os.fstat(self.fd).st_size), 0)
         os.ftruncate(self.fd, len(text))
 
     def close(self) -> None:

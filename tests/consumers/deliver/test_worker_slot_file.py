@@ -1,6 +1,7 @@
 """A worker's slot: its own lock, its own tokens, and a list of batches that survives kill -9."""
 
 import asyncio
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import structlog
 
 from consumers.deliver import worker_slot_file
 from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, ChannelName
+from tests.support.full_disk import room_for
 
 ROOT = Path(__file__).parents[3]
 HOLDER = """
@@ -125,6 +128,41 @@ def test_a_kill_in_the_middle_of_noting_leaves_a_list_that_can_be_read(slot, mon
     left = slot().interrupted_batches
     assert short in left
     assert set(left) <= {long, short}
+
+
+def test_a_full_disk_keeps_no_batch_from_being_worked_on(slot):
+    """The list is a hint: a write that failed is told by the next one."""
+    mine, logs = slot(), structlog.testing.capture_logs()
+    with logs, room_for(0), mine.track(a_batch(1)):
+        with mine.track(a_batch(2)):
+            assert mine.active_batches == {a_batch(1), a_batch(2)}
+        with room_for(1 << 20), mine.track(a_batch(3)):
+            noted = {str(a_batch(1)), str(a_batch(3))}
+            assert set(mine.read_text().split()) == noted
+    assert (mine.active_batches, mine.read_text()) == (set(), "")
+
+
+def test_a_disk_that_fills_while_a_batch_is_worked_on_leaves_no_batch_behind(slot, monkeypatch):
+    mine = slot()
+    with mine.track(a_batch(1)):
+        monkeypatch.setattr(worker_slot_file.os, "pwrite", no_space)
+    assert mine.active_batches == set()
+    monkeypatch.undo()
+    with mine.track(a_batch(2)):
+        assert mine.read_text() == str(a_batch(2)), "a later write corrects the list"
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_stays_full_is_logged_once(slot):
+    mine = slot()
+    with structlog.testing.capture_logs() as logs, room_for(0):
+        for number in range(3):
+            with mine.track(a_batch(number)):
+                pass
+    assert [one["event"] for one in logs] == ["slot_file_unwritten"]
 
 
 def test_what_a_power_cut_left_of_the_file_does_not_keep_a_worker_from_starting(tmp_path, slot):
