@@ -145,7 +145,7 @@ async def _prepare_bus(
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
     own = {"url": node.own_url, "nats_url": nats_url, "pid": os.getpid(), "version": loa_version()}
-    return RunningInstance.model_validate(own | node.addresses)
+    return RunningInstance.model_validate(own | node.addresses | {"started": node.clock()})
 
 
 def _stop_on_signals() -> asyncio.Event:

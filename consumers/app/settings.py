@@ -501,6 +501,7 @@ class RunningInstance(BaseModel):
     desk: str = ""
     metrics: str = ""
     version: str = ""
+    started: float = 0.0  # epoch seconds; the file's time is the last sign of life
 
 
 def load_retention(settings: LoaSettings) -> Retention:

@@ -92,8 +92,8 @@ def _as_violation(rule: str, text: FieldError) -> Violation:
 
 def _started_at(settings: LoaSettings) -> float:
     """The start of this folder's Loa; waiting work may be older."""
-    path = instance.ready_file(settings)
-    return path.stat().st_mtime if path.exists() else 0.0
+    running = instance.announced_instance(settings)
+    return running.started if running else 0.0
 
 
 def print_findings(findings: Findings) -> None:

@@ -1,12 +1,20 @@
 """What `loa check` answers: scripts get every violation, people what it means and what to do."""
 
+import json
 import re
+import time
 from pathlib import Path
 
+from consumers.app.settings import RunningInstance
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
 from consumers.directory.store import DirectoryStore
+from consumers.ledger import codec
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from contracts.delivery import BatchKey, ChannelName
 from tests.support.cli import json_output
+from tests.support.ledger_plan import store_plan
 
 LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"
 
@@ -57,6 +65,22 @@ async def test_a_damaged_copy_of_the_readers_is_named(bus, loa):
     path.unlink()
     DirectoryStore(path).close()
     assert json_output(await loa("check", "--deep", "--json"))["violations"] == []
+
+
+async def test_a_batch_is_stuck_by_the_start_of_loa_not_by_its_last_sign_of_life(bus, loa):
+    """The ready file is touched every few seconds."""
+    batch = BatchKey(ChannelName.EMAIL, "tin", 1, 0)
+    now = time.time()
+    await store_plan(Ledger(bus), batch.plan, ["a"], at=now - 3600)
+    entry = LedgerEntry(b"s", created=now - 3600, owner="w#1#1", lease_until=now - 3500)
+    await Ledger(bus).bucket.put(f"state.{batch}", codec.encode_state(entry))
+    run = Path(loa.environ["LOA_DATA_DIR"]) / "run"
+    run.mkdir(exist_ok=True)
+    for started, stuck in ((now - 30, False), (now - 3000, True)):
+        ready = RunningInstance(url="x", nats_url="x", pid=1, started=started)
+        (run / "ready.json").write_text(json.dumps(ready.model_dump()))
+        checked = json_output(await loa("check", "--json"))
+        assert ("sending-stuck" in {one["rule"] for one in checked["violations"]}) == stuck
 
 
 def test_the_documented_rules_are_those_of_the_catalogue():
