@@ -1,7 +1,7 @@
 """Problems and warnings, as a pure function of gathered facts. Texts: status.toml."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,9 +14,16 @@ from consumers.channel_health.trouble import reason_now
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
-from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
+from consumers.status.report import (
+    ChannelStatus,
+    CircuitStatus,
+    Severity,
+    StatusFinding,
+    StuckDelivery,
+)
 from consumers.status.zalo_limits import LimitUse
 from consumers.zalo.wait_causes import WaitCause, explain_wait
+from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Bilingual, FieldError, localized, printable
 
@@ -301,6 +308,7 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             times, why = _Times(item.since, item.next_at), translate(item.reason)
             code = "mail_refused" if item.alone else "mails_refused"
             yield _finding(Severity.ACT, code, name, times, item=_item_of(item.plan), reason=why)
+        yield from _stuck(name, channel, at_work=facts.at_work)
         if channel.canary.state == "late" and (facts.at_work or _has_answered(channel.canary)):
             yield _late_canary(name, channel)
         yield from _slower(name, channel)
@@ -316,6 +324,31 @@ def _late_canary(name: ChannelName, channel: ChannelStatus) -> StatusFinding:
     code = "canary_late" if channel.canary.next_at else "canary_outstanding"
     said = _finding(Severity.ACT, code, name, times, why=translate(channel.canary.why))
     return _with_remedy(said, _canary_fix(name, channel))
+
+
+def _stuck(name: ChannelName, channel: ChannelStatus, *, at_work: bool) -> Iterator[StatusFinding]:
+    """Deliveries that make no progress; abandoned ones not while the channel itself can't work."""
+    if not at_work:
+        return
+    is_working = not channel.paused and channel.breaker is BreakerState.CLOSED
+    abandoned = [one for one in channel.stuck if not one.holds]
+    if abandoned and is_working:
+        values = {"count": sum(one.batches for one in abandoned), "items": _shown_items(abandoned)}
+        times = _Times(min(one.since for one in abandoned))
+        yield _finding(Severity.ACT, "delivery_stuck", name, times, **values)
+    for one in channel.stuck:
+        if one.holds:
+            values = {"item": one.content_id, "revision": one.holds, "older": one.revision}
+            yield _finding(Severity.ACT, "revision_held", name, _Times(one.since), **values)
+
+
+def _shown_items(stuck: Sequence[StuckDelivery]) -> Bilingual:
+    """The items' ids; of messages to one person only that there are some."""
+    notices = _phrase("case_notices")
+    ids = dict.fromkeys("" if keys.is_personal(one.content_id) else one.content_id for one in stuck)
+    named, more = list(ids)[:_MAX_NAMED], ", …" if len(ids) > _MAX_NAMED else ""
+    en, vi = (", ".join(id or text for id in named) + more for text in notices)
+    return Bilingual(en, vi)
 
 
 def _destination_lost(name: ChannelName, channel: ChannelStatus) -> StatusFinding:

@@ -25,6 +25,7 @@ from consumers.status.report import (
     StatusReport,
     WaitReason,
 )
+from consumers.status.stuck import StuckDeliveries
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
@@ -85,13 +86,18 @@ class Throughput:
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
     waits: dict[ChannelName, dict[str, Waits]] = field(default_factory=dict)  # of the last count
 
+    def __post_init__(self) -> None:
+        self.stuck = StuckDeliveries(self.clock)
+
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
         lanes: CountsByLane = defaultdict(LaneCounts)
         self.waits = defaultdict(lambda: defaultdict(Waits))
+        self.stuck = StuckDeliveries(self.clock)
         async for _, batch in bulk.read_states(self.ledger, start=self.start):
             if batch and batch.entry:
                 self.on_batch(batch.key, batch.entry)
+                self.stuck.add_batch(batch.key, batch.entry)
                 lane = lanes[batch.key.channel, batch.entry.lane]
                 self.add_batch(lane, batch.key, batch.entry)
         return lanes
@@ -145,13 +151,19 @@ class StatusReader:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     on_batch: OnBatch = _ignore
 
+    @property
+    def ledger(self) -> Bucket:
+        return self.bus.bucket(subjects.LEDGER.name)
+
     async def report(self, *, at_work: bool = True) -> StatusReport:
         """Make the report. Not *at_work*: no Loa runs here, so there is no progress."""
         report = await self.channel_report()
         report.at_work = at_work
         await self.add_mail(report.channels[ChannelName.EMAIL])
-        await self.add_lanes(report, at_work=at_work)
+        stuck = await self.add_lanes(report, at_work=at_work)
         places = await destinations.load_destinations(self.bus)
+        for name, found in (await stuck.load(self.ledger, places)).items():
+            report.channels[name].stuck = tuple(found)
         report.channels[ChannelName.PORTAL].unseen = readback_failure(places)
         for name, place in places.items():
             report.channels[name].goes_to = place.to
@@ -166,11 +178,10 @@ class StatusReader:
             report.channels[name].canary = canary
         return report
 
-    async def add_lanes(self, report: StatusReport, *, at_work: bool) -> None:
+    async def add_lanes(self, report: StatusReport, *, at_work: bool) -> StuckDeliveries:
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
-        ledger = self.bus.bucket(subjects.LEDGER.name)
-        throughput = Throughput(ledger, start, stopped, self.clock, self.sleep, self.on_batch)
+        throughput = Throughput(self.ledger, start, stopped, self.clock, self.sleep, self.on_batch)
         channels = report.channels.items()
         running = [name for name, channel in channels if at_work and _is_working(channel)]
         counts = await throughput.measure(running)
@@ -187,6 +198,7 @@ class StatusReader:
             else:
                 for status in channel.lanes.values():
                     status.per_s = None
+        return throughput.stuck
 
     async def add_mail(self, mail: ChannelStatus) -> None:
         bucket = self.bus.bucket(subjects.CONTROL.name)

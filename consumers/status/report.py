@@ -87,6 +87,22 @@ class RefusedPublication(BaseModel):
     alone: bool
 
 
+class StuckDelivery(BaseModel):
+    """Batches of one revision without progress: their open rows, and since when.
+
+    `holds`: the newer revision that waits for them; 0 for batches that their worker abandoned.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    content_id: str
+    revision: int
+    rows: int
+    batches: int
+    since: datetime
+    holds: int = 0
+
+
 class CircuitStatus(BaseModel):
     """`breaker` is open while the circuit can't work, half-open while one batch tries."""
 
@@ -130,6 +146,8 @@ class ChannelStatus(CircuitStatus):
     """Of the portal: readers can't see the written pages."""
     waits: tuple[WaitReason, ...] = ()
     """Why rows wait that were tried already, the most rows first."""
+    stuck: tuple[StuckDelivery, ...] = ()
+    """Deliveries without progress although the sweeper wakes them, the oldest first."""
     lanes: dict[Lane, LaneStatus]
 
     def breaker_of(self, part: str) -> BreakerState:

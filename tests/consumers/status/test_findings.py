@@ -26,6 +26,7 @@ from consumers.status.report import (
     LaneStatus,
     RefusedPublication,
     Severity,
+    StuckDelivery,
     WaitReason,
 )
 from consumers.status.zalo_limits import LimitUse
@@ -87,6 +88,11 @@ def refused(alone: bool) -> dict:
     return channels(refused=(RefusedPublication(alone=alone, **facts),))
 
 
+def stuck(holds: int = 0, content_id: str = "tin", **changes) -> dict:
+    facts = {"content_id": content_id, "revision": 1, "rows": 25, "batches": 1, "since": AGO}
+    return channels(stuck=(StuckDelivery(holds=holds, **facts),), **changes)
+
+
 def limit(used: int, most: int = 100) -> dict:
     return {"limits": (LimitUse(Limit.BROADCASTS, used, most, LATER),)}
 
@@ -144,6 +150,11 @@ TABLE = [
     (failing(backlog=1), [(WATCH, "channel_failing", EMAIL)]),
     (channels(PORTAL, unseen=UNSEEN), [(ACT, "pages_unseen", "portal")]),
     (channels(stopped=("email.tin.1",)), [(ACT, "mail_stopped", EMAIL)]),
+    (stuck(), [(ACT, "delivery_stuck", EMAIL)]),
+    (stuck(holds=2), [(ACT, "revision_held", EMAIL)]),
+    (stuck(paused=True), [(NOTE, "channel_paused", EMAIL)]),
+    (stuck(holds=2, paused=True), [(ACT, "revision_held", EMAIL), (NOTE, "channel_paused", EMAIL)]),
+    (stuck() | {"at_work": False}, [(WATCH, "not_running", "loa")]),
     (refused(alone=True), [(ACT, "mail_refused", EMAIL)]),
     (refused(alone=False), [(ACT, "mails_refused", EMAIL)]),
     (channels(canary=CanaryStatus(state="late", since=AGO, why="none was sent", next_at=SOON)),

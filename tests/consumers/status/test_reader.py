@@ -7,9 +7,11 @@ import pytest
 
 from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker_store import BreakerStore
+from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli.status import lane_cells
 from consumers.email import bounce_stops
 from consumers.ledger import codec, watermark
+from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import RowNote, planned_entry
 from consumers.ledger.wakeups import Waker
 from consumers.operations.sweep import Sweeper
@@ -17,7 +19,7 @@ from consumers.status.findings import Facts, find
 from consumers.status.reader import StatusReader
 from contracts import subjects
 from contracts.base.times import utc_now
-from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 
@@ -69,7 +71,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm |= {"failing": "", "failing_since": None, "other_breakers": []}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": [], "refused": []}
     calm |= {"goes_to": "", "stand_in": False, "unseen": None, "waits": []}
-    calm |= {"former": "", "former_until": None}
+    calm |= {"former": "", "former_until": None, "stuck": []}
     calm["canary"] = {"state": "off", "since": None, "why": "", "next_at": None}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     channels = {"portal": idle, "email": idle, "zalo": idle}
@@ -243,3 +245,56 @@ async def test_what_was_closed_long_ago_is_not_read(bus, ledger, status, store_b
     assert await watermark.read_watermark(bus) == 6
     assert len(read) == 2
     assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
+
+
+async def stand_still(ledger, batch: BatchKey, **changes) -> None:
+    entry = replace(planned_entry(2, Lane.NORMAL, 0.0), **changes)
+    await ledger.bucket.put(f"state.{batch}", codec.encode_state(entry))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"rows": b"ds", "owner": "w#1#1", "lease_until": -301.0}, True),
+        ({"rows": b"ds", "owner": "w#1#1", "lease_until": -299.0}, False),
+        ({"rows": b"pp", "owner": "w#1#1", "lease_until": -301.0}, True),
+        ({"rows": b"pr", "lease_until": -3000.0}, False),
+        ({"rows": b"dd", "closed_at": -900.0}, False),
+    ],
+    ids=str,
+)
+async def test_a_batch_without_its_worker_is_named(status, ledger, clock, changes, is_told):
+    """Times are seconds from now; one that waits for its turn has no owner."""
+    times = {name: clock() + at for name, at in changes.items() if isinstance(at, float)}
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), **changes | times)
+    report = await status.report(at_work=False)
+    told = [one.model_dump(exclude={"since"}) for one in report.channels[EMAIL].stuck]
+    facts = {"content_id": "tin", "revision": 1, "rows": 1, "batches": 1, "holds": 0}
+    facts["rows"] = sum(letter in b"spr" for letter in changes["rows"])
+    assert told == ([facts] if is_told else [])
+    found = find(Facts(now=utc_now(clock), channels=report.channels))
+    assert [one.code for one in found] == ["delivery_stuck"] * is_told
+
+
+async def test_a_worker_that_has_just_started_is_given_time(status, ledger, bus, clock):
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), rows=b"s", owner="w#1#1", lease_until=9)
+    await write_destination(bus, EMAIL, Destination(to="the relay", at=clock()))
+    assert (await status.report(at_work=False)).channels[EMAIL].stuck == ()
+    clock.advance(301)
+    [told] = (await status.report(at_work=False)).channels[EMAIL].stuck
+    assert told.since.timestamp() == 9
+
+
+async def test_a_withdrawal_says_that_an_older_revision_holds_it_up(status, ledger, clock):
+    """A worker renews the lease: nothing is abandoned, and still nothing goes on."""
+    busy = {"rows": b"ds", "owner": "w#1#1", "halt": "w2", "lease_until": clock() + 60}
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), **busy)
+    began = clock()
+    await ledger.create_plan(PlanKey(EMAIL, "tin", 2), PlanCursor(created=began))
+    for advance_s, is_told in ((299, False), (2, True)):
+        clock.advance(advance_s)
+        report = await status.report(at_work=False)
+        assert bool(report.channels[EMAIL].stuck) == is_told
+    [held] = find(Facts(now=utc_now(clock), channels=report.channels))
+    assert (held.code, held.since.timestamp()) == ("revision_held", began)
+    assert "revision 2 of tin" in held.message and "bản số 2" in held.message_vi
