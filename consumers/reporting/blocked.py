@@ -35,7 +35,7 @@ class PlanBlockers:
         older = [plan._replace(revision=number) for number in positions if number < plan.revision]
         older += [issue async for issue in self.older_issues(plan)]
         until = max([0.0, *[await self.settled_at(blocker) for blocker in older]])
-        return _waiting_entry(plan.channel, until, now) if until > now else None
+        return _waiting_entry(plan.channel, cursor.created, until) if until > now else None
 
     async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
         """Yield the digests with an older position of the item; only e-mail has digests."""
@@ -57,13 +57,13 @@ class PlanBlockers:
         return max(ends, default=0.0)
 
 
-def _waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
-    """Make the timeline entry for a wait until *until*, rounded up to a minute."""
+def _waiting_entry(channel: ChannelName, since: float, until: float) -> TimelineEntry:
+    """Make the timeline entry for a wait since *since*, until *until*, rounded up to a minute."""
     end = None if until == math.inf else utc_time(math.ceil(until / 60) * 60)
     detail = (
         f"waits until {end:%H:%M} UTC: {_LATE_EFFECTS.get(channel, _OTHER_LATE_EFFECT)}"
         if end
         else "waits: an older revision is still on its way"
     )
-    at = utc_time(now)
+    at = utc_time(since)
     return TimelineEntry(at=at, event="waiting", channel=channel, detail=detail, until=end)

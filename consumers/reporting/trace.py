@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from consumers.case_notices import trace as case_notices
 from consumers.case_notices.trace import channel_entry
@@ -23,7 +23,7 @@ from consumers.messages import field_error
 from consumers.reporting.blocked import PlanBlockers
 from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
-from contracts.base.times import Clock, utc_time
+from contracts.base.times import Clock
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
@@ -80,8 +80,6 @@ class TraceReader:
         number = item.revision or max([*positions, *item.positions], default=0)
         timeline = await self.position_entries(positions)
         state = self.item_state(item, positions.get(number))
-        if state == "scheduled":
-            timeline.append(_scheduled_entry(number, positions[number], self.clock()))
         channels: dict[ChannelName, StatusCounts] = {}
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
@@ -203,13 +201,6 @@ def _of_revision(entry: TimelineEntry, number: int) -> TimelineEntry:
     return entry.model_copy(update={"detail": detail})
 
 
-def _scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:
-    until, detail = position.not_before, f"revision {number}"
-    if until:
-        detail += f": not before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return TimelineEntry(at=utc_time(now), event="scheduled", detail=detail, until=until)
-
-
 def _position_entries(
     number: int, position: Position, refusal: Sequence[FieldError] = ()
 ) -> Iterator[TimelineEntry]:
@@ -227,11 +218,21 @@ def _position_entries(
     if decision:
         yield _decision_entry(label, decision)
     if position.released_at and (position.state == "released" or position.kind == "withdrawn"):
-        yield TimelineEntry(at=position.released_at, event="released", detail=label)
+        yield from _release_entries(label, position.released_at, position.not_before)
     if position.state == "refused" and (decision is None or decision.verdict == "approved"):
         at = decision.at if decision else position.at
         detail = f"{label}: {position.reason or position.code}"
         yield TimelineEntry(at=at, event="refused", detail=detail, errors=tuple(refusal))
+
+
+def _release_entries(
+    label: str, at: datetime, not_before: datetime | None
+) -> Iterator[TimelineEntry]:
+    """Yield the release of a position, and that it was scheduled; both stay in the timeline."""
+    yield TimelineEntry(at=at, event="released", detail=label)
+    if not_before and not_before > at:
+        detail = f"{label}: not before {not_before.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        yield TimelineEntry(at=at, event="scheduled", detail=detail, until=not_before)
 
 
 def _decision_entry(label: str, decision: Decision) -> TimelineEntry:

@@ -352,6 +352,9 @@ async def test_an_older_revision_on_its_way_is_waited_for_without_a_time(intake_
     await begun(intake_harness)
     (told,) = await waits(intake_harness)
     assert told.detail == "waits: an older revision is still on its way"
+    began = told.at
+    intake_harness.clock.advance(60)
+    assert [one.at for one in await waits(intake_harness)] == [began]
     assert "until" not in told.model_dump(mode="json")
 
 
@@ -424,6 +427,6 @@ async def test_a_scheduled_item_says_until_when(intake_harness, clock):
     assert told.detail == "revision 1: not before 2027-01-15 09:00:00 UTC"
     assert (story.state, told.until) == ("scheduled", start)
     clock.advance(3601)
-    story = await intake_harness.read_trace()
-    assert story.state == "released"
-    assert "scheduled" not in [one.event for one in story.timeline]
+    later = await intake_harness.read_trace()
+    assert later.state == "released"
+    assert later.timeline == story.timeline, "moments are facts, whenever it is asked"
