@@ -66,10 +66,10 @@ def curl() -> None:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 24 MB at *folder*."""
+def small_disk(folder: Path, size: str = SMALL_DISK) -> Iterator[Path]:
+    """A disk of *size* at *folder*."""
     folder.mkdir(parents=True)
-    _mount(folder, f"size={SMALL_DISK}")
+    _mount(folder, f"size={size}")
     try:
         yield folder
     finally:
