@@ -97,8 +97,8 @@ class Supersession:
         now = self.clock()
         if not entry.closed_at:
             if max(entry.lease_until, self.last_woken.get(batch, 0.0) + _REWAKE_S) < now:
-                self.last_woken[batch] = now
                 await self.waker.wake(batch, entry.lane)
+                self.last_woken[batch] = now
             raise RetryLater(RECHECK_S, "an older position is still on its way")
         # Also where every row has ended since: evidence that one call arrived says nothing of one
         # that was given up before it, and the letters do not tell the two apart.

@@ -15,7 +15,7 @@ from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, count_queued
 from contracts.delivery import BatchKey, ChannelName, Lane
-from producers.bus import Bus, Value
+from producers.bus import Bus, BusError, Value
 from producers.bus.periodic import attempt
 
 log = structlog.get_logger()
@@ -63,7 +63,11 @@ class Sweeper:
         resumed = frozenset(self.channel_monitor.resumed_circuits)
         self.resumed_circuits = resumed - self.blocked_circuits
         self.channel_monitor.resumed_circuits -= self.resumed_circuits
-        stuck = await self.scan()
+        try:
+            stuck = await self.scan()
+        except BusError:
+            self.channel_monitor.resumed_circuits |= self.resumed_circuits  # for the next sweep
+            raise
         if stuck and self.resumed_circuits:
             log.info("batches_called_back", batches=stuck)
         elif stuck:
@@ -84,7 +88,6 @@ class Sweeper:
     async def scan(self) -> int:
         """Scan from the first open batch on; every FULL_SCAN_EVERY sweeps, the whole ledger."""
         start = 1 if self.sweep_count % _FULL_SCAN_EVERY == 0 else self.scan_start
-        self.sweep_count += 1
         bound = await self.ledger.bucket.last_seq()
         self.first_open = self.last_scan_end + 1  # on every replica since the last sweep
         stuck = 0
@@ -94,6 +97,7 @@ class Sweeper:
             await watermark.write_watermark(self.bus, self.first_open)
             self.written_watermark = self.first_open
         self.scan_start, self.last_scan_end = self.first_open, bound
+        self.sweep_count += 1
         return stuck
 
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
@@ -107,8 +111,8 @@ class Sweeper:
         batch, entry = decoded
         if not await self.is_stuck(key, batch, entry):
             return False
-        self.woken_at[key] = self.clock()
         await self.waker.wake(batch, entry.lane)
+        self.woken_at[key] = self.clock()
         return True
 
     def decode_batch(self, key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:

@@ -234,6 +234,38 @@ async def test_it_goes_on_when_the_bus_is_away_for_a_while(bus, clock, sweeper):
     assert {"event": "batches_swept", "batches": 1, "log_level": "warning"} in logs
 
 
+async def sweep_in_vain(sweeper: Sweeper) -> None:
+    """A sweep while the bus stores nothing."""
+
+    async def refuse(*_):
+        raise NoReply("no space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeper.waker, "wake", refuse)
+        with pytest.raises(NoReply):
+            await sweeper.sweep()
+
+
+async def test_a_wake_up_that_the_bus_did_not_take_is_given_by_the_next_sweep(bus, clock, sweeper):
+    """Nor does a channel that goes on wait until its batches are stuck."""
+    await keep(sweeper, a_batch(0), forgotten(clock))
+    await keep(sweeper, a_batch(1), forgotten(clock, due=clock()))
+    await pauses.pause(bus, EMAIL)
+    await sweeper.channel_monitor.refresh()
+    await pauses.resume(bus, EMAIL)
+    await sweeper.channel_monitor.refresh()
+    await sweep_in_vain(sweeper)
+    assert await sweeper.sweep() == 2
+
+
+async def test_a_full_scan_that_the_bus_cut_short_is_made_by_the_next_sweep(bus, clock, sweeper):
+    await sweeper.sweep()
+    sweeper.sweep_count, sweeper.scan_start = 60, 1 << 40
+    await keep(sweeper, a_batch(), forgotten(clock))
+    await sweep_in_vain(sweeper)
+    assert await sweeper.sweep() == 1
+
+
 async def test_a_batch_that_cannot_be_read_is_named_once_and_holds_up_no_other(bus, clock, sweeper):
     bucket = sweeper.ledger.bucket
     await bucket.put(f"state.{a_batch(0)}", b'{"v":1,"r":"dd')
