@@ -31,6 +31,11 @@ NEWS = {
     390: ("Cổng thông tin có thêm mục hỏi đáp", "Lịch bảo trì hệ thống tháng 12"),
 }
 """What comes at once, and what comes in a digest."""
+MINISTRY = """LOA_EMAIL_FROM=tin@moha.example
+LOA_SITE_PHONE=024 0000 0000
+LOA_EMAIL_POSTAL_ADDRESS=8 Tôn Thất Thuyết, Hà Nội
+"""
+"""Whom to ask, and from which address mails come."""
 BELOW = "one => one.getBoundingClientRect().bottom + scrollY - innerHeight"
 """By how many pixels an element ends below the first screen."""
 BODY = (
@@ -44,7 +49,7 @@ def loa(tmp_path):
     """A Loa whose digests are due in this hour: a day later one has the items of that day."""
     now = datetime.now(VIETNAM)
     due = f"LOA_DIGEST_HOUR={now.hour}\nLOA_DIGEST_WEEKDAY={now.isoweekday()}\n"
-    (tmp_path / ".env").write_text(due)
+    (tmp_path / ".env").write_text(due + MINISTRY)
     with LoaProcess(tmp_path) as loa:
         loa.add_unit()
         yield loa

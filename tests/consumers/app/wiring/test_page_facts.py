@@ -9,12 +9,13 @@ from contracts.base.retention import DEFAULT
 
 
 async def test_pages_tell_the_configured_sender_and_the_ministrys_own_span(node):
-    days = DEFAULT.model_dump() | {"former_readers": 400}
+    days = DEFAULT.model_dump() | {"former_readers": 400, "failed_addresses": 90}
     kept = "\n".join(f"{kind} = {number}" for kind, number in days.items())
     node.settings.retention_file.write_text(kept)
     email = EmailSettings(_env_file=None, from_="Bộ Nội vụ <tin@moha.example>")
     told = page_facts(replace(node, email=email))
-    assert (told.sender, told.kept_days) == ("Bộ Nội vụ <tin@moha.example>", 400)
+    assert told.sender == "Bộ Nội vụ <tin@moha.example>"
+    assert (told.kept_days, told.returned_days) == (400, 90)
     assert {"confirm", "manage", "absent", "change"} <= set(told.subjects)
 
 
