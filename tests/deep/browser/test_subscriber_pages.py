@@ -7,10 +7,12 @@ import pytest
 
 from consumers.subscribers.tokens import LinkOwner, TokenPurpose
 from design.frame import URGENT_SHEET
+from producers.pages.rendering import page_texts
 from tests.support.browser import faults_in_every_look, screenshot, set_look
 from tests.support.signup_app import KNOWN, SignupApp, serve_app, signup_form
 
 INSIDE = {"options": "/dang-ky/tuy-chon?xong=da-luu", "erase": "/dang-ky/tuy-chon/xoa"}
+CONSENT = "{ask} {ask_what}".format_map(page_texts()["consent"])
 # Radio buttons of one name are one stop; the skip link is there only while it has the focus.
 NAMED = """const named = one => one.type === 'radio' ? one.name
   : [one.tagName, one.name, one.value, one.href, one.textContent.trim()].join(' ');"""
@@ -137,7 +139,7 @@ class PageReview:
         """Who mends the address afterwards finds everything else as it was."""
         await page.get_by_label("Địa chỉ thư điện tử").fill("nham@example.com")
         await page.get_by_text("Chọn chủ đề", exact=True).click()
-        for ticked in ("Việc làm", "Tôi đồng ý"):
+        for ticked in ("Việc làm", CONSENT):
             await page.get_by_label(ticked, exact=True).check()
         await page.get_by_role("button", name="Đăng ký").click()
         await page.get_by_role("heading", name="Xin kiểm tra hộp thư").wait_for()
@@ -147,7 +149,7 @@ class PageReview:
         await self.judge(page, "sent-again")
         await page.get_by_role("button", name="Sửa địa chỉ").click()
         await page.get_by_role("heading", name="Đăng ký nhận tin qua").wait_for()
-        for ticked in ("Việc làm", "Tôi đồng ý"):
+        for ticked in ("Việc làm", CONSENT):
             kept = await page.get_by_label(ticked, exact=True).is_checked()
             self.wrong += [] if kept else [f"mended: {ticked} is ticked no more"]
 
