@@ -1,6 +1,7 @@
 """Delivering on a real bus: who gets what, once, under every fault."""
 
 import asyncio
+import errno
 from contextlib import suppress
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
 from consumers.channel_health import breaker_store
+from consumers.deliver import worker_slot_file
 from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
@@ -125,6 +127,20 @@ async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
     assert {key for key, _ in loa.provider.arrivals[25:]} == {"canh-bao.1"}
     await loa.work(bulk, lane=Lane.BULK)
     assert sorted(loa.provider.effects.values()) == [1] * 1000
+
+
+async def test_a_disk_without_room_for_the_slots_list_stops_no_delivery(
+    delivery_pipeline, monkeypatch
+):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    loa = delivery_pipeline(30)
+    plan = await loa.plan()
+    monkeypatch.setattr(worker_slot_file.os, "pwrite", refuse)
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 30}
+    assert loa.worker.slot.active_batches == set()
 
 
 async def test_a_stop_ends_the_window_after_the_mail_on_the_wire(delivery_pipeline):
