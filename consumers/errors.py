@@ -1,6 +1,8 @@
-"""Errors of the process itself: its key file, and its connection to the bus."""
+"""Errors of the process itself: its key file, its settings, and its connection to the bus."""
 
 from pathlib import Path
+
+from contracts.errors import Invalid
 
 
 class KeyFileBroken(Exception):
@@ -9,6 +11,10 @@ class KeyFileBroken(Exception):
     def __init__(self, text: str, path: Path | None = None) -> None:
         super().__init__(text)
         self.path = path
+
+
+class WrongSettings(Invalid):
+    """Wrong variables of one settings class; others may be wrong, too."""
 
 
 class BrokerClosed(Exception):

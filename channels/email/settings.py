@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -68,13 +68,36 @@ class EmailSettings(BaseSettings):
     fallback_password: SecretStr = SecretStr("")
     relay_log: Path | None = None
 
+    @field_validator("from_", "reply_to")
+    @classmethod
+    def _is_mailbox(cls, given: str) -> str:
+        if given and not is_mailable(parseaddr(given)[1]):
+            raise PydanticCustomError("setting_mail_address", "not a mail address")
+        return given
+
+    @field_validator("bounce_domain")
+    @classmethod
+    def _is_mail_domain(cls, given: str) -> str:
+        if given and not is_mailable(f"b@{given}"):
+            raise PydanticCustomError("setting_mail_domain", "not a mail domain")
+        return given
+
+    @field_validator("unsubscribe_to")
+    @classmethod
+    def _is_bare_address(cls, given: str) -> str:
+        if given and not is_mailable(given):
+            raise PydanticCustomError("setting_bare_address", "not a bare mail address")
+        return given
+
+    @field_validator("dkim_selectors")
+    @classmethod
+    def _are_dns_names(cls, given: str) -> str:
+        if not all(is_mailable(f"a@{name}.example") for name in _split_names(given)):
+            raise PydanticCustomError("setting_dns_names", "not a list of DNS names")
+        return given
+
     @model_validator(mode="after")
     def _check_relay(self) -> Self:
-        for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
-            if value and not is_mailable(parseaddr(value)[1]):
-                raise _bad_setting("setting_mail_address", f"{name} is not a mail address")
-        if self.bounce_domain and not is_mailable(f"b@{self.bounce_domain}"):
-            raise _bad_setting("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
             raise _bad_setting("setting_missing", "FROM is missing")
         for prefix, username, tls, host in (
@@ -84,14 +107,6 @@ class EmailSettings(BaseSettings):
             if username and tls is Tls.NONE and not is_loopback(host):
                 words = f"{prefix}TLS=none would send the password in the clear"
                 raise _bad_setting("setting_clear_password", words)
-        return self
-
-    @model_validator(mode="after")
-    def _check_names(self) -> Self:
-        if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
-            raise _bad_setting("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
-        if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):
-            raise _bad_setting("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 
     @property
@@ -120,7 +135,7 @@ class EmailSettings(BaseSettings):
     @property
     def dkim_selector_names(self) -> tuple[str, ...]:
         """Names of the relay's DKIM keys: `<selector>._domainkey.<domain>`."""
-        return tuple(filter(None, (name.strip() for name in self.dkim_selectors.split(","))))
+        return _split_names(self.dkim_selectors)
 
     @property
     def domain(self) -> str:
@@ -131,6 +146,11 @@ class EmailSettings(BaseSettings):
         """The same settings, for the local catch-all mailbox instead of a relay."""
         local = {"host": host, "port": port, "tls": Tls.NONE, "username": "", "ca_bundle": None}
         return self.model_copy(update=local | {"fallback_host": "", "relay_log": None})
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def is_loopback(host: str) -> bool:

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     Field,
     SecretStr,
@@ -16,6 +17,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,6 +32,7 @@ from consumers.app.web.connection_limits import (
     raise_file_limit,
 )
 from consumers.app.web.proxies import TrustedProxies
+from consumers.errors import WrongSettings
 from consumers.messages import field_error, load_catalog, translate_os_error
 from contracts.base.addresses import is_mailable
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
@@ -416,17 +419,47 @@ class SecuritySettings(_Settings):
 def read_settings(settings: type[S], **overrides: Any) -> S:
     """Settings from the environment, `.env` and secret files (`LOA_EMAIL_PASSWORD_FILE=...`).
 
-    Raises Invalid, which names each wrong variable.
+    Raises WrongSettings, which names each wrong variable of the class.
     """
     prefix = settings.model_config.get("env_prefix", "")
     secrets, errors = _read_secret_files(settings)
     try:
         values = settings(_env_file=".env", **overrides | secrets)
     except ValidationError as wrong:
-        errors += [_setting_error(prefix, error) for error in wrong.errors()]
+        found = [*wrong.errors(), *_errors_of_rules(settings, overrides | secrets, wrong)]
+        errors += [_setting_error(prefix, error) for error in found]
     if errors:
-        raise Invalid(*errors)
+        raise WrongSettings(*errors)
     return values
+
+
+def _errors_of_rules(
+    settings: type[BaseSettings], given: Mapping[str, Any], wrong: ValidationError
+) -> list[ErrorDetails]:
+    """The errors of rules of several variables, which wait until each variable is right alone.
+
+    What is wrong alone has its default meanwhile.
+    """
+    names = {str(error["loc"][0]) for error in wrong.errors() if error["loc"]}
+    fields = {name: field for name, field in _named_fields(settings) if name in names}
+    if not names or any(field.is_required() for field in fields.values()):
+        return []
+    defaults = {
+        name: field.get_default(call_default_factory=True) for name, field in fields.items()
+    }
+    try:
+        settings(_env_file=".env", **{**given, **defaults})
+    except ValidationError as others:
+        return [error for error in others.errors() if not error["loc"]]
+    return []
+
+
+def _named_fields(settings: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields by each name that an error may have for them."""
+    for name, field in settings.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
+        yield from ((str(one), field) for one in (name, *choices))
 
 
 def _read_secret_files(

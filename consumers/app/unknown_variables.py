@@ -93,14 +93,19 @@ def unknown_variables() -> list[FieldError]:
 
 def require_valid() -> None:
     """Read every settings class. Raises Invalid with the errors of all."""
+    if errors := wrong_settings():
+        raise Invalid(*errors)
+
+
+def wrong_settings() -> list[FieldError]:
+    """The errors of every settings class."""
     errors: list[FieldError] = []
     for settings in SETTINGS_CLASSES:
         try:
             read_settings(settings)
         except Invalid as wrong:
             errors += wrong.errors
-    if errors:
-        raise Invalid(*dict.fromkeys(errors))
+    return [*dict.fromkeys(errors)]
 
 
 def warn_of_unknown() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,7 @@ from consumers.app import instance
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.progress import progress_bars
-from consumers.errors import KeyFileBroken
+from consumers.errors import KeyFileBroken, WrongSettings
 from consumers.messages import field_error, translate_os_error
 from consumers.seals import takeover
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
@@ -113,7 +113,7 @@ def explain_errors() -> Iterator[None]:
     try:
         yield
     except ContractError as wrong:
-        fail(*wrong.errors, code=EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID)
+        _fail_for(wrong)
     except ValidationError as wrong:
         fail(*explain(wrong))
     except InvalidKey as wrong:
@@ -125,6 +125,19 @@ def explain_errors() -> Iterator[None]:
         fail(field_error(refused.variable, text, detail=str(refused)), code=EXIT_BUS_AWAY)
     except (BusError, StoreBusy, ServerFailed) as away:
         fail(_bus_error(away), code=EXIT_BUS_AWAY)
+
+
+def _fail_for(wrong: ContractError) -> NoReturn:
+    if isinstance(wrong, WrongSettings):
+        fail_for_settings(wrong)
+    fail(*wrong.errors, code=EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID)
+
+
+def fail_for_settings(wrong: WrongSettings) -> NoReturn:
+    """Print every wrong variable, not only those of the class that was read first."""
+    from consumers.app.unknown_variables import wrong_settings  # only for such a failure
+
+    fail(*dict.fromkeys((*wrong.errors, *wrong_settings())))
 
 
 def _file_error(broken: KeyFileBroken | OSError) -> FieldError:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -128,11 +128,20 @@ class Commands(CommandGroup):
         try:
             return super().invoke(ctx)
         except Invalid as wrong:
-            fail(*wrong.errors)
+            _fail(wrong)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page of `loa`, whose list of commands loads none of them."""
         complete_page(_ListedCommands(self), self.help_language).format_help(ctx, formatter)
+
+
+def _fail(wrong: Invalid) -> NoReturn:
+    from consumers.cli.output import fail_for_settings  # loaded by what was refused
+    from consumers.errors import WrongSettings
+
+    if isinstance(wrong, WrongSettings):
+        fail_for_settings(wrong)
+    fail(*wrong.errors)
 
 
 class _ListedCommands(CommandGroup):

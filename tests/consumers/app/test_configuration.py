@@ -63,6 +63,25 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
     assert said.count("PROBLEM") == said.count("SAI ")
 
 
+async def test_rules_of_one_or_several_variables_wait_for_no_other_mistake(shell):
+    wrong = {
+        "LOA_PUBLIC_URL": "tin.bonoivu.gov.vn",
+        "LOA_EMAIL_CONNECTIONS": "many",
+        "LOA_EMAIL_FROM": "Bộ Nội vụ",
+        "LOA_EMAIL_BOUNCE_DOMAIN": "-",
+        "LOA_ZALO_CALLS_PER_S": "0",
+    }
+    assert fields(json_output(await shell("check", "--json", **wrong))["errors"]) == set(wrong)
+    relay = {"LOA_EMAIL_HOST": "relay", "LOA_EMAIL_PORT": "many"}
+    named = fields(json_output(await shell("check", "--json", **relay))["errors"])
+    assert named == {"LOA_EMAIL_PORT", "LOA_EMAIL_FROM"}
+    whole = InProcessCli(shell.environ)
+    for command in ("up", "status"):
+        said = await whole(command, **wrong)
+        assert said.exit_code == 2
+        assert [name for name in wrong if name not in said.stderr] == [], (command, said.stderr)
+
+
 @pytest.mark.parametrize(
     ("variables", "named", "code"),
     [
