@@ -21,6 +21,7 @@ from consumers.email.receipts import MailReceipt, RelayRefusal, ReturnedMail
 from consumers.email.row_lookup import AddressedRow, RowLookup
 from consumers.suppression.store import BOUNCE_PREFIX, SuppressionStore
 from contracts.base.crash_points import crash_point
+from contracts.base.retention import DEFAULT
 from contracts.delivery import BatchKey, ChannelName
 from producers import metrics
 from producers.bus import Bus
@@ -28,8 +29,7 @@ from producers.bus import Bus
 log = structlog.get_logger()
 _EMAIL = ChannelName.EMAIL
 _MONTH, _YEAR = timedelta(days=30), timedelta(days=365)
-HARD_SUPPRESSION, _SOFT_SUPPRESSION = _YEAR, _MONTH
-"""How long an address is suppressed; a complaint lasts until an operator lifts it."""
+_HARD_SUPPRESSION, _SOFT_SUPPRESSION = DEFAULT.span("failed_addresses"), _MONTH
 _MAX_REPORT_AGE = {"bounce": _MONTH, "delay": _MONTH, "complaint": _YEAR}
 """Oldest report that counts, after the mail has left.
 
@@ -54,7 +54,11 @@ class BouncedMail(NamedTuple):
 
 @dataclass
 class BounceHandler:
-    """Applies receipts. *confirm_sent*: evidence that the relay had a row. Raises BusError."""
+    """Applies receipts. *confirm_sent*: evidence that the relay had a row. Raises BusError.
+
+    *hard_suppression*: how long an address without a mailbox is suppressed, which is as long as its
+    hash is kept; a complaint lasts until an operator lifts it.
+    """
 
     bus: Bus
     row_lookup: RowLookup
@@ -62,6 +66,7 @@ class BounceHandler:
     monitor: BounceMonitor
     confirm_sent: Callable[[BatchKey, int], Awaitable[None]]
     clock: Callable[[], float] = now_s
+    hard_suppression: timedelta = _HARD_SUPPRESSION
     throttle_reports: dict[str, float] = field(default_factory=dict)  # address hash → time
 
     def __post_init__(self) -> None:
@@ -154,7 +159,7 @@ class BounceHandler:
         """Act on the meaning of a status code."""
         match meaning:
             case CodeClass.NO_MAILBOX if mail.address_hash:
-                await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, HARD_SUPPRESSION)
+                await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, self.hard_suppression)
             case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if mail.address_hash:
                 await self.count_soft_bounce(mail, code, at)
             case CodeClass.THROTTLED:
@@ -170,7 +175,8 @@ class BounceHandler:
     async def count_soft_bounce(self, mail: BouncedMail, code: str, at: datetime) -> None:
         """Count a soft bounce; too many of them suppress the address."""
         if await self.suppressions.count_soft_failure(_EMAIL, mail.address_hash, mail.mail_id, at):
-            await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, _SOFT_SUPPRESSION)
+            span = min(_SOFT_SUPPRESSION, self.hard_suppression)
+            await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, span)
 
     async def suppress(
         self, mail: BouncedMail, reason: str, at: datetime, span: timedelta | None = None

@@ -9,7 +9,7 @@ from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
-from consumers.app.settings import BouncesSettings, read_settings
+from consumers.app.settings import BouncesSettings, load_retention, read_settings
 from consumers.app.wiring import subscribers
 from consumers.case_notices.message_ids import NoticeFinder
 from consumers.case_notices.recipients import CaseNoticeRecipients
@@ -80,6 +80,7 @@ def open_feedback_handler(node: Node) -> FeedbackHandler:
         bounce_monitor,
         handler.confirm_sent,
         node.clock,
+        load_retention(node.settings).span("failed_addresses"),
     )
     handler.on_mail_receipt = bounce_handler.on_receipt
     return handler

@@ -11,7 +11,7 @@ from consumers.channel_health.breaker import Breaker
 from consumers.email import bounce_stops
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounce_stops import BounceStop, BounceStops
-from consumers.email.bounces import HARD_SUPPRESSION
+from contracts.base.retention import DEFAULT
 from contracts.delivery import ChannelName, PlanKey, Status
 from contracts.subscriptions.subscriber import Subscriber
 from tests.support.bounce_mails import bounce_mail, complaint_mail
@@ -19,6 +19,7 @@ from tests.support.bounce_pipeline import BouncePipeline, refusal
 from tests.support.scripted_channel import reader_ids
 
 EMAIL = ChannelName.EMAIL
+SPAN = DEFAULT.span("failed_addresses")
 AN, BA = reader_ids(2)
 
 
@@ -94,14 +95,14 @@ async def test_a_refusal_is_told_before_it_is_booked_none_is_lost(new_bounce_pip
 async def test_what_a_person_has_lifted_is_not_put_back_by_an_older_report(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
     registry, address, at = loa.suppressions, f"{AN}@example.com", datetime.now(UTC)
-    said = {"reason": "bounced 5.1.1", "until": at + HARD_SUPPRESSION, "at": at}
+    said = {"reason": "bounced 5.1.1", "until": at + SPAN, "at": at}
     await registry.add(EMAIL, address, **said)
     assert await registry.lift(EMAIL, address, by="Trần Thị Bình")
     await registry.add(EMAIL, address, **said)
     assert await registry.reason(EMAIL, address) is None
     lifted = await registry.find(registry.key_of_address(EMAIL, address))
     younger = lifted.at + timedelta(seconds=1)
-    await registry.add(EMAIL, address, "bounced 5.1.1", younger + HARD_SUPPRESSION, at=younger)
+    await registry.add(EMAIL, address, "bounced 5.1.1", younger + SPAN, at=younger)
     assert await registry.reason(EMAIL, address) == "bounced 5.1.1"
 
 
