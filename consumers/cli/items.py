@@ -73,7 +73,10 @@ Failed = Annotated[
     bool, typer.Option("--failed", help="Who was not reached, and why; without an item, of all.")
 ]
 Reader = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Only what became of it for this reader's mail.")
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="Only what became of it for this reader's mail; also an opaque id."
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
@@ -81,6 +84,7 @@ ShortTitle = Annotated[str, typer.Option(help="The title on Zalo, in fewer words
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
 _SPAN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)\b(?!:)")
 """An end of the time that a digest is about, in UTC."""
+_OPAQUE_ID = re.compile(r"[\w-]+", re.ASCII)
 _ONE_OF_MANY = re.compile(r"\b1 (recipient|row|item)s\b")
 _PLANNED = re.compile(r"\b([12]) recipients?\b")
 _PLANNED_NAMES: Mapping[ChannelName | None, Mapping[str, str]] = {
@@ -341,18 +345,24 @@ def _shown_detail(entry: TimelineEntry) -> str:
     return _PLANNED.sub(lambda found: _PLANNED_NAMES[entry.channel][found[1]], named)
 
 
-async def _find_reader_trace(content_id: str, address: str, by: str, bus: Bus) -> ReaderTrace:
-    """The outcome of an item for one reader. Raises ContractError, BusError or LedgerError."""
+async def _find_reader_trace(content_id: str, reader: str, by: str, bus: Bus) -> ReaderTrace:
+    """The outcome of an item for the reader with an address or an id.
+
+    Raises ContractError, BusError or LedgerError.
+    """
     if keys.is_personal(content_id) or keys.is_digest(content_id):
         raise Invalid(field_error("reader", "reader_of_items", value=content_id))
     item = await ItemRepository(bus).require_item(content_id)
-    address = normalized_address(address, "reader")
-    subscriber = await (await open_subscribers(bus)).find_by_address(address)
+    subscribers = await open_subscribers(bus)
+    if _OPAQUE_ID.fullmatch(reader):
+        subscriber = await subscribers.find_by_id(reader)
+    else:
+        subscriber = await subscribers.find_by_address(normalized_address(reader, "reader"))
     await record(bus, Command("subscribers.find", subscriber.id if subscriber else "", by))
     if subscriber is None:
         raise Invalid(field_error("reader", "reader_unknown"))
     trace = await ReaderTracer(bus, subscriber, datetime.now(UTC)).trace(content_id, item)
-    suppression = await (await open_suppressions(bus)).find_active(EMAIL, address)
+    suppression = await (await open_suppressions(bus)).find_active(EMAIL, subscriber.email)
     return trace.model_copy(update={"suppressed": suppression})
 
 
@@ -361,6 +371,7 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
     if trace.mails:
         columns = ("revision", "in", "status", "in vain", "reason", "again at", "came back")
         print_table(columns, map(_mail_cells, trace.mails))
+        print_field_texts(*map(_mail_text, trace.mails))
     print_field_texts(*trace.why, *trace.waits)
     if trace.suppressed:
         print_field_texts(describe_suppression(trace.suppressed))
@@ -369,6 +380,13 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
 def _mail_cells(mail: MailTrace) -> Sequence[object]:
     attempts = (mail.attempts or "", mail.reason, mail.due, mail.came_back)
     return (mail.revision, mail.digest or "a mail of its own", mail.status, *attempts)
+
+
+def _mail_text(mail: MailTrace) -> FieldError:
+    """The Message-ID of a mail and when it left, as the relay's log and the reader's mail say."""
+    times = {"first": mail.sent_from, "last": mail.sent_to, "failed": mail.failed_at}
+    code = "mail_sent" if mail.sent_from else "mail_failed" if mail.failed_at else "mail_named"
+    return field_error(f"revision {mail.revision}", code, value=mail.message_id, **times)
 
 
 class WithdrawalAnswer(OmitEmptyModel):

@@ -7,7 +7,13 @@ from datetime import datetime
 from consumers.digests.store import DigestStore
 from consumers.email.bounce_records import KEY_PREFIX, BatchBounces
 from consumers.intake.items import Item
-from consumers.ledger.entry import STATUS_OF_LETTER, WAITING_LETTERS, RowNote
+from consumers.ledger.entry import (
+    DELIVERED_LETTERS,
+    STATUS_OF_LETTER,
+    WAITING_LETTERS,
+    LedgerEntry,
+    RowNote,
+)
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.plan_rows import PlanRows, RecipientRow
 from consumers.ledger.store import Ledger
@@ -16,6 +22,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.preview import PublicationFinder
 from consumers.reporting.review import newest_text
 from consumers.suppression.store import Suppression
+from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import OPEN, ChannelName, Lane, PlanKey, Status
 from contracts.errors import FieldError
@@ -31,15 +38,22 @@ EMAIL = ChannelName.EMAIL
 class MailTrace(OmitEmptyModel):
     """A mail that was to bring one revision, alone or in a digest.
 
-    `attempts`: failed ones. `due`: next attempt of a deferred mail. `came_back`: status code of its
-    bounce.
+    `message_id`: the part of its Message-ID before the @. `sent_from`, `sent_to`: between them
+    the mails of its batch were taken by the relay. `failed_at`: its first failure. `attempts`:
+    failed ones. `due`: next attempt of a deferred mail. `came_back`: status code of its bounce.
     """
 
-    omitted_when_empty = frozenset({"digest", "attempts", "reason", "due", "came_back"})
+    omitted_when_empty = frozenset(
+        {"digest", "attempts", "reason", "due", "came_back", "sent_from", "sent_to", "failed_at"}
+    )
 
     revision: int
     digest: str = ""
     status: Status
+    message_id: str = ""
+    sent_from: datetime | None = None
+    sent_to: datetime | None = None
+    failed_at: datetime | None = None
     attempts: int = 0
     reason: str = ""
     due: datetime | None = None
@@ -107,6 +121,8 @@ class ReaderTracer:
             revision=revision,
             digest=digest,
             status=STATUS_OF_LETTER[letter],
+            message_id=_message_id(place, self.subscriber.id),
+            **_times_of(state.value, place.row),
             attempts=note.attempts,
             reason=note.reason,
             due=due if letter in WAITING_LETTERS and due > self.now else None,
@@ -153,3 +169,22 @@ class ReaderTracer:
         elif self.subscriber.frequency != "immediate" and publication.lane is not Lane.URGENT:
             frequency = translate(self.subscriber.frequency)
             yield field_error("frequency", "reader_gathers", value=frequency)
+
+
+def _message_id(place: RecipientRow, subscriber_id: str) -> str:
+    """The part of a mail's Message-ID before the @."""
+    batch = place.batch
+    key = keys.delivery_key(batch.content_id, batch.revision, EMAIL, subscriber_id)
+    return keys.message_id(key, "").removeprefix("<").partition("@")[0]
+
+
+def _times_of(entry: LedgerEntry, row: int) -> dict[str, datetime]:
+    """When the mails of a delivered row's batch left, or when the row failed first.
+
+    The ledger has no time of each row. Batches of the first versions have none at all.
+    """
+    note = entry.notes.get(row, RowNote())
+    if entry.rows[row] in DELIVERED_LETTERS and entry.progress:
+        first, last = (utc_time(entry.created + entry.progress[at]) for at in (0, -1))
+        return {"sent_from": first, "sent_to": last}
+    return {"failed_at": utc_time(note.since)} if note.since else {}

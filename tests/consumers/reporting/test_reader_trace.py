@@ -13,6 +13,7 @@ from consumers.ledger.entry import RowNote
 from consumers.reporting.reader_trace import ReaderTracer
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
+from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.text.moments import VIETNAM
@@ -62,11 +63,37 @@ async def test_every_mail_of_an_item_is_told_the_latest_revision_first(bus, inta
     retry = {"attempts": 3, "reason": "451 busy", "due": "2099-01-01T00:00:00Z"}
     latest = {"revision": 2, "status": "deferred"} | retry
     first = {"revision": 1, "status": "delivered", "came_back": "5.1.1"}
+    ids = [mail.pop("message_id") for mail in told["mails"]]
     assert told == {"content_id": ITEM, "mails": [latest, first]}
+    delivery_keys = [keys.delivery_key(ITEM, revision, EMAIL, SECOND) for revision in (2, 1)]
+    assert [f"<{id}@mail.example>" for id in ids] == [
+        keys.message_id(key, "mail.example") for key in delivery_keys
+    ]
     run = await loa("trace", ITEM, "--reader", ADDRESS)
     for said in ("deferred", "451 busy", "2099-01-01 07:00:00+07", "delivered", "5.1.1"):
         assert said in run.stdout, said
     assert ADDRESS not in run.stdout + run.stderr and SECOND not in run.stdout
+
+
+async def test_a_mail_is_found_in_the_log_of_the_relay_by_its_id_and_its_time(
+    bus, intake_harness, loa
+):
+    await reads(bus)
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"ddx")
+    batch = BatchKey(EMAIL, ITEM, 1, 0)
+    entry = (await intake_harness.ledger.state(batch)).value
+    begun = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    sent = replace(entry, created=begun.timestamp(), progress=(4.0, 60.0))
+    await intake_harness.ledger.bucket.put(f"state.{batch}", codec.encode_state(sent))
+    told = json_output(await loa("trace", ITEM, "--reader", SECOND, "--json"))
+    [mail] = told["mails"]
+    assert (mail["sent_from"], mail["sent_to"]) == ("2027-01-15T08:00:04Z", "2027-01-15T08:01:00Z")
+    said = (await loa("trace", ITEM, "--reader", SECOND)).stdout
+    for words in (f"<{mail['message_id']}@", "15:00:04", "15:01:00"):
+        assert words in said
+    unknown = await loa("trace", ITEM, "--reader", "khong-co")
+    assert (unknown.exit_code, "is not among the readers" in unknown.stderr) == (2, True)
 
 
 async def test_what_holds_up_a_mail_that_waits_is_told_in_both_languages(bus, intake_harness, loa):
