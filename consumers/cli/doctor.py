@@ -1,7 +1,8 @@
 """`loa doctor`: examine the settings and services around Loa."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from pydantic_settings import BaseSettings
 from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
 from channels.email.doctor.finding import Finding, Level
-from channels.email.settings import EmailSettings
+from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.account.status import AccountStatus
 from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
@@ -36,6 +37,7 @@ from consumers.cli.output import (
     page,
     print_answer,
     print_errors,
+    print_field_texts,
     print_json,
 )
 from consumers.cli.progress import progress_bars
@@ -46,6 +48,7 @@ from consumers.doctor.finding import DoctorFinding, new_finding, unusable
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
+from consumers.progress import report_progress
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.status.places import describe_place
 from contracts.base.addresses import is_mailable
@@ -92,20 +95,29 @@ def _report(
         findings = asyncio.run(examine(checks, TIMEOUT_S))
     shown = [*_worst(findings)] if is_short else findings
     print_answer(findings, as_json, lambda: _print_around(shown))
+    if is_short and not as_json:
+        _print_rest(findings, shown)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(EXIT_NEEDS_PERSON)
 
 
 def _worst(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
     """The worst finding of each check, the first of equals."""
-    order = list(Level)
-
-    def weight(one: DoctorFinding) -> tuple[int, bool]:
-        """A relay that can't be used comes before what receivers would think of its mail."""
-        return order.index(one.level), one.code.startswith("relay_")
-
     for _, group in groupby(findings, attrgetter("check")):
-        yield max(group, key=weight)
+        yield max(group, key=_weight)
+
+
+def _weight(one: DoctorFinding | Finding) -> tuple[int, bool]:
+    """How bad a finding is: a relay that can't be used, then what receivers think of its mail."""
+    return list(Level).index(one.level), one.code.startswith("relay_")
+
+
+def _print_rest(findings: Iterable[DoctorFinding], shown: Sequence[DoctorFinding]) -> None:
+    """Say which checks have found more that is not well, and how much."""
+    left = Counter(one.check for one in findings if one.level is not Level.OK)
+    left.subtract(one.check for one in shown if one.level is not Level.OK)
+    for check, count in (+left).items():
+        print_field_texts(field_error(check, "doctor_more", count=count, check=check))
 
 
 def _print_around(findings: Iterable[DoctorFinding]) -> None:
@@ -147,10 +159,14 @@ class Surroundings:
 
     async def clock(self) -> AsyncIterator[DoctorFinding]:
         found = [finding async for finding in services.examine_clock(self.connect)]
-        if url := self.against or self.loa.public_url:
+        url = self.against or self.loa.public_url
+        is_own = is_loopback(network.host_of(url)) and not self.against
+        if url and not is_own:
             found += [await _http_clock(url)]
-        for finding in found or [new_finding("clock_alone")]:
+        for finding in found or ([] if is_own else [new_finding("clock_alone")]):
             yield finding
+        if is_own:
+            yield new_finding("clock_own")
 
     def proxy(self) -> AsyncIterator[DoctorFinding]:
         return machine.examine_proxies(environment())
@@ -288,7 +304,7 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     Every line says what it means and what to do, in English and in Vietnamese. Judged are the
     settings of this shell; where the worker that sends mail has another relay, that is said first.
     """
-    with explain_errors():
+    with explain_errors(), progress_bars():
         if to and not is_mailable(to):
             raise Invalid(field_error("to", "no_mail_address"))
         name_server = _parse_server(resolver)
@@ -300,12 +316,14 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
 
 
 async def _tell_mail(to: str, server: tuple[str, int] | None, as_json: bool) -> list[Finding]:
-    """Print each finding of mail as soon as it is known, or all as JSON."""
+    """Print the findings of mail, the worst first, or all as JSON."""
     findings = list[Finding]()
     async for finding in examine_mail(to, server):
         findings.append(finding)
-        if not as_json:
-            _print_finding(finding)
+        report_progress("findings", len(findings))
+    findings.sort(key=_weight, reverse=True)
+    for finding in () if as_json else findings:
+        _print_finding(finding)
     if as_json:
         print_json([_as_fact(finding) for finding in findings])
     return findings

@@ -81,7 +81,7 @@ def list_items(
         return await _load(lister, limit)
 
     answer = output.run_on_any_bus(load)
-    output.print_answer(answer, as_json, lambda: _print(answer))
+    output.print_answer(answer, as_json, lambda: _print(answer, state))
 
 
 async def _load(lister: ItemLister, limit: int) -> ItemsAnswer:
@@ -96,7 +96,7 @@ async def _load(lister: ItemLister, limit: int) -> ItemsAnswer:
     return ItemsAnswer(items=items)
 
 
-def _print(answer: ItemsAnswer) -> None:
+def _print(answer: ItemsAnswer, state: TraceState | None) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WITHOUT_TERMINAL
     if not answer.items:
         output.print_field_texts(field_error("items", "items_none"))
@@ -105,6 +105,8 @@ def _print(answer: ItemsAnswer) -> None:
             typer.echo(line)
     if answer.more:
         output.print_field_texts(field_error("items", "items_more"))
+    if state == "refused":
+        output.print_field_texts(field_error("items", "items_refused_at_once"))
 
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:

@@ -189,7 +189,7 @@ def print_report(report: StatusReport) -> None:
         (name, channel.paused, lane_breaker(name, channel, lane), lane, *lane_cells(status))
         for name, channel in report.channels.items()
         for lane, status in channel.lanes.items()
-        if not is_idle(name, channel, lane)
+        if not is_idle(status)
     ]
     if rows:
         output.print_table(columns, rows)
@@ -197,11 +197,9 @@ def print_report(report: StatusReport) -> None:
         output.print_field_texts(field_error("lanes", "nothing_waits"))
 
 
-def is_idle(name: ChannelName, channel: ChannelStatus, lane: Lane) -> bool:
-    """Whether *lane* is open and nothing waits in it."""
-    status = channel.lanes[lane]
-    is_open = lane_breaker(name, channel, lane) is BreakerState.CLOSED and not channel.paused
-    return is_open and not (status.backlog or status.per_s)
+def is_idle(lane: LaneStatus) -> bool:
+    """Whether nothing waits in *lane*; that its channel is paused or broken is a finding."""
+    return not (lane.backlog or lane.per_s)
 
 
 def lane_breaker(name: ChannelName, channel: ChannelStatus, lane: Lane) -> BreakerState:

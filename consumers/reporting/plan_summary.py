@@ -14,6 +14,7 @@ from consumers.ledger.store import Ledger
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.trace import StatusCounts, TimelineEntry
 
+_LEFT = "the reader has left, or has paused mail"
 _MAX_SHOWN = 10
 _MAX_WAITS = 3
 
@@ -43,9 +44,20 @@ class PlanSummary:
         for row, end in entry.end_reasons.items():
             self.ends[end] += 1
             self.ended_at[end] = min(self.ended_at.get(end, math.inf), entry.failed_at(row))
+        self.add_left(entry)
         self.copies += entry.possible_copies
         self.closed = max(self.closed, entry.closed_at)
         self.doubts += entry.doubts
+
+    def add_left(self, entry: LedgerEntry) -> None:
+        """Count the rows that were not tried, since their readers had left or paused: no reason."""
+        explained = [end for end in entry.end_reasons.values() if end[0] is Status.SUPPRESSED]
+        left = entry.count_by_status().get(Status.SUPPRESSED, 0) - len(explained)
+        if left:
+            end = (Status.SUPPRESSED, _LEFT)
+            self.ends[end] += left
+            at = entry.closed_at or entry.created
+            self.ended_at[end] = min(self.ended_at.get(end, math.inf), at)
 
     def wait_entries(self, channel: ChannelName) -> Iterator[TimelineEntry]:
         """Yield why rows wait, each with the time of the first failure."""

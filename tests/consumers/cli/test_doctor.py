@@ -3,6 +3,7 @@
 import pytest
 
 from channels.email.doctor import dns_client
+from channels.email.doctor.finding import new_finding
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
 from consumers.cli import doctor
@@ -13,6 +14,7 @@ RELAY = "the relay smtp.example:587 (tls: starttls)"
 BOX = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
 MAIL = ("doctor", "mail", "--resolver", "127.0.0.1:9")
 AWAY = "nats://127.0.0.1:1"
+_VALUES = ("host", "port", "seconds", "domain", "sender", "ip", "name", "address", "text")
 HERE = {
     "LOA_EMAIL_HOST": "",
     "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@moha.example>",
@@ -58,6 +60,22 @@ async def test_a_worker_with_the_same_relay_is_not_mentioned(bus, loa, host, wor
     run = await loa.extended(**HERE | {"LOA_EMAIL_HOST": host})(*MAIL)
     assert run.exit_code == 0
     assert len(told(run)) == 2
+
+
+async def test_what_is_worst_is_printed_first_and_the_overview_counts_the_rest(loa, monkeypatch):
+    async def some(*_):
+        for code in ("spf_missing", "relay_silent", "dmarc_missing", "ptr_missing"):
+            yield new_finding(code, **dict.fromkeys(_VALUES, "x"))
+
+    monkeypatch.setattr(doctor, "examine_mail", some)
+    loa = loa.extended(**HERE | {"LOA_EMAIL_HOST": "smtp.example"})
+    lines = (await loa(*MAIL)).stdout.splitlines()
+    assert next(line for line in lines if line.startswith(("PROBLEM", "WARNING"))).split()[1] == (
+        "relay:"
+    )
+    overview = (await loa("doctor")).stdout
+    assert "3 more that is not well: `loa doctor mail`" in overview
+    assert "còn 3 điểm" in overview
 
 
 @pytest.mark.parametrize("host", ["", "other.example"])

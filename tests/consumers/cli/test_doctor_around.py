@@ -128,6 +128,12 @@ async def test_the_clock_is_compared_with_the_bus_and_with_an_http_date(around, 
     assert "127.0.0.1:9" in run.stdout and "bi-mat" not in run.stdout
 
 
+async def test_an_address_of_this_machine_is_no_other_clock(around):
+    for url in ("http://127.0.0.1:9", "http://localhost:9"):
+        own = {"LOA_PUBLIC_URL": url}
+        assert await found(around, "clock", **own) == ["clock_ok", "clock_own"]
+
+
 async def test_the_date_of_a_cached_answer_is_no_clock(around):
     old = datetime.now(UTC) - timedelta(hours=1)
     async with website(date=old, Age="3600") as url:

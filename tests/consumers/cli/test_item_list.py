@@ -55,6 +55,7 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert (len(first["items"]), first["more"]) == (1, True)
     assert first["items"][0]["channels"]["email"]["missing"] == 2
     assert (await loa("items", "list", "--state", "nowhere")).exit_code == 2
+    assert "loa dead list" in (await loa("items", "list", "--state", "refused")).stdout
     await intake_harness.take_in(submitted(content_id="dung-giua-chung"))
     await intake_harness.add_plan(b"d", item="dung-giua-chung", complete=False, finished=0.0)
     assert "dung-giua-chung" in await listed(loa, "--missing"), "however many are left"

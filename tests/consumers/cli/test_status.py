@@ -185,7 +185,7 @@ def test_where_output_goes_is_told_from_the_senders_settings(changes, channel, w
     assert "ai-do" not in to and "bi-mat" not in to
 
 
-def test_the_table_has_the_lanes_that_something_waits_in_or_that_are_shut(capsys):
+def test_the_table_has_the_lanes_that_something_waits_in(capsys):
     lanes = {lane: LaneStatus() for lane in Lane}
     channels = {name: ChannelStatus(paused=False, lanes=dict(lanes)) for name in ChannelName}
     report = StatusReport(channels=channels)
@@ -196,6 +196,4 @@ def test_the_table_has_the_lanes_that_something_waits_in_or_that_are_shut(capsys
     channels[ZALO].paused = True
     print_report(report)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " closed " in line]
-    assert [(row[0], row[3]) for row in rows] == [
-        ("email", "bulk"), *(("zalo", lane) for lane in Lane)
-    ]  # fmt: skip
+    assert [(row[0], row[3]) for row in rows] == [("email", "bulk")], "a pause is a finding"
