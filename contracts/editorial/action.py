@@ -1,0 +1,100 @@
+"""An act on an item: who did what as what, when, to which text, and which act came before."""
+
+import json
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+
+from contracts import keys
+
+UNIT_SYSTEM = "unit-system"
+"""The role of a unit's system, which its key proves."""
+RULE = "rule"
+"""The role of Loa itself, where a rule acts and no person."""
+
+
+class ActionKind(StrEnum):
+    """What may be done to an item; `contracts.editorial.state.MOVES` says when."""
+
+    RECEIVE = "receive"
+    """A unit's system sends a revision."""
+    SAVE = "save"
+    """A person of the unit writes or changes a draft."""
+    SUBMIT = "submit"
+    """The draft goes to the unit's leader."""
+    CONFIRM = "confirm"
+    """The unit's leader confirms it, and that nothing secret or personal is in it."""
+    EDIT = "edit"
+    """An editor takes it or changes its text."""
+    PROPOSE = "propose"
+    """The editor proposes it, and confirms the same a second time."""
+    APPROVE = "approve"
+    SCHEDULE = "schedule"
+    PUBLISH = "publish"
+    """An approved revision is out."""
+    RETURN = "return"
+    """The text goes back to who sent it, with a reason."""
+    REJECT = "reject"
+    SUPERSEDE = "supersede"
+    """A newer revision took the place of one that was not out."""
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class EditorialText(_Frozen):
+    """A whole text of an item, as its event carries it, and where it comes from."""
+
+    unit: str
+    type: str
+    """The kind of event that it makes."""
+    data: dict[str, Any]
+    event_id: str = ""
+    """The unit's event that it came with."""
+    author: str | None = None
+    submitter: str | None = None
+    trace: dict[str, str] = Field(default_factory=dict)
+    """The trace context in which it came, for its release."""
+
+    @property
+    def hash(self) -> str:
+        return keys.content_hash(self.type, self.data)
+
+
+class Action(_Frozen):
+    """One act on one revision of an item. Acts of one item form a chain by their hashes."""
+
+    id: str = Field(min_length=1)
+    """The same for every repeat of the act."""
+    at: AwareDatetime
+    by: str = Field(min_length=1)
+    """An account's id, a name where there are no accounts, or a unit whose system acts."""
+    role: str = ""
+    kind: ActionKind
+    revision: PositiveInt
+    hash: str
+    """The content hash of the text it concerns."""
+    text: EditorialText | None = None
+    """The whole text, where the act changed it."""
+    note: str = ""
+    code: str = ""
+    prev: str = ""
+    """The digest of the item's act before; empty for its first."""
+
+    def encode(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, UTF-8."""
+        values = self.model_dump(mode="json")
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+
+    @property
+    def digest(self) -> str:
+        """What the next act names as `prev`."""
+        return sha256(self.encode()).hexdigest()

@@ -1,0 +1,334 @@
+"""The state of an item: a pure fold over its acts, whose moves and rules are tables.
+
+A text may be approved only by a person who did not write, send or last edit it, under the hash that
+is read, and only after the unit and the Center each said by name that nothing secret is in it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from contracts import text
+from contracts.catalog import load_texts
+from contracts.editorial.action import UNIT_SYSTEM, Action, EditorialText
+from contracts.editorial.action import ActionKind as Kind
+from contracts.errors import Bilingual, Conflict, Forbidden, Invalid, field_error
+from contracts.vocabulary import REJECTIONS
+
+
+class Status(StrEnum):
+    """Where the newest revision of an item is."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    UNIT_CONFIRMED = "unit_confirmed"
+    IN_EDIT = "in_edit"
+    PENDING_APPROVAL = "pending_approval"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    PUBLISHED = "published"
+    CORRECTED = "corrected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    RETURNED = "returned"
+    REJECTED = "rejected"
+
+
+_S = Status
+UNDECIDED = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT, _S.PENDING_APPROVAL})
+"""A text waits for a person of the unit or of the Center."""
+_ACCEPTED = frozenset({_S.APPROVED, _S.SCHEDULED})
+_OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
+_ENDED = frozenset({_S.WITHDRAWN, _S.EXPIRED, _S.REJECTED})
+_UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
+_ANY = frozenset(Status)
+_NEW = frozenset({None})
+
+
+_NAMES_FILE = Path(__file__).with_name("names.toml")
+
+
+def _name(word: str) -> Bilingual:
+    """A status or an act in both languages."""
+    return Bilingual(**load_texts(_NAMES_FILE)[word])
+
+
+def _moves(
+    kind: Kind, sources: Iterable[Status | None], target: Status | None
+) -> dict[tuple[Status | None, Kind], Status | None]:
+    """Moves of *kind* from each of *sources*; without a target the status stays."""
+    return {(source, kind): target or source for source in sources}
+
+
+MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
+    **_moves(Kind.RECEIVE, _ANY | _NEW, _S.SUBMITTED),
+    **_moves(Kind.SAVE, _UNSENT | _OUT | _ENDED | _NEW, _S.DRAFT),
+    **_moves(Kind.SUBMIT, _UNSENT, _S.SUBMITTED),
+    **_moves(Kind.CONFIRM, {_S.SUBMITTED}, _S.UNIT_CONFIRMED),
+    **_moves(Kind.EDIT, {_S.UNIT_CONFIRMED, _S.IN_EDIT}, _S.IN_EDIT),
+    **_moves(Kind.EDIT, {_S.PENDING_APPROVAL} | _ACCEPTED, _S.PENDING_APPROVAL),
+    **_moves(Kind.PROPOSE, {_S.UNIT_CONFIRMED, _S.IN_EDIT}, _S.PENDING_APPROVAL),
+    **_moves(Kind.APPROVE, {_S.SUBMITTED, _S.PENDING_APPROVAL}, _S.APPROVED),
+    **_moves(Kind.SCHEDULE, {_S.APPROVED}, _S.SCHEDULED),
+    **_moves(Kind.PUBLISH, _ANY - _ACCEPTED, None),
+    **_moves(Kind.PUBLISH, _ACCEPTED, _S.PUBLISHED),
+    **_moves(Kind.RETURN, UNDECIDED, _S.RETURNED),
+    **_moves(Kind.REJECT, UNDECIDED, _S.REJECTED),
+    **_moves(Kind.SUPERSEDE, _ANY - UNDECIDED - _ACCEPTED, None),
+    **_moves(Kind.SUPERSEDE, UNDECIDED | _ACCEPTED, _S.REJECTED),
+    **_moves(Kind.WITHDRAW, _ANY - {_S.WITHDRAWN, _S.EXPIRED}, _S.WITHDRAWN),
+    **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
+}
+"""The status after an act, by the status before; what is not here is refused."""
+
+BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
+CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
+"""Acts that may concern an approved revision which a newer one has followed."""
+
+
+@dataclass(frozen=True)
+class ItemState:
+    """An item after its acts. `after` gives the next state, or refuses the act.
+
+    `approved`: the texts that were approved and are not yet out, by revision. `out`: the revision
+    that readers have. `head`: the digest of the last act.
+    """
+
+    status: Status | None = None
+    revision: int = 0
+    text: EditorialText | None = None
+    hash: str = ""
+    since: Action | None = None
+    writers: frozenset[str] = frozenset()
+    last_editor: str = ""
+    unit_check: str = ""
+    center_check: str = ""
+    approved: Mapping[int, EditorialText] = field(default_factory=dict)
+    out: int = 0
+    head: str = ""
+    ids: frozenset[str] = frozenset()
+
+    def after(self, action: Action) -> "ItemState":
+        """The state after *action*; itself after a repeat.
+
+        Raises Conflict for an act that does not fit the chain, the status or the text, Forbidden
+        for a person who may not, Invalid for what is missing.
+        """
+        if action.id in self.ids:
+            return self
+        for rule in RULES:
+            rule(self, action)
+        known = replace(self, head=action.digest, ids=self.ids | {action.id})
+        return _take(known, action, _status_after(self, action))
+
+    @property
+    def is_undecided(self) -> bool:
+        return self.status in UNDECIDED
+
+
+def fold(actions: Iterable[Action]) -> ItemState:
+    """The state after *actions*, in their order. Raises as `ItemState.after`."""
+    state = ItemState()
+    for action in actions:
+        state = state.after(action)
+    return state
+
+
+def check_chain(state: ItemState, action: Action) -> None:
+    """An act names the one before it."""
+    if action.prev != state.head:
+        raise Conflict(field_error("prev", "editorial_chain"))
+
+
+def check_move(state: ItemState, action: Action) -> None:
+    """The table of moves has the act."""
+    if (state.status, action.kind) not in MOVES:
+        words = {"kind": _name(action.kind), "status": _name(state.status or "new")}
+        raise Conflict(field_error("kind", "editorial_move", **words))
+
+
+def check_revision(state: ItemState, action: Action) -> None:
+    """An act concerns the newest revision, or begins a higher one."""
+    number, begins = action.revision, action.kind in BEGINS_REVISION
+    if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
+        fits = number > state.revision
+    elif begins:
+        fits = number >= state.revision
+    else:
+        fits = number == state.revision or _is_carried_out(state, action)
+    if not fits:
+        raise Conflict(field_error("revision", "editorial_revision", value=number))
+
+
+def check_text(state: ItemState, action: Action) -> None:
+    """An act carries the text that it changes, and names the hash of the text it concerns."""
+    if action.kind in BEGINS_REVISION and action.text is None:
+        raise Invalid(field_error("text", "missing"))
+    changes = action.kind in BEGINS_REVISION | {Kind.EDIT}
+    if action.text is not None and not changes:
+        raise Invalid(field_error("text", "editorial_text_unchanged", kind=_name(action.kind)))
+    if action.hash != _hash_concerned(state, action):
+        raise Conflict(field_error("hash", "editorial_hash"))
+
+
+def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
+    """What goes back, down or away has a reason; a code is one of `rejections.toml`."""
+    if action.kind in (Kind.RETURN, Kind.WITHDRAW) and not action.note:
+        raise Invalid(field_error("note", "editorial_reason"))
+    if action.kind is Kind.REJECT and not (action.code or action.note):
+        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
+    if action.kind is Kind.REJECT and action.code and action.code not in REJECTIONS:
+        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
+
+
+def check_checkpoints(state: ItemState, action: Action) -> None:
+    """Before an approval, the unit and the Center each said that nothing secret is in the text.
+
+    Of a text that came from a unit's system and that no editor changed, who approves says it.
+    """
+    if action.kind is not Kind.APPROVE:
+        return
+    reads_it_whole = state.status is _S.SUBMITTED and not state.last_editor
+    if not state.unit_check or not (state.center_check or reads_it_whole):
+        raise Forbidden(field_error("kind", "editorial_unchecked"))
+
+
+def check_people(state: ItemState, action: Action) -> None:
+    """Nobody approves what they wrote, sent in or edited last, nor checks twice.
+
+    A person does not withdraw their own text from readers, but asks for it.
+    """
+    if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
+        raise Forbidden(field_error("by", "editorial_own", value=action.by))
+
+
+def check_approval(state: ItemState, action: Action) -> None:
+    """Only an approved text goes out."""
+    if action.kind in (Kind.SCHEDULE, Kind.PUBLISH) and action.revision not in state.approved:
+        raise Conflict(field_error("revision", "editorial_unapproved", value=action.revision))
+
+
+Rule = Callable[[ItemState, Action], None]
+RULES: tuple[Rule, ...] = (
+    *(check_chain, check_move, check_revision, check_text, check_reason),
+    *(check_checkpoints, check_people, check_approval),
+)
+"""What every act has to keep; each refuses by raising."""
+
+
+def _barred(state: ItemState, action: Action) -> frozenset[str]:
+    """The people who may not do it, because of what they did before."""
+    checks = frozenset({state.unit_check, state.center_check})
+    if action.kind is Kind.APPROVE:
+        return state.writers | checks | {state.last_editor}
+    if MOVES[(state.status, action.kind)] is _S.PENDING_APPROVAL:
+        return frozenset({state.unit_check})
+    is_withdrawn = action.kind is Kind.WITHDRAW and state.out and action.role != UNIT_SYSTEM
+    return state.writers if is_withdrawn else frozenset()
+
+
+def _is_carried_out(state: ItemState, action: Action) -> bool:
+    return action.kind in CARRIES_OUT and action.revision in state.approved
+
+
+def _hash_concerned(state: ItemState, action: Action) -> str:
+    if action.text is not None:
+        return action.text.hash
+    if action.revision != state.revision and action.revision in state.approved:
+        return state.approved[action.revision].hash
+    return state.hash
+
+
+def _status_after(state: ItemState, action: Action) -> Status | None:
+    target = MOVES[(state.status, action.kind)]
+    if action.revision != state.revision and action.kind in CARRIES_OUT:
+        return state.status  # an older revision; the newest one stays where it is
+    return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
+
+
+def _take(state: ItemState, action: Action, status: Status | None) -> ItemState:
+    """The state with what *action* brings."""
+    if status is not state.status or action.text is not None:
+        state = replace(state, status=status, since=action)
+    if action.kind in BEGINS_REVISION:
+        state = _begin(state, action)
+    if action.text is not None:
+        state = replace(state, text=action.text, hash=action.hash)
+    return _TAKE.get(action.kind, _unchanged)(state, action)
+
+
+def _unchanged(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
+    return state
+
+
+def _begin(state: ItemState, action: Action) -> ItemState:
+    """A revision with its writers; what was checked of an earlier one does not count for it."""
+    named = action.text and (action.text.author, action.text.submitter)
+    same = action.revision == state.revision
+    kept = state.writers | {state.last_editor} - {""} if same else frozenset[str]()
+    writers = kept | {name for name in named or () if name}
+    is_system = action.role == UNIT_SYSTEM
+    return replace(
+        state,
+        revision=action.revision,
+        writers=writers if is_system else writers | {action.by},
+        last_editor="",
+        unit_check=action.by if is_system else "",
+        center_check="",
+    )
+
+
+def _submit(state: ItemState, action: Action) -> ItemState:
+    return replace(state, writers=state.writers | {action.by}, unit_check="", center_check="")
+
+
+def _edit(state: ItemState, action: Action) -> ItemState:
+    """An edited text lost its approval; an editor who changes a proposed one vouches for it."""
+    checked = action.by if state.status is _S.PENDING_APPROVAL else ""
+    left = _without(state.approved, action.revision)
+    return replace(state, last_editor=action.by, center_check=checked, approved=left)
+
+
+def _confirm(state: ItemState, action: Action) -> ItemState:
+    return replace(state, unit_check=action.by)
+
+
+def _propose(state: ItemState, action: Action) -> ItemState:
+    return replace(state, center_check=action.by)
+
+
+def _approve(state: ItemState, action: Action) -> ItemState:
+    assert state.text is not None  # noqa: S101
+    texts = {**state.approved, action.revision: state.text}
+    return replace(state, approved=texts, center_check=state.center_check or action.by)
+
+
+def _publish(state: ItemState, action: Action) -> ItemState:
+    left = _without(state.approved, action.revision)
+    return replace(state, approved=left, out=max(state.out, action.revision))
+
+
+def _supersede(state: ItemState, action: Action) -> ItemState:
+    return replace(state, approved=_without(state.approved, action.revision))
+
+
+def _withdraw(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
+    return replace(state, approved={}, out=0)
+
+
+def _without(approved: Mapping[int, EditorialText], revision: int) -> Mapping[int, EditorialText]:
+    return {number: one for number, one in approved.items() if number != revision}
+
+
+_TAKE: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
+    Kind.SUBMIT: _submit,
+    Kind.CONFIRM: _confirm,
+    Kind.EDIT: _edit,
+    Kind.PROPOSE: _propose,
+    Kind.APPROVE: _approve,
+    Kind.PUBLISH: _publish,
+    Kind.SUPERSEDE: _supersede,
+    Kind.WITHDRAW: _withdraw,
+    Kind.EXPIRE: _withdraw,
+}

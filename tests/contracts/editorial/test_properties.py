@@ -1,0 +1,129 @@
+"""Random stories of people at one item keep every hard rule, and each planted mistake is found."""
+
+from dataclasses import replace
+from itertools import count, islice
+
+import pytest
+
+from contracts.editorial import ActionKind, Status, state
+from contracts.editorial.state import ItemState
+from contracts.errors import ContractError
+from tests.support.editorial_world import EditorialWorld, MemoryLog, story
+from tests.support.planted_bugs import PlantedBugs, Replacement
+
+_STORIES = 200
+_MOST_STORIES = 1500
+K, S = ActionKind, Status
+
+
+def without(*rules) -> list[Replacement]:
+    return [Replacement(state, "RULES", tuple(one for one in state.RULES if one not in rules))]
+
+
+def barring_all_but(kind, names) -> list[Replacement]:
+    """Who did *names* of a text may do *kind* to it."""
+    original = state._barred
+
+    def barred(now, action):
+        found = original(now, action)
+        return found - names(now) if action.kind is kind else found
+
+    return [Replacement(state, "_barred", barred)]
+
+
+def taking(kind, take) -> list[Replacement]:
+    return [Replacement(state, "_TAKE", {**state._TAKE, kind: take})]
+
+
+def unless(rule, is_spared) -> list[Replacement]:
+    """*rule* spares some acts."""
+
+    def lenient(now, action):
+        if not is_spared(action):
+            rule(now, action)
+
+    rules = tuple(lenient if one is rule else one for one in state.RULES)
+    return [Replacement(state, "RULES", rules)]
+
+
+def edited_and_still_approved(now, action):
+    kept = state._edit(now, action)
+    return replace(kept, status=S.APPROVED, approved={**now.approved, action.revision: now.text})
+
+
+def still_approved_when_out(now, action):
+    return replace(state._publish(now, action), approved=now.approved)
+
+
+def counted_again(now, action):
+    """A repeat is a new act."""
+    for rule in state.RULES:
+        rule(now, action)
+    known = replace(now, head=action.digest, ids=now.ids | {action.id})
+    return state._take(known, action, state._status_after(now, action))
+
+
+def stored_anyway(log, body, _expected):
+    log.bodies.append(body)
+    return True
+
+
+def overwritten(log, body, expected):
+    """The second of two writers at the same time takes the first one's place."""
+    log.bodies[expected:] = [body]
+    return True
+
+
+MISTAKES = PlantedBugs(
+    {
+        "approve-own-text": barring_all_but(K.APPROVE, lambda now: now.writers),
+        "approve-own-edit": barring_all_but(
+            K.APPROVE, lambda now: frozenset({now.last_editor, now.center_check})
+        ),
+        "approve-stale-hash": unless(state.check_text, lambda one: one.kind is K.APPROVE),
+        "edit-after-approval-keeps-it": taking(K.EDIT, edited_and_still_approved),
+        "release-twice": taking(K.PUBLISH, still_approved_when_out),
+        "release-unapproved": without(state.check_approval),
+        "skip-confirmation": without(state.check_checkpoints),
+        "one-person-at-both-checkpoints": barring_all_but(K.PROPOSE, lambda now: {now.unit_check}),
+        "accept-broken-chain": [
+            *without(state.check_chain),
+            Replacement(MemoryLog, "append", stored_anyway),
+        ],
+        "lose-text-on-conflict": [Replacement(MemoryLog, "append", overwritten)],
+        "count-repeat": [Replacement(ItemState, "after", counted_again)],
+        "accept-older-revision": without(state.check_revision),
+        "return-without-reason": unless(state.check_reason, lambda one: one.kind is K.RETURN),
+        "reject-without-code": unless(state.check_reason, lambda one: one.kind is K.REJECT),
+        "withdraw-by-its-writer": barring_all_but(K.WITHDRAW, lambda now: now.writers),
+    }
+)
+
+
+def test_random_stories_keep_every_hard_rule():
+    assert {seed: wrong for seed in range(_STORIES) if (wrong := story(seed))} == {}
+
+
+def test_the_stories_reach_every_status_and_every_act():
+    kinds, statuses = set(), set()
+    for seed in range(_STORIES):
+        world = EditorialWorld(seed)
+        world.run()
+        kinds |= {action.kind for action in world.log.actions}
+        statuses |= {one.status for one in world.states}
+    assert kinds == set(ActionKind)
+    assert statuses == {None, *Status}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_planted_mistake_is_found(mistake):
+    with MISTAKES.planted(mistake):
+        stories = (_wrong(seed) for seed in islice(count(), _MOST_STORIES))
+        assert next(filter(None, stories), None)
+
+
+def _wrong(seed: int) -> list[str]:
+    try:
+        return story(seed)
+    except (ContractError, ValueError) as broken:
+        return [repr(broken)]

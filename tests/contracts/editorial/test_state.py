@@ -1,0 +1,170 @@
+"""The table of acts and statuses, and what each rule refuses, by field and in both languages."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial.action import UNIT_SYSTEM
+from contracts.editorial.state import MOVES, fold
+from contracts.errors import Conflict, Forbidden, Invalid
+from tests.support.editorial_world import UNIT, a_text
+
+K, S = ActionKind, Status
+AT = datetime(2026, 11, 2, 8, tzinfo=UTC)
+TEXT, OTHER = a_text("Một", "An"), a_text("Hai")
+WRITER, LEADER, EDITOR, APPROVER = "nv-viet", "nv-lanh-dao", "nv-bien-tap", "nv-duyet"
+UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
+ALLOWED = {
+    None: "receive save",
+    S.DRAFT: "receive save submit publish supersede withdraw",
+    S.SUBMITTED: "receive confirm approve publish return reject supersede withdraw",
+    S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw",
+    S.IN_EDIT: "receive edit propose publish return reject supersede withdraw",
+    S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw",
+    S.APPROVED: "receive edit schedule publish supersede withdraw",
+    S.SCHEDULED: "receive edit publish supersede withdraw",
+    S.PUBLISHED: "receive save publish supersede withdraw expire",
+    S.CORRECTED: "receive save publish supersede withdraw expire",
+    S.WITHDRAWN: "receive save publish supersede",
+    S.EXPIRED: "receive save publish supersede",
+    S.RETURNED: "receive save submit publish supersede withdraw",
+    S.REJECTED: "receive save publish supersede withdraw",
+}
+"""Publishing and superseding may concern an approved revision before the newest one."""
+
+
+class Story:
+    """Acts on one item, each by its usual person."""
+
+    def __init__(self) -> None:
+        self.state = ItemState()
+        self.count = 0
+
+    def build(self, kind: ActionKind, by: str, **more) -> Action:
+        text = more.get("text")
+        facts = {
+            "id": f"viec-{self.count}",
+            "at": AT,
+            "revision": self.state.revision or 1,
+            "hash": text.hash if text else self.state.hash,
+            "prev": self.state.head,
+        }
+        return Action(kind=kind, by=by, **facts | more)
+
+    def act(self, kind: ActionKind, by: str, **more) -> "Story":
+        self.state = self.state.after(self.build(kind, by, **more))
+        self.count += 1
+        return self
+
+    def received(self) -> "Story":
+        number = self.state.revision + 1
+        return self.act(K.RECEIVE, UNIT, role=UNIT_SYSTEM, text=TEXT, revision=number)
+
+    def proposed(self) -> "Story":
+        self.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
+        return self.act(K.EDIT, EDITOR, text=OTHER).act(K.PROPOSE, EDITOR)
+
+
+@pytest.fixture
+def item() -> Story:
+    return Story()
+
+
+@pytest.mark.parametrize("status", [None, *Status])
+@pytest.mark.parametrize("kind", ActionKind)
+def test_the_table_has_exactly_the_acts_of_each_status(status, kind):
+    assert ((status, kind) in MOVES) == (kind.value in ALLOWED[status].split())
+
+
+def test_a_text_goes_the_whole_way_and_each_step_is_in_its_state(item):
+    item.proposed()
+    assert (item.state.unit_check, item.state.center_check) == (LEADER, EDITOR)
+    item.act(K.APPROVE, APPROVER).act(K.SCHEDULE, EDITOR).act(K.PUBLISH, "loa")
+    assert (item.state.status, item.state.out, item.state.approved) == (S.PUBLISHED, 1, {})
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    assert (item.state.status, item.state.out) == (S.CORRECTED, 2)
+    item.act(K.WITHDRAW, APPROVER, note="Sai số liệu.")
+    assert (item.state.status, item.state.out) == (S.WITHDRAWN, 0)
+
+
+def test_a_later_change_takes_the_approval_back(item):
+    item.proposed().act(K.APPROVE, APPROVER).act(K.EDIT, EDITOR, text=TEXT)
+    assert (item.state.status, item.state.approved) == (S.PENDING_APPROVAL, {})
+    item.act(K.APPROVE, APPROVER)
+    assert item.state.approved[1] == TEXT
+
+
+def test_an_approved_revision_may_come_out_after_a_newer_one_was_sent(item):
+    item.received().act(K.APPROVE, APPROVER).received()
+    item.act(K.PUBLISH, "loa", revision=1, hash=TEXT.hash)
+    assert (item.state.status, item.state.revision, item.state.out) == (S.SUBMITTED, 2, 1)
+
+
+@pytest.mark.parametrize("who", [WRITER, LEADER, EDITOR, "AN", "an"])
+def test_nobody_approves_what_they_wrote_checked_or_edited_last(item, who):
+    item.proposed()
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, who)) == "by"
+
+
+def test_the_editor_does_not_check_for_the_unit_too(item):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
+    assert refused(Forbidden, lambda: item.act(K.PROPOSE, LEADER)) == "by"
+
+
+def test_an_unconfirmed_text_of_a_person_is_not_approved(item):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER)
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, APPROVER)) == "kind"
+
+
+def test_a_text_is_withdrawn_from_readers_by_another_person_or_its_units_system(item):
+    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    own = {"note": "Sai."}
+    assert refused(Forbidden, lambda: item.act(K.WITHDRAW, WRITER, **own)) == "by"
+    item.act(K.WITHDRAW, UNIT, role=UNIT_SYSTEM, **own)
+    assert item.state.status is S.WITHDRAWN
+
+
+REFUSED = {
+    "another text": (K.APPROVE, Conflict, "hash", {"hash": TEXT.hash}),
+    "another revision": (K.APPROVE, Conflict, "revision", {"revision": 2}),
+    "a text that it does not change": (K.APPROVE, Invalid, "text", {"text": OTHER}),
+    "another act before": (K.APPROVE, Conflict, "prev", {"prev": "khac"}),
+    "not now": (K.SUBMIT, Conflict, "kind", {}),
+    "not approved": (K.PUBLISH, Conflict, "revision", {}),
+    "no reason to return": (K.RETURN, Invalid, "note", {}),
+    "no code to reject": (K.REJECT, Invalid, "code", {}),
+    "an unknown code": (K.REJECT, Invalid, "code", {"code": "khong-co", "note": "Trùng."}),
+    "an older revision": (K.RECEIVE, Conflict, "revision", {"text": TEXT}),
+    "no text": (K.RECEIVE, Invalid, "text", {"revision": 2}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused_by_field_and_changes_nothing(item, case):
+    kind, error, field, more = REFUSED[case]
+    before = item.proposed().state
+    assert refused(error, lambda: item.act(kind, APPROVER, **more)) == field
+    assert item.state is before
+
+
+def refused(kind, act) -> str:
+    """The field that is named, in both languages."""
+    with pytest.raises(kind) as caught:
+        act()
+    [error] = caught.value.errors
+    assert error.message != error.message_vi
+    return error.field
+
+
+def test_a_repeated_act_is_one_step(item):
+    act = item.received().build(K.APPROVE, APPROVER)
+    item.act(K.APPROVE, APPROVER)
+    assert item.state.after(act) is item.state
+
+
+def test_acts_read_again_give_the_same_state(item):
+    first = item.build(K.RECEIVE, UNIT, role=UNIT_SYSTEM, text=TEXT)
+    after = item.state.after(first)
+    assert fold([Action.model_validate_json(first.encode())]) == after
+    assert len({first.digest, first.model_copy(update={"note": "x"}).digest}) == 2

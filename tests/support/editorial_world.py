@@ -1,0 +1,272 @@
+"""People who act on one item, at the same time, twice and with lost answers; and who judges it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from contracts import events
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status
+from contracts.editorial.action import UNIT_SYSTEM
+from contracts.editorial.state import fold
+from contracts.errors import ContractError
+from contracts.vocabulary import REJECTIONS
+
+UNIT = "vu-cchc"
+PEOPLE = ("nv-an", "nv-binh", "nv-chi", "nv-dung", "nv-giang")
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
+K, S = ActionKind, Status
+USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
+    None: (K.RECEIVE, K.SAVE),
+    S.DRAFT: (K.SUBMIT, K.SAVE),
+    S.RETURNED: (K.SUBMIT, K.SAVE),
+    S.SUBMITTED: (K.CONFIRM, *(K.APPROVE,) * 3, K.REJECT),
+    S.UNIT_CONFIRMED: (K.EDIT, K.PROPOSE, K.RETURN),
+    S.IN_EDIT: (K.EDIT, K.PROPOSE, K.RETURN),
+    S.PENDING_APPROVAL: (K.APPROVE, K.APPROVE, K.EDIT, K.REJECT),
+    S.APPROVED: (*(K.PUBLISH,) * 3, K.SCHEDULE, K.EDIT, K.SUPERSEDE),
+    S.SCHEDULED: (K.PUBLISH, K.EDIT),
+    S.PUBLISHED: (K.PUBLISH, *(K.RECEIVE,) * 3, K.SAVE, K.WITHDRAW, K.EXPIRE),
+    S.CORRECTED: (K.RECEIVE, K.WITHDRAW, K.PUBLISH),
+    S.WITHDRAWN: (K.RECEIVE, K.SAVE),
+    S.EXPIRED: (K.RECEIVE, K.SAVE),
+    S.REJECTED: (K.RECEIVE, K.SAVE, K.WITHDRAW),
+}
+WRITES = (K.RECEIVE, K.SAVE, K.EDIT)
+
+
+def a_text(words: str, author: str | None = None) -> EditorialText:
+    return EditorialText(unit=UNIT, type=events.SUBMITTED, data={"body": words}, author=author)
+
+
+@dataclass
+class MemoryLog:
+    """The acts of one item, in the order in which they were stored."""
+
+    bodies: list[bytes] = field(default_factory=list)
+
+    def append(self, body: bytes, expected: int) -> bool:
+        """Store, if nothing was stored since *expected* acts were read."""
+        if len(self.bodies) != expected:
+            return False
+        self.bodies.append(body)
+        return True
+
+    @property
+    def actions(self) -> list[Action]:
+        return [Action.model_validate_json(body) for body in self.bodies]
+
+
+@dataclass
+class Attempt:
+    """What a person means to do, whatever the item's state has become when it is tried again."""
+
+    kind: ActionKind
+    by: str
+    role: str
+    id: str
+    revision: int
+    hash: str
+    text: EditorialText | None
+    note: str
+    code: str
+
+    def on(self, state: ItemState, at: datetime) -> Action:
+        return Action(
+            id=self.id, at=at, by=self.by, role=self.role, kind=self.kind, revision=self.revision,
+            hash=self.hash, text=self.text, note=self.note, code=self.code, prev=state.head,
+        )  # fmt: skip
+
+
+class EditorialWorld:
+    """A random story of some dozen acts."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.log = MemoryLog()
+        self.states = [ItemState()]
+        self.now = START
+        self.lost: list[Attempt] = []
+        self.accepted_texts: list[str] = []
+        self.tried = 0
+
+    def run(self, steps: int = 40) -> list[str]:
+        """Play; returns what was wrong."""
+        for _ in range(steps):
+            self.now += timedelta(minutes=1)
+            if self.lost and self.random.random() < 0.5:
+                self.attempt(self.lost.pop(), self.states[-1])
+            else:
+                seen = self.states[-1 - min(self.random.choice((0, 0, 0, 1, 2)), len(self) - 1)]
+                self.attempt(self.imagine(seen), seen)
+        return [*judge(self.log.actions), *self.missing_texts()]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def imagine(self, seen: ItemState) -> Attempt:
+        """An act that is usual in the state that a person has seen; or any other."""
+        chance = self.random
+        kinds = USUAL[seen.status] if chance.random() < 0.85 else tuple(ActionKind)
+        kind, by = chance.choice(kinds), chance.choice(PEOPLE)
+        self.tried += 1
+        words = f"Nội dung {self.tried}"
+        text = a_text(words, chance.choice((None, *PEOPLE))) if kind in WRITES else None
+        if kind is K.EDIT and chance.random() < 0.2:
+            text = None
+        is_system = kind is K.RECEIVE or (kind is K.WITHDRAW and chance.random() < 0.3)
+        revision = self.revision_for(kind, seen)
+        return Attempt(
+            kind=kind,
+            by=UNIT if is_system else by,
+            role=UNIT_SYSTEM if is_system else "",
+            id=f"viec-{self.tried}",
+            revision=revision,
+            hash=text.hash if text else self.hash_for(seen, revision),
+            text=text,
+            note=chance.choice(("", "Sai tên cơ quan.")),
+            code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
+        )
+
+    def revision_for(self, kind: ActionKind, seen: ItemState) -> int:
+        is_open = seen.status in (S.DRAFT, S.RETURNED)
+        usual = seen.revision + (kind is K.RECEIVE or (kind is K.SAVE and not is_open))
+        if kind in (K.PUBLISH, K.SUPERSEDE) and seen.approved:
+            usual = self.random.choice(sorted(seen.approved))
+        return max(usual + self.random.choice((0,) * 8 + (1, -1)), 1)
+
+    def hash_for(self, seen: ItemState, revision: int) -> str:
+        if self.random.random() < 0.1 and self.accepted_texts:
+            return self.random.choice(self.accepted_texts)
+        return seen.approved[revision].hash if revision in seen.approved else seen.hash
+
+    def attempt(self, attempt: Attempt, seen: ItemState) -> None:
+        """Try it on the state that was seen; after a conflict on what is there, once more."""
+        for state in (seen, self.states[-1]):
+            try:
+                action = attempt.on(state, self.now)
+                new = state.after(action)
+            except ContractError:
+                return
+            if new is state:
+                return  # a repeat
+            if self.log.append(action.encode(), self.states.index(state)):
+                self.stored(attempt, new)
+                return
+
+    def stored(self, attempt: Attempt, state: ItemState) -> None:
+        self.states.append(state)
+        if attempt.text:
+            self.accepted_texts.append(attempt.hash)
+        if self.random.random() < 0.3:  # the answer is lost, or the person dies before it
+            self.lost.append(attempt)
+
+    def missing_texts(self) -> list[str]:
+        kept = {action.hash for action in self.log.actions if action.text}
+        return [f"text lost: {one}" for one in self.accepted_texts if one not in kept]
+
+
+@dataclass
+class Judged:
+    """What a judge knows of an item's revision, without the product's fold."""
+
+    writers: set[str] = field(default_factory=set)
+    editors: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    hash: str = ""
+    approved: str = ""
+    published: int = 0
+
+
+def judge(actions: list[Action]) -> Iterator[str]:
+    """What breaks a hard rule, by reading the acts alone."""
+    prev, seen, out = "", set[str](), 0
+    revisions: dict[int, Judged] = {}
+    for action in actions:
+        if action.prev != prev:
+            yield f"chain: {action.id}"
+        if action.id in seen:
+            yield f"twice: {action.id}"
+        if action.kind in (K.SAVE, K.RECEIVE) and action.revision < max(revisions, default=0):
+            yield f"older revision: {action.id}"
+        one = revisions.setdefault(action.revision, Judged())
+        yield from _judge_act(action, one, out)
+        _note(action, one)
+        out = 0 if action.kind in (K.WITHDRAW, K.EXPIRE) else out
+        if action.kind is K.WITHDRAW:
+            for other in revisions.values():
+                other.approved = ""
+        out = max(out, action.revision) if action.kind is K.PUBLISH else out
+        prev = action.digest
+        seen.add(action.id)
+
+
+def _judge_act(action: Action, one: Judged, out: int) -> Iterator[str]:
+    if action.kind is K.APPROVE:
+        yield from _judge_approval(action, one)
+    elif action.kind is K.PUBLISH:
+        yield from _judge_release(action, one)
+    elif action.kind is K.PROPOSE and action.by in one.checks[:1]:
+        yield f"one person checked twice: {action.by}"
+    elif action.kind is K.WITHDRAW and out and action.by in one.writers:
+        yield f"withdrawn by its writer: {action.by}"
+    yield from _judge_reason(action)
+
+
+def _judge_reason(action: Action) -> Iterator[str]:
+    if action.kind in (K.RETURN, K.WITHDRAW) and not action.note:
+        yield f"no reason: {action.kind}"
+    is_explained = action.code in REJECTIONS or (action.note and not action.code)
+    if action.kind is K.REJECT and not is_explained:
+        yield "rejected without code"
+
+
+def _judge_release(action: Action, one: Judged) -> Iterator[str]:
+    if not one.approved == action.hash == one.hash:
+        yield f"published without approval: {action.id}"
+    if one.published:
+        yield f"published twice: {action.id}"
+
+
+def _judge_approval(action: Action, one: Judged) -> Iterator[str]:
+    if action.by in one.writers:
+        yield f"approved by its writer: {action.by}"
+    if action.by in one.editors[-1:]:
+        yield f"approved by its editor: {action.by}"
+    if action.hash != one.hash:
+        yield f"another text approved: {action.id}"
+    if len({*one.checks, *(() if one.editors else (action.by,))}) < 2:
+        yield f"approved unchecked: {action.id}"
+
+
+def _note(action: Action, one: Judged) -> None:
+    if action.text:
+        one.hash = action.hash
+    if action.kind in (K.SAVE, K.RECEIVE, K.SUBMIT):
+        _note_writers(action, one)
+    elif action.kind is K.EDIT:
+        one.editors.append(action.by)
+        one.checks = [*one.checks[:1], *([action.by] if one.checks[1:] else [])]
+    elif action.kind in (K.CONFIRM, K.PROPOSE, K.APPROVE):
+        one.checks.append(action.by)
+    if action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
+        one.approved = action.hash if action.kind is K.APPROVE else ""
+    one.published += action.kind is K.PUBLISH
+
+
+def _note_writers(action: Action, one: Judged) -> None:
+    named = (action.text.author, action.text.submitter) if action.text else ()
+    people = () if action.role == UNIT_SYSTEM else (action.by,)
+    one.writers |= {name for name in (*named, *people) if name}
+    one.checks = [action.by] if action.kind is K.RECEIVE else []
+
+
+def story(seed: int) -> list[str]:
+    """What is wrong after a whole story, also when its acts are folded anew."""
+    world = EditorialWorld(seed)
+    wrong = world.run()
+    try:
+        again = fold(world.log.actions)
+    except ContractError as refused:
+        return [*wrong, f"refused when read again: {refused}"]
+    return wrong if again == world.states[-1] else [*wrong, "another state when read again"]
