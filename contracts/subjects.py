@@ -93,6 +93,16 @@ def reaction(channel: str, content_id: str, reaction_name: str) -> str:
     return f"opinion.{channel}.{content_id}.{reaction_name}"
 
 
+def editorial(content_id: str) -> str:
+    """Subject of every act on an item."""
+    return f"{_EDITORIAL}.{content_id}"
+
+
+def item_of_editorial(subject: str) -> str:
+    """The item of a subject of `editorial`."""
+    return subject.removeprefix(f"{_EDITORIAL}.")
+
+
 def durable(subject: str) -> str:
     """The durable consumer's name for *subject*."""
     return subject.replace(".", "-").replace("*", "any").replace(">", "all")
@@ -104,6 +114,7 @@ def dispatch(channel: ChannelName) -> str:
 
 
 INTAKE = "intake"
+_EDITORIAL = "editorial"
 _FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
 _MAX_WAITING_MESSAGES = 100_000
@@ -188,7 +199,15 @@ DEAD = StreamSpec("DEAD", ("dead.*",), max_bytes=2 * _GIB, is_protected=True)
 OPINIONS = StreamSpec("OPINIONS", ("opinion.*.*.*",), max_bytes=_GIB, max_message_bytes=1 << 10)
 AUDIT_RECORD = "audit.record"
 AUDIT = StreamSpec("AUDIT", (AUDIT_RECORD,), max_bytes=2 * _GIB, is_protected=True)
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT)
+EDITORIAL = StreamSpec(
+    "EDITORIAL",
+    (editorial("*"),),
+    max_bytes=10 * _GIB,
+    is_protected=True,
+    duplicate_window=timedelta(minutes=10),
+)
+"""Acts on items, with the whole text where they change it; kept for ever."""
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL)
 
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)
@@ -197,7 +216,6 @@ SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * _GIB, is_atomic=True)
 PERSON_KEYS = BucketSpec("person_keys", max_bytes=_GIB, is_atomic=True)
 """The data keys of people's records; one that is destroyed is overwritten on the disk."""
 UNITS = BucketSpec("units", max_bytes=64 << 20)
-DESK = BucketSpec("desk", max_bytes=_GIB)
 NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=RETENTION.span("letters"), is_atomic=True)
 """Contact (about 470 bytes with key and headers) and message id at Zalo (about 170), for
 30 days: 8 GiB / 30 / 640 bytes = 440,000 notices a day. A full one closes the door to them."""
@@ -217,7 +235,6 @@ BUCKETS = (
     SUBSCRIBERS,
     PERSON_KEYS,
     UNITS,
-    DESK,
     NOTICES,
     DIGESTS,
     IMPORTS,
@@ -228,3 +245,7 @@ BUCKETS = (
     VAULT,
     CONTROL,
 )
+DESK = BucketSpec("desk", max_bytes=_GIB)
+"""Drafts of versions before the editorial log, which intake carries over to it."""
+FORMER_BUCKETS = (DESK,)
+"""Buckets that a start deletes once nothing is in them."""

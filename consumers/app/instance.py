@@ -201,12 +201,14 @@ async def prepare_bus(bus: Bus, monitors: tuple[str, ...]) -> None:
 async def require_bus(bus: Bus, streams: Iterable[str]) -> None:
     """Refuse an unfit server, and one without *streams*, which this client may not make.
 
+    The stream of a bucket of an earlier version may be missing.
     Raises Unavailable, UnfitServer.
     """
     await verify(bus)
     if await topology.stream_exists(bus, topology.RESTORING_STREAM):
         raise Unavailable(field_error("bus", "bus_restoring"))
-    if missing := [name for name in streams if not await topology.stream_exists(bus, name)]:
+    needed = [name for name in streams if name not in topology.former_names()]
+    if missing := [name for name in needed if not await topology.stream_exists(bus, name)]:
         raise Unavailable(field_error("bus", "bus_not_applied", names=", ".join(missing)))
 
 

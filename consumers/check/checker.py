@@ -16,6 +16,7 @@ from consumers.check.portal import INDEX_LOST_RULE, PortalRules, find_stopped_po
 from consumers.check.positions import PositionRules
 from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
+from consumers.editorial.log import EditorialLog
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
 from producers.bus import Bus
@@ -95,6 +96,7 @@ class Checker:
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
         violations += await _find_unsealed_records(context.bus)
+        violations += await _find_broken_acts(context.bus)
         if not any(one.rule == INDEX_LOST_RULE for one in violations):
             violations += await find_stopped_portal(context.bus)
         return Findings(
@@ -141,6 +143,14 @@ async def _find_unsealed_records(bus: Bus) -> list[Violation]:
         if isinstance(bucket, VerifiedBucket):
             violations += await _unsealed_in(bucket)
     return violations
+
+
+async def _find_broken_acts(bus: Bus) -> list[Violation]:
+    """Name what Loa did not write in the editorial log, and items whose acts do not fit."""
+    return [
+        Violation(rule="record-unsealed" if is_foreign else "acts-broken", key=name, detail=why)
+        async for name, why, is_foreign in EditorialLog(bus).problems()
+    ]
 
 
 async def _unsealed_in(bucket: VerifiedBucket) -> list[Violation]:

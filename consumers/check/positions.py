@@ -9,10 +9,11 @@ from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.records import read_records
 from consumers.chunks import chunked
+from consumers.intake.desk import find_draft
 from consumers.intake.items import Item, Position
 from consumers.progress import report_progress
 from contracts import publication, subjects
-from contracts.errors import ContractError
+from contracts.errors import Conflict, ContractError
 from contracts.records import Ownership
 from contracts.text.moments import format_for_people
 from producers.bus.records import parse
@@ -31,7 +32,6 @@ class PositionRules:
     def __post_init__(self) -> None:
         self.bus = self.context.bus
         self.bucket = self.bus.bucket(subjects.PUBLISHED.name)
-        self.desk = self.bus.bucket(subjects.DESK.name)
 
     async def violations(self) -> list[Violation]:
         found: list[Violation] = []
@@ -110,7 +110,14 @@ class PositionRules:
         """Yield waiting positions without a draft on the desk."""
         waiting = [key for key, position in chunk.items() if position.state == "waiting"]
         late = [key for key in waiting if at.is_overdue(chunk[key].at.timestamp(), STUCK_S)]
-        drafts = await self.desk.get_many(late)
         for key in late:
-            if key not in drafts:
+            content_id, _, revision = key.rpartition(".")
+            if not await self.has_draft(content_id, int(revision)):
                 yield key, "draft-lost", f"of {chunk[key].unit}"
+
+    async def has_draft(self, content_id: str, revision: int) -> bool:
+        """Whether the desk has the revision; of a broken item `acts-broken` tells."""
+        try:
+            return await find_draft(self.bus, content_id, revision) is not None
+        except Conflict:
+            return True

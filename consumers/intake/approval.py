@@ -1,4 +1,8 @@
-"""Drafts at the desk and the rules of a decision: four eyes, one decision, a reason."""
+"""Drafts at the desk and the rules of a decision: four eyes, one decision, a reason.
+
+The rules of `contracts.editorial` know people as the log names them; here an account's name counts
+as well.
+"""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,6 +13,7 @@ from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error, translate
 from contracts import errors, events, keys, text
 from contracts.content import Submitted
+from contracts.editorial import EditorialText
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import REJECTIONS
 
@@ -17,7 +22,7 @@ _REASON_MAX = 500
 
 
 class Draft(BaseModel):
-    """A revision that waits: bucket `desk`, key `<content_id>.<revision>`.
+    """A revision that waits, as the editorial log has it.
 
     `data` is the unit's event data. An approval is given to its `hash`.
     """
@@ -40,6 +45,11 @@ class Draft(BaseModel):
     def key(self) -> str:
         return keys.publication_key(self.content_id, self.revision)
 
+    @property
+    def text(self) -> EditorialText:
+        """The draft as an act of the editorial log carries it."""
+        return EditorialText.model_validate(self.model_dump())
+
     def verify_hash(self) -> None:
         """Raises Conflict when the data does not match the hash."""
         if keys.content_hash(self.type, self.data) != self.hash:
@@ -60,10 +70,17 @@ class Reviewer(NamedTuple):
 
     by: str
     name: str = ""
+    role: str = ""
 
     def is_person(self, named: str) -> bool:
         """Whether *named*, an id or a name, is this person; names match without marks and case."""
-        return any(text.is_same_name(own, named) for own in self)
+        return any(text.is_same_name(own, named) for own in (self.by, self.name))
+
+
+def draft_of(content_id: str, revision: int, text: EditorialText, at: datetime) -> Draft:
+    """The draft of a revision whose whole text an act carried."""
+    facts = {"content_id": content_id, "revision": revision, "hash": text.hash, "at": at}
+    return Draft.model_validate(text.model_dump() | facts)
 
 
 def reviewer(field: str, who: str | Reviewer) -> Reviewer:

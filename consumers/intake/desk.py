@@ -1,11 +1,11 @@
 """The desk: drafts that wait for the Information Technology Centre, and the decisions on them.
 
-A decision is a compare-and-set on the position's record, so the first of two reviewers wins. The
-decision is then carried out. The draft leaves the desk last, so that `finish_interrupted` can
-complete a decision after a crash.
+A decision is an act of the editorial log, so the first of two reviewers wins. It is then booked in
+the position's record and carried out. The log says last what became of it, so that
+`finish_interrupted` can complete a decision after a crash.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,8 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
-from consumers.intake import approval, items
+from consumers.editorial.log import EditorialLog
+from consumers.intake import approval, desk_acts, items
 from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.errors import Superseded
 from consumers.intake.items import Decision, Item, ItemSummary, Position
@@ -25,11 +26,19 @@ from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
+from contracts.editorial import Action, ItemState, Status
 from contracts.errors import Conflict, ContractError, Invalid
-from producers.bus import Bus, RevisionConflict, records
+from contracts.events import CheckedEvent
+from producers.bus import Bus, records, topology
 from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
+
+
+async def find_draft(bus: Bus, content_id: str, revision: int) -> Draft | None:
+    """The draft of a revision that is on the desk. Raises Conflict for a broken item."""
+    state = (await EditorialLog(bus).read(content_id)).state
+    return desk_acts.drafts_of(content_id, state).get(revision)
 
 
 @dataclass
@@ -43,11 +52,13 @@ class Desk:
     def __post_init__(self) -> None:
         self.repository = ItemRepository(self.bus)
         self.releaser = Releaser(self.bus, self.seals)
-        self.bucket = self.bus.bucket(subjects.DESK.name)
+        self.log = EditorialLog(self.bus)
 
     async def waiting_drafts(self) -> list[Draft]:
         """Drafts that can be decided now, by readable records: highest lane first, then oldest."""
-        drafts = {draft.key: draft async for draft in self.all_drafts()}
+        items = await self.log.open_items()
+        found = [_waiting_draft(name, state) for name, state in items.items() if state.is_undecided]
+        drafts = {draft.key: draft for draft in found if draft}
         values = await self.repository.bucket.get_many(list(drafts))
         positions = {key: records.parse(Position, one.data) for key, one in values.items()}
         waiting = [drafts[key] for key, one in positions.items() if one and one.state == "waiting"]
@@ -73,7 +84,7 @@ class Desk:
             approval.check_four_eyes(record, by)
             approval.check_reviewed_hash(record, content_hash)
         decision = Decision(verdict="approved", by=by.by, at=utc_now(self.clock))
-        record = await self.decide(content_id, number, decision)
+        record = await self.decide(content_id, number, decision, by.role)
         if record.state != "released":
             key = keys.publication_key(content_id, number)
             raise Conflict(field_error("revision", "overtaken", value=key))
@@ -90,81 +101,153 @@ class Desk:
     ) -> Position:
         """Reject a draft with a code of `rejections.toml` or a reason. Raises as `approve`."""
         code, reason = approval.rejection(code, reason)
-        by = approval.reviewer("clerk", reviewer).by
+        by = approval.reviewer("clerk", reviewer)
         number = revision or await self.newest_waiting(content_id)
         now = utc_now(self.clock)
-        decision = Decision(verdict="rejected", by=by, at=now, code=code, reason=reason)
-        return await self.decide(content_id, number, decision)
+        decision = Decision(verdict="rejected", by=by.by, at=now, code=code, reason=reason)
+        return await self.decide(content_id, number, decision, by.role)
 
     async def finish_interrupted(self) -> int:
         """Complete decisions that a crash interrupted; returns how many drafts were completed."""
         finished = 0
-        async for draft in self.all_drafts():
-            finished += await self.finish_draft(draft)
+        for content_id, state in (await self.log.open_items()).items():
+            for draft in desk_acts.drafts_of(content_id, state).values():
+                finished += await self.finish_draft(draft, state)
         return finished
 
-    async def finish_draft(self, draft: Draft) -> bool:
+    async def finish_draft(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; an unusable one is logged and left, and blocks no other.
 
         The repository raises LookupError or ValidationError for a lost or broken record.
         """
         try:
-            record = await self.repository.position(draft.content_id, draft.revision)
-            if record is None or record.state == "waiting":
-                return False
-            await self.complete(draft, record)
+            return await self.try_finish(draft, state)
         except (ContractError, ValidationError, LookupError, TypeError) as broken:
             errors = broken.errors if isinstance(broken, ContractError) else ()
             fields = [one.field for one in errors]
             log.error("draft_unusable", draft=draft.key, error=type(broken).__name__, fields=fields)
             return False
+
+    async def try_finish(self, draft: Draft, state: ItemState) -> bool:
+        """Complete a decided draft; False if nothing was left to do."""
+        record = await self.repository.position(draft.content_id, draft.revision)
+        decision = desk_acts.decision_of(state, draft)
+        if record is None or (record.state == "waiting" and decision is None):
+            return False
+        item = await self.repository.item(draft.content_id)
+        is_listed = item is not None and draft.revision in item.waiting
+        if state.status is Status.REJECTED and record.state != "waiting" and not is_listed:
+            self.log.finish(draft.content_id, state)
+            return False
+        if record.state == "waiting" and decision:
+            record = await self.book(draft.content_id, draft.revision, decision)
+        await self.complete(draft, record)
         return True
 
     async def add_draft(self, draft: Draft) -> None:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""
-        try:
-            await self.bucket.create(draft.key, draft.model_dump_json().encode())
-        except RevisionConflict:
-            log.debug("draft_already_there", draft=draft.key)
+        await self.log.act(draft.content_id, partial(desk_acts.received, draft))
         record = await self.repository.position(draft.content_id, draft.revision)
         if record and record.state != "waiting":
             await self.complete(draft, record)
+
+    async def carry_over(self) -> int:
+        """Carry the drafts of an earlier version's bucket over to the log; returns how many.
+
+        A start deletes the bucket once it is empty. What is not sealed, or unreadable, stays.
+        """
+        if not await topology.stream_exists(self.bus, f"KV_{subjects.DESK.name}"):
+            return 0
+        bucket, count = self.bus.bucket(subjects.DESK.name), 0
+        async for key, value in bucket.values():
+            try:
+                await self.add_draft(Draft.model_validate_json(value.data))
+            except (ContractError, ValidationError, LookupError, TypeError) as broken:
+                log.error("draft_unreadable", draft=key, error=type(broken).__name__)
+                continue
+            await bucket.purge(key)
+            count += 1
+        if count:
+            log.info("drafts_carried_over", count=count)
+        return count
+
+    async def record_withdrawal(self, event: CheckedEvent, reason: str, at: datetime) -> None:
+        """Note in the log that the unit has withdrawn an item."""
+        await self.log.act(event.content_id, partial(desk_acts.withdrawn, event, reason, at))
 
     async def drop_outdated(self, content_id: str, item: Item) -> None:
         """Remove drafts that can't be released any more: superseded, or withdrawn."""
         outdated = item.outdated
         for number in outdated:
             if await self.repository.position(content_id, number):
-                await self.repository.close_position(content_id, number, item)
-            crash_point("desk.overtaken")
-            await self.remove_draft(content_id, number)
+                record = await self.repository.close_position(content_id, number, item)
+                crash_point("desk.overtaken")
+                await self.close(content_id, number, record)
         if outdated:
             await self.repository.remove_waiting(content_id, outdated)
 
-    async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
+    async def decide(
+        self, content_id: str, number: int, decision: Decision, role: str = ""
+    ) -> Position:
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)
-        key = keys.publication_key(content_id, number)
-        draft = (await records.read(self.bucket, key, Draft)).value
+        state = (await self.log.read(content_id)).state
+        draft = desk_acts.drafts_of(content_id, state).get(number)
         if draft:
-            draft.verify_hash()
-        book = partial(approval.record_decision, decision=decision, key=key)
-        record = await self.repository.update_position(content_id, number, book)
+            decision = await self.record_decision(draft, decision, role)
+        record = await self.book(content_id, number, decision)
         crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
         log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
         return await self.complete(draft, record) if draft else record
 
+    async def record_decision(self, draft: Draft, decision: Decision, role: str) -> Decision:
+        """Add the decision to the log; returns what its position's record is to say.
+
+        Raises Conflict if the text was overtaken.
+        """
+        act = partial(desk_acts.decided, draft, decision, role=role)
+        state = await self.log.act(draft.content_id, act)
+        known = desk_acts.decision_of(state, draft)
+        if known is None:  # a newer revision came, or a withdrawal; or it is decided and out
+            record = await self.repository.position(draft.content_id, draft.revision)
+            if record and record.state == "waiting":
+                raise Conflict(field_error("revision", "overtaken", value=draft.key))
+            return decision
+        if known.verdict != decision.verdict:
+            await self.book(draft.content_id, draft.revision, known)
+            return decision  # the position's record says by whom it was decided
+        return known
+
+    async def book(self, content_id: str, number: int, decision: Decision) -> Position:
+        """Enter a decision in the position's record. Raises as `approval.record_decision`."""
+        key = keys.publication_key(content_id, number)
+        enter = partial(approval.record_decision, decision=decision, key=key)
+        return await self.repository.update_position(content_id, number, enter)
+
     async def complete(self, draft: Draft, record: Position) -> Position:
-        """Carry out the recorded decision, then remove the draft from the desk."""
+        """Carry out the recorded decision, then say in the log what became of the draft."""
+        if record.decision:  # intake or a backup may have the record alone
+            act = partial(desk_acts.decided, draft, record.decision)
+            await self.log.act(draft.content_id, act)
         if record.state == "released" and record.seq is None:
             record = await self.release_approved(draft, record)
         crash_point("desk.carried_out")
         await self.repository.remove_waiting(draft.content_id, (draft.revision,))
         crash_point("desk.settled")
-        await self.remove_draft(draft.content_id, draft.revision)
+        await self.close(draft.content_id, draft.revision, record)
         return record
+
+    async def close(self, content_id: str, number: int, record: Position) -> None:
+        """Say in the log what became of a draft by its position's record."""
+        now = utc_now(self.clock)
+
+        def act(state: ItemState) -> Action | None:
+            draft = desk_acts.drafts_of(content_id, state).get(number)
+            return desk_acts.carried_out(draft, record, now, state) if draft else None
+
+        await self.log.act(content_id, act)
 
     async def release_approved(self, draft: Draft, record: Position) -> Position:
         """Release an approved draft, unless a newer position was released first."""
@@ -185,11 +268,6 @@ class Desk:
         await self.drop_outdated(draft.content_id, item)
         return record
 
-    async def remove_draft(self, content_id: str, number: int) -> None:
-        key = keys.publication_key(content_id, number)
-        if await self.bucket.get(key):
-            await self.bucket.purge(key)
-
     async def newest_waiting(self, content_id: str) -> int:
         """The item's newest waiting position. Raises Invalid when none waits."""
         item = await self.repository.item(content_id)
@@ -197,15 +275,9 @@ class Desk:
             raise Invalid(field_error("content_id", "not_waiting", value=content_id))
         return max(item.waiting)
 
-    async def all_drafts(self) -> AsyncIterator[Draft]:
-        """Every readable draft; an unreadable one is logged and skipped."""
-        async for key, value in self.bucket.values():
-            try:
-                draft = Draft.model_validate_json(value.data)
-            except ValidationError:
-                log.error("draft_unreadable", draft=key)
-                continue
-            yield draft
+
+def _waiting_draft(content_id: str, state: ItemState) -> Draft | None:
+    return desk_acts.drafts_of(content_id, state).get(state.revision)
 
 
 def _priority(draft: Draft) -> tuple[int, datetime, str]:

@@ -61,7 +61,7 @@ SAVE_ORDER = (
     f"KV_{subjects.SUPPRESSED.name}",
     f"KV_{subjects.FOLLOWERS.name}",
     subjects.RECEIPTS.name,
-    f"KV_{subjects.DESK.name}",
+    subjects.EDITORIAL.name,
     f"KV_{subjects.IMPORTS.name}",
     f"KV_{subjects.PUBLISHED.name}",
     subjects.PUBLICATIONS.name,
@@ -76,8 +76,13 @@ SAVE_ORDER = (
     f"KV_{subjects.STAFF.name}",
     f"KV_{subjects.VAULT.name}",
 )
-_ADDED_LATER = {subjects.AUDIT.name, f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"}
+_ADDED_LATER = {
+    *(subjects.AUDIT.name, subjects.EDITORIAL.name),
+    *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
+}
 """Streams that backups of earlier versions lack; `topology.apply` creates them."""
+_FORMER = {f"KV_{bucket.name}" for bucket in subjects.FORMER_BUCKETS}
+"""Streams that only backups of earlier versions have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +335,7 @@ def open_backup(folder: BackupFolder) -> StoredBackup:
         raise Invalid(damaged) from error
     listed = {one.stream for one in manifest.streams if not unit_of_inbound(one.stream)}
     strange = {*SAVE_ORDER} ^ listed
-    if manifest.format not in (_FORMAT, _PLAIN_FORMAT) or strange - _ADDED_LATER:
+    if manifest.format not in (_FORMAT, _PLAIN_FORMAT) or strange - _ADDED_LATER - _FORMER:
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
     if manifest.is_plain and not folder.accepts_plain:
         raise Invalid(field_error(str(folder.path), "backup_unproven"))

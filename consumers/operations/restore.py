@@ -140,7 +140,8 @@ async def restore_backup(
 
 async def _clear_bus(bus: Bus) -> None:
     """Delete streams left by an interrupted restore or a first start."""
-    fixed = [name for name in topology.stream_names() if await topology.stream_exists(bus, name)]
+    names = topology.stream_names() + topology.former_names()
+    fixed = [name for name in names if await topology.stream_exists(bus, name)]
     present = [*fixed, *await topology.inbound_stream_names(bus)]
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
         for name in present:

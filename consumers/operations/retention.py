@@ -105,7 +105,7 @@ async def _purge_unchanged(bucket: Bucket, key: str, revision: int) -> bool:
 
 @dataclass
 class Drafts:
-    """Drafts on which no decision came: they are rejected, and their text goes."""
+    """Drafts on which no decision came: they are rejected; the editorial log keeps their text."""
 
     desk: Desk
     kind: RetentionKind = "drafts"

@@ -7,7 +7,7 @@ from typing import Literal
 from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
 from consumers.intake import items
-from consumers.intake.approval import Draft
+from consumers.intake.desk import find_draft
 from consumers.intake.items import Item, ItemSummary
 from consumers.intake.release import build_publication
 from consumers.intake.repository import ItemRepository
@@ -74,11 +74,9 @@ class PublicationFinder:
 
     async def draft_publication(self, item: Item, content_id: str, number: int) -> Publication:
         """Build the publication that the draft's approval would release now."""
-        key = keys.publication_key(content_id, number)
-        value = await self.bus.bucket(subjects.DESK.name).get(key)
-        if value is None:
+        draft = await find_draft(self.bus, content_id, number)
+        if draft is None:
             raise _nothing_to_preview(content_id, number)
-        draft = Draft.model_validate_json(value.data)
         item = _as_approved(item, draft.content, self.now)
         return build_publication(draft.content, item, draft.event_id)
 

@@ -8,11 +8,12 @@ from typing import Literal, NamedTuple
 
 from consumers.intake import items
 from consumers.intake.approval import Draft
+from consumers.intake.desk import find_draft
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.preview import PublicationFinder
-from contracts import events, keys, subjects
+from contracts import events, keys
 from contracts.content import Content
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, Bilingual, Invalid
@@ -86,17 +87,16 @@ class Review:
 async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -> Review:
     """Review a draft: the newest of its item, or that of *revision*.
 
-    Raises Invalid if there is none, Conflict for a draft that was changed on the desk.
+    Raises Invalid if there is none, Conflict for an item whose acts contradict each other.
     """
     now = datetime.now(UTC)
     finder = PublicationFinder(bus, now)
     item = await finder.repository.item(content_id)
     number = revision or max(item.waiting if item else (), default=0)
     key = keys.publication_key(content_id, number)
-    value = await bus.bucket(subjects.DESK.name).get(key) if number else None
-    if item is None or value is None:
+    draft = await find_draft(bus, content_id, number) if number else None
+    if item is None or draft is None:
         raise Invalid(field_error("content_id", "not_waiting", value=key if number else content_id))
-    draft = Draft.model_validate_json(value.data)
     text = await finder.draft_publication(item, content_id, number)
     released = await newest_text(finder, item, content_id)
     is_shown = items.is_visible(item, now) and ChannelName.PORTAL in item.reached

@@ -1,4 +1,4 @@
-"""Seals of records from which deliveries follow or that grant rights, of receipts and audit."""
+"""Seals of records from which deliveries follow or that grant rights, of receipts, acts, audit."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Moment = Callable[[], Awaitable[datetime]]
 SEALED_FIRST = tuple(
     bucket.name
     for bucket in (
-        *(subjects.LEDGER, subjects.PUBLISHED, subjects.DESK),
+        *(subjects.LEDGER, subjects.PUBLISHED),
         *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
@@ -30,6 +30,8 @@ SEALED_BUCKETS = SEALED_FIRST + SEALED_LATER
 _RECEIPTS = subjects.RECEIPTS.subjects[0].partition(".")[0]
 _ZALO_RECEIPTS = f"{_RECEIPTS}.{ChannelName.ZALO}"
 _MAIL_RECEIPTS = f"{_RECEIPTS}.{ChannelName.EMAIL}"
+_ACTS = subjects.EDITORIAL.subjects[0].partition(".")[0]
+_FORMER = tuple(bucket.name for bucket in subjects.FORMER_BUCKETS)
 NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,20 +69,20 @@ def seal_zalo_receipts(bus: Bus, key: bytes, until: Moment = nothing_before) -> 
 
 
 def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
-    """Let *bus* seal and verify what `SEALED_BUCKETS` name, receipts, and the audit log.
+    """Let *bus* seal and verify what `SEALED_BUCKETS` name, receipts, and both logs of acts.
 
     Receipts have a key for each channel, so that the webhook can't forge what comes back of mail.
     The gateway, which has no key file, numbers dossiers among the records of items, and, as the
     importer does, claims new items for their units.
     """
-    for name in SEALED_BUCKETS:
+    for name in (*SEALED_BUCKETS, *_FORMER):
         moment = until.later if name in SEALED_LATER else until.records
         seals = BucketSeals(name, sealer(key_file, name), moment)
         if name == subjects.PUBLISHED.name:
             seals = replace(seals, exempt=keys.is_case, claim=_is_claim)
         seals.attach(bus)
     seal_zalo_receipts(bus, key_file.receipts_key(), until.later)
-    for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD):
+    for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD, _ACTS):
         key = key_file.derive(f"seal messages {kind}")
         bus.message_seals[kind] = MessageSeals(Sealer(key), until.later)
 
@@ -90,8 +92,9 @@ def refuse_writes(bus: Bus, refusal: Exception) -> None:
 
     So an act that the audit log has to record is not done either.
     """
-    bus.message_seals[subjects.AUDIT_RECORD] = RefusedSeals(refusal)
-    for name in SEALED_BUCKETS:
+    for kind in (subjects.AUDIT_RECORD, _ACTS):
+        bus.message_seals[kind] = RefusedSeals(refusal)
+    for name in (*SEALED_BUCKETS, *_FORMER):
         bus.bucket_types[name] = partial(ReadOnlyBucket, refusal=refusal)
 
 

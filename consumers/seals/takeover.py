@@ -46,10 +46,10 @@ _ROLLING_UPGRADE = timedelta(minutes=2)
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _SEALED_FIRST = (subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_FIRST))
 _SEALED_LATER = (
-    *(subjects.RECEIPTS.name, subjects.AUDIT.name),
+    *(subjects.RECEIPTS.name, subjects.AUDIT.name, subjects.EDITORIAL.name),
     *(f"KV_{name}" for name in SEALED_LATER),
 )
-_SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name, subjects.DESK.name)
+_SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name)
 """Sealed buckets that a start can read as a whole; the ledger may have millions of entries."""
 
 

@@ -36,11 +36,12 @@ class Status(StrEnum):
 
 
 _S = Status
-UNDECIDED = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT, _S.PENDING_APPROVAL})
+_UNDECIDED = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT, _S.PENDING_APPROVAL})
 """A text waits for a person of the unit or of the Center."""
 _ACCEPTED = frozenset({_S.APPROVED, _S.SCHEDULED})
 _OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
 _ENDED = frozenset({_S.WITHDRAWN, _S.EXPIRED, _S.REJECTED})
+_GONE = frozenset({_S.WITHDRAWN, _S.EXPIRED})
 _UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
 _ANY = frozenset(Status)
 _NEW = frozenset({None})
@@ -73,17 +74,17 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SCHEDULE, {_S.APPROVED}, _S.SCHEDULED),
     **_moves(Kind.PUBLISH, _ANY - _ACCEPTED, None),
     **_moves(Kind.PUBLISH, _ACCEPTED, _S.PUBLISHED),
-    **_moves(Kind.RETURN, UNDECIDED, _S.RETURNED),
-    **_moves(Kind.REJECT, UNDECIDED, _S.REJECTED),
-    **_moves(Kind.SUPERSEDE, _ANY - UNDECIDED - _ACCEPTED, None),
-    **_moves(Kind.SUPERSEDE, UNDECIDED | _ACCEPTED, _S.REJECTED),
-    **_moves(Kind.WITHDRAW, _ANY - {_S.WITHDRAWN, _S.EXPIRED}, _S.WITHDRAWN),
+    **_moves(Kind.RETURN, _UNDECIDED, _S.RETURNED),
+    **_moves(Kind.REJECT, _UNDECIDED, _S.REJECTED),
+    **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
+    **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
+    **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
     **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
 }
 """The status after an act, by the status before; what is not here is refused."""
 
-BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
-CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
+_BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
+_CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 """Acts that may concern an approved revision which a newer one has followed."""
 
 
@@ -124,7 +125,13 @@ class ItemState:
 
     @property
     def is_undecided(self) -> bool:
-        return self.status in UNDECIDED
+        """Whether the newest revision waits for a person."""
+        return self.status in _UNDECIDED
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a person or Loa has to act, or a rejection may have to be carried out."""
+        return self.is_undecided or bool(self.approved) or self.status is Status.REJECTED
 
 
 def fold(actions: Iterable[Action]) -> ItemState:
@@ -141,7 +148,7 @@ def check_chain(state: ItemState, action: Action) -> None:
         raise Conflict(field_error("prev", "editorial_chain"))
 
 
-def check_move(state: ItemState, action: Action) -> None:
+def _check_move(state: ItemState, action: Action) -> None:
     """The table of moves has the act."""
     if (state.status, action.kind) not in MOVES:
         words = {"kind": _name(action.kind), "status": _name(state.status or "new")}
@@ -150,7 +157,7 @@ def check_move(state: ItemState, action: Action) -> None:
 
 def check_revision(state: ItemState, action: Action) -> None:
     """An act concerns the newest revision, or begins a higher one."""
-    number, begins = action.revision, action.kind in BEGINS_REVISION
+    number, begins = action.revision, action.kind in _BEGINS_REVISION
     if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
         fits = number > state.revision
     elif begins:
@@ -163,9 +170,9 @@ def check_revision(state: ItemState, action: Action) -> None:
 
 def check_text(state: ItemState, action: Action) -> None:
     """An act carries the text that it changes, and names the hash of the text it concerns."""
-    if action.kind in BEGINS_REVISION and action.text is None:
+    if action.kind in _BEGINS_REVISION and action.text is None:
         raise Invalid(field_error("text", "missing"))
-    changes = action.kind in BEGINS_REVISION | {Kind.EDIT}
+    changes = action.kind in _BEGINS_REVISION | {Kind.EDIT}
     if action.text is not None and not changes:
         raise Invalid(field_error("text", "editorial_text_unchanged", kind=_name(action.kind)))
     if action.hash != _hash_concerned(state, action):
@@ -194,10 +201,11 @@ def check_checkpoints(state: ItemState, action: Action) -> None:
         raise Forbidden(field_error("kind", "editorial_unchecked"))
 
 
-def check_people(state: ItemState, action: Action) -> None:
-    """Nobody approves what they wrote, sent in or edited last, nor checks twice.
+def _check_people(state: ItemState, action: Action) -> None:
+    """A person approves no text of their own, and checks no text twice.
 
-    A person does not withdraw their own text from readers, but asks for it.
+    Their own is what they wrote, sent in, checked or edited last. Who wrote a text does not
+    withdraw it from readers, but asks for that.
     """
     if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
         raise Forbidden(field_error("by", "editorial_own", value=action.by))
@@ -211,8 +219,8 @@ def check_approval(state: ItemState, action: Action) -> None:
 
 Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
-    *(check_chain, check_move, check_revision, check_text, check_reason),
-    *(check_checkpoints, check_people, check_approval),
+    *(check_chain, _check_move, check_revision, check_text, check_reason),
+    *(check_checkpoints, _check_people, check_approval),
 )
 """What every act has to keep; each refuses by raising."""
 
@@ -229,7 +237,7 @@ def _barred(state: ItemState, action: Action) -> frozenset[str]:
 
 
 def _is_carried_out(state: ItemState, action: Action) -> bool:
-    return action.kind in CARRIES_OUT and action.revision in state.approved
+    return action.kind in _CARRIES_OUT and action.revision in state.approved
 
 
 def _hash_concerned(state: ItemState, action: Action) -> str:
@@ -242,7 +250,7 @@ def _hash_concerned(state: ItemState, action: Action) -> str:
 
 def _status_after(state: ItemState, action: Action) -> Status | None:
     target = MOVES[(state.status, action.kind)]
-    if action.revision != state.revision and action.kind in CARRIES_OUT:
+    if action.revision != state.revision and action.kind in _CARRIES_OUT:
         return state.status  # an older revision; the newest one stays where it is
     return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
 
@@ -251,7 +259,7 @@ def _take(state: ItemState, action: Action, status: Status | None) -> ItemState:
     """The state with what *action* brings."""
     if status is not state.status or action.text is not None:
         state = replace(state, status=status, since=action)
-    if action.kind in BEGINS_REVISION:
+    if action.kind in _BEGINS_REVISION:
         state = _begin(state, action)
     if action.text is not None:
         state = replace(state, text=action.text, hash=action.hash)
@@ -305,8 +313,10 @@ def _approve(state: ItemState, action: Action) -> ItemState:
 
 
 def _publish(state: ItemState, action: Action) -> ItemState:
+    """A text that was on its way when the item was withdrawn is no longer what readers have."""
     left = _without(state.approved, action.revision)
-    return replace(state, approved=left, out=max(state.out, action.revision))
+    out = 0 if state.status in _GONE else max(state.out, action.revision)
+    return replace(state, approved=left, out=out)
 
 
 def _supersede(state: ItemState, action: Action) -> ItemState:
@@ -314,7 +324,7 @@ def _supersede(state: ItemState, action: Action) -> ItemState:
 
 
 def _withdraw(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
-    return replace(state, approved={}, out=0)
+    return replace(state, out=0)
 
 
 def _without(approved: Mapping[int, EditorialText], revision: int) -> Mapping[int, EditorialText]:

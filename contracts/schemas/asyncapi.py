@@ -71,6 +71,8 @@ def _internal_channels() -> Iterator[BusChannel]:
     reaction_address = subjects.reaction("{channel}", "{content_id}", "{opinion}")
     yield BusChannel("opinion", reaction_address, subjects.OPINIONS, "send", "opinion")
     yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
+    act_address = subjects.editorial("{content_id}")
+    yield BusChannel("editorial", act_address, subjects.EDITORIAL, "send", "editorial-act")
     yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
 
 
@@ -129,7 +131,14 @@ def _jetstream(stream: subjects.StreamSpec) -> Document:
     }
 
 
-_INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter", "audit-record")
+_INTERNAL_MESSAGES = (
+    "wake-up",
+    "receipt",
+    "opinion",
+    "dead-letter",
+    "editorial-act",
+    "audit-record",
+)
 """Messages between Loa's own services; their format is internal."""
 
 

@@ -11,6 +11,7 @@ from contracts.base.crash_points import crash_point
 from contracts.subjects import (
     ALL_INBOUND,
     BUCKETS,
+    FORMER_BUCKETS,
     STREAMS,
     BucketSpec,
     ConsumerSpec,
@@ -57,6 +58,8 @@ log = structlog.get_logger()
 async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     """Create missing objects, extend small ones, set back foreign settings; remove no message.
 
+    An empty bucket of an earlier version is deleted.
+
     *units* get an inbound stream each, if they have none. Raises ForeignSettings for a setting
     that can't be set back, and UnfitServer after an interrupted restore.
     """
@@ -69,6 +72,8 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     streams = (*STREAMS, *map(inbound_stream, known))
     pairs = [(stream, one) for stream in streams for one in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
+    for name in former_names():
+        await _end_former(bus, name)
 
 
 def wanted_configs(units: Iterable[str] = ()) -> dict[str, Config]:
@@ -126,6 +131,11 @@ def age_of(config: Config) -> timedelta:
 def stream_names() -> list[str]:
     """The names of all streams that are the same everywhere, those of buckets included."""
     return [stream.name for stream in STREAMS] + [f"KV_{bucket.name}" for bucket in BUCKETS]
+
+
+def former_names() -> list[str]:
+    """The streams of buckets that an earlier version had."""
+    return [f"KV_{bucket.name}" for bucket in FORMER_BUCKETS]
 
 
 async def inbound_stream_names(bus: Bus) -> list[str]:
@@ -328,6 +338,17 @@ async def _remove_push_consumers(bus: Bus, stream: str) -> None:
                     raise
             facts = {"consumer": consumer["name"], "target": target}
             log.warning("push_consumer_removed", stream=stream, **facts)
+
+
+async def _end_former(bus: Bus, name: str) -> None:
+    """Delete a former bucket's stream once all that it held is carried over."""
+    if not await stream_exists(bus, name):
+        return
+    async for message in bus.scan(name):
+        if not message.is_deleted:
+            return
+    await delete_stream(bus, name)
+    log.info("former_bucket_deleted", stream=name)
 
 
 async def _stream_info(bus: Bus, stream: str) -> Config | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.subjects import BUCKETS, STREAMS, StreamSpec, inbound_stream
+from contracts.subjects import BUCKETS, FORMER_BUCKETS, STREAMS, StreamSpec, inbound_stream
 from producers.bus.server_check import SETTINGS_SUBJECT
 from producers.bus.topology import RESTORING_STREAM, stream_names
 from producers.bus_access.unit_accounts import UnitAccount
@@ -18,7 +18,7 @@ ADMIN, WHOLE = "loa-admin", "loa"
 """The identity of commands, which has every right, and that of all services in one process."""
 _GATEWAY, _INTAKE, _EVERY_SERVICE = "gateway", "intake", "every-service"
 _FILE = Path(__file__).with_name("rights.toml")
-_BUCKETS = {bucket.name for bucket in BUCKETS}
+_BUCKETS = {bucket.name for bucket in (*BUCKETS, *FORMER_BUCKETS)}
 _STREAMS = {stream.name: stream for stream in STREAMS}
 
 

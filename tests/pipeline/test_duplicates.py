@@ -25,8 +25,8 @@ from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.content_consumer import content_consumer
 from tests.support.events import (
-    bucket_records,
     corrected,
+    open_drafts,
     register_unit,
     released_publications,
     submitted,
@@ -207,7 +207,7 @@ async def test_an_approval_given_fifty_times_releases_once(bus, pipeline):
     assert len(await released_publications(bus, ITEM)) == 1
     await pipeline.deliver(ITEM)
     assert pipeline.effects_of(ITEM) == ONCE
-    assert await bucket_records(bus, "desk") == {}
+    assert await open_drafts(bus) == []
 
 
 async def insisted(work: Callable[[], Awaitable[None]]) -> None:

@@ -59,7 +59,7 @@ class MemoryLog:
 
 @dataclass
 class Attempt:
-    """What a person means to do, whatever the item's state has become when it is tried again."""
+    """An act that a person means to do, in the state that the item has when it is tried."""
 
     kind: ActionKind
     by: str
@@ -193,9 +193,6 @@ def judge(actions: list[Action]) -> Iterator[str]:
         yield from _judge_act(action, one, out)
         _note(action, one)
         out = 0 if action.kind in (K.WITHDRAW, K.EXPIRE) else out
-        if action.kind is K.WITHDRAW:
-            for other in revisions.values():
-                other.approved = ""
         out = max(out, action.revision) if action.kind is K.PUBLISH else out
         prev = action.digest
         seen.add(action.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumers.editorial.log import EditorialLog
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError
@@ -63,6 +64,15 @@ async def bucket_records(bus: Bus, name: str, prefix: str = "") -> dict[str, Any
     """What a bucket holds, read as JSON."""
     values = bus.bucket(name).values(prefix)
     return {key: json.loads(value.data) async for key, value in values if key.startswith(prefix)}
+
+
+async def open_drafts(bus: Bus) -> list[str]:
+    """The drafts that wait, or whose approval is not carried out, by the editorial log."""
+    items = await EditorialLog(bus).open_items()
+    numbers = {
+        name: {*one.approved, *([one.revision] * one.is_undecided)} for name, one in items.items()
+    }
+    return sorted(f"{name}.{number}" for name, found in numbers.items() for number in found)
 
 
 async def stored_position(bus: Bus, revision: int = 1, item: str = ITEM) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
+from tests.support.former_desk import leave_on_former_desk
 
 VPS, TCVN3, VNI = "B¶ N¶i vø", "Bé Néi vô", "Boä Noäi vuï"
 MISREAD = "ThÃ´ng bÃ¡o"
@@ -94,12 +95,12 @@ async def test_what_is_released_can_be_withdrawn_and_its_release_is_found(bus, i
 @pytest.mark.parametrize("text", EARLIER)
 async def test_a_draft_of_before_can_be_read_and_approved(bus, intake, text):
     await register_unit(bus, release="desk")
-    await intake.handle(submitted(), UNIT)
-    [draft] = await intake.desk.waiting_drafts()
+    draft = await leave_on_former_desk(intake, submitted())
     data = draft.data | {"title": text, "body": text}
     changes = {"data": data, "hash": keys.content_hash(events.SUBMITTED, data)}
     stored = draft.model_copy(update=changes).model_dump_json().encode()
     await bus.bucket(subjects.DESK.name).put(draft.key, stored)
+    await intake.desk.carry_over()
     position = await stored_position(bus) | {"title": text, "hash": changes["hash"]}
     records = bus.bucket(subjects.PUBLISHED.name)
     await records.put(draft.key, json.dumps(position).encode())

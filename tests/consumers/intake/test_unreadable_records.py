@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
+from functools import partial
 
 import pytest
 import structlog
 
 from consumers.directory.directory import Directory
-from consumers.intake.desk import Desk
+from consumers.intake import desk_acts
+from consumers.intake.desk import Desk, find_draft
 from consumers.intake.handler import Intake
 from contracts import events, keys, subjects
 from contracts.subscriptions.subscriber import Subscriber
@@ -53,14 +55,14 @@ async def test_nothing_is_in_the_way_of_what_was_cut_short(desk):
 
 
 @pytest.mark.parametrize("data", [b"{", b"{}", b"[]", b'{"content_id": 3}'])
-async def test_a_draft_that_cannot_be_read_holds_up_no_other(desk, data):
-    await desk.bucket.put("tin-0.1", data)
-    await desk.bucket.put("tin-b.1", data)
+async def test_an_act_that_cannot_be_read_holds_up_no_other_item(desk, data):
+    await desk.bus.publish(subjects.editorial("tin-0"), data)
+    await desk.bus.publish(subjects.editorial("tin-b"), data)
     with structlog.testing.capture_logs() as logs:
         assert await desk.finish_interrupted() == 2
     assert await released(desk) == {"tin-a", "tin-c"}
-    named = [one["draft"] for one in logs if one["event"] == "draft_unreadable"]
-    assert named == ["tin-0.1", "tin-b.1"]
+    named = [one["content_id"] for one in logs if one["event"] == "editorial_item_broken"]
+    assert named == ["tin-0", "tin-b"]
     assert await desk.waiting_drafts() == []
 
 
@@ -81,14 +83,16 @@ async def test_a_draft_whose_record_cannot_be_read_holds_up_no_other(desk):
     ],
 )
 async def test_a_draft_of_another_version_holds_up_no_other(desk, type, data):
-    [draft] = [one async for one in desk.all_drafts() if one.content_id == "tin-a"]
-    hash = keys.content_hash(type, data)
-    strange = draft.model_copy(update={"type": type, "data": data, "hash": hash})
-    await desk.bucket.put("tin-a.1", strange.model_dump_json().encode())
+    draft = await find_draft(desk.bus, "tin-a", 1)
+    changes = {"type": type, "data": data, "hash": keys.content_hash(type, data)}
+    strange = draft.model_copy(update=changes | {"revision": 2, "event_id": "khac"})
+    await desk.log.act("tin-a", partial(desk_acts.received, strange))
+    records = desk.repository.bucket
+    await records.put("tin-a.2", (await records.get("tin-a.1")).data)
     with structlog.testing.capture_logs() as logs:
-        assert await desk.finish_interrupted() == 1
-    assert await seq(desk, "tin-c")
-    assert [one["draft"] for one in logs if one["event"] == "draft_unusable"] == ["tin-a.1"]
+        assert await desk.finish_interrupted() == 2
+    assert await released(desk) == {"tin-a", "tin-c"}
+    assert [one["draft"] for one in logs if one["event"] == "draft_unusable"] == ["tin-a.2"]
 
 
 class FailingStore:

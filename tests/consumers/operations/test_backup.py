@@ -37,7 +37,8 @@ async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
 def test_a_backup_of_the_first_version_is_whole_plain_and_known_as_such():
     opened = backup.open_backup(BackupFolder(GOLDEN, b"", accepts_plain=True))
     saved = {one.stream for one in opened.manifest.streams}
-    assert saved == {*backup.SAVE_ORDER} - {"AUDIT", "KV_staff", "KV_person_keys"}
+    added = {"AUDIT", "EDITORIAL", "KV_staff", "KV_person_keys"}
+    assert saved == {*backup.SAVE_ORDER} - added | {"KV_desk"}
     assert opened.manifest.is_plain
     assert b"".join(opened.pieces(opened.manifest.streams[0]))
 
@@ -175,17 +176,17 @@ async def test_what_changes_during_a_backup_is_sealed_again_and_a_forgery_is_not
     """The restored store needs seals: it was made by a version that has them."""
     keys = KeyFile.open(tmp_path / "vault.key")
     seal_new_records(bus, keys)
-    desk = bus.bucket(subjects.DESK.name)
-    first = await desk.create("tin.1", b"{}")
-    monkeypatch.setattr(backup, "SAVE_ORDER", (desk.stream,))
+    units = bus.bucket(subjects.UNITS.name)
+    first = await units.create("tin.1", b"{}")
+    monkeypatch.setattr(backup, "SAVE_ORDER", (units.stream,))
     monkeypatch.setattr(backup, "_TRACKED_STREAMS", ())
 
     async def change(bus, stream, take, save=Bus.save_snapshot):
         saved = await save(bus, stream, take)
-        if stream == desk.stream:
-            await desk.swap("tin.1", b'{"changed":1}', first)
-            await desk.create("tin.2", b"{}")
-            await bus.stored_bucket(desk.name).put("tin.gia", b"{}")
+        if stream == units.stream:
+            await units.swap("tin.1", b'{"changed":1}', first)
+            await units.create("tin.2", b"{}")
+            await bus.stored_bucket(units.name).put("tin.gia", b"{}")
         return saved
 
     monkeypatch.setattr(Bus, "save_snapshot", change)
@@ -194,9 +195,9 @@ async def test_what_changes_during_a_backup_is_sealed_again_and_a_forgery_is_not
         seal_new_records(new, keys)
         stored = backup.open_backup(backup_folder(tmp_path / "backup"))
         await restore._restore_streams(new, stored)
-        restored = {key: value.data async for key, value in new.bucket(desk.name).values()}
+        restored = {key: value.data async for key, value in new.bucket(units.name).values()}
         assert restored == {"tin.1": b'{"changed":1}', "tin.2": b"{}"}
-        assert await new.stored_bucket(desk.name).get("tin.gia") is None
+        assert await new.stored_bucket(units.name).get("tin.gia") is None
 
 
 # --- encryption
@@ -217,11 +218,11 @@ async def test_who_changes_a_backup_and_mends_its_digests_is_found_out(pipeline,
     """A manifest that is right in itself is not enough: it carries a MAC."""
     await save_pipeline(pipeline, tmp_path)
     folder = tmp_path / "backup"
-    units, desk = folder / "KV_units.snapshot", folder / "KV_desk.snapshot"
+    units, staff = folder / "KV_units.snapshot", folder / "KV_staff.snapshot"
     before = units.read_bytes()
     if change == "swapped":
-        units.write_bytes(desk.read_bytes())
-        desk.write_bytes(before)
+        units.write_bytes(staff.read_bytes())
+        staff.write_bytes(before)
     elif change == "of another backup":
         other = tmp_path / "other"
         await backup.save_backup(pipeline.bus, backup_folder(other), pipeline.clock)

@@ -23,7 +23,7 @@ from contracts.subscriptions.subscriber import Consent, Subscriber
 from producers.bus import topology
 from tests.support.cli import json_output
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.events import ITEM, submitted
+from tests.support.events import ITEM, open_drafts, submitted
 from tests.support.intake_harness import IntakeHarness
 
 KEYS = KeyFile(b"k" * 32)
@@ -124,7 +124,7 @@ async def test_before_the_first_pass_the_clock_is_compared_with_what_is_stored(b
     await service(bus, clock).run_once()
 
 
-async def test_a_draft_without_a_decision_is_rejected_and_its_text_goes(bus, clock):
+async def test_a_draft_without_a_decision_is_rejected_and_leaves_the_desk(bus, clock):
     await register_key(bus, KEYS)
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
@@ -133,7 +133,7 @@ async def test_a_draft_without_a_decision_is_rejected_and_its_text_goes(bus, clo
     assert (await service(bus, clock).run_once())["drafts"] == 0
     clock.now = draft.at.timestamp() + (DEFAULT.drafts + 1) * 86400
     assert (await service(bus, clock).run_once(is_clock_right=True))["drafts"] == 1
-    assert [one async for one in desk.all_drafts()] == []
+    assert await open_drafts(bus) == []
     record = await desk.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
 

@@ -27,11 +27,17 @@ from producers.seals import NotSealed
 from producers.units.registry import UnitRegistry
 from tests.support.case_pipeline import case_event
 from tests.support.delivery_pipeline import new_delivery_pipeline
-from tests.support.events import ITEM, UNIT, released_actions, submitted
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    released_actions,
+    released_publications,
+    submitted,
+)
 from tests.support.records_forger import RecordsForger, seal_new_records
 from tests.support.staff import StaffHarness
 
-UNITS, DESK, PUBLISHED = subjects.UNITS.name, subjects.DESK.name, subjects.PUBLISHED.name
+UNITS, PUBLISHED = subjects.UNITS.name, subjects.PUBLISHED.name
 LEDGER, STAFF, SESSIONS = subjects.LEDGER.name, subjects.STAFF.name, subjects.SESSIONS.name
 OTHER_UNIT = "vu-to-chuc-bien-che"
 
@@ -134,11 +140,16 @@ async def test_a_forged_release_in_the_item_releases_nothing(intake, forger, bus
 
 async def test_a_draft_of_another_text_is_not_approved(intake, forger, bus):
     await intake.handle(submitted(), UNIT)
-    draft = json.loads((await forger.message(DESK, f"{ITEM}.1")).data)
-    await forger.change(DESK, f"{ITEM}.1", data=draft["data"] | {"body": "Kẻ tấn công"})
-    with pytest.raises(NotSealed):
-        await intake.desk.approve(ITEM, "Trần Thị B")
-    assert await released_actions(bus) == []
+    [draft] = await intake.desk.waiting_drafts()
+    text = draft.text.model_copy(update={"data": draft.data | {"body": "Kẻ tấn công"}})
+    state = (await intake.desk.log.read(ITEM)).state
+    changes = {"id": "gia", "revision": 2, "text": text, "hash": text.hash, "prev": state.head}
+    await forger.bus.publish(
+        subjects.editorial(ITEM), state.since.model_copy(update=changes).encode()
+    )
+    await intake.desk.approve(ITEM, "Trần Thị B")
+    [released] = await released_publications(bus)
+    assert (released["revision"], released["body"]) == (1, draft.data["body"])
 
 
 @pytest.fixture

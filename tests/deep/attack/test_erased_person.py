@@ -156,9 +156,9 @@ def fill_every_place(loa) -> None:
 
 
 PLACES = {
-    *("CONTENT", "PUBLICATIONS", "DELIVER", "RECEIPTS", "DEAD", "AUDIT", "IN_" + UNIT),
+    *("CONTENT", "PUBLICATIONS", "DELIVER", "RECEIPTS", "DEAD", "AUDIT", "EDITORIAL", "IN_" + UNIT),
     *("KV_events", "KV_publications", "KV_ledger", "KV_subscribers", "KV_person_keys", "KV_units"),
-    *("KV_desk", "KV_notices", "KV_digests", "KV_suppressed", "KV_staff", "KV_control"),
+    *("KV_notices", "KV_digests", "KV_suppressed", "KV_staff", "KV_control"),
 }
 
 

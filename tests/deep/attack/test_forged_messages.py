@@ -114,10 +114,12 @@ TABLE = {
         f"opinion.portal.{SENT}.satisfied", f"opinion.portal.{SENT}.neutral", HARMLESS,
     ),
     "AUDIT": row("audit.record", "audit.other", VERIFIED, VERIFIED, REFUSED, VERIFIED, actor="em"),
+    "EDITORIAL": row(
+        f"editorial.{WAITING}", "editorial.tin-gia", UNSEALED, alarm="act_not_sealed", by="em",
+    ),
     "KV_events": row("", "gia", HARMLESS, unit=DESK_UNIT),
     "KV_publications": sealed(f"{SENT}.1", f"{SENT}.9", state="waiting"),
     "KV_ledger": sealed(f"state.{BATCH}", "state.email.tin-gia.1.0", r="wwww"),
-    "KV_desk": sealed(f"{WAITING}.1", "tin-gia.1", author=""),
     "KV_units": sealed(DESK_UNIT, "vu-phap-che", release="automatic"),
     "KV_digests": sealed("now.daily", "now.weekly", upto=99),
     "KV_staff": sealed("account.nv-an", "account.nv-em", roles=["account-manager"]),
@@ -355,7 +357,8 @@ class Trace:
         return has_letter(self.evidence.letters, wanted) and self.alarms("level") <= ALARMS
 
     def is_unsealed(self) -> bool:
-        return ("record-unsealed", self.key) in self.evidence.violations
+        names = {self.key, f"{self.name}.{self.stored.seq}"}
+        return any(("record-unsealed", one) in self.evidence.violations for one in names)
 
     def is_named(self) -> bool:
         return ("unreadable", f"{self.name}.{self.stored.seq}") in self.evidence.violations

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.timeout(240)
 SENT, WAITING = "tin-da-gui", "tin-cho-duyet"
 DESK_UNIT = "cuc-viec-lam"
 READERS = 3
-LEDGER, PUBLISHED, DESK = subjects.LEDGER.name, subjects.PUBLISHED.name, subjects.DESK.name
+LEDGER, PUBLISHED, ACTS = subjects.LEDGER.name, subjects.PUBLISHED.name, subjects.EDITORIAL.name
 DIGESTS, UNITS = subjects.DIGESTS.name, subjects.UNITS.name
-SEALED = (LEDGER, PUBLISHED, DESK, DIGESTS, UNITS)
+SEALED = (LEDGER, PUBLISHED, DIGESTS, UNITS)
 MAIL = PlanKey(ChannelName.EMAIL, SENT, 1)
 DIGEST = PlanKey(ChannelName.EMAIL, "digest-daily-2026-11-29", 1)
 NOW = "2026-11-29T00:00:00Z"
@@ -57,13 +57,15 @@ async def forge_decisions(forger: RecordsForger) -> set[str]:
     decision = {"verdict": "approved", "by": "Trần Thị B", "at": NOW}
     released = {"state": "released", "released_at": NOW, "decision": decision}
     await forger.change(PUBLISHED, f"{WAITING}.1", **released)
-    await forger.change(DESK, f"{WAITING}.1", author="")
+    act = await forger.bus.last_message(ACTS, subjects.editorial(WAITING))
+    body = json.loads(act.data) | {"id": "khac", "by": "nv-em"}
+    forged = await forger.bus.publish(act.subject, json.dumps(body).encode())
     item = {"content_id": SENT, "revision": 1, "seq": 1}
     issue = {"digest_id": DIGEST.content_id, "revision": 1, "items": [item], "issued": NOW}
     await forger.write(DIGESTS, f"issue.{DIGEST.content_id}.1", issue)
     await forger.write(DIGESTS, "open", {"calls": {DIGEST.content_id: "x"}})
     keys = (f"issue.{DIGEST.content_id}.1", "open")
-    return {f"{DESK}.{WAITING}.1", *(f"{DIGESTS}.{key}" for key in keys)}
+    return {f"{ACTS}.{forged.seq}", *(f"{DIGESTS}.{key}" for key in keys)}
 
 
 async def attack(url: str, first: dict[str, Message]) -> set[str]:

@@ -344,6 +344,8 @@ WAYS: dict[str, Scenario] = {
     "release.decided": Scenario(publish_mixture, hits=2),
     "release.stored": Scenario(publish_mixture, hits=2),
     "proposals.used_up": Scenario(command=run_two_people),
+    "editorial.decided": Scenario(to_desk),
+    "editorial.stored": Scenario(command=run_approve),
     "desk.decided": Scenario(command=run_approve),
     "desk.item_released": Scenario(command=run_approve),
     "desk.carried_out": Scenario(command=run_approve),

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.intake.desk import find_draft
 from contracts import keys, subjects
 from contracts.envelope import CONTENT_TYPE
 from contracts.testing import sample
@@ -261,8 +262,8 @@ class Workload:
         key = keys.publication_key(sent.content_id, sent.told.revision)
 
         async def text_hash(bus: Bus) -> str:
-            value = await bus.bucket(subjects.DESK.name).get(key)
-            return json.loads(value.data)["hash"] if value else ""
+            draft = await find_draft(bus, sent.content_id, sent.told.revision)
+            return draft.hash if draft else ""
 
         return wait(lambda: self.environment.bus(text_hash), f"{key} on the desk")
 

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from consumers.check.findings import load_rules
+from consumers.editorial.log import EditorialLog
 from consumers.ledger.entry import RowNote
 from contracts import publication, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.keys import content_hash
+from producers.bus import topology
+from producers.seals import publish_sealed
 from tests.support.check_harness import DAY_S, CheckHarness, acknowledge_all
 from tests.support.events import (
     ITEM,
@@ -98,6 +101,17 @@ async def forge_publication(harness, revision: int):
     forged = a_publication(content_id=ITEM, revision=revision, title="Một tin giả")
     subject = subjects.publication("cai-cach-hanh-chinh", ITEM)
     await harness.bus.publish(subject, publication.encode(forged))
+
+
+async def act_behind_a_lost_one(harness):
+    state = (await EditorialLog(harness.bus).read(WAITING)).state
+    act = state.since.model_copy(update={"id": "sau", "prev": "mat"})
+    await publish_sealed(harness.bus, subjects.editorial(WAITING), act.encode(), "sau")
+
+
+async def lose_acts(harness):
+    await harness.bus.connection.api_request(f"STREAM.DELETE.{subjects.EDITORIAL.name}")
+    await topology.apply(harness.bus)
 
 
 async def decide_at_desk(harness, **changes):
@@ -229,6 +243,7 @@ AT_ONCE: list[tuple[Any, ...]] = [
     (lambda h: h.record(*APPROVED_RECORD, decision=None, policy=""), f"unapproved {DECIDED}"),
     (lambda h: decide_at_desk(h, at="2030-01-01T00:00:00Z"), f"unapproved {DECIDED}"),
     (lambda h: decide_at_desk(h, by="Trần Thị B"), f"self-approved {DECIDED}"),
+    (act_behind_a_lost_one, f"acts-broken {subjects.editorial(WAITING)}"),
     (mark_unsent_delivered, f"page-missing state.portal.{NEW}.1.0"),
     (lambda h: h.state(PAGE2, rows=b"x"), f"effect-unbooked state.{PAGE2}"),
     (
@@ -298,7 +313,7 @@ LATER: list[tuple[Any, ...]] = [
     (DAY_S, lambda h: h.record(*RECORD2, seq=None), f"release-unpublished {RELEASE2}"),
     (
         DAY_S,
-        lambda h: h.bus.bucket("desk").purge(f"{WAITING}.1"),
+        lose_acts,
         f"draft-lost publication.{WAITING}.1",
     ),
 ]

@@ -10,8 +10,8 @@ from contracts.delivery import ChannelName
 from contracts.errors import ContractError
 from tests.support.events import (
     UNIT,
-    bucket_records,
     corrected,
+    open_drafts,
     register_unit,
     submitted,
     withdrawn,
@@ -132,9 +132,8 @@ async def check_releases(loa: PipelineHarness, item: str, expected: ExpectedEffe
         for one in await loa.released(item)
     ]
     assert found == expected.releases
-    waiting = {
-        int(key.rpartition(".")[2]) for key in await bucket_records(loa.bus, "desk", f"{item}.")
-    }
+    drafts = [one.rpartition(".") for one in await open_drafts(loa.bus)]
+    waiting = {int(number) for name, _, number in drafts if name == item}
     assert waiting == expected.waiting
 
 

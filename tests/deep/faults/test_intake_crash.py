@@ -19,6 +19,7 @@ from tests.support.events import (
     bucket_records,
     corrected,
     event_id,
+    open_drafts,
     register_unit,
     released_publications,
     submitted,
@@ -52,7 +53,7 @@ async def left_behind(bus: Bus, item: str, events: Sequence[CloudEvent]) -> Any:
     """Everything stored about an item, under names that are the same for every item."""
     ids = {event_id(event): f"E{number}" for number, event in enumerate(events)}
     records = await bucket_records(bus, "publications", item)
-    drafts = await bucket_records(bus, "desk", item)
+    drafts = [one for one in await open_drafts(bus) if one.startswith(item)]
     releases = await released_publications(bus, item)
     events = await bucket_records(bus, "events")
     booked = {id: event for id, event in events.items() if id in ids}

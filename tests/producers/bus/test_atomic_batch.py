@@ -83,7 +83,7 @@ async def test_more_batches_at_once_than_the_server_opens_are_silence_not_loss(l
 
 async def test_a_bucket_that_is_not_atomic_refuses_batches(bus):
     with pytest.raises(BusError):
-        await bus.bucket(subjects.DESK.name).batch([BatchEntry("a", b""), BatchEntry("b", b"")])
+        await bus.bucket(subjects.UNITS.name).batch([BatchEntry("a", b""), BatchEntry("b", b"")])
 
 
 @pytest.mark.parametrize("size", [0, 1001])

@@ -29,7 +29,7 @@ def test_every_service_has_a_section_and_no_other_has():
 def test_the_table_names_every_stream_and_bucket():
     sections = rights_table().values()
     named = {name for one in sections if "*" not in one.measure for name in one.streams()}
-    assert named == set(topology.stream_names())
+    assert named == {*topology.stream_names(), *topology.former_names()}
 
 
 def test_each_consumer_is_the_business_of_one_service():

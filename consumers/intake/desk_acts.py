@@ -1,0 +1,119 @@
+"""Acts of the editorial log that intake and the desk add: what came, what was decided, what is out.
+
+Each has an id of its event, so that a repeat after a crash is the same act.
+"""
+
+from datetime import datetime
+
+from consumers.intake.approval import Draft, draft_of
+from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
+from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.state import MOVES
+from contracts.events import CheckedEvent
+
+_KINDS = {"approved": ActionKind.APPROVE, "rejected": ActionKind.REJECT}
+_LOA = "loa"
+
+
+def received(draft: Draft, state: ItemState) -> Action | None:
+    """The arrival of a draft; None once a later revision has come."""
+    if draft.revision <= state.revision:
+        return None
+    return Action(
+        id=f"{draft.event_id}.{ActionKind.RECEIVE}",
+        at=draft.at,
+        by=draft.unit,
+        role=UNIT_SYSTEM,
+        kind=ActionKind.RECEIVE,
+        revision=draft.revision,
+        hash=draft.hash,
+        text=draft.text,
+        prev=state.head,
+    )
+
+
+def decided(draft: Draft, decision: Decision, state: ItemState, role: str = "") -> Action | None:
+    """The decision on a draft; None unless it waits."""
+    if not state.is_undecided or state.revision != draft.revision:
+        return None
+    return Action(
+        id=f"{draft.event_id}.decision",
+        at=decision.at,
+        by=decision.by,
+        role=role,
+        kind=_KINDS[decision.verdict],
+        revision=draft.revision,
+        hash=draft.hash,
+        code=decision.code,
+        note=decision.reason,
+        prev=state.head,
+    )
+
+
+def carried_out(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
+    """What became of a draft by its position's record; None if nothing is to be added."""
+    is_current = state.revision == draft.revision
+    if draft.revision not in state.approved and not (is_current and state.is_undecided):
+        return None
+    kind = _outcome(record)
+    if kind is None:
+        return None
+    return Action(
+        id=f"{draft.event_id}.{kind}",
+        at=at,
+        by=_LOA,
+        role=RULE,
+        kind=kind,
+        revision=draft.revision,
+        hash=draft.hash,
+        prev=state.head,
+    )
+
+
+def _outcome(record: Position) -> ActionKind | None:
+    if record.state in ("released", "scheduled") and record.seq is not None:
+        return ActionKind.PUBLISH
+    if record.state == "withdrawn" or record.code == SUPERSEDED_CODE:
+        return ActionKind.SUPERSEDE
+    return None
+
+
+def decision_of(state: ItemState, draft: Draft) -> Decision | None:
+    """The decision that the log has on a draft, of the newest revision."""
+    action = state.since
+    if action is None or action.revision != draft.revision:
+        return None
+    for verdict, kind in _KINDS.items():
+        if action.kind is kind:
+            facts = {"by": action.by, "at": action.at, "code": action.code, "reason": action.note}
+            return Decision.model_validate({"verdict": verdict, **facts})
+    return None
+
+
+def withdrawn(event: CheckedEvent, reason: str, at: datetime, state: ItemState) -> Action | None:
+    """The withdrawal of an item by its unit; None for one that the log does not know."""
+    if (state.status, ActionKind.WITHDRAW) not in MOVES or state.status is None:
+        return None
+    return Action(
+        id=f"{event.event_id}.{ActionKind.WITHDRAW}",
+        at=at,
+        by=event.unit,
+        role=UNIT_SYSTEM,
+        kind=ActionKind.WITHDRAW,
+        revision=state.revision,
+        hash=state.hash,
+        note=reason,
+        prev=state.head,
+    )
+
+
+def drafts_of(content_id: str, state: ItemState) -> dict[int, Draft]:
+    """The drafts that wait or whose decision is to be carried out, by revision."""
+    if state.since is None:
+        return {}
+    texts = dict(state.approved)
+    if state.text and (state.is_undecided or state.status is Status.REJECTED):
+        texts[state.revision] = state.text
+    at = state.since.at
+    return {number: draft_of(content_id, number, text, at) for number, text in texts.items()}

@@ -1,0 +1,146 @@
+"""The editorial log on a real bus: one of two is first, a repeat is one act, no text is lost."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from consumers.editorial.log import EditorialLog
+from consumers.key_file import KeyFile
+from contracts import subjects
+from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.errors import Conflict
+from producers.bus import Bus, NoReply
+from tests.support.editorial_world import START, a_text
+from tests.support.events import corrected, submitted
+from tests.support.records_forger import seal_new_records
+
+ITEM = "tin-1"
+SAVES = 30
+
+
+def save(by: str, words: str, number: int = 0):
+    """An act that saves a text, in every state of the item."""
+
+    def decide(state: ItemState) -> Action:
+        text = a_text(words)
+        return Action(
+            id=f"{by}-{number}",
+            at=START,
+            by=by,
+            kind=ActionKind.SAVE,
+            revision=max(state.revision, 1),
+            hash=text.hash,
+            text=text,
+            prev=state.head,
+        )
+
+    return decide
+
+
+@pytest.fixture
+def log(bus):
+    return EditorialLog(bus)
+
+
+async def texts(bus: Bus) -> list[str]:
+    found = [Action.model_validate_json(one.data) async for one in bus.scan("EDITORIAL")]
+    return [action.text.data["body"] for action in found]
+
+
+async def test_an_act_is_read_again_by_every_process(bus, log):
+    told = await log.act(ITEM, save("nv-an", "Một"))
+    found = (await EditorialLog(bus).read(ITEM)).state
+    assert found == told
+    assert found.status is Status.DRAFT
+
+
+async def test_of_two_people_at_once_nobodys_text_is_lost(bus, log):
+    other = EditorialLog(bus)
+    for number in range(SAVES):
+        await asyncio.gather(
+            log.act(ITEM, save("nv-an", f"An {number}", number)),
+            other.act(ITEM, save("nv-binh", f"Bình {number}", number)),
+        )
+    kept = await texts(bus)
+    assert len(kept) == 2 * SAVES
+    assert {*kept} == {f"{who} {n}" for who in ("An", "Bình") for n in range(SAVES)}
+
+
+async def test_who_is_second_sees_the_first_ones_text_before_deciding(bus, log):
+    seen = []
+
+    def look(state: ItemState) -> None:
+        seen.append(state.text.data["body"] if state.text else "")
+
+    def decide(state: ItemState) -> Action:
+        look(state)
+        return save("nv-binh", "Hai")(state)
+
+    await log.act(ITEM, save("nv-an", "Một"))
+    await log.act(ITEM, decide)
+    assert seen == ["Một"]
+
+
+async def test_an_act_whose_answer_was_lost_is_there_once(bus, log, monkeypatch):
+    publish = Bus.publish
+
+    async def silent(self, *args, **more):
+        await publish(self, *args, **more)
+        raise NoReply("lost")
+
+    monkeypatch.setattr(Bus, "publish", silent)
+    with pytest.raises(NoReply):
+        await log.act(ITEM, save("nv-an", "Một"))
+    monkeypatch.undo()
+    await log.act(ITEM, save("nv-an", "Một"))
+    assert await texts(bus) == ["Một"]
+
+
+async def test_an_act_that_does_not_fit_is_not_stored(bus, log):
+    def decide(state: ItemState) -> Action:
+        return save("nv-an", "Một")(state).model_copy(update={"prev": "khac"})
+
+    with pytest.raises(Conflict):
+        await log.act(ITEM, decide)
+    assert await texts(bus) == []
+
+
+async def test_what_loa_did_not_seal_is_no_act_and_is_named(bus, log, tmp_path):
+    forger = Bus(bus.connection)
+    seal_new_records(bus, KeyFile.open(tmp_path / "vault.key"))
+    before = await log.act(ITEM, save("nv-an", "Một"))
+    forged = save("nv-em", "Giả")(before)
+    seq = (await forger.publish(subjects.editorial(ITEM), forged.encode())).seq
+    with structlog.testing.capture_logs() as logs:
+        assert (await log.read(ITEM)).state == before
+    assert [(one["event"], one["log_level"]) for one in logs] == [("act_not_sealed", "error")]
+    assert [one async for one in log.problems()] == [(f"EDITORIAL.{seq}", "seal_missing", True)]
+    assert (await log.act(ITEM, save("nv-binh", "Hai"))).text.data == {"body": "Hai"}
+
+
+async def test_an_item_whose_acts_contradict_each_other_is_named_and_blocks_no_other(bus, log):
+    await log.act(ITEM, save("nv-an", "Một"))
+    lost = save("nv-an", "Hai", 2)(ItemState())
+    await bus.publish(subjects.editorial(ITEM), lost.encode())
+    await log.act("tin-2", save("nv-an", "Ba"))
+    with pytest.raises(Conflict):
+        await log.read(ITEM)
+    assert [(name, why) async for name, _, why in log.problems()] == [("editorial.tin-1", False)]
+    await log.open_items()
+    assert (await log.read("tin-2")).state.status is Status.DRAFT
+
+
+async def test_open_items_follow_what_is_new_as_a_fresh_reader_does(bus, log, intake_harness):
+    await intake_harness.take_in(submitted(), "desk")
+    assert [*await log.open_items()] == [submitted().data["content_id"]]
+    await intake_harness.intake.desk.approve(submitted().data["content_id"], "Trần Thị Bình")
+    assert await log.open_items() == {}
+    await intake_harness.take_in(corrected(), "desk")
+    assert await log.open_items() == await EditorialLog(bus).open_items() != {}
+
+
+async def test_the_server_refuses_to_remove_an_act(bus, log):
+    await log.act(ITEM, save("nv-an", "Một"))
+    config = (await bus.stream_info("EDITORIAL"))["config"]
+    assert (config["deny_delete"], config["deny_purge"]) == (True, True)

@@ -1,0 +1,76 @@
+"""Drafts of an earlier version's bucket come into the editorial log once, wherever Loa dies."""
+
+from contextlib import suppress
+
+import pytest
+
+from consumers.intake.handler import Intake
+from contracts import subjects
+from contracts.vocabulary import DEFAULT
+from producers.bus import topology
+from tests.support.crashing_bus import SimulatedCrash, dying_buses
+from tests.support.events import (
+    open_drafts,
+    register_unit,
+    released_publications,
+    submitted,
+)
+from tests.support.former_desk import leave_on_former_desk
+
+CLERK = "Trần Thị Bình"
+FORMER = f"KV_{subjects.DESK.name}"
+
+
+@pytest.fixture
+async def intake(bus, clock):
+    await register_unit(bus, release="desk")
+    return Intake(bus, DEFAULT, clock)
+
+
+async def test_a_draft_is_carried_over_as_it_was_and_can_be_approved(bus, intake):
+    draft = await leave_on_former_desk(intake, submitted(author="Nguyễn Văn An"))
+    assert await intake.desk.carry_over() == 1
+    assert await intake.desk.waiting_drafts() == [draft]
+    await intake.desk.approve(draft.content_id, CLERK, content_hash=draft.hash)
+    assert len(await released_publications(bus)) == 1
+
+
+async def test_the_bucket_ends_once_it_is_empty(bus, intake):
+    await leave_on_former_desk(intake, submitted())
+    await topology.apply(bus)
+    assert await topology.stream_exists(bus, FORMER)
+    await intake.desk.carry_over()
+    await topology.apply(bus)
+    assert not await topology.stream_exists(bus, FORMER)
+    assert await intake.desk.carry_over() == 0
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, intake, clock, after):
+    for number, dying in enumerate(dying_buses(bus, after=after, fewest=3)):
+        item = f"tin-{number}"
+        await leave_on_former_desk(intake, submitted(item))
+        with suppress(SimulatedCrash):
+            await Intake(dying, DEFAULT, clock).desk.carry_over()
+        await intake.desk.carry_over()
+        assert await open_drafts(bus) == [f"{item}.1"]
+        assert [key async for key, _ in bus.bucket(subjects.DESK.name).values()] == []
+        await intake.desk.reject(item, CLERK, code="trung-lap")
+
+
+async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
+    draft = await leave_on_former_desk(intake, submitted())
+    await intake.desk.approve(draft.content_id, CLERK, revision=1)
+    assert await released_publications(bus) == []
+    await intake.desk.carry_over()
+    assert len(await released_publications(bus)) == 1
+    assert await open_drafts(bus) == []
+    state = (await intake.desk.log.read(draft.content_id)).state
+    assert (state.status, state.out) == ("published", 1)
+
+
+async def test_an_unreadable_draft_stays_and_stops_no_other(bus, intake):
+    await leave_on_former_desk(intake, submitted())
+    await bus.bucket(subjects.DESK.name).create("hong.1", b"{}")
+    assert await intake.desk.carry_over() == 1
+    assert [key async for key, _ in bus.bucket(subjects.DESK.name).values()] == ["hong.1"]
