@@ -113,9 +113,8 @@ SAID = {
     ],
     "6": [
         "cần nộp phí, lệ phí: 1.250.000\u00a0đồng.",
-        "Nơi nộp: Bộ phận Một cửa.\nĐể tự kiểm tra số tiền, xin tự mở dichvucong.gov.vn ",
-        "Xin chỉ nộp tại Bộ phận Một cửa, hoặc trên trang đó.",
-        "Thư này không kèm tài khoản nhận tiền",
+        "Nơi nộp: Bộ phận Một cửa.\nThư này chỉ báo tin, không kèm tài khoản nhận tiền.",
+        "Phí, lệ phí chỉ nộp tại nơi nêu trên",
     ],
     "7": ["đã ghi nhận yêu cầu rút hồ sơ"],
     "8": [

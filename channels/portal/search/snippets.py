@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from channels.portal.search.normalize import normalize_spelling, strip_marks
 
-SNIPPET_LENGTH, _CONTEXT_BEFORE = 200, 60
+SNIPPET_LENGTH, _CONTEXT_BEFORE = 200, 80
+_BEGINNINGS = re.compile('[.!?…][)"”»’]*\\s+| · '), re.compile("[,;:–—]\\s+")
+"""What stands before a sentence or a block, and before a clause."""
 
 
 class SnippetPiece(NamedTuple):
@@ -22,7 +24,7 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
     *words* are normalized. Words without marks match any marks; with *ignore_marks* all words do.
     """
     first = _first_match(text, words, ignore_marks=ignore_marks)
-    start = text.rfind(" ", 0, max(first - _CONTEXT_BEFORE, 0)) + 1
+    start = _beginning(text, first)
     end = len(text)
     if start + SNIPPET_LENGTH < end:
         end = text.rfind(" ", start + 1, start + SNIPPET_LENGTH)
@@ -30,6 +32,19 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
     pieces = highlight(text[start:end], words, ignore_marks=ignore_marks)
     before = [SnippetPiece("… ", False)] if start else []
     return [*before, *pieces, *([SnippetPiece(" …", False)] if end < len(text) else [])]
+
+
+def _beginning(text: str, first: int) -> int:
+    """Where a snippet begins: at a sentence near *first*, or else at a clause, or else at a word.
+
+    Only the first two never split a word of several syllables.
+    """
+    earliest = max(first - _CONTEXT_BEFORE, 0)
+    if earliest:
+        for before in _BEGINNINGS:
+            if found := before.search(text, earliest, first):
+                return found.end()
+    return text.rfind(" ", 0, earliest) + 1
 
 
 def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[SnippetPiece]:

@@ -55,7 +55,7 @@ async def test_what_an_open_choice_means_is_said_before_the_folded_choices(signu
 
 async def test_what_becomes_of_an_unconfirmed_address_is_said_in_the_same_words_everywhere(browser):
     page = main_part(await browser.post("/dang-ky", data=signup_form()))
-    [said] = re.findall(r"Địa chỉ chưa xác nhận[^.]*72 giờ[^.]*\.", page)
+    [said] = re.findall(r"xóa địa chỉ này [^.]*72 giờ[^.]*\.", page)
     assert said in (ROOT / "docs/subscribers.vi.md").read_text("utf-8")
     letters = [transactional_texts(TransactionalKind(kind)) for kind in ("confirm", "change")]
     assert [said in letter["closing"] for letter in letters] == [True, True]

@@ -131,7 +131,7 @@ def test_who_passes_a_mail_on_finds_the_address_above_and_the_personal_links_bel
         order = [
             f"{PUBLIC_URL}/tin/",
             "không hỏi mật khẩu",
-            "Khi chuyển tiếp, xin xóa từ dòng này",
+            "Khi chuyển tiếp, xin xóa dòng này và phần bên dưới",
             "/quan-ly",
             "/huy/",
         ]
@@ -156,8 +156,10 @@ def test_a_change_says_both_times_asks_to_be_passed_on_and_links_what_replaces_i
     ]
     assert re.search(r'<a [^>]*href="https://thong-bao.moha.example/tin/lich-nghi-le-2027"', html)
     gone = action == "withdrawn"
+    assert (f'/tin/{news.content_id}"' in html) != gone, "one link of two that are nearly equal"
     for shown in (text, html):
         assert ("Xem tin thay thế" in shown, "Tin đã gỡ:" in shown) == (gone, gone)
+        assert f"/tin/{news.content_id}" in shown
         assert "Nếu đã chuyển tiếp tin này, xin Quý vị báo lại cho người nhận." in shown
         assert ("Tệp kèm theo nội dung đã đính chính" in shown) == (action == "corrected")
 
@@ -222,8 +224,7 @@ def test_a_fee_says_where_to_pay_then_warns_and_the_warning_names_no_other_place
     link = "https://dichvucong.moha.example/h/1"
     _, text, html = parts_of(sample_notice("6", detail_url=link, payment_place=place))
     html = html.replace("&nbsp;", "\u00a0")
-    check = "Để tự kiểm tra số tiền, xin tự mở dichvucong.gov.vn và tra cứu bằng mã hồ sơ."
-    warning = f"{check} Xin chỉ nộp tại {place}, hoặc trên trang đó. Thư này không kèm tài khoản"
+    warning = "Thư này chỉ báo tin, không kèm tài khoản nhận tiền. Phí, lệ phí chỉ nộp tại nơi nêu"
     boxed = (
         r"1\.250\.000\u00a0đồng\.</p>\s*"
         rf"<p>Nơi nộp: {place}\.</p>\s*<div class=\"notice\"><p>{warning}"
@@ -233,6 +234,7 @@ def test_a_fee_says_where_to_pay_then_warns_and_the_warning_names_no_other_place
     for shown in (text, html):
         assert "không chuyển tiền" in shown and "không chuyển tiếp" not in shown
         assert "mở trang dichvucong.moha.example. Có thể tự mở dichvucong.gov.vn" in shown
+        assert shown.count("dichvucong.gov.vn") == 1
     assert 'class="notice"' not in parts_of(sample_notice("2"))[2]
 
 
@@ -263,7 +265,7 @@ def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden
 def test_what_is_not_confirmed_is_said_to_be_kept_until_when_it_is(kind):
     _, text, _ = parts_of(letter(TransactionalKind(kind)))
     assert "không lưu địa chỉ" not in text
-    assert "Địa chỉ chưa xác nhận bị xóa, chậm nhất sau 72 giờ." in text
+    assert "xóa địa chỉ này khỏi danh sách chờ, chậm nhất sau 72 giờ." in text
 
 
 @pytest.mark.parametrize("kind", ["confirm", "manage", "change"])

@@ -223,9 +223,9 @@ async def test_the_order_stands_in_the_fold_which_is_open_once_it_was_chosen(cli
 
 async def test_the_names_of_topics_and_units_lead_to_them(client):
     page = await asked(client, q="viec lam")
-    links = page.xpath("//p[starts-with(., 'Chuyên mục liên quan')]/a/@href")
+    links = page.xpath("//p[starts-with(., 'Chủ đề liên quan')]/a/@href")
     assert links == ["/muc/viec-lam/", "/muc/cuc-viec-lam/"]
-    assert not (await asked(client, q="viec")).xpath("//p[starts-with(., 'Chuyên mục liên quan')]")
+    assert not (await asked(client, q="viec")).xpath("//p[starts-with(., 'Chủ đề liên quan')]")
 
 
 async def test_the_hint_makes_room_for_results(client):

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,20 @@ def test_it_begins_shortly_before_the_phrase_and_not_at_the_first_word():
     assert said(shown).startswith("… x")
     assert said(shown).endswith(" …")
     assert hits(shown) == ["hành chính"]
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [
+        ("Nơi giải quyết hồ sơ. Người dân nộp hồ sơ trực tuyến, ", "Người dân nộp hồ sơ"),
+        ("thuộc phạm vi giải quyết hồ sơ, người dân nộp hồ sơ ", "người dân nộp hồ sơ"),
+        ("Tiêu đề của phần trước · Hồ sơ trực tuyến: ", "Hồ sơ trực tuyến"),
+    ],
+)
+def test_it_begins_with_the_sentence_or_else_the_clause(before, shown):
+    text = "hồ sơ " * 40 + before + "thẩm định năm nay " + "y " * 300
+    snippet = said(make_snippet(text, words("thẩm định"), ignore_marks=False))
+    assert snippet.startswith(f"… {shown}")
 
 
 def test_without_words_it_is_the_beginning():
