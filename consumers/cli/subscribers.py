@@ -95,9 +95,10 @@ def import_file(file: File, by: By = "", as_json: Json = False) -> None:
 
 
 def _print_report(report: ImportReport) -> None:
-    counts = report.added, report.updated, report.unchanged
-    en = "{} added, {} updated, {} unchanged".format(*counts)
-    print_bilingual(en, "thêm {}, cập nhật {}, giữ nguyên {}".format(*counts))
+    refused = len({row.line for row in report.rejected})
+    counts = report.added, report.updated, report.unchanged, refused
+    en = "{} added, {} updated, {} unchanged, {} refused".format(*counts)
+    print_bilingual(en, "thêm {}, cập nhật {}, giữ nguyên {}, từ chối {}".format(*counts))
     for row in report.rejected:
         en = f"line {row.line}, {row.field}: {row.message}"
         vi = f"dòng {row.line}, {row.field}: {row.message_vi}"

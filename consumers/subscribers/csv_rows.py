@@ -145,7 +145,8 @@ def _rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[Reject
 
 
 def _split_list(cell: str) -> tuple[str, ...]:
-    return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
+    """The words of *cell*; none has a comma, so both separators of spreadsheets will do."""
+    return tuple(sorted({word for part in re.split("[;,]", cell) if (word := part.strip())}))
 
 
 def _header_errors(columns: Sequence[str]) -> list[FieldError]:

@@ -1,5 +1,6 @@
 """One-click unsubscribe (RFC 8058): POST acts at once, GET only shows a button."""
 
+import re
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -10,6 +11,14 @@ from contracts.subscriptions.subscriber import RetainedData
 from producers.pages import forms
 from producers.pages.rendering import Renderer
 from producers.pages.services import UnsubscribeService
+
+_TOKEN = re.compile(r"[A-Za-z0-9._-]*")
+
+
+def _without_neighbours(token: str) -> str:
+    """A token without what was copied along with its address, such as `):`."""
+    found = _TOKEN.match(token)
+    return found[0].rstrip(".") if found else token
 
 
 @dataclass
@@ -30,6 +39,9 @@ class UnsubscribePages:
     async def show_form(self, request: Request) -> Response:
         """A page with a button; a GET, for instance of a mail scanner, changes nothing."""
         token = request.path_params["token"]
+        if (clean := _without_neighbours(token)) != token:
+            await self.service.subscribed_address(clean)  # refuses one that is none
+            return self.renderer.redirect(f"/huy/{clean}")
         address = await self.service.subscribed_address(token)
         retained = await self.service.retained_data(token)
         if address:

@@ -202,6 +202,13 @@ async def test_a_list_without_quotes_where_semicolons_separate_fields_is_called_
     assert all('"viec-lam;nha-o"' in said for said in (told.message, told.message_vi))
 
 
+async def test_a_list_may_be_joined_by_commas_where_semicolons_separate_fields(bus, import_lines):
+    head = "email;name;topics;audiences;units;frequency"
+    row = "an@example.com;An;viec-lam, cai-cach-cong-vu;;;"
+    assert counts(await import_lines(raw=f"{head}\n{row}\n".encode())) == (1, 0, 0, 0)
+    assert (await people(bus))["an@example.com"].topics == ("cai-cach-cong-vu", "viec-lam")
+
+
 @pytest.mark.parametrize("mark", [";", "\t", ","])
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 async def test_a_file_is_taken_as_spreadsheets_write_it(bus, import_lines, mark, encoding):

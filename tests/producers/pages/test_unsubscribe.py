@@ -55,6 +55,16 @@ async def test_who_has_left_is_told_so_and_offered_no_button_again(signup_app, b
     assert "<button" in main_part(await browser.get(paths[back.id]))
 
 
+@pytest.mark.parametrize("neighbours", [")", "):", ").", ".", "):%20không", ">"])
+async def test_a_link_that_was_copied_with_its_neighbours_is_understood(
+    signup_app, browser, neighbours
+):
+    one = await signup_app.subscribed()
+    path = f"/huy/{signup_app.signer.token(one.id)}"
+    answer = await browser.get(path + neighbours)
+    assert answer.status_code == 303 and answer.headers["location"].endswith(path)
+
+
 def promised(page):
     """What a page says is kept of a reader who has left."""
     return [name for name, text in KEPT.items() if text in main_part(page)]
