@@ -134,15 +134,18 @@ class Desk:
         decision = desk_acts.decision_of(state, draft)
         if record is None or (record.state == "waiting" and decision is None):
             return False
-        item = await self.repository.item(draft.content_id)
-        is_listed = item is not None and draft.revision in item.waiting
-        if state.status is Status.REJECTED and record.state != "waiting" and not is_listed:
+        if state.status is Status.REJECTED and await self.is_carried_out(draft, record):
             self.log.finish(draft.content_id, state)
             return False
         if record.state == "waiting" and decision:
             record = await self.book(draft.content_id, draft.revision, decision)
         await self.complete(draft, record)
         return True
+
+    async def is_carried_out(self, draft: Draft, record: Position) -> bool:
+        """Whether a rejection is in the position's record, and the item's list is right."""
+        item = await self.repository.item(draft.content_id)
+        return record.state != "waiting" and (item is None or draft.revision not in item.waiting)
 
     async def add_draft(self, draft: Draft) -> None:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""

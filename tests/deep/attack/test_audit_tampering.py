@@ -24,7 +24,7 @@ from tests.support.seals import open_seals, use_key
 ADD = Act("units.add", "vu-a", "an")
 RECORDS = 8
 FORGETTING = {"DELIVER", "RECEIPTS", "KV_notices", "KV_sessions", "KV_person_keys"}
-REFUSED = {"AUDIT", "DEAD"}
+REFUSED = {"AUDIT", "DEAD", "EDITORIAL"}
 PURGEABLE = sorted(set(topology.stream_names()) - FORGETTING - REFUSED)
 
 
