@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.filters import Limit, Since, check_topic, check_unit, require_time
-from consumers.messages import field_error
+from consumers.messages import field_error, translate
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.runtime.store_check import store_problem
 from consumers.staff.policy import ObjectFacts
@@ -111,8 +111,8 @@ def _print(answer: ItemsAnswer, state: TraceState | None) -> None:
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:
     """An item in lines of a terminal: what it is, its title, where it is from, each channel."""
-    changed = format_for_people(item.changed)
-    yield f"{item.content_id}, revision {item.revision}: {item.state}, {changed}"
+    changed, state = format_for_people(item.changed), translate(item.state)
+    yield f"{item.content_id}, revision {item.revision}: {state.en} / {state.vi}, {changed}"
     yield f"  {shorten(output.visible(item.title), _width_limit(width - 2))}"
     yield f"  {item.unit}, {item.topic or '-'}"
     channels = [_channel_text(item, name) for name in item.channels]

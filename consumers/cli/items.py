@@ -99,11 +99,12 @@ _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 class TraceReport(Trace):
     """An item's trace. *waits*: what its open rows wait for; *event_id*: how it was named.
 
-    *refused*: why that event was refused; the trace is its item's all the same.
+    *refused*: why that event was refused; the trace is its item's all the same. *reason*: why the
+    item was withdrawn.
     """
 
     omitted_when_empty = Trace.omitted_when_empty | {
-        *("address", "waits", "event_id", "refused", "stand_ins")
+        *("address", "waits", "event_id", "refused", "stand_ins", "reason")
     }
 
     address: str = ""
@@ -111,6 +112,7 @@ class TraceReport(Trace):
     event_id: str = ""
     refused: tuple[FieldError, ...] = ()
     stand_ins: dict[ChannelName, str] = Field(default_factory=dict)
+    reason: str = ""
 
 
 @page(
@@ -168,6 +170,7 @@ class TraceAnswer(NamedTuple):
     """Names of the accounts that acted, by their ids."""
     refused: Sequence[FieldError] = ()
     """Why the event was refused by which the trace was asked for."""
+    reason: str = ""
 
     @property
     def address(self) -> str:
@@ -189,7 +192,7 @@ class TraceAnswer(NamedTuple):
     @property
     def report(self) -> TraceReport:
         facts = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
-        more = {"refused": self.refused, "stand_ins": self.stand_ins}
+        more = {"refused": self.refused, "stand_ins": self.stand_ins, "reason": self.reason}
         return TraceReport(**dict(self.trace), **facts, **more)
 
     def print(self) -> None:
@@ -201,6 +204,8 @@ class TraceAnswer(NamedTuple):
         if self.event_id and not self.refused:
             typer.echo(f"event {self.event_id}:")
         print_trace(self.trace, self.names)
+        if self.reason:
+            print_field_texts(field_error("reason", "withdrawn_why", reason=self.reason))
         for channel, place in self.stand_ins.items():
             to = describe_place(place)
             print_field_texts(field_error(channel, "stand_in_delivers", to=to))
@@ -227,9 +232,17 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
     if not own:
         waits += await _store_problems(bus, trace)
     refused = await find_refusal(bus, name, event.content_id) if event else ()
-    return TraceAnswer(
-        trace, waits, event_id, await _stand_ins(bus, trace), await _names(bus, trace), refused
-    )
+    stand_ins, names = await _stand_ins(bus, trace), await _names(bus, trace)
+    reason = await _withdrawal_reason(bus, trace)
+    return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason)
+
+
+async def _withdrawal_reason(bus: Bus, trace: Trace) -> str:
+    """Why the item of the trace was withdrawn; empty if it was not."""
+    if trace.state != "withdrawn":
+        return ""
+    position = await ItemRepository(bus).position(trace.content_id, trace.revision)
+    return (position.reason or "") if position else ""
 
 
 async def _store_problems(bus: Bus, trace: Trace) -> list[FieldError]:

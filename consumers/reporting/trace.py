@@ -207,8 +207,6 @@ def _position_entries(
     """Yield the timeline of one position; *refusal*: errors of one refused without a decision."""
     label, decision = f"revision {number}", position.decision
     detail, sender = f"{position.kind}, {label}", position.submitter or ""
-    if position.kind == "withdrawn" and position.reason:
-        detail = f"{detail}: {position.reason}"
     titles, is_text = (position.title, position.short_title), position.kind != "withdrawn"
     yield TimelineEntry(
         at=position.at,

@@ -157,7 +157,9 @@ async def test_who_withdraws_is_kept_with_the_event_and_only_trace_tells(bus, in
     event = envelope.decode(None, message.headers, message.data)
     assert event.extensions == {"submitter": "Trần Thị An"}
     await intake_harness.intake.handle(event, UNIT)
-    assert "withdrawn, revision 2, by Trần Thị An" in (await loa("trace", ITEM)).stdout
+    told = (await loa("trace", ITEM)).stdout
+    assert "withdrawn, revision 2, by Trần Thị An" in told and "was withdrawn: Nhầm" in told
+    assert json_output(await loa("trace", ITEM, "--json"))["reason"] == "Nhầm"
     assert "Trần Thị An" not in str(await released_publications(bus))
     again = await loa("withdraw", ITEM, "--reason", "Nhầm", "--yes", USER="ai-do")
     assert "by Trần Thị An, with the reason: Nhầm" in again.stdout

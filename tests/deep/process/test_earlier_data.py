@@ -50,8 +50,8 @@ def loa(tmp_path, relay):
 
 
 def stored_facts(trace):
-    """A trace's counts, without its events and the pauses and stand-ins of this machine."""
-    return trace | {"timeline": [], "address": "", "waits": [], "stand_ins": {}}
+    """A trace's counts, without its events, its reason, and what is of this machine."""
+    return trace | {"timeline": [], "address": "", "waits": [], "stand_ins": {}, "reason": ""}
 
 
 def stored_events(trace):
