@@ -144,6 +144,13 @@ async def axe(page: Any) -> list[str]:
     ]
 
 
+async def images_missing(page: Any) -> list[str]:
+    """Pictures that the page names and does not show, once all is loaded."""
+    await page.wait_for_load_state("load")
+    shown = "[...document.images].filter(one => !one.naturalWidth).map(one => one.src)"
+    return list(await page.evaluate(shown))
+
+
 async def set_look(page: Any, width: int, scheme: str) -> None:
     """Show the page at another width, in light or dark, without loading it again."""
     await page.set_viewport_size({"width": width, "height": 900})

@@ -17,7 +17,7 @@ from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import header_text
 from contracts.text.moments import VIETNAM
 from tests.deep.process.test_digest import time_passes
-from tests.support.browser import overflow_px, screenshot
+from tests.support.browser import images_missing, overflow_px, screenshot
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
@@ -85,8 +85,9 @@ class Subscriber:
         await page.goto(await page.locator("a.button").get_attribute("href"))
 
     async def keep(self, page, name):
-        """A small picture of the whole page for people, if wanted; the page fits in any case."""
+        """The page fits and is whole; a small picture of all of it for people, if wanted."""
         assert await overflow_px(page) == 0
+        assert await images_missing(page) == []
         if name:
             await screenshot(page, f"{name}-{self.width}")
 

@@ -18,7 +18,7 @@ GIVEN = {
 """SHA-256 of each text that was on the page: a change of the law's words is a new version."""
 SHORT = {
     "2026-12": "aaf35096f2b0fa3933ed730dced9e7e812b984b837d60dfb06f7aff82a2455b1",
-    "2026-12.2": "3878bef9cbc103ac9d94e633d1407ea7d40584e79b954b29a0056701c274442a",
+    "2026-12.2": "eff01261cb88aaad5ac07ba2f8076ffc6872f261c51636e442deeb8039ce770d",
 }
 """SHA-256 of the lines that stood beside a text; version 2026-11 had none."""
 OLD_RECORD = """{"id": "k7", "email": "ong.ba@example.com", "name": "Trần Thị Bình", "active": true,
