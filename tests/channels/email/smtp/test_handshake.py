@@ -109,13 +109,13 @@ async def test_a_missing_bundle_is_an_operators_business(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"from_": "not an address"}, "LOA_EMAIL_FROM"),
+        ({"from_": "not an address"}, "from_"),
         ({}, "LOA_EMAIL_FROM is missing"),
         ({"from_": "a@b.vn", "reply_to": "x\r\ny@b.vn"}, "reply_to"),
         ({"from_": "a@b.vn", "tls": "none", "username": "x"}, "in the clear"),
         ({"from_": "a@b.vn", "postal_address": "Số 8\r\nHà Nội"}, "postal_address"),
         *(
-            ({"from_": "a@b.vn", "unsubscribe_to": to}, "LOA_EMAIL_UNSUBSCRIBE_TO")
+            ({"from_": "a@b.vn", "unsubscribe_to": to}, "unsubscribe_to")
             for to in ("Hủy <a@moha.example>", "a@b, c@d", "a@b.vn\r\nBcc: x@evil.example", "a")
         ),
     ],
