@@ -30,7 +30,7 @@ CROWDED = {"consumers/cli"}
 """One module per command group."""
 FOREIGN_EXCEPTIONS = {
     *vars(builtins),
-    "HTTPException", "PydanticCustomError", "UnsupportedAlgorithm", "ValidationError",
+    "ExpatError", "HTTPException", "PydanticCustomError", "UnsupportedAlgorithm", "ValidationError",
 }  # fmt: skip
 RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
