@@ -88,6 +88,7 @@ class Commands(CommandGroup):
         "publish": CommandPath(Group.PUBLISH, "producers.cli", "publish"),
         "validate": CommandPath(Group.PUBLISH, "producers.cli", "validate"),
         "schemas": CommandPath(Group.PUBLISH, "producers.cli", "schemas"),
+        "convert": _path(Group.PUBLISH, "convert", "convert"),
         "import": _path(Group.PUBLISH, "imports"),
         "status": _path(Group.LOOK, "status", "status"),
         "top": _path(Group.LOOK, "top", "top"),

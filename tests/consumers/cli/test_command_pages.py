@@ -151,7 +151,7 @@ def test_without_a_store_commands_on_the_bus_end_with_3_and_no_others(name):
 
 
 AS_FINDING = {name for name in PAGES if name.startswith("doctor")} - {"doctor mail"}
-WITHOUT_SETTINGS = {"completion", "schemas"}
+WITHOUT_SETTINGS = {"completion", "convert", "schemas"}
 VARIABLE = "LOA_LOG_FORMAT"
 WRONG = {"LOA_DATA_DIR": "nothing", VARIABLE: "Json"}
 
