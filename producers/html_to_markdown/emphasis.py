@@ -39,11 +39,16 @@ def link(inner: str, target: str) -> str:
 
 def resolve(text: str) -> str:
     """Replace the marks of a whole paragraph by delimiters that CommonMark reads."""
-    text = text.replace("!" + _LINK_MARK, "\\!").replace(_LINK_MARK, "")
+    bare = _write_links(_ANY_EMPHASIS.sub("", text))
     if "\x01" not in text:
-        return text
-    bare, placed = _ANY_EMPHASIS.sub("", text), _MARKS.sub("", _move_marks(text))
+        return bare
+    placed = _write_links(_MARKS.sub("", _move_marks(text)))
     return placed if _words(placed) == _words(bare) else bare
+
+
+def _write_links(text: str) -> str:
+    """Drop the marks of links; an exclamation mark before one would make it a picture."""
+    return text.replace("!" + _LINK_MARK, "\\!").replace(_LINK_MARK, "")
 
 
 def _move_marks(text: str) -> str:

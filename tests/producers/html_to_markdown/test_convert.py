@@ -13,6 +13,8 @@ from producers.html_to_markdown.errors import TableTooLarge, TooNested
         ("<p onclick=x>a <span style='color:red'>b</span></p>", "a b\n"),
         ("<p><del>cũ</del><ins>mới</ins></p>", "mới\n"),
         ("<p>Xem!<a href='https://a.vn'>b</a></p>", "Xem\\![b](https://a.vn)\n"),
+        ("<p><b>!</b><a href='https://a.vn'>b</a></p>", "**!**[b](https://a.vn)\n"),
+        ("<p>a<b>!</b><a href='https://a.vn'>b</a></p>", "a\\![b](https://a.vn)\n"),
         ("<p><a href='https://a.vn/'> b </a>c</p>", "[b](https://a.vn/) c\n"),
         ("<p><a href='https://a.vn/x y'>b</a></p>", "[b](https://a.vn/x%20y)\n"),
         ("<p>a<b> b </b>c</p>", "a **b** c\n"),
