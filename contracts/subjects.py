@@ -248,4 +248,4 @@ BUCKETS = (
 DESK = BucketSpec("desk", max_bytes=_GIB)
 """Drafts of versions before the editorial log, which intake carries over to it."""
 FORMER_BUCKETS = (DESK,)
-"""Buckets that a start deletes once nothing is in them."""
+"""Buckets that a start deletes once nothing is in them, and nothing was written for a day."""

@@ -124,7 +124,8 @@ async def _add_intake(node: Node) -> None:
                 return
             await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
 
-    await intake.desk.carry_over()
+    await intake.desk.carry_over()  # and again: an earlier version may still add to its bucket
+    node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.carry_over))
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
     node.tasks.append(InboundMover(node.bus, node.broker_watch.durables).run)
     if node.settings.units_share_password:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -11,6 +11,7 @@ from contracts.base.crash_points import crash_point
 from contracts.subjects import (
     ALL_INBOUND,
     BUCKETS,
+    EDITORIAL,
     FORMER_BUCKETS,
     STREAMS,
     BucketSpec,
@@ -49,6 +50,9 @@ _GUARDED_CONSUMER_KEYS = (
 )
 _UNSET: tuple[Any, ...] = (None, False, 0, -1, "", [], {})
 """Ways to say that a setting has no value; the server leaves some of them out."""
+FORMER_KEPT = timedelta(days=1)
+"""How long a former bucket stays after this version's first start, and after the last write to it:
+an earlier version may still run on another machine."""
 _PUBLIC_STREAMS = ("PUBLICATIONS",)
 """Streams that other systems may read with consumers of their own."""
 
@@ -58,7 +62,7 @@ log = structlog.get_logger()
 async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     """Create missing objects, extend small ones, set back foreign settings; remove no message.
 
-    An empty bucket of an earlier version is deleted.
+    An empty bucket of an earlier version is deleted, a day after its last use.
 
     *units* get an inbound stream each, if they have none. Raises ForeignSettings for a setting
     that can't be set back, and UnfitServer after an interrupted restore.
@@ -72,8 +76,8 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     streams = (*STREAMS, *map(inbound_stream, known))
     pairs = [(stream, one) for stream in streams for one in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
-    for name in former_names():
-        await _end_former(bus, name)
+    for bucket in FORMER_BUCKETS:
+        await _end_former(bus, bucket)
 
 
 def wanted_configs(units: Iterable[str] = ()) -> dict[str, Config]:
@@ -340,15 +344,37 @@ async def _remove_push_consumers(bus: Bus, stream: str) -> None:
             log.warning("push_consumer_removed", stream=stream, **facts)
 
 
-async def _end_former(bus: Bus, name: str) -> None:
-    """Delete a former bucket's stream once all that it held is carried over."""
-    if not await stream_exists(bus, name):
+async def _end_former(bus: Bus, bucket: BucketSpec) -> None:
+    """Delete a former bucket's stream that is unused, and whose records are all carried over.
+
+    The stream refuses writes while it is examined, as a full one does: writers repeat them.
+    """
+    info = await _stream_info(bus, f"KV_{bucket.name}")
+    if info is None or not await _is_abandoned(bus, info):
         return
-    async for message in bus.scan(name):
-        if not message.is_deleted:
-            return
+    name, config = info["config"]["name"], info["config"] | {"max_bytes": 1}
+    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
+    crash_point("former.closed")
+    if await _has_records(bus, name):
+        config |= {"max_bytes": bucket.max_bytes}
+        await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
+        return
     await delete_stream(bus, name)
     log.info("former_bucket_deleted", stream=name)
+
+
+async def _is_abandoned(bus: Bus, info: Config) -> bool:
+    """Whether no earlier version may still write to a former bucket, by the server's clock."""
+    began = (await bus.stream_info(EDITORIAL.name))["created"]
+    last = max(map(datetime.fromisoformat, (began, info["state"]["last_ts"])))
+    return datetime.fromisoformat(info["ts"]) - last >= FORMER_KEPT
+
+
+async def _has_records(bus: Bus, name: str) -> bool:
+    async for message in bus.scan(name):
+        if not message.is_deleted:
+            return True
+    return False
 
 
 async def _stream_info(bus: Bus, stream: str) -> Config | None:

@@ -1,21 +1,24 @@
 """Drafts of an earlier version's bucket come into the editorial log once, wherever Loa dies."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
-from producers.bus import topology
-from tests.support.crashing_bus import SimulatedCrash, dying_buses
+from producers.bus import StorageFull, topology
+from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
 from tests.support.events import (
+    ITEM,
+    UNIT,
     open_drafts,
     register_unit,
     released_publications,
     submitted,
 )
-from tests.support.former_desk import leave_on_former_desk
+from tests.support.former_desk import leave_on_former_desk, make_former_desk
 
 CLERK = "Trần Thị Bình"
 FORMER = f"KV_{subjects.DESK.name}"
@@ -35,7 +38,23 @@ async def test_a_draft_is_carried_over_as_it_was_and_can_be_approved(bus, intake
     assert len(await released_publications(bus)) == 1
 
 
-async def test_the_bucket_ends_once_it_is_empty(bus, intake):
+@pytest.fixture
+def a_day_later(monkeypatch):
+    """The next start comes when the bucket was not used for a day."""
+    monkeypatch.setattr(topology, "FORMER_KEPT", timedelta(0))
+
+
+async def test_an_earlier_version_beside_this_one_can_still_write_to_an_empty_bucket(bus, intake):
+    await make_former_desk(bus)
+    await topology.apply(bus)
+    draft = await leave_on_former_desk(intake, submitted())
+    await intake.desk.carry_over()
+    await topology.apply(bus)
+    await bus.bucket(subjects.DESK.name).put(draft.key, draft.model_dump_json().encode())
+
+
+@pytest.mark.usefixtures("a_day_later")
+async def test_the_bucket_ends_a_day_after_it_was_empty(bus, intake):
     await leave_on_former_desk(intake, submitted())
     await topology.apply(bus)
     assert await topology.stream_exists(bus, FORMER)
@@ -43,6 +62,33 @@ async def test_the_bucket_ends_once_it_is_empty(bus, intake):
     await topology.apply(bus)
     assert not await topology.stream_exists(bus, FORMER)
     assert await intake.desk.carry_over() == 0
+
+
+@pytest.mark.usefixtures("a_day_later")
+async def test_no_draft_is_lost_that_comes_while_the_bucket_is_deleted(bus, intake, monkeypatch):
+    await make_former_desk(bus)
+    delete = topology.delete_stream
+
+    async def delete_later(bus, name):
+        with pytest.raises(StorageFull):  # intake repeats it
+            await leave_on_former_desk(intake, submitted())
+        await delete(bus, name)
+
+    monkeypatch.setattr(topology, "delete_stream", delete_later)
+    await topology.apply(bus)
+    assert not await topology.stream_exists(bus, FORMER)
+    await intake.handle(submitted(), UNIT)
+    assert await open_drafts(bus) == [f"{ITEM}.1"]
+
+
+@pytest.mark.usefixtures("a_day_later")
+async def test_a_bucket_that_holds_something_takes_writes_again_also_after_a_crash(bus, intake):
+    await leave_on_former_desk(intake, submitted())
+    with crash_at("former.closed"):
+        await topology.apply(bus)
+    await topology.apply(bus)
+    await leave_on_former_desk(intake, submitted("tin-2"))
+    assert await intake.desk.carry_over() == 2
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
