@@ -137,6 +137,13 @@ def record_decision(record: Position | None, decision: Decision, key: str) -> Po
     return record
 
 
+def repeated(record: Position | None, decision: Decision, key: str) -> Position:
+    """The record of a decided position. Raises as `record_decision`, and Conflict if it waits."""
+    if record and record.state == "waiting":
+        raise Conflict(field_error("revision", "not_waiting", value=key))
+    return record_decision(record, decision, key)
+
+
 def _with_decision(record: Position, decision: Decision) -> Position:
     if decision.verdict == "approved":
         update = {"state": "released", "released_at": decision.at}

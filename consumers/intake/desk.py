@@ -134,8 +134,10 @@ class Desk:
         decision = desk_acts.decision_of(state, draft)
         if record is None or (record.state == "waiting" and decision is None):
             return False
-        if state.status is Status.REJECTED and await self.is_carried_out(draft, record):
-            self.log.finish(draft.content_id, state)
+        is_rejected = state.status is Status.REJECTED and draft.revision == state.revision
+        if is_rejected and await self.is_carried_out(draft, record):
+            if not state.approved:  # an earlier revision may still have to go out
+                self.log.finish(draft.content_id, state)
             return False
         if record.state == "waiting" and decision:
             record = await self.book(draft.content_id, draft.revision, decision)
@@ -174,9 +176,12 @@ class Desk:
             log.info("drafts_carried_over", count=count)
         return count
 
-    async def record_withdrawal(self, event: CheckedEvent, reason: str, at: datetime) -> None:
-        """Note in the log that the unit has withdrawn an item."""
-        await self.log.act(event.content_id, partial(desk_acts.withdrawn, event, reason, at))
+    async def record_withdrawal(
+        self, event: CheckedEvent, reason: str, number: int, at: datetime
+    ) -> None:
+        """Note in the log that the unit has withdrawn an item by position *number*."""
+        act = partial(desk_acts.withdrawn, event, reason, number, at)
+        await self.log.act(event.content_id, act)
 
     async def drop_outdated(self, content_id: str, item: Item) -> None:
         """Remove drafts that can't be released any more: superseded, or withdrawn."""
@@ -192,18 +197,21 @@ class Desk:
     async def decide(
         self, content_id: str, number: int, decision: Decision, role: str = ""
     ) -> Position:
+        """Decide on a draft of the log; without one, the position has to be decided already."""
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)
         state = (await self.log.read(content_id)).state
         draft = desk_acts.drafts_of(content_id, state).get(number)
-        if draft:
-            decision = await self.record_decision(draft, decision, role)
+        if draft is None:
+            record = await self.repository.position(content_id, number)
+            return approval.repeated(record, decision, keys.publication_key(content_id, number))
+        decision = await self.record_decision(draft, decision, role)
         record = await self.book(content_id, number, decision)
         crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
         log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
-        return await self.complete(draft, record) if draft else record
+        return await self.complete(draft, record)
 
     async def record_decision(self, draft: Draft, decision: Decision, role: str) -> Decision:
         """Add the decision to the log; returns what its position's record is to say.

@@ -91,9 +91,16 @@ def decision_of(state: ItemState, draft: Draft) -> Decision | None:
     return None
 
 
-def withdrawn(event: CheckedEvent, reason: str, at: datetime, state: ItemState) -> Action | None:
-    """The withdrawal of an item by its unit; None for one that the log does not know."""
+def withdrawn(
+    event: CheckedEvent, reason: str, number: int, at: datetime, state: ItemState
+) -> Action | None:
+    """The withdrawal of an item by position *number*.
+
+    None for an item that the log does not know, and after a revision that came later.
+    """
     if (state.status, ActionKind.WITHDRAW) not in MOVES or state.status is None:
+        return None
+    if state.revision > number:
         return None
     return Action(
         id=f"{event.event_id}.{ActionKind.WITHDRAW}",

@@ -232,7 +232,8 @@ class Intake:
         if number in item.released:
             released = build_withdrawal(text.content_id, item, record.value)
             await self.releaser.publish_once(record, released)
-        await self.desk.record_withdrawal(checked, text.reason, checked.received_at)
+        crash_point("intake.withdrawal_published")
+        await self.desk.record_withdrawal(checked, text.reason, number, checked.received_at)
         await self.desk.drop_outdated(text.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:

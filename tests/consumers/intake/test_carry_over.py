@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from consumers.intake.handler import Intake
+from consumers.intake.items import Decision
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import StorageFull, topology
@@ -106,7 +107,8 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
 
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
     draft = await leave_on_former_desk(intake, submitted())
-    await intake.desk.approve(draft.content_id, CLERK, revision=1)
+    decision = Decision(verdict="approved", by=CLERK, at=draft.at)
+    await intake.desk.book(draft.content_id, 1, decision)
     assert await released_publications(bus) == []
     await intake.desk.carry_over()
     assert len(await released_publications(bus)) == 1

@@ -9,11 +9,13 @@ from consumers.intake.approval import Reviewer, rejection
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from contracts import subjects
+from contracts.editorial import Action, ActionKind, ItemState
+from contracts.editorial.action import UNIT_SYSTEM
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
 from tests.support.clock import FakeClock
-from tests.support.crashing_bus import SimulatedCrash, dying_buses
+from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -246,21 +248,21 @@ async def test_a_decision_cut_short_anywhere_is_finished(bus, intake, desk, cloc
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-async def test_an_approval_before_its_draft_is_carried_out_with_it(bus, intake, desk, clock, after):
+async def test_an_approval_counts_once_its_draft_is_in_the_log(bus, intake, desk, clock, after):
     """Intake died between booking a revision and laying it on the desk; a clerk was fast."""
     decided = 0
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=8)):
         item = f"tin-{number}"
         with suppress(SimulatedCrash):
             await Intake(dying, DEFAULT, clock).handle(submitted(item), UNIT)
-        try:
+        with suppress(Invalid, Conflict):  # nothing was booked yet, or it is not in the log
             await desk.approve(item, CLERK, revision=1)
-        except Invalid:  # nothing was booked yet
-            continue
-        decided += 1
+            decided += 1
         await intake.handle(submitted(item), UNIT)
+        await desk.approve(item, CLERK, revision=1)
         await check_finished(bus, desk, item)
         assert len(await released_publications(bus, item)) == 1
+        assert [act.kind for act in await acts_of(bus, item)] == ["receive", "approve", "publish"]
     assert decided > 1
 
 
@@ -284,3 +286,54 @@ async def test_a_released_position_is_called_that_when_someone_decides_on_it(int
     await intake.handle(submitted(), UNIT)
     with pytest.raises(Conflict, match="released already"):
         await intake.desk.approve(ITEM, "An", revision=1)
+
+
+async def acts_of(bus: Bus, item: str = ITEM) -> list[Action]:
+    """The acts on an item in the editorial log, oldest first."""
+    messages = bus.scan(subjects.EDITORIAL.name, subjects.editorial(item))
+    return [Action.model_validate_json(one.data) async for one in messages]
+
+
+async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await desk.approve(ITEM, CLERK)
+    with crash_at("intake.withdrawal_published"):
+        await intake.handle(withdrawn(), UNIT)
+    await intake.handle(submitted(revision=3), UNIT)
+    await intake.handle(withdrawn(), UNIT)
+    assert [draft.revision for draft in await desk.waiting_drafts()] == [3]
+    await desk.approve(ITEM, CLERK)
+    assert await released_actions(bus) == ["published", "withdrawn", "published"]
+
+
+async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+
+    def taken_back(state: ItemState) -> Action:
+        facts = {"by": UNIT, "role": UNIT_SYSTEM, "kind": ActionKind.WITHDRAW, "note": "Sai"}
+        text = {"revision": 1, "hash": state.hash, "prev": state.head}
+        return Action.model_validate({"id": "go", "at": state.since.at, **facts, **text})
+
+    await desk.log.act(ITEM, taken_back)
+    before = await stored_position(bus)
+    assert await refusal(desk.approve(ITEM, CLERK), Conflict) == ["revision"]
+    reject = desk.reject(ITEM, CLERK, code="trung-lap")
+    assert await refusal(reject, Conflict) == ["revision"]
+    assert await stored_position(bus) == before
+    assert len(await acts_of(bus)) == 2
+
+
+async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_rejected(
+    bus, intake, desk, clock
+):
+    await intake.handle(submitted(), UNIT)
+    with crash_at("desk.item_released"):
+        await desk.approve(ITEM, CLERK)
+    await intake.handle(corrected(), UNIT)
+    await desk.reject(ITEM, CLERK, code="trung-lap")
+    restarted = Desk(bus, clock)
+    assert await restarted.finish_interrupted() == 1
+    [released] = await released_publications(bus)
+    assert (released["revision"], (await stored_position(bus))["seq"]) == (1, released["seq"])
+    assert await restarted.finish_interrupted() == 0
+    assert await open_drafts(bus) == []

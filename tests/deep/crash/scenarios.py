@@ -339,6 +339,7 @@ WAYS: dict[str, Scenario] = {
     "intake.position_opened": Scenario(publish_mixture, hits=2),
     "intake.done": Scenario(publish_mixture, hits=2),
     "intake.barred": Scenario(publish_and_withdraw("portal", "email")),
+    "intake.withdrawal_published": Scenario(publish_and_withdraw("portal", "email")),
     "intake.drafted": Scenario(to_desk),
     "intake.refused": Scenario(send_clashing),
     "release.decided": Scenario(publish_mixture, hits=2),
