@@ -23,11 +23,11 @@ from consumers.status.report import (
 )
 from consumers.status.zalo_limits import LimitUse
 from consumers.zalo.wait_causes import WaitCause, explain_wait
-from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Bilingual, FieldError, localized, printable
 
 _BREAKER_ACT_AFTER = timedelta(minutes=5)
+_HELD_ACT_AFTER = timedelta(hours=1)
 _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
 _CONSENT_SHORT = timedelta(days=7)
@@ -105,8 +105,7 @@ class Facts:
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
     of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
     folder, without the index that it had. `spooled`: events that wait in the spool folder for a
-    Loa. Not `at_work`: `last_sign` of the Loa that ran here, and
-    whether it ended without stopping.
+    Loa. Not `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
     now: datetime
@@ -308,7 +307,7 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             times, why = _Times(item.since, item.next_at), translate(item.reason)
             code = "mail_refused" if item.alone else "mails_refused"
             yield _finding(Severity.ACT, code, name, times, item=_item_of(item.plan), reason=why)
-        yield from _stuck(name, channel, at_work=facts.at_work)
+        yield from _stuck(name, channel, facts)
         if channel.canary.state == "late" and (facts.at_work or _has_answered(channel.canary)):
             yield _late_canary(name, channel)
         yield from _slower(name, channel)
@@ -326,28 +325,46 @@ def _late_canary(name: ChannelName, channel: ChannelStatus) -> StatusFinding:
     return _with_remedy(said, _canary_fix(name, channel))
 
 
-def _stuck(name: ChannelName, channel: ChannelStatus, *, at_work: bool) -> Iterator[StatusFinding]:
-    """Deliveries that make no progress; abandoned ones not while the channel itself can't work."""
-    if not at_work:
+def _stuck(name: ChannelName, channel: ChannelStatus, facts: Facts) -> Iterator[StatusFinding]:
+    """Deliveries that make no progress; abandoned ones not if another finding explains them."""
+    if not facts.at_work:
         return
-    is_working = not channel.paused and channel.breaker is BreakerState.CLOSED
-    abandoned = [one for one in channel.stuck if not one.holds]
-    if abandoned and is_working:
+    explained = {*channel.stopped, *(item.plan for item in channel.refused)}
+    abandoned = [
+        one
+        for one in channel.stuck
+        if not one.holds and f"{name}.{one.content_id}.{one.revision}" not in explained
+    ]
+    if abandoned and _can_work(channel):
         values = {"count": sum(one.batches for one in abandoned), "items": _shown_items(abandoned)}
         times = _Times(min(one.since for one in abandoned))
         yield _finding(Severity.ACT, "delivery_stuck", name, times, **values)
     for one in channel.stuck:
         if one.holds:
-            values = {"item": one.content_id, "revision": one.holds, "older": one.revision}
-            yield _finding(Severity.ACT, "revision_held", name, _Times(one.since), **values)
+            yield _held(name, one, facts.now)
+
+
+def _can_work(channel: ChannelStatus) -> bool:
+    """Whether no finding of its own says why the channel delivers nothing."""
+    is_halted = channel.paused or channel.former or channel.failing
+    return channel.breaker is BreakerState.CLOSED and not is_halted
+
+
+def _held(name: ChannelName, one: StuckDelivery, now: datetime) -> StatusFinding:
+    """A revision behind an older one. While a worker has that one, a restart only makes copies."""
+    values = {"item": one.content_id, "revision": one.holds, "older": one.revision}
+    waits = one.is_leased and now - one.since < _HELD_ACT_AFTER
+    severity = Severity.WATCH if waits else Severity.ACT
+    said = _finding(severity, "revision_held", name, _Times(one.since), **values)
+    return _with_remedy(said, _phrase("fix_held_wait")) if waits else said
 
 
 def _shown_items(stuck: Sequence[StuckDelivery]) -> Bilingual:
     """The items' ids; of messages to one person only that there are some."""
-    notices = _phrase("case_notices")
-    ids = dict.fromkeys("" if keys.is_personal(one.content_id) else one.content_id for one in stuck)
-    named, more = list(ids)[:_MAX_NAMED], ", …" if len(ids) > _MAX_NAMED else ""
-    en, vi = (", ".join(id or text for id in named) + more for text in notices)
+    names = dict.fromkeys((one.content_id, one.kind) for one in stuck)
+    shown = [Bilingual(id, id) if id else _phrase(f"some_{kind}") for id, kind in names]
+    more = [Bilingual("…", "…")] if len(shown) > _MAX_NAMED else []
+    en, vi = (", ".join(texts) for texts in zip(*shown[:_MAX_NAMED], *more, strict=True))
     return Bilingual(en, vi)
 
 

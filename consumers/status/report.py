@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,10 +88,15 @@ class RefusedPublication(BaseModel):
     alone: bool
 
 
+StuckKind = Literal["item", "case_notice", "personal_mail"]
+
+
 class StuckDelivery(BaseModel):
     """Batches of one revision without progress: their open rows, and since when.
 
-    `holds`: the newer revision that waits for them; 0 for batches that their worker abandoned.
+    `content_id`: empty for a message to one person, of which `kind` alone tells. `holds`: the newer
+    revision that waits for them; 0 for batches that their worker abandoned. `is_leased`: a worker
+    has one of those that hold a revision up, or has had it a moment ago.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,6 +107,8 @@ class StuckDelivery(BaseModel):
     batches: int
     since: datetime
     holds: int = 0
+    is_leased: bool = False
+    kind: StuckKind = "item"
 
 
 class CircuitStatus(BaseModel):
@@ -147,7 +155,7 @@ class ChannelStatus(CircuitStatus):
     waits: tuple[WaitReason, ...] = ()
     """Why rows wait that were tried already, the most rows first."""
     stuck: tuple[StuckDelivery, ...] = ()
-    """Deliveries without progress although the sweeper wakes them, the oldest first."""
+    """Deliveries without progress, the oldest first."""
     lanes: dict[Lane, LaneStatus]
 
     def breaker_of(self, part: str) -> BreakerState:

@@ -10,14 +10,17 @@ from consumers.channel_health.destinations import Destination
 from consumers.ledger import bulk, codec
 from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry
 from consumers.ledger.moves import count_letters
-from consumers.status.report import StuckDelivery
+from consumers.status.report import StuckDelivery, StuckKind
+from contracts import keys
 from contracts.base.times import Clock, utc_time
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers.bus import Bucket
 
-STUCK_S = 300.0
-"""How long after its lease a batch may be called sending, and an older revision may end: the
-sweeper wakes such a batch within three minutes."""
+_ABANDONED_S = 300.0
+"""How long after its lease a batch may be called sending, while nothing else of its lane is
+delivered: the sweeper wakes a batch of an idle lane within three minutes."""
+_HELD_S = 900.0
+"""How long an older revision may take to end."""
 
 
 @dataclass
@@ -26,8 +29,12 @@ class StuckDeliveries:
 
     clock: Clock
     batches: dict[BatchKey, LedgerEntry] = field(default_factory=dict)
+    delivered_at: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
 
     def add_batch(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        if entry.progress:
+            lane, at = (batch.channel, entry.lane), entry.created + entry.progress[-1]
+            self.delivered_at[lane] = max(self.delivered_at.get(lane, 0.0), at)
         if not entry.closed_at and (entry.halt or self._is_abandoned(entry)):
             self.batches[batch] = entry
 
@@ -37,14 +44,15 @@ class StuckDeliveries:
         A batch that waits for its turn, or for its next try, has neither owner nor sending rows.
         """
         is_taken = bool(entry.owner) or not SENDING_LETTERS.isdisjoint(entry.rows)
-        return is_taken and max(entry.lease_until, since) < self.clock() - STUCK_S
+        return is_taken and max(entry.lease_until, since) < self.clock() - _ABANDONED_S
 
     async def load(
         self, ledger: Bucket, places: Mapping[ChannelName, Destination]
     ) -> dict[ChannelName, list[StuckDelivery]]:
         """Stuck deliveries by channel, the oldest first. Raises BusError.
 
-        *places* say since when each channel has its worker, which needs a moment after its start.
+        *places* say since when each channel has its worker, which needs a moment after its start to
+        take up abandoned batches. What an older revision holds up waits, however often it starts.
         """
         found: dict[ChannelName, list[StuckDelivery]] = defaultdict(list)
         newer = await self._newer_since(ledger)
@@ -63,13 +71,26 @@ class StuckDeliveries:
     ) -> Iterator[StuckDelivery]:
         waiting = _newer_plan(plan, entries)
         since = newer.get(waiting, 0.0) if waiting else 0.0
-        if waiting and since and max(since, started) < self.clock() - STUCK_S:
-            yield _stuck(plan, entries, since, waiting.revision)
+        if waiting and since and since < self.clock() - _HELD_S:
+            is_leased = any(map(self._is_leased, entries))
+            yield _stuck(plan, entries, since, holds=waiting.revision, is_leased=is_leased)
             return
-        abandoned = [entry for entry in entries if self._is_abandoned(entry, started)]
+        abandoned = [
+            entry
+            for entry in entries
+            if self._is_abandoned(entry, max(started, self._delivered_at(plan, entry)))
+        ]
         if abandoned:
             since = min(entry.lease_until or entry.created for entry in abandoned)
             yield _stuck(plan, abandoned, since)
+
+    def _is_leased(self, entry: LedgerEntry) -> bool:
+        """Whether a worker has the batch, or has had it so lately that it ends by itself."""
+        return max(entry.lease_until, entry.effects_until) >= self.clock() - _ABANDONED_S
+
+    def _delivered_at(self, plan: PlanKey, entry: LedgerEntry) -> float:
+        """The latest delivery of the batch's lane; 0 without one."""
+        return self.delivered_at.get((plan.channel, entry.lane), 0.0)
 
     async def _newer_since(self, ledger: Bucket) -> dict[PlanKey, float]:
         """When the planning of the revisions began that halted a candidate."""
@@ -93,13 +114,27 @@ def _newer_plan(plan: PlanKey, entries: list[LedgerEntry]) -> PlanKey | None:
 
 
 def _stuck(
-    plan: PlanKey, entries: list[LedgerEntry], since: float, holds: int = 0
+    plan: PlanKey,
+    entries: list[LedgerEntry],
+    since: float,
+    *,
+    holds: int = 0,
+    is_leased: bool = False,
 ) -> StuckDelivery:
+    kind = _kind_of(plan.content_id)
     return StuckDelivery(
-        content_id=plan.content_id,
+        content_id=plan.content_id if kind == "item" else "",
+        kind=kind,
         revision=plan.revision,
         rows=sum(count_letters(entry, OPEN_LETTERS) for entry in entries),
         batches=len(entries),
         since=utc_time(round(since)),
         holds=holds,
+        is_leased=is_leased,
     )
+
+
+def _kind_of(content_id: str) -> StuckKind:
+    if keys.is_case(content_id):
+        return "case_notice"
+    return "personal_mail" if keys.is_transactional(content_id) else "item"

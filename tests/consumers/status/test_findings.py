@@ -88,8 +88,9 @@ def refused(alone: bool) -> dict:
     return channels(refused=(RefusedPublication(alone=alone, **facts),))
 
 
-def stuck(holds: int = 0, content_id: str = "tin", **changes) -> dict:
-    facts = {"content_id": content_id, "revision": 1, "rows": 25, "batches": 1, "since": AGO}
+def stuck(holds: int = 0, since=AGO, **changes) -> dict:
+    facts = {"content_id": "tin", "revision": 1, "rows": 25, "batches": 1, "since": since}
+    facts |= {name: changes.pop(name) for name in ("kind", "is_leased") if name in changes}
     return channels(stuck=(StuckDelivery(holds=holds, **facts),), **changes)
 
 
@@ -153,6 +154,17 @@ TABLE = [
     (stuck(), [(ACT, "delivery_stuck", EMAIL)]),
     (stuck(holds=2), [(ACT, "revision_held", EMAIL)]),
     (stuck(paused=True), [(NOTE, "channel_paused", EMAIL)]),
+    (stuck(holds=2, is_leased=True), [(WATCH, "revision_held", EMAIL)]),
+    (stuck(holds=2, is_leased=True, since=NOW - timedelta(hours=1)),
+     [(ACT, "revision_held", EMAIL)]),
+    (stuck(failing="no connection", failing_since=AGO, lanes={Lane.NORMAL: LaneStatus(backlog=1)}),
+     [(WATCH, "channel_failing", EMAIL)]),
+    (stuck(former="the relay a:25", former_until=AGO), [(ACT, "destination_lost", EMAIL)]),
+    (stuck(stopped=("email.tin.1",)), [(ACT, "mail_stopped", EMAIL)]),
+    (stuck(stopped=("email.tin.2",)),
+     [(ACT, "mail_stopped", EMAIL), (ACT, "delivery_stuck", EMAIL)]),
+    (stuck(**refused(alone=True)["channels"][EMAIL].model_dump(include={"refused"})),
+     [(ACT, "mail_refused", EMAIL)]),
     (stuck(holds=2, paused=True), [(ACT, "revision_held", EMAIL), (NOTE, "channel_paused", EMAIL)]),
     (stuck() | {"at_work": False}, [(WATCH, "not_running", "loa")]),
     (refused(alone=True), [(ACT, "mail_refused", EMAIL)]),

@@ -269,7 +269,8 @@ async def test_a_batch_without_its_worker_is_named(status, ledger, clock, change
     await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), **changes | times)
     report = await status.report(at_work=False)
     told = [one.model_dump(exclude={"since"}) for one in report.channels[EMAIL].stuck]
-    facts = {"content_id": "tin", "revision": 1, "rows": 1, "batches": 1, "holds": 0}
+    facts = {"content_id": "tin", "kind": "item", "revision": 1, "batches": 1, "holds": 0}
+    facts["is_leased"] = False
     facts["rows"] = sum(letter in b"spr" for letter in changes["rows"])
     assert told == ([facts] if is_told else [])
     found = find(Facts(now=utc_now(clock), channels=report.channels))
@@ -285,16 +286,63 @@ async def test_a_worker_that_has_just_started_is_given_time(status, ledger, bus,
     assert told.since.timestamp() == 9
 
 
-async def test_a_withdrawal_says_that_an_older_revision_holds_it_up(status, ledger, clock):
-    """A worker renews the lease: nothing is abandoned, and still nothing goes on."""
+@pytest.mark.parametrize("shift", [{}, {"lane": Lane.BULK}, {"created": -700.0}], ids=str)
+async def test_no_batch_is_stuck_whose_lane_is_worked_through(status, ledger, clock, shift):
+    """The sweep wakes no batch of a lane that goes on; the rest of the queue comes first."""
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), rows=b"s", owner="w#1#1", lease_until=9)
+    created = clock() + shift.get("created", -600.0)
+    other = {"rows": b"dp", "created": created, "progress": (1.0, 350.0)}
+    other["lane"] = shift.get("lane", Lane.NORMAL)
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 1), **other)
+    report = await status.report(at_work=False)
+    assert len(report.channels[EMAIL].stuck) == bool(shift)
+
+
+@pytest.mark.parametrize(
+    ("id", "kind"),
+    [("case-" + "a" * 20, "case_notice"), ("letter-" + "a" * 20, "personal_mail")],
+)
+async def test_no_stuck_message_to_one_person_is_named(status, ledger, id, kind):
+    await stand_still(ledger, BatchKey(EMAIL, id, 1, 0), rows=b"s", owner="w#1#1", lease_until=9)
+    [told] = (await status.report(at_work=False)).channels[EMAIL].stuck
+    assert (told.content_id, told.kind) == ("", kind)
+
+
+async def hold_up(ledger, clock, **changes) -> None:
+    """An older revision that a withdrawal waits for."""
     busy = {"rows": b"ds", "owner": "w#1#1", "halt": "w2", "lease_until": clock() + 60}
-    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), **busy)
+    await stand_still(ledger, BatchKey(EMAIL, "tin", 1, 0), **busy | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits_s", "severity"),
+    [
+        ({}, 899, None),
+        ({}, 901, "watch"),
+        ({"lease_until": -299.0}, 901, "watch"),
+        ({"lease_until": -301.0, "effects_until": -299.0}, 901, "watch"),
+        ({"lease_until": -301.0}, 901, "act"),
+        ({}, 3601, "act"),
+    ],
+    ids=str,
+)
+async def test_a_withdrawal_says_that_an_older_revision_holds_it_up(
+    bus, status, ledger, clock, changes, waits_s, severity
+):
+    """While a worker renews the lease a restart would only make copies. It may start often."""
     began = clock()
     await ledger.create_plan(PlanKey(EMAIL, "tin", 2), PlanCursor(created=began))
-    for advance_s, is_told in ((299, False), (2, True)):
-        clock.advance(advance_s)
-        report = await status.report(at_work=False)
-        assert bool(report.channels[EMAIL].stuck) == is_told
-    [held] = find(Facts(now=utc_now(clock), channels=report.channels))
-    assert (held.code, held.since.timestamp()) == ("revision_held", began)
+    clock.advance(waits_s)
+    await write_destination(bus, EMAIL, Destination(to="the relay", at=clock()))
+    times = {name: clock() + at for name, at in changes.items()}
+    await hold_up(ledger, clock, **times)
+    report = await status.report(at_work=False)
+    found = find(Facts(now=utc_now(clock), channels=report.channels))
+    if severity is None:
+        assert not found
+        return
+    [held] = found
+    assert (held.severity, held.code) == (severity, "revision_held")
+    assert held.since.timestamp() == began
     assert "revision 2 of tin" in held.message and "bản số 2" in held.message_vi
+    assert ("restart deliver-email" in held.remedy) == (severity == "act")
