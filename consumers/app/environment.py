@@ -9,10 +9,10 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from consumers.messages import field_error, translate_os_error
-from contracts.errors import FieldError, Invalid
+from contracts.errors import Invalid
 
 DOTENV = Path(".env")
-_LOA_VARIABLE = re.compile(r"LOA_\w+", re.I)
+_LOA_LINE = re.compile(r"(?:export\s+)?'?LOA_", re.I)
 
 
 def environment() -> dict[str, str | None]:
@@ -21,11 +21,11 @@ def environment() -> dict[str, str | None]:
 
 
 def dotenv_variables() -> dict[str, str | None]:
-    """The variables of `.env`. Raises Invalid for a file or a line that can't be read."""
+    """The variables of `.env`. Raises Invalid for a file or a line of Loa that can't be read."""
     try:
-        if DOTENV.is_file():
-            _require_form(DOTENV.read_text("utf-8"))
-        return dotenv_values(DOTENV)
+        if not DOTENV.is_file():
+            return dotenv_values(DOTENV)
+        return dotenv_values(stream=StringIO(_readable_part(DOTENV.read_text("utf-8"))))
     except UnicodeDecodeError as wrong:
         line, file = wrong.object.count(b"\n", 0, wrong.start) + 1, DOTENV.absolute()
         raise Invalid(field_error(".env", "dotenv_not_utf8", line=line, file=file)) from wrong
@@ -34,20 +34,18 @@ def dotenv_variables() -> dict[str, str | None]:
         raise Invalid(field_error(".env", "file_broken", detail=detail)) from error
 
 
-def _require_form(text: str) -> None:
-    """Raises Invalid with each line that the library would skip, without its value."""
-    lines = [
-        one.original
-        for one in parse_stream(StringIO(text))
-        if one.error or (one.key and one.value is None)
-    ]
-    if lines:
-        raise Invalid(*(_line_error(one.line, one.string) for one in lines))
+def _readable_part(text: str) -> str:
+    """*text* without foreign lines of another form. Raises Invalid with each such line of Loa.
 
-
-def _line_error(line: int, text: str) -> FieldError:
-    name = _LOA_VARIABLE.match(text.strip())
-    return field_error(".env", "dotenv_line", line=line, name=name[0] if name else "?")
+    Its name is not told: where the `=` is missing, a secret may follow at once.
+    """
+    lines = [*parse_stream(StringIO(text))]
+    broken = [one.original for one in lines if one.error or (one.key and one.value is None)]
+    own = [one.line for one in broken if _LOA_LINE.match(one.string.strip())]
+    if own:
+        file = DOTENV.absolute()
+        raise Invalid(*(field_error(".env", "dotenv_line", line=one, file=file) for one in own))
+    return "".join(one.original.string for one in lines if not one.error)
 
 
 def real_environment() -> dict[str, str]:

@@ -194,10 +194,27 @@ async def test_each_value_is_shown_with_its_origin_and_no_secret_at_all(shell, t
     assert LoaSettings.model_fields["http_port"].default == int(shown["LOA_HTTP_PORT"]["default"])
 
 
-@pytest.mark.parametrize("line", ["{} relay", '{}="relay', "{}: relay", "{}"])
-def test_a_line_of_dotenv_without_a_value_is_named(tmp_path, monkeypatch, line):
+@pytest.mark.parametrize("line", ["{} relay", '{}="relay', "{}: relay", "{}", "export {} relay"])
+def test_a_line_of_dotenv_without_a_value_is_told_by_its_number(tmp_path, monkeypatch, line):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(f"LOA_HTTP_PORT=8081\n{line.format('LOA_EMAIL_HOST')}\n")
-    with pytest.raises(Invalid, match=r"line 2 \(LOA_EMAIL_HOST\)") as refused:
+    with pytest.raises(Invalid, match=f"line 2 of {tmp_path / '.env'} has") as refused:
         environment()
     assert "relay" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["LOA_EMAIL_PASSWORD", "loa_email_password_", "LOA_EMIAL_HOST "])
+def test_a_secret_without_its_sign_is_not_told(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"{name}hunter2")
+    with pytest.raises(Invalid, match="line 1 of") as refused:
+        environment()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("line", ["FOO", "FOO bar", 'FOO="bar', "export FOO", "hunter2 = = 'x"])
+def test_a_foreign_line_of_dotenv_stops_nothing(tmp_path, monkeypatch, caplog, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"{line}\nLOA_HTTP_PORT=8081\n")
+    assert environment()["LOA_HTTP_PORT"] == "8081"
+    assert not caplog.records
