@@ -17,5 +17,9 @@ class WrongSettings(Invalid):
     """Wrong variables of one settings class; others may be wrong, too."""
 
 
+class ListenRefused(Invalid):
+    """An address that this machine does not give now: a port is taken, or a host is not up."""
+
+
 class BrokerClosed(Exception):
     """The server refused the consumers' connection for good; only a restart helps."""

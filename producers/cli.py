@@ -35,13 +35,19 @@ from producers.access import Access
 from producers.admission import expiry_times
 from producers.bus import Bus
 from producers.command_pages import SETTINGS, Version, page
-from producers.output import EXIT_INVALID, fail, print_bilingual, print_errors, print_json
+from producers.output import (
+    EXIT_INVALID,
+    EXIT_MACHINE,
+    fail,
+    print_bilingual,
+    print_errors,
+    print_json,
+)
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.texts import get_text, unknown_schema
 from producers.usage_errors import CommandGroup
 
 _EXIT_SPOOLED = 3
-_NOT_KEPT = 4
 _VERDICT_TRIES, _VERDICT_PAUSE_S = 10, 0.2
 """How often, and with which pause, an event that was refused before is looked up."""
 _ERROR_LEVEL = 40
@@ -134,7 +140,7 @@ def loa(version: Version = False) -> None:
         0: "accepted now, or known already",
         EXIT_INVALID: "invalid, not allowed, or refused before",
         _EXIT_SPOOLED: "the bus is away: kept, and sent with the next publish",
-        _NOT_KEPT: "the bus is away, and the disk refuses to keep the event: send it again",
+        EXIT_MACHINE: "the bus is away, and the disk refuses to keep the event: send it again",
     },
     (
         "loa publish item.json",
@@ -294,7 +300,7 @@ def _explain_contract_errors() -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        fail(*error.errors, code=_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID)
+        fail(*error.errors, code=EXIT_MACHINE if isinstance(error, Unavailable) else EXIT_INVALID)
 
 
 def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json: bool) -> None:

@@ -13,6 +13,8 @@ from contracts.errors import FieldError
 
 EXIT_INVALID = 2
 """Exit code for invalid input."""
+EXIT_MACHINE = 4
+"""Exit code for what this machine refuses for now: a full disk, a port that is taken."""
 wants_json = ContextVar("wants_json", default=False)
 """Whether the command was called with `--json`; stdout is for one document then."""
 

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from consumers.errors import ListenRefused
 from consumers.messages import field_error, translate_os_error
-from contracts.errors import Invalid
 
 _PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
 """In use, or below 1024; any other error is the host's."""
@@ -14,7 +14,7 @@ _PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
 
 @contextmanager
 def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterator[None]:
-    """Name `<prefix>_PORT` or `<prefix>_HOST` when listening fails. Raises Invalid.
+    """Name `<prefix>_PORT` or `<prefix>_HOST` when listening fails. Raises ListenRefused.
 
     *port* is the variable's own plus *plus*.
     """
@@ -26,12 +26,14 @@ def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterat
         variable = f"{prefix}_PORT" if error.errno in _PORT_ERRNOS else f"{prefix}_HOST"
         value = f"{host}:{port}" + (f" ({prefix}_PORT + {plus})" if plus else "")
         if error.errno == errno.EADDRINUSE:
-            raise Invalid(field_error(variable, "port_in_use", value=value)) from error
+            raise ListenRefused(field_error(variable, "port_in_use", value=value)) from error
         detail = translate_os_error(error)._replace(en=error.strerror or str(error))
-        raise Invalid(field_error(variable, "port_taken", value=value, detail=detail)) from error
+        raise ListenRefused(
+            field_error(variable, "port_taken", value=value, detail=detail)
+        ) from error
 
 
 def require_free_port(prefix: str, host: str, port: int) -> None:
-    """Check a port for a server that names no variable in its errors. Raises Invalid."""
+    """Check a port for a server that names no variable in its errors. Raises ListenRefused."""
     with blame_setting(prefix, host, port):
         socket.create_server((host, port)).close()

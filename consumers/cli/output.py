@@ -20,7 +20,7 @@ from consumers.app import instance
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.progress import progress_bars
-from consumers.errors import KeyFileBroken, WrongSettings
+from consumers.errors import KeyFileBroken, ListenRefused, WrongSettings
 from consumers.messages import field_error, translate_os_error
 from consumers.seals import takeover
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
@@ -40,6 +40,7 @@ from producers.command_pages import EXIT_NEEDS_PERSON as EXIT_NEEDS_PERSON
 from producers.command_pages import page as page
 from producers.errors import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
+from producers.output import EXIT_MACHINE as EXIT_MACHINE
 from producers.output import fail as fail
 from producers.output import print_bilingual as print_bilingual
 from producers.output import print_errors as print_errors
@@ -108,18 +109,22 @@ def run_on_any_bus(
 
 
 @contextmanager
-def explain_errors() -> Iterator[None]:
-    """Print errors by field, in both languages. Exit code 2: input, 3: the bus."""
+def explain_errors(machine_code: int = EXIT_INVALID) -> Iterator[None]:
+    """Print errors by field, in both languages. Exit code 2: input, 3: the bus.
+
+    *machine_code*: that of a disk or an address that this machine refuses.
+    """
     try:
         yield
     except ContractError as wrong:
-        _fail_for(wrong)
+        _fail_for(wrong, machine_code)
     except ValidationError as wrong:
         fail(*explain(wrong))
     except InvalidKey as wrong:
         fail(field_error("id", "id_impossible", detail=str(wrong)))
     except (KeyFileBroken, OSError) as broken:
-        fail(_file_error(broken))
+        code = EXIT_INVALID if isinstance(broken, KeyFileBroken) else machine_code
+        fail(_file_error(broken), code=code)
     except AccessRefused as refused:
         text = "bus_untrusted" if isinstance(refused, UntrustedServer) else "bus_refused"
         fail(field_error(refused.variable, text, detail=str(refused)), code=EXIT_BUS_AWAY)
@@ -127,9 +132,11 @@ def explain_errors() -> Iterator[None]:
         fail(_bus_error(away), code=EXIT_BUS_AWAY)
 
 
-def _fail_for(wrong: ContractError) -> NoReturn:
+def _fail_for(wrong: ContractError, machine_code: int) -> NoReturn:
     if isinstance(wrong, WrongSettings):
         fail_for_settings(wrong)
+    if isinstance(wrong, ListenRefused):
+        fail(*wrong.errors, code=machine_code)
     fail(*wrong.errors, code=EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID)
 
 

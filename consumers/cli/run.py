@@ -13,7 +13,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli.output import explain_errors, fail, page, print_errors
+from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, page, print_errors
 from consumers.messages import field_error
 from consumers.runtime import log_config, stdio
 from contracts.errors import unknown_word_values
@@ -26,7 +26,11 @@ Names = Annotated[
 ]
 
 
-_CODES = {1: "failed for an unforeseen reason; the log says why", 3: "the bus refused the start"}
+_CODES = {
+    1: "failed for an unforeseen reason; the log says why",
+    3: "the bus refused the start",
+    EXIT_MACHINE: "this machine refuses for now: a full disk, a port that is taken",
+}
 
 
 @page(codes=_CODES, examples=("loa up", "loa up --data /srv/loa --port 8080"))
@@ -51,7 +55,7 @@ def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None
     from consumers.app.wiring import stand_ins
 
     closed = stdio.open_closed_streams()
-    with explain_errors():
+    with explain_errors(EXIT_MACHINE):
         settings = read_settings(LoaSettings, **overrides)
         log_config.configure(settings.log_format, service=True)
         sys.excepthook = log_config.log_process_failure

@@ -89,7 +89,7 @@ def test_every_command_says_so_before_it_begins(clean_environment, order, tmp_pa
     if order[0] in ("up", "run"):
         named = {"up": "LOA_EMAIL_CONNECTIONS: ", "run": "LOA_HTTP_PORT: 127.0.0.1:"}
         assert f"\n{named[order[0]]}" in said.stderr
-        assert said.exit_code == 2
+        assert said.exit_code == {"up": 2, "run": 4}[order[0]], "a port may be free again"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,25 @@ def deny(*_, **__):
     raise PermissionError(13, "Permission denied")
 
 
+def deny_dotenv(path, encoding):
+    return deny() if path.name == ".env" else path.read_bytes().decode(encoding)
+
+
 def test_a_dotenv_that_cant_be_opened_is_named(clean_environment, tmp_path):
-    clean_environment.setattr(Path, "read_text", deny)
+    clean_environment.setattr(Path, "read_text", deny_dotenv)
     Path(".env").touch()
     said = CliRunner().invoke(app, ("whoami",))
     assert said.exit_code == 2 and "\n.env: " in f"\n{said.stderr}", said.exception
+
+
+@pytest.mark.parametrize(("error", "code"), [(OSError(28, "No space"), 4), (Invalid(), 2)])
+def test_a_start_that_the_machine_refuses_may_be_tried_again(clean_environment, error, code):
+    async def refuse(*_):
+        raise error
+
+    clean_environment.setattr(log_config, "configure", lambda *_, **__: None)
+    clean_environment.setattr("consumers.app.process.run", refuse)
+    assert CliRunner().invoke(app, ("run", "sweep")).exit_code == code
 
 
 def test_every_variable_is_checked_before_anything_starts(clean_environment, tmp_path):
