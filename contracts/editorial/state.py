@@ -84,6 +84,10 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
 """The status after an act, by the status before; what is not here is refused."""
 
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
+_KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
+"""By the act that brings a text: the statuses whose text it may be made of."""
+_TAKES_TEXT = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
+"""An editor may take a text here and leave it as it is."""
 _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 """Acts that may concern an approved revision which a newer one has followed."""
 
@@ -92,6 +96,7 @@ _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 class ItemState:
     """An item after its acts. `after` gives the next state, or refuses the act.
 
+    `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `approved`: the texts that were approved and are not yet out, by revision. `out`: the revision
     that readers have. `head`: the digest of the last act.
     """
@@ -101,7 +106,8 @@ class ItemState:
     text: EditorialText | None = None
     hash: str = ""
     since: Action | None = None
-    writers: frozenset[str] = frozenset()
+    writers_of: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    wrote: Mapping[str, frozenset[str]] = field(default_factory=dict)
     last_editor: str = ""
     unit_check: str = ""
     center_check: str = ""
@@ -122,6 +128,11 @@ class ItemState:
             rule(self, action)
         known = replace(self, head=action.digest, ids=self.ids | {action.id})
         return _take(known, action, _status_after(self, action))
+
+    @property
+    def writers(self) -> frozenset[str]:
+        """Who wrote or sent the newest revision."""
+        return self.writers_of.get(self.revision, frozenset())
 
     @property
     def is_undecided(self) -> bool:
@@ -156,12 +167,10 @@ def _check_move(state: ItemState, action: Action) -> None:
 
 
 def check_revision(state: ItemState, action: Action) -> None:
-    """An act concerns the newest revision, or begins a higher one."""
+    """An act concerns the newest revision, or begins a higher one; a draft keeps its number."""
     number, begins = action.revision, action.kind in _BEGINS_REVISION
     if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
         fits = number > state.revision
-    elif begins:
-        fits = number >= state.revision
     else:
         fits = number == state.revision or _is_carried_out(state, action)
     if not fits:
@@ -177,6 +186,16 @@ def check_text(state: ItemState, action: Action) -> None:
         raise Invalid(field_error("text", "editorial_text_unchanged", kind=_name(action.kind)))
     if action.hash != _hash_concerned(state, action):
         raise Conflict(field_error("hash", "editorial_hash"))
+
+
+def check_edit(state: ItemState, action: Action) -> None:
+    """An edit changes the text, or takes one that is not proposed yet."""
+    if action.kind is not Kind.EDIT:
+        return
+    if action.text is None and state.status not in _TAKES_TEXT:
+        raise Invalid(field_error("text", "missing"))
+    if action.text is not None and action.hash == state.hash:
+        raise Invalid(field_error("text", "editorial_text_same"))
 
 
 def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
@@ -204,8 +223,8 @@ def check_checkpoints(state: ItemState, action: Action) -> None:
 def _check_people(state: ItemState, action: Action) -> None:
     """A person approves no text of their own, and checks no text twice.
 
-    Their own is what they wrote, sent in, checked or edited last. Who wrote a text does not
-    withdraw it from readers, but asks for that.
+    Their own is what they wrote, sent in, checked or edited last. Who wrote the text that readers
+    have does not withdraw it, but asks for that.
     """
     if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
         raise Forbidden(field_error("by", "editorial_own", value=action.by))
@@ -219,7 +238,7 @@ def check_approval(state: ItemState, action: Action) -> None:
 
 Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
-    *(check_chain, _check_move, check_revision, check_text, check_reason),
+    *(check_chain, _check_move, check_revision, check_text, check_edit, check_reason),
     *(check_checkpoints, _check_people, check_approval),
 )
 """What every act has to keep; each refuses by raising."""
@@ -229,11 +248,13 @@ def _barred(state: ItemState, action: Action) -> frozenset[str]:
     """The people who may not do it, because of what they did before."""
     checks = frozenset({state.unit_check, state.center_check})
     if action.kind is Kind.APPROVE:
-        return state.writers | checks | {state.last_editor}
+        wrote = state.wrote.get(state.hash, frozenset())
+        return state.writers | wrote | checks | {state.last_editor}
     if MOVES[(state.status, action.kind)] is _S.PENDING_APPROVAL:
         return frozenset({state.unit_check})
-    is_withdrawn = action.kind is Kind.WITHDRAW and state.out and action.role != UNIT_SYSTEM
-    return state.writers if is_withdrawn else frozenset()
+    if action.kind is Kind.WITHDRAW and action.role != UNIT_SYSTEM:
+        return state.writers_of.get(state.out, frozenset())
+    return frozenset()
 
 
 def _is_carried_out(state: ItemState, action: Action) -> bool:
@@ -257,12 +278,14 @@ def _status_after(state: ItemState, action: Action) -> Status | None:
 
 def _take(state: ItemState, action: Action, status: Status | None) -> ItemState:
     """The state with what *action* brings."""
-    if status is not state.status or action.text is not None:
-        state = replace(state, status=status, since=action)
     if action.kind in _BEGINS_REVISION:
         state = _begin(state, action)
+    if status is not state.status or action.text is not None:
+        state = replace(state, status=status, since=action)
     if action.text is not None:
-        state = replace(state, text=action.text, hash=action.hash)
+        wrote = state.wrote.get(action.hash, frozenset()) | _named(action)
+        all_texts = {**state.wrote, action.hash: wrote}
+        state = replace(state, text=action.text, hash=action.hash, wrote=all_texts)
     return _TAKE.get(action.kind, _unchanged)(state, action)
 
 
@@ -272,27 +295,34 @@ def _unchanged(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
 
 def _begin(state: ItemState, action: Action) -> ItemState:
     """A revision with its writers; what was checked of an earlier one does not count for it."""
-    named = action.text and (action.text.author, action.text.submitter)
-    same = action.revision == state.revision
-    kept = state.writers | {state.last_editor} - {""} if same else frozenset[str]()
-    writers = kept | {name for name in named or () if name}
-    is_system = action.role == UNIT_SYSTEM
-    return replace(
-        state,
-        revision=action.revision,
-        writers=writers if is_system else writers | {action.by},
-        last_editor="",
-        unit_check=action.by if is_system else "",
-        center_check="",
-    )
+    is_made_of_it = state.status in _KEEPS_WRITERS[action.kind]
+    before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
+    known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})
+    checked = action.by if action.role == UNIT_SYSTEM else ""
+    return replace(known, last_editor="", unit_check=checked, center_check="")
+
+
+def _named(action: Action) -> frozenset[str]:
+    """Who wrote or sent the text of an act: whom it names, and the person who acts."""
+    text = action.text
+    named = {text.author, text.submitter} if text else set[str | None]()
+    person = "" if action.role == UNIT_SYSTEM else action.by
+    return frozenset(name for name in {*named, person} if name)
+
+
+def _with_writers(state: ItemState, names: frozenset[str]) -> ItemState:
+    return replace(state, writers_of={**state.writers_of, state.revision: names})
 
 
 def _submit(state: ItemState, action: Action) -> ItemState:
-    return replace(state, writers=state.writers | {action.by}, unit_check="", center_check="")
+    known = _with_writers(state, state.writers | {action.by})
+    return replace(known, unit_check="", center_check="")
 
 
 def _edit(state: ItemState, action: Action) -> ItemState:
     """An edited text lost its approval; an editor who changes a proposed one vouches for it."""
+    if action.text is None:
+        return state
     checked = action.by if state.status is _S.PENDING_APPROVAL else ""
     left = _without(state.approved, action.revision)
     return replace(state, last_editor=action.by, center_check=checked, approved=left)

@@ -87,7 +87,7 @@ class EditorialWorld:
         self.states = [ItemState()]
         self.now = START
         self.lost: list[Attempt] = []
-        self.accepted_texts: list[str] = []
+        self.accepted_texts: list[EditorialText] = []
         self.tried = 0
 
     def run(self, steps: int = 40) -> list[str]:
@@ -110,10 +110,7 @@ class EditorialWorld:
         kinds = USUAL[seen.status] if chance.random() < 0.85 else tuple(ActionKind)
         kind, by = chance.choice(kinds), chance.choice(PEOPLE)
         self.tried += 1
-        words = f"Nội dung {self.tried}"
-        text = a_text(words, chance.choice((None, *PEOPLE))) if kind in WRITES else None
-        if kind is K.EDIT and chance.random() < 0.2:
-            text = None
+        text = self.text_for(kind)
         is_system = kind is K.RECEIVE or (kind is K.WITHDRAW and chance.random() < 0.3)
         revision = self.revision_for(kind, seen)
         return Attempt(
@@ -128,6 +125,15 @@ class EditorialWorld:
             code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
         )
 
+    def text_for(self, kind: ActionKind) -> EditorialText | None:
+        """A new text, or one that was there before; some edits change nothing."""
+        chance = self.random
+        if kind not in WRITES or (kind is K.EDIT and chance.random() < 0.2):
+            return None
+        if self.accepted_texts and chance.random() < 0.2:
+            return chance.choice(self.accepted_texts[-3:])
+        return a_text(f"Nội dung {self.tried}", chance.choice((None, *PEOPLE)))
+
     def revision_for(self, kind: ActionKind, seen: ItemState) -> int:
         is_open = seen.status in (S.DRAFT, S.RETURNED)
         usual = seen.revision + (kind is K.RECEIVE or (kind is K.SAVE and not is_open))
@@ -137,7 +143,7 @@ class EditorialWorld:
 
     def hash_for(self, seen: ItemState, revision: int) -> str:
         if self.random.random() < 0.1 and self.accepted_texts:
-            return self.random.choice(self.accepted_texts)
+            return self.random.choice(self.accepted_texts).hash
         return seen.approved[revision].hash if revision in seen.approved else seen.hash
 
     def attempt(self, attempt: Attempt, seen: ItemState) -> None:
@@ -157,13 +163,13 @@ class EditorialWorld:
     def stored(self, attempt: Attempt, state: ItemState) -> None:
         self.states.append(state)
         if attempt.text:
-            self.accepted_texts.append(attempt.hash)
+            self.accepted_texts.append(attempt.text)
         if self.random.random() < 0.3:  # the answer is lost, or the person dies before it
             self.lost.append(attempt)
 
     def missing_texts(self) -> list[str]:
         kept = {action.hash for action in self.log.actions if action.text}
-        return [f"text lost: {one}" for one in self.accepted_texts if one not in kept]
+        return [f"text lost: {one.hash}" for one in self.accepted_texts if one.hash not in kept]
 
 
 @dataclass
@@ -176,38 +182,78 @@ class Judged:
     hash: str = ""
     approved: str = ""
     published: int = 0
+    is_sent: bool = False
+
+
+@dataclass
+class Judge:
+    """Reads the acts of an item alone, and says what breaks a hard rule."""
+
+    revisions: dict[int, Judged] = field(default_factory=dict)
+    wrote: dict[str, set[str]] = field(default_factory=dict)
+    """Who wrote each text, by its hash."""
+    out: int = 0
+
+    def read(self, action: Action) -> Iterator[str]:
+        newest = max(self.revisions, default=0)
+        if action.kind in (K.SAVE, K.RECEIVE) and action.revision < newest:
+            yield f"older revision: {action.id}"
+        if action.revision not in self.revisions:
+            self.revisions[action.revision] = self.begin(action, self.revisions.get(newest))
+        one = self.revisions[action.revision]
+        yield from self.judge_act(action, one)
+        self.note(action, one)
+
+    def begin(self, action: Action, before: Judged | None) -> Judged:
+        """A new revision; who wrote one that never was out may have written this one, too."""
+        is_made_of_it = before and not before.published and not before.is_sent
+        if before and action.kind is K.SAVE:
+            is_made_of_it = not before.published
+        return Judged(writers={*before.writers, *before.editors[-1:]} if is_made_of_it else set())
+
+    def judge_act(self, action: Action, one: Judged) -> Iterator[str]:
+        yield from _judge_reason(action)
+        if action.kind is K.APPROVE:
+            yield from _judge_approval(action, one)
+            if action.by in self.wrote.get(action.hash, ()):
+                yield f"approved by who wrote this very text: {action.by}"
+        elif action.kind is K.PUBLISH:
+            yield from _judge_release(action, one)
+        elif action.kind is K.WITHDRAW:
+            if self.out and action.by in self.revisions[self.out].writers:
+                yield f"withdrawn by its writer: {action.by}"
+        else:
+            yield from _judge_check(action, one)
+
+    def note(self, action: Action, one: Judged) -> None:
+        if action.text:
+            self.wrote.setdefault(action.hash, set()).add(action.by)
+        if action.kind in (K.WITHDRAW, K.EXPIRE):
+            self.out, one.is_sent = 0, True
+        elif action.kind is K.PUBLISH:
+            self.out = max(self.out, action.revision)
+        _note(action, one)
 
 
 def judge(actions: list[Action]) -> Iterator[str]:
     """What breaks a hard rule, by reading the acts alone."""
-    prev, seen, out = "", set[str](), 0
-    revisions: dict[int, Judged] = {}
+    prev, seen, judging = "", set[str](), Judge()
     for action in actions:
         if action.prev != prev:
             yield f"chain: {action.id}"
         if action.id in seen:
             yield f"twice: {action.id}"
-        if action.kind in (K.SAVE, K.RECEIVE) and action.revision < max(revisions, default=0):
-            yield f"older revision: {action.id}"
-        one = revisions.setdefault(action.revision, Judged())
-        yield from _judge_act(action, one, out)
-        _note(action, one)
-        out = 0 if action.kind in (K.WITHDRAW, K.EXPIRE) else out
-        out = max(out, action.revision) if action.kind is K.PUBLISH else out
+        yield from judging.read(action)
         prev = action.digest
         seen.add(action.id)
 
 
-def _judge_act(action: Action, one: Judged, out: int) -> Iterator[str]:
-    if action.kind is K.APPROVE:
-        yield from _judge_approval(action, one)
-    elif action.kind is K.PUBLISH:
-        yield from _judge_release(action, one)
-    elif action.kind is K.PROPOSE and action.by in one.checks[:1]:
+def _judge_check(action: Action, one: Judged) -> Iterator[str]:
+    if action.kind is K.PROPOSE and action.by in one.checks[:1]:
         yield f"one person checked twice: {action.by}"
-    elif action.kind is K.WITHDRAW and out and action.by in one.writers:
-        yield f"withdrawn by its writer: {action.by}"
-    yield from _judge_reason(action)
+    is_same = action.kind is K.EDIT and action.hash == one.hash
+    if is_same and (action.text or one.approved):
+        yield f"edited, and changed nothing: {action.id}"
 
 
 def _judge_reason(action: Action) -> Iterator[str]:
@@ -241,11 +287,13 @@ def _note(action: Action, one: Judged) -> None:
         one.hash = action.hash
     if action.kind in (K.SAVE, K.RECEIVE, K.SUBMIT):
         _note_writers(action, one)
-    elif action.kind is K.EDIT:
+    elif action.kind is K.EDIT and action.text:
         one.editors.append(action.by)
         one.checks = [*one.checks[:1], *([action.by] if one.checks[1:] else [])]
     elif action.kind in (K.CONFIRM, K.PROPOSE, K.APPROVE):
         one.checks.append(action.by)
+    if action.kind in (K.RECEIVE, K.SAVE, K.SUBMIT, K.RETURN):
+        one.is_sent = action.kind in (K.RECEIVE, K.SUBMIT)
     if action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
         one.approved = action.hash if action.kind is K.APPROVE else ""
     one.published += action.kind is K.PUBLISH

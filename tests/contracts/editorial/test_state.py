@@ -12,8 +12,9 @@ from tests.support.editorial_world import UNIT, a_text
 
 K, S = ActionKind, Status
 AT = datetime(2026, 11, 2, 8, tzinfo=UTC)
-TEXT, OTHER = a_text("Một", "An"), a_text("Hai")
+TEXT, OTHER, THIRD = a_text("Một", "An"), a_text("Hai"), a_text("Ba")
 WRITER, LEADER, EDITOR, APPROVER = "nv-viet", "nv-lanh-dao", "nv-bien-tap", "nv-duyet"
+OTHER_EDITOR = "nv-bien-tap-hai"
 UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
@@ -107,6 +108,45 @@ def test_nobody_approves_what_they_wrote_checked_or_edited_last(item, who):
     assert refused(Forbidden, lambda: item.act(K.APPROVE, who)) == "by"
 
 
+@pytest.mark.parametrize("more", [{}, {"text": OTHER}], ids=["no text", "the same text"])
+def test_an_edit_that_changes_nothing_takes_nothing_from_a_proposed_text(item, more):
+    item.proposed().act(K.APPROVE, APPROVER)
+    assert refused(Invalid, lambda: item.act(K.EDIT, OTHER_EDITOR, **more)) == "text"
+    assert item.state.approved[1] == OTHER
+
+
+def test_who_takes_a_text_without_a_change_has_not_edited_it_last(item):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
+    item.act(K.EDIT, EDITOR, text=OTHER).act(K.EDIT, OTHER_EDITOR).act(K.PROPOSE, OTHER_EDITOR)
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, EDITOR)) == "by"
+
+
+def test_an_editor_does_not_approve_their_text_which_another_has_put_back(item):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
+    item.act(K.EDIT, EDITOR, text=OTHER).act(K.EDIT, OTHER_EDITOR, text=THIRD)
+    item.act(K.EDIT, OTHER_EDITOR, text=OTHER).act(K.PROPOSE, OTHER_EDITOR)
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, EDITOR)) == "by"
+
+
+def test_a_draft_keeps_its_number(item):
+    item.act(K.SAVE, WRITER, text=TEXT)
+    again = {"text": OTHER, "revision": 2}
+    assert refused(Conflict, lambda: item.act(K.SAVE, EDITOR, **again)) == "revision"
+
+
+@pytest.mark.parametrize("end", [K.WITHDRAW, K.REJECT])
+def test_who_wrote_a_text_that_never_was_out_does_not_approve_the_one_made_of_it(item, end):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER)
+    item.act(end, LEADER, note="Sai.").act(K.SAVE, "nv-khac", text=OTHER, revision=2)
+    item.act(K.SUBMIT, "nv-khac").act(K.CONFIRM, LEADER).act(K.PROPOSE, EDITOR)
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, WRITER)) == "by"
+
+
+def test_a_text_of_the_units_system_in_place_of_a_draft_does_not_hide_its_writer(item):
+    item.act(K.SAVE, WRITER, text=OTHER).received()
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, WRITER)) == "by"
+
+
 def test_the_editor_does_not_check_for_the_unit_too(item):
     item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
     assert refused(Forbidden, lambda: item.act(K.PROPOSE, LEADER)) == "by"
@@ -122,6 +162,14 @@ def test_a_text_is_withdrawn_from_readers_by_another_person_or_its_units_system(
     own = {"note": "Sai."}
     assert refused(Forbidden, lambda: item.act(K.WITHDRAW, WRITER, **own)) == "by"
     item.act(K.WITHDRAW, UNIT, role=UNIT_SYSTEM, **own)
+    assert item.state.status is S.WITHDRAWN
+
+
+def test_who_wrote_what_readers_have_does_not_withdraw_it_behind_anothers_draft(item):
+    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    item.act(K.SAVE, "nv-khac", text=TEXT, revision=2)
+    assert refused(Forbidden, lambda: item.act(K.WITHDRAW, WRITER, note="Sai.")) == "by"
+    item.act(K.WITHDRAW, "nv-khac", note="Sai.")
     assert item.state.status is S.WITHDRAWN
 
 
