@@ -354,7 +354,6 @@ async def _end_former(bus: Bus, bucket: BucketSpec) -> None:
         return
     name, config = info["config"]["name"], info["config"] | {"max_bytes": 1}
     await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
-    crash_point("former.closed")
     if await _has_records(bus, name):
         config |= {"max_bytes": bucket.max_bytes}
         await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)

@@ -10,7 +10,7 @@ from consumers.intake.items import Decision
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import StorageFull, topology
-from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
+from tests.support.crashing_bus import SimulatedCrash, dying_buses
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -83,10 +83,17 @@ async def test_no_draft_is_lost_that_comes_while_the_bucket_is_deleted(bus, inta
 
 
 @pytest.mark.usefixtures("a_day_later")
-async def test_a_bucket_that_holds_something_takes_writes_again_also_after_a_crash(bus, intake):
+async def test_a_bucket_that_holds_something_takes_writes_again_also_after_a_crash(
+    bus, intake, monkeypatch
+):
+    def scan(*args):
+        raise SimulatedCrash
+
     await leave_on_former_desk(intake, submitted())
-    with crash_at("former.closed"):
+    with monkeypatch.context() as dying, pytest.raises(SimulatedCrash):
+        dying.setattr(bus, "scan", scan)
         await topology.apply(bus)
+    assert (await bus.stream_info(FORMER))["config"]["max_bytes"] == 1
     await topology.apply(bus)
     await leave_on_former_desk(intake, submitted("tin-2"))
     assert await intake.desk.carry_over() == 2
