@@ -6,8 +6,8 @@ into words. Law texts refer to items by their label: a lost letter would change 
 """
 
 import re
-from collections.abc import Sequence
 
+from lxml import html
 from lxml.html import HtmlElement
 
 _BEGIN, _END = "\ue000", "\ue001"
@@ -24,17 +24,33 @@ def mark_label(label: str) -> str:
 
 def read_labels(root: HtmlElement) -> None:
     """Replace the marked labels in *root* by numbers of lists, or by words."""
-    for node in root.iter("ol"):
-        labels = [_label(item) for item in node if item.tag == "li"]
-        if start := _first_number(labels):
-            node.set("start", str(start))
-            for item in node:
-                item.text = _LABEL.sub("", item.text or "", count=1)
-        elif any(labels):
-            node.tag = "ul"
+    for node in list(root.iter("ol")):
+        if any(map(_label, node)):
+            _split(node)
     for node in root.iter():
         node.text = _LABEL.sub(r"\1 ", node.text) if node.text else node.text
         node.tail = _LABEL.sub(r"\1 ", node.tail) if node.tail else node.tail
+
+
+def _split(node: HtmlElement) -> None:
+    """Make a list of each run of consecutive numbers, and of all other labels between them."""
+    parts: list[HtmlElement] = []
+    last = None
+    for item in list(node):
+        number = _number(_label(item))
+        if not parts or number != (last + 1 if last else None):
+            parts.append(_part(number))
+            node.addprevious(parts[-1])
+        parts[-1].append(item)
+        if number:
+            item.text = _LABEL.sub("", item.text or "", count=1)
+        last = number
+    node.drop_tree()
+
+
+def _part(number: int | None) -> HtmlElement:
+    """A list that begins at *number*, or one whose labels are words."""
+    return html.Element("ol", start=str(number)) if number else html.Element("ul")
 
 
 def _label(item: HtmlElement) -> str:
@@ -42,9 +58,7 @@ def _label(item: HtmlElement) -> str:
     return found[1] if found else ""
 
 
-def _first_number(labels: Sequence[str]) -> int:
-    """The first of consecutive numbers, 0 for all other labels."""
-    found = [_NUMBER.fullmatch(label) for label in labels]
-    numbers = [int(number[1]) for number in found if number]
-    is_counted = numbers == list(range(numbers[0], numbers[0] + len(labels))) if numbers else False
-    return numbers[0] if is_counted else 0
+def _number(label: str) -> int | None:
+    """The number of a label that Markdown can write, None for others."""
+    found = _NUMBER.fullmatch(label)
+    return int(found[1]) or None if found else None

@@ -28,7 +28,7 @@ OF_THIS_MACHINE = {
     *("doctor proxy", "doctor dns", "doctor bus", "doctor portal", "doctor zalo"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
 }
-OF_A_UNIT = {"publish", "validate", "schemas"}
+OF_A_UNIT = {"publish", "validate", "schemas", "convert"}
 """A unit's own commands, under its own right to send."""
 READING = {
     *(

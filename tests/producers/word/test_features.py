@@ -11,7 +11,16 @@ from PIL import Image
 
 from producers.html_to_markdown import Loss
 from producers.word.read import read_document
-from tests.support.word_documents import item, paragraph, repacked, run, saved, with_body, xml
+from tests.support.word_documents import (
+    add_numbering,
+    item,
+    paragraph,
+    repacked,
+    run,
+    saved,
+    with_body,
+    xml,
+)
 
 HIDDEN = "<w:vanish/>"
 
@@ -96,6 +105,19 @@ def test_lists_keep_their_numbers_and_labels(numbering, items, expected):
 def test_a_list_goes_on_counting_after_a_paragraph():
     text = markdown(item("a"), paragraph(run("xen giữa")), item("b"), numbering="decimal|%1.|1")
     assert text == "1. a\n\nxen giữa\n\n2. b\n"
+
+
+def test_a_new_list_straight_after_another_begins_anew():
+    second = item("b").replace('w:val="90"', 'w:val="91"')
+    document = Document()
+    body = document.element.body
+    add_numbering(document, "decimal|%1.|1")
+    again = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>'
+    numbers = document.part.numbering_part.element
+    numbers.append(xml(f'<w:num w:numId="91"><w:abstractNumId w:val="90"/>{again}</w:num>'))
+    for one in (item("a"), second):
+        body.insert(len(body) - 1, xml(one))
+    assert read_document(saved(document)).markdown == "1. a\n\n1) b\n"
 
 
 def table() -> Document:
