@@ -6,6 +6,7 @@ the position's record and carried out. The log says last what became of it, so t
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,9 +15,9 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.editorial.log import EditorialLog
-from consumers.intake import approval, desk_acts, items
+from consumers.intake import approval, desk_acts, item_log, items
 from consumers.intake.approval import Draft, Reviewer
-from consumers.intake.errors import Superseded
+from consumers.intake.errors import BrokenItem, Superseded
 from consumers.intake.items import Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
 from consumers.intake.repository import ItemRepository
@@ -36,8 +37,8 @@ log = structlog.get_logger()
 
 
 async def find_draft(bus: Bus, content_id: str, revision: int) -> Draft | None:
-    """The draft of a revision that is on the desk. Raises Conflict for a broken item."""
-    state = (await EditorialLog(bus).read(content_id)).state
+    """The draft of a revision that is on the desk. Raises BrokenItem."""
+    state = await item_log.read(EditorialLog(bus), content_id)
     return desk_acts.drafts_of(content_id, state).get(revision)
 
 
@@ -151,7 +152,7 @@ class Desk:
 
     async def add_draft(self, draft: Draft) -> None:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""
-        await self.log.act(draft.content_id, partial(desk_acts.received, draft))
+        await item_log.act(self.log, draft.content_id, partial(desk_acts.received, draft))
         record = await self.repository.position(draft.content_id, draft.revision)
         if record and record.state != "waiting":
             await self.complete(draft, record)
@@ -179,9 +180,16 @@ class Desk:
     async def record_withdrawal(
         self, event: CheckedEvent, reason: str, number: int, at: datetime
     ) -> None:
-        """Note in the log that the unit has withdrawn an item by position *number*."""
+        """Note in the log that the unit has withdrawn an item by position *number*.
+
+        The item is withdrawn already, so a log that does not take it is only named.
+        """
         act = partial(desk_acts.withdrawn, event, reason, number, at)
-        await self.log.act(event.content_id, act)
+        try:
+            await item_log.act(self.log, event.content_id, act)
+        except ContractError as refusal:
+            fields = [one.field for one in refusal.errors]
+            log.error("withdrawal_not_in_log", content_id=event.content_id, fields=fields)
 
     async def drop_outdated(self, content_id: str, item: Item) -> None:
         """Remove drafts that can't be released any more: superseded, or withdrawn."""
@@ -201,7 +209,7 @@ class Desk:
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)
-        state = (await self.log.read(content_id)).state
+        state = await item_log.read(self.log, content_id)
         draft = desk_acts.drafts_of(content_id, state).get(number)
         if draft is None:
             record = await self.repository.position(content_id, number)
@@ -219,7 +227,7 @@ class Desk:
         Raises Conflict if the text was overtaken.
         """
         act = partial(desk_acts.decided, draft, decision, role=role)
-        state = await self.log.act(draft.content_id, act)
+        state = await item_log.act(self.log, draft.content_id, act)
         known = desk_acts.decision_of(state, draft)
         if known is None:  # a newer revision came, or a withdrawal; or it is decided and out
             record = await self.repository.position(draft.content_id, draft.revision)
@@ -241,7 +249,7 @@ class Desk:
         """Carry out the recorded decision, then say in the log what became of the draft."""
         if record.decision:  # intake or a backup may have the record alone
             act = partial(desk_acts.decided, draft, record.decision)
-            await self.log.act(draft.content_id, act)
+            await item_log.act(self.log, draft.content_id, act)
         if record.state == "released" and record.seq is None:
             record = await self.release_approved(draft, record)
         crash_point("desk.carried_out")
@@ -251,14 +259,15 @@ class Desk:
         return record
 
     async def close(self, content_id: str, number: int, record: Position) -> None:
-        """Say in the log what became of a draft by its position's record."""
+        """Say in the log what became of a draft by its position's record; a broken log is left."""
         now = utc_now(self.clock)
 
         def act(state: ItemState) -> Action | None:
             draft = desk_acts.drafts_of(content_id, state).get(number)
             return desk_acts.carried_out(draft, record, now, state) if draft else None
 
-        await self.log.act(content_id, act)
+        with suppress(BrokenItem):  # `loa check` names it
+            await item_log.act(self.log, content_id, act)
 
     async def release_approved(self, draft: Draft, record: Position) -> Position:
         """Release an approved draft, unless a newer position was released first."""

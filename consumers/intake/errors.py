@@ -1,6 +1,6 @@
 """Errors of intake."""
 
-from contracts.errors import Invalid
+from contracts.errors import Conflict, Invalid
 
 
 class Superseded(Exception):
@@ -9,3 +9,10 @@ class Superseded(Exception):
 
 class UnknownItem(Invalid):
     """A withdrawal or a correction of an item that has no positions."""
+
+
+class BrokenItem(Conflict):
+    """The acts of an item in the editorial log can't be read, or contradict each other.
+
+    Loa is at fault, not the event or the person.
+    """

@@ -20,7 +20,7 @@ from structlog.contextvars import bound_contextvars
 from consumers.intake import items
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
-from consumers.intake.errors import UnknownItem
+from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
@@ -47,6 +47,7 @@ from producers.seals import NotSealed
 
 log = structlog.get_logger()
 _EARLIER_EVENT_RETRY_S = 0.2
+_BROKEN_ITEM_RETRY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Intake:
 
         Events of one item are processed one after another, in order of arrival. Raises
         ContractError for an event that breaks the contract, RetryLater when an earlier one has to
-        be processed first, BusError when the bus fails. A repeat is harmless.
+        be processed first or the item's log is broken, BusError when the bus fails. A repeat is
+        harmless.
         """
         try:
             check = partial(self.check, event, unit, kind)
@@ -137,6 +139,10 @@ class Intake:
         is_new = record is first  # the HTTP door has recorded its events before
         try:
             await self.apply(checked, policy, item, seq)
+        except BrokenItem as broken:
+            fields = [one.field for one in broken.errors]
+            log.error("editorial_item_broken", content_id=checked.content_id, fields=fields)
+            raise RetryLater(_BROKEN_ITEM_RETRY_S, "the item's log is broken") from broken
         except ContractError as refusal:
             _count(checked.unit, checked.event, refusal.code, "bus" if is_new else "intake")
             await self.record_refusal(checked, record, refusal)

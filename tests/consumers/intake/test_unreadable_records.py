@@ -10,12 +10,25 @@ import structlog
 from consumers.directory.directory import Directory
 from consumers.intake import desk_acts
 from consumers.intake.desk import Desk, find_draft
+from consumers.intake.errors import BrokenItem
 from consumers.intake.handler import Intake
+from consumers.runtime.errors import RetryLater
 from contracts import events, keys, subjects
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import DEFAULT
 from tests.support.crashing_bus import SimulatedCrash
-from tests.support.events import UNIT, register_unit, submitted
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    bucket_records,
+    corrected,
+    event_id,
+    register_unit,
+    released_actions,
+    stored_position,
+    submitted,
+    withdrawn,
+)
 
 CLERK = "Trần Thị Bình"
 
@@ -93,6 +106,49 @@ async def test_a_draft_of_another_version_holds_up_no_other(desk, type, data):
         assert await desk.finish_interrupted() == 2
     assert await released(desk) == {"tin-a", "tin-c"}
     assert [one["draft"] for one in logs if one["event"] == "draft_unusable"] == ["tin-a.2"]
+
+
+@pytest.fixture
+async def intake(bus, clock):
+    """Of an item that is out and has a revision at the desk, the log can no longer be read."""
+    await register_unit(bus, release="desk")
+    intake = Intake(bus, DEFAULT, clock)
+    await intake.handle(submitted(), UNIT)
+    await intake.desk.approve(ITEM, CLERK)
+    await intake.handle(corrected(), UNIT)
+    await bus.publish(subjects.editorial(ITEM), b"{}")
+    return intake
+
+
+async def refusal_of(intake, event):
+    """The errors that the sender of *event* reads in its status."""
+    return await intake.event_log.refusal_errors(event_id(event))
+
+
+async def test_a_withdrawal_of_a_broken_item_is_out_and_not_refused(bus, intake):
+    with structlog.testing.capture_logs() as logs:
+        await intake.handle(withdrawn(), UNIT)
+    assert await released_actions(bus) == ["published", "withdrawn"]
+    assert await refusal_of(intake, withdrawn()) == ()
+    assert [(await stored_position(bus, one))["state"] for one in (2, 3)] == ["withdrawn"] * 2
+    assert (await bucket_records(bus, "publications"))[ITEM]["waiting"] == []
+    named = {one["content_id"] for one in logs if one["event"] == "withdrawal_not_in_log"}
+    assert named == {ITEM}
+
+
+async def test_a_revision_of_a_broken_item_waits_for_its_repair_and_is_not_refused(bus, intake):
+    with pytest.raises(RetryLater):
+        await intake.handle(submitted(revision=3), UNIT)
+    assert await refusal_of(intake, submitted(revision=3)) == ()
+    assert (await stored_position(bus, 3))["state"] == "waiting"
+
+
+async def test_a_decision_on_a_broken_item_says_that_its_log_is_broken(bus, intake):
+    desk = intake.desk
+    for work in (partial(desk.approve, ITEM, CLERK), partial(find_draft, bus, ITEM, 2)):
+        with pytest.raises(BrokenItem, match="loa check"):
+            await work()
+    assert (await stored_position(bus, 2))["state"] == "waiting"
 
 
 class FailingStore:

@@ -1,0 +1,24 @@
+"""Items of the editorial log: one that can't be read is told apart from an act that is refused."""
+
+from consumers.editorial.log import Decide, EditorialLog
+from consumers.intake.errors import BrokenItem
+from consumers.messages import field_error
+from contracts.editorial import ItemState
+from contracts.errors import ContractError
+
+
+async def read(log: EditorialLog, content_id: str) -> ItemState:
+    """The item as its acts say. Raises BrokenItem."""
+    try:
+        return (await log.read(content_id)).state
+    except ContractError as error:
+        raise BrokenItem(field_error("content_id", "item_broken", value=content_id)) from error
+
+
+async def act(log: EditorialLog, content_id: str, decide: Decide) -> ItemState:
+    """As `EditorialLog.act`. Raises BrokenItem, and what the act's rules raise."""
+    try:
+        return await log.act(content_id, decide)
+    except ContractError:
+        await read(log, content_id)
+        raise
