@@ -150,7 +150,7 @@ def approve(
         command = approval._replace(by=by, after=reviewed)
 
         async def release(who: Actor) -> Position:
-            person = Reviewer(who.by, who.name, who.role)
+            person = Reviewer(who.by, who.name, who.role, who.agreed)
             return await desk.approve(content_id, person, revision=number, content_hash=reviewed)
 
         return number, await perform(bus, command, release)
@@ -215,7 +215,7 @@ def reject(
         command = Command("desk.reject", item, by, reason=code or reason, facts=facts)
 
         async def refuse(who: Actor) -> Position:
-            person = Reviewer(who.by, who.name, who.role)
+            person = Reviewer(who.by, who.name, who.role, who.agreed)
             return await desk.reject(content_id, person, revision=number, **why)
 
         await perform(bus, command, refuse)

@@ -66,15 +66,27 @@ class Draft(BaseModel):
 
 
 class Reviewer(NamedTuple):
-    """A person who decides: `by` is recorded, an account's id or a name; `name`: the account's."""
+    """A person who decides: `by` is recorded, an account's id or a name; `name`: the account's.
+
+    `agreed`: ids of accounts that proposed the decision before.
+    """
 
     by: str
     name: str = ""
     role: str = ""
+    agreed: tuple[str, ...] = ()
 
     def is_person(self, named: str) -> bool:
         """Whether *named*, an id or a name, is this person; names match without marks and case."""
         return any(text.is_same_name(own, named) for own in (self.by, self.name))
+
+    def approval(self, at: datetime) -> Decision:
+        reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
+        return Decision(verdict="approved", by=self.by, at=at, reason=reason, role=self.role)
+
+    def rejection(self, at: datetime, code: str, reason: str) -> Decision:
+        why = {"code": code, "reason": reason}
+        return Decision(verdict="rejected", by=self.by, at=at, role=self.role, **why)
 
 
 def draft_of(content_id: str, revision: int, text: EditorialText, at: datetime) -> Draft:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from consumers.editorial.log import EditorialLog
 from consumers.intake import approval, desk_acts, item_log, items
 from consumers.intake.approval import Draft, Reviewer
+from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, Superseded
 from consumers.intake.items import Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
@@ -28,8 +29,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
 from contracts.editorial import Action, ItemState, Status
-from contracts.errors import Conflict, ContractError, Invalid
-from contracts.events import CheckedEvent
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from producers.bus import Bus, records, topology
 from producers.bus.records import Versioned, require
 
@@ -84,8 +84,7 @@ class Desk:
         if record:
             approval.check_four_eyes(record, by)
             approval.check_reviewed_hash(record, content_hash)
-        decision = Decision(verdict="approved", by=by.by, at=utc_now(self.clock))
-        record = await self.decide(content_id, number, decision, by.role)
+        record = await self.decide(content_id, number, by.approval(utc_now(self.clock)))
         if record.state != "released":
             key = keys.publication_key(content_id, number)
             raise Conflict(field_error("revision", "overtaken", value=key))
@@ -104,9 +103,8 @@ class Desk:
         code, reason = approval.rejection(code, reason)
         by = approval.reviewer("clerk", reviewer)
         number = revision or await self.newest_waiting(content_id)
-        now = utc_now(self.clock)
-        decision = Decision(verdict="rejected", by=by.by, at=now, code=code, reason=reason)
-        return await self.decide(content_id, number, decision, by.role)
+        decision = by.rejection(utc_now(self.clock), code, reason)
+        return await self.decide(content_id, number, decision)
 
     async def finish_interrupted(self) -> int:
         """Complete decisions that a crash interrupted; returns how many drafts were completed."""
@@ -177,19 +175,22 @@ class Desk:
             log.info("drafts_carried_over", count=count)
         return count
 
-    async def record_withdrawal(
-        self, event: CheckedEvent, reason: str, number: int, at: datetime
-    ) -> None:
-        """Note in the log that the unit has withdrawn an item by position *number*.
+    async def record_withdrawal(self, content_id: str, withdrawal: Withdrawal) -> None:
+        """Note in the log that an item was withdrawn.
 
-        The item is withdrawn already, so a log that does not take it is only named.
+        The item is withdrawn already, so a log that does not take it is only named. The unit
+        answers for a person who, by the log's rules, may not withdraw it.
         """
-        act = partial(desk_acts.withdrawn, event, reason, number, at)
+        act = partial(desk_acts.withdrawn, withdrawal)
+        by_unit = partial(desk_acts.withdrawn, withdrawal._replace(person=None))
         try:
-            await item_log.act(self.log, event.content_id, act)
+            with suppress(Forbidden, Invalid):
+                await item_log.act(self.log, content_id, act)
+                return
+            await item_log.act(self.log, content_id, by_unit)
         except ContractError as refusal:
             fields = [one.field for one in refusal.errors]
-            log.error("withdrawal_not_in_log", content_id=event.content_id, fields=fields)
+            log.error("withdrawal_not_in_log", content_id=content_id, fields=fields)
 
     async def drop_outdated(self, content_id: str, item: Item) -> None:
         """Remove drafts that can't be released any more: superseded, or withdrawn."""
@@ -202,9 +203,7 @@ class Desk:
         if outdated:
             await self.repository.remove_waiting(content_id, outdated)
 
-    async def decide(
-        self, content_id: str, number: int, decision: Decision, role: str = ""
-    ) -> Position:
+    async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
         """Decide on a draft of the log; without one, the position has to be decided already."""
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
@@ -214,19 +213,19 @@ class Desk:
         if draft is None:
             record = await self.repository.position(content_id, number)
             return approval.repeated(record, decision, keys.publication_key(content_id, number))
-        decision = await self.record_decision(draft, decision, role)
+        decision = await self.record_decision(draft, decision)
         record = await self.book(content_id, number, decision)
         crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
         log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
         return await self.complete(draft, record)
 
-    async def record_decision(self, draft: Draft, decision: Decision, role: str) -> Decision:
+    async def record_decision(self, draft: Draft, decision: Decision) -> Decision:
         """Add the decision to the log; returns what its position's record is to say.
 
         Raises Conflict if the text was overtaken.
         """
-        act = partial(desk_acts.decided, draft, decision, role=role)
+        act = partial(desk_acts.decided, draft, decision)
         state = await item_log.act(self.log, draft.content_id, act)
         known = desk_acts.decision_of(state, draft)
         if known is None:  # a newer revision came, or a withdrawal; or it is decided and out

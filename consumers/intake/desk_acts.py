@@ -4,16 +4,27 @@ Each has an id of its event, so that a repeat after a crash is the same act.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
-from contracts.events import CheckedEvent
 
 _KINDS = {"approved": ActionKind.APPROVE, "rejected": ActionKind.REJECT}
 _LOA = "loa"
+
+
+class Withdrawal(NamedTuple):
+    """The withdrawal of an item: the position that it took, and its event."""
+
+    number: int
+    event_id: str
+    unit: str
+    person: str | None
+    reason: str
+    at: datetime
 
 
 def received(draft: Draft, state: ItemState) -> Action | None:
@@ -33,7 +44,7 @@ def received(draft: Draft, state: ItemState) -> Action | None:
     )
 
 
-def decided(draft: Draft, decision: Decision, state: ItemState, role: str = "") -> Action | None:
+def decided(draft: Draft, decision: Decision, state: ItemState) -> Action | None:
     """The decision on a draft; None unless it waits."""
     if not state.is_undecided or state.revision != draft.revision:
         return None
@@ -41,7 +52,7 @@ def decided(draft: Draft, decision: Decision, state: ItemState, role: str = "") 
         id=f"{draft.event_id}.decision",
         at=decision.at,
         by=decision.by,
-        role=role,
+        role=decision.role,
         kind=_KINDS[decision.verdict],
         revision=draft.revision,
         hash=draft.hash,
@@ -86,31 +97,30 @@ def decision_of(state: ItemState, draft: Draft) -> Decision | None:
         return None
     for verdict, kind in _KINDS.items():
         if action.kind is kind:
-            facts = {"by": action.by, "at": action.at, "code": action.code, "reason": action.note}
-            return Decision.model_validate({"verdict": verdict, **facts})
+            who = {"by": action.by, "role": action.role, "at": action.at}
+            why = {"code": action.code, "reason": action.note}
+            return Decision.model_validate({"verdict": verdict, **who, **why})
     return None
 
 
-def withdrawn(
-    event: CheckedEvent, reason: str, number: int, at: datetime, state: ItemState
-) -> Action | None:
-    """The withdrawal of an item by position *number*.
+def withdrawn(withdrawal: Withdrawal, state: ItemState) -> Action | None:
+    """The withdrawal of an item, by the person whom the event names, else by the unit's system.
 
     None for an item that the log does not know, and after a revision that came later.
     """
     if (state.status, ActionKind.WITHDRAW) not in MOVES or state.status is None:
         return None
-    if state.revision > number:
+    if state.revision > withdrawal.number:
         return None
     return Action(
-        id=f"{event.event_id}.{ActionKind.WITHDRAW}",
-        at=at,
-        by=event.unit,
-        role=UNIT_SYSTEM,
+        id=f"{withdrawal.event_id}.{ActionKind.WITHDRAW}",
+        at=withdrawal.at,
+        by=withdrawal.person or withdrawal.unit,
+        role="" if withdrawal.person else UNIT_SYSTEM,
         kind=ActionKind.WITHDRAW,
         revision=state.revision,
         hash=state.hash,
-        note=reason,
+        note=withdrawal.reason,
         prev=state.head,
     )
 

@@ -20,6 +20,7 @@ from structlog.contextvars import bound_contextvars
 from consumers.intake import items
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary, Position
@@ -239,7 +240,8 @@ class Intake:
             released = build_withdrawal(text.content_id, item, record.value)
             await self.releaser.publish_once(record, released)
         crash_point("intake.withdrawal_published")
-        await self.desk.record_withdrawal(checked, text.reason, number, checked.received_at)
+        facts = (checked.event_id, checked.unit, sender, text.reason, checked.received_at)
+        await self.desk.record_withdrawal(text.content_id, Withdrawal(number, *facts))
         await self.desk.drop_outdated(text.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:

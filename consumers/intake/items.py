@@ -84,7 +84,10 @@ class Item(ItemSummary, Ownership):
 
 
 class Decision(BaseModel):
-    """A decision of the desk: verdict, reviewer, time and reason."""
+    """A decision of the desk: verdict, reviewer in a role, time and reason.
+
+    The reason of an approval names the accounts that proposed it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -93,6 +96,7 @@ class Decision(BaseModel):
     at: datetime
     code: str = ""
     reason: str = ""
+    role: str = ""
 
 
 class Position(ItemSummary):

@@ -1,5 +1,6 @@
 """Drafts of an earlier version's bucket come into the editorial log once, wherever Loa dies."""
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 
@@ -114,7 +115,7 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
 
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
     draft = await leave_on_former_desk(intake, submitted())
-    decision = Decision(verdict="approved", by=CLERK, at=draft.at)
+    decision = Decision(verdict="approved", by=CLERK, at=draft.at, role="lanh-dao")
     await intake.desk.book(draft.content_id, 1, decision)
     assert await released_publications(bus) == []
     await intake.desk.carry_over()
@@ -122,6 +123,8 @@ async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus
     assert await open_drafts(bus) == []
     state = (await intake.desk.log.read(draft.content_id)).state
     assert (state.status, state.out) == ("published", 1)
+    acts = [act async for act in bus.scan(subjects.EDITORIAL.name)]
+    assert json.loads(acts[1].data)["role"] == "lanh-dao"
 
 
 async def test_an_unreadable_draft_stays_and_stops_no_other(bus, intake):

@@ -68,7 +68,7 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
     stored = await stored_position(bus)
     assert (stored["state"], stored["seq"]) == ("released", released["seq"])
     decided = {"verdict": "approved", "by": CLERK, "at": released["released_at"]}
-    assert stored["decision"] == decided | {"code": "", "reason": ""}
+    assert stored["decision"] == decided | {"code": "", "reason": "", "role": ""}
     assert await desk.waiting_drafts() == []
     assert await open_drafts(bus) == []
 
@@ -337,3 +337,30 @@ async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_reje
     assert (released["revision"], (await stored_position(bus))["seq"]) == (1, released["seq"])
     assert await restarted.finish_interrupted() == 0
     assert await open_drafts(bus) == []
+
+
+async def test_the_log_names_the_person_who_withdrew(bus, intake, desk):
+    await intake.handle(submitted(author=AUTHOR), UNIT)
+    await desk.approve(ITEM, CLERK)
+    event = withdrawn().model_copy(update={"extensions": {"submitter": "nv-go"}})
+    await intake.handle(event, UNIT)
+    act = (await acts_of(bus))[-1]
+    assert (act.kind, act.by, act.role) == (ActionKind.WITHDRAW, "nv-go", "")
+
+
+async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, desk):
+    await intake.handle(submitted(author=AUTHOR), UNIT)
+    await desk.approve(ITEM, CLERK)
+    event = withdrawn().model_copy(update={"extensions": {"submitter": AUTHOR}})
+    await intake.handle(event, UNIT)
+    act = (await acts_of(bus))[-1]
+    assert (act.kind, act.by, act.role) == (ActionKind.WITHDRAW, UNIT, UNIT_SYSTEM)
+    assert await released_actions(bus) == ["published", "withdrawn"]
+
+
+async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    approved = await desk.approve(ITEM, Reviewer("nv-2", "Lê Văn Cường", "lanh-dao", ("nv-1",)))
+    [act] = [act for act in await acts_of(bus) if act.kind is ActionKind.APPROVE]
+    assert (act.by, act.role) == ("nv-2", "lanh-dao") and "nv-1" in act.note
+    assert approved.decision.role == "lanh-dao" and "nv-1" in approved.decision.reason
