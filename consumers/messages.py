@@ -64,4 +64,5 @@ def translate_os_error(error: Exception) -> Bilingual:
     names += [kind.__name__ for kind in type(error).__mro__]
     vi = next((str(catalog[name]) for name in names if name in catalog), str(catalog["other"]))
     place = getattr(error, "filename", None) or getattr(error, "address", None)
-    return Bilingual(str(error), f"{vi}: {place}" if place else vi)
+    why = translate(getattr(error, "why", "")).vi
+    return Bilingual(str(error), ": ".join(f"{part}" for part in (vi, place, why) if part))

@@ -375,7 +375,7 @@ class _ClientOpener:
         if isinstance(self._trouble, socket.gaierror):
             return UnknownHost(f"LOA_NATS_URL: no machine has the name in {address}", address)
         why = _error_text(self._trouble)
-        return NotConnected(f"LOA_NATS_URL: not connected to {address}: {why}", address)
+        return NotConnected(f"LOA_NATS_URL: not connected to {address}: {why}", address, why)
 
     async def open(self, link: Connection) -> None:
         """Connect, once. Raises NotConnected, AccessRefused."""

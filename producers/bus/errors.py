@@ -43,11 +43,11 @@ class NoReply(BusError):
 
 
 class NotConnected(NoReply):
-    """No server at *address*, which holds no password."""
+    """No server at *address*, which holds no password. *why*: what the last try met, if known."""
 
-    def __init__(self, text: str, address: str) -> None:
+    def __init__(self, text: str, address: str, why: str = "") -> None:
         super().__init__(text)
-        self.address = address
+        self.address, self.why = address, why
 
 
 class UnknownHost(NotConnected):

@@ -66,8 +66,9 @@ async def test_a_server_that_does_not_answer_is_named(capsys):
 async def test_a_refused_connection_is_told_in_words_and_whole(capsys):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         host = f"127.0.0.1:{closed.getsockname()[1]}"
-    en, _ = told(await away(host, 0.1), capsys)
+    en, vi = told(await away(host, 0.1), capsys)
     assert en.endswith(f"LOA_NATS_URL: not connected to nats://{host}: Connection refused")
+    assert vi.endswith(f"ghi trong LOA_NATS_URL: nats://{host}: bên kia từ chối kết nối")
 
 
 async def test_a_long_absence_is_summed_up(monkeypatch):
