@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
@@ -133,7 +134,7 @@ async def _with_machine_facts(
     return replace(
         facts,
         last_sign=last.at,
-        spooled=len(Spool(settings.spool_dir).waiting()),
+        spooled=spooled_events(settings),
         crashed=last.crashed,
         lost_files=tuple(lost),
         lost_index=await _lost_index(settings, bus),
@@ -144,6 +145,13 @@ async def _with_machine_facts(
         disks=disk_spaces(_folders(settings)),
         directory_since=directory_confirmed_at(settings.directory_path) if is_behind else None,
     )
+
+
+def spooled_events(settings: LoaSettings) -> int:
+    """How many events wait in the spool folder; none where it is another user's."""
+    with suppress(OSError):
+        return len(Spool(settings.spool_dir).waiting())
+    return 0
 
 
 async def _lost_index(settings: LoaSettings, bus: Bus) -> str:

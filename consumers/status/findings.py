@@ -260,7 +260,8 @@ def _process(facts: Facts) -> Iterator[StatusFinding]:
     if not facts.at_work:
         yield _not_running(facts)
     if facts.spooled:
-        yield _finding(Severity.WATCH, "spool_waits", "spool", count=facts.spooled)
+        said = _finding(Severity.WATCH, "spool_waits", "spool", count=facts.spooled)
+        yield _with_remedy(said, _phrase("fix_spool_at_work")) if facts.at_work else said
     own, running = (facts.versions.get(name, "") for name in ("loa", "running"))
     if running and running != own:
         yield _finding(Severity.WATCH, "version_differs", "loa", own=own, running=running)

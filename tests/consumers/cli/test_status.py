@@ -14,7 +14,7 @@ from consumers.app.settings import LoaSettings
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
-from consumers.cli.status import canary_line, destination_lines, print_report
+from consumers.cli.status import canary_line, destination_lines, print_report, spooled_events
 from consumers.status.reader import StatusReader
 from consumers.status.report import ChannelStatus, LaneStatus, StatusReport
 from contracts.delivery import ChannelName, Lane
@@ -46,6 +46,19 @@ def test_every_channel_has_one_short_line_about_its_canary(state, age_s, line):
     since = now - timedelta(seconds=age_s)
     said = canary_line(CanaryStatus(state=state, since=since, why=why), now.timestamp())
     assert said.en == line and said.vi.startswith("tin thử")
+
+
+def test_a_spool_folder_of_another_user_takes_no_status_away(tmp_path, monkeypatch):
+    settings = LoaSettings(data_dir=tmp_path)
+    settings.spool_dir.mkdir()
+    (settings.spool_dir / f"{1:020d}-{'a' * 26}.json").touch()
+    assert spooled_events(settings) == 1
+
+    def deny(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", deny)
+    assert spooled_events(settings) == 0
 
 
 def test_a_canary_that_was_held_is_told_before_it_is_late():

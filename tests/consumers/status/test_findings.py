@@ -208,6 +208,7 @@ TABLE = [
      [(WATCH, "not_running", "loa"), (ACT, "canary_late", EMAIL)]),
     ({"at_work": False, "spooled": 2},
      [(WATCH, "not_running", "loa"), (WATCH, "spool_waits", "spool")]),
+    ({"spooled": 2}, [(WATCH, "spool_waits", "spool")]),
     ({"versions": {"loa": "1", "running": "2"}}, [(WATCH, "version_differs", "loa")]),
 ]  # fmt: skip
 
@@ -225,6 +226,14 @@ def test_each_fact_has_its_finding_with_severity_and_place(facts, found):
         for text in (one.message, one.message_vi, one.remedy, one.remedy_vi):
             assert "{" not in text
         assert bool(one.remedy) == bool(one.remedy_vi)
+
+
+def test_beside_a_loa_that_runs_no_start_is_asked_for_and_a_denied_event_is_thought_of():
+    [running] = find(Facts(NOW, spooled=1))
+    assert "start Loa" not in running.remedy and "`loa publish`" in running.remedy
+    assert "spooled_event_denied" in running.remedy and "spooled_event_denied" in running.remedy_vi
+    stopped = find(Facts(NOW, spooled=1, at_work=False))[-1]
+    assert "start Loa" in stopped.remedy and "`loa run`" in stopped.remedy_vi
 
 
 def test_of_many_feeds_the_first_are_named():
