@@ -14,7 +14,6 @@ from channels.email.render import markdown
 from channels.file_note import file_note
 from channels.markdown_text import indented_text
 from channels.organisations import is_organisation
-from channels.web_addresses import find_addresses
 from contracts.catalog import load_texts
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
@@ -72,7 +71,6 @@ class MailContent:
     code: str = ""
     opening: str = ""
     button: str = ""
-    address: str = ""
     address_label: str = ""
     standing: str = ""
     html: Markup = field(default_factory=Markup)
@@ -142,19 +140,11 @@ def compose(
         plain=indented_text(tokens),
         lists=() if is_withdrawn else _link_lists(publication, words["attachments"]),
         facts=_item_facts(publication, vocabulary),
-        **_button(publication, words, url),
-        address=url,
+        url=url,
+        button=words["button"],
         address_label=words["address"],
         standing="" if is_withdrawn else texts()["words"]["standing"],
     )
-
-
-def _button(publication: Publication, words: Mapping[str, str], url: str) -> dict[str, str]:
-    """Where the mail's button leads: of a withdrawn item, to what its reason names instead."""
-    items = url.removesuffix(publication.content_id)
-    named = find_addresses(publication.reason) if "button_instead" in words else []
-    instead = next((one for one in named if one.startswith(items) and one != url), "")
-    return {"url": instead or url, "button": words["button_instead" if instead else "button"]}
 
 
 def change_moment(publication: Publication) -> str:

@@ -148,17 +148,26 @@ class Item:
         return [link for link in self.publication.links if link not in self.documents]
 
     @property
-    def replacement(self) -> str:
-        """The address of the item of this portal that the reason names; empty without one."""
+    def named_item(self) -> str:
+        """The address of the other item of this portal that the reason names; empty without one.
+
+        Whether that item replaces this one is for the reason to say.
+        """
         items = self.url.removesuffix(self.publication.content_id)
         named = find_addresses(self.publication.reason)
-        return next((one for one in named if one.startswith(items) and one != self.url), "")
+        others = (one for one in named if one.startswith(items) and _page_of(one) != self.url)
+        return next(others, "")
 
     @property
     def excerpt(self) -> str:
         """One line about the item: its summary, or the beginning of its body."""
         text = self.publication.summary or self.body.striptags() or self.publication.title
         return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
+
+
+def _page_of(address: str) -> str:
+    """*address* without its query and its fragment."""
+    return urlsplit(address)._replace(query="", fragment="").geturl().rstrip("/")
 
 
 def _in_sentence(name: str) -> str:

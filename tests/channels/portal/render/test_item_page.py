@@ -109,17 +109,19 @@ def test_a_withdrawn_item_leads_to_its_topic_and_to_its_unit(tmp_path):
     assert hrefs == ["/muc/lich-nghi-le/", "/muc/van-phong-bo/", "/"]
 
 
-def test_the_notice_of_a_withdrawn_item_asks_not_to_use_it_and_leads_to_what_replaces_it(tmp_path):
-    reason = f"Đã được thay thế bằng {PUBLIC_URL}/tin/moi."
+def test_the_notice_of_a_withdrawn_item_asks_not_to_use_it_and_leads_to_what_its_reason_names(
+    tmp_path,
+):
+    reason = f"Đã được thay thế bằng {PUBLIC_URL}/tin/moi#bang."
     gone = a_publication(action="withdrawn", reason=reason, **LATER)
     publish(tmp_path, a_publication(), gone, words=words_with("lich-nghi-le", "dinh-chinh"))
     story = page(tmp_path, f"tin/{gone.content_id}").find_class("story")[0]
     first, *_, why, last = story.find_class("notice")[0].iter("p")
     assert text_of(first) == gone.title
-    assert text_of(why) == "Lý do: Đã được thay thế bằng tin thay thế."
-    assert why.xpath("a/@href") == [f"{PUBLIC_URL}/tin/moi"]
+    assert text_of(why) == "Lý do: Đã được thay thế bằng tin nêu tại đây."
+    assert why.xpath("a/@href") == [f"{PUBLIC_URL}/tin/moi#bang"]
     assert text_of(last).startswith("Đề nghị không sử dụng, không chia sẻ, không viện dẫn")
-    assert story.xpath(".//a/@href")[0] == f"{PUBLIC_URL}/tin/moi"
+    assert story.xpath(".//a/@href")[0] == f"{PUBLIC_URL}/tin/moi#bang"
     assert "/muc/dinh-chinh/" in story.xpath(".//a/@href")
 
 
@@ -135,11 +137,18 @@ def test_the_byline_names_the_correction_and_the_body_alone_says_what_the_summar
 
 
 @pytest.mark.parametrize(
-    "named", ["https://moha.gov.vn/tin/moi", f"{PUBLIC_URL}/muc/", f"{PUBLIC_URL}/tin/{ID}"]
+    "named",
+    [
+        "https://moha.gov.vn/tin/moi",
+        f"{PUBLIC_URL}/muc/",
+        f"{PUBLIC_URL}/tin/{ID}",
+        f"{PUBLIC_URL}/tin/{ID}#bang",
+        f"{PUBLIC_URL}/tin/{ID}/?in=1",
+    ],
 )
-def test_no_other_address_in_a_reason_is_called_a_replacement(tmp_path, named):
+def test_every_other_address_in_a_reason_is_shown_as_it_is(tmp_path, named):
     publish(tmp_path, a_publication(action="withdrawn", reason=f"Xem {named}.", **LATER))
-    assert "tin thay thế" not in text_of(page(tmp_path, f"tin/{ID}"))
+    assert f"Xem {named}." in text_of(page(tmp_path, f"tin/{ID}"))
 
 
 def test_below_the_byline_it_says_what_the_text_does_not_replace(tmp_path):
