@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts import text
 from contracts.catalog import load_texts
-from contracts.editorial.action import UNIT_SYSTEM, Action, EditorialText
+from contracts.editorial.action import RULE, UNIT_SYSTEM, Action, EditorialText
 from contracts.editorial.action import ActionKind as Kind
 from contracts.errors import Bilingual, Conflict, Forbidden, Invalid, field_error
 from contracts.vocabulary import REJECTIONS
@@ -82,6 +82,20 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
 }
 """The status after an act, by the status before; what is not here is refused."""
+
+_PERSON = "person"
+_BY_PERSON = frozenset({_PERSON})
+ACTORS: Mapping[Kind, frozenset[str]] = {
+    **dict.fromkeys(Kind, _BY_PERSON),
+    Kind.RECEIVE: frozenset({UNIT_SYSTEM}),
+    Kind.REJECT: frozenset({_PERSON, RULE}),
+    Kind.SCHEDULE: frozenset({_PERSON, RULE}),
+    Kind.PUBLISH: frozenset({RULE}),
+    Kind.SUPERSEDE: frozenset({RULE}),
+    Kind.WITHDRAW: frozenset({_PERSON, UNIT_SYSTEM}),
+    Kind.EXPIRE: frozenset({RULE}),
+}
+"""Who does each act: a unit's system, Loa by a rule, or a person, whatever their role is."""
 
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
 _KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
@@ -166,6 +180,23 @@ def _check_move(state: ItemState, action: Action) -> None:
         raise Conflict(field_error("kind", "editorial_move", **words))
 
 
+def check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
+    """A named person, a unit's system or a rule acts, as the table of actors says."""
+    actor = action.role if action.role in (UNIT_SYSTEM, RULE) else _PERSON
+    if actor not in ACTORS[action.kind]:
+        words = {"kind": _name(action.kind), "value": _name(actor)}
+        raise Forbidden(field_error("role", "editorial_role", **words))
+    if not text.name_key(action.by):
+        raise Invalid(field_error("by", "editorial_name"))
+
+
+def check_unit(state: ItemState, action: Action) -> None:  # noqa: ARG001
+    """A unit's system sends texts of its own unit."""
+    sent = action.text if action.kind is Kind.RECEIVE else None
+    if sent and action.by != sent.unit:
+        raise Forbidden(field_error("by", "editorial_unit", value=action.by, unit=sent.unit))
+
+
 def check_revision(state: ItemState, action: Action) -> None:
     """An act concerns the newest revision, or begins a higher one; a draft keeps its number."""
     number, begins = action.revision, action.kind in _BEGINS_REVISION
@@ -200,9 +231,10 @@ def check_edit(state: ItemState, action: Action) -> None:
 
 def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """What goes back, down or away has a reason; a code is one of `rejections.toml`."""
-    if action.kind in (Kind.RETURN, Kind.WITHDRAW) and not action.note:
+    note = text.squeeze(action.note)
+    if action.kind in (Kind.RETURN, Kind.WITHDRAW) and not note:
         raise Invalid(field_error("note", "editorial_reason"))
-    if action.kind is Kind.REJECT and not (action.code or action.note):
+    if action.kind is Kind.REJECT and not (action.code or note):
         raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
     if action.kind is Kind.REJECT and action.code and action.code not in REJECTIONS:
         raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
@@ -221,9 +253,10 @@ def check_checkpoints(state: ItemState, action: Action) -> None:
 
 
 def _check_people(state: ItemState, action: Action) -> None:
-    """A person approves no text of their own, and checks no text twice.
+    """A person approves and confirms no text of their own, and checks no text twice.
 
-    Their own is what they wrote, sent in, checked or edited last. Who wrote the text that readers
+    Their own is what they wrote or sent in, and for an approval what they checked or edited last.
+    Who wrote the text that readers
     have does not withdraw it, but asks for that.
     """
     if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
@@ -238,7 +271,8 @@ def check_approval(state: ItemState, action: Action) -> None:
 
 Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
-    *(check_chain, _check_move, check_revision, check_text, check_edit, check_reason),
+    *(check_chain, check_actor, _check_move, check_unit),
+    *(check_revision, check_text, check_edit, check_reason),
     *(check_checkpoints, _check_people, check_approval),
 )
 """What every act has to keep; each refuses by raising."""
@@ -246,10 +280,11 @@ RULES: tuple[Rule, ...] = (
 
 def _barred(state: ItemState, action: Action) -> frozenset[str]:
     """The people who may not do it, because of what they did before."""
-    checks = frozenset({state.unit_check, state.center_check})
+    wrote = state.writers | state.wrote.get(state.hash, frozenset())
+    if action.kind is Kind.CONFIRM:
+        return wrote
     if action.kind is Kind.APPROVE:
-        wrote = state.wrote.get(state.hash, frozenset())
-        return state.writers | wrote | checks | {state.last_editor}
+        return wrote | {state.unit_check, state.center_check, state.last_editor}
     if MOVES[(state.status, action.kind)] is _S.PENDING_APPROVAL:
         return frozenset({state.unit_check})
     if action.kind is Kind.WITHDRAW and action.role != UNIT_SYSTEM:
@@ -298,7 +333,7 @@ def _begin(state: ItemState, action: Action) -> ItemState:
     is_made_of_it = state.status in _KEEPS_WRITERS[action.kind]
     before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
     known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})
-    checked = action.by if action.role == UNIT_SYSTEM else ""
+    checked = action.by if action.kind is Kind.RECEIVE else ""
     return replace(known, last_editor="", unit_check=checked, center_check="")
 
 

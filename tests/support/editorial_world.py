@@ -7,7 +7,7 @@ from random import Random
 
 from contracts import events
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status
-from contracts.editorial.action import UNIT_SYSTEM
+from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import fold
 from contracts.errors import ContractError
 from contracts.vocabulary import REJECTIONS
@@ -32,11 +32,31 @@ USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
     S.EXPIRED: (K.RECEIVE, K.SAVE),
     S.REJECTED: (K.RECEIVE, K.SAVE, K.WITHDRAW),
 }
+ROLES = {
+    K.RECEIVE: (UNIT_SYSTEM,),
+    K.PUBLISH: (RULE,),
+    K.SUPERSEDE: (RULE,),
+    K.EXPIRE: (RULE,),
+    K.REJECT: ("", "lanh-dao-duyet", RULE),
+    K.SCHEDULE: ("", "bien-tap", RULE),
+    K.WITHDRAW: ("", "lanh-dao-duyet", UNIT_SYSTEM),
+}
+"""As what an act may be done; every other by a person alone, whose role has any other name."""
 WRITES = (K.RECEIVE, K.SAVE, K.EDIT)
 
 
 def a_text(words: str, author: str | None = None) -> EditorialText:
     return EditorialText(unit=UNIT, type=events.SUBMITTED, data={"body": words}, author=author)
+
+
+def spelled(person: str, chance: Random) -> str:
+    """A person's name as it may be written; rarely none at all."""
+    return chance.choice((*(person,) * 12, person.upper(), person.replace("-", " "), "***"))
+
+
+def same(name: str) -> str:
+    """What is the same in all spellings of a name."""
+    return "".join(one for one in name.casefold() if one.isalnum())
 
 
 @dataclass
@@ -108,22 +128,31 @@ class EditorialWorld:
         """An act that is usual in the state that a person has seen; or any other."""
         chance = self.random
         kinds = USUAL[seen.status] if chance.random() < 0.85 else tuple(ActionKind)
-        kind, by = chance.choice(kinds), chance.choice(PEOPLE)
+        kind, by = chance.choice(kinds), spelled(chance.choice(PEOPLE), chance)
         self.tried += 1
         text = self.text_for(kind)
-        is_system = kind is K.RECEIVE or (kind is K.WITHDRAW and chance.random() < 0.3)
+        role, by = self.actor(kind, by)
         revision = self.revision_for(kind, seen)
         return Attempt(
             kind=kind,
-            by=UNIT if is_system else by,
-            role=UNIT_SYSTEM if is_system else "",
+            by=by,
+            role=role,
             id=f"viec-{self.tried}",
             revision=revision,
             hash=text.hash if text else self.hash_for(seen, revision),
             text=text,
-            note=chance.choice(("", "Sai tên cơ quan.")),
+            note=chance.choice(("", " ", *("Sai tên cơ quan.",) * 3)),
             code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
         )
+
+    def actor(self, kind: ActionKind, person: str) -> tuple[str, str]:
+        """The role and the name of an act; rarely not the ones that it demands."""
+        chance = self.random
+        role = chance.choice(ROLES.get(kind, ("",)))
+        if chance.random() < 0.05:
+            role = chance.choice(("", UNIT_SYSTEM, RULE))
+        usual = {UNIT_SYSTEM: UNIT, RULE: "loa"}.get(role, person)
+        return role, usual if chance.random() < 0.95 else person
 
     def text_for(self, kind: ActionKind) -> EditorialText | None:
         """A new text, or one that was there before; some edits change nothing."""
@@ -195,6 +224,8 @@ class Judge:
     out: int = 0
 
     def read(self, action: Action) -> Iterator[str]:
+        yield from _judge_who(action)
+        action = action.model_copy(update={"by": same(action.by)})
         newest = max(self.revisions, default=0)
         if action.kind in (K.SAVE, K.RECEIVE) and action.revision < newest:
             yield f"older revision: {action.id}"
@@ -248,7 +279,19 @@ def judge(actions: list[Action]) -> Iterator[str]:
         seen.add(action.id)
 
 
+def _judge_who(action: Action) -> Iterator[str]:
+    roles = ROLES.get(action.kind, ("",))
+    if action.role not in roles and ("" not in roles or action.role in (UNIT_SYSTEM, RULE)):
+        yield f"{action.kind} as {action.role}"
+    if not same(action.by):
+        yield f"no name: {action.by}"
+    if action.kind is K.RECEIVE and action.by != UNIT:
+        yield f"sent by another: {action.by}"
+
+
 def _judge_check(action: Action, one: Judged) -> Iterator[str]:
+    if action.kind is K.CONFIRM and action.by in one.writers:
+        yield f"confirmed by its writer: {action.by}"
     if action.kind is K.PROPOSE and action.by in one.checks[:1]:
         yield f"one person checked twice: {action.by}"
     is_same = action.kind is K.EDIT and action.hash == one.hash
@@ -257,9 +300,9 @@ def _judge_check(action: Action, one: Judged) -> Iterator[str]:
 
 
 def _judge_reason(action: Action) -> Iterator[str]:
-    if action.kind in (K.RETURN, K.WITHDRAW) and not action.note:
+    if action.kind in (K.RETURN, K.WITHDRAW) and not action.note.strip():
         yield f"no reason: {action.kind}"
-    is_explained = action.code in REJECTIONS or (action.note and not action.code)
+    is_explained = action.code in REJECTIONS or (action.note.strip() and not action.code)
     if action.kind is K.REJECT and not is_explained:
         yield "rejected without code"
 
@@ -302,7 +345,7 @@ def _note(action: Action, one: Judged) -> None:
 def _note_writers(action: Action, one: Judged) -> None:
     named = (action.text.author, action.text.submitter) if action.text else ()
     people = () if action.role == UNIT_SYSTEM else (action.by,)
-    one.writers |= {name for name in (*named, *people) if name}
+    one.writers |= {same(name) for name in (*named, *people) if name}
     one.checks = [action.by] if action.kind is K.RECEIVE else []
 
 

@@ -5,6 +5,7 @@ from itertools import count, islice
 
 import pytest
 
+from contracts import text
 from contracts.editorial import ActionKind, Status, state
 from contracts.editorial.state import ItemState
 from tests.support.editorial_world import EditorialWorld, MemoryLog, story
@@ -112,6 +113,14 @@ MISTAKES = PlantedBugs(
         ),
         "release-twice": taking(K.PUBLISH, still_approved_when_out),
         "release-unapproved": without(state.check_approval),
+        "anybody-sends-for-a-unit": without(state.check_unit),
+        "a-person-publishes": unless(state.check_actor, lambda one: one.kind is K.PUBLISH),
+        "a-system-approves": unless(state.check_actor, lambda one: one.kind is K.APPROVE),
+        "a-name-without-letters": unless(state.check_actor, lambda one: one.by == "***"),
+        "same-person-under-another-spelling": [
+            Replacement(text, "is_same_name", lambda one, other: one == other)
+        ],
+        "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
         "skip-confirmation": without(state.check_checkpoints),
         "one-person-at-both-checkpoints": barring_all_but(K.PROPOSE, lambda now: {now.unit_check}),
         "accept-broken-chain": [
@@ -122,6 +131,7 @@ MISTAKES = PlantedBugs(
         "count-repeat": [Replacement(ItemState, "after", counted_again)],
         "accept-older-revision": without(state.check_revision),
         "return-without-reason": unless(state.check_reason, lambda one: one.kind is K.RETURN),
+        "return-with-a-blank-reason": unless(state.check_reason, lambda one: one.note.isspace()),
         "reject-without-code": unless(state.check_reason, lambda one: one.kind is K.REJECT),
         "withdraw-by-its-writer": barring_all_but(
             K.WITHDRAW, lambda now: now.writers_of.get(now.out, frozenset())

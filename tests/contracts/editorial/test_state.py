@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.editorial import Action, ActionKind, ItemState, Status
-from contracts.editorial.action import UNIT_SYSTEM
-from contracts.editorial.state import MOVES, fold
+from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.state import MOVES, check_actor, fold
 from contracts.errors import Conflict, Forbidden, Invalid
-from tests.support.editorial_world import UNIT, a_text
+from tests.support.editorial_world import ROLES, UNIT, a_text
 
 K, S = ActionKind, Status
 AT = datetime(2026, 11, 2, 8, tzinfo=UTC)
 TEXT, OTHER, THIRD = a_text("Một", "An"), a_text("Hai"), a_text("Ba")
 WRITER, LEADER, EDITOR, APPROVER = "nv-viet", "nv-lanh-dao", "nv-bien-tap", "nv-duyet"
 OTHER_EDITOR = "nv-bien-tap-hai"
+SYSTEM = {"by": UNIT, "role": UNIT_SYSTEM}
 UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
@@ -42,18 +43,19 @@ class Story:
         self.state = ItemState()
         self.count = 0
 
-    def build(self, kind: ActionKind, by: str, **more) -> Action:
+    def build(self, kind: ActionKind, by: str, /, **more) -> Action:
         text = more.get("text")
         facts = {
+            "by": by,
             "id": f"viec-{self.count}",
             "at": AT,
             "revision": self.state.revision or 1,
             "hash": text.hash if text else self.state.hash,
             "prev": self.state.head,
         }
-        return Action(kind=kind, by=by, **facts | more)
+        return Action(kind=kind, **facts | more)
 
-    def act(self, kind: ActionKind, by: str, **more) -> "Story":
+    def act(self, kind: ActionKind, by: str, /, **more) -> "Story":
         self.state = self.state.after(self.build(kind, by, **more))
         self.count += 1
         return self
@@ -61,6 +63,9 @@ class Story:
     def received(self) -> "Story":
         number = self.state.revision + 1
         return self.act(K.RECEIVE, UNIT, role=UNIT_SYSTEM, text=TEXT, revision=number)
+
+    def sent(self) -> "Story":
+        return self.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER)
 
     def proposed(self) -> "Story":
         self.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
@@ -81,9 +86,9 @@ def test_the_table_has_exactly_the_acts_of_each_status(status, kind):
 def test_a_text_goes_the_whole_way_and_each_step_is_in_its_state(item):
     item.proposed()
     assert (item.state.unit_check, item.state.center_check) == (LEADER, EDITOR)
-    item.act(K.APPROVE, APPROVER).act(K.SCHEDULE, EDITOR).act(K.PUBLISH, "loa")
+    item.act(K.APPROVE, APPROVER).act(K.SCHEDULE, EDITOR).act(K.PUBLISH, "loa", role=RULE)
     assert (item.state.status, item.state.out, item.state.approved) == (S.PUBLISHED, 1, {})
-    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
     assert (item.state.status, item.state.out) == (S.CORRECTED, 2)
     item.act(K.WITHDRAW, APPROVER, note="Sai số liệu.")
     assert (item.state.status, item.state.out) == (S.WITHDRAWN, 0)
@@ -98,7 +103,7 @@ def test_a_later_change_takes_the_approval_back(item):
 
 def test_an_approved_revision_may_come_out_after_a_newer_one_was_sent(item):
     item.received().act(K.APPROVE, APPROVER).received()
-    item.act(K.PUBLISH, "loa", revision=1, hash=TEXT.hash)
+    item.act(K.PUBLISH, "loa", role=RULE, revision=1, hash=TEXT.hash)
     assert (item.state.status, item.state.revision, item.state.out) == (S.SUBMITTED, 2, 1)
 
 
@@ -147,6 +152,13 @@ def test_a_text_of_the_units_system_in_place_of_a_draft_does_not_hide_its_writer
     assert refused(Forbidden, lambda: item.act(K.APPROVE, WRITER)) == "by"
 
 
+@pytest.mark.parametrize("who", [WRITER, "NV VIET", "An"])
+def test_the_writer_does_not_confirm_for_the_unit(item, who):
+    item.sent()
+    assert refused(Forbidden, lambda: item.act(K.CONFIRM, who)) == "by"
+    assert item.state.unit_check == ""
+
+
 def test_the_editor_does_not_check_for_the_unit_too(item):
     item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
     assert refused(Forbidden, lambda: item.act(K.PROPOSE, LEADER)) == "by"
@@ -158,7 +170,7 @@ def test_an_unconfirmed_text_of_a_person_is_not_approved(item):
 
 
 def test_a_text_is_withdrawn_from_readers_by_another_person_or_its_units_system(item):
-    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
     own = {"note": "Sai."}
     assert refused(Forbidden, lambda: item.act(K.WITHDRAW, WRITER, **own)) == "by"
     item.act(K.WITHDRAW, UNIT, role=UNIT_SYSTEM, **own)
@@ -166,7 +178,7 @@ def test_a_text_is_withdrawn_from_readers_by_another_person_or_its_units_system(
 
 
 def test_who_wrote_what_readers_have_does_not_withdraw_it_behind_anothers_draft(item):
-    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa")
+    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
     item.act(K.SAVE, "nv-khac", text=TEXT, revision=2)
     assert refused(Forbidden, lambda: item.act(K.WITHDRAW, WRITER, note="Sai.")) == "by"
     item.act(K.WITHDRAW, "nv-khac", note="Sai.")
@@ -179,12 +191,14 @@ REFUSED = {
     "a text that it does not change": (K.APPROVE, Invalid, "text", {"text": OTHER}),
     "another act before": (K.APPROVE, Conflict, "prev", {"prev": "khac"}),
     "not now": (K.SUBMIT, Conflict, "kind", {}),
-    "not approved": (K.PUBLISH, Conflict, "revision", {}),
+    "not approved": (K.PUBLISH, Conflict, "revision", {"role": RULE}),
     "no reason to return": (K.RETURN, Invalid, "note", {}),
     "no code to reject": (K.REJECT, Invalid, "code", {}),
     "an unknown code": (K.REJECT, Invalid, "code", {"code": "khong-co", "note": "Trùng."}),
-    "an older revision": (K.RECEIVE, Conflict, "revision", {"text": TEXT}),
-    "no text": (K.RECEIVE, Invalid, "text", {"revision": 2}),
+    "an older revision": (K.RECEIVE, Conflict, "revision", SYSTEM | {"text": TEXT}),
+    "no text": (K.RECEIVE, Invalid, "text", SYSTEM | {"revision": 2}),
+    "a reason of blanks": (K.RETURN, Invalid, "note", {"note": " \u200b\n"}),
+    "a name without letters": (K.APPROVE, Invalid, "by", {"by": "***"}),
 }
 
 
@@ -203,6 +217,22 @@ def refused(kind, act) -> str:
     [error] = caught.value.errors
     assert error.message != error.message_vi
     return error.field
+
+
+@pytest.mark.parametrize("role", ["", "lanh-dao-duyet", RULE, UNIT_SYSTEM])
+@pytest.mark.parametrize("kind", ActionKind)
+def test_each_act_is_done_by_a_person_a_units_system_or_a_rule(kind, role):
+    act = Story().build(kind, UNIT, role=role)
+    is_person = role not in (RULE, UNIT_SYSTEM)
+    if ("" if is_person else role) in ROLES.get(kind, ("",)):
+        check_actor(ItemState(), act)
+    else:
+        assert refused(Forbidden, lambda: check_actor(ItemState(), act)) == "role"
+
+
+def test_a_units_system_sends_texts_of_its_own_unit(item):
+    other = SYSTEM | {"by": "vu-khac"}
+    assert refused(Forbidden, lambda: item.act(K.RECEIVE, UNIT, text=TEXT, **other)) == "by"
 
 
 def test_a_repeated_act_is_one_step(item):
