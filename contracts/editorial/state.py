@@ -85,7 +85,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
 
 _PERSON = "person"
 _BY_PERSON = frozenset({_PERSON})
-ACTORS: Mapping[Kind, frozenset[str]] = {
+_ACTORS: Mapping[Kind, frozenset[str]] = {
     **dict.fromkeys(Kind, _BY_PERSON),
     Kind.RECEIVE: frozenset({UNIT_SYSTEM}),
     Kind.REJECT: frozenset({_PERSON, RULE}),
@@ -183,7 +183,7 @@ def _check_move(state: ItemState, action: Action) -> None:
 def check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """A named person, a unit's system or a rule acts, as the table of actors says."""
     actor = action.role if action.role in (UNIT_SYSTEM, RULE) else _PERSON
-    if actor not in ACTORS[action.kind]:
+    if actor not in _ACTORS[action.kind]:
         words = {"kind": _name(action.kind), "value": _name(actor)}
         raise Forbidden(field_error("role", "editorial_role", **words))
     if not text.name_key(action.by):
