@@ -1,19 +1,24 @@
 """Acts of the editorial log that intake and the desk add: what came, what was decided, what is out.
 
-Each has an id of its event, so that a repeat after a crash is the same act.
+What comes with an event has an id of that event, so that a repeat is the same act. A decision, and
+what became of it, has an id of its text, its person and the act before it.
 """
 
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
+from consumers.messages import field_error
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
+from contracts.errors import Conflict
 
 _KINDS = {"approved": ActionKind.APPROVE, "rejected": ActionKind.REJECT}
 _LOA = "loa"
+_ID_LENGTH = 32
 
 
 class Withdrawal(NamedTuple):
@@ -28,11 +33,18 @@ class Withdrawal(NamedTuple):
 
 
 def received(draft: Draft, state: ItemState) -> Action | None:
-    """The arrival of a draft; None once a later revision has come."""
-    if draft.revision <= state.revision:
+    """The arrival of a draft; None for a repeat, and once a later revision has come.
+
+    Raises Conflict if another text has its number.
+    """
+    id, number = f"{draft.event_id}.{ActionKind.RECEIVE}", draft.revision
+    if id in state.ids or number < state.revision:
         return None
+    if number == state.revision:
+        words = {"value": number, "free": state.revision + 1}
+        raise Conflict(field_error("data.revision", "revision_taken", **words))
     return Action(
-        id=f"{draft.event_id}.{ActionKind.RECEIVE}",
+        id=id,
         at=draft.at,
         by=draft.unit,
         role=UNIT_SYSTEM,
@@ -48,12 +60,13 @@ def decided(draft: Draft, decision: Decision, state: ItemState) -> Action | None
     """The decision on a draft; None unless it waits."""
     if not state.is_undecided or state.revision != draft.revision:
         return None
+    kind = _KINDS[decision.verdict]
     return Action(
-        id=f"{draft.event_id}.decision",
+        id=_id(kind, draft, decision.by, state),
         at=decision.at,
         by=decision.by,
         role=decision.role,
-        kind=_KINDS[decision.verdict],
+        kind=kind,
         revision=draft.revision,
         hash=draft.hash,
         code=decision.code,
@@ -71,7 +84,7 @@ def carried_out(draft: Draft, record: Position, at: datetime, state: ItemState) 
     if kind is None:
         return None
     return Action(
-        id=f"{draft.event_id}.{kind}",
+        id=_id(kind, draft, _LOA, state),
         at=at,
         by=_LOA,
         role=RULE,
@@ -80,6 +93,11 @@ def carried_out(draft: Draft, record: Position, at: datetime, state: ItemState) 
         hash=draft.hash,
         prev=state.head,
     )
+
+
+def _id(kind: ActionKind, draft: Draft, by: str, state: ItemState) -> str:
+    parts = "\n".join((draft.hash, by, state.head))
+    return f"{kind}.{draft.revision}.{sha256(parts.encode()).hexdigest()[:_ID_LENGTH]}"
 
 
 def _outcome(record: Position) -> ActionKind | None:
