@@ -80,9 +80,10 @@ class Reviewer(NamedTuple):
         """Whether *named*, an id or a name, is this person; names match without marks and case."""
         return any(text.is_same_name(own, named) for own in (self.by, self.name))
 
-    def approval(self, at: datetime) -> Decision:
+    def approval(self, at: datetime, reviewed_hash: str = "") -> Decision:
         reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
-        return Decision(verdict="approved", by=self.by, at=at, reason=reason, role=self.role)
+        facts = {"reason": reason, "role": self.role, "hash": reviewed_hash}
+        return Decision(verdict="approved", by=self.by, at=at, **facts)
 
     def rejection(self, at: datetime, code: str, reason: str) -> Decision:
         why = {"code": code, "reason": reason}
@@ -123,10 +124,21 @@ def check_four_eyes(record: Position, approver: Reviewer) -> None:
         raise Forbidden(field_error("approver", "own_content", value=approver.name or approver.by))
 
 
-def check_reviewed_hash(record: Position, reviewed_hash: str | None) -> None:
-    """Refuse a decision on content other than the reviewed one. Raises Conflict."""
-    if reviewed_hash is not None and reviewed_hash != record.hash:
+def decided_hash(record: Position) -> str:
+    """The hash of the text that was decided on."""
+    return (record.decision and record.decision.hash) or record.hash
+
+
+def check_hash(hash: str, expected: str) -> None:
+    """Refuse content other than the expected one, if that is named. Raises Conflict."""
+    if expected not in ("", hash):
         raise Conflict(field_error("content_hash", "content_differs"))
+
+
+def about(decision: Decision, hash: str) -> Decision:
+    """The decision on the text of *hash*. Raises Conflict if another one was reviewed."""
+    check_hash(hash, decision.hash)
+    return decision.model_copy(update={"hash": hash})
 
 
 def record_decision(record: Position | None, decision: Decision, key: str) -> Position:
@@ -153,6 +165,8 @@ def repeated(record: Position | None, decision: Decision, key: str) -> Position:
     """The record of a decided position. Raises as `record_decision`, and Conflict if it waits."""
     if record and record.state == "waiting":
         raise Conflict(field_error("revision", "not_waiting", value=key))
+    if record:
+        check_hash(decided_hash(record), decision.hash)
     return record_decision(record, decision, key)
 
 

@@ -83,8 +83,8 @@ class Desk:
         record = await self.repository.position(content_id, number)
         if record:
             approval.check_four_eyes(record, by)
-            approval.check_reviewed_hash(record, content_hash)
-        record = await self.decide(content_id, number, by.approval(utc_now(self.clock)))
+        decision = by.approval(utc_now(self.clock), content_hash or "")
+        record = await self.decide(content_id, number, decision)
         if record.state != "released":
             key = keys.publication_key(content_id, number)
             raise Conflict(field_error("revision", "overtaken", value=key))
@@ -213,7 +213,7 @@ class Desk:
         if draft is None:
             record = await self.repository.position(content_id, number)
             return approval.repeated(record, decision, keys.publication_key(content_id, number))
-        decision = await self.record_decision(draft, decision)
+        decision = await self.record_decision(draft, approval.about(decision, draft.hash))
         record = await self.book(content_id, number, decision)
         crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
@@ -245,12 +245,18 @@ class Desk:
         return await self.repository.update_position(content_id, number, enter)
 
     async def complete(self, draft: Draft, record: Position) -> Position:
-        """Carry out the recorded decision, then say in the log what became of the draft."""
-        if record.decision:  # intake or a backup may have the record alone
-            act = partial(desk_acts.decided, draft, record.decision)
-            await item_log.act(self.log, draft.content_id, act)
+        """Carry out the recorded decision, then say in the log what became of the draft.
+
+        Raises Conflict if the decision was on another text.
+        """
+        if record.decision:
+            approval.check_hash(draft.hash, approval.decided_hash(record))
+        act = partial(desk_acts.decided, draft, record.decision)  # a backup has the record alone
+        state = await item_log.act(self.log, draft.content_id, act)
         if record.state == "released" and record.seq is None:
-            record = await self.release_approved(draft, record)
+            is_approved = desk_acts.is_approved(draft, state)
+            release = self.release_approved if is_approved else self.released_elsewhere
+            record = await release(draft, record)
         crash_point("desk.carried_out")
         await self.repository.remove_waiting(draft.content_id, (draft.revision,))
         crash_point("desk.settled")
@@ -285,6 +291,13 @@ class Desk:
         released = build_publication(text, item, record.event_id)
         record = await self.releaser.publish_once(Versioned(record), released, draft.trace)
         await self.drop_outdated(draft.content_id, item)
+        return record
+
+    async def released_elsewhere(self, draft: Draft, record: Position) -> Position:
+        """The position as another process has left it. Raises Conflict if the text is not out."""
+        record = await self.repository.position(draft.content_id, draft.revision) or record
+        if record.state == "released" and record.seq is None:
+            raise Conflict(field_error("revision", "not_approved", value=draft.key))
         return record
 
     async def newest_waiting(self, content_id: str) -> int:

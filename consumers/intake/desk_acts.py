@@ -56,9 +56,9 @@ def received(draft: Draft, state: ItemState) -> Action | None:
     )
 
 
-def decided(draft: Draft, decision: Decision, state: ItemState) -> Action | None:
-    """The decision on a draft; None unless it waits."""
-    if not state.is_undecided or state.revision != draft.revision:
+def decided(draft: Draft, decision: Decision | None, state: ItemState) -> Action | None:
+    """The decision on a draft; None without one, and unless the draft waits."""
+    if decision is None or not state.is_undecided or state.revision != draft.revision:
         return None
     kind = _KINDS[decision.verdict]
     return Action(
@@ -116,9 +116,15 @@ def decision_of(state: ItemState, draft: Draft) -> Decision | None:
     for verdict, kind in _KINDS.items():
         if action.kind is kind:
             who = {"by": action.by, "role": action.role, "at": action.at}
-            why = {"code": action.code, "reason": action.note}
+            why = {"code": action.code, "reason": action.note, "hash": action.hash}
             return Decision.model_validate({"verdict": verdict, **who, **why})
     return None
+
+
+def is_approved(draft: Draft, state: ItemState) -> bool:
+    """Whether the log has the approval of exactly this text, which is not yet out."""
+    text = state.approved.get(draft.revision)
+    return text is not None and text.hash == draft.hash
 
 
 def withdrawn(withdrawal: Withdrawal, state: ItemState) -> Action | None:

@@ -86,7 +86,8 @@ class Item(ItemSummary, Ownership):
 class Decision(BaseModel):
     """A decision of the desk: verdict, reviewer in a role, time and reason.
 
-    The reason of an approval names the accounts that proposed it.
+    The reason of an approval names the accounts that proposed it. `hash` is of the text decided on;
+    a record of an earlier version has none, and means its position's text.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +98,7 @@ class Decision(BaseModel):
     code: str = ""
     reason: str = ""
     role: str = ""
+    hash: str = ""
 
 
 class Position(ItemSummary):

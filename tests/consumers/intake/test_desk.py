@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -68,7 +69,8 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
     stored = await stored_position(bus)
     assert (stored["state"], stored["seq"]) == ("released", released["seq"])
     decided = {"verdict": "approved", "by": CLERK, "at": released["released_at"]}
-    assert stored["decision"] == decided | {"code": "", "reason": "", "role": ""}
+    decided |= {"code": "", "reason": "", "role": "", "hash": draft.hash}
+    assert stored["decision"] == decided
     assert await desk.waiting_drafts() == []
     assert await open_drafts(bus) == []
 
@@ -364,3 +366,56 @@ async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(b
     [act] = [act for act in await acts_of(bus) if act.kind is ActionKind.APPROVE]
     assert (act.by, act.role) == ("nv-2", "lanh-dao") and "nv-1" in act.note
     assert approved.decision.role == "lanh-dao" and "nv-1" in approved.decision.reason
+
+
+def edited(state: ItemState) -> Action:
+    """An act of an editor, who changes the text."""
+    text = state.text.model_copy(update={"data": state.text.data | {"body": "Chưa ai duyệt"}})
+    facts = {"by": "nv-sua", "kind": ActionKind.EDIT, "revision": state.revision}
+    texts = {"text": text, "hash": text.hash, "prev": state.head}
+    return Action.model_validate({"id": "sua", "at": state.since.at, **facts, **texts})
+
+
+@pytest.mark.promise("2.4")
+@pytest.mark.parametrize("point", ["desk.decided", "editorial.stored"])
+async def test_a_text_edited_after_its_approval_is_not_released_with_it(
+    bus, intake, desk, clock, point
+):
+    await intake.handle(submitted(), UNIT)
+    [draft] = await desk.waiting_drafts()
+    with crash_at(point):
+        await desk.approve(ITEM, CLERK)
+    await desk.log.act(ITEM, edited)
+    await Desk(bus, clock).finish_interrupted()
+    assert await released_publications(bus) == []
+    if point == "desk.decided":  # a process that was slow goes on with what it has read
+        record = await desk.repository.position(ITEM, 1)
+        await refusal(desk.complete(draft, record), Conflict)
+    assert await released_publications(bus) == []
+    assert [act.kind for act in await acts_of(bus)] == ["receive", "approve", "edit"]
+
+
+@pytest.mark.promise("2.4")
+async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    [sent] = await desk.waiting_drafts()
+    for kind, by in (
+        (ActionKind.CONFIRM, "nv-lanh-dao"),
+        (None, ""),
+        (ActionKind.PROPOSE, "nv-de"),
+    ):
+        await desk.log.act(ITEM, partial(checked, kind, by) if kind else edited)
+    [draft] = await desk.waiting_drafts()
+    await refusal(desk.approve(ITEM, CLERK, content_hash=sent.hash), Conflict)
+    approved = await desk.approve(ITEM, CLERK, content_hash=draft.hash)
+    [released] = await released_publications(bus)
+    assert (released["body"], approved.decision.hash) == ("Chưa ai duyệt", draft.hash)
+    again = await desk.approve(ITEM, CLERK, revision=1, content_hash=draft.hash)
+    assert again.seq == released["seq"]
+
+
+def checked(kind: ActionKind, by: str, state: ItemState) -> Action:
+    """An act on the text as it is."""
+    facts = {"id": kind.value, "at": state.since.at, "by": by, "kind": kind}
+    text = {"revision": state.revision, "hash": state.hash, "prev": state.head}
+    return Action.model_validate(facts | text)
