@@ -29,6 +29,7 @@ from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
 from consumers.channel_health.trouble import TroubleMonitor
 from consumers.directory.directory import Directory
+from consumers.editorial.log import EditorialLog
 from consumers.intake.repository import ItemRepository
 from consumers.key_file import (
     KeyFile,
@@ -191,6 +192,11 @@ class Node:
         return CaseNotices(self.bus, self.ledger, self.waker)
 
     @cached_property
+    def editorial_log(self) -> EditorialLog:
+        """One for all parts of the process: what one has read, no other reads again."""
+        return EditorialLog(self.bus)
+
+    @cached_property
     def repository(self) -> ItemRepository:
         return ItemRepository(self.bus)
 
@@ -289,6 +295,7 @@ class Node:
     @cached_property
     def status(self) -> StatusMonitor:
         reader = FactsReader(self.bus, self.zalo, self.clock)
+        reader.desk.log = self.editorial_log
         monitor = StatusMonitor(reader, (self.settings.data_dir, self.settings.nats_dir))
         self.stack.callback(monitor.stop)
         return monitor

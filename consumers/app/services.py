@@ -112,6 +112,7 @@ async def _add_opinions(node: Node) -> None:
 async def _add_intake(node: Node) -> None:
     """Inbound streams of units → CONTENT → PUBLICATIONS, or the desk."""
     intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals())
+    intake.desk.log = node.editorial_log
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)
     case_notices = CaseNoticeHandler(node.bus, node.notices, node.clock, doubts)

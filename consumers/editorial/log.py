@@ -4,6 +4,7 @@ An act is stored only right behind the one that its author has seen. What Loa di
 act. An item whose acts contradict each other is named, and blocks no other.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ import structlog
 
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.editorial import Action, ItemState
+from contracts.editorial import Action, ItemState, Status
 from contracts.errors import Conflict, ContractError, field_error
 from producers.bus import Bus, Message, RevisionConflict
 from producers.seals import RefusedSeals
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 _STREAM = subjects.EDITORIAL.name
 _EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 _MAX_TRIES = 50
+_PAUSE_S = 0.02
+_MAX_REMEMBERED = 32
+_UNSENT = frozenset({Status.DRAFT, Status.RETURNED})
 Decide = Callable[[ItemState], Action | None]
 
 
@@ -27,24 +31,36 @@ Decide = Callable[[ItemState], Action | None]
 class Recorded:
     """An item's state, and the sequence of its last message."""
 
-    state: ItemState
+    state: ItemState = field(default_factory=ItemState)
     seq: int = 0
 
 
 @dataclass
 class EditorialLog:
-    """Reads items and adds acts, each once, by compare-and-set."""
+    """Reads items and adds acts, each once, by compare-and-set.
+
+    One that lives on reads only what is new. It holds the items that are not ended, and of rejected
+    ones the names.
+    """
 
     bus: Bus
-    _open: dict[str, ItemState] = field(default_factory=dict)
+    _held: dict[str, Recorded] = field(default_factory=dict)
+    _rejected: dict[str, str] = field(default_factory=dict)  # the digest of the last act
+    _remembered: dict[str, Recorded] = field(default_factory=dict)
     _next: int = 1
+    _scanning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def read(self, content_id: str) -> Recorded:
-        """The item as its acts say. Raises Conflict for acts that contradict each other."""
-        state, seq = ItemState(), 0
-        async for message in self.bus.scan(_STREAM, subjects.editorial(content_id)):
-            state, seq = await self._follow(state, message), message.seq
-        return Recorded(state, seq)
+    async def read(self, content_id: str, known: Recorded | None = None) -> Recorded:
+        """The item as its acts say, those of *known* included.
+
+        Raises Conflict for acts that contradict each other.
+        """
+        found = known or Recorded()
+        subject = subjects.editorial(content_id)
+        async for message in self.bus.scan(_STREAM, subject, found.seq + 1):
+            action = await self._sealed(message)
+            found = Recorded(found.state.after(action) if action else found.state, message.seq)
+        return found
 
     async def act(self, content_id: str, decide: Decide) -> ItemState:
         """Add what *decide* finds right for the present state; None adds nothing.
@@ -53,7 +69,8 @@ class EditorialLog:
         Raises what it raises, and what the act's rules raise.
         """
         for _ in range(_MAX_TRIES):
-            found = await self.read(content_id)
+            found = await self.read(content_id, self._newest_known(content_id))
+            self._remember(content_id, found)
             action = decide(found.state)
             if action is None or action.id in found.state.ids:
                 return found.state
@@ -62,28 +79,29 @@ class EditorialLog:
             if await self._append(content_id, action, found.seq):
                 crash_point("editorial.stored")
                 return state
+            await asyncio.sleep(_PAUSE_S)  # a replica of the stream may be behind
         raise RevisionConflict(f"{content_id} changed {_MAX_TRIES} times")
+
+    async def waiting_items(self) -> dict[str, ItemState]:
+        """The items whose newest revision waits for a person."""
+        await self._follow()
+        return {name: one.state for name, one in self._held.items() if one.state.is_undecided}
 
     async def open_items(self) -> dict[str, ItemState]:
         """The items that wait for a person, or whose decision may still have to be carried out."""
-        async for message in self.bus.scan(_STREAM, start=self._next):
-            content_id = subjects.item_of_editorial(message.subject)
+        await self._follow()
+        found = {name: one.state for name, one in self._held.items() if one.state.is_unfinished}
+        for name in [*self._rejected]:
             try:
-                state = await self._next_state(content_id, message)
+                found[name] = (await self.read(name)).state
             except ContractError as broken:
-                fields = [one.field for one in broken.errors]
-                log.error("editorial_item_broken", content_id=content_id, fields=fields)
-                state = ItemState()
-            self._open.pop(content_id, None)
-            if state.is_unfinished:
-                self._open[content_id] = state
-            self._next = message.seq + 1
-        return dict(self._open)
+                _log_broken(name, broken)
+        return found
 
     def finish(self, content_id: str, state: ItemState) -> None:
-        """Note that nothing is left to carry out, until the next act."""
-        if self._open.get(content_id) == state:
-            del self._open[content_id]
+        """Note that nothing is left to carry out of a rejection, until the next act."""
+        if self._rejected.get(content_id) == state.head:
+            del self._rejected[content_id]
 
     async def problems(self) -> AsyncIterator[tuple[str, str, bool]]:
         """Yield each foreign message, and each broken item: its name, why, and whether foreign."""
@@ -98,30 +116,61 @@ class EditorialLog:
                     yield message.subject, str(broken), False
                     states[message.subject] = None
 
-    async def _next_state(self, content_id: str, message: Message) -> ItemState:
-        """The state after *message*; the earlier acts of a finished item are read again."""
-        known = self._open.get(content_id)
-        if await self._problem(message):
-            return await self._follow(known or ItemState(), message)
-        if known is None and _parse(message).prev:
-            return await self._state_until(content_id, message.seq)
-        return await self._follow(known or ItemState(), message)
+    async def _follow(self) -> None:
+        """Take in what was added since the last time."""
+        async with self._scanning:
+            read_to = dict[str, int]()  # of items whose later acts were read before their turn
+            async for message in self.bus.scan(_STREAM, start=self._next):
+                content_id = subjects.item_of_editorial(message.subject)
+                if message.seq > read_to.get(content_id, 0):
+                    seq = await self._take_in(content_id, message)
+                    read_to |= {content_id: seq} if seq > message.seq else {}
+                self._next = message.seq + 1
 
-    async def _state_until(self, content_id: str, seq: int) -> ItemState:
-        state = ItemState()
-        async for message in self.bus.scan(_STREAM, subjects.editorial(content_id)):
-            if message.seq > seq:
-                break
-            state = await self._follow(state, message)
-        return state
+    async def _take_in(self, content_id: str, message: Message) -> int:
+        """Hold the item as it is after *message*; returns up to where it was read."""
+        try:
+            found = await self._after(content_id, message)
+        except ContractError as broken:
+            _log_broken(content_id, broken)
+            found = Recorded(seq=message.seq)
+        self._hold(content_id, found)
+        return found.seq
 
-    async def _follow(self, state: ItemState, message: Message) -> ItemState:
-        """The state after *message*, unless Loa did not write that."""
+    async def _after(self, content_id: str, message: Message) -> Recorded:
+        """The item after *message*; the earlier acts of an ended one are read again."""
+        known, action = self._held.get(content_id), await self._sealed(message)
+        if known is None and (content_id in self._rejected or (action and action.prev)):
+            return await self.read(content_id)
+        state = known.state if known else ItemState()
+        return Recorded(state.after(action) if action else state, message.seq)
+
+    def _hold(self, content_id: str, found: Recorded) -> None:
+        self._held.pop(content_id, None)
+        self._rejected.pop(content_id, None)
+        if _needs_text(found.state):
+            self._held[content_id] = found
+        elif found.state.status is Status.REJECTED:
+            self._rejected[content_id] = found.state.head
+
+    def _newest_known(self, content_id: str) -> Recorded:
+        known = (one.get(content_id, Recorded()) for one in (self._held, self._remembered))
+        return max(known, key=lambda one: one.seq)
+
+    def _remember(self, content_id: str, found: Recorded) -> None:
+        """Keep an item for the next act on it; of many, the one that was not used longest goes."""
+        self._remembered.pop(content_id, None)
+        self._remembered[content_id] = found
+        if len(self._remembered) > _MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    async def _sealed(self, message: Message) -> Action | None:
+        """The act in *message*; None if Loa did not write that."""
         if problem := await self._problem(message):
             facts = {"bucket": _STREAM, "key": message.subject, "reason": problem}
             log.error("act_not_sealed", **facts)
-            return state
-        return state.after(_parse(message))
+            return None
+        return _parse(message)
 
     async def _problem(self, message: Message) -> str:
         """Why Loa did not write *message*; nothing is told without the key."""
@@ -131,17 +180,25 @@ class EditorialLog:
         )
 
     async def _append(self, content_id: str, action: Action, seen: int) -> bool:
-        """Add *action* behind message *seen* of its item; False if another act was first."""
+        """Add *action* behind message *seen* of its item; False if this call has not stored it.
+
+        Another act was first, or this one: it may be of another process, with another text.
+        """
         subject, body = subjects.editorial(content_id), action.encode()
         seals, name = self.bus.seals_of(subject), f"{content_id}.{action.id}"
         msg_id = seals.own_id(name) if seals else name
         headers = dict(seals.headers(subject, body, msg_id)) if seals else {}
         headers[_EXPECTED_HEADER] = str(seen)
         try:
-            await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
+            ack = await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
         except RevisionConflict:
             return False
-        return True
+        return not ack.duplicate
+
+
+def _log_broken(content_id: str, broken: ContractError) -> None:
+    fields = [one.field for one in broken.errors]
+    log.error("editorial_item_broken", content_id=content_id, fields=fields)
 
 
 def _parse(message: Message) -> Action:
@@ -152,6 +209,11 @@ def _parse(message: Message) -> Action:
         raise Conflict(field_error("text", "editorial_unreadable")) from error
 
 
+def _needs_text(state: ItemState) -> bool:
+    """Whether a later act may need the text: a person has it, or it has to go out."""
+    return state.is_undecided or bool(state.approved) or state.status in _UNSENT
+
+
 def _lean(state: ItemState) -> ItemState:
-    """A finished state without its text, which no later act needs."""
-    return state if state.is_unfinished else replace(state, text=None)
+    """A state without a text that no later act needs."""
+    return state if _needs_text(state) else replace(state, text=None)

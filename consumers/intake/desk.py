@@ -57,8 +57,8 @@ class Desk:
 
     async def waiting_drafts(self) -> list[Draft]:
         """Drafts that can be decided now, by readable records: highest lane first, then oldest."""
-        items = await self.log.open_items()
-        found = [_waiting_draft(name, state) for name, state in items.items() if state.is_undecided]
+        items = await self.log.waiting_items()
+        found = [_waiting_draft(name, state) for name, state in items.items()]
         drafts = {draft.key: draft for draft in found if draft}
         values = await self.repository.bucket.get_many(list(drafts))
         positions = {key: records.parse(Position, one.data) for key, one in values.items()}

@@ -91,6 +91,7 @@ class FactsReader:
 
     def __post_init__(self) -> None:
         self.unknown_sends = UnknownSendsReader(self.bus)
+        self.desk = Desk(self.bus, self.clock)
 
     async def read(self, report: StatusReport) -> Facts:
         """The facts of the bus, with the channels of *report*. Raises BusError."""
@@ -161,7 +162,7 @@ class FactsReader:
         return self.dead
 
     async def drafts(self) -> tuple[WaitingDraft, ...]:
-        return tuple(map(_waiting_draft, await Desk(self.bus, self.clock).waiting_drafts()))
+        return tuple(map(_waiting_draft, await self.desk.waiting_drafts()))
 
 
 def _waiting_draft(draft: Draft) -> WaitingDraft:

@@ -1,6 +1,8 @@
 """The editorial log on a real bus: one of two is first, a repeat is one act, no text is lost."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 import structlog
@@ -10,7 +12,7 @@ from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.errors import Conflict
-from producers.bus import Bus, NoReply
+from producers.bus import Bus, NoReply, RevisionConflict
 from tests.support.editorial_world import START, a_text
 from tests.support.events import corrected, submitted
 from tests.support.records_forger import seal_new_records
@@ -29,7 +31,7 @@ def save(by: str, words: str, number: int = 0):
             at=START,
             by=by,
             kind=ActionKind.SAVE,
-            revision=max(state.revision, 1),
+            revision=max(state.revision + (state.status is Status.REJECTED), 1),
             hash=text.hash,
             text=text,
             prev=state.head,
@@ -38,9 +40,33 @@ def save(by: str, words: str, number: int = 0):
     return decide
 
 
+def step(kind: ActionKind, by: str, **more):
+    """An act without a text on the newest revision."""
+
+    def decide(state: ItemState) -> Action:
+        facts = {"revision": state.revision, "hash": state.hash, "prev": state.head}
+        return Action(id=f"{kind}-{by}", at=START, by=by, kind=kind, **facts, **more)
+
+    return decide
+
+
 @pytest.fixture
 def log(bus):
     return EditorialLog(bus)
+
+
+@pytest.fixture
+def acts_read(monkeypatch) -> list[int]:
+    """The sequences of the acts that were read from the bus."""
+    scan, read = Bus.scan, []
+
+    async def counted(self, *args, **more):
+        async for message in scan(self, *args, **more):
+            read.append(message.seq)
+            yield message
+
+    monkeypatch.setattr(Bus, "scan", counted)
+    return read
 
 
 async def texts(bus: Bus) -> list[str]:
@@ -144,3 +170,103 @@ async def test_the_server_refuses_to_remove_an_act(bus, log):
     await log.act(ITEM, save("nv-an", "Một"))
     config = (await bus.stream_info("EDITORIAL"))["config"]
     assert (config["deny_delete"], config["deny_purge"]) == (True, True)
+
+
+async def reject(log: EditorialLog, item: str, words: str) -> ItemState:
+    await log.act(item, save("nv-an", words))
+    await log.act(item, step(ActionKind.SUBMIT, "nv-an"))
+    return await log.act(item, step(ActionKind.REJECT, "nv-binh", note="Sai."))
+
+
+async def test_what_was_read_is_not_read_again(bus, log, acts_read):
+    for number in range(5):
+        await reject(log, f"tin-{number}", "Một")
+    await log.act("tin-5", save("nv-an", "Một"))
+    await log.act("tin-5", step(ActionKind.SUBMIT, "nv-an"))
+    reader = EditorialLog(bus)
+    assert [*await reader.waiting_items()] == ["tin-5"]
+    acts_read.clear()
+    assert [*await reader.waiting_items()] == ["tin-5"]
+    assert acts_read == []
+    await log.act("tin-5", step(ActionKind.CONFIRM, "nv-chi"))
+    acts_read.clear()
+    assert (await reader.waiting_items())["tin-5"].status is Status.UNIT_CONFIRMED
+    assert len(acts_read) == 1
+
+
+async def test_each_save_of_a_draft_reads_what_is_new(bus, log, acts_read):
+    for number in range(SAVES):
+        await log.act(ITEM, save("nv-an", f"Bản {number}", number))
+    assert len(acts_read) < 2 * SAVES
+    acts_read.clear()
+    assert await EditorialLog(bus).open_items() == {}
+    assert len(acts_read) == SAVES
+
+
+async def test_a_reader_of_what_waits_does_not_keep_what_was_rejected(bus, log):
+    for number in range(60):
+        await reject(EditorialLog(bus), f"tin-{number}", "x" * 200_000)
+    tracemalloc.start()
+    try:
+        assert await log.waiting_items() == {}
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 6_000_000  # the client keeps its last page for a moment
+
+
+async def test_a_rejection_is_told_until_it_is_carried_out_also_to_a_later_process(bus, log):
+    rejected = await reject(log, ITEM, "Một")
+    for reader in (log, EditorialLog(bus)):
+        assert await reader.open_items() == {ITEM: rejected}
+        reader.finish(ITEM, rejected)
+        assert await reader.open_items() == {}
+
+
+async def test_a_later_rejection_is_told_although_an_earlier_one_is_carried_out(bus, log):
+    first = await reject(log, ITEM, "Một")
+    await log.open_items()
+    await log.act(ITEM, save("nv-an", "Hai", 2))
+    await log.act(ITEM, step(ActionKind.SUBMIT, "nv-chi"))
+    second = await log.act(ITEM, step(ActionKind.REJECT, "nv-dung", note="Sai."))
+    await log.open_items()
+    log.finish(ITEM, first)
+    assert await log.open_items() == {ITEM: second}
+
+
+async def test_two_readers_at_once_see_what_one_sees(bus, log):
+    for number in range(SAVES):
+        await reject(log, f"tin-{number % 7}", f"Bản {number}")
+    reader = EditorialLog(bus)
+    seen = await asyncio.gather(*(reader.open_items() for _ in range(4)))
+    assert seen == [await EditorialLog(bus).open_items()] * 4
+
+
+async def test_a_text_that_people_wrote_and_approved_has_no_problem(bus, log):
+    await log.act(ITEM, save("nv-an", "Một"))
+    for kind, by in (
+        (ActionKind.SUBMIT, "nv-an"),
+        (ActionKind.CONFIRM, "nv-binh"),
+        (ActionKind.PROPOSE, "nv-chi"),
+        (ActionKind.APPROVE, "nv-dung"),
+    ):
+        await log.act(ITEM, step(kind, by))
+    assert [one async for one in log.problems()] == []
+
+
+async def test_an_act_that_the_server_took_for_a_repeat_is_not_told_as_stored(bus, log):
+    await bus.publish(subjects.editorial("tin-2"), b"{}", msg_id=f"{ITEM}.nv-an-0")
+    with pytest.raises(RevisionConflict):
+        await log.act(ITEM, save("nv-an", "Một"))
+    assert (await log.read(ITEM)).state == ItemState()
+
+
+async def test_of_one_act_with_two_texts_both_are_told_the_stored_one(bus, log):
+    other = EditorialLog(bus)
+    for number in range(10):
+        item = f"tin-{number}"
+        told = await asyncio.gather(
+            log.act(item, save("nv-an", "Một")), other.act(item, save("nv-an", "Hai"))
+        )
+        assert told == [(await log.read(item)).state] * 2

@@ -39,7 +39,7 @@ from consumers.zalo.wait_causes import Limit
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
-from producers.bus import BusError
+from producers.bus import Bus, BusError
 from producers.imports.feed_state import FeedState
 from tests.support.case_pipeline import CASE
 from tests.support.dead_letters import buried
@@ -79,6 +79,24 @@ async def test_drafts_at_the_desk_say_what_is_urgent_and_when_their_time_comes(
     assert await codes(bus, clock, reader) == ["desk_deadline", "desk_urgent", "desk_waits"]
     await intake.desk.approve("tin-2", "Trần Thị B")
     assert await codes(bus, clock, reader) == ["desk_urgent", "desk_waits"]
+
+
+async def test_the_editorial_log_is_read_once_and_then_what_is_new(
+    bus, reader, intake, monkeypatch
+):
+    scan, read = Bus.scan, []
+
+    async def counted(self, stream, *args, **more):
+        async for message in scan(self, stream, *args, **more):
+            read.append(stream)
+            yield message
+
+    await register_unit(bus, release="desk")
+    await intake.handle(submitted("tin-1"), UNIT)
+    assert len(await reader.drafts()) == 1
+    monkeypatch.setattr(Bus, "scan", counted)
+    assert len(await reader.drafts()) == 1
+    assert read.count(subjects.EDITORIAL.name) == 0
 
 
 async def test_our_own_limits_are_read_from_the_counters_that_workers_share(bus, clock, reader):
