@@ -398,7 +398,9 @@ def _mail_cells(mail: MailTrace) -> Sequence[object]:
 def _mail_text(mail: MailTrace) -> FieldError:
     """The Message-ID of a mail and when it left, as the relay's log and the reader's mail say."""
     times = {"first": mail.sent_from, "last": mail.sent_to, "failed": mail.failed_at}
-    code = "mail_sent" if mail.sent_from else "mail_failed" if mail.failed_at else "mail_named"
+    code = "mail_failed" if mail.failed_at else "mail_named"
+    if mail.sent_from:
+        code = "mail_sent" if mail.sent_to else "mail_doubted"
     return field_error(f"revision {mail.revision}", code, value=mail.message_id, **times)
 
 

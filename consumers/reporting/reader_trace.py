@@ -39,8 +39,9 @@ class MailTrace(OmitEmptyModel):
     """A mail that was to bring one revision, alone or in a digest.
 
     `message_id`: the part of its Message-ID before the @. `sent_from`, `sent_to`: between them
-    the mails of its batch were taken by the relay. `failed_at`: its first failure. `attempts`:
-    failed ones. `due`: next attempt of a deferred mail. `came_back`: status code of its bounce.
+    the mails of its batch were taken by the relay; without `sent_to` some were in doubt, and may
+    have been taken before `sent_from`. `failed_at`: its first failure. `attempts`: failed ones.
+    `due`: next attempt of a deferred mail. `came_back`: status code of its bounce.
     """
 
     omitted_when_empty = frozenset(
@@ -181,10 +182,11 @@ def _message_id(place: RecipientRow, subscriber_id: str) -> str:
 def _times_of(entry: LedgerEntry, row: int) -> dict[str, datetime]:
     """When the mails of a delivered row's batch left, or when the row failed first.
 
-    The ledger has no time of each row. Batches of the first versions have none at all.
+    The ledger has no time of each row. Batches of the first versions have none at all. Of rows that
+    were in doubt it has the time at which the doubt ended.
     """
     note = entry.notes.get(row, RowNote())
     if entry.rows[row] in DELIVERED_LETTERS and entry.progress:
         first, last = (utc_time(entry.created + entry.progress[at]) for at in (0, -1))
-        return {"sent_from": first, "sent_to": last}
+        return {"sent_from": first} if entry.doubts else {"sent_from": first, "sent_to": last}
     return {"failed_at": utc_time(note.since)} if note.since else {}

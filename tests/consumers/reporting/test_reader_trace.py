@@ -9,6 +9,7 @@ from channels.base import Outcome, Verdict
 from consumers.email.bounce_records import BounceRecords
 from consumers.key_file import KeyFile, register_key
 from consumers.ledger import codec
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import RowNote
 from consumers.reporting.reader_trace import ReaderTracer
 from consumers.subscribers.store import SubscriberStore
@@ -94,6 +95,24 @@ async def test_a_mail_is_found_in_the_log_of_the_relay_by_its_id_and_its_time(
         assert words in said
     unknown = await loa("trace", ITEM, "--reader", "khong-co")
     assert (unknown.exit_code, "is not among the readers" in unknown.stderr) == (2, True)
+
+
+async def test_after_a_doubt_no_time_is_told_at_which_the_last_mail_left(bus, intake_harness, loa):
+    """A receipt or a person may end a doubt days later, and the ledger keeps that moment."""
+    await reads(bus)
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dxD")
+    batch = BatchKey(EMAIL, ITEM, 1, 0)
+    entry = (await intake_harness.ledger.state(batch)).value
+    begun = datetime(2027, 1, 15, 8, tzinfo=UTC).timestamp()
+    doubted = replace(entry, rows=b"ddd", created=begun, progress=(4.0, 90_000.0))
+    doubted = replace(doubted, doubts=(Doubt(begun, 1, DoubtCause.UNANSWERED, "no answer"),))
+    await intake_harness.ledger.bucket.put(f"state.{batch}", codec.encode_state(doubted))
+    [mail] = json_output(await loa("trace", ITEM, "--reader", SECOND, "--json"))["mails"]
+    assert mail["sent_from"] == "2027-01-15T08:00:04Z" and "sent_to" not in mail
+    said = (await loa("trace", ITEM, "--reader", SECOND)).stdout
+    assert "in doubt" in said and "15:00:04" in said
+    assert "16:00:00" not in said and "chưa rõ" in said
 
 
 async def test_what_holds_up_a_mail_that_waits_is_told_in_both_languages(bus, intake_harness, loa):
