@@ -38,7 +38,7 @@ _GRACEFUL_TIMEOUT_S = 6.0
 STOP_TIMEOUT_S = 8.0
 _DURABLE_CHECK_S = 10.0
 _CONSUMER_NOT_FOUND = 10014
-_NOBODY_ANSWERS_WAIT_S = 0.2
+_NO_RESPONDERS_WAIT_S = 0.2
 Handler = Callable[..., Awaitable[None]]
 log = structlog.get_logger()
 
@@ -113,14 +113,14 @@ class _PullSubscription(JetStreamContext.PullSubscription):
         try:
             return await super().fetch(*args, **options)
         except ServiceUnavailableError:
-            await asyncio.sleep(_NOBODY_ANSWERS_WAIT_S)
+            await asyncio.sleep(_NO_RESPONDERS_WAIT_S)
             raise
 
 
-class _Durables(JetStreamContext):
-    """JetStream without questions at the start: topology has made the durables before.
+class _JetStreamWithoutLookups(JetStreamContext):
+    """JetStream that looks up no durable at the start: topology has made them before.
 
-    While the server reloads its configuration, nothing answers them.
+    While the server reloads its configuration, such requests have no responders.
     """
 
     async def pull_subscribe(  # type: ignore[override]
@@ -151,7 +151,7 @@ class Broker(NatsBroker):
             await discard_client(client)
             raise
         self.config.connect(client)
-        self.config.connection_state.connect(client, _Durables(client))
+        self.config.connection_state.connect(client, _JetStreamWithoutLookups(client))
         return client
 
     async def stop(self, *error: Any) -> None:

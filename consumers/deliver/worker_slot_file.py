@@ -29,7 +29,7 @@ class WorkerSlot:
         self.incarnation = secrets.token_hex(4)
         self.lease_count = 0
         self.active_batches: set[BatchKey] = set()
-        self.is_disk_refusing = False  # since the last list that was written
+        self.is_disk_refusing = False  # until a list of batches is written again
         self.interrupted_batches = list(_parse_batches(self.read_text()))
 
     def read_text(self) -> str:
