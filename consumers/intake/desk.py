@@ -130,7 +130,7 @@ class Desk:
     async def try_finish(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; False if nothing was left to do."""
         record = await self.repository.position(draft.content_id, draft.revision)
-        decision = desk_acts.decision_of(state, draft)
+        decision = await self.decision_in_log(draft, state)
         if record is None or (record.state == "waiting" and decision is None):
             return False
         is_rejected = state.status is Status.REJECTED and draft.revision == state.revision
@@ -227,7 +227,7 @@ class Desk:
         """
         act = partial(desk_acts.decided, draft, decision)
         state = await item_log.act(self.log, draft.content_id, act)
-        known = desk_acts.decision_of(state, draft)
+        known = await self.decision_in_log(draft, state)
         if known is None:  # a newer revision came, or a withdrawal; or it is decided and out
             record = await self.repository.position(draft.content_id, draft.revision)
             if record and record.state == "waiting":
@@ -237,6 +237,15 @@ class Desk:
             await self.book(draft.content_id, draft.revision, known)
             return decision  # the position's record says by whom it was decided
         return known
+
+    async def decision_in_log(self, draft: Draft, state: ItemState) -> Decision | None:
+        """The decision on the newest revision; an approval may have other acts behind it."""
+        known = desk_acts.decision_of(state, draft)
+        is_newest = draft.revision == state.revision
+        if known or not (is_newest and desk_acts.is_approved(draft, state)):
+            return known
+        act = await item_log.find_approval(self.log, draft.content_id, state)
+        return desk_acts.to_decision(act) if act else None
 
     async def book(self, content_id: str, number: int, decision: Decision) -> Position:
         """Enter a decision in the position's record. Raises as `approval.record_decision`."""

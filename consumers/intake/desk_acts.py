@@ -109,16 +109,19 @@ def _outcome(record: Position) -> ActionKind | None:
 
 
 def decision_of(state: ItemState, draft: Draft) -> Decision | None:
-    """The decision that the log has on a draft, of the newest revision."""
+    """The decision on the newest revision, if it was the act that led to the present status."""
     action = state.since
-    if action is None or action.revision != draft.revision:
+    return to_decision(action) if action and action.revision == draft.revision else None
+
+
+def to_decision(action: Action) -> Decision | None:
+    """The decision that an act is; None for other acts."""
+    verdict = {kind: verdict for verdict, kind in _KINDS.items()}.get(action.kind)
+    if verdict is None:
         return None
-    for verdict, kind in _KINDS.items():
-        if action.kind is kind:
-            who = {"by": action.by, "role": action.role, "at": action.at}
-            why = {"code": action.code, "reason": action.note, "hash": action.hash}
-            return Decision.model_validate({"verdict": verdict, **who, **why})
-    return None
+    who = {"by": action.by, "role": action.role, "at": action.at}
+    why = {"code": action.code, "reason": action.note, "hash": action.hash}
+    return Decision.model_validate({"verdict": verdict, **who, **why})
 
 
 def is_approved(draft: Draft, state: ItemState) -> bool:

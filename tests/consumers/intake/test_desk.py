@@ -11,7 +11,7 @@ from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.editorial import Action, ActionKind, ItemState
-from contracts.editorial.action import UNIT_SYSTEM
+from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
@@ -414,8 +414,21 @@ async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, desk):
     assert again.seq == released["seq"]
 
 
-def checked(kind: ActionKind, by: str, state: ItemState) -> Action:
+def checked(kind: ActionKind, by: str, state: ItemState, role: str = "") -> Action:
     """An act on the text as it is."""
-    facts = {"id": kind.value, "at": state.since.at, "by": by, "kind": kind}
+    facts = {"id": kind.value, "at": state.since.at, "by": by, "kind": kind, "role": role}
     text = {"revision": state.revision, "hash": state.hash, "prev": state.head}
     return Action.model_validate(facts | text)
+
+
+async def test_an_approval_that_was_scheduled_before_it_was_booked_is_carried_out(
+    bus, intake, desk, clock
+):
+    await intake.handle(submitted(), UNIT)
+    with crash_at("editorial.stored"):
+        await desk.approve(ITEM, Reviewer(CLERK, role="lanh-dao"))
+    await desk.log.act(ITEM, partial(checked, ActionKind.SCHEDULE, "loa", role=RULE))
+    assert await Desk(bus, clock).finish_interrupted() == 1
+    assert len(await released_publications(bus)) == 1
+    decision = (await stored_position(bus))["decision"]
+    assert (decision["by"], decision["role"]) == (CLERK, "lanh-dao")
