@@ -79,6 +79,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
     **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
     **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
+    **_moves(Kind.EXPIRE, _ANY - _OUT - _GONE, None),
     **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
 }
 """The status after an act, by the status before; what is not here is refused."""
@@ -100,7 +101,7 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
 _KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
 """By the act that brings a text: the statuses whose text it may be made of."""
-_TAKES_TEXT = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
+_EFFECTSS_TEXT = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
 """An editor may take a text here and leave it as it is."""
 _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 """Acts that may concern an approved revision which a newer one has followed."""
@@ -110,9 +111,11 @@ _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 class ItemState:
     """An item after its acts. `after` gives the next state, or refuses the act.
 
+    `status` says where the newest revision is, `out` which revision readers have (0: none), and
+    `ended` up to which revision a withdrawal or an expiry took all from readers.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
-    `approved`: the texts that were approved and are not yet out, by revision. `out`: the revision
-    that readers have. `head`: the digest of the last act.
+    `approved`: the texts that were approved and are not yet out, by revision. `published`: the
+    hashes of those that were. `head`: the digest of the last act.
     """
 
     status: Status | None = None
@@ -126,7 +129,9 @@ class ItemState:
     unit_check: str = ""
     center_check: str = ""
     approved: Mapping[int, EditorialText] = field(default_factory=dict)
+    published: Mapping[int, str] = field(default_factory=dict)
     out: int = 0
+    ended: int = 0
     head: str = ""
     ids: frozenset[str] = frozenset()
 
@@ -141,7 +146,7 @@ class ItemState:
         for rule in RULES:
             rule(self, action)
         known = replace(self, head=action.digest, ids=self.ids | {action.id})
-        return _take(known, action, _status_after(self, action))
+        return _apply(known, action, _status_after(self, action))
 
     @property
     def writers(self) -> frozenset[str]:
@@ -168,16 +173,24 @@ def fold(actions: Iterable[Action]) -> ItemState:
 
 
 def check_chain(state: ItemState, action: Action) -> None:
-    """An act names the one before it."""
+    """An act names the item's last act as `prev`."""
     if action.prev != state.head:
         raise Conflict(field_error("prev", "editorial_chain"))
 
 
 def _check_move(state: ItemState, action: Action) -> None:
-    """The table of moves has the act."""
+    """`MOVES` has the act for the status."""
     if (state.status, action.kind) not in MOVES:
         words = {"kind": _name(action.kind), "status": _name(state.status or "new")}
-        raise Conflict(field_error("kind", "editorial_move", **words))
+        possible = _possible_acts(state.status)
+        raise Conflict(field_error("kind", "editorial_move", possible=possible, **words))
+
+
+def _possible_acts(status: Status | None) -> Bilingual:
+    """What a person may do to an item of *status*, in both languages."""
+    kinds = [one for one in Kind if (status, one) in MOVES and _PERSON in _ACTORS[one]]
+    names = [_name(one) for one in kinds]
+    return Bilingual(*(", ".join(words) for words in zip(*names, strict=True)))
 
 
 def check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
@@ -198,10 +211,15 @@ def check_unit(state: ItemState, action: Action) -> None:  # noqa: ARG001
 
 
 def check_revision(state: ItemState, action: Action) -> None:
-    """An act concerns the newest revision, or begins a higher one; a draft keeps its number."""
+    """An act concerns the newest revision, or begins a higher one; a draft keeps its number.
+
+    What expires is the revision that is out.
+    """
     number, begins = action.revision, action.kind in _BEGINS_REVISION
     if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
         fits = number > state.revision
+    elif action.kind is Kind.EXPIRE:
+        fits = number == state.out
     else:
         fits = number == state.revision or _is_carried_out(state, action)
     if not fits:
@@ -223,7 +241,7 @@ def check_edit(state: ItemState, action: Action) -> None:
     """An edit changes the text, or takes one that is not proposed yet."""
     if action.kind is not Kind.EDIT:
         return
-    if action.text is None and state.status not in _TAKES_TEXT:
+    if action.text is None and state.status not in _EFFECTSS_TEXT:
         raise Invalid(field_error("text", "missing"))
     if action.text is not None and action.hash == state.hash:
         raise Invalid(field_error("text", "editorial_text_same"))
@@ -265,8 +283,11 @@ def _check_people(state: ItemState, action: Action) -> None:
 
 def check_approval(state: ItemState, action: Action) -> None:
     """Only an approved text goes out."""
-    if action.kind in (Kind.SCHEDULE, Kind.PUBLISH) and action.revision not in state.approved:
-        raise Conflict(field_error("revision", "editorial_unapproved", value=action.revision))
+    if action.kind not in (Kind.SCHEDULE, Kind.PUBLISH) or action.revision in state.approved:
+        return
+    is_published = action.revision in state.published
+    code = "editorial_published" if is_published else "editorial_unapproved"
+    raise Conflict(field_error("revision", code, value=action.revision))
 
 
 Rule = Callable[[ItemState, Action], None]
@@ -279,7 +300,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def _barred(state: ItemState, action: Action) -> frozenset[str]:
-    """The people who may not do it, because of what they did before."""
+    """The people who may not do *action*, because of what they did to the item before."""
     wrote = state.writers | state.wrote.get(state.hash, frozenset())
     if action.kind is Kind.CONFIRM:
         return wrote
@@ -299,6 +320,8 @@ def _is_carried_out(state: ItemState, action: Action) -> bool:
 def _hash_concerned(state: ItemState, action: Action) -> str:
     if action.text is not None:
         return action.text.hash
+    if action.kind is Kind.EXPIRE:
+        return state.published.get(action.revision, "")
     if action.revision != state.revision and action.revision in state.approved:
         return state.approved[action.revision].hash
     return state.hash
@@ -311,7 +334,7 @@ def _status_after(state: ItemState, action: Action) -> Status | None:
     return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
 
 
-def _take(state: ItemState, action: Action, status: Status | None) -> ItemState:
+def _apply(state: ItemState, action: Action, status: Status | None) -> ItemState:
     """The state with what *action* brings."""
     if action.kind in _BEGINS_REVISION:
         state = _begin(state, action)
@@ -321,7 +344,7 @@ def _take(state: ItemState, action: Action, status: Status | None) -> ItemState:
         wrote = state.wrote.get(action.hash, frozenset()) | _named(action)
         all_texts = {**state.wrote, action.hash: wrote}
         state = replace(state, text=action.text, hash=action.hash, wrote=all_texts)
-    return _TAKE.get(action.kind, _unchanged)(state, action)
+    return _EFFECTS.get(action.kind, _unchanged)(state, action)
 
 
 def _unchanged(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
@@ -378,25 +401,26 @@ def _approve(state: ItemState, action: Action) -> ItemState:
 
 
 def _publish(state: ItemState, action: Action) -> ItemState:
-    """A text that was on its way when the item was withdrawn is no longer what readers have."""
+    """A text that was on its way when the item was withdrawn is not what readers have."""
     left = _without(state.approved, action.revision)
-    out = 0 if state.status in _GONE else max(state.out, action.revision)
-    return replace(state, approved=left, out=out)
+    out = max(state.out, action.revision) if action.revision > state.ended else state.out
+    published = {**state.published, action.revision: action.hash}
+    return replace(state, approved=left, out=out, published=published)
 
 
 def _supersede(state: ItemState, action: Action) -> ItemState:
     return replace(state, approved=_without(state.approved, action.revision))
 
 
-def _withdraw(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
-    return replace(state, out=0)
+def _withdraw(state: ItemState, action: Action) -> ItemState:
+    return replace(state, out=0, ended=action.revision)
 
 
 def _without(approved: Mapping[int, EditorialText], revision: int) -> Mapping[int, EditorialText]:
     return {number: one for number, one in approved.items() if number != revision}
 
 
-_TAKE: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
+_EFFECTS: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
     Kind.SUBMIT: _submit,
     Kind.CONFIRM: _confirm,
     Kind.EDIT: _edit,

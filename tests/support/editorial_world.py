@@ -139,7 +139,7 @@ class EditorialWorld:
             role=role,
             id=f"viec-{self.tried}",
             revision=revision,
-            hash=text.hash if text else self.hash_for(seen, revision),
+            hash=text.hash if text else self.hash_for(kind, seen, revision),
             text=text,
             note=chance.choice(("", " ", *("Sai tên cơ quan.",) * 3)),
             code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
@@ -166,13 +166,17 @@ class EditorialWorld:
     def revision_for(self, kind: ActionKind, seen: ItemState) -> int:
         is_open = seen.status in (S.DRAFT, S.RETURNED)
         usual = seen.revision + (kind is K.RECEIVE or (kind is K.SAVE and not is_open))
+        if kind is K.EXPIRE and seen.out:
+            usual = seen.out
         if kind in (K.PUBLISH, K.SUPERSEDE) and seen.approved:
             usual = self.random.choice(sorted(seen.approved))
         return max(usual + self.random.choice((0,) * 8 + (1, -1)), 1)
 
-    def hash_for(self, seen: ItemState, revision: int) -> str:
+    def hash_for(self, kind: ActionKind, seen: ItemState, revision: int) -> str:
         if self.random.random() < 0.1 and self.accepted_texts:
             return self.random.choice(self.accepted_texts).hash
+        if kind is K.EXPIRE and revision in seen.published:
+            return seen.published[revision]
         return seen.approved[revision].hash if revision in seen.approved else seen.hash
 
     def attempt(self, attempt: Attempt, seen: ItemState) -> None:
@@ -195,6 +199,13 @@ class EditorialWorld:
             self.accepted_texts.append(attempt.text)
         if self.random.random() < 0.3:  # the answer is lost, or the person dies before it
             self.lost.append(attempt)
+
+    def judge_out(self) -> int:
+        """The revision that readers have, by the acts alone."""
+        judging = Judge()
+        for action in self.log.actions:
+            list(judging.read(action))
+        return judging.out
 
     def missing_texts(self) -> list[str]:
         kept = {action.hash for action in self.log.actions if action.text}
@@ -222,6 +233,7 @@ class Judge:
     wrote: dict[str, set[str]] = field(default_factory=dict)
     """Who wrote each text, by its hash."""
     out: int = 0
+    ended: int = 0
 
     def read(self, action: Action) -> Iterator[str]:
         yield from _judge_who(action)
@@ -250,18 +262,27 @@ class Judge:
                 yield f"approved by who wrote this very text: {action.by}"
         elif action.kind is K.PUBLISH:
             yield from _judge_release(action, one)
-        elif action.kind is K.WITHDRAW:
-            if self.out and action.by in self.revisions[self.out].writers:
-                yield f"withdrawn by its writer: {action.by}"
+        elif action.kind in (K.WITHDRAW, K.EXPIRE):
+            yield from self.judge_end(action)
         else:
             yield from _judge_check(action, one)
+        if action.kind not in (K.SUPERSEDE, *WRITES) and action.hash != one.hash:
+            yield f"concerns another text: {action.id}"
+
+    def judge_end(self, action: Action) -> Iterator[str]:
+        if action.kind is K.EXPIRE and action.revision != self.out:
+            yield f"expired, and was not out: {action.id}"
+        is_withdrawn = action.kind is K.WITHDRAW and self.out
+        if is_withdrawn and action.by in self.revisions[self.out].writers:
+            yield f"withdrawn by its writer: {action.by}"
 
     def note(self, action: Action, one: Judged) -> None:
         if action.text:
             self.wrote.setdefault(action.hash, set()).add(action.by)
         if action.kind in (K.WITHDRAW, K.EXPIRE):
-            self.out, one.is_sent = 0, True
-        elif action.kind is K.PUBLISH:
+            self.out, self.ended = 0, action.revision
+            one.is_sent |= action.kind is K.WITHDRAW
+        elif action.kind is K.PUBLISH and action.revision > self.ended:
             self.out = max(self.out, action.revision)
         _note(action, one)
 
@@ -357,4 +378,6 @@ def story(seed: int) -> list[str]:
         again = fold(world.log.actions)
     except ContractError as refused:
         return [*wrong, f"refused when read again: {refused}"]
+    if again.out != world.judge_out():
+        wrong.append(f"readers have {again.out}")
     return wrong if again == world.states[-1] else [*wrong, "another state when read again"]

@@ -32,7 +32,7 @@ def barring_all_but(kind, names) -> list[Replacement]:
 
 
 def taking(kind, take) -> list[Replacement]:
-    return [Replacement(state, "_TAKE", {**state._TAKE, kind: take})]
+    return [Replacement(state, "_EFFECTS", {**state._EFFECTS, kind: take})]
 
 
 def unless(rule, is_spared) -> list[Replacement]:
@@ -70,12 +70,17 @@ def still_approved_when_out(now, action):
     return replace(state._publish(now, action), approved=now.approved)
 
 
+def out_again(now, action):
+    """A text that was on its way comes out after the withdrawal."""
+    return state._publish(replace(now, ended=0), action)
+
+
 def counted_again(now, action):
     """A repeat is a new act."""
     for rule in state.RULES:
         rule(now, action)
     known = replace(now, head=action.digest, ids=now.ids | {action.id})
-    return state._take(known, action, state._status_after(now, action))
+    return state._apply(known, action, state._status_after(now, action))
 
 
 def stored_anyway(log, body, _expected):
@@ -111,6 +116,12 @@ MISTAKES = PlantedBugs(
         "forget-who-wrote-a-text-that-came-back": barring_all_but(
             K.APPROVE, lambda now: wrote_it(now) - now.writers - {now.last_editor}
         ),
+        **{
+            f"{kind}-stale-hash": unless(state.check_text, lambda one, kind=kind: one.kind is kind)
+            for kind in (K.SUBMIT, K.CONFIRM, K.PROPOSE, K.RETURN, K.REJECT, K.SCHEDULE, K.WITHDRAW)
+        },
+        "expire-what-is-not-out": unless(state.check_revision, lambda one: one.kind is K.EXPIRE),
+        "publish-brings-withdrawn-back": taking(K.PUBLISH, out_again),
         "release-twice": taking(K.PUBLISH, still_approved_when_out),
         "release-unapproved": without(state.check_approval),
         "anybody-sends-for-a-unit": without(state.check_unit),

@@ -1,6 +1,7 @@
 """The table of acts and statuses, and what each rule refuses, by field and in both languages."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -19,21 +20,21 @@ SYSTEM = {"by": UNIT, "role": UNIT_SYSTEM}
 UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
-    S.DRAFT: "receive save submit publish supersede withdraw",
-    S.SUBMITTED: "receive confirm approve publish return reject supersede withdraw",
-    S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw",
-    S.IN_EDIT: "receive edit propose publish return reject supersede withdraw",
-    S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw",
-    S.APPROVED: "receive edit schedule publish supersede withdraw",
-    S.SCHEDULED: "receive edit publish supersede withdraw",
+    S.DRAFT: "receive save submit publish supersede withdraw expire",
+    S.SUBMITTED: "receive confirm approve publish return reject supersede withdraw expire",
+    S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw expire",
+    S.IN_EDIT: "receive edit propose publish return reject supersede withdraw expire",
+    S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw expire",
+    S.APPROVED: "receive edit schedule publish supersede withdraw expire",
+    S.SCHEDULED: "receive edit publish supersede withdraw expire",
     S.PUBLISHED: "receive save publish supersede withdraw expire",
     S.CORRECTED: "receive save publish supersede withdraw expire",
     S.WITHDRAWN: "receive save publish supersede",
     S.EXPIRED: "receive save publish supersede",
-    S.RETURNED: "receive save submit publish supersede withdraw",
-    S.REJECTED: "receive save publish supersede withdraw",
+    S.RETURNED: "receive save submit publish supersede withdraw expire",
+    S.REJECTED: "receive save publish supersede withdraw expire",
 }
-"""Publishing and superseding may concern an approved revision before the newest one."""
+"""Publishing, superseding and expiring may concern a revision before the newest one."""
 
 
 class Story:
@@ -105,6 +106,28 @@ def test_an_approved_revision_may_come_out_after_a_newer_one_was_sent(item):
     item.received().act(K.APPROVE, APPROVER).received()
     item.act(K.PUBLISH, "loa", role=RULE, revision=1, hash=TEXT.hash)
     assert (item.state.status, item.state.revision, item.state.out) == (S.SUBMITTED, 2, 1)
+
+
+def test_what_is_out_expires_while_a_newer_text_waits(item):
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    item.act(K.SAVE, WRITER, text=OTHER, revision=2)
+    expiry = {"role": RULE, "revision": 1, "hash": TEXT.hash}
+    assert refused(Conflict, lambda: item.act(K.EXPIRE, "loa", role=RULE)) == "revision"
+    item.act(K.EXPIRE, "loa", **expiry)
+    assert (item.state.status, item.state.out) == (S.DRAFT, 0)
+    assert refused(Conflict, lambda: item.act(K.EXPIRE, "loa", **expiry)) == "revision"
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["alone", "with a newer text"])
+def test_a_text_that_was_on_its_way_when_the_item_was_withdrawn_is_not_out(item, newer):
+    item.received().act(K.APPROVE, APPROVER).act(K.WITHDRAW, LEADER, note="Sai.")
+    item = item.received() if newer else item
+    item.act(K.PUBLISH, "loa", role=RULE, revision=1, hash=TEXT.hash)
+    assert item.state.out == 0
+    assert item.state.status is (S.SUBMITTED if newer else S.WITHDRAWN)
+    if newer:
+        item.act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+        assert (item.state.status, item.state.out) == (S.PUBLISHED, 2)
 
 
 @pytest.mark.parametrize("who", [WRITER, LEADER, EDITOR, "AN", "an"])
@@ -200,6 +223,55 @@ REFUSED = {
     "a reason of blanks": (K.RETURN, Invalid, "note", {"note": " \u200b\n"}),
     "a name without letters": (K.APPROVE, Invalid, "by", {"by": "***"}),
 }
+
+
+STEPS_TO = {
+    K.SUBMIT: "save", K.CONFIRM: "save submit", K.EDIT: "save submit confirm",
+    K.PROPOSE: "save submit confirm", K.APPROVE: "save submit confirm propose",
+    K.SCHEDULE: "save submit confirm propose approve",
+    K.PUBLISH: "save submit confirm propose approve",
+    K.SUPERSEDE: "save submit confirm propose approve",
+    K.RETURN: "save submit", K.REJECT: "save submit", K.WITHDRAW: "save submit",
+    K.EXPIRE: "save submit confirm propose approve publish",
+    K.RECEIVE: "", K.SAVE: "",
+}  # fmt: skip
+USUALLY = {K.SAVE: WRITER, K.SUBMIT: WRITER, K.CONFIRM: LEADER, K.APPROVE: APPROVER}
+BY_RULE = {K.PUBLISH, K.SUPERSEDE, K.EXPIRE}
+
+
+@pytest.mark.parametrize("kind", ActionKind)
+def test_every_act_names_the_hash_of_the_text_that_it_concerns(item, kind):
+    def facts(one: ActionKind) -> dict[str, Any]:
+        more: dict[str, Any] = {"note": "Sai."} | ({"role": RULE} if one in BY_RULE else {})
+        more |= SYSTEM if one is K.RECEIVE else {}
+        return more | ({"text": TEXT} if one in (K.SAVE, K.RECEIVE) else {})
+
+    for step in map(ActionKind, STEPS_TO[kind].split()):
+        item.act(step, USUALLY.get(step, EDITOR), **facts(step))
+    more = facts(kind) | ({"text": OTHER} if kind is K.EDIT else {})
+    wrong = more | {"hash": THIRD.hash}
+    assert refused(Conflict, lambda: item.act(kind, USUALLY.get(kind, EDITOR), **wrong)) == "hash"
+    item.act(kind, USUALLY.get(kind, EDITOR), **more)
+
+
+def test_a_refusal_says_which_acts_are_possible_now(item):
+    item.sent().act(K.CONFIRM, LEADER)
+    with pytest.raises(Conflict) as caught:
+        item.act(K.APPROVE, APPROVER)
+    [error] = caught.value.errors
+    assert error.message.endswith("edit, propose, return, reject, withdraw")
+    assert error.message_vi.endswith("biên tập, trình duyệt, trả lại, từ chối, gỡ")
+
+
+def test_what_is_out_is_not_called_unapproved(item):
+    item.received()
+    again = {"role": RULE, "revision": 1, "hash": TEXT.hash}
+    with pytest.raises(Conflict) as unapproved:
+        item.act(K.PUBLISH, "loa", **again)
+    item.act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", **again)
+    with pytest.raises(Conflict) as twice:
+        item.act(K.PUBLISH, "loa", **again)
+    assert str(twice.value) != str(unapproved.value)
 
 
 @pytest.mark.parametrize("case", REFUSED)
