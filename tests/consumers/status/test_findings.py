@@ -243,6 +243,15 @@ def test_of_many_feeds_the_first_are_named():
     assert "don-vi.f4, …" in one.message and "f5" not in one.message + one.message_vi
 
 
+def test_of_stuck_messages_to_one_person_only_the_kind_is_told():
+    facts = {"revision": 1, "rows": 1, "batches": 1, "since": AGO}
+    notice = StuckDelivery(content_id="", kind="case_notice", **facts)
+    mail = StuckDelivery(content_id="", kind="personal_mail", **facts)
+    [one] = find(Facts(NOW, **channels(stuck=(notice, mail, mail))))
+    assert "3 batches of case notices, mails about a subscription stand" in one.message
+    assert "3 lô của thông báo hồ sơ, thư riêng về việc đăng ký dừng" in one.message_vi
+
+
 def test_what_needs_a_person_comes_first():
     facts = {"restored": AGO, **a_draft(is_urgent=True)}
     assert [one.severity for one in find(Facts(NOW, **facts))] == [ACT, WATCH, NOTE]
