@@ -24,25 +24,24 @@ from consumers.staff.policy import default_policy
 from consumers.staff.proposals import Proposals
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from contracts.base.retention import Retention
-from contracts.base.times import Clock
-from producers.bus import Bus
 
 
 def open_retention(node: Node) -> RetentionService:
-    service = build_retention(node.bus, node.keys, load_retention(node.settings), node.clock)
+    desk = Desk(node.bus, node.clock)
+    desk.log = node.editorial_log
+    service = build_retention(desk, node.keys, load_retention(node.settings))
     service.may_change_streams = not node.settings.has_limited_rights
     return service
 
 
-def build_retention(
-    bus: Bus, keys: KeyFile, retention: Retention, clock: Clock
-) -> RetentionService:
+def build_retention(desk: Desk, keys: KeyFile, retention: Retention) -> RetentionService:
     """The service with the rules for what no stream forgets by itself."""
+    bus, clock = desk.bus, desk.clock
     unsubscribe = UnsubscribeService.from_key_file(bus, keys)
     accounts, key = AccountStore(bus, clock), signing_key(keys)
     count_plan = TraceReader(bus, clock).channel_counts
     rules: list[Rule] = [
-        *(FailedAddresses(bus), Drafts(Desk(bus, clock)), FormerReaders(unsubscribe)),
+        *(FailedAddresses(bus), Drafts(desk), FormerReaders(unsubscribe)),
         *(UnusedAccounts(accounts), OldProposals(Proposals(accounts, default_policy()))),
         OldDeliveries(bus, key, count_plan, clock),
         OldAuditRecords(AuditCutter(AuditLog(bus, clock), key)),

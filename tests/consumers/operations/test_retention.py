@@ -57,7 +57,7 @@ async def kept(bus, clock, now):
 
 
 def service(bus, clock):
-    return build_retention(bus, KEYS, DEFAULT, clock)
+    return build_retention(Desk(bus, clock), KEYS, DEFAULT)
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +174,7 @@ async def test_streams_forget_after_what_the_ministrys_file_says(bus, clock, tmp
     text = "\n".join(f"{kind} = {number}" for kind, number in days.items())
     (tmp_path / "retention.toml").write_text(text)
     chosen = load_retention(LoaSettings(_env_file=None, data_dir=tmp_path))
-    one = build_retention(bus, KEYS, chosen, clock)
+    one = build_retention(Desk(bus, clock), KEYS, chosen)
     assert {p.kind: p.age_days for p in await one.plan() if p.age_days} == {
         "receipts": 30, "letters": 30,
     }  # fmt: skip
