@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.audit.cut import AuditCutter, OldRecords
 from consumers.audit.log import Act, AuditLog
-from consumers.intake.approval import Draft
+from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.desk import Desk
 from consumers.messages import field_error
 from consumers.operations.errors import RetentionHeld
@@ -27,6 +27,7 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
+from contracts.editorial.action import RULE
 from contracts.errors import Conflict, FieldError, Invalid
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
@@ -117,7 +118,8 @@ class Drafts:
 
     async def reject(self, draft: Draft) -> bool:
         try:
-            await self.desk.reject(draft.content_id, _REVIEWER, revision=draft.revision, code=_CODE)
+            by = Reviewer(_REVIEWER, role=RULE)
+            await self.desk.reject(draft.content_id, by, revision=draft.revision, code=_CODE)
         except (Conflict, Invalid):  # decided, or superseded, just now
             return False
         except (ValidationError, LookupError) as broken:  # `loa check` names the record

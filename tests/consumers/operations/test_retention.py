@@ -18,6 +18,7 @@ from contracts import subjects
 from contracts.base import retention
 from contracts.base.retention import DEFAULT, Retention
 from contracts.delivery import ChannelName
+from contracts.editorial.action import RULE
 from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import Consent, Subscriber
 from producers.bus import topology
@@ -136,6 +137,7 @@ async def test_a_draft_without_a_decision_is_rejected_and_leaves_the_desk(bus, c
     assert await open_drafts(bus) == []
     record = await desk.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
+    assert record.decision.role == RULE
 
 
 @pytest.mark.parametrize("damaged", [f"{ITEM}.1", ITEM])
