@@ -126,8 +126,8 @@ class ItemState:
     writers_of: Mapping[int, frozenset[str]] = field(default_factory=dict)
     wrote: Mapping[str, frozenset[str]] = field(default_factory=dict)
     last_editor: str = ""
-    unit_check: str = ""
-    center_check: str = ""
+    unit_checker: str = ""
+    center_checker: str = ""
     approved: Mapping[int, EditorialText] = field(default_factory=dict)
     published: Mapping[int, str] = field(default_factory=dict)
     out: int = 0
@@ -266,7 +266,7 @@ def check_checkpoints(state: ItemState, action: Action) -> None:
     if action.kind is not Kind.APPROVE:
         return
     reads_it_whole = state.status is _S.SUBMITTED and not state.last_editor
-    if not state.unit_check or not (state.center_check or reads_it_whole):
+    if not state.unit_checker or not (state.center_checker or reads_it_whole):
         raise Forbidden(field_error("kind", "editorial_unchecked"))
 
 
@@ -305,9 +305,9 @@ def _barred(state: ItemState, action: Action) -> frozenset[str]:
     if action.kind is Kind.CONFIRM:
         return wrote
     if action.kind is Kind.APPROVE:
-        return wrote | {state.unit_check, state.center_check, state.last_editor}
+        return wrote | {state.unit_checker, state.center_checker, state.last_editor}
     if MOVES[(state.status, action.kind)] is _S.PENDING_APPROVAL:
-        return frozenset({state.unit_check})
+        return frozenset({state.unit_checker})
     if action.kind is Kind.WITHDRAW and action.role != UNIT_SYSTEM:
         return state.writers_of.get(state.out, frozenset())
     return frozenset()
@@ -357,7 +357,7 @@ def _begin(state: ItemState, action: Action) -> ItemState:
     before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
     known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})
     checked = action.by if action.kind is Kind.RECEIVE else ""
-    return replace(known, last_editor="", unit_check=checked, center_check="")
+    return replace(known, last_editor="", unit_checker=checked, center_checker="")
 
 
 def _named(action: Action) -> frozenset[str]:
@@ -374,7 +374,7 @@ def _with_writers(state: ItemState, names: frozenset[str]) -> ItemState:
 
 def _submit(state: ItemState, action: Action) -> ItemState:
     known = _with_writers(state, state.writers | {action.by})
-    return replace(known, unit_check="", center_check="")
+    return replace(known, unit_checker="", center_checker="")
 
 
 def _edit(state: ItemState, action: Action) -> ItemState:
@@ -383,21 +383,21 @@ def _edit(state: ItemState, action: Action) -> ItemState:
         return state
     checked = action.by if state.status is _S.PENDING_APPROVAL else ""
     left = _without(state.approved, action.revision)
-    return replace(state, last_editor=action.by, center_check=checked, approved=left)
+    return replace(state, last_editor=action.by, center_checker=checked, approved=left)
 
 
 def _confirm(state: ItemState, action: Action) -> ItemState:
-    return replace(state, unit_check=action.by)
+    return replace(state, unit_checker=action.by)
 
 
 def _propose(state: ItemState, action: Action) -> ItemState:
-    return replace(state, center_check=action.by)
+    return replace(state, center_checker=action.by)
 
 
 def _approve(state: ItemState, action: Action) -> ItemState:
     assert state.text is not None  # noqa: S101
     texts = {**state.approved, action.revision: state.text}
-    return replace(state, approved=texts, center_check=state.center_check or action.by)
+    return replace(state, approved=texts, center_checker=state.center_checker or action.by)
 
 
 def _publish(state: ItemState, action: Action) -> ItemState:

@@ -98,7 +98,7 @@ MISTAKES = PlantedBugs(
     {
         "approve-own-text": barring_all_but(K.APPROVE, lambda now: now.writers),
         "approve-own-edit": barring_all_but(
-            K.APPROVE, lambda now: frozenset({now.last_editor, now.center_check})
+            K.APPROVE, lambda now: frozenset({now.last_editor, now.center_checker})
         ),
         "approve-stale-hash": unless(state.check_text, lambda one: one.kind is K.APPROVE),
         "edit-after-approval-keeps-it": taking(K.EDIT, edited_and_still_approved),
@@ -133,7 +133,9 @@ MISTAKES = PlantedBugs(
         ],
         "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
         "skip-confirmation": without(state.check_checkpoints),
-        "one-person-at-both-checkpoints": barring_all_but(K.PROPOSE, lambda now: {now.unit_check}),
+        "one-person-at-both-checkpoints": barring_all_but(
+            K.PROPOSE, lambda now: {now.unit_checker}
+        ),
         "accept-broken-chain": [
             *without(state.check_chain),
             Replacement(MemoryLog, "append", stored_anyway),

@@ -86,7 +86,7 @@ def test_the_table_has_exactly_the_acts_of_each_status(status, kind):
 
 def test_a_text_goes_the_whole_way_and_each_step_is_in_its_state(item):
     item.proposed()
-    assert (item.state.unit_check, item.state.center_check) == (LEADER, EDITOR)
+    assert (item.state.unit_checker, item.state.center_checker) == (LEADER, EDITOR)
     item.act(K.APPROVE, APPROVER).act(K.SCHEDULE, EDITOR).act(K.PUBLISH, "loa", role=RULE)
     assert (item.state.status, item.state.out, item.state.approved) == (S.PUBLISHED, 1, {})
     item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
@@ -179,7 +179,7 @@ def test_a_text_of_the_units_system_in_place_of_a_draft_does_not_hide_its_writer
 def test_the_writer_does_not_confirm_for_the_unit(item, who):
     item.sent()
     assert refused(Forbidden, lambda: item.act(K.CONFIRM, who)) == "by"
-    assert item.state.unit_check == ""
+    assert item.state.unit_checker == ""
 
 
 def test_the_editor_does_not_check_for_the_unit_too(item):
