@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.errors import (
     BadHeaderError,
     BadSubjectError,
+    ConnectionClosedError,
     MaxPayloadError,
     SecureConnRequiredError,
 )
@@ -232,6 +233,7 @@ def _error_from_reply(error: Reply) -> BusError:
 
 _CONNECT_TIMEOUT_S = 2.0
 _CLOSE_TIMEOUT_S = 0.2
+_FLUSH_TIMEOUT_S = 2.0
 _REFUSAL_LOG_S = 60.0
 _REFUSAL_PATTERN = re.compile(r"authorization violation|authentication (expired|revoked)", re.I)
 
@@ -244,6 +246,16 @@ class _Client(Client):
     """
 
     _is_ended = False
+
+    async def connect(self, *servers: Any, **options: Any) -> None:
+        """As nats-py's; ends with its ConnectionClosedError if the client is closed meanwhile."""
+        try:
+            await super().connect(*servers, **options)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._is_ended and not (task and task.cancelling()):
+                raise ConnectionClosedError from None
+            raise
 
     async def _connect_to_server(self, s: Any) -> None:
         self._close_transport()
@@ -262,16 +274,25 @@ class _Client(Client):
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         """Send what is pending, or drop it: nats-py's own close would end with the lost connection.
 
-        It would leave the connection open and the subscriptions' tasks running.
+        It would leave the connection open and the subscriptions' tasks running. A server that the
+        client has not signed in to gets nothing: it may be another one, or without TLS yet.
         """
-        self._is_ended = status == Client.CLOSED
+        self._is_ended |= status == Client.CLOSED
         pending, self._pending, self._pending_data_size = self._pending, [], 0
+        if pending and (self.is_connected or self.is_draining):
+            await self._send_last(pending)
+        await super()._close(status, do_cbs)
+
+    async def _send_last(self, pending: list[bytes]) -> None:
+        """Send *pending*; a server that does not read it in time loses the connection."""
         transport: Any = self._transport
         with suppress(OSError):
-            if pending and transport:
-                transport.writelines(pending)
-                await transport.drain()
-        await super()._close(status, do_cbs)
+            try:
+                async with asyncio.timeout(_FLUSH_TIMEOUT_S):
+                    transport.writelines(pending)
+                    await transport.drain()
+            except TimeoutError:
+                transport._io_writer.transport.abort()  # no public accessor in nats-py
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:

@@ -5,15 +5,17 @@ import gc
 import socket
 import struct
 import warnings
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import structlog
 import typer
+from nats.errors import ConnectionClosedError
 
 from consumers.cli.output import explain_errors
 from producers.access import Access
 from producers.bus import Bus, NoReply, connection, retry
+from tests.support.waiting import until
 
 URL = "nats://loa:bi-mat@{host}"
 
@@ -156,3 +158,90 @@ async def test_a_start_that_is_cancelled_leaves_no_connection_open(monkeypatch):
             await starting
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+INFO = b'INFO {"max_payload":1048576}\r\n'
+
+
+async def sign_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(INFO)
+    await reader.readuntil(b"PING\r\n")
+    writer.write(b"PONG\r\n")
+
+
+@asynccontextmanager
+async def serving(serve):
+    """The address of a server whose connections *serve* handles; each is closed in the end."""
+    handlers = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(asyncio.current_task())
+        await serve(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.wait(handlers)
+
+
+async def test_nothing_is_sent_to_a_server_before_the_client_has_signed_in():
+    visits, back, received = 0, asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def greet_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal visits
+        visits += 1
+        if visits == 1:
+            await sign_in(reader, writer)
+        else:
+            back.set()
+            received.set_result(await reader.read())
+
+    async with serving(greet_once) as url:
+        client = connection.create_client(url, Access())
+        await client.connect(url, reconnect_time_wait=0, max_reconnect_attempts=-1)
+        await back.wait()
+        await until(lambda: client.is_connecting)
+        await client.subscribe("tin")
+        await client.close()
+        async with asyncio.timeout(5):
+            assert await received == b""
+
+
+async def test_a_server_that_reads_nothing_does_not_hold_up_a_close():
+    closed = asyncio.Event()
+
+    async def read_no_more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await sign_in(reader, writer)
+        writer.transport.pause_reading()
+        await closed.wait()
+        writer.transport.abort()
+
+    async with serving(read_no_more) as url:
+        client = connection.create_client(url, Access())
+        await client.connect(url)
+        for _ in range(64):
+            client._pending.append(bytes(1 << 20))
+        async with asyncio.timeout(10):
+            await client.close()
+        closed.set()
+    assert client.is_closed
+
+
+async def test_a_first_attempt_of_a_client_that_is_closed_ends_with_an_error():
+    arrived = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await reader.read()
+
+    async with serving(say_nothing) as url:
+        client = connection.create_client(url, Access())
+        first = asyncio.create_task(client.connect(url, max_reconnect_attempts=-1))
+        await arrived.wait()
+        await client.close()
+        with pytest.raises(ConnectionClosedError):
+            async with asyncio.timeout(10):
+                await first
+    assert client.is_closed
