@@ -203,11 +203,11 @@ def check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
         raise Invalid(field_error("by", "editorial_name"))
 
 
-def check_unit(state: ItemState, action: Action) -> None:  # noqa: ARG001
-    """A unit's system sends texts of its own unit."""
-    sent = action.text if action.kind is Kind.RECEIVE else None
-    if sent and action.by != sent.unit:
-        raise Forbidden(field_error("by", "editorial_unit", value=action.by, unit=sent.unit))
+def check_unit(state: ItemState, action: Action) -> None:
+    """A unit's system sends and withdraws texts of its own unit, and acts under the unit's name."""
+    concerned = action.text or state.text
+    if action.role == UNIT_SYSTEM and concerned and action.by != concerned.unit:
+        raise Forbidden(field_error("by", "editorial_unit", value=action.by, unit=concerned.unit))
 
 
 def check_revision(state: ItemState, action: Action) -> None:

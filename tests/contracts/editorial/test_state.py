@@ -307,6 +307,12 @@ def test_a_units_system_sends_texts_of_its_own_unit(item):
     assert refused(Forbidden, lambda: item.act(K.RECEIVE, UNIT, text=TEXT, **other)) == "by"
 
 
+def test_a_person_does_not_withdraw_their_text_as_a_units_system(item):
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    own = {"role": UNIT_SYSTEM, "note": "Sai."}
+    assert refused(Forbidden, lambda: item.act(K.WITHDRAW, "An", **own)) == "by"
+
+
 def test_a_repeated_act_is_one_step(item):
     act = item.received().build(K.APPROVE, APPROVER)
     item.act(K.APPROVE, APPROVER)
