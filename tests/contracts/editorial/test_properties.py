@@ -12,7 +12,7 @@ from tests.support.editorial_world import EditorialWorld, MemoryLog, story
 from tests.support.planted_bugs import PlantedBugs, Replacement
 
 _STORIES = 200
-_MOST_STORIES = 1500
+_MOST_STORIES = 2500
 K, S = ActionKind, Status
 
 
