@@ -1,7 +1,7 @@
 """The size of a Markdown text in each form in which a channel shows it."""
 
 from channels.email.render import markdown as mail_markdown
-from channels.email.render import parts
+from channels.email.render import styles
 from channels.markdown_text import indented_text, paragraphs
 from channels.portal.model.body import to_html
 
@@ -20,7 +20,7 @@ def mail_html(markdown: str) -> int:
 
 
 def _styled_size(html: str) -> int:
-    return len(parts._STYLES.inline(_FRAME.format(html)).encode())
+    return len(styles._INLINER.inline(_FRAME.format(html)).encode())
 
 
 def mail_text(markdown: str) -> int:
