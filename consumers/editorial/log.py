@@ -117,7 +117,7 @@ class EditorialLog:
                     states[message.subject] = None
 
     async def _follow(self) -> None:
-        """Take in what was added since the last time."""
+        """Read the acts that were stored since the last scan."""
         async with self._scanning:
             read_to = dict[str, int]()  # of items whose later acts were read before their turn
             async for message in self.bus.scan(_STREAM, start=self._next):

@@ -1,4 +1,4 @@
-"""Acts of the editorial log that intake and the desk add: what came, what was decided, what is out.
+"""Acts that intake and the desk add to the editorial log: arrivals, decisions, releases.
 
 What comes with an event has an id of that event, so that a repeat is the same act. A decision, and
 what became of it, has an id of its text, its person and the act before it.

@@ -82,7 +82,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.EXPIRE, _ANY - _OUT - _GONE, None),
     **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
 }
-"""The status after an act, by the status before; what is not here is refused."""
+"""The status after an act, by the status before it; an act without a row is refused."""
 
 _PERSON = "person"
 _BY_PERSON = frozenset({_PERSON})
@@ -96,7 +96,7 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
     Kind.WITHDRAW: frozenset({_PERSON, UNIT_SYSTEM}),
     Kind.EXPIRE: frozenset({RULE}),
 }
-"""Who does each act: a unit's system, Loa by a rule, or a person, whatever their role is."""
+"""The kind of actor for each act: a unit's system, a rule of Loa, or a person of any role."""
 
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
 _KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
@@ -352,7 +352,7 @@ def _unchanged(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
 
 
 def _begin(state: ItemState, action: Action) -> ItemState:
-    """A revision with its writers; what was checked of an earlier one does not count for it."""
+    """Begin a revision with its writers, and without the checks of the revision before."""
     is_made_of_it = state.status in _KEEPS_WRITERS[action.kind]
     before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
     known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})

@@ -272,9 +272,10 @@ class _Client(Client):
             transport.close()
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
-        """Send what is pending, or drop it: nats-py's own close would end with the lost connection.
+        """Send or drop pending commands, then close.
 
-        It would leave the connection open and the subscriptions' tasks running. A server that the
+        On a lost connection nats-py's own close would fail while commands are pending, and leave
+        the connection open and the subscriptions' tasks running. A server that the
         client has not signed in to gets nothing: it may be another one, or without TLS yet.
         """
         self._is_ended |= status == Client.CLOSED

@@ -62,7 +62,7 @@ def _filter_attribute(_tag: str, name: str, value: str) -> str | None:
 
 
 def _check_depth(markup: str) -> None:
-    """Count open elements: libraries that read HTML recurse, and libxml2 drops what is deep."""
+    """Count open elements: HTML libraries recurse, and libxml2 drops deeply nested elements."""
     depth = 0
     for end, tag in _TAG.findall(markup):
         depth += 0 if tag in _VOID else -1 if end else 1

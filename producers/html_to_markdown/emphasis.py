@@ -65,6 +65,6 @@ def _move_marks(text: str) -> str:
 
 
 def _words(markdown: str) -> str:
-    """What is shown of a paragraph, emphasised or not."""
+    """The visible text of a paragraph, emphasised or not."""
     shown = _READER.renderInline(markdown.strip())
     return _EMPHASIS_TAG.sub("", "".join(shown.split()))
