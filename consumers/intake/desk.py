@@ -150,7 +150,7 @@ class Desk:
 
     async def add_draft(self, draft: Draft) -> None:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""
-        await item_log.act(self.log, draft.content_id, partial(desk_acts.received, draft))
+        await item_log.act(self.log, draft.content_id, partial(desk_acts.arrival_act, draft))
         record = await self.repository.position(draft.content_id, draft.revision)
         if record and record.state != "waiting":
             await self.complete(draft, record)
@@ -181,8 +181,8 @@ class Desk:
         The item is withdrawn already, so a log that does not take it is only named. The unit
         answers for a person who, by the log's rules, may not withdraw it.
         """
-        act = partial(desk_acts.withdrawn, withdrawal)
-        by_unit = partial(desk_acts.withdrawn, withdrawal._replace(person=None))
+        act = partial(desk_acts.withdrawal_act, withdrawal)
+        by_unit = partial(desk_acts.withdrawal_act, withdrawal._replace(person=None))
         try:
             with suppress(Forbidden, Invalid):
                 await item_log.act(self.log, content_id, act)
@@ -225,7 +225,7 @@ class Desk:
 
         Raises Conflict if the text was overtaken.
         """
-        act = partial(desk_acts.decided, draft, decision)
+        act = partial(desk_acts.decision_act, draft, decision)
         state = await item_log.act(self.log, draft.content_id, act)
         known = await self.decision_in_log(draft, state)
         if known is None:  # a newer revision came, or a withdrawal; or it is decided and out
@@ -260,8 +260,8 @@ class Desk:
         """
         if record.decision:
             approval.check_hash(draft.hash, approval.decided_hash(record))
-        act = partial(desk_acts.decided, draft, record.decision)  # a backup has the record alone
-        state = await item_log.act(self.log, draft.content_id, act)
+        act = partial(desk_acts.decision_act, draft, record.decision)
+        state = await item_log.act(self.log, draft.content_id, act)  # a backup may lack the act
         if record.state == "released" and record.seq is None:
             is_approved = desk_acts.is_approved(draft, state)
             release = self.release_approved if is_approved else self.released_elsewhere
@@ -278,7 +278,7 @@ class Desk:
 
         def act(state: ItemState) -> Action | None:
             draft = desk_acts.drafts_of(content_id, state).get(number)
-            return desk_acts.carried_out(draft, record, now, state) if draft else None
+            return desk_acts.outcome_act(draft, record, now, state) if draft else None
 
         with suppress(BrokenItem):  # `loa check` names it
             await item_log.act(self.log, content_id, act)

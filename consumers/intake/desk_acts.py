@@ -32,7 +32,7 @@ class Withdrawal(NamedTuple):
     at: datetime
 
 
-def received(draft: Draft, state: ItemState) -> Action | None:
+def arrival_act(draft: Draft, state: ItemState) -> Action | None:
     """The arrival of a draft; None for a repeat, and once a later revision has come.
 
     Raises Conflict if another text has its number.
@@ -56,7 +56,7 @@ def received(draft: Draft, state: ItemState) -> Action | None:
     )
 
 
-def decided(draft: Draft, decision: Decision | None, state: ItemState) -> Action | None:
+def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> Action | None:
     """The decision on a draft; None without one, and unless the draft waits."""
     if decision is None or not state.is_undecided or state.revision != draft.revision:
         return None
@@ -75,7 +75,7 @@ def decided(draft: Draft, decision: Decision | None, state: ItemState) -> Action
     )
 
 
-def carried_out(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
+def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
     """What became of a draft by its position's record; None if nothing is to be added."""
     is_current = state.revision == draft.revision
     if draft.revision not in state.approved and not (is_current and state.is_undecided):
@@ -110,7 +110,7 @@ def _outcome(record: Position) -> ActionKind | None:
 
 def decision_of(state: ItemState, draft: Draft) -> Decision | None:
     """The decision on the newest revision, if it was the act that led to the present status."""
-    action = state.since
+    action = state.last_change
     return to_decision(action) if action and action.revision == draft.revision else None
 
 
@@ -130,7 +130,7 @@ def is_approved(draft: Draft, state: ItemState) -> bool:
     return text is not None and text.hash == draft.hash
 
 
-def withdrawn(withdrawal: Withdrawal, state: ItemState) -> Action | None:
+def withdrawal_act(withdrawal: Withdrawal, state: ItemState) -> Action | None:
     """The withdrawal of an item, by the person whom the event names, else by the unit's system.
 
     None for an item that the log does not know, and after a revision that came later.
@@ -154,10 +154,10 @@ def withdrawn(withdrawal: Withdrawal, state: ItemState) -> Action | None:
 
 def drafts_of(content_id: str, state: ItemState) -> dict[int, Draft]:
     """The drafts that wait or whose decision is to be carried out, by revision."""
-    if state.since is None:
+    if state.last_change is None:
         return {}
     texts = dict(state.approved)
     if state.text and (state.is_undecided or state.status is Status.REJECTED):
         texts[state.revision] = state.text
-    at = state.since.at
+    at = state.last_change.at
     return {number: draft_of(content_id, number, text, at) for number, text in texts.items()}

@@ -101,7 +101,7 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
 _KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
 """By the act that brings a text: the statuses whose text it may be made of."""
-_EFFECTSS_TEXT = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
+_TAKEABLE = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
 """An editor may take a text here and leave it as it is."""
 _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 """Acts that may concern an approved revision which a newer one has followed."""
@@ -113,6 +113,7 @@ class ItemState:
 
     `status` says where the newest revision is, `out` which revision readers have (0: none), and
     `ended` up to which revision a withdrawal or an expiry took all from readers.
+    `last_change`: the act that brought the present status or text.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `approved`: the texts that were approved and are not yet out, by revision. `published`: the
     hashes of those that were. `head`: the digest of the last act.
@@ -122,7 +123,7 @@ class ItemState:
     revision: int = 0
     text: EditorialText | None = None
     hash: str = ""
-    since: Action | None = None
+    last_change: Action | None = None
     writers_of: Mapping[int, frozenset[str]] = field(default_factory=dict)
     wrote: Mapping[str, frozenset[str]] = field(default_factory=dict)
     last_editor: str = ""
@@ -241,7 +242,7 @@ def check_edit(state: ItemState, action: Action) -> None:
     """An edit changes the text, or takes one that is not proposed yet."""
     if action.kind is not Kind.EDIT:
         return
-    if action.text is None and state.status not in _EFFECTSS_TEXT:
+    if action.text is None and state.status not in _TAKEABLE:
         raise Invalid(field_error("text", "missing"))
     if action.text is not None and action.hash == state.hash:
         raise Invalid(field_error("text", "editorial_text_same"))
@@ -274,8 +275,7 @@ def _check_people(state: ItemState, action: Action) -> None:
     """A person approves and confirms no text of their own, and checks no text twice.
 
     Their own is what they wrote or sent in, and for an approval what they checked or edited last.
-    Who wrote the text that readers
-    have does not withdraw it, but asks for that.
+    Who wrote the text that readers have does not withdraw it, but asks for that.
     """
     if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
         raise Forbidden(field_error("by", "editorial_own", value=action.by))
@@ -339,7 +339,7 @@ def _apply(state: ItemState, action: Action, status: Status | None) -> ItemState
     if action.kind in _BEGINS_REVISION:
         state = _begin(state, action)
     if status is not state.status or action.text is not None:
-        state = replace(state, status=status, since=action)
+        state = replace(state, status=status, last_change=action)
     if action.text is not None:
         wrote = state.wrote.get(action.hash, frozenset()) | _named(action)
         all_texts = {**state.wrote, action.hash: wrote}

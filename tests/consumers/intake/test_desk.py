@@ -129,8 +129,8 @@ async def test_a_draft_that_was_changed_in_the_log_is_not_released(bus, intake, 
     [draft] = await desk.waiting_drafts()
     forged = draft.model_copy(update={"data": draft.data | {"body": "Nội dung khác"}})
     state = (await desk.log.read(ITEM)).state
-    act = state.since.model_copy(update={"text": forged.text, "prev": "" if not id else state.head})
-    act = act.model_copy(update={"id": id or "khac"})
+    changes = {"text": forged.text, "id": id or "khac", "prev": state.head if id else ""}
+    act = state.last_change.model_copy(update=changes)
     await bus.publish(subjects.editorial(ITEM), act.encode())
     await refusal(desk.approve(ITEM, CLERK), Conflict)
     assert await released_publications(bus) == []
@@ -314,7 +314,7 @@ async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, 
     def taken_back(state: ItemState) -> Action:
         facts = {"by": UNIT, "role": UNIT_SYSTEM, "kind": ActionKind.WITHDRAW, "note": "Sai"}
         text = {"revision": 1, "hash": state.hash, "prev": state.head}
-        return Action.model_validate({"id": "go", "at": state.since.at, **facts, **text})
+        return Action.model_validate({"id": "go", "at": state.last_change.at, **facts, **text})
 
     await desk.log.act(ITEM, taken_back)
     before = await stored_position(bus)
@@ -373,7 +373,7 @@ def edited(state: ItemState) -> Action:
     text = state.text.model_copy(update={"data": state.text.data | {"body": "Chưa ai duyệt"}})
     facts = {"by": "nv-sua", "kind": ActionKind.EDIT, "revision": state.revision}
     texts = {"text": text, "hash": text.hash, "prev": state.head}
-    return Action.model_validate({"id": "sua", "at": state.since.at, **facts, **texts})
+    return Action.model_validate({"id": "sua", "at": state.last_change.at, **facts, **texts})
 
 
 @pytest.mark.promise("2.4")
@@ -416,7 +416,7 @@ async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, desk):
 
 def checked(kind: ActionKind, by: str, state: ItemState, role: str = "") -> Action:
     """An act on the text as it is."""
-    facts = {"id": kind.value, "at": state.since.at, "by": by, "kind": kind, "role": role}
+    facts = {"id": kind.value, "at": state.last_change.at, "by": by, "kind": kind, "role": role}
     text = {"revision": state.revision, "hash": state.hash, "prev": state.head}
     return Action.model_validate(facts | text)
 

@@ -45,7 +45,7 @@ def draft(state: ItemState) -> Draft:
 
 
 def decide(state: ItemState, decision: Decision) -> ItemState:
-    return state.after(desk_acts.decided(draft(state), decision, state))
+    return state.after(desk_acts.decision_act(draft(state), decision, state))
 
 
 def publish(state: ItemState) -> ItemState:
@@ -53,7 +53,7 @@ def publish(state: ItemState) -> ItemState:
     known = draft_of("tin-1", number, text, AT)
     facts = {"event_id": "", "hash": known.hash, "unit": "vu-cchc", "kind": "submitted", "at": AT}
     record = Position.model_validate(facts | {"state": "released", "seq": number})
-    return state.after(desk_acts.carried_out(known, record, AT, state))
+    return state.after(desk_acts.outcome_act(known, record, AT, state))
 
 
 def test_texts_without_an_event_are_each_decided_and_each_out():
@@ -73,9 +73,9 @@ def test_a_text_that_was_edited_after_its_approval_can_be_approved_again():
 @pytest.mark.parametrize("other", [REJECTED, BY_ANOTHER], ids=["the opposite", "the same"])
 def test_decisions_of_two_people_at_once_are_two_acts(other):
     state = received(ItemState(), "Bản một")
-    ids = {desk_acts.decided(draft(state), one, state).id for one in (APPROVED, other)}
+    ids = {desk_acts.decision_act(draft(state), one, state).id for one in (APPROVED, other)}
     assert len(ids) == 2
-    assert desk_acts.decided(draft(state), APPROVED, state).id in ids, "a repeat has the same"
+    assert desk_acts.decision_act(draft(state), APPROVED, state).id in ids, "a repeat has the same"
 
 
 def arrival(event_id: str, revision: int) -> Draft:
@@ -86,8 +86,8 @@ def arrival(event_id: str, revision: int) -> Draft:
 
 def test_an_arrival_is_an_act_once_and_a_number_is_of_one_text():
     first, other = arrival("e1", 2), arrival("e2", 2)
-    state = ItemState().after(desk_acts.received(first, ItemState()))
-    assert desk_acts.received(first, state) is None
-    assert desk_acts.received(arrival("e0", 1), state) is None, "a later one has come"
+    state = ItemState().after(desk_acts.arrival_act(first, ItemState()))
+    assert desk_acts.arrival_act(first, state) is None
+    assert desk_acts.arrival_act(arrival("e0", 1), state) is None, "a later one has come"
     with pytest.raises(Conflict):
-        desk_acts.received(other, state)
+        desk_acts.arrival_act(other, state)

@@ -99,7 +99,7 @@ async def test_a_draft_of_another_version_holds_up_no_other(desk, type, data):
     draft = await find_draft(desk.bus, "tin-a", 1)
     changes = {"type": type, "data": data, "hash": keys.content_hash(type, data)}
     strange = draft.model_copy(update=changes | {"revision": 2, "event_id": "khac"})
-    await desk.log.act("tin-a", partial(desk_acts.received, strange))
+    await desk.log.act("tin-a", partial(desk_acts.arrival_act, strange))
     records = desk.repository.bucket
     await records.put("tin-a.2", (await records.get("tin-a.1")).data)
     with structlog.testing.capture_logs() as logs:

@@ -145,7 +145,7 @@ async def test_a_draft_of_another_text_is_not_approved(intake, forger, bus):
     state = (await intake.desk.log.read(ITEM)).state
     changes = {"id": "gia", "revision": 2, "text": text, "hash": text.hash, "prev": state.head}
     await forger.bus.publish(
-        subjects.editorial(ITEM), state.since.model_copy(update=changes).encode()
+        subjects.editorial(ITEM), state.last_change.model_copy(update=changes).encode()
     )
     await intake.desk.approve(ITEM, "Trần Thị B")
     [released] = await released_publications(bus)

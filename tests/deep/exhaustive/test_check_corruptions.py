@@ -105,7 +105,7 @@ async def forge_publication(harness, revision: int):
 
 async def act_behind_a_lost_one(harness):
     state = (await EditorialLog(harness.bus).read(WAITING)).state
-    act = state.since.model_copy(update={"id": "sau", "prev": "mat"})
+    act = state.last_change.model_copy(update={"id": "sau", "prev": "mat"})
     await publish_sealed(harness.bus, subjects.editorial(WAITING), act.encode(), "sau")
 
 
