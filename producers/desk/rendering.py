@@ -12,16 +12,22 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from contracts.catalog import load_texts
 from contracts.errors import ContractError
 from contracts.text.moments import format_moment_in_sentence
+from design.assets import Asset
 from design.frame import Frame, page_environment
 from design.settings import SiteIdentity
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
+_TEMPLATES = _FOLDER / "templates"
 HEADERS = pages.PAGE_HEADERS | {"Referrer-Policy": "same-origin"}
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
 ASSETS_PATH = "/tinh"
 """Where the style sheet, the emblem and the icon are served."""
+
+
+def _asset_path(asset: Asset) -> str:
+    return f"{ASSETS_PATH}/{asset.name}"
 
 
 def desk_texts() -> Mapping[str, Any]:
@@ -37,8 +43,9 @@ class DeskPages:
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
-        self.frame = Frame(lambda asset: f"{ASSETS_PATH}/{asset.name}", site=self.identity)
-        self.environment = page_environment(_FOLDER / "templates", self.frame)
+        styles = tuple(sorted(_TEMPLATES.glob("*.css")))
+        self.frame = Frame(_asset_path, site=self.identity, styles=styles)
+        self.environment = page_environment(_TEMPLATES, self.frame)
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.globals["texts"] = desk_texts()
 

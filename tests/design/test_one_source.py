@@ -21,7 +21,7 @@ PIECES = {
     "channels/portal/render/templates": {
         *("change.html", "entry.html", "line.html", "macros.html", "story.html"),
     },
-    "producers/desk/templates": {"forms.html", "unit_rules.html"},
+    "producers/desk/templates": {"forms.html", "marked.html", "unit_rules.html"},
     "producers/pages/templates": {"macros.html"},
     "sandbox/zalo/page/templates": {"shown.html"},
 }
