@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 
@@ -41,6 +41,8 @@ class ActionKind(StrEnum):
     """A newer revision took the place of one that was not out."""
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
+    COMMENT = "comment"
+    """A person remarks on the text, or on one of its paragraphs."""
 
 
 class _Frozen(BaseModel):
@@ -85,6 +87,8 @@ class Action(_Frozen):
     """The whole text, where the act changed it."""
     note: str = ""
     code: str = ""
+    place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None
+    """The paragraph of the text, counted from 1, that a remark is about."""
     prev: str = ""
     """The digest of the item's act before; empty for its first."""
 

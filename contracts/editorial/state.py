@@ -43,6 +43,8 @@ _OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
 _ENDED = frozenset({_S.WITHDRAWN, _S.EXPIRED, _S.REJECTED})
 _GONE = frozenset({_S.WITHDRAWN, _S.EXPIRED})
 _UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
+_EDITABLE = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT})
+"""An editor may take a text here and leave it as it is; the unit has confirmed it."""
 _ANY = frozenset(Status)
 _NEW = frozenset({None})
 
@@ -67,9 +69,9 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SAVE, _UNSENT | _OUT | _ENDED | _NEW, _S.DRAFT),
     **_moves(Kind.SUBMIT, _UNSENT, _S.SUBMITTED),
     **_moves(Kind.CONFIRM, {_S.SUBMITTED}, _S.UNIT_CONFIRMED),
-    **_moves(Kind.EDIT, {_S.UNIT_CONFIRMED, _S.IN_EDIT}, _S.IN_EDIT),
+    **_moves(Kind.EDIT, _EDITABLE, _S.IN_EDIT),
     **_moves(Kind.EDIT, {_S.PENDING_APPROVAL} | _ACCEPTED, _S.PENDING_APPROVAL),
-    **_moves(Kind.PROPOSE, {_S.UNIT_CONFIRMED, _S.IN_EDIT}, _S.PENDING_APPROVAL),
+    **_moves(Kind.PROPOSE, _EDITABLE, _S.PENDING_APPROVAL),
     **_moves(Kind.APPROVE, {_S.SUBMITTED, _S.PENDING_APPROVAL}, _S.APPROVED),
     **_moves(Kind.SCHEDULE, {_S.APPROVED}, _S.SCHEDULED),
     **_moves(Kind.PUBLISH, _ANY - _ACCEPTED, None),
@@ -81,6 +83,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
     **_moves(Kind.EXPIRE, _ANY - _OUT - _GONE, None),
     **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
+    **_moves(Kind.COMMENT, _ANY, None),
 }
 """The status after an act, by the status before it; an act without a row is refused."""
 
@@ -101,8 +104,8 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
 _KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
 """By the act that brings a text: the statuses whose text it may be made of."""
-_TAKEABLE = frozenset({_S.UNIT_CONFIRMED, _S.IN_EDIT})
-"""An editor may take a text here and leave it as it is."""
+_AFTER_UNIT = frozenset({Kind.EDIT, Kind.PROPOSE, Kind.APPROVE})
+_SAYS_WHY = frozenset({Kind.RETURN, Kind.WITHDRAW, Kind.COMMENT})
 _CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 """Acts that may concern an approved revision which a newer one has followed."""
 
@@ -242,7 +245,7 @@ def check_edit(state: ItemState, action: Action) -> None:
     """An edit changes the text, or takes one that is not proposed yet."""
     if action.kind is not Kind.EDIT:
         return
-    if action.text is None and state.status not in _TAKEABLE:
+    if action.text is None and state.status not in _EDITABLE:
         raise Invalid(field_error("text", "missing"))
     if action.text is not None and action.hash == state.hash:
         raise Invalid(field_error("text", "editorial_text_same"))
@@ -251,7 +254,7 @@ def check_edit(state: ItemState, action: Action) -> None:
 def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """What goes back, down or away has a reason; a code is one of `rejections.toml`."""
     note = text.squeeze(action.note)
-    if action.kind in (Kind.RETURN, Kind.WITHDRAW) and not note:
+    if action.kind in _SAYS_WHY and not note:
         raise Invalid(field_error("note", "editorial_reason"))
     if action.kind is Kind.REJECT and not (action.code or note):
         raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
@@ -262,12 +265,14 @@ def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
 def check_checkpoints(state: ItemState, action: Action) -> None:
     """Before an approval, the unit and the Center each said that nothing secret is in the text.
 
-    Of a text that came from a unit's system and that no editor changed, who approves says it.
+    An editor waits for the unit. Of a text that came from a unit's system and that no editor
+    changed, who approves says it.
     """
-    if action.kind is not Kind.APPROVE:
+    if action.kind not in _AFTER_UNIT:
         return
     reads_it_whole = state.status is _S.SUBMITTED and not state.last_editor
-    if not state.unit_checker or not (state.center_checker or reads_it_whole):
+    is_checked = action.kind is not Kind.APPROVE or state.center_checker or reads_it_whole
+    if not (state.unit_checker and is_checked):
         raise Forbidden(field_error("kind", "editorial_unchecked"))
 
 

@@ -20,9 +20,9 @@ USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
     None: (K.RECEIVE, K.SAVE),
     S.DRAFT: (K.SUBMIT, K.SAVE),
     S.RETURNED: (K.SUBMIT, K.SAVE),
-    S.SUBMITTED: (K.CONFIRM, *(K.APPROVE,) * 3, K.REJECT),
+    S.SUBMITTED: (K.CONFIRM, *(K.APPROVE,) * 3, K.EDIT, K.PROPOSE, K.REJECT),
     S.UNIT_CONFIRMED: (K.EDIT, K.PROPOSE, K.RETURN),
-    S.IN_EDIT: (K.EDIT, K.PROPOSE, K.RETURN),
+    S.IN_EDIT: (K.EDIT, K.PROPOSE, K.RETURN, K.COMMENT),
     S.PENDING_APPROVAL: (K.APPROVE, K.APPROVE, K.EDIT, K.REJECT),
     S.APPROVED: (*(K.PUBLISH,) * 3, K.SCHEDULE, K.EDIT, K.SUPERSEDE),
     S.SCHEDULED: (K.PUBLISH, K.EDIT),
@@ -315,13 +315,15 @@ def _judge_check(action: Action, one: Judged) -> Iterator[str]:
         yield f"confirmed by its writer: {action.by}"
     if action.kind is K.PROPOSE and action.by in one.checks[:1]:
         yield f"one person checked twice: {action.by}"
+    if action.kind in (K.EDIT, K.PROPOSE) and not one.checks:
+        yield f"taken before the unit confirmed it: {action.id}"
     is_same = action.kind is K.EDIT and action.hash == one.hash
     if is_same and (action.text or one.approved):
         yield f"edited, and changed nothing: {action.id}"
 
 
 def _judge_reason(action: Action) -> Iterator[str]:
-    if action.kind in (K.RETURN, K.WITHDRAW) and not action.note.strip():
+    if action.kind in (K.RETURN, K.WITHDRAW, K.COMMENT) and not action.note.strip():
         yield f"no reason: {action.kind}"
     is_explained = action.code in REJECTIONS or (action.note.strip() and not action.code)
     if action.kind is K.REJECT and not is_explained:

@@ -1,5 +1,6 @@
 """The table of acts and statuses, and what each rule refuses, by field and in both languages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,8 @@ UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
     S.DRAFT: "receive save submit publish supersede withdraw expire",
-    S.SUBMITTED: "receive confirm approve publish return reject supersede withdraw expire",
+    S.SUBMITTED: "receive confirm edit propose approve "
+    "publish return reject supersede withdraw expire",
     S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw expire",
     S.IN_EDIT: "receive edit propose publish return reject supersede withdraw expire",
     S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw expire",
@@ -34,7 +36,9 @@ ALLOWED = {
     S.RETURNED: "receive save submit publish supersede withdraw expire",
     S.REJECTED: "receive save publish supersede withdraw expire",
 }
-"""Publishing, superseding and expiring may concern a revision before the newest one."""
+"""Publishing, superseding and expiring may concern a revision before the newest one.
+
+A remark is possible on every item."""
 
 
 class Story:
@@ -81,7 +85,8 @@ def item() -> Story:
 @pytest.mark.parametrize("status", [None, *Status])
 @pytest.mark.parametrize("kind", ActionKind)
 def test_the_table_has_exactly_the_acts_of_each_status(status, kind):
-    assert ((status, kind) in MOVES) == (kind.value in ALLOWED[status].split())
+    is_remark = kind is K.COMMENT and status is not None
+    assert ((status, kind) in MOVES) == (is_remark or kind.value in ALLOWED[status].split())
 
 
 def test_a_text_goes_the_whole_way_and_each_step_is_in_its_state(item):
@@ -233,7 +238,7 @@ STEPS_TO = {
     K.SUPERSEDE: "save submit confirm propose approve",
     K.RETURN: "save submit", K.REJECT: "save submit", K.WITHDRAW: "save submit",
     K.EXPIRE: "save submit confirm propose approve publish",
-    K.RECEIVE: "", K.SAVE: "",
+    K.RECEIVE: "", K.SAVE: "", K.COMMENT: "save",
 }  # fmt: skip
 USUALLY = {K.SAVE: WRITER, K.SUBMIT: WRITER, K.CONFIRM: LEADER, K.APPROVE: APPROVER}
 BY_RULE = {K.PUBLISH, K.SUPERSEDE, K.EXPIRE}
@@ -259,8 +264,24 @@ def test_a_refusal_says_which_acts_are_possible_now(item):
     with pytest.raises(Conflict) as caught:
         item.act(K.APPROVE, APPROVER)
     [error] = caught.value.errors
-    assert error.message.endswith("edit, propose, return, reject, withdraw")
-    assert error.message_vi.endswith("biên tập, trình duyệt, trả lại, từ chối, gỡ")
+    assert error.message.endswith("edit, propose, return, reject, withdraw, comment")
+    assert error.message_vi.endswith("biên tập, trình duyệt, trả lại, từ chối, gỡ, góp ý")
+
+
+def test_an_editor_waits_for_the_unit_unless_its_system_sent_the_text(item):
+    item.sent()
+    for kind in (K.EDIT, K.PROPOSE):
+        assert refused(Forbidden, lambda kind=kind: item.act(kind, EDITOR)) == "kind"
+    sent_by_system = Story().received().act(K.EDIT, EDITOR, text=OTHER).act(K.PROPOSE, EDITOR)
+    assert sent_by_system.act(K.APPROVE, APPROVER).state.approved[1] == OTHER
+
+
+def test_a_remark_changes_nothing_but_the_chain(item):
+    item.proposed()
+    before = item.state
+    item.act(K.COMMENT, APPROVER, note="Thiếu số hiệu văn bản.", place=2)
+    assert item.state == replace(before, head=item.state.head, ids=item.state.ids)
+    assert item.state.head != before.head
 
 
 def test_what_is_out_is_not_called_unapproved(item):
