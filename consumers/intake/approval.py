@@ -13,7 +13,7 @@ from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error, translate
 from contracts import errors, events, keys, text
 from contracts.content import Submitted
-from contracts.editorial import EditorialText
+from contracts.editorial import EditorialText, name_hash
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import REJECTIONS
 
@@ -48,7 +48,7 @@ class Draft(BaseModel):
     @property
     def text(self) -> EditorialText:
         """The draft as an act of the editorial log carries it."""
-        return EditorialText.model_validate(self.model_dump())
+        return EditorialText.model_validate(self.model_dump(include={*EditorialText.model_fields}))
 
     def verify_hash(self) -> None:
         """Raises Conflict when the data does not match the hash."""
@@ -82,12 +82,14 @@ class Reviewer(NamedTuple):
 
     def approval(self, at: datetime, reviewed_hash: str = "") -> Decision:
         reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
-        facts = {"reason": reason, "role": self.role, "hash": reviewed_hash}
-        return Decision(verdict="approved", by=self.by, at=at, **facts)
+        return self._decision("approved", at, reason=reason, hash=reviewed_hash)
 
     def rejection(self, at: datetime, code: str, reason: str) -> Decision:
-        why = {"code": code, "reason": reason}
-        return Decision(verdict="rejected", by=self.by, at=at, role=self.role, **why)
+        return self._decision("rejected", at, code=code, reason=reason)
+
+    def _decision(self, verdict: str, at: datetime, **facts: str) -> Decision:
+        who = {"by": self.by, "name_hash": name_hash(self.name), "role": self.role}
+        return Decision.model_validate({"verdict": verdict, "at": at, **who, **facts})
 
 
 def draft_of(content_id: str, revision: int, text: EditorialText, at: datetime) -> Draft:

@@ -65,6 +65,7 @@ def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> A
         id=_id(kind, draft, decision.by, state),
         at=decision.at,
         by=decision.by,
+        name_hash=decision.name_hash,
         role=decision.role,
         kind=kind,
         revision=draft.revision,
@@ -119,7 +120,7 @@ def to_decision(action: Action) -> Decision | None:
     verdict = {kind: verdict for verdict, kind in _KINDS.items()}.get(action.kind)
     if verdict is None:
         return None
-    who = {"by": action.by, "role": action.role, "at": action.at}
+    who = {"by": action.by, "name_hash": action.name_hash, "role": action.role, "at": action.at}
     why = {"code": action.code, "reason": action.note, "hash": action.hash}
     return Decision.model_validate({"verdict": verdict, **who, **why})
 

@@ -94,6 +94,7 @@ class Decision(BaseModel):
 
     verdict: Literal["approved", "rejected"]
     by: str
+    name_hash: str = ""  # of the account's name
     at: datetime
     code: str = ""
     reason: str = ""

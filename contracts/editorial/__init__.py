@@ -1,6 +1,6 @@
 """The editorial record of an item: every act on it, and its state as a pure fold over them."""
 
-from contracts.editorial.action import Action, ActionKind, EditorialText
+from contracts.editorial.action import Action, ActionKind, EditorialText, name_hash
 from contracts.editorial.state import ItemState, Status
 
-__all__ = ["Action", "ActionKind", "EditorialText", "ItemState", "Status"]
+__all__ = ["Action", "ActionKind", "EditorialText", "ItemState", "Status", "name_hash"]

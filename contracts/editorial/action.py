@@ -1,18 +1,25 @@
 """An act on an item: who did what as what, when, to which text, and which act came before."""
 
 import json
+import operator
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 
-from contracts import keys
+from contracts import keys, text
 
 UNIT_SYSTEM = "unit-system"
 """The role of a unit's system, which its key proves."""
 RULE = "rule"
 """The role of Loa itself, where a rule acts and no person."""
+
+
+def name_hash(name: str) -> str:
+    """The hash of a name, or of an id, in every spelling; empty without letters."""
+    key = text.name_key(name)
+    return sha256(key.encode()).hexdigest() if key else ""
 
 
 class ActionKind(StrEnum):
@@ -46,8 +53,10 @@ class ActionKind(StrEnum):
 
 
 class _Frozen(BaseModel):
+    """Fields that a later version adds are kept, because digests cover them."""
+
     model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+        frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
 
@@ -78,6 +87,11 @@ class Action(_Frozen):
     at: AwareDatetime
     by: str = Field(min_length=1)
     """An account's id, a name where there are no accounts, or a unit whose system acts."""
+    name_hash: str = Field(default="", exclude_if=operator.not_)
+    """The hash of the account's name, by which a unit's system may know the same person.
+
+    The name itself is not here, because it is erased with its account.
+    """
     role: str = ""
     kind: ActionKind
     revision: PositiveInt
@@ -95,8 +109,8 @@ class Action(_Frozen):
     def encode(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, UTF-8."""
         values = self.model_dump(mode="json")
-        text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return text.encode()
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return canonical.encode()
 
     @property
     def digest(self) -> str:

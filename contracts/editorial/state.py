@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts import text
 from contracts.catalog import load_texts
-from contracts.editorial.action import RULE, UNIT_SYSTEM, Action, EditorialText
+from contracts.editorial.action import RULE, UNIT_SYSTEM, Action, EditorialText, name_hash
 from contracts.editorial.action import ActionKind as Kind
 from contracts.errors import Bilingual, Conflict, Forbidden, Invalid, field_error
 from contracts.vocabulary import REJECTIONS
@@ -118,6 +118,7 @@ class ItemState:
     `ended` up to which revision a withdrawal or an expiry took all from readers.
     `last_change`: the act that brought the present status or text.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
+    `name_hashes`: of the names that the accounts had, by their ids.
     `approved`: the texts that were approved and are not yet out, by revision. `published`: the
     hashes of those that were. `head`: the digest of the last act.
     """
@@ -129,6 +130,7 @@ class ItemState:
     last_change: Action | None = None
     writers_of: Mapping[int, frozenset[str]] = field(default_factory=dict)
     wrote: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    name_hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     last_editor: str = ""
     unit_checker: str = ""
     center_checker: str = ""
@@ -280,9 +282,11 @@ def _check_people(state: ItemState, action: Action) -> None:
     """A person approves and confirms no text of their own, and checks no text twice.
 
     Their own is what they wrote or sent in, and for an approval what they checked or edited last.
-    Who wrote the text that readers have does not withdraw it, but asks for that.
+    Who wrote the text that readers have does not withdraw it, but asks for that. A person is known
+    by an account's id as well as by its name.
     """
-    if any(text.is_same_name(action.by, name) for name in _barred(state, action)):
+    own = _hashes_of(state, {action.by}) | {action.name_hash}
+    if (own & _hashes_of(state, _barred(state, action))) - {""}:
         raise Forbidden(field_error("by", "editorial_own", value=action.by))
 
 
@@ -318,6 +322,12 @@ def _barred(state: ItemState, action: Action) -> frozenset[str]:
     return frozenset()
 
 
+def _hashes_of(state: ItemState, people: Iterable[str]) -> frozenset[str]:
+    """Hashes of ids and names, and of the names of accounts."""
+    named = (state.name_hashes.get(one, frozenset()) | {name_hash(one)} for one in people)
+    return frozenset[str]().union(*named)
+
+
 def _is_carried_out(state: ItemState, action: Action) -> bool:
     return action.kind in _CARRIES_OUT and action.revision in state.approved
 
@@ -341,6 +351,9 @@ def _status_after(state: ItemState, action: Action) -> Status | None:
 
 def _apply(state: ItemState, action: Action, status: Status | None) -> ItemState:
     """The state with what *action* brings."""
+    if action.name_hash:
+        known = state.name_hashes.get(action.by, frozenset()) | {action.name_hash}
+        state = replace(state, name_hashes={**state.name_hashes, action.by: known})
     if action.kind in _BEGINS_REVISION:
         state = _begin(state, action)
     if status is not state.status or action.text is not None:

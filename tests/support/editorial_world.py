@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from contracts import events
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import fold
 from contracts.errors import ContractError
 from contracts.vocabulary import REJECTIONS
 
 UNIT = "vu-cchc"
-PEOPLE = ("nv-an", "nv-binh", "nv-chi", "nv-dung", "nv-giang")
+NAMES = {"nv-an": "Lê An", "nv-binh": "Lê Bình", "nv-chi": "Lê Chi", "nv-dung": "Lê Dũng"}
+NAMES |= {"nv-giang": "Lê Giang"}
+"""The name of each account."""
+PEOPLE = tuple(NAMES)
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 K, S = ActionKind, Status
 USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
@@ -55,7 +58,12 @@ def spelled(person: str, chance: Random) -> str:
 
 
 def same(name: str) -> str:
-    """What is the same in all spellings of a name."""
+    """What is the same in all spellings of a name and of the id of its account."""
+    letters = _letters(name)
+    return next((_letters(id) for id, own in NAMES.items() if letters == _letters(own)), letters)
+
+
+def _letters(name: str) -> str:
     return "".join(one for one in name.casefold() if one.isalnum())
 
 
@@ -83,6 +91,7 @@ class Attempt:
 
     kind: ActionKind
     by: str
+    name_hash: str
     role: str
     id: str
     revision: int
@@ -93,8 +102,9 @@ class Attempt:
 
     def on(self, state: ItemState, at: datetime) -> Action:
         return Action(
-            id=self.id, at=at, by=self.by, role=self.role, kind=self.kind, revision=self.revision,
-            hash=self.hash, text=self.text, note=self.note, code=self.code, prev=state.head,
+            id=self.id, at=at, by=self.by, name_hash=self.name_hash, role=self.role,
+            kind=self.kind, revision=self.revision, hash=self.hash, text=self.text,
+            note=self.note, code=self.code, prev=state.head,
         )  # fmt: skip
 
 
@@ -128,14 +138,15 @@ class EditorialWorld:
         """An act that is usual in the state that a person has seen; or any other."""
         chance = self.random
         kinds = USUAL[seen.status] if chance.random() < 0.85 else tuple(ActionKind)
-        kind, by = chance.choice(kinds), spelled(chance.choice(PEOPLE), chance)
+        kind, person = chance.choice(kinds), chance.choice(PEOPLE)
         self.tried += 1
         text = self.text_for(kind)
-        role, by = self.actor(kind, by)
+        role, by, hash_of_name = self.actor(kind, person)
         revision = self.revision_for(kind, seen)
         return Attempt(
             kind=kind,
             by=by,
+            name_hash=hash_of_name,
             role=role,
             id=f"viec-{self.tried}",
             revision=revision,
@@ -145,14 +156,21 @@ class EditorialWorld:
             code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
         )
 
-    def actor(self, kind: ActionKind, person: str) -> tuple[str, str]:
-        """The role and the name of an act; rarely not the ones that it demands."""
+    def actor(self, kind: ActionKind, person: str) -> tuple[str, str, str]:
+        """The role, the name and its hash of an act; rarely not the ones that it demands.
+
+        A person acts with an account, which tells its name, or rarely by the name alone.
+        """
         chance = self.random
         role = chance.choice(ROLES.get(kind, ("",)))
         if chance.random() < 0.05:
             role = chance.choice(("", UNIT_SYSTEM, RULE))
-        usual = {UNIT_SYSTEM: UNIT, RULE: "loa"}.get(role, person)
-        return role, usual if chance.random() < 0.95 else person
+        usual = {UNIT_SYSTEM: UNIT, RULE: "loa"}.get(role)
+        if usual and chance.random() < 0.95:
+            return role, usual, ""
+        if chance.random() < 0.2:
+            return role, spelled(NAMES[person], chance), ""
+        return role, spelled(person, chance), name_hash(NAMES[person])
 
     def text_for(self, kind: ActionKind) -> EditorialText | None:
         """A new text, or one that was there before; some edits change nothing."""
@@ -161,7 +179,7 @@ class EditorialWorld:
             return None
         if self.accepted_texts and chance.random() < 0.2:
             return chance.choice(self.accepted_texts[-3:])
-        return a_text(f"Nội dung {self.tried}", chance.choice((None, *PEOPLE)))
+        return a_text(f"Nội dung {self.tried}", chance.choice((None, *NAMES.values())))
 
     def revision_for(self, kind: ActionKind, seen: ItemState) -> int:
         is_open = seen.status in (S.DRAFT, S.RETURNED)

@@ -69,7 +69,7 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
     stored = await stored_position(bus)
     assert (stored["state"], stored["seq"]) == ("released", released["seq"])
     decided = {"verdict": "approved", "by": CLERK, "at": released["released_at"]}
-    decided |= {"code": "", "reason": "", "role": "", "hash": draft.hash}
+    decided |= {"code": "", "reason": "", "role": "", "hash": draft.hash, "name_hash": ""}
     assert stored["decision"] == decided
     assert await desk.waiting_drafts() == []
     assert await open_drafts(bus) == []

@@ -1,12 +1,12 @@
 """Random stories of people at one item keep every hard rule, and each planted mistake is found."""
 
 from dataclasses import replace
+from hashlib import sha256
 from itertools import count, islice
 
 import pytest
 
-from contracts import text
-from contracts.editorial import ActionKind, Status, state
+from contracts.editorial import ActionKind, Status, name_hash, state
 from contracts.editorial.state import ItemState
 from tests.support.editorial_world import EditorialWorld, MemoryLog, story
 from tests.support.planted_bugs import PlantedBugs, Replacement
@@ -129,7 +129,10 @@ MISTAKES = PlantedBugs(
         "a-system-approves": unless(state.check_actor, lambda one: one.kind is K.APPROVE),
         "a-name-without-letters": unless(state.check_actor, lambda one: one.by == "***"),
         "same-person-under-another-spelling": [
-            Replacement(text, "is_same_name", lambda one, other: one == other)
+            Replacement(state, "name_hash", lambda name: sha256(name.encode()).hexdigest())
+        ],
+        "same-person-by-the-name-of-an-account": [
+            Replacement(state, "_hashes_of", lambda _, people: {*map(name_hash, people)})
         ],
         "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
         "skip-confirmation": without(state.check_checkpoints),

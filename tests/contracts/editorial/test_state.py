@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES, check_actor, fold
 from contracts.errors import Conflict, Forbidden, Invalid
@@ -321,6 +321,39 @@ def test_each_act_is_done_by_a_person_a_units_system_or_a_rule(kind, role):
         check_actor(ItemState(), act)
     else:
         assert refused(Forbidden, lambda: check_actor(ItemState(), act)) == "role"
+
+
+BEFORE = "3cf5bedbd50165d27e55fdc03465fc2fb99a698707c2d699324befb11cb8b3f8"
+AN, HOA = {"name_hash": name_hash("Trần Thị An")}, {"name_hash": name_hash("Lê Hoa")}
+
+
+@pytest.mark.parametrize(
+    ("who", "more"),
+    [("tk-7", AN), ("Tran Thi An", {}), ("tk-8", {}), ("LÊ HOA", {}), ("tk-9", HOA)],
+    ids=["their account", "their name", "an account", "its name", "another account of its name"],
+)
+def test_a_person_is_the_same_by_an_accounts_id_and_by_its_name(item, who, more):
+    text = a_text("Một", "Trần Thị An")
+    item.act(K.SAVE, WRITER, text=text).act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER)
+    item.act(K.EDIT, "tk-8", text=OTHER, **HOA).act(K.PROPOSE, "tk-8", **HOA)
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, who, **more)) == "by"
+
+
+def test_an_account_keeps_the_names_that_it_had(item):
+    item.act(K.SAVE, "tk-7", text=OTHER, **AN).act(K.SUBMIT, "tk-7", **HOA)
+    assert refused(Forbidden, lambda: item.act(K.CONFIRM, "Trần Thị An")) == "by"
+
+
+def test_an_act_without_a_hash_of_a_name_has_the_digest_that_it_had_before_there_was_one(item):
+    act = item.build(K.SAVE, WRITER, text=TEXT)
+    assert b"name_hash" not in act.encode()
+    assert act.digest == BEFORE
+
+
+def test_what_a_later_version_says_of_an_act_stays_in_its_digest(item):
+    later = item.build(K.SAVE, WRITER, text=TEXT, place="Hà Nội")
+    assert Action.model_validate_json(later.encode()).digest == later.digest
+    assert b"place" in later.encode()
 
 
 def test_a_units_system_sends_texts_of_its_own_unit(item):
