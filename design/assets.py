@@ -1,7 +1,8 @@
 """Files that pages load: the style sheet, the emblem, the icon."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from design.tokens import custom_properties
 _FOLDER = Path(__file__).parent
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".webp": "image/webp",
@@ -31,6 +33,35 @@ class Asset:
     @property
     def media_type(self) -> str:
         return MEDIA_TYPES[self.suffix]
+
+
+@dataclass(frozen=True)
+class AssetFolder:
+    """Files that name one another by relative paths, such as the modules of a script.
+
+    `name` changes with the bytes of any of them, so that all may be kept for ever.
+    """
+
+    stem: str
+    files: Mapping[str, bytes]
+    """The bytes by relative path."""
+
+    @cached_property
+    def name(self) -> str:
+        parts = (path.encode() + sha256(self.files[path]).digest() for path in sorted(self.files))
+        return f"{self.stem}-{sha256(b''.join(parts)).hexdigest()[:16]}"
+
+    @staticmethod
+    def media_type(path: str) -> str:
+        return MEDIA_TYPES[Path(path).suffix]
+
+
+def read_folder(stem: str, folder: Path, suffix: str) -> AssetFolder:
+    """The files of *folder* and those below it whose names end in *suffix*."""
+    paths = sorted(folder.rglob(f"*{suffix}"))
+    return AssetFolder(
+        stem, {one.relative_to(folder).as_posix(): one.read_bytes() for one in paths}
+    )
 
 
 @cache

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from contracts.errors import ContractError
-from design.routes import asset_routes
+from design.routes import asset_routes, folder_routes
 from producers.bus import BusError
 from producers.desk import rendering
 from producers.desk.errors import Refused
@@ -37,7 +37,8 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
 
 def _routes(guard: Guard) -> Sequence[BaseRoute]:
     own = [Route(one.path, guard.endpoint(one), methods=[one.method]) for one in ROUTES]
-    return [*asset_routes(rendering.ASSETS_PATH, guard.desk.services.pages.frame.files), *own]
+    pages, head = guard.desk.services.pages, rendering.ASSETS_PATH
+    return [*asset_routes(head, pages.frame.files), *folder_routes(head, pages.scripts), *own]
 
 
 def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,28 @@ from typing import Any
 from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from contracts.base.security_headers import content_policy
 from contracts.catalog import load_texts
 from contracts.errors import ContractError
 from contracts.text.moments import format_moment_in_sentence
-from design.assets import Asset
+from design.assets import Asset, AssetFolder, read_folder
 from design.frame import Frame, page_environment
 from design.settings import SiteIdentity
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = _FOLDER / "templates"
-HEADERS = pages.PAGE_HEADERS | {"Referrer-Policy": "same-origin"}
+HEADERS = {
+    **pages.PAGE_HEADERS,
+    **content_policy(
+        style_src="'self'",
+        img_src="'self'",
+        form_action="'self'",
+        script_src="'self'",
+        connect_src="'self'",
+    ),
+    "Referrer-Policy": "same-origin",
+}
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
 ASSETS_PATH = "/tinh"
@@ -28,6 +40,12 @@ ASSETS_PATH = "/tinh"
 
 def _asset_path(asset: Asset) -> str:
     return f"{ASSETS_PATH}/{asset.name}"
+
+
+@cache
+def desk_scripts() -> AssetFolder:
+    """The desk's own scripts, and those of others in `vendor`."""
+    return read_folder("lenh", _FOLDER / "static", ".js")
 
 
 def desk_texts() -> Mapping[str, Any]:
@@ -41,6 +59,7 @@ class DeskPages:
     identity: SiteIdentity = field(default_factory=SiteIdentity)
     frame: Frame = field(init=False)
     environment: Environment = field(init=False)
+    scripts: AssetFolder = field(init=False)
 
     def __post_init__(self) -> None:
         styles = tuple(sorted(_TEMPLATES.glob("*.css")))
@@ -48,6 +67,8 @@ class DeskPages:
         self.environment = page_environment(_TEMPLATES, self.frame)
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.globals["texts"] = desk_texts()
+        self.scripts = desk_scripts()
+        self.environment.globals["script_folder"] = f"{ASSETS_PATH}/{self.scripts.name}"
 
     def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.environment.get_template(template).render(values), status)

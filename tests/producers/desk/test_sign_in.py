@@ -186,7 +186,8 @@ async def test_every_answer_is_guarded_and_needs_no_script(desk):
         assert not re.search(r" on\w+=", answer.text), answer.url
     policy = HEADERS["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-    assert "script-src" not in policy and HEADERS["Cache-Control"] == "no-store"
+    assert "script-src 'self';" in policy and "unsafe" not in policy
+    assert HEADERS["Cache-Control"] == "no-store"
 
 
 async def test_the_styles_are_those_of_the_readers_pages(desk):
