@@ -205,6 +205,7 @@ EDITORIAL = StreamSpec(
     max_bytes=10 * _GIB,
     is_protected=True,
     duplicate_window=timedelta(minutes=10),
+    consumers=(ConsumerSpec(INTAKE, ">"),),
 )
 """Acts on items, with the whole text where they change it; kept for ever."""
 STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL)

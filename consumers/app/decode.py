@@ -37,7 +37,7 @@ class ContentMessage(BaseModel):
 
 
 class StoredMessage(BaseModel):
-    """A message on PUBLICATIONS or RECEIPTS as stored; whether Loa wrote it is not known yet."""
+    """A message on PUBLICATIONS, RECEIPTS or EDITORIAL; whether Loa wrote it is not known yet."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -54,7 +54,7 @@ async def decode_message(msg: NatsMessage) -> Any:
             raise Forbidden(field_error("key", "bus_key_revoked"))
         event = envelope.decode(None, raw.headers, raw.data)
         return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
-    if stage in ("publication", "receipt"):
+    if stage in ("publication", "receipt", "editorial"):
         return StoredMessage(stored=_stored_message(raw))
     return strict_json.loads(raw.data, "wake_up")
 

@@ -125,6 +125,9 @@ async def _add_intake(node: Node) -> None:
                 return
             await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
 
+    async def on_act(message: StoredMessage) -> None:
+        await intake.on_act(message.stored)
+
     await intake.desk.carry_over()  # and again: an earlier version may still add to its bucket
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.carry_over))
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
@@ -133,6 +136,7 @@ async def _add_intake(node: Node) -> None:
         log.warning("units_share_password")
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
+    node.subscribe(subjects.EDITORIAL, subjects.EDITORIAL.consumers[0], on_act)
 
 
 async def _add_dispatch(node: Node) -> None:

@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.editorial.log import EditorialLog
-from consumers.intake import approval, desk_acts, item_log, items
+from consumers.intake import approval, desk_acts, item_log, items, written
 from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, Superseded
@@ -114,6 +114,40 @@ class Desk:
                 finished += await self.finish_draft(draft, state)
         return finished
 
+    async def carry_out(self, content_id: str) -> None:
+        """Carry out what the log says of an item: its position, a return, a decision.
+
+        Raises BrokenItem, BusError. A repeat is harmless.
+        """
+        state = await item_log.read(self.log, content_id)
+        drafts = desk_acts.drafts_of(content_id, state)
+        for draft in drafts.values():
+            await self.finish_draft(draft, state)
+        record = await self.repository.position(content_id, state.revision)
+        if record and record.state == "waiting":
+            describe = partial(written.as_waiting, draft=drafts.get(state.revision), state=state)
+            await self._describe_waiting(content_id, state.revision, describe)
+
+    async def _describe_waiting(
+        self, content_id: str, number: int, describe: Callable[[Position], Position]
+    ) -> None:
+        def transition(found: Position | None) -> Position:
+            record = require(found)
+            return describe(record) if record.state == "waiting" else record
+
+        await self.repository.update_position(content_id, number, transition)
+
+    async def take_position(self, draft: Draft) -> Position:
+        """Give a text that was written at the desk its position. Raises Conflict if it is taken."""
+        take = partial(written.with_position, draft=draft)
+        item = await self.repository.update_item(draft.content_id, take)
+        crash_point("desk.position_taken")
+        first = written.first_position(draft, item)
+        opened = await self.repository.open_position(draft.content_id, draft.revision, first)
+        crash_point("desk.position_opened")
+        log.info("draft_taken_in", draft=draft.key, unit=draft.unit)
+        return opened.value
+
     async def finish_draft(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; an unusable one is logged and left, and blocks no other.
 
@@ -130,8 +164,9 @@ class Desk:
     async def try_finish(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; False if nothing was left to do."""
         record = await self.repository.position(draft.content_id, draft.revision)
+        record = record or await self.take_position(draft)
         decision = await self.decision_in_log(draft, state)
-        if record is None or (record.state == "waiting" and decision is None):
+        if record.state == "waiting" and decision is None:
             return False
         is_rejected = state.status is Status.REJECTED and draft.revision == state.revision
         if is_rejected and await self.is_carried_out(draft, record):
@@ -139,7 +174,7 @@ class Desk:
                 self.log.finish(draft.content_id, state)
             return False
         if record.state == "waiting" and decision:
-            record = await self.book(draft.content_id, draft.revision, decision)
+            record = await self.book(draft, decision)
         await self.complete(draft, record)
         return True
 
@@ -214,7 +249,7 @@ class Desk:
             record = await self.repository.position(content_id, number)
             return approval.repeated(record, decision, keys.publication_key(content_id, number))
         decision = await self.record_decision(draft, approval.about(decision, draft.hash))
-        record = await self.book(content_id, number, decision)
+        record = await self.book(draft, decision)
         crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
         log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
@@ -234,7 +269,7 @@ class Desk:
                 raise Conflict(field_error("revision", "overtaken", value=draft.key))
             return decision
         if known.verdict != decision.verdict:
-            await self.book(draft.content_id, draft.revision, known)
+            await self.book(draft, known)
             return decision  # the position's record says by whom it was decided
         return known
 
@@ -247,11 +282,15 @@ class Desk:
         act = await item_log.find_approval(self.log, draft.content_id, state)
         return desk_acts.to_decision(act) if act else None
 
-    async def book(self, content_id: str, number: int, decision: Decision) -> Position:
+    async def book(self, draft: Draft, decision: Decision) -> Position:
         """Enter a decision in the position's record. Raises as `approval.record_decision`."""
-        key = keys.publication_key(content_id, number)
-        enter = partial(approval.record_decision, decision=decision, key=key)
-        return await self.repository.update_position(content_id, number, enter)
+
+        def enter(found: Position | None) -> Position:
+            record = approval.record_decision(found, decision, draft.key)
+            is_new = found is not None and found.state == "waiting"
+            return written.with_summary(record, draft) if is_new else record
+
+        return await self.repository.update_position(draft.content_id, draft.revision, enter)
 
     async def complete(self, draft: Draft, record: Position) -> Position:
         """Carry out the recorded decision, then say in the log what became of the draft.

@@ -9,8 +9,6 @@ else follows from it.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -18,12 +16,12 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from consumers.intake import items
-from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
-from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary, Position
+from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary
+from consumers.intake.received import ReceivedEvent, build_draft, initial_position, submitter
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -38,49 +36,16 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.errors import ContractError, Forbidden, Invalid
-from contracts.events import CheckedEvent
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers import metrics
-from producers.bus import Bus, records
+from producers.bus import Bus, Message, records
 from producers.bus.records import Versioned
 from producers.seals import NotSealed
 
 log = structlog.get_logger()
 _EARLIER_EVENT_RETRY_S = 0.2
 _BROKEN_ITEM_RETRY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent(CheckedEvent):
-    """A checked content event, and when intake received it."""
-
-    content: Submitted | Withdrawn
-    received_at: datetime
-
-    def to_record(self) -> EventRecord:
-        return EventRecord(
-            hash=self.content_hash,
-            unit=self.unit,
-            content_id=self.content_id,
-            revision=self.revision,
-            type=self.event.type,
-            at=self.received_at,
-        )
-
-    def new_position(self, summary: ItemSummary, **more: object) -> Position:
-        return Position.model_validate(
-            {
-                **ItemSummary.of(summary).model_dump(),
-                "event_id": self.event_id,
-                "hash": self.content_hash,
-                "unit": self.unit,
-                "kind": events.kind_of(self.event.type),
-                "at": self.received_at,
-                "event_time": self.event.time,
-                **more,
-            }
-        )
 
 
 class Intake:
@@ -128,6 +93,19 @@ class Intake:
         ):
             async with self.locks.setdefault(checked.content_id, asyncio.Lock()):
                 await self.process(checked, seq)
+
+    async def on_act(self, message: Message) -> None:
+        """Carry out an act of a person, as EDITORIAL has it. Raises BusError; a repeat is harmless.
+
+        What Loa did not seal is in no item. `loa check` names a broken one.
+        """
+        content_id = subjects.item_of_editorial(message.subject)
+        async with self.locks.setdefault(content_id, asyncio.Lock()):
+            try:
+                await self.desk.carry_out(content_id)
+            except BrokenItem as broken:
+                fields = [one.field for one in broken.errors]
+                log.error("editorial_item_broken", content_id=content_id, fields=fields)
 
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
         first = checked.to_record()
@@ -190,14 +168,14 @@ class Intake:
     ) -> None:
         """Release a revision that has its position, or add it to the desk."""
         crash_point("intake.position_taken")
-        first = _initial_position(checked, text, item, policy)
+        first = initial_position(checked, text, item, policy.release)
         record = await self.repository.open_position(text.content_id, text.revision, first)
         crash_point("intake.position_opened")
         if text.revision in item.released:
             released = build_publication(text, item, record.value.event_id)
             await self.releaser.publish_once(record, released)
         elif text.revision in item.waiting:
-            await self.desk.add_draft(_build_draft(checked, text))
+            await self.desk.add_draft(build_draft(checked, text))
             crash_point("intake.drafted")
         await self.desk.drop_outdated(text.content_id, item)
 
@@ -298,43 +276,3 @@ def _admit_revision(
         return taken.model_copy(update={"waiting": waiting})
     summary, at = ItemSummary.of(text), checked.received_at
     return items.release(taken, text.revision, summary, at, text.not_before)
-
-
-def _initial_position(
-    checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
-) -> Position:
-    """The first record of a revision, in the state that the item gives it."""
-    released_at = item.released.get(text.revision)
-    record = checked.new_position(
-        ItemSummary.of(text),
-        state="released" if released_at else "waiting",
-        released_at=released_at,
-        not_before=text.not_before,
-        author=text.author,
-        submitter=submitter(checked.event),
-        policy=policy.release,
-    )
-    if text.revision in item.waiting:
-        return record
-    return items.close_superseded(record, item, text.revision)
-
-
-def _build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
-    return Draft(
-        content_id=text.content_id,
-        revision=text.revision,
-        unit=checked.unit,
-        event_id=checked.event_id,
-        hash=checked.content_hash,
-        type=checked.event.type,
-        data=checked.event.data,
-        at=checked.received_at,
-        author=text.author,
-        submitter=submitter(checked.event),
-        trace=tracing.carrier(),
-    )
-
-
-def submitter(event: CloudEvent) -> str | None:
-    named = event.extensions.get(events.SUBMITTER)
-    return str(named) if named else None

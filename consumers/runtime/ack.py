@@ -36,6 +36,7 @@ _STAGE_OF_SUBJECT = {
     "publication": "dispatch",
     "deliver": "deliver",
     "receipt": "feedback",
+    "editorial": "intake",
 }
 
 

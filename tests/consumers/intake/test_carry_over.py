@@ -116,7 +116,7 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
     draft = await leave_on_former_desk(intake, submitted())
     decision = Decision(verdict="approved", by=CLERK, at=draft.at, role="lanh-dao")
-    await intake.desk.book(draft.content_id, 1, decision)
+    await intake.desk.book(draft, decision)
     assert await released_publications(bus) == []
     await intake.desk.carry_over()
     assert len(await released_publications(bus)) == 1

@@ -1,0 +1,85 @@
+"""Texts that people write at the desk: the event that each makes, and the position that it takes.
+
+The text has its position from the moment it is sent to the unit's leader, so that it has its place
+among what the unit's system sends.
+"""
+
+from pydantic import ValidationError
+
+from consumers.intake import items
+from consumers.intake.approval import Draft
+from consumers.intake.items import Item, ItemSummary, Position
+from consumers.intake.received import ReceivedEvent, initial_position
+from contracts import events, keys
+from contracts.cloudevent import CloudEvent
+from contracts.editorial import ItemState, Status
+from contracts.errors import ContractError
+
+RETURNED_CODE = "returned"
+"""Code of a position whose text went back to who sent it."""
+
+
+def event_id(unit: str, content_id: str, revision: int) -> str:
+    """The id of the event that a text of the desk makes."""
+    return keys.event_id(unit, _source(unit), _own_id(content_id, revision))
+
+
+def received(draft: Draft) -> ReceivedEvent:
+    """The event that a text of the desk makes, as intake has received it. Raises Conflict."""
+    event = CloudEvent(
+        specversion="1.0",
+        id=_own_id(draft.content_id, draft.revision),
+        source=_source(draft.unit),
+        type=draft.type,
+        subject=draft.content_id,
+        time=draft.at,
+        data=draft.data,
+        extensions={events.SUBMITTER: draft.submitter} if draft.submitter else {},
+    )
+    return ReceivedEvent(draft.unit, event, draft.content, draft.at)
+
+
+def with_position(item: Item | None, draft: Draft) -> Item:
+    """The item with the text's position, which waits. Raises Forbidden, Conflict, Invalid."""
+    known = items.require_owner(item, draft.unit, draft.content_id)
+    taken = items.admit(known, draft.event_id, draft.revision)
+    if taken is known:
+        return known
+    return taken.model_copy(update={"waiting": tuple(sorted({*taken.waiting, draft.revision}))})
+
+
+def first_position(draft: Draft, item: Item) -> Position:
+    """The first record of the position that a text of the desk takes."""
+    return initial_position(received(draft), draft.content, item, "desk")
+
+
+def with_summary(position: Position, draft: Draft) -> Position:
+    """The record with the summary of its present text: an editor may have changed that.
+
+    A text that breaks the contract, which can only be rejected, leaves it as it is.
+    """
+    try:
+        text = draft.content
+    except (ContractError, ValidationError):
+        return position
+    summary = ItemSummary.of(text).model_dump()
+    return position.model_copy(update={**summary, "not_before": text.not_before})
+
+
+def as_waiting(position: Position, draft: Draft | None, state: ItemState) -> Position:
+    """The record of a waiting position with its present text's summary, or why that went back.
+
+    Without a draft the text is with its unit.
+    """
+    is_returned, change = state.status is Status.RETURNED, state.last_change
+    note = change.note if is_returned and change else ""
+    why = {"code": RETURNED_CODE if is_returned else "", "reason": note}
+    return (with_summary(position, draft) if draft else position).model_copy(update=why)
+
+
+def _source(unit: str) -> str:
+    return f"{events.UNIT_SOURCE_PREFIX}{unit}"
+
+
+def _own_id(content_id: str, revision: int) -> str:
+    return f"desk.{content_id}.{revision}"
