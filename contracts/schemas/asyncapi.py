@@ -72,7 +72,7 @@ def _internal_channels() -> Iterator[BusChannel]:
     yield BusChannel("opinion", reaction_address, subjects.OPINIONS, "send", "opinion")
     yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
     act_address = subjects.editorial("{content_id}")
-    yield BusChannel("editorial", act_address, subjects.EDITORIAL, "send", "editorial-act")
+    yield BusChannel("editorial", act_address, subjects.EDITORIAL, "receive", "editorial-act")
     yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
 
 
