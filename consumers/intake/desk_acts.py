@@ -134,11 +134,10 @@ def is_approved(draft: Draft, state: ItemState) -> bool:
 def withdrawal_act(withdrawal: Withdrawal, state: ItemState) -> Action | None:
     """The withdrawal of an item, by the person whom the event names, else by the unit's system.
 
-    None for an item that the log does not know, and after a revision that came later.
+    A revision that came later stays where it is. None if the log has nothing to withdraw.
     """
-    if (state.status, ActionKind.WITHDRAW) not in MOVES or state.status is None:
-        return None
-    if state.revision > withdrawal.number:
+    number = _withdrawn_revision(withdrawal, state)
+    if number is None or (state.status, ActionKind.WITHDRAW) not in MOVES:
         return None
     return Action(
         id=f"{withdrawal.event_id}.{ActionKind.WITHDRAW}",
@@ -146,11 +145,18 @@ def withdrawal_act(withdrawal: Withdrawal, state: ItemState) -> Action | None:
         by=withdrawal.person or withdrawal.unit,
         role="" if withdrawal.person else UNIT_SYSTEM,
         kind=ActionKind.WITHDRAW,
-        revision=state.revision,
-        hash=state.hash,
+        revision=number,
+        hash=state.hash_of(number),
         note=withdrawal.reason,
         prev=state.head,
     )
+
+
+def _withdrawn_revision(withdrawal: Withdrawal, state: ItemState) -> int | None:
+    """The newest revision below a withdrawal; of older ones, one that is out or approved."""
+    if state.revision <= withdrawal.number:
+        return state.revision or None
+    return max((one for one in state.going_out if one < withdrawal.number), default=None)
 
 
 def drafts_of(content_id: str, state: ItemState) -> dict[int, Draft]:

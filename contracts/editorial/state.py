@@ -160,6 +160,18 @@ class ItemState:
         return self.writers_of.get(self.revision, frozenset())
 
     @property
+    def going_out(self) -> frozenset[int]:
+        """The revisions that are out or approved, and that no withdrawal or expiry has reached."""
+        return frozenset(one for one in {*self.published, *self.approved} if one > self.ended)
+
+    def hash_of(self, revision: int) -> str:
+        """The hash of a revision's text; empty for one that is neither newest nor approved."""
+        if revision == self.revision:
+            return self.hash
+        approved = self.approved.get(revision)
+        return approved.hash if approved else self.published.get(revision, "")
+
+    @property
     def is_undecided(self) -> bool:
         """Whether the newest revision waits for a person."""
         return self.status in _UNDECIDED
@@ -219,7 +231,8 @@ def check_unit(state: ItemState, action: Action) -> None:
 def check_revision(state: ItemState, action: Action) -> None:
     """An act concerns the newest revision, or begins a higher one; a draft keeps its number.
 
-    What expires is the revision that is out.
+    What expires is the revision that is out. That one may also be withdrawn while a newer text
+    waits.
     """
     number, begins = action.revision, action.kind in _BEGINS_REVISION
     if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
@@ -227,7 +240,8 @@ def check_revision(state: ItemState, action: Action) -> None:
     elif action.kind is Kind.EXPIRE:
         fits = number == state.out
     else:
-        fits = number == state.revision or _is_carried_out(state, action)
+        is_older = _is_carried_out(state, action) or _is_taken_back(state, action)
+        fits = number == state.revision or is_older
     if not fits:
         raise Conflict(field_error("revision", "editorial_revision", value=number))
 
@@ -332,19 +346,19 @@ def _is_carried_out(state: ItemState, action: Action) -> bool:
     return action.kind in _CARRIES_OUT and action.revision in state.approved
 
 
+def _is_taken_back(state: ItemState, action: Action) -> bool:
+    """Whether an act withdraws what readers have, or are about to have, behind a newer text."""
+    is_taken = action.kind is Kind.WITHDRAW and action.revision in state.going_out
+    return is_taken and state.out <= action.revision < state.revision
+
+
 def _hash_concerned(state: ItemState, action: Action) -> str:
-    if action.text is not None:
-        return action.text.hash
-    if action.kind is Kind.EXPIRE:
-        return state.published.get(action.revision, "")
-    if action.revision != state.revision and action.revision in state.approved:
-        return state.approved[action.revision].hash
-    return state.hash
+    return action.text.hash if action.text else state.hash_of(action.revision)
 
 
 def _status_after(state: ItemState, action: Action) -> Status | None:
     target = MOVES[(state.status, action.kind)]
-    if action.revision != state.revision and action.kind in _CARRIES_OUT:
+    if action.revision != state.revision and action.kind in _CARRIES_OUT | {Kind.WITHDRAW}:
         return state.status  # an older revision; the newest one stays where it is
     return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
 

@@ -188,14 +188,14 @@ class EditorialWorld:
             usual = seen.out
         if kind in (K.PUBLISH, K.SUPERSEDE) and seen.approved:
             usual = self.random.choice(sorted(seen.approved))
+        if kind is K.WITHDRAW and self.random.random() < 0.5:
+            usual = max(seen.going_out, default=usual)
         return max(usual + self.random.choice((0,) * 8 + (1, -1)), 1)
 
     def hash_for(self, kind: ActionKind, seen: ItemState, revision: int) -> str:
         if self.random.random() < 0.1 and self.accepted_texts:
             return self.random.choice(self.accepted_texts).hash
-        if kind is K.EXPIRE and revision in seen.published:
-            return seen.published[revision]
-        return seen.approved[revision].hash if revision in seen.approved else seen.hash
+        return seen.hash_of(revision) or seen.hash
 
     def attempt(self, attempt: Attempt, seen: ItemState) -> None:
         """Try it on the state that was seen; after a conflict on what is there, once more."""
@@ -290,6 +290,8 @@ class Judge:
     def judge_end(self, action: Action) -> Iterator[str]:
         if action.kind is K.EXPIRE and action.revision != self.out:
             yield f"expired, and was not out: {action.id}"
+        if action.revision < max(self.out, self.ended + 1):
+            yield f"ended, and a later one was out or ended: {action.id}"
         is_withdrawn = action.kind is K.WITHDRAW and self.out
         if is_withdrawn and action.by in self.revisions[self.out].writers:
             yield f"withdrawn by its writer: {action.by}"

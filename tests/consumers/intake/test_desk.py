@@ -12,6 +12,7 @@ from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.state import fold
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
@@ -302,8 +303,12 @@ async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(
     with crash_at("intake.withdrawal_published"):
         await intake.handle(withdrawn(), UNIT)
     await intake.handle(submitted(revision=3), UNIT)
-    await intake.handle(withdrawn(), UNIT)
+    for _ in range(2):
+        await intake.handle(withdrawn(), UNIT)
     assert [draft.revision for draft in await desk.waiting_drafts()] == [3]
+    acts = await acts_of(bus)
+    assert [act.revision for act in acts if act.kind is ActionKind.WITHDRAW] == [1]
+    assert fold(acts).out == 0
     await desk.approve(ITEM, CLERK)
     assert await released_actions(bus) == ["published", "withdrawn", "published"]
 

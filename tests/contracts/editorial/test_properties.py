@@ -121,6 +121,11 @@ MISTAKES = PlantedBugs(
             for kind in (K.SUBMIT, K.CONFIRM, K.PROPOSE, K.RETURN, K.REJECT, K.SCHEDULE, K.WITHDRAW)
         },
         "expire-what-is-not-out": unless(state.check_revision, lambda one: one.kind is K.EXPIRE),
+        "withdraw-what-a-later-one-replaced": [
+            Replacement(
+                state, "_is_taken_back", lambda now, one: one.kind is K.WITHDRAW and now.published
+            )
+        ],
         "publish-brings-withdrawn-back": taking(K.PUBLISH, out_again),
         "release-twice": taking(K.PUBLISH, still_approved_when_out),
         "release-unapproved": without(state.check_approval),

@@ -123,6 +123,36 @@ def test_what_is_out_expires_while_a_newer_text_waits(item):
     assert refused(Conflict, lambda: item.act(K.EXPIRE, "loa", **expiry)) == "revision"
 
 
+def test_what_is_out_is_withdrawn_while_a_newer_text_waits(item):
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    item.act(K.SAVE, WRITER, text=OTHER, revision=2)
+    withdrawal = {"note": "Sai.", "revision": 1, "hash": TEXT.hash}
+    item.act(K.WITHDRAW, LEADER, **withdrawal)
+    assert (item.state.status, item.state.revision, item.state.out) == (S.DRAFT, 2, 0)
+    assert refused(Conflict, lambda: item.act(K.WITHDRAW, LEADER, **withdrawal)) == "revision"
+    item.act(K.SUBMIT, WRITER).act(K.CONFIRM, LEADER).act(K.PROPOSE, EDITOR)
+    item.act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    assert (item.state.status, item.state.out) == (S.PUBLISHED, 2)
+
+
+def test_a_withdrawal_behind_a_newer_text_reaches_what_is_on_its_way(item):
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    item.received().act(K.APPROVE, APPROVER).received()
+    older = {"note": "Sai.", "hash": TEXT.hash}
+    item.act(K.WITHDRAW, UNIT, role=UNIT_SYSTEM, revision=2, **older)
+    item.act(K.PUBLISH, "loa", role=RULE, revision=2, hash=TEXT.hash)
+    assert (item.state.status, item.state.out) == (S.SUBMITTED, 0)
+
+
+@pytest.mark.parametrize("revision", [1, 2, 5], ids=["replaced", "rejected", "to come"])
+def test_what_readers_do_not_have_is_not_withdrawn_behind_a_newer_text(item, revision):
+    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    item.received().act(K.REJECT, APPROVER, note="Sai.").received()
+    item.act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE).received()
+    withdrawal = {"note": "Sai.", "revision": revision, "hash": item.state.hash_of(revision)}
+    assert refused(Conflict, lambda: item.act(K.WITHDRAW, LEADER, **withdrawal)) == "revision"
+
+
 @pytest.mark.parametrize("newer", [False, True], ids=["alone", "with a newer text"])
 def test_a_text_that_was_on_its_way_when_the_item_was_withdrawn_is_not_out(item, newer):
     item.received().act(K.APPROVE, APPROVER).act(K.WITHDRAW, LEADER, note="Sai.")
@@ -351,9 +381,9 @@ def test_an_act_without_a_hash_of_a_name_has_the_digest_that_it_had_before_there
 
 
 def test_what_a_later_version_says_of_an_act_stays_in_its_digest(item):
-    later = item.build(K.SAVE, WRITER, text=TEXT, place="Hà Nội")
+    later = item.build(K.SAVE, WRITER, text=TEXT, later="Hà Nội")
     assert Action.model_validate_json(later.encode()).digest == later.digest
-    assert b"place" in later.encode()
+    assert b"later" in later.encode()
 
 
 def test_a_units_system_sends_texts_of_its_own_unit(item):
