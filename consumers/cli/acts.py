@@ -1,7 +1,7 @@
 """Acts of commands: who acts, which action of `roles.toml` it takes, the audit log's record."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Annotated, NamedTuple, TypeVar
 
 import typer
@@ -12,14 +12,13 @@ from consumers.audit import log as audit
 from consumers.cli.authorization import (
     BREAK_GLASS,
     Exceptions,
-    ReadingRight,
     acting_person,
     reading_right,
 )
 from consumers.cli.output import print_answer, print_bilingual, require_name, run_on_bus
 from consumers.cli.stores import open_suppressions
 from consumers.messages import field_error
-from consumers.staff.authorization import Act, Actor
+from consumers.staff.authorization import ACTIONS, READS, Act, Actor, ReadingRight
 from consumers.staff.policy import ObjectFacts
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -34,45 +33,6 @@ By = Annotated[
         help="Break-glass: a name in place of the account of `loa login`.",
     ),
 ]
-ACTIONS: Mapping[str, str] = {
-    "audit.read": "audit",
-    "backup": "operate",
-    "bus.accept": "restore",
-    "channel.pause": "operate",
-    "channel.resume": "operate",
-    "dead.discard": "operate",
-    "dead.edit": "edit-dead-letter",
-    "dead.replay": "operate",
-    "desk.approve": "approve",
-    "desk.approve-urgent": "approve-urgent",
-    "desk.reject": "reject",
-    "feeds.add": "operate",
-    "feeds.now": "operate",
-    "feeds.remove": "operate",
-    "key.replace": "restore",
-    "mail.release": "operate",
-    "restore": "restore",
-    "restore.end-doubt": "restore",
-    "retention.run": "manage-readers",
-    "subscribers.export": "manage-readers",
-    "subscribers.find": "manage-readers",
-    "subscribers.import": "manage-readers",
-    "subscribers.remove": "manage-readers",
-    "suppressed.find": "manage-readers",
-    "suppressed.lift": "manage-readers",
-    "withdraw": "withdraw",
-    "zalo.connect": "operate",
-    "zalo.settle": "operate",
-    "zalo.templates": "operate",
-}
-"""Acts of commands, and the action of `roles.toml` that each takes; `administration` has others."""
-_READS: Mapping[str, tuple[str, ...]] = {
-    "dead.read": ("edit-dead-letter", "operate", "read-drafts"),
-    "desk.read": ("read-drafts",),
-    "item.read": ("operate", "read-drafts"),
-    "subscribers.list": ("manage-readers", "operate"),
-}
-"""What commands show of content that is not public, and the actions of which one is enough."""
 _BY_ACCOUNT_ALONE = frozenset({"desk.approve", "desk.approve-urgent", "desk.reject"})
 """Acts that need a person's account or name even where no account exists yet."""
 _BY_TIMERS = frozenset({"backup"})
@@ -137,8 +97,8 @@ async def check_reading(bus: Bus, command: Command) -> None:
 
 
 async def look(bus: Bus, name: str, object_id: str, by: str) -> ReadingRight:
-    """The right to look, of *_READS*; as break-glass it is recorded. Raises like `check`."""
-    right = await reading_right(bus, _READS[name], by)
+    """The right to look, of *READS*; as break-glass it is recorded. Raises like `check`."""
+    right = await reading_right(bus, READS[name], by)
     if right.by:
         act = audit.Act(name, object_id, right.by, role=BREAK_GLASS)
         await audit.AuditLog(bus, time.time).record(act)

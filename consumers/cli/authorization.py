@@ -22,9 +22,9 @@ from consumers.intake.approval import reviewer
 from consumers.intake.items import Position
 from consumers.messages import field_error
 from consumers.runtime import stdio
-from consumers.staff.accounts import Account, AccountStore
-from consumers.staff.authorization import Act, Actor, Authorizer
-from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict, load_policy
+from consumers.staff.accounts import AccountStore
+from consumers.staff.authorization import Act, Actor, Authorizer, ReadingRight
+from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
 from consumers.staff.sessions import SessionStore, SignedIn
 from contracts.base.times import Clock
 from contracts.errors import Forbidden, Invalid, Unauthorized
@@ -159,36 +159,6 @@ def break_glass(action: str, name: str = BREAK_GLASS) -> Actor:
     log.warning("break_glass_used", action=action)
     output.tell_afterwards(field_error(_FIELD, "break_glass", folder=folder))
     return Actor(name, role=BREAK_GLASS)
-
-
-@dataclass(frozen=True)
-class ReadingRight:
-    """What the person at this terminal may look at: what one of *actions* of the roles reaches.
-
-    Without an account everything: before the first account, and as break-glass of *by*.
-    """
-
-    policy: Policy
-    actions: Sequence[str]
-    account: Account | None = None
-    by: str = ""
-
-    def covers(self, facts: ObjectFacts) -> bool:
-        return self._decide(facts).verdict is Verdict.ALLOWED
-
-    def require(self, facts: ObjectFacts) -> None:
-        """Raises Forbidden with the reason."""
-        ruling = self._decide(facts)
-        if ruling.verdict is not Verdict.ALLOWED:
-            raise Forbidden(ruling.as_error(self.actions[0]))
-
-    def _decide(self, facts: ObjectFacts) -> Ruling:
-        """The best decision; of refusals, that of a role which has the action."""
-        account = self.account
-        if account is None:
-            return Ruling(Verdict.ALLOWED)
-        rulings = [self.policy.is_allowed(account, action, facts) for action in self.actions]
-        return max(rulings, key=lambda one: (one.verdict, bool(one.role)))
 
 
 async def reading_right(bus: Bus, actions: Sequence[str], by: str) -> ReadingRight:

@@ -1,11 +1,6 @@
 """`loa dead`: list, show, replay, edit and discard dead letters."""
 
-import json
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from difflib import unified_diff
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +13,7 @@ from consumers.cli.acts import By, Command, check_reading, look, run_audited
 from consumers.cli.filters import check_unit, parse_time
 from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
+from consumers.dead_letters.correction import difference, visible_text
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
     Operator,
@@ -26,17 +22,14 @@ from consumers.dead_letters.decisions import (
 )
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, DeadLetterStage, Decision
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.dispatch.release_guard import ReleaseGuard
-from consumers.feedback import guard as receipt_guard
-from consumers.intake.repository import ItemRepository
+from consumers.desk.dead_letters import seal_replays
 from consumers.messages import field_error, translate_os_error
 from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
-from contracts import subjects
 from contracts.errors import FieldError, Invalid, limit_errors
 from contracts.text.moments import format_for_people
-from producers.bus import Bus, Message, NoReply
+from producers.bus import Bus, NoReply
 
 _OBJECT_MAX = 500
 _ERRORS_LISTED = 5
@@ -76,7 +69,7 @@ def _print_letter(letter: DeadLetter) -> None:
         typer.echo(f"  left out, and erased where it lay: {', '.join(letter.left_out)}")
     for decision in letter.decisions:
         typer.echo(f"  {_decision_line(decision)}")
-    typer.echo(_visible_text(letter.original))
+    typer.echo(visible_text(letter.original))
 
 
 def _decision_line(decision: Decision) -> str:
@@ -89,24 +82,6 @@ def _decision_line(decision: Decision) -> str:
     if decision.after != decision.before and decision.after:
         facts.append(f"sha256 {decision.before[:12]} -> {decision.after[:12]}")
     return " ".join(filter(None, (*facts, decision.reason)))
-
-
-def difference(letter: DeadLetter, corrected: OutgoingMessage) -> Iterator[str]:
-    """A unified diff of the original and the corrected body."""
-    old, new = (_body_lines(body) for body in (letter.original, corrected.body))
-    return unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1)
-
-
-def _body_lines(body: bytes) -> list[str]:
-    """The lines of a body; of JSON, one for each value."""
-    with suppress(ValueError, RecursionError):
-        text = json.dumps(json.loads(body), ensure_ascii=False, indent=1, sort_keys=True)
-        body = text.encode(errors="replace")
-    return _visible_text(body).splitlines()
-
-
-def _visible_text(body: bytes) -> str:
-    return output.visible(body.decode("utf-8", "replace"), kept="\n\t")
 
 
 def _print_summary(summary: BulkSummary) -> None:
@@ -228,14 +203,6 @@ def replay(
     _print_and_exit(_decide(command, query, BulkDecisions.replay, dry_run=dry_run), as_json)
 
 
-async def _replay_headers(bus: Bus, stored: Message, msg_id: str) -> Mapping[str, str]:
-    """The headers of a sealed message that is sent again. Raises Invalid for a forged one."""
-    if stored.subject.startswith(subjects.RECEIPTS.subjects[0].partition("*")[0]):
-        return await receipt_guard.replay_headers(bus, stored, msg_id)
-    guard = ReleaseGuard(await open_seals(bus), ItemRepository(bus), time.time)
-    return await guard.replay_headers(stored)
-
-
 def _object(query: DeadLetterQuery) -> str:
     """The letters that are decided on, as the audit log names them."""
     return (" ".join(map(str, query.ids or ())) or "by option")[:_OBJECT_MAX]
@@ -251,7 +218,7 @@ def _decide(
     """Decide on letters; a dry run says what it would decide on."""
 
     async def run(bus: Bus, operator: Operator | None = None) -> BulkSummary:
-        decisions = BulkDecisions(bus, operator, partial(_replay_headers, bus))
+        decisions = BulkDecisions(bus, operator, seal_replays(bus, lambda: open_seals(bus)))
         summary = await decide(decisions, query)
         if not (summary.done or summary.refused or summary.left or summary.away):
             await check_unit(bus, query.unit)

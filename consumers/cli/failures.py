@@ -7,13 +7,13 @@ import typer
 from pydantic import BaseModel
 
 from consumers.cli.acts import look
-from consumers.cli.authorization import ReadingRight
 from consumers.cli.filters import require_time
 from consumers.cli.output import print_field_texts
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.failures import Failure, FailureReader
+from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts
 from contracts import keys, subjects
 from contracts.records import EventRecord

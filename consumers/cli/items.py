@@ -15,7 +15,7 @@ from pydantic import Field
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
-from consumers.cli.authorization import ReadingRight, position_facts
+from consumers.cli.authorization import position_facts
 from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
@@ -49,7 +49,7 @@ from consumers.reporting.refusals import find_refusal
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.store_check import store_problem
 from consumers.staff.accounts import AccountStore
-from consumers.staff.authorization import Actor
+from consumers.staff.authorization import Actor, ReadingRight
 from consumers.staff.policy import ObjectFacts
 from consumers.status.places import describe_place
 from consumers.suppression.store import describe_suppression

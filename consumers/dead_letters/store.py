@@ -153,7 +153,7 @@ class DeadLetterStore:
     async def is_stored(self, seq: int, origin: MessageOrigin) -> bool:
         """Whether the message *seq* of DEAD is a letter about the message *origin*."""
         stored = await self.bus.get_message(subjects.DEAD.name, seq)
-        letter = _parse_letter(stored) if stored else None
+        letter = parse_letter(stored) if stored else None
         found = letter and (letter.origin.stream, letter.origin.seq)
         return found == (origin.stream, origin.seq)
 
@@ -209,7 +209,7 @@ class DeadLetterStore:
         """Count the deaths of each letter; log foreign messages."""
         deaths = Deaths()
         async for message in self.bus.scan(subjects.DEAD.name):
-            letter = _parse_letter(message)
+            letter = parse_letter(message)
             if not letter.is_readable:
                 log.warning("dead_letter_unreadable", letter=message.seq, stage=letter.stage)
             deaths.count(letter, message.seq)
@@ -228,7 +228,7 @@ class DeadLetterStore:
         stored = await self.histories.get_many([history_key(message.seq) for message in messages])
         letters = []
         for message in messages:
-            id, letter = message.seq, _parse_letter(message)
+            id, letter = message.seq, parse_letter(message)
             value = stored.get(history_key(id))
             history = parse_stored(History, history_key(id), value.data) if value else History()
             count = counts.get(letter.identity) or DeathCount(id, id, letter.at)
@@ -238,7 +238,7 @@ class DeadLetterStore:
         return letters
 
 
-def _parse_letter(message: Message) -> DeadLetter:
+def parse_letter(message: Message) -> DeadLetter:
     """Parse a letter, and add fields that an earlier version did not store.
 
     A foreign message becomes a letter of its own, so that an operator can discard it.

@@ -1,18 +1,62 @@
 """Whether a signed-in account may do an action now: roles, second factor, a second person."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.audit import log as audit
 from consumers.messages import field_error
-from consumers.staff.accounts import AccountStore
+from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict
 from consumers.staff.proposals import Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import Clock, format_utc, utc_now
-from contracts.errors import Unauthorized
+from contracts.errors import Forbidden, Unauthorized
+
+ACTIONS: Mapping[str, str] = {
+    "audit.read": "audit",
+    "backup": "operate",
+    "bus.accept": "restore",
+    "channel.pause": "operate",
+    "channel.resume": "operate",
+    "dead.discard": "operate",
+    "dead.edit": "edit-dead-letter",
+    "dead.replay": "operate",
+    "desk.approve": "approve",
+    "desk.approve-urgent": "approve-urgent",
+    "desk.reject": "reject",
+    "feeds.add": "operate",
+    "feeds.now": "operate",
+    "feeds.remove": "operate",
+    "key.replace": "restore",
+    "mail.release": "operate",
+    "restore": "restore",
+    "restore.end-doubt": "restore",
+    "retention.run": "manage-readers",
+    "subscribers.export": "manage-readers",
+    "subscribers.find": "manage-readers",
+    "subscribers.import": "manage-readers",
+    "subscribers.remove": "manage-readers",
+    "suppressed.find": "manage-readers",
+    "suppressed.lift": "manage-readers",
+    "withdraw": "withdraw",
+    "zalo.connect": "operate",
+    "zalo.settle": "operate",
+    "zalo.templates": "operate",
+}
+"""Acts of commands and pages, and the action of `roles.toml` that each takes.
+
+`administration` has others.
+"""
+READS: Mapping[str, tuple[str, ...]] = {
+    "dead.read": ("edit-dead-letter", "operate", "read-drafts"),
+    "desk.read": ("read-drafts",),
+    "item.read": ("operate", "read-drafts"),
+    "subscribers.list": ("manage-readers", "operate"),
+}
+"""What is shown of content that is not public, and the actions of which one is enough."""
 
 
 class Act(NamedTuple):
@@ -94,3 +138,33 @@ class Authorizer:
         """Raises Unauthorized for a session that lacks it."""
         if self.lacks_second_factor(signed_in):
             raise Unauthorized(field_error("code", "second_factor_required"))
+
+
+@dataclass(frozen=True)
+class ReadingRight:
+    """What a person may look at: what one of *actions* of the roles reaches.
+
+    Without an account everything: before the first account, and as break-glass of *by*.
+    """
+
+    policy: Policy
+    actions: Sequence[str]
+    account: Account | None = None
+    by: str = ""
+
+    def covers(self, facts: ObjectFacts) -> bool:
+        return self._decide(facts).verdict is Verdict.ALLOWED
+
+    def require(self, facts: ObjectFacts) -> None:
+        """Raises Forbidden with the reason."""
+        ruling = self._decide(facts)
+        if ruling.verdict is not Verdict.ALLOWED:
+            raise Forbidden(ruling.as_error(self.actions[0]))
+
+    def _decide(self, facts: ObjectFacts) -> Ruling:
+        """The best decision; of refusals, that of a role which has the action."""
+        account = self.account
+        if account is None:
+            return Ruling(Verdict.ALLOWED)
+        rulings = [self.policy.is_allowed(account, action, facts) for action in self.actions]
+        return max(rulings, key=lambda one: (one.verdict, bool(one.role)))

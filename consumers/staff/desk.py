@@ -2,26 +2,28 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import structlog
 from pydantic import ValidationError
 
+from consumers.audit import log as audit
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
 from consumers.staff.administration import ACTS, MANAGE, Administration, Done, StaffAct
-from consumers.staff.authorization import Act, Actor, Authorizer
+from consumers.staff.authorization import ACTIONS, READS, Act, Actor, Authorizer, ReadingRight
 from consumers.staff.own_account import OwnAccount
-from consumers.staff.policy import Ability, Verdict
+from consumers.staff.policy import Ability, ObjectFacts, Verdict
 from consumers.staff.proposals import OpenProposal
 from consumers.staff.sessions import LivingSession, Session, SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
 from consumers.staff.terminals import TerminalRequest, Terminals, unknown_code
 from consumers.staff.throttle import Origin, network_of
 from contracts import errors
+from contracts.desk.person import DeskAct
 from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 
@@ -154,6 +156,45 @@ class Visitor:
     def needs_step_up(self, action: str) -> bool:
         return self.desk.rules.needs_step_up(self.signed_in, action)
 
+    def may_read(self, name: str, unit: str = "") -> bool:
+        """Whether the account may see what the reading act *name* shows of a unit."""
+        return self._reading_right(name).covers(ObjectFacts(unit=unit))
+
+    def require_read(self, name: str, unit: str = "") -> None:
+        """Raises Forbidden, with the reason, where `may_read` says no."""
+        self._reading_right(name).require(ObjectFacts(unit=unit))
+
+    def _reading_right(self, name: str) -> ReadingRight:
+        return ReadingRight(self.desk.rules.policy, READS[name], self.account)
+
+    def may_do(self, name: str, unit: str = "") -> bool:
+        """Whether the account may do the act *name* on an object of a unit."""
+        policy, facts = self.desk.rules.policy, ObjectFacts(unit=unit)
+        ruling = policy.is_allowed(self.account, ACTIONS[name], facts)
+        return ruling.verdict is Verdict.ALLOWED
+
+    async def record(self, act: DeskAct) -> None:
+        """Record an act that only reads, before its answer. Raises as `perform`."""
+        await self.desk.rules.audit_log.record(await self._authorized(act))
+
+    async def perform(self, act: DeskAct, work: Callable[[], Awaitable[T]]) -> T:
+        """Do *work* with its intent and outcome in the audit log.
+
+        Raises Unauthorized, Forbidden, BusError, and what *work* raises.
+        """
+        return await self.desk.rules.audit_log.perform(await self._authorized(act), work)
+
+    async def _authorized(self, act: DeskAct) -> audit.Act:
+        """The act as the audit log has it. Raises Unauthorized, Forbidden."""
+        action, facts = ACTIONS[act.name], ObjectFacts(unit=act.unit)
+        self._require(action)
+        asked = Act(action, facts, [act.name, act.object, act.after])
+        ruling = await self.desk.rules.decide(self.signed_in, asked)
+        if ruling.verdict is not Verdict.ALLOWED:
+            raise Forbidden(ruling.as_error(action))
+        record = Actor.of(self.signed_in, ruling).record_of(act.name, act.object, act.after)
+        return replace(record, reason=act.reason or record.reason)
+
     def abilities(self) -> list[Ability]:
         return self.desk.rules.policy.abilities(self.account.grants)
 
@@ -181,12 +222,12 @@ class Visitor:
         """End one of the account's own sessions; False for any other id."""
         if not await self.desk.sessions.end_own(self.account, id):
             return False
-        await self._record("account.end-session")
+        await self._record_own("account.end-session")
         return True
 
     async def end_all_sessions(self) -> None:
         await self.desk.door.accounts.sign_out_everywhere(self.account.id)
-        await self._record("account.end-sessions")
+        await self._record_own("account.end-sessions")
 
     async def find_terminal(self, code: str, network: str) -> TerminalRequest:
         """The terminal that waits under a code. Raises Invalid, RateLimited after wrong codes."""
@@ -203,9 +244,9 @@ class Visitor:
         """Let the terminal of a code in, under this account. Raises like `find_terminal`."""
         waiting = await self.find_terminal(code, network)
         await Terminals(self.desk.sessions).confirm(code, self.session)
-        await self._record("account.confirm-terminal", after=waiting.host)
+        await self._record_own("account.confirm-terminal", after=waiting.host)
 
-    async def _record(self, action: str, after: str = "") -> None:
+    async def _record_own(self, action: str, after: str = "") -> None:
         record = Actor.of(self.signed_in).record_of(action, self.account.id, after)
         await self.desk.rules.audit_log.record(record)
 
@@ -276,4 +317,4 @@ class Visitor:
         self._require(MANAGE)
         if not await self.desk.rules.proposals.refuse(MANAGE, id):
             raise NotFound(field_error("proposal", "proposal_gone"))
-        await self._record("refuse", after=id)
+        await self._record_own("refuse", after=id)

@@ -86,7 +86,7 @@ def _needs_step_up(route: DeskRoute, visit: Visit) -> bool:
         return False
     if route.access == OWN:
         return route.signs_in and visit.visitor.needs_step_up_to_sign_in
-    return visit.visitor.needs_step_up(route.access)
+    return any(map(visit.visitor.needs_step_up, route.actions))
 
 
 def _require_access(route: DeskRoute, visit: Visit) -> None:
@@ -94,7 +94,7 @@ def _require_access(route: DeskRoute, visit: Visit) -> None:
     visitor = visit.visitor
     if route.access == OWN:
         return
-    if not visitor.may(route.access):
+    if not any(map(visitor.may, route.actions)):
         raise NotAllowed
     if visitor.lacks_second_factor:
         raise SecondFactorMissing

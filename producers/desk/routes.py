@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from producers.desk import administration, oidc, own_account, sign_in, terminals
+from producers.desk.operations import dead_letters
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -48,4 +49,10 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/de-nghi", _MANAGE, administration.show_proposals),
     DeskRoute("POST", "/de-nghi/{id}/dong-y", _MANAGE, administration.confirm),
     DeskRoute("POST", "/de-nghi/{id}/tu-choi", _MANAGE, administration.refuse),
+    DeskRoute("GET", "/su-kien-loai", dead_letters.READ, dead_letters.show_letters),
+    DeskRoute("GET", "/su-kien-loai/{id}", dead_letters.READ, dead_letters.show_letter),
+    DeskRoute("GET", "/su-kien-loai/{id}/sua", dead_letters.EDIT, dead_letters.show_edit),
+    DeskRoute("POST", "/su-kien-loai/{id}/sua", dead_letters.EDIT, dead_letters.edit),
+    DeskRoute("POST", "/su-kien-loai/{id}/gui-lai", dead_letters.OPERATE, dead_letters.replay),
+    DeskRoute("POST", "/su-kien-loai/{id}/bo", dead_letters.OPERATE, dead_letters.discard),
 )

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.delivery import ChannelName
+from contracts.desk.dead_letters import DeadLetterService
+from contracts.desk.person import Person
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 from producers.desk.rendering import DeskPages
@@ -147,7 +149,7 @@ class WaitingAct(Protocol):
     def subject(self) -> Account | None: ...
 
 
-class Visitor(Protocol):
+class Visitor(Person, Protocol):
     """A person who is signed in, and what that person does at the desk.
 
     Every method raises BusError; changes raise ContractError.
@@ -252,3 +254,4 @@ class DeskServices:
     has_own_nats: bool = False
     """The NATS server is the operator's: it reads the keys of units when it is told to."""
     pages: DeskPages = field(default_factory=DeskPages)
+    dead_letters: DeadLetterService = field(kw_only=True)

@@ -101,7 +101,9 @@ class Visit:
         return [(one["path"], one["text"]) for one in allowed]
 
     def _may_follow(self, action: str) -> bool:
-        return not action or (self.person is not None and self.person.may(action))
+        """Whether one of the *action*s, which commas separate, is enough for the person."""
+        actions = action.replace(",", " ").split()
+        return not action or (self.person is not None and any(map(self.person.may, actions)))
 
     def unit_name(self, unit: str) -> str:
         """The name of a unit; its id where the vocabulary has it no longer."""
@@ -125,13 +127,21 @@ def retry_headers(refused: ContractError) -> Mapping[str, str]:
 class DeskRoute:
     """A route and who may use it: PUBLIC, OWN, or an action of `roles.toml`.
 
+    Of several actions one is enough, on pages that only show something.
     `from_server`: another server sends it, without cookie, and proves itself in the handler.
     `signs_in`: it begins another session, which takes a second factor anew if this one had one.
     """
 
     method: str
     path: str
-    access: str
+    access: str | tuple[str, ...]
     handler: Callable[[Visit], Awaitable[Response]]
     from_server: bool = False
     signs_in: bool = False
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions of which one is enough; none for PUBLIC and OWN."""
+        if self.access in (PUBLIC, OWN):
+            return ()
+        return (self.access,) if isinstance(self.access, str) else self.access

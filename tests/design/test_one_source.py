@@ -21,7 +21,9 @@ PIECES = {
     "channels/portal/render/templates": {
         *("change.html", "entry.html", "line.html", "macros.html", "story.html"),
     },
-    "producers/desk/templates": {"forms.html", "marked.html", "scripts.html", "unit_rules.html"},
+    "producers/desk/templates": {
+        *("forms.html", "letter_facts.html", "marked.html", "scripts.html", "unit_rules.html"),
+    },
     "producers/pages/templates": {"macros.html"},
     "sandbox/zalo/page/templates": {"shown.html"},
 }

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
@@ -20,6 +22,7 @@ from producers.desk.services import OidcService
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.units.registry import UnitRegistry
 from tests.support.clock import FakeClock
+from tests.support.seals import seals_of
 from tests.support.staff import KEYS, PASSWORD, StaffHarness
 
 DESK_URL = "https://ban-duyet.example.gov.vn"
@@ -84,8 +87,18 @@ class DeskApp(StaffHarness):
         units = {id: word.name for id, word in DEFAULT.units.items()}
         parts = (self.desk, self.registry, units, SEAL_KEY)
         provider = oidc(self) if oidc else None
-        services = DeskServices(*parts, oidc=provider, has_own_nats=has_own_nats)
+        services = DeskServices(
+            *parts, oidc=provider, has_own_nats=has_own_nats, **self.operating_services()
+        )
         self.app = create_desk(services, url)
+
+    def operating_services(self) -> dict[str, Any]:
+        """The services of the pages of those who keep Loa running."""
+        letters = DeadLetterDesk(self.bus, self.accounts, DEFAULT, self.open_seals)
+        return {"dead_letters": letters}
+
+    async def open_seals(self) -> PublicationSeals:
+        return seals_of(KEYS)
 
     @asynccontextmanager
     async def browser(self, token: str = "", ip: str = "198.51.100.7") -> AsyncIterator[Browser]:

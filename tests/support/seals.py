@@ -28,7 +28,11 @@ async def use_key(bus: Bus, data: Path) -> None:
 
 def new_seals(folder: Path) -> PublicationSeals:
     """The seals with the key file of *folder*, of a bus that was never without them."""
-    keys = KeyFile.open(folder / "vault.key")
+    return seals_of(KeyFile.open(folder / "vault.key"))
+
+
+def seals_of(keys: KeyFile) -> PublicationSeals:
+    """The seals under *keys*, of a bus that was never without them."""
     return PublicationSeals(Sealer(keys.derive(PURPOSE)), datetime(1970, 1, 1, tzinfo=UTC))
 
 

@@ -12,6 +12,7 @@ from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, load_retention, read_settings
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
+from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -104,4 +105,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
         node.read_once[OidcSettings] = read_settings(OidcSettings)
     seal_key, has_own_nats = node.keys.derive("desk forms"), bool(node.settings.nats_url)
     pages = DeskPages(read_settings(SiteSettings))
-    return DeskServices(staff, registry, names, seal_key, oidc, has_own_nats, pages)
+    return DeskServices(
+        *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
+        dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
+    )

@@ -89,7 +89,9 @@ async def desk_of(bus, clock, login, units, people=()):
         return people
 
     oidc = SimpleNamespace(waiting_people=waiting_people, can_step_up=False)
-    services = DeskServices(app.desk, app.registry, units, SEAL_KEY, oidc=oidc)
+    services = DeskServices(
+        *(app.desk, app.registry, units, SEAL_KEY), oidc=oidc, **app.operating_services()
+    )
     app.app = create_desk(services, DESK_URL)
     async with app.signed_in(login, MANAGER) as browser:
         yield app, browser
