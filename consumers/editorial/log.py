@@ -39,13 +39,11 @@ class Recorded:
 class EditorialLog:
     """Reads items and adds acts, each once, by compare-and-set.
 
-    One that lives on reads only what is new. It holds the items that are not ended, and of rejected
-    ones the names.
+    One that lives on reads only what is new. It holds the items that are not ended.
     """
 
     bus: Bus
     _held: dict[str, Recorded] = field(default_factory=dict)
-    _rejected: dict[str, str] = field(default_factory=dict)  # the digest of the last act
     _remembered: dict[str, Recorded] = field(default_factory=dict)
     _next: int = 1
     _scanning: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -88,20 +86,9 @@ class EditorialLog:
         return {name: one.state for name, one in self._held.items() if one.state.is_undecided}
 
     async def open_items(self) -> dict[str, ItemState]:
-        """The items that wait for a person, or whose decision may still have to be carried out."""
+        """The items that wait for a person, or whose decision is to be carried out."""
         await self._follow()
-        found = {name: one.state for name, one in self._held.items() if one.state.is_unfinished}
-        for name in [*self._rejected]:
-            try:
-                found[name] = (await self.read(name)).state
-            except ContractError as broken:
-                _log_broken(name, broken)
-        return found
-
-    def finish(self, content_id: str, state: ItemState) -> None:
-        """Note that nothing is left to carry out of a rejection, until the next act."""
-        if self._rejected.get(content_id) == state.head:
-            del self._rejected[content_id]
+        return {name: one.state for name, one in self._held.items() if one.state.is_unfinished}
 
     async def problems(self) -> AsyncIterator[tuple[str, str, bool]]:
         """Yield each foreign message, and each broken item: its name, why, and whether foreign."""
@@ -140,18 +127,15 @@ class EditorialLog:
     async def _after(self, content_id: str, message: Message) -> Recorded:
         """The item after *message*; the earlier acts of an ended one are read again."""
         known, action = self._held.get(content_id), await self._sealed(message)
-        if known is None and (content_id in self._rejected or (action and action.prev)):
+        if known is None and action and action.prev:
             return await self.read(content_id)
         state = known.state if known else ItemState()
         return Recorded(state.after(action) if action else state, message.seq)
 
     def _hold(self, content_id: str, found: Recorded) -> None:
         self._held.pop(content_id, None)
-        self._rejected.pop(content_id, None)
         if _needs_text(found.state):
             self._held[content_id] = found
-        elif found.state.status is Status.REJECTED:
-            self._rejected[content_id] = found.state.head
 
     def _newest_known(self, content_id: str) -> Recorded:
         known = (one.get(content_id, Recorded()) for one in (self._held, self._remembered))
@@ -211,7 +195,7 @@ def _parse(message: Message) -> Action:
 
 def _needs_text(state: ItemState) -> bool:
     """Whether a later act may need the text: a person has it, or it has to go out."""
-    return state.is_undecided or bool(state.approved) or state.status in _UNSENT
+    return state.is_unfinished or state.status in _UNSENT
 
 
 def _lean(state: ItemState) -> ItemState:

@@ -28,7 +28,7 @@ from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
-from contracts.editorial import Action, ItemState, Status
+from contracts.editorial import Action, ItemState
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from producers.bus import Bus, records, topology
 from producers.bus.records import Versioned, require
@@ -168,10 +168,9 @@ class Desk:
         decision = await self.decision_in_log(draft, state)
         if record.state == "waiting" and decision is None:
             return False
-        is_rejected = state.status is Status.REJECTED and draft.revision == state.revision
+        is_rejected = state.has_open_rejection and draft.revision == state.revision
         if is_rejected and await self.is_carried_out(draft, record):
-            if not state.approved:  # an earlier revision may still have to go out
-                self.log.finish(draft.content_id, state)
+            await self.close(draft.content_id, draft.revision, record)
             return False
         if record.state == "waiting" and decision:
             record = await self.book(draft, decision)

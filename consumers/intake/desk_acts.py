@@ -11,7 +11,7 @@ from typing import NamedTuple
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error
-from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
 from contracts.errors import Conflict
@@ -78,10 +78,10 @@ def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> A
 
 def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
     """What became of a draft by its position's record; None if nothing is to be added."""
-    is_current = state.revision == draft.revision
-    if draft.revision not in state.approved and not (is_current and state.is_undecided):
+    if draft.revision not in drafts_of(draft.content_id, state):
         return None
-    kind = _outcome(record)
+    is_rejected = state.revision == draft.revision and state.has_open_rejection
+    kind = _end_of_rejection(record) if is_rejected else _outcome(record)
     if kind is None:
         return None
     return Action(
@@ -107,6 +107,10 @@ def _outcome(record: Position) -> ActionKind | None:
     if record.state == "withdrawn" or record.code == SUPERSEDED_CODE:
         return ActionKind.SUPERSEDE
     return None
+
+
+def _end_of_rejection(record: Position) -> ActionKind | None:
+    return None if record.state == "waiting" else ActionKind.SETTLE
 
 
 def decision_of(state: ItemState, draft: Draft) -> Decision | None:
@@ -164,7 +168,7 @@ def drafts_of(content_id: str, state: ItemState) -> dict[int, Draft]:
     if state.last_change is None:
         return {}
     texts = dict(state.approved)
-    if state.text and (state.is_undecided or state.status is Status.REJECTED):
+    if state.text and (state.is_undecided or state.has_open_rejection):
         texts[state.revision] = state.text
     at = state.last_change.at
     return {number: draft_of(content_id, number, text, at) for number, text in texts.items()}

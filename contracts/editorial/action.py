@@ -44,6 +44,8 @@ class ActionKind(StrEnum):
     RETURN = "return"
     """The text goes back to who sent it, with a reason."""
     REJECT = "reject"
+    SETTLE = "settle"
+    """A rejection is carried out: the position's record has it."""
     SUPERSEDE = "supersede"
     """A newer revision took the place of one that was not out."""
     WITHDRAW = "withdraw"

@@ -78,6 +78,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.PUBLISH, _ACCEPTED, _S.PUBLISHED),
     **_moves(Kind.RETURN, _UNDECIDED, _S.RETURNED),
     **_moves(Kind.REJECT, _UNDECIDED, _S.REJECTED),
+    **_moves(Kind.SETTLE, {_S.REJECTED}, None),
     **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
     **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
     **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
@@ -95,6 +96,7 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
     Kind.REJECT: frozenset({_PERSON, RULE}),
     Kind.SCHEDULE: frozenset({_PERSON, RULE}),
     Kind.PUBLISH: frozenset({RULE}),
+    Kind.SETTLE: frozenset({RULE}),
     Kind.SUPERSEDE: frozenset({RULE}),
     Kind.WITHDRAW: frozenset({_PERSON, UNIT_SYSTEM}),
     Kind.EXPIRE: frozenset({RULE}),
@@ -120,7 +122,8 @@ class ItemState:
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `name_hashes`: of the names that the accounts had, by their ids.
     `approved`: the texts that were approved and are not yet out, by revision. `published`: the
-    hashes of those that were. `head`: the digest of the last act.
+    hashes of those that were. `settled`: the newest revision whose rejection is carried out.
+    `head`: the digest of the last act.
     """
 
     status: Status | None = None
@@ -138,6 +141,7 @@ class ItemState:
     published: Mapping[int, str] = field(default_factory=dict)
     out: int = 0
     ended: int = 0
+    settled: int = 0
     head: str = ""
     ids: frozenset[str] = frozenset()
 
@@ -177,9 +181,15 @@ class ItemState:
         return self.status in _UNDECIDED
 
     @property
+    def has_open_rejection(self) -> bool:
+        """Whether the newest revision was rejected, and that is to be carried out."""
+        is_rejected = self.last_change is not None and self.last_change.kind is Kind.REJECT
+        return is_rejected and self.settled < self.revision
+
+    @property
     def is_unfinished(self) -> bool:
-        """Whether a person or Loa has to act, or a rejection may have to be carried out."""
-        return self.is_undecided or bool(self.approved) or self.status is Status.REJECTED
+        """Whether a person or Loa has to act, or a decision is to be carried out."""
+        return self.is_undecided or bool(self.approved) or self.has_open_rejection
 
 
 def fold(actions: Iterable[Action]) -> ItemState:
@@ -444,6 +454,10 @@ def _supersede(state: ItemState, action: Action) -> ItemState:
     return replace(state, approved=_without(state.approved, action.revision))
 
 
+def _settle(state: ItemState, action: Action) -> ItemState:
+    return replace(state, settled=action.revision)
+
+
 def _withdraw(state: ItemState, action: Action) -> ItemState:
     return replace(state, out=0, ended=action.revision)
 
@@ -459,6 +473,7 @@ _EFFECTS: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
     Kind.PROPOSE: _propose,
     Kind.APPROVE: _approve,
     Kind.PUBLISH: _publish,
+    Kind.SETTLE: _settle,
     Kind.SUPERSEDE: _supersede,
     Kind.WITHDRAW: _withdraw,
     Kind.EXPIRE: _withdraw,

@@ -33,11 +33,12 @@ USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
     S.CORRECTED: (K.RECEIVE, K.WITHDRAW, K.PUBLISH),
     S.WITHDRAWN: (K.RECEIVE, K.SAVE),
     S.EXPIRED: (K.RECEIVE, K.SAVE),
-    S.REJECTED: (K.RECEIVE, K.SAVE, K.WITHDRAW),
+    S.REJECTED: (K.RECEIVE, K.SAVE, K.SETTLE, K.WITHDRAW),
 }
 ROLES = {
     K.RECEIVE: (UNIT_SYSTEM,),
     K.PUBLISH: (RULE,),
+    K.SETTLE: (RULE,),
     K.SUPERSEDE: (RULE,),
     K.EXPIRE: (RULE,),
     K.REJECT: ("", "lanh-dao-duyet", RULE),

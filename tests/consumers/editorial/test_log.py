@@ -11,6 +11,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial.action import RULE
 from contracts.errors import Conflict
 from producers.bus import Bus, NoReply, RevisionConflict
 from tests.support.editorial_world import START, a_text
@@ -178,6 +179,9 @@ async def reject(log: EditorialLog, item: str, words: str) -> ItemState:
     return await log.act(item, step(ActionKind.REJECT, "nv-binh", note="Sai."))
 
 
+SETTLE = step(ActionKind.SETTLE, "loa", role=RULE)
+
+
 async def test_what_was_read_is_not_read_again(bus, log, acts_read):
     for number in range(5):
         await reject(log, f"tin-{number}", "Một")
@@ -203,9 +207,11 @@ async def test_each_save_of_a_draft_reads_what_is_new(bus, log, acts_read):
     assert len(acts_read) == SAVES
 
 
-async def test_a_reader_of_what_waits_does_not_keep_what_was_rejected(bus, log):
+async def test_a_reader_of_what_waits_does_not_keep_what_is_settled(bus, log):
     for number in range(60):
-        await reject(EditorialLog(bus), f"tin-{number}", "x" * 200_000)
+        writer = EditorialLog(bus)
+        await reject(writer, f"tin-{number}", "x" * 200_000)
+        await writer.act(f"tin-{number}", SETTLE)
     tracemalloc.start()
     try:
         assert await log.waiting_items() == {}
@@ -216,22 +222,22 @@ async def test_a_reader_of_what_waits_does_not_keep_what_was_rejected(bus, log):
     assert held < 6_000_000  # the client keeps its last page for a moment
 
 
-async def test_a_rejection_is_told_until_it_is_carried_out_also_to_a_later_process(bus, log):
+async def test_a_rejection_is_told_to_every_process_until_it_is_settled(bus, log):
     rejected = await reject(log, ITEM, "Một")
     for reader in (log, EditorialLog(bus)):
         assert await reader.open_items() == {ITEM: rejected}
-        reader.finish(ITEM, rejected)
+    await log.act(ITEM, SETTLE)
+    for reader in (log, EditorialLog(bus)):
         assert await reader.open_items() == {}
 
 
-async def test_a_later_rejection_is_told_although_an_earlier_one_is_carried_out(bus, log):
-    first = await reject(log, ITEM, "Một")
+async def test_a_later_rejection_is_told_although_an_earlier_one_is_settled(bus, log):
+    await reject(log, ITEM, "Một")
+    await log.act(ITEM, SETTLE)
     await log.open_items()
     await log.act(ITEM, save("nv-an", "Hai", 2))
     await log.act(ITEM, step(ActionKind.SUBMIT, "nv-chi"))
     second = await log.act(ITEM, step(ActionKind.REJECT, "nv-dung", note="Sai."))
-    await log.open_items()
-    log.finish(ITEM, first)
     assert await log.open_items() == {ITEM: second}
 
 

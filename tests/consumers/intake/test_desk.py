@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from consumers.editorial.log import EditorialLog
 from consumers.intake.approval import Reviewer, rejection
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
@@ -344,6 +345,21 @@ async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_reje
     assert (released["revision"], (await stored_position(bus))["seq"]) == (1, released["seq"])
     assert await restarted.finish_interrupted() == 0
     assert await open_drafts(bus) == []
+
+
+@pytest.mark.parametrize("died_at", ["desk.decided", "desk.carried_out", "desk.settled"])
+async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
+    bus, intake, desk, clock, died_at
+):
+    await intake.handle(submitted(), UNIT)
+    with crash_at(died_at):
+        await desk.reject(ITEM, CLERK, code="trung-lap")
+    restarted = Desk(bus, clock)
+    assert await restarted.log.open_items() != {}
+    await restarted.finish_interrupted()
+    assert await restarted.log.open_items() == await EditorialLog(bus).open_items() == {}
+    kinds = [act.kind for act in await acts_of(bus)]
+    assert kinds == [ActionKind.RECEIVE, ActionKind.REJECT, ActionKind.SETTLE]
 
 
 async def test_the_log_names_the_person_who_withdrew(bus, intake, desk):

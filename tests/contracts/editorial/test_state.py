@@ -34,7 +34,7 @@ ALLOWED = {
     S.WITHDRAWN: "receive save publish supersede",
     S.EXPIRED: "receive save publish supersede",
     S.RETURNED: "receive save submit publish supersede withdraw expire",
-    S.REJECTED: "receive save publish supersede withdraw expire",
+    S.REJECTED: "receive save settle publish supersede withdraw expire",
 }
 """Publishing, superseding and expiring may concern a revision before the newest one.
 
@@ -197,6 +197,21 @@ def test_a_draft_keeps_its_number(item):
     assert refused(Conflict, lambda: item.act(K.SAVE, EDITOR, **again)) == "revision"
 
 
+def test_a_rejection_is_open_until_it_is_settled(item):
+    item.received().act(K.REJECT, APPROVER, note="Sai.")
+    assert item.state.has_open_rejection and item.state.is_unfinished
+    item.act(K.SETTLE, "loa", role=RULE)
+    assert not item.state.is_unfinished
+    assert not item.received().state.has_open_rejection
+    assert item.act(K.REJECT, APPROVER, note="Sai.").state.has_open_rejection
+    assert not item.act(K.WITHDRAW, LEADER, note="Sai.").state.is_unfinished
+
+
+def test_nothing_is_to_be_carried_out_of_a_text_that_another_replaced(item):
+    item.received().act(K.SUPERSEDE, "loa", role=RULE)
+    assert (item.state.status, item.state.is_unfinished) == (S.REJECTED, False)
+
+
 @pytest.mark.parametrize("end", [K.WITHDRAW, K.REJECT])
 def test_who_wrote_a_text_that_never_was_out_does_not_approve_the_one_made_of_it(item, end):
     item.act(K.SAVE, WRITER, text=TEXT).act(K.SUBMIT, WRITER)
@@ -267,11 +282,12 @@ STEPS_TO = {
     K.PUBLISH: "save submit confirm propose approve",
     K.SUPERSEDE: "save submit confirm propose approve",
     K.RETURN: "save submit", K.REJECT: "save submit", K.WITHDRAW: "save submit",
+    K.SETTLE: "save submit reject",
     K.EXPIRE: "save submit confirm propose approve publish",
     K.RECEIVE: "", K.SAVE: "", K.COMMENT: "save",
 }  # fmt: skip
 USUALLY = {K.SAVE: WRITER, K.SUBMIT: WRITER, K.CONFIRM: LEADER, K.APPROVE: APPROVER}
-BY_RULE = {K.PUBLISH, K.SUPERSEDE, K.EXPIRE}
+BY_RULE = {K.PUBLISH, K.SETTLE, K.SUPERSEDE, K.EXPIRE}
 
 
 @pytest.mark.parametrize("kind", ActionKind)
