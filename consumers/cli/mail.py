@@ -23,8 +23,8 @@ from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
 from consumers.cli.acts import By, Command, LiftAnswer, lift_suppression, look, record, run_audited
-from consumers.cli.authorization import position_facts
 from consumers.cli.digests import digest_calendar
+from consumers.desk.access import item_facts
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
 from consumers.email.bounce_stops import BounceStop, BounceStops
@@ -210,7 +210,8 @@ def preview(
 
     With --out FOLDER it is written there as HTML, text and EML, and nothing is written without.
     What corrects or takes back an earlier text is also shown as those get it who had that text,
-    in a mail of its own or in a digest. Works for what is out and for what waits at the desk.
+    in a mail of its own or in a digest. Works for what is out, for what waits at the desk, and for
+    drafts there.
 
     With `--digest daily` or `weekly` the next digest with all that waits for it; with a reader's
     address or id, theirs: only what matches and they have not had. It is not cut by that.
@@ -234,8 +235,7 @@ async def _find_item(
     found = await finder.find(content_id, revision)
     if found.state == "waiting":
         right = await look(bus, "desk.read", content_id, by)
-        position = await finder.repository.position(content_id, found.publication.revision)
-        right.require(position_facts(position))
+        right.require(item_facts(found.written))
     return found
 
 

@@ -1,22 +1,28 @@
-"""Find the publication to preview: a released revision, or one that waits at the desk."""
+"""Find the publication to preview: a released revision, or a text that its item's log holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pydantic import ValidationError
+
 from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
-from consumers.intake import items
+from consumers.editorial.log import EditorialLog
+from consumers.intake import item_log, items
 from consumers.intake.desk import find_draft
+from consumers.intake.errors import Superseded
 from consumers.intake.items import Item, ItemSummary
 from consumers.intake.release import build_publication
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
-from contracts import keys, publication, subjects
-from contracts.content import Content
+from contracts import events, keys, publication, subjects
+from contracts.content import Content, Submitted
 from contracts.delivery import ChannelName, PlanKey
-from contracts.errors import Invalid
+from contracts.editorial import EditorialText, ItemState
+from contracts.errors import Invalid, explain
 from contracts.publication import Publication
 from producers.bus import Bus
 
@@ -25,18 +31,20 @@ from producers.bus import Bus
 class PreviewedPublication:
     """A publication; `has_earlier_revision`: readers may have an earlier one of its item.
 
-    `previous_digest`: the last one in which they may have it.
+    `state`: a released one, or one that the approval of a text would release now. `written`: the
+    item in the editorial log. `previous_digest`: the last one in which readers may have the item.
     """
 
     publication: Publication
     state: Literal["waiting", "released"]
     has_earlier_revision: bool
+    written: ItemState
     previous_digest: PlanKey | None = None
 
 
 @dataclass
 class PublicationFinder:
-    """Reads items, the desk and the stream; changes nothing."""
+    """Reads items, the editorial log and the stream; changes nothing."""
 
     bus: Bus
     now: datetime
@@ -45,15 +53,19 @@ class PublicationFinder:
         self.repository = ItemRepository(self.bus)
 
     async def find(self, content_id: str, revision: int | None = None) -> PreviewedPublication:
-        """Find a revision; without *revision*, the newest draft, then the newest released one.
+        """Find a revision; without *revision*, the newest of those that are out or written.
 
-        Raises Invalid if there is none, Conflict for a draft that was changed.
+        Raises Invalid if there is none, BrokenItem.
         """
-        item = await self.repository.require_item(content_id)
-        waiting = [number for number in item.waiting if number not in item.outdated]
-        number = revision or max(waiting or item.released, default=0)
-        if number in waiting:
-            text = await self.draft_publication(item, content_id, number)
+        item = await self.repository.item(content_id)
+        written = await item_log.read(EditorialLog(self.bus), content_id)
+        if item is None and written.text is None:
+            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+        item = item or Item(unit=written.text.unit if written.text else "")
+        texts = _unreleased_texts(written, item)
+        number = revision or max([*texts, *item.released], default=0)
+        if number in texts:
+            text = _text_publication(texts[number], item, self.now)
             item = _as_approved(item, text, self.now)
         elif number in item.released:
             text = await self.released_publication(content_id, number)
@@ -61,8 +73,9 @@ class PublicationFinder:
             raise _nothing_to_preview(content_id, number)
         return PreviewedPublication(
             text,
-            "waiting" if number in waiting else "released",
+            "waiting" if number in texts else "released",
             any(seen < number for seen in items.visible_revisions(item, number)),
+            written,
             await self.previous_digest(content_id, number),
         )
 
@@ -80,6 +93,12 @@ class PublicationFinder:
         item = _as_approved(item, draft.content, self.now)
         return build_publication(draft.content, item, draft.event_id)
 
+    async def earlier_publications(self, content_id: str, number: int) -> list[Publication]:
+        """The item's positions below *number* that are out, oldest first."""
+        released = await self.repository.released_positions(content_id)
+        earlier = [one for one in released if one < number]
+        return [await self.released_publication(content_id, one) for one in earlier]
+
     async def released_publication(self, content_id: str, number: int) -> Publication:
         position = await self.repository.position(content_id, number)
         seq = position.seq if position else None
@@ -89,9 +108,34 @@ class PublicationFinder:
         return publication.decode(message.data)
 
 
+def _text_publication(text: EditorialText, item: Item, now: datetime) -> Publication:
+    """Build the publication that the approval of *text* would release *now*.
+
+    Raises Invalid for a text that is not finished, or that a newer one has overtaken.
+    """
+    try:
+        content = events.KINDS[text.type].model_validate(text.data)
+    except ValidationError as error:
+        raise Invalid(*explain(error)) from error
+    if not isinstance(content, Submitted):
+        raise TypeError(f"{text.type} is no text")
+    approved = _as_approved(item, content, now)
+    return build_publication(content, approved, text.event_id or text.hash)
+
+
+def _unreleased_texts(written: ItemState, item: Item) -> Mapping[int, EditorialText]:
+    """The texts of the log that are not out, by revision: approved ones, and the newest."""
+    newest = {written.revision: written.text} if written.text else {}
+    texts = {**newest, **written.approved}
+    return {number: text for number, text in texts.items() if number not in item.released}
+
+
 def _as_approved(item: Item, text: Content, now: datetime) -> Item:
     """Return the item as it will be after the release of a draft."""
-    return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
+    try:
+        return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
+    except Superseded:
+        raise _nothing_to_preview(text.content_id, text.revision) from None
 
 
 def _nothing_to_preview(content_id: str, number: int) -> Invalid:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from producers.desk import administration, oidc, own_account, sign_in, terminals
+from producers.desk.delivery import previews
 from producers.desk.operations import dead_letters
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
+_READ = "read-drafts"
 
 ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/dang-nhap", PUBLIC, sign_in.show_sign_in),
@@ -28,6 +30,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/dong-lenh", OWN, terminals.show_code_form),
     DeskRoute("POST", "/dong-lenh", OWN, terminals.show_terminal),
     DeskRoute("POST", "/dong-lenh/dong-y", OWN, terminals.confirm_terminal, signs_in=True),
+    DeskRoute("GET", "/tin/{content_id}/xem-truoc", _READ, previews.show_preview),
+    DeskRoute("GET", "/tin/{content_id}/xem-truoc/khung", _READ, previews.show_document),
     DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),
     DeskRoute("GET", "/nhan-su/them", _MANAGE, administration.show_new_account),
     DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),

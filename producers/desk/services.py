@@ -8,6 +8,7 @@ from typing import Protocol
 from contracts.delivery import ChannelName
 from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.person import Person
+from contracts.desk.previews import Previews
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 from producers.desk.rendering import DeskPages
@@ -255,3 +256,4 @@ class DeskServices:
     """The NATS server is the operator's: it reads the keys of units when it is told to."""
     pages: DeskPages = field(default_factory=DeskPages)
     dead_letters: DeadLetterService = field(kw_only=True)
+    previews: Previews = field(kw_only=True)

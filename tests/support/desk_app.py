@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from channels.email.render.build import MailContext
+from channels.email.render.preview import PREVIEW_SIGNER
+from channels.email.settings import EmailSettings
+from channels.portal.model.site import DEFAULT_COVER_PATH, Site
+from channels.portal.preview import PortalPreview
+from channels.zalo.publications.render import ArticleDefaults
+from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -18,6 +26,7 @@ from consumers.staff.policy import default_policy
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.desk import DeskServices, create_desk
+from producers.desk.rendering import ASSETS_PATH
 from producers.desk.services import OidcService
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.units.registry import UnitRegistry
@@ -25,6 +34,7 @@ from tests.support.clock import FakeClock
 from tests.support.seals import seals_of
 from tests.support.staff import KEYS, PASSWORD, StaffHarness
 
+PORTAL_URL = "https://thong-tin.example.gov.vn"
 DESK_URL = "https://ban-duyet.example.gov.vn"
 SEAL_KEY = b"a key for the seals of tests"
 OWN_HEADERS = {"Origin": DESK_URL, "Sec-Fetch-Site": "same-origin"}
@@ -87,10 +97,14 @@ class DeskApp(StaffHarness):
         units = {id: word.name for id, word in DEFAULT.units.items()}
         parts = (self.desk, self.registry, units, SEAL_KEY)
         provider = oidc(self) if oidc else None
-        services = DeskServices(
-            *parts, oidc=provider, has_own_nats=has_own_nats, **self.operating_services()
+        self.services = DeskServices(
+            *parts,
+            oidc=provider,
+            has_own_nats=has_own_nats,
+            previews=desk_previews(self),
+            **self.operating_services(),
         )
-        self.app = create_desk(services, url)
+        self.app = create_desk(self.services, url)
 
     def operating_services(self) -> dict[str, Any]:
         """The services of the pages of those who keep Loa running."""
@@ -123,6 +137,17 @@ class DeskApp(StaffHarness):
     async def press_sign_in(self, browser: Browser, login: str, **changes: str) -> httpx2.Response:
         given = {"login": login, "password": PASSWORD, "code": self.code()} | changes
         return await browser.press("/dang-nhap", "/dang-nhap", **given)
+
+
+def desk_previews(staff: StaffHarness) -> ItemPreviews:
+    """Previews for a portal that is not there."""
+    faces = ChannelFaces(
+        PortalPreview(Site(PORTAL_URL, DEFAULT), ASSETS_PATH),
+        MailContext(EmailSettings(), PORTAL_URL, PREVIEW_SIGNER, DEFAULT),
+        ArticleDefaults(PORTAL_URL, f"{PORTAL_URL}{DEFAULT_COVER_PATH}"),
+    )
+    access = ItemAccess(staff.accounts, default_policy())
+    return ItemPreviews(staff.bus, staff.clock, access, faces)
 
 
 def heading(answer: httpx2.Response) -> str:

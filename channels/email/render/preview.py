@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from channels.base import Recipient
 from channels.email.parsing import body_text, header_text
@@ -21,6 +22,9 @@ SAMPLE_ADDRESS = "nguoi-nhan-mau@example.com"
 PREVIEW_SIGNER = HmacSigner(b"of nobody, so that a preview ends no subscription")
 _FOR_NEW, _FOR_EARLIER, _FOR_DIGEST = "new", "earlier", "digest"
 _DOUBLED = re.compile(rb"(?m)^\.\.")
+_DARK_SCREEN = re.compile(r"@media ?\(prefers-color-scheme: ?dark\)")
+_EITHER_SCHEME = re.compile(r"(color-scheme(?:: ?|\" content=\"))light dark")
+Scheme = Literal["light", "dark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,12 @@ def sample_recipient(
     content_id, revision = publication.content_id, publication.revision
     key = keys.delivery_key(content_id, revision, ChannelName.EMAIL, _SAMPLE_ID)
     return Recipient(_SAMPLE_ID, key, address, SAMPLE_NAME, correction)
+
+
+def in_scheme(html: str, scheme: Scheme) -> str:
+    """The mail as a program with light or dark screens shows it, on any screen."""
+    asked = "@media all" if scheme == "dark" else "@media not all"
+    return _EITHER_SCHEME.sub(rf"\1{scheme}", _DARK_SCREEN.sub(asked, html))
 
 
 def remove_dot_stuffing(body: bytes) -> bytes:

@@ -58,17 +58,18 @@ class Stories(NamedTuple):
 
 
 class HtmlPages:
-    """The pages of one site."""
+    """The pages of one site. *assets_path*: where another face serves the files of the design."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, assets_path: str = "") -> None:
         self._site = site
         prefix = site.path_prefix
+        assets = assets_path or f"{prefix}{ASSETS_PATH}"
         self.frame = Frame(
-            lambda asset: f"{prefix}{ASSETS_PATH}/{asset.name}",
+            lambda asset: f"{assets}/{asset.name}",
             home=f"{prefix}/",
             public_url=site.public_url,
             site=site.identity,
-            urgent_css=prefix + URGENT_SHEET,
+            urgent_css="" if assets_path else prefix + URGENT_SHEET,
             corrections=_corrections_path(site),
         )
         self._environment = page_environment(TEMPLATE_DIR, self.frame)

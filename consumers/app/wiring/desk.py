@@ -7,12 +7,20 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from channels.email.render.build import MailContext
+from channels.email.render.preview import PREVIEW_SIGNER
+from channels.portal.model.site import DEFAULT_COVER_PATH
+from channels.portal.preview import PortalPreview
+from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, load_retention, read_settings
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
+from consumers.app.wiring.portal import build_site
+from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -26,7 +34,7 @@ from consumers.staff.sign_in import SignIn
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
 from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
-from producers.desk.rendering import DeskPages
+from producers.desk.rendering import ASSETS_PATH, DeskPages
 from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
@@ -108,4 +116,19 @@ def _open_services(node: Node, url: str) -> DeskServices:
     return DeskServices(
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
         dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
+        previews=_open_previews(node, ItemAccess(accounts, policy)),
+    )
+
+
+def _open_previews(node: Node, access: ItemAccess) -> ItemPreviews:
+    return ItemPreviews(node.bus, node.clock, access, _channel_faces(node))
+
+
+def _channel_faces(node: Node) -> ChannelFaces:
+    """What previews show of each channel: the portal with the desk's own style sheet."""
+    url, words = node.public_url, node.vocabulary
+    return ChannelFaces(
+        PortalPreview(build_site(url, words, node.email), ASSETS_PATH),
+        MailContext(node.email, url, PREVIEW_SIGNER, words),
+        ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
     )

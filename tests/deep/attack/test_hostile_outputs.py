@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -15,9 +16,9 @@ from lxml import etree
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.devmailbox.web import mailbox_app
 from consumers.staff.accounts import NewAccount
-from producers.desk import DeskServices, create_desk
+from producers.desk import create_desk
 from tests.consumers.app.test_every_route import all_apps
-from tests.support.desk_app import DESK_URL, SEAL_KEY, DeskApp
+from tests.support.desk_app import DESK_URL, DeskApp
 from tests.support.hostile_portal import ITEMS, LINES, PRESS, TEXTS
 from tests.support.hostile_text import XSS
 from tests.support.html_shape import MARKDOWN, MARKDOWN_ATTRIBUTES, faults, shape
@@ -89,10 +90,7 @@ async def desk_of(bus, clock, login, units, people=()):
         return people
 
     oidc = SimpleNamespace(waiting_people=waiting_people, can_step_up=False)
-    services = DeskServices(
-        *(app.desk, app.registry, units, SEAL_KEY), oidc=oidc, **app.operating_services()
-    )
-    app.app = create_desk(services, DESK_URL)
+    app.app = create_desk(replace(app.services, unit_names=units, oidc=oidc), DESK_URL)
     async with app.signed_in(login, MANAGER) as browser:
         yield app, browser
 

@@ -1,0 +1,150 @@
+"""Previews of an item for the desk: each channel's own rendering of a text, released or not."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+
+from channels.email.render.build import MailContext
+from channels.email.render.preview import Preview, Scheme, in_scheme, publication_previews
+from channels.portal.preview import PortalPreview
+from channels.zalo.publications.render import ArticleDefaults, article_marker, render
+from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.reporting.preview import PreviewedPublication, PublicationFinder
+from contracts import keys
+from contracts.base.times import Clock, utc_now
+from contracts.content import is_broadcast
+from contracts.delivery import ChannelName
+from contracts.desk.previews import (
+    ArticlePreview,
+    BroadcastPreview,
+    Document,
+    FeedPreview,
+    ItemPreview,
+    MailPreview,
+    Wanted,
+)
+from contracts.publication import Publication
+from contracts.vocabulary import PROVINCES
+from producers.bus import Bus
+
+
+@dataclass(frozen=True)
+class ChannelFaces:
+    """The ministry's side of each channel; the mails' signer makes no real links."""
+
+    portal: PortalPreview
+    mail: MailContext
+    article: ArticleDefaults
+
+
+class _Found(NamedTuple):
+    """A publication, and the positions of its item that readers may have had before."""
+
+    previewed: PreviewedPublication
+    earlier: Sequence[Publication]
+
+
+@dataclass(frozen=True)
+class ItemPreviews:
+    """Renders in threads, so that a long text keeps no other request waiting."""
+
+    bus: Bus
+    clock: Clock
+    access: ItemAccess
+    faces: ChannelFaces
+
+    @property
+    def picture_host(self) -> str:
+        """The portal's own host, from which pages load pictures."""
+        parts = urlsplit(self.faces.article.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    async def preview(self, wanted: Wanted) -> ItemPreview:
+        """The item as all channels would show it.
+
+        Raises Invalid for an unknown item or an unfinished text, Forbidden, BrokenItem.
+        """
+        found = await self._find(wanted)
+        return await asyncio.to_thread(self._preview, found)
+
+    async def document(self, wanted: Wanted, document: Document) -> str:
+        """One document in HTML. Raises as `preview`."""
+        found = await self._find(wanted)
+        return await asyncio.to_thread(self._render, found, document, wanted.reader)
+
+    async def _find(self, wanted: Wanted) -> _Found:
+        finder = PublicationFinder(self.bus, utc_now(self.clock))
+        found = await finder.find(wanted.content_id, wanted.revision)
+        if found.state != "released":
+            await self.access.require(wanted.account, READ, item_facts(found.written))
+        publication = found.publication
+        earlier = await finder.earlier_publications(publication.content_id, publication.revision)
+        return _Found(found, earlier)
+
+    def _preview(self, found: _Found) -> ItemPreview:
+        publication = found.previewed.publication
+        entry = self.faces.portal.feed_entry(publication, found.earlier)
+        return ItemPreview(
+            content_id=publication.content_id,
+            revision=publication.revision,
+            state=found.previewed.state,
+            title=publication.title,
+            channels=publication.channels,
+            mails=[_mail(reader, mail) for reader, mail in self._mails(found).items()],
+            article=self._article(publication),
+            feed=FeedPreview(entry.title, publication.first_shown_at, entry.xml),
+        )
+
+    def _render(self, found: _Found, document: Document, reader: str) -> str:
+        publication = found.previewed.publication
+        if document is Document.PORTAL:
+            return self.faces.portal.page(publication, found.earlier)
+        if document is Document.FEED:
+            return self.faces.portal.feed_entry(publication, found.earlier).html
+        mails = self._mails(found)
+        mail = mails.get(reader) or next(iter(mails.values()), None)
+        scheme: Scheme = "dark" if document is Document.MAIL_DARK else "light"
+        return in_scheme(mail.html, scheme) if mail else ""
+
+    def _mails(self, found: _Found) -> Mapping[str, Preview]:
+        return publication_previews(
+            found.previewed.publication,
+            self.faces.mail,
+            has_earlier=found.previewed.has_earlier_revision,
+            digest=found.previewed.previous_digest,
+        )
+
+    def _article(self, publication: Publication) -> ArticlePreview:
+        article = render(publication, self.faces.article)
+        parts = publication.content_id, publication.revision, ChannelName.ZALO, keys.SOLE_RECIPIENT
+        marker, state = article_marker(keys.delivery_key(*parts)), "show"
+        sent = article.payload(marker, article.cover, "hide" if article.is_withdrawal else "show")
+        return ArticlePreview(
+            title=sent["title"],
+            description=sent["description"],
+            author=sent["author"],
+            cover=sent["cover"]["photo_url"],
+            paragraphs=[Markup(block["content"]) for block in sent["body"]],  # noqa: S704 - escaped
+            url=sent["tracking_link"],
+            is_hidden=sent["status"] != state,
+            broadcast=_broadcast(publication),
+        )
+
+
+def _mail(reader: str, mail: Preview) -> MailPreview:
+    return MailPreview(reader, mail.subject, mail.sender, mail.text.replace("\r\n", "\n"))
+
+
+def _broadcast(publication: Publication) -> BroadcastPreview | None:
+    """The broadcast of the item's article; None if followers are not told."""
+    asked = publication.broadcast
+    if publication.action == "withdrawn" or not is_broadcast(asked):
+        return None
+    if asked is None:
+        return BroadcastPreview()
+    names = [PROVINCES[province].name for province in asked.provinces]
+    return BroadcastPreview(asked.ages, asked.gender, asked.regions, names, asked.also)

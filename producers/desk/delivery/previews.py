@@ -1,0 +1,93 @@
+"""The preview of an item: a page, and the channels' documents in frames without any rights."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.responses import HTMLResponse, Response
+
+from contracts.base.security_headers import content_policy
+from contracts.desk.previews import Document, ItemPreview, Wanted
+from contracts.errors import Invalid
+from producers.desk.rendering import desk_texts
+from producers.desk.visit import Visit
+
+_DOCTYPE = "<!doctype html>\n"
+_INERT_LINKS = '<base target="_blank">'
+"""A frame may open no window, so that no link of a document leads anywhere."""
+_REVISION, _READER, _DOCUMENT = "ban", "nguoi-nhan", "kieu"
+
+
+async def show_preview(visit: Visit) -> Response:
+    """The item on every channel; `?ban=` names a revision."""
+    wanted = _wanted_item(visit)
+    try:
+        item = await visit.desk.services.previews.preview(wanted)
+    except Invalid as unfinished:
+        return visit.refused_page("not_shown.html", unfinished)
+    mails = {mail.reader: mail for mail in item.mails}
+    mail = mails.get(wanted.reader) or next(iter(mails.values()), None)
+    sources = _sources(item, mail.reader if mail else "")
+    readers = _readers(item)
+    page = visit.page("preview.html", item=item, mail=mail, sources=sources, readers=readers)
+    page.headers.update(
+        content_policy(
+            style_src="'self'",
+            img_src=_picture_sources(visit),
+            form_action="'self'",
+            frame_src="'self'",
+        )
+    )
+    return page
+
+
+async def show_document(visit: Visit) -> Response:
+    """One document of a channel, for a frame of the preview.
+
+    Styles and pictures may load; no script, no form, and an origin of its own.
+    """
+    asked = visit.request.query_params.get(_DOCUMENT, "")
+    document = Document(asked) if asked in set(Document) else Document.PORTAL
+    html = await visit.desk.services.previews.document(_wanted_item(visit), document)
+    if document is Document.FEED:
+        whole = bytes(visit.page("feed_entry.html", entry=html).body).decode()
+        html = f"{_DOCTYPE}{whole}"
+    policy = content_policy(
+        style_src="'self' 'unsafe-inline'",
+        img_src=_picture_sources(visit),
+        frame_ancestors="'self'",
+        sandbox="",
+    )
+    return HTMLResponse(_with_inert_links(html), headers=policy)
+
+
+def _picture_sources(visit: Visit) -> str:
+    """The desk's own pictures, and those of the portal: no other host learns who reads."""
+    return f"'self' {visit.desk.services.previews.picture_host}"
+
+
+def _wanted_item(visit: Visit) -> Wanted:
+    """The item that the address names, for the person who is signed in."""
+    query = visit.request.query_params
+    number = query.get(_REVISION, "")
+    revision = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    content_id = visit.request.path_params["content_id"]
+    return Wanted(visit.visitor.account.id, content_id, revision, query.get(_READER, ""))
+
+
+def _sources(item: ItemPreview, reader: str) -> Mapping[str, str]:
+    """The address of each document."""
+    path = f"/tin/{quote(item.content_id)}/xem-truoc/khung"
+    asked: dict[str, Any] = {_REVISION: item.revision, _READER: reader}
+    return {one.name.lower(): f"{path}?{urlencode({**asked, _DOCUMENT: one})}" for one in Document}
+
+
+def _readers(item: ItemPreview) -> list[tuple[str, str]]:
+    """The address and the name of each kind of readers whose mail differs."""
+    names: Mapping[str, str] = desk_texts()["preview"]["reader"]
+    asked = [(one, {_REVISION: item.revision, _READER: one.reader}) for one in item.mails]
+    return [(f"?{urlencode(query)}#thu", names[one.reader]) for one, query in asked]
+
+
+def _with_inert_links(html: str) -> str:
+    return html.replace("<head>", f"<head>{_INERT_LINKS}", 1)

@@ -1,0 +1,91 @@
+"""An item's preview on the desk in a real browser: frames show, and no script of an item runs."""
+
+from functools import partial
+
+import pytest
+
+from tests.support.browser import faults_in_every_look, screenshot
+from tests.support.desk_app import DeskApp
+from tests.support.desk_items import desk_text, save_draft
+from tests.support.events import ITEM
+from tests.support.signup_app import serve_app
+from tests.support.staff import PASSWORD
+
+EDITOR = "bien-tap-vien"
+BODY = """
+Sáng **thứ Ba** hằng tuần, từ 8 giờ.
+
+| Ngày | Nơi tiếp |
+| --- | --- |
+| 01/12 | Trụ sở Bộ, 8 Tôn Thất Thuyết |
+
+<script>parent.document.title = "taken"</script><img src=x onerror="document.title='taken'">
+
+[Quy chế tiếp công dân](https://example.com/quy-che) và [bấm](javascript:alert(1))
+"""
+
+
+@pytest.fixture
+async def desk(bus, clock):
+    async def late(scope, receive, send):
+        await late.app(scope, receive, send)
+
+    async with serve_app(late) as url:
+        desk = DeskApp(bus, clock, url)
+        late.app = desk.app
+        yield desk
+
+
+async def signs_in(page, desk, login):
+    await page.goto(f"{desk.url}/dang-nhap")
+    await page.get_by_label("Tên đăng nhập").fill(login)
+    await page.get_by_label("Mật khẩu").fill(PASSWORD)
+    await page.get_by_label("Mã của ứng dụng xác thực").fill(desk.code())
+    await page.get_by_role("button", name="Đăng nhập").click()
+    await page.get_by_role("button", name="Đăng xuất").wait_for()
+
+
+async def previews(page, desk):
+    """The frames by name, as the page that holds them lets them show."""
+    await signs_in(page, desk, "an")
+    await page.goto(f"{desk.url}/tin/{ITEM}/xem-truoc")
+    names = []
+    for frame in await page.locator("iframe").all():
+        await frame.scroll_into_view_if_needed()
+        names.append(await frame.get_attribute("title"))
+        await frame.content_frame.get_by_text("Sáng thứ Ba").first.wait_for()
+        await screenshot(page, f"desk-preview-{len(names)}", whole=False)
+    return names, await page.title()
+
+
+async def looks(page):
+    """Every frame's font, which its style sheet sets, and the page's faults."""
+    fonts = [
+        await frame.evaluate("getComputedStyle(document.body).fontFamily")
+        for frame in page.frames[1:]
+    ]
+    return fonts, await faults_in_every_look(page)
+
+
+@pytest.fixture
+async def written(desk, bus, clock):
+    await desk.active("an", EDITOR)
+    text = desk_text(title="Lịch tiếp công dân tháng 12", body=BODY)
+    await save_draft(bus, clock, text, "some-account")
+
+
+async def test_every_frame_shows_its_channel_and_runs_nothing(written, desk, browser):
+    with browser.tab() as tab:
+        names, title = await tab.run(partial(previews, desk=desk))
+        assert len(names) == 5 and "taken" not in title
+        fonts, wrong = await tab.run(looks)
+        assert wrong == []
+        assert all("Times" not in one for one in fonts[:2]), fonts
+        assert [said for said in tab.errors if "status of 4" not in said] == []
+        assert tab.blocked == []
+
+
+async def test_without_scripts_the_frames_show_as_well(written, desk, browser):
+    with browser.tab(width=390, java_script_enabled=False) as tab:
+        names, _ = await tab.run(partial(previews, desk=desk))
+        assert len(names) == 5
