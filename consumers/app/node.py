@@ -143,9 +143,13 @@ class Node:
             "findings_read": utc_time(round(read_at)).isoformat() if read_at else "",
         }
 
-    def facts(self, failing: Mapping[str, str]) -> Facts:
-        """The facts that this process has, with the checks that fail now."""
-        kept = self.status_monitor.facts if self.status_monitor else Facts(utc_now(self.clock))
+    def facts(self, failing: Mapping[str, str], read: Facts | None = None) -> Facts:
+        """The facts that this process has, with the checks that fail now.
+
+        *read*: those of the bus, where another monitor than that of this process has read them.
+        """
+        own = self.status_monitor.facts if self.status_monitor else Facts(utc_now(self.clock))
+        kept = read or own
         path, is_behind = self.settings.directory_path, "directory" in failing
         return replace(
             kept,

@@ -16,12 +16,12 @@ from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, RunningInstance, read_settings
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.breaker_store import circuit_of
-from consumers.channel_health.canary.status import CanaryStatus
+from consumers.channel_health.canary.texts import canary_line
 from consumers.cli import output
 from consumers.cli.stores import open_anchor
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
-from consumers.messages import field_error, translate
+from consumers.messages import field_error
 from consumers.operations.capacity import filling_streams
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import disk_spaces
@@ -45,7 +45,6 @@ from consumers.status.report import (
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Bilingual, Unavailable
-from contracts.text.moments import format_for_people, format_moment_in_sentence
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 from producers.spool import Spool
@@ -238,58 +237,6 @@ def destination_lines(channel: ChannelStatus, *, at_work: bool = True) -> Iterat
         inside = ": nobody outside gets anything", ": bên ngoài không nhận được gì"
         en, vi = inside if channel.stand_in else ("", "")
         yield Bilingual(f"goes to {place.en}{en}", f"nơi đến: {place.vi}{vi}")
-
-
-def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bilingual:
-    """The result of the last canary; without a running Loa it is of the past."""
-    if not at_work and canary.state in {"ok", "late", "waiting"}:
-        return _past_canary_line(canary, now)
-    since, why = _shown_time(canary.since), translate(canary.why)
-    ago = _returned_ago(canary.since, now)
-    match canary.state:
-        case "ok":
-            en, vi = (text and f"; {last}: {text}" for last, text in zip(_LAST, why, strict=True))
-            return Bilingual(f"canary ok {ago.en}{en}", f"tin thử {ago.vi}{vi}")
-        case "late":
-            en, vi = (f": {text}" if text else "" for text in why)
-            late = f"canary late, none back since {since.en}{en}"
-            return Bilingual(late, f"tin thử chậm, chưa có tin nào quay lại từ {since.vi}{vi}")
-        case "waiting" if canary.next_at:
-            at = _shown_time(canary.next_at)
-            en = f"canary: none on its way, the next goes at {at.en}"
-            return Bilingual(en, f"tin thử: chưa có tin nào đang đi, tin kế tiếp đi lúc {at.vi}")
-        case "waiting":
-            return Bilingual("canary on its way, none back yet", "tin thử đang đi, chưa quay lại")
-        case _:
-            return Bilingual(f"canary {canary.state}", f"tin thử: {_CANARY_WORDS[canary.state]}")
-
-
-def _past_canary_line(canary: CanaryStatus, now: float) -> Bilingual:
-    """The last canary of a Loa that does not run now: no other goes."""
-    if canary.state == "ok":
-        ago = _returned_ago(canary.since, now)
-        vi = f"tin thử {ago.vi}; hiện không có Loa nào chạy"
-        return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
-    since = _shown_time(canary.since)
-    vi = f"tin thử: từ {since.vi} chưa có tin nào quay lại; hiện không có Loa nào chạy"
-    return Bilingual(f"canary: none back since {since.en}; no Loa runs now", vi)
-
-
-_LAST = ("the last one", "lần cuối")
-_CANARY_WORDS = {"off": "tắt", "paused": "tạm dừng cùng kênh"}
-
-
-def _returned_ago(moment: datetime | None, now: float) -> Bilingual:
-    minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
-    if minutes:
-        return Bilingual(f"{minutes} min ago", f"đã quay lại {minutes} phút trước")
-    return Bilingual("just now", "vừa quay lại")
-
-
-def _shown_time(moment: datetime | None) -> Bilingual:
-    if moment is None:
-        return Bilingual("?", "?")
-    return Bilingual(format_for_people(moment), format_moment_in_sentence(moment))
 
 
 def lane_cells(lane: LaneStatus) -> tuple[object, ...]:

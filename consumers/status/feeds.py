@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from consumers.status.findings import StaleFeed
 from contracts import subjects
 from contracts.base.times import utc_time
+from contracts.errors import FieldError
 from producers.bus import Bus
 from producers.bus.records import parse
 
@@ -12,11 +13,15 @@ _STALE_FAILURES, _STALE_AFTER_S = 5, 172800.0
 """From when on a feed can't be read; the alarm LoaFeedStale has the same."""
 
 
-class _FeedHealth(BaseModel):
+class FeedHealth(BaseModel):
     """A part of the state of a feed; see `producers.imports`."""
 
+    title: str = ""
     read: float = 0.0
     failures: int = 0
+    stopped: bool = False
+    trouble: FieldError | None = None
+    held: tuple[str, ...] = ()
 
     def is_stale(self, now: float) -> bool:
         """Whether five visits in a row failed, or none has succeeded for two days."""
@@ -25,10 +30,15 @@ class _FeedHealth(BaseModel):
 
 async def stale_feeds(bus: Bus, now: float) -> tuple[StaleFeed, ...]:
     """The feeds that can't be read, by name; an unreadable state counts as lost."""
-    found = []
-    async for name, value in bus.bucket(subjects.IMPORTS.name).values():
-        health = parse(_FeedHealth, value.data)
-        if health and health.is_stale(now):
-            since = utc_time(round(health.read)) if health.read else None
-            found.append(StaleFeed(name, since))
-    return tuple(sorted(found, key=lambda feed: feed.name))
+    return tuple(
+        StaleFeed(name, utc_time(round(health.read)) if health.read else None)
+        for name, health in (await load_feeds(bus)).items()
+        if health.is_stale(now)
+    )
+
+
+async def load_feeds(bus: Bus) -> dict[str, FeedHealth]:
+    """Every feed by name, `<unit>.<feed_id>`; a state that can't be read is left out."""
+    values = bus.bucket(subjects.IMPORTS.name).values()
+    found = {name: parse(FeedHealth, value.data) async for name, value in values}
+    return {name: health for name, health in sorted(found.items()) if health}

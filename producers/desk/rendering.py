@@ -66,6 +66,7 @@ class DeskPages:
         self.frame = Frame(_asset_path, site=self.identity, styles=styles)
         self.environment = page_environment(_TEMPLATES, self.frame)
         self.environment.filters["moment"] = format_moment_in_sentence
+        self.environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", ".")
         self.environment.globals["texts"] = desk_texts()
         self.scripts = desk_scripts()
         self.environment.globals["script_folder"] = f"{ASSETS_PATH}/{self.scripts.name}"

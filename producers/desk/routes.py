@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import previews
-from producers.desk.operations import dead_letters
+from producers.desk.operations import dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -59,4 +59,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/su-kien-loai/{id}/sua", dead_letters.EDIT, dead_letters.edit),
     DeskRoute("POST", "/su-kien-loai/{id}/gui-lai", dead_letters.OPERATE, dead_letters.replay),
     DeskRoute("POST", "/su-kien-loai/{id}/bo", dead_letters.OPERATE, dead_letters.discard),
+    DeskRoute("GET", "/van-hanh", overview.READ, overview.show),
+    DeskRoute("POST", "/van-hanh/{channel}/tam-dung", overview.OPERATE, overview.pause),
+    DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
 )

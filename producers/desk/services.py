@@ -7,6 +7,7 @@ from typing import Protocol
 
 from contracts.delivery import ChannelName
 from contracts.desk.dead_letters import DeadLetterService
+from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
@@ -257,3 +258,4 @@ class DeskServices:
     pages: DeskPages = field(default_factory=DeskPages)
     dead_letters: DeadLetterService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
+    operations: OperationsService = field(kw_only=True)

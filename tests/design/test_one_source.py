@@ -22,8 +22,8 @@ PIECES = {
         *("change.html", "entry.html", "line.html", "macros.html", "story.html"),
     },
     "producers/desk/templates": {
-        *("feed_entry.html", "forms.html", "letter_facts.html", "marked.html"),
-        *("scripts.html", "unit_rules.html"),
+        *("channel_health.html", "feed_entry.html", "forms.html", "letter_facts.html"),
+        *("marked.html", "scripts.html", "unit_rules.html"),
     },
     "producers/pages/templates": {"macros.html"},
     "sandbox/zalo/page/templates": {"shown.html"},

@@ -15,19 +15,24 @@ from channels.email.settings import EmailSettings
 from channels.portal.model.site import DEFAULT_COVER_PATH, Site
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.settings import ZaloSettings
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
 from consumers.staff.policy import default_policy
+from consumers.status.facts import FactsReader, StatusMonitor
+from consumers.status.findings import Facts
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.desk import DeskServices, create_desk
 from producers.desk.rendering import ASSETS_PATH
 from producers.desk.services import OidcService
+from producers.desk.visit import DeskRoute
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.units.registry import UnitRegistry
 from tests.support.clock import FakeClock
@@ -85,6 +90,7 @@ class DeskApp(StaffHarness):
     ) -> None:
         super().__init__(bus, clock)
         self.url = url
+        self.status = StatusMonitor(FactsReader(bus, ZaloSettings(), clock))
         policy = default_policy()
         self.registry = UnitRegistry(bus, DEFAULT, clock)
         self.desk = StaffDesk(
@@ -109,7 +115,11 @@ class DeskApp(StaffHarness):
     def operating_services(self) -> dict[str, Any]:
         """The services of the pages of those who keep Loa running."""
         letters = DeadLetterDesk(self.bus, self.accounts, DEFAULT, self.open_seals)
-        return {"dead_letters": letters}
+        return {"dead_letters": letters, "operations": OperationsDesk(self.bus, self.facts)}
+
+    async def facts(self) -> Facts:
+        await self.status.refresh_if_old(5.0)
+        return self.status.facts
 
     async def open_seals(self) -> PublicationSeals:
         return seals_of(KEYS)
@@ -148,6 +158,16 @@ def desk_previews(staff: StaffHarness) -> ItemPreviews:
     )
     access = ItemAccess(staff.accounts, default_policy())
     return ItemPreviews(staff.bus, staff.clock, access, faces)
+
+
+def path_of(route: DeskRoute) -> str:
+    """An address of a route; nothing has the ids in it, but for the unit and the channel."""
+    values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo"}
+    values["{content_id}"] = "khong-co"
+    path = route.path
+    for name, value in values.items():
+        path = path.replace(name, value)
+    return path
 
 
 def heading(answer: httpx2.Response) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -15,11 +16,13 @@ from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, load_retention, read_settings
+from consumers.app.web.health import failing_checks
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.app.wiring.portal import build_site
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
@@ -31,6 +34,8 @@ from consumers.staff.passwords import Passwords
 from consumers.staff.policy import load_policy
 from consumers.staff.sessions import SessionStore
 from consumers.staff.sign_in import SignIn
+from consumers.status.facts import FactsReader, StatusMonitor
+from consumers.status.findings import Facts
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
 from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
@@ -38,6 +43,8 @@ from producers.desk.rendering import ASSETS_PATH, DeskPages
 from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
+_FACTS_PATIENCE_S = 2.0
+"""How long a page waits for a slow reading; then it shows the one before."""
 _PORT_OFFSET = 20
 """The desk's port above the public one, unless LOA_DESK_HTTP_PORT names it."""
 
@@ -92,6 +99,21 @@ def _bind(stack: AsyncExitStack, settings: DeskSettings, port: int) -> socket.so
     return stack.enter_context(bind_socket(settings.http_host, 0))
 
 
+def _facts_reader(node: Node) -> Callable[[], Awaitable[Facts]]:
+    """Reads the facts of `loa status`, by the monitor of this process if it runs one."""
+    reader = FactsReader(node.bus, node.zalo, node.clock)
+    reader.desk.log = node.editorial_log
+    own = StatusMonitor(reader, (node.settings.data_dir, node.settings.nats_dir))
+    node.stack.callback(own.stop)
+
+    async def facts() -> Facts:
+        monitor = node.status_monitor or own
+        await monitor.refresh_if_old(_FACTS_PATIENCE_S)
+        return node.facts(await failing_checks(node.checks), monitor.facts)
+
+    return facts
+
+
 def _open_services(node: Node, url: str) -> DeskServices:
     """The services of the desk; the key is proven."""
     accounts = AccountStore(node.bus, node.clock)
@@ -116,6 +138,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
     return DeskServices(
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
         dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
+        operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
         previews=_open_previews(node, ItemAccess(accounts, policy)),
     )
 

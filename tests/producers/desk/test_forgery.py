@@ -5,7 +5,7 @@ import pytest
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
 from producers.desk.web_session import form_seal
-from tests.support.desk_app import DESK_URL, OWN_HEADERS, SEAL_KEY, heading
+from tests.support.desk_app import DESK_URL, OWN_HEADERS, SEAL_KEY, heading, path_of
 
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.from_server]
 FOREIGN = desk_texts()["page"]["foreign"]["title"]
@@ -19,10 +19,6 @@ HEADERS = {
     "cross-site": OWN_HEADERS | {"Sec-Fetch-Site": "cross-site"},
     "same-site": OWN_HEADERS | {"Sec-Fetch-Site": "same-site"},
 }
-
-
-def path_of(route) -> str:
-    return route.path.replace("{id}", "0" * 64).replace("{unit}", "van-phong-bo")
 
 
 async def changes(desk) -> list[int]:

@@ -11,7 +11,7 @@ from consumers.staff import policy
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
-from tests.support.desk_app import DeskApp
+from tests.support.desk_app import DeskApp, path_of
 
 ROLES_FILE = tomllib.loads(Path(policy.__file__).with_name("roles.toml").read_text("utf-8"))
 ACTIONS, ROLES = ROLES_FILE["actions"], ROLES_FILE["roles"]
@@ -37,7 +37,11 @@ WANTED = {
         *("GET /su-kien-loai", "GET /su-kien-loai/{id}"),
     },
     "edit-dead-letter": {"GET /su-kien-loai/{id}/sua", "POST /su-kien-loai/{id}/sua"},
-    "operate": {"POST /su-kien-loai/{id}/gui-lai", "POST /su-kien-loai/{id}/bo"},
+    "operate": {
+        *("POST /su-kien-loai/{id}/gui-lai", "POST /su-kien-loai/{id}/bo"),
+        *("POST /van-hanh/{channel}/tam-dung", "POST /van-hanh/{channel}/chay-tiep"),
+    },
+    ("operate", "edit", "propose-urgent", "approve", "audit"): {"GET /van-hanh"},
 }
 """Routes by access, a second time, so that a wrong cell of the table is seen; for all others:"""
 ADMINISTRATION = "manage-people"
@@ -91,8 +95,7 @@ async def test_a_role_reaches_its_routes_and_no_other(desk, role):
     before = await stored(desk)
     for route in ROUTES:
         token = "x" * 43 if role == SIGNED_OUT else await desk.session_of("an")
-        path = route.path.replace("{id}", "0" * 64).replace("{unit}", "van-phong-bo")
-        path = path.replace("{content_id}", "khong-co")
+        path = path_of(route)
         async with desk.browser(token) as browser:
             send = browser.get if route.method == "GET" else browser.post
             answer = await send(path)

@@ -1,0 +1,162 @@
+"""How Loa does, read once for all who look; and the pauses of channels."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from consumers.channel_health import pauses
+from consumers.channel_health.breaker import BreakerState
+from consumers.channel_health.canary.texts import canary_line
+from consumers.channel_health.pauses import Pause
+from consumers.email.bounce_stops import BounceStop, load_stops
+from consumers.messages import field_error, translate
+from consumers.status.feeds import FeedHealth, load_feeds
+from consumers.status.findings import Facts, find
+from consumers.status.places import describe_place
+from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
+from consumers.status.zalo_limits import LimitUse
+from contracts.base.times import Clock, utc_now, utc_time
+from contracts.delivery import ChannelName, PlanKey
+from contracts.desk.operations import (
+    BouncingMail,
+    BrokenCircuit,
+    ChannelPause,
+    ChannelState,
+    ChannelView,
+    FeedView,
+    HealthLine,
+    LaneBacklog,
+    OperationsView,
+    Problem,
+    QuotaView,
+)
+from contracts.desk.person import DeskAct, Person
+from contracts.errors import Invalid
+from producers.bus import Bus
+
+_FRESH_S = 5.0
+_STOPS_SHOWN = 20
+
+
+@dataclass
+class OperationsDesk:
+    """The service behind the page. *facts*: those of `loa status`, as this process has them."""
+
+    bus: Bus
+    facts: Callable[[], Awaitable[Facts]]
+    clock: Clock = time.time
+    _view: OperationsView | None = None
+    _fresh_until: float = 0.0
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def view(self) -> OperationsView:
+        async with self._reading:
+            if self._view is None or time.monotonic() >= self._fresh_until:
+                self._view = await self._read()
+                self._fresh_until = time.monotonic() + _FRESH_S
+            return self._view
+
+    async def line(self) -> HealthLine:
+        view = await self.view()
+        problems = sum(one.severity == Severity.ACT for one in view.problems)
+        return HealthLine(list(map(_state, view.channels)), problems)
+
+    async def pause(self, person: Person, channel: ChannelName, reason: str) -> None:
+        why, account = reason.strip(), person.account
+        if not why:
+            raise Invalid(field_error("reason", "reason_required"))
+        act = DeskAct("channel.pause", channel, reason=why)
+        await person.perform(
+            act, lambda: pauses.pause_if_running(self.bus, channel, why, account.name)
+        )
+        self._fresh_until = 0.0
+
+    async def resume(self, person: Person, channel: ChannelName, reason: str) -> None:
+        act = DeskAct("channel.resume", channel, reason=reason.strip())
+        await person.perform(act, lambda: pauses.resume(self.bus, channel))
+        self._fresh_until = 0.0
+
+    async def _read(self) -> OperationsView:
+        facts, paused = await self.facts(), await pauses.load_pauses(self.bus)
+        stops, now = (await load_stops(self.bus)).plans, self.clock()
+        return OperationsView(
+            at=utc_now(self.clock),
+            problems=list(map(_problem, find(facts))),
+            channels=[
+                _channel(name, one, _shown_pause(paused.get(name)), now)
+                for name, one in facts.channels.items()
+            ],
+            quotas=list(map(_quota, facts.limits)),
+            bounces=[_bouncing(name, one) for name, one in _newest(stops)],
+            feeds=[_feed(name, one) for name, one in (await load_feeds(self.bus)).items()],
+            letters=facts.dead.count,
+            drafts=len(facts.drafts),
+        )
+
+
+def _problem(one: StatusFinding) -> Problem:
+    return Problem(one.severity, one.code, one.about, one.message_vi, one.remedy_vi)
+
+
+def _shown_pause(pause: Pause | None) -> ChannelPause | None:
+    if pause is None:
+        return None
+    return ChannelPause(pause.since, pause.by, pauses.describe_reason(pause.reason).vi)
+
+
+def _channel(
+    name: ChannelName, one: ChannelStatus, pause: ChannelPause | None, now: float
+) -> ChannelView:
+    return ChannelView(
+        name=name,
+        pause=pause,
+        broken=[_circuit(circuit) for circuit in (one, *one.other_breakers) if _is_broken(circuit)],
+        failing=translate(one.failing).vi,
+        slowed=one.slowed,
+        place=describe_place(one.goes_to).vi,
+        canary=canary_line(one.canary, now).vi,
+        lanes=[
+            LaneBacklog(lane, of.backlog, of.oldest_s, of.ready, of.in_doubt)
+            for lane, of in one.lanes.items()
+            if of.backlog
+        ],
+    )
+
+
+def _is_broken(circuit: CircuitStatus) -> bool:
+    return circuit.breaker is not BreakerState.CLOSED
+
+
+def _circuit(one: CircuitStatus) -> BrokenCircuit:
+    why = translate(one.breaker_reason).vi
+    return BrokenCircuit(one.breaker_part, one.breaker_since, why, one.next_probe)
+
+
+def _state(channel: ChannelView) -> ChannelState:
+    state = "failing" if channel.failing else "well"
+    state = "broken" if channel.broken else state
+    state = "paused" if channel.pause else state
+    return ChannelState(channel.name, state, sum(lane.backlog for lane in channel.lanes))
+
+
+def _quota(use: LimitUse) -> QuotaView:
+    name = translate(use.limit.value).vi if use.limit else ""
+    return QuotaView(name, use.used, use.most, use.until)
+
+
+def _newest(stops: Mapping[str, BounceStop]) -> list[tuple[str, BounceStop]]:
+    return sorted(stops.items(), key=lambda one: -one[1].at)[:_STOPS_SHOWN]
+
+
+def _bouncing(name: str, stop: BounceStop) -> BouncingMail:
+    plan = PlanKey.parse(name)
+    at = utc_time(round(stop.at))
+    return BouncingMail(plan.content_id, plan.revision, stop.state, at, stop.mails, stop.failed)
+
+
+def _feed(name: str, one: FeedHealth) -> FeedView:
+    unit, _, _ = name.partition(".")
+    trouble = one.trouble.message_vi if one.trouble else ""
+    read = utc_time(round(one.read)) if one.read else None
+    return FeedView(unit, one.title, read, one.failures, one.stopped, trouble, len(one.held))

@@ -1,0 +1,80 @@
+"""The page of operations: what it shows, that many who look cost one reading, and pauses."""
+
+import asyncio
+
+import pytest
+
+from consumers.channel_health import pauses
+from contracts.delivery import ChannelName
+from producers.desk.rendering import desk_texts
+from tests.producers.desk.test_audit import recorded
+from tests.support.dead_letters import bury
+from tests.support.desk_app import heading
+
+PAGE = "/van-hanh"
+OPERATOR, EDITOR = "quan-tri-kenh", "bien-tap-vien"
+TEXTS = desk_texts()["ops"]
+
+
+async def test_the_page_names_channels_problems_and_what_to_do(desk, letters):
+    await bury(letters, b"{")
+    await pauses.pause(desk.bus, ChannelName.ZALO, "bảo trì")
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = await browser.get(PAGE)
+    assert (page.status_code, heading(page)) == (200, TEXTS["title"])
+    assert "bảo trì" in page.text and "(channel_paused" in page.text
+    assert TEXTS["now"] in page.text, "each problem says what to do"
+    assert "Sự kiện bị loại: 1" in page.text
+    assert f'action="{PAGE}/' not in page.text, "an editor only looks"
+
+
+async def test_many_who_look_at_once_cost_one_reading(desk, monkeypatch):
+    readings = 0
+    read = desk.status.reader.read
+
+    async def counted(report):
+        nonlocal readings
+        readings += 1
+        return await read(report)
+
+    monkeypatch.setattr(desk.status.reader, "read", counted)
+    async with desk.signed_in("an", OPERATOR) as browser:
+        pages = await asyncio.gather(*(browser.get(PAGE) for _ in range(30)))
+        assert {page.status_code for page in pages} == {200}
+    assert readings == 1
+
+
+async def test_an_operator_pauses_a_channel_with_a_reason_and_lets_it_go_on(desk):
+    stop, resume = f"{PAGE}/email/tam-dung", f"{PAGE}/email/chay-tiep"
+    async with desk.signed_in("an", OPERATOR) as browser:
+        page = await browser.get(PAGE)
+        unexplained = await browser.submit(page, stop, reason=" ")
+        assert unexplained.status_code == 422 and 'href="#reason"' in unexplained.text
+        assert 'id="reason"' in unexplained.text
+        assert await pauses.load_pauses(desk.bus) == {}
+        done = await browser.submit(page, stop, reason="máy chủ thư bảo trì")
+        assert done.status_code == 303
+        shown = await browser.get(done.headers["location"])
+        assert "máy chủ thư bảo trì" in shown.text and "Lê Văn Tám" in shown.text
+        stored = (await pauses.load_pauses(desk.bus))[ChannelName.EMAIL]
+        assert (stored.reason, stored.by) == ("máy chủ thư bảo trì", "Lê Văn Tám")
+        await browser.submit(shown, resume)
+        assert await pauses.load_pauses(desk.bus) == {}
+        assert stop in (await browser.get(PAGE)).text, "seen at once"
+        assert (await browser.post(f"{PAGE}/fax/tam-dung", reason="x")).status_code == 404
+    account = await desk.accounts.require("an")
+    acts = [(one.action, one.object, one.actor, one.step) for one in await recorded(desk)]
+    assert [act for act in acts if act[0].startswith("channel.")] == [
+        (f"channel.{act}", "email", account.id, step)
+        for act in ("pause", "resume")
+        for step in ("intent", "done")
+    ]
+
+
+@pytest.mark.parametrize("state", ["well", "paused"])
+async def test_the_line_for_other_pages_says_each_channel_in_a_word(desk, state):
+    if state == "paused":
+        await pauses.pause(desk.bus, ChannelName.ZALO)
+    line = await desk.services.operations.line()
+    told = {one.name: one.state for one in line.channels}
+    assert told == dict.fromkeys(ChannelName, "well") | {ChannelName.ZALO: state}
