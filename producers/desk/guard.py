@@ -50,14 +50,20 @@ class Guard:
         if not (is_own or route.from_server):
             raise ForeignRequest
         visit = Visit(self.desk, request, token or visitor_token())
+        if route.form_bytes > forms.FORM_BYTES:
+            await self._check_person(route, visit, token)
         if route.method == "POST":
-            visit.form = await forms.read_form(request)
+            visit.form = await forms.read_form(request, route.form_bytes)
             self._check_seal(route, visit, token)
+        if visit.person is None:
+            await self._check_person(route, visit, token)
+        return visit
+
+    async def _check_person(self, route: DeskRoute, visit: Visit, token: str) -> None:
         if token and not route.from_server:
             visit.person = await self.desk.services.staff.find(token)
         if route.access != PUBLIC:
             _require_access(route, visit)
-        return visit
 
     def _check_seal(self, route: DeskRoute, visit: Visit, token: str) -> None:
         key, path = self.desk.services.seal_key, visit.request.url.path

@@ -17,6 +17,7 @@ from contracts.text.moments import format_moment_in_sentence
 from design.assets import Asset, AssetFolder, read_folder
 from design.frame import Frame, page_environment
 from design.settings import SiteIdentity
+from producers.html_to_markdown.back import editor_html
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
@@ -68,6 +69,8 @@ class DeskPages:
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", ".")
         self.environment.globals["texts"] = desk_texts()
+        self.environment.globals["editor_texts"] = load_texts(_FOLDER / "editor/texts.toml")
+        self.environment.filters["editor_html"] = editor_html
         self.scripts = desk_scripts()
         self.environment.globals["script_folder"] = f"{ASSETS_PATH}/{self.scripts.name}"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import previews
+from producers.desk.editor.routes import EDITOR_ROUTES
 from producers.desk.operations import dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
@@ -32,6 +33,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/dong-lenh/dong-y", OWN, terminals.confirm_terminal, signs_in=True),
     DeskRoute("GET", "/tin/{content_id}/xem-truoc", _READ, previews.show_preview),
     DeskRoute("GET", "/tin/{content_id}/xem-truoc/khung", _READ, previews.show_document),
+    *EDITOR_ROUTES,
     DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),
     DeskRoute("GET", "/nhan-su/them", _MANAGE, administration.show_new_account),
     DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),

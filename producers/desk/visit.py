@@ -14,7 +14,7 @@ from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
 from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
-from producers.pages.forms import Form, single_value
+from producers.pages.forms import FORM_BYTES, Form, single_value
 from producers.pages.mail_limits import client_address
 from producers.token_buckets import TokenBuckets
 
@@ -24,6 +24,12 @@ ask it. Many people of an office behind one address sign in at the same time.
 """
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
+_CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 60.0, 60.0
+"""Limit, per account, of texts that the visual editor has converted: a long one takes a second."""
+
+
+def _limit_of_conversions() -> TokenBuckets:
+    return TokenBuckets(_CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST, time.monotonic)
 
 
 def _limit_of_arrivals() -> TokenBuckets:
@@ -37,6 +43,7 @@ class Desk:
     services: DeskServices
     url: str
     arrivals: TokenBuckets = field(default_factory=_limit_of_arrivals)
+    conversions: TokenBuckets = field(default_factory=_limit_of_conversions)
 
     @property
     def is_https(self) -> bool:
@@ -130,6 +137,7 @@ class DeskRoute:
     Of several actions one is enough, on pages that only show something.
     `from_server`: another server sends it, without cookie, and proves itself in the handler.
     `signs_in`: it begins another session, which takes a second factor anew if this one had one.
+    `form_bytes`: limit of its form; a larger one than usual is read of signed-in people alone.
     """
 
     method: str
@@ -138,6 +146,7 @@ class DeskRoute:
     handler: Callable[[Visit], Awaitable[Response]]
     from_server: bool = False
     signs_in: bool = False
+    form_bytes: int = FORM_BYTES
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ _ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},
     "ol": {"start"},
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan"},
+    "td": {"colspan", "rowspan", "align"},
+    "th": {"colspan", "rowspan", "align"},
 }
 _ALIGNMENT = re.compile(r"text-align:\s*(left|right|center)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)")

@@ -64,7 +64,7 @@ def write_table(node: HtmlElement, write_blocks: WriteBlocks, losses: Losses) ->
         for cell in row:
             size = _span(cell, "colspan"), _span(cell, "rowspan", len(rows) - len(grid.rows) + 1)
             losses[Loss.MERGED_CELL] += size != (1, 1)
-            grid.place(_one_line(cell, write_blocks(cell), losses), size, cell.get("style"))
+            grid.place(_one_line(cell, write_blocks(cell), losses), size, _alignment(cell))
     return _lines(grid)
 
 
@@ -85,6 +85,11 @@ def _span(cell: HtmlElement, name: str, most: int = COLUMNS_MAX) -> int:
     """How many columns or rows a cell covers, within the table."""
     number = cell.get(name) or ""
     return min(max(1, int(number)), most) if number.isdecimal() and len(number) < 9 else 1
+
+
+def _alignment(cell: HtmlElement) -> str | None:
+    """The alignment of a cell: by its style, as the cleaner left it, or by its attribute."""
+    return cell.get("style") or (cell.get("align") or "").lower() or None
 
 
 def _one_line(cell: HtmlElement, blocks: Sequence[str], losses: Losses) -> str:

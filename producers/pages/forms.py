@@ -13,7 +13,7 @@ from starlette.requests import Request
 from contracts.subscriptions.signup import SignupApplication
 from contracts.text.moments import VIETNAM
 
-_BODY_BYTES = 64 << 10
+FORM_BYTES = 64 << 10
 _MAX_FIELDS = 200
 READ_TIMEOUT_S = 15.0
 _FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -24,26 +24,26 @@ _WRITTEN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 Form = Mapping[str, list[str]]
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, most: int = FORM_BYTES) -> Form:
     """Parse the fields of a form. Raises HTTPException for requests that no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM_MEDIA_TYPE:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    body = await read_body(request)
+    body = await read_body(request, most)
     try:
         return parse_qs(body.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError as broken:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from broken
 
 
-async def read_body(request: Request) -> bytes:
-    """Read the body. Raises HTTPException for a large or slow one."""
+async def read_body(request: Request, most: int = FORM_BYTES) -> bytes:
+    """Read the body of *most* bytes. Raises HTTPException for a large or slow one."""
     body = bytearray()
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > _BODY_BYTES:
+                if len(body) > most:
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError as slow:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from slow

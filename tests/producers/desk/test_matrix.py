@@ -28,6 +28,7 @@ WANTED = {
         *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
         *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien"),
         *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
+        *("POST /soan/dan", "POST /soan/doi"),
     },
     "read-drafts": {
         *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),

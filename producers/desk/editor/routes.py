@@ -1,0 +1,14 @@
+"""Routes of the visual editor's own requests."""
+
+from collections.abc import Sequence
+
+from producers.desk.editor import conversion
+from producers.desk.visit import OWN, DeskRoute
+
+TEXT_BYTES = 6 << 20
+"""Limit of a form with a text: Word copies much beside the words, and a form triples its signs."""
+
+EDITOR_ROUTES: Sequence[DeskRoute] = (
+    DeskRoute("POST", "/soan/dan", OWN, conversion.paste, form_bytes=TEXT_BYTES),
+    DeskRoute("POST", "/soan/doi", OWN, conversion.turn, form_bytes=TEXT_BYTES),
+)

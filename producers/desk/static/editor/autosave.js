@@ -1,0 +1,78 @@
+// Keeps what was typed and not saved: at most 4 seconds after a key, the form as it is goes to the desk.
+// The same request says that the page is open here, and learns who else has it open.
+import { post } from "./server.js";
+
+const AFTER_KEY_MS = 4_000;
+const PRESENCE_MS = 25_000;
+const ACTIVE_MS = 5 * 60_000;
+
+export class Autosave {
+  constructor(place) {
+    this.place = place;
+    this.form = document.getElementById(place.dataset.form);
+    this.said = place.querySelector("[data-said]");
+    this.others = place.querySelector("[data-others]");
+    this.keepWay = { path: place.dataset.keepPath, seal: place.dataset.keepSeal };
+    this.presenceWay = { path: place.dataset.presencePath, seal: place.dataset.presenceSeal };
+    this.activeAt = Date.now();
+    this.listen();
+    this.present();
+  }
+
+  listen() {
+    this.form.addEventListener("input", () => this.typed());
+    this.form.addEventListener("submit", () => this.stop());
+    document.addEventListener("visibilitychange", () => document.hidden && this.keepNow());
+    for (const name of ["keydown", "pointerdown"]) {
+      document.addEventListener(name, () => (this.activeAt = Date.now()), { passive: true });
+    }
+    setInterval(() => this.present(), PRESENCE_MS);
+  }
+
+  typed() {
+    this.timer ??= setTimeout(() => this.keep(), AFTER_KEY_MS);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.isStopped = true;
+  }
+
+  keepNow() {
+    if (!this.timer) return;
+    clearTimeout(this.timer);
+    this.keep();
+  }
+
+  async keep() {
+    this.timer = undefined;
+    if (this.isStopped) return;
+    const fields = new FormData(this.form);
+    fields.delete("seal");
+    try {
+      const answer = await post(this.keepWay, fields);
+      this.said.textContent = answer.said;
+      this.show(answer.others);
+    } catch {
+      this.said.textContent = this.said.dataset.failed;
+      this.typed();
+    }
+  }
+
+  // Nobody at the screen for five minutes: the page does not keep the session alive.
+  async present() {
+    if (document.hidden || Date.now() - this.activeAt > ACTIVE_MS) return;
+    try {
+      this.show((await post(this.presenceWay, {})).others);
+    } catch {
+      // The next request says it; what was typed stays on the page.
+    }
+  }
+
+  show(others) {
+    this.others.hidden = others.length === 0;
+    this.others.querySelector("ul").replaceChildren(
+      ...others.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
+    );
+  }
+}
