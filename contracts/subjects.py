@@ -227,6 +227,8 @@ FOLLOWERS = BucketSpec("followers", is_atomic=True)
 STAFF = BucketSpec("staff", max_bytes=64 << 20)
 SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=RETENTION.span("sessions"))
 """Sessions of staff, attempts to sign in, and actions that wait for a second person."""
+STAFF_MAIL = BucketSpec("staff_mail", max_bytes=256 << 20, is_atomic=True)
+"""What is still to be mailed to staff about items, and up to where the editorial log was read."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")
 BUCKETS = (
@@ -243,6 +245,7 @@ BUCKETS = (
     FOLLOWERS,
     STAFF,
     SESSIONS,
+    STAFF_MAIL,
     VAULT,
     CONTROL,
 )

@@ -23,6 +23,7 @@ from consumers.app.wiring import (
     portal,
     receipts,
     retention,
+    staff_mail,
     stand_ins,
     subscribers,
     zalo,
@@ -240,8 +241,12 @@ async def _add_canary(node: Node) -> None:
 
 
 async def _add_sweep(node: Node) -> None:
-    """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records."""
+    """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records.
+
+    It mails staff about items, too.
+    """
     await audit.add_audit(node)
+    await staff_mail.add_staff_mail(node)
     node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 

@@ -60,6 +60,15 @@ class EditorialLog:
             found = Recorded(found.state.after(action) if action else found.state, message.seq)
         return found
 
+    async def acts(self, content_id: str) -> AsyncIterator[tuple[int, Action]]:
+        """Each act on an item with its sequence, oldest first, without what Loa did not seal.
+
+        Raises Conflict for one that this version can't read.
+        """
+        async for message in self.bus.scan(_STREAM, subjects.editorial(content_id)):
+            if action := await self._sealed(message):
+                yield message.seq, action
+
     async def act(self, content_id: str, decide: Decide) -> ItemState:
         """Add what *decide* finds right for the present state; None adds nothing.
 

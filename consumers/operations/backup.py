@@ -61,6 +61,7 @@ SAVE_ORDER = (
     f"KV_{subjects.SUPPRESSED.name}",
     f"KV_{subjects.FOLLOWERS.name}",
     subjects.RECEIPTS.name,
+    f"KV_{subjects.STAFF_MAIL.name}",
     subjects.EDITORIAL.name,
     f"KV_{subjects.IMPORTS.name}",
     f"KV_{subjects.PUBLISHED.name}",
@@ -79,6 +80,7 @@ SAVE_ORDER = (
 _ADDED_LATER = {
     *(subjects.AUDIT.name, subjects.EDITORIAL.name),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
+    f"KV_{subjects.STAFF_MAIL.name}",
 }
 """Streams that backups of earlier versions lack; `topology.apply` creates them."""
 _FORMER = {f"KV_{bucket.name}" for bucket in subjects.FORMER_BUCKETS}

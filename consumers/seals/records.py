@@ -24,8 +24,8 @@ SEALED_FIRST = tuple(
         *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
-SEALED_LATER = (subjects.SUPPRESSED.name,)
-"""Sealed since RECEIPTS and AUDIT are."""
+SEALED_LATER = (subjects.SUPPRESSED.name, subjects.STAFF_MAIL.name)
+"""Sealed since RECEIPTS and AUDIT are, or newer than those."""
 SEALED_BUCKETS = SEALED_FIRST + SEALED_LATER
 _RECEIPTS = subjects.RECEIPTS.subjects[0].partition(".")[0]
 _ZALO_RECEIPTS = f"{_RECEIPTS}.{ChannelName.ZALO}"

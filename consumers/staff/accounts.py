@@ -21,6 +21,7 @@ from consumers.staff.policy import Grant
 from contracts import errors, subjects
 from contracts.base.fields import ID_PATTERN
 from contracts.base.times import Clock, utc_now
+from contracts.desk.staff_mail import MailChoice
 from contracts.errors import Conflict, Invalid
 from producers.bus import Bus, RevisionConflict, records
 
@@ -96,6 +97,9 @@ class Account(BaseModel):
     created_by: str = ""
     used: datetime | None = None
     """The last sign-in, to the day, or when the account was enabled."""
+    address: str = ""
+    """The mail address as `consumers.staff.mail.addresses` encrypts it; empty for none."""
+    mail: MailChoice = MailChoice()
 
     @property
     def is_active(self) -> bool:
@@ -267,6 +271,10 @@ class AccountStore:
 
         await self.change(account_id, change)
         return code
+
+    async def set_mail(self, account_id: str, **changes: object) -> Account:
+        """Change the account's mail address (encrypted) or its wishes; its sessions stay."""
+        return await self.change(account_id, lambda known: known.model_copy(update=changes))
 
     async def mark_used(self, account: Account) -> None:
         """Record a sign-in, once a day."""

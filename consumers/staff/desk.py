@@ -11,6 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.audit import log as audit
+from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
 from consumers.staff.administration import ACTS, MANAGE, Administration, Done, StaffAct
@@ -24,6 +25,7 @@ from consumers.staff.terminals import TerminalRequest, Terminals, unknown_code
 from consumers.staff.throttle import Origin, network_of
 from contracts import errors
 from contracts.desk.person import DeskAct
+from contracts.desk.staff_mail import MailSettings
 from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 
@@ -210,6 +212,19 @@ class Visitor:
         """Like `change_password`, for another authenticator app."""
         changed = await self._own_account().change_app(self.signed_in, change)
         return await self.desk.open_session(changed, change.network)
+
+    def mail_settings(self) -> MailSettings:
+        """The account's mail address and wishes; an address of another key file counts as none."""
+        try:
+            address = self.desk.door.addresses.read(self.account)
+        except KeyFileBroken:
+            log.error("staff_address_unreadable", account=self.account.id)
+            address = ""
+        return MailSettings(address, self.account.mail)
+
+    async def set_mail(self, wanted: MailSettings) -> None:
+        """Change the account's mail address and wishes. Raises Invalid for no mail address."""
+        await self._own_account().set_mail(self.signed_in, wanted)
 
     def _own_account(self) -> OwnAccount:
         return OwnAccount(self.desk.door, self.desk.rules)

@@ -1,4 +1,4 @@
-"""One's own account: another password, another authenticator app."""
+"""One's own account: another password, another authenticator app, the mail that it gets."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,17 @@ from consumers.staff.accounts import Account
 from consumers.staff.authorization import Actor, Authorizer
 from consumers.staff.sessions import SignedIn
 from consumers.staff.sign_in import SignIn
+from contracts.desk.staff_mail import MailSettings
 from contracts.errors import Conflict, Invalid
 from contracts.staff.sign_in import AppChange, PasswordChange
 
 
 @dataclass(frozen=True)
 class OwnAccount:
-    """Changes that a person makes after giving the password again. Each ends all sessions."""
+    """Changes that a person makes.
+
+    Those of how one signs in ask for the password again, and end all sessions.
+    """
 
     door: SignIn
     rules: Authorizer
@@ -40,6 +44,16 @@ class OwnAccount:
             await self.door.step_up(account, change.code, change.network)
         stored, step = self.door.new_app(account, change.totp, change.new_code)
         return await self._change(signed_in, "account.app", totp=stored, used_step=step)
+
+    async def set_mail(self, signed_in: SignedIn, wanted: MailSettings) -> Account:
+        """Change the mail address and the wishes for mail; sessions stay. Raises Invalid."""
+        account = signed_in.account
+        stored = self.door.addresses.encrypt(account.id, wanted.address)
+        record = Actor.of(signed_in).record_of("account.mail", account.id)
+        return await self.rules.audit_log.perform(
+            record,
+            lambda: self.door.accounts.set_mail(account.id, address=stored, mail=wanted.choice),
+        )
 
     async def _change(self, signed_in: SignedIn, action: str, **changes: object) -> Account:
         """Change how the account signs in. Raises Conflict if it was changed meanwhile."""

@@ -130,7 +130,7 @@ class Person(Protocol):
     def is_active(self) -> bool: ...
 
 
-def _is_same_person(person: Person, named: str) -> bool:
+def is_same_person(person: Person, named: str) -> bool:
     """Whether *named*, an id or a name, is this person; names match without marks and case."""
     return any(text.is_same_name(own, named) for own in (person.id, person.name))
 
@@ -205,12 +205,12 @@ def _is_other_unit(case: _Case) -> bool:
 
 
 def _is_own(case: _Case) -> bool:
-    return any(_is_same_person(case.person, writer) for writer in case.facts.writers)
+    return any(is_same_person(case.person, writer) for writer in case.facts.writers)
 
 
 def _is_last_editor(case: _Case) -> bool:
     editor = case.facts.last_editor
-    return bool(editor) and _is_same_person(case.person, editor)
+    return bool(editor) and is_same_person(case.person, editor)
 
 
 _REFUSALS: Mapping[Condition, tuple[str, Callable[[_Case], bool]]] = {

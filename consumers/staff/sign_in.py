@@ -9,6 +9,7 @@ from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account, AccountStore, LocalSignIn
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.passwords import Passwords, check_new_password
 from consumers.staff.policy import Policy
 from consumers.staff.throttle import Origin, Throttle, network_of
@@ -48,6 +49,7 @@ class SignIn:
         self.accounts, self.passwords = accounts, passwords
         self.clock: Clock = accounts.clock
         self.secrets = totp.TotpSecrets(derive("staff totp"))
+        self.addresses = StaffAddresses(derive)
         self.throttle = Throttle(bus, self.clock, derive("staff attempts"))
 
     async def sign_in(self, attempt: Attempt) -> Account:

@@ -309,8 +309,8 @@ def _check_people(state: ItemState, action: Action) -> None:
     Who wrote the text that readers have does not withdraw it, but asks for that. A person is known
     by an account's id as well as by its name.
     """
-    own = _hashes_of(state, {action.by}) | {action.name_hash}
-    if (own & _hashes_of(state, _barred(state, action))) - {""}:
+    own = hashes_of(state, {action.by}) | {action.name_hash}
+    if (own & hashes_of(state, _barred(state, action))) - {""}:
         raise Forbidden(field_error("by", "editorial_own", value=action.by))
 
 
@@ -332,21 +332,26 @@ RULES: tuple[Rule, ...] = (
 """What every act has to keep; each refuses by raising."""
 
 
-def _barred(state: ItemState, action: Action) -> frozenset[str]:
-    """The people who may not do *action*, because of what they did to the item before."""
+def people_barred(state: ItemState, kind: Kind) -> frozenset[str]:
+    """The people who may not do an act of *kind*, because of what they did to the item before."""
     wrote = state.writers | state.wrote.get(state.hash, frozenset())
-    if action.kind is Kind.CONFIRM:
+    if kind is Kind.CONFIRM:
         return wrote
-    if action.kind is Kind.APPROVE:
+    if kind is Kind.APPROVE:
         return wrote | {state.unit_checker, state.center_checker, state.last_editor}
-    if MOVES[(state.status, action.kind)] is _S.PENDING_APPROVAL:
+    if MOVES.get((state.status, kind)) is _S.PENDING_APPROVAL:
         return frozenset({state.unit_checker})
-    if action.kind is Kind.WITHDRAW and action.role != UNIT_SYSTEM:
+    if kind is Kind.WITHDRAW:
         return state.writers_of.get(state.out, frozenset())
     return frozenset()
 
 
-def _hashes_of(state: ItemState, people: Iterable[str]) -> frozenset[str]:
+def _barred(state: ItemState, action: Action) -> frozenset[str]:
+    is_own_system = action.kind is Kind.WITHDRAW and action.role == UNIT_SYSTEM
+    return frozenset() if is_own_system else people_barred(state, action.kind)
+
+
+def hashes_of(state: ItemState, people: Iterable[str]) -> frozenset[str]:
     """Hashes of ids and names, and of the names of accounts."""
     named = (state.name_hashes.get(one, frozenset()) | {name_hash(one)} for one in people)
     return frozenset[str]().union(*named)

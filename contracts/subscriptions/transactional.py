@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from contracts.desk.staff_mail import StaffMailLine
 from contracts.records import Record
 
 
@@ -18,6 +19,7 @@ class TransactionalKind(StrEnum):
     GOODBYE = "goodbye"  # the subscription has ended
     ERASED = "erased"  # it has ended, and everything is deleted
     AUDIT_HEAD = "audit_head"  # to the auditor: the day's head of the audit log
+    STAFF = "staff"  # to a person who works at the desk, about items
 
 
 NOTIFICATION_KINDS = frozenset(
@@ -26,6 +28,7 @@ NOTIFICATION_KINDS = frozenset(
         TransactionalKind.GOODBYE,
         TransactionalKind.ERASED,
         TransactionalKind.AUDIT_HEAD,
+        TransactionalKind.STAFF,
     }
 )
 """Kinds that report a completed change, once; all other kinds can be requested again."""
@@ -42,6 +45,10 @@ class TransactionalMail(Record):
     """The other address of an address change, masked."""
     text: str = ""
     """What the mail quotes; no text of a person."""
+    lines: tuple[StaffMailLine, ...] = ()
+    """To staff: the items that it is about."""
+    desk_url: str = ""
+    """To staff: the address of the desk; empty where it is not known."""
     at: AwareDatetime
     expires_at: AwareDatetime
     """When the link expires; the mail is not sent after."""

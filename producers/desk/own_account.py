@@ -1,4 +1,4 @@
-"""The start page, and one's own account: password, authenticator app, sessions."""
+"""The start page, and one's own account: password, authenticator app, mail, sessions."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from contracts.desk.staff_mail import OPTIONAL_KINDS, MailChoice, MailSettings
 from contracts.errors import ContractError
 from contracts.staff.sign_in import AppChange, PasswordChange
 from producers.desk import rendering
@@ -27,6 +28,7 @@ async def show_account(visit: Visit) -> Response:
 
 async def _account_facts(visit: Visit) -> dict[str, Any]:
     return {
+        "mail": visit.visitor.mail_settings(),
         "sessions": await visit.visitor.sessions(),
         "done": rendering.desk_texts()["done"].get(visit.request.query_params.get("xong"), ""),
     }
@@ -41,6 +43,19 @@ async def change_password(visit: Visit) -> Response:
         facts = await _account_facts(visit)
         return visit.refused_page("account.html", refused, **facts)
     return _done("mat-khau")
+
+
+async def set_mail(visit: Visit) -> Response:
+    """Change the mail address, and of what one is told by mail."""
+    wanted = visit.form.get("kinds", [])
+    off = tuple(kind for kind in OPTIONAL_KINDS if kind not in wanted)
+    settings = MailSettings(visit.value("email").strip(), MailChoice(off=off))
+    try:
+        await visit.visitor.set_mail(settings)
+    except ContractError as refused:
+        facts = await _account_facts(visit) | {"mail": settings}
+        return visit.refused_page("account.html", refused, **facts)
+    return _done("thu")
 
 
 async def show_app(visit: Visit) -> Response:

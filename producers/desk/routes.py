@@ -26,6 +26,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/tai-khoan/mat-khau", OWN, own_account.change_password),
     DeskRoute("GET", "/tai-khoan/ung-dung", OWN, own_account.show_app),
     DeskRoute("POST", "/tai-khoan/ung-dung", OWN, own_account.change_app),
+    DeskRoute("POST", "/tai-khoan/thu", OWN, own_account.set_mail),
     DeskRoute("POST", "/tai-khoan/phien", OWN, own_account.end_session),
     DeskRoute("POST", "/tai-khoan/moi-phien", OWN, own_account.end_all_sessions),
     DeskRoute("GET", "/dong-lenh", OWN, terminals.show_code_form),

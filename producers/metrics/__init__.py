@@ -8,6 +8,7 @@ from itertools import product
 
 from contracts import events
 from contracts.delivery import ChannelName, Lane
+from contracts.desk.staff_mail import StaffMailKind
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT
 from producers.metrics.instruments import (
@@ -162,6 +163,7 @@ _MEANINGS = (
     *("gone", "full", OTHER, "content", "fault", "policy", "slower", "grey", "later"),
     *("accepted", "none"),
 )
+_STAFF_RESULTS = ("begun", "no_address", "unreadable", "inactive")
 MAIL_REPORTS = CounterMetric(
     Metric(
         "loa_mail_reports_total",
@@ -171,4 +173,16 @@ MAIL_REPORTS = CounterMetric(
         (Label("kind", _REPORTS), Label("meaning", _MEANINGS)),
     ),
     product(_REPORTS, _MEANINGS),
+)
+STAFF_MAILS = CounterMetric(
+    Metric(
+        "loa_staff_mails_total",
+        "counter",
+        "What staff were to be told by mail about items on the desk, by kind. `begun`: handed to "
+        "the ledger; `no_address`, `unreadable`: the account has none, or one of another key file; "
+        "`inactive`: the account can't sign in any more",
+        "sweep",
+        (Label("kind", StaffMailKind), Label("result", _STAFF_RESULTS)),
+    ),
+    product(StaffMailKind, ("begun", "unreadable")),
 )

@@ -17,6 +17,7 @@ from channels.email.render.compiled import CompiledMail, Placeholder, Placeholde
 from channels.email.render.message import TEMPLATES, MailContent, texts
 from channels.email.render.parts import keep_unbroken, render_part
 from channels.email.render.publication import check_delivery_key
+from channels.email.render.staff import staff_closing, staff_content
 from channels.email.smtp.window import Envelope
 from channels.organisations import governing_body
 from contracts import keys
@@ -155,6 +156,10 @@ class RenderedTransactionalMail(PersonalMail):
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
+        if mail.lines:
+            content, closing = staff_content(mail, context), staff_closing(mail, context)
+            super().__init__(context, "transactional", content, closing=closing)
+            return
         words = transactional_texts(mail.kind)
         values = _transactional_values(mail, context)
         closing = words["closing"].format_map(values)

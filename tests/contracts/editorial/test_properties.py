@@ -137,7 +137,7 @@ MISTAKES = PlantedBugs(
             Replacement(state, "name_hash", lambda name: sha256(name.encode()).hexdigest())
         ],
         "same-person-by-the-name-of-an-account": [
-            Replacement(state, "_hashes_of", lambda _, people: {*map(name_hash, people)})
+            Replacement(state, "hashes_of", lambda _, people: {*map(name_hash, people)})
         ],
         "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
         "skip-confirmation": without(state.check_checkpoints),

@@ -124,6 +124,7 @@ TABLE = {
     "KV_digests": sealed("now.daily", "now.weekly", upto=99),
     "KV_staff": sealed("account.nv-an", "account.nv-em", roles=["account-manager"]),
     "KV_sessions": sealed("session.an", "session.em", account="nv-an"),
+    "KV_staff_mail": sealed("cursor", "out.nv-em", seq=10**9),
     "KV_subscribers": row(
         "s.", "s.aaaaaaaaaaaaaaaa", UNREADABLE, HARMLESS, UNREADABLE, UNREADABLE,
         alarm="subscriber_unreadable", **STRANGER,

@@ -150,3 +150,28 @@ async def test_a_role_that_asks_for_an_app_is_not_taken_over_with_a_password(des
     async with desk.browser(await desk.session_of("an")) as browser:
         assert (await new_app(desk, browser))[1].status_code == 422
     assert (await desk.accounts.require("an")).local.totp is None
+
+
+async def test_the_mail_address_is_kept_encrypted_and_the_wishes_with_it(desk, bus):
+    async with desk.signed_in("an") as browser:
+        before = browser.token
+        wanted = {"email": "an@example.gov.vn", "kinds": ["approved", "published"]}
+        done = await browser.press(ACCOUNT, f"{ACCOUNT}/thu", **wanted)
+        page = await browser.get(done.headers["location"])
+        assert DONE["thu"] in page.text
+        assert 'value="an@example.gov.vn"' in page.text
+        assert browser.token == before
+    account = await desk.accounts.require("an")
+    assert account.mail.wanted == ("approved", "published")
+    stored = (await bus.stored_bucket("staff").get(f"account.{account.id}")).data
+    assert b"an@example" not in stored
+
+
+async def test_what_is_no_address_is_refused_and_an_empty_one_erases(desk):
+    async with desk.signed_in("an") as browser:
+        await browser.press(ACCOUNT, f"{ACCOUNT}/thu", email="an@example.gov.vn")
+        answer = await browser.press(ACCOUNT, f"{ACCOUNT}/thu", email="an@@example")
+        assert answer.status_code == 422
+        assert 'id="email-loi"' in answer.text
+        await browser.press(ACCOUNT, f"{ACCOUNT}/thu", email="")
+    assert (await desk.accounts.require("an")).address == ""

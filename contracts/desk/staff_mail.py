@@ -1,0 +1,75 @@
+"""Mail to staff about items on the desk: its kinds, what it says, and what each person wants."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from contracts.records import Record
+
+
+class StaffMailKind(StrEnum):
+    """What a mail tells."""
+
+    WAITS = "waits"  # an item waits for the person's decision
+    OVERDUE = "overdue"  # it has waited longer than it should
+    RETURNED = "returned"  # the other kinds tell those who wrote or sent the item
+    REJECTED = "rejected"
+    PROGRESS = "progress"  # a step between submission and approval
+    APPROVED = "approved"
+    PUBLISHED = "published"
+    CORRECTED = "corrected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    FAILED = "failed"  # not everybody whom it was for got it
+
+
+OPTIONAL_KINDS = (
+    *(StaffMailKind.PROGRESS, StaffMailKind.APPROVED, StaffMailKind.PUBLISHED),
+    *(StaffMailKind.CORRECTED, StaffMailKind.EXPIRED, StaffMailKind.FAILED),
+)
+"""Kinds that a person may turn off; the others ask for something, or say that it was refused."""
+
+
+class MailChoice(Record):
+    """How a person gets mail about items: at once, or together on the morning of a working day."""
+
+    in_morning: bool = False
+    off: tuple[StaffMailKind, ...] = ()
+    """Kinds that the person does not want; of `OPTIONAL_KINDS` alone."""
+
+    @property
+    def wanted(self) -> tuple[StaffMailKind, ...]:
+        """Those of `OPTIONAL_KINDS` that the person gets."""
+        return tuple(kind for kind in OPTIONAL_KINDS if kind not in self.off)
+
+    def wants(self, kind: StaffMailKind) -> bool:
+        return kind not in self.off or kind not in OPTIONAL_KINDS
+
+
+@dataclass(frozen=True)
+class MailSettings:
+    """A person's mail address, empty for none, and the wishes for mail."""
+
+    address: str = field(repr=False)
+    choice: MailChoice
+
+
+class StaffMailLine(Record):
+    """What one mail, or one line of a morning's mail, says of one item: nothing of its body."""
+
+    kind: StaffMailKind
+    step: str = ""
+    """Of `waits` and `overdue`: `confirm`, `edit` or `approve`; of `progress`: the new status."""
+    content_id: str
+    title: str
+    unit: str
+    code: str = ""
+    """Why it was rejected: a code of `rejections.toml`."""
+    reason: str = ""
+    due: AwareDatetime | None = None
+    """The deadline of what waits."""
+    missed: int = 0
+    """Of `failed`: how many did not get it."""
+    expected: int = 0
+    """Of `failed`: for how many it was."""
