@@ -56,7 +56,7 @@ class EditorialLog:
         found = known or Recorded()
         subject = subjects.editorial(content_id)
         async for message in self.bus.scan(_STREAM, subject, found.seq + 1):
-            action = await self._sealed(message)
+            action = await self.sealed_act(message)
             found = Recorded(found.state.after(action) if action else found.state, message.seq)
         return found
 
@@ -66,8 +66,16 @@ class EditorialLog:
         Raises Conflict for one that this version can't read.
         """
         async for message in self.bus.scan(_STREAM, subjects.editorial(content_id)):
-            if action := await self._sealed(message):
+            if action := await self.sealed_act(message):
                 yield message.seq, action
+
+    async def history(self, content_id: str) -> tuple[ItemState, list[Action]]:
+        """The item and its acts, oldest first. Raises as `read`."""
+        state, acts = ItemState(), list[Action]()
+        async for _, action in self.acts(content_id):
+            state = state.after(action)
+            acts.append(action)
+        return state, acts
 
     async def act(self, content_id: str, decide: Decide) -> ItemState:
         """Add what *decide* finds right for the present state; None adds nothing.
@@ -135,7 +143,7 @@ class EditorialLog:
 
     async def _after(self, content_id: str, message: Message) -> Recorded:
         """The item after *message*; the earlier acts of an ended one are read again."""
-        known, action = self._held.get(content_id), await self._sealed(message)
+        known, action = self._held.get(content_id), await self.sealed_act(message)
         if known is None and action and action.prev:
             return await self.read(content_id)
         state = known.state if known else ItemState()
@@ -157,7 +165,7 @@ class EditorialLog:
         if len(self._remembered) > _MAX_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    async def _sealed(self, message: Message) -> Action | None:
+    async def sealed_act(self, message: Message) -> Action | None:
         """The act in *message*; None if Loa did not write that."""
         if problem := await self._problem(message):
             facts = {"bucket": _STREAM, "key": message.subject, "reason": problem}

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from consumers.intake import items
+from consumers.intake import items, written
 from consumers.intake.desk import Desk
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, UnknownItem
@@ -24,6 +24,7 @@ from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary
 from consumers.intake.received import ReceivedEvent, build_draft, initial_position, submitter
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
+from consumers.intake.unit_policy import read_policy
 from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
 from consumers.seals.publications import PublicationSeals
@@ -35,17 +36,23 @@ from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
+from contracts.editorial import Action, ActionKind
+from contracts.editorial.action import DESK_ACT
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers import metrics
-from producers.bus import Bus, Message, records
+from producers.bus import Bus, Message
 from producers.bus.records import Versioned
-from producers.seals import NotSealed
 
 log = structlog.get_logger()
 _EARLIER_EVENT_RETRY_S = 0.2
 _BROKEN_ITEM_RETRY_S = 60.0
+_DONE_ELSEWHERE = frozenset(
+    {ActionKind.RECEIVE, ActionKind.SAVE, ActionKind.COMMENT, ActionKind.PUBLISH}
+    | {ActionKind.SUPERSEDE, ActionKind.EXPIRE, ActionKind.SETTLE}
+)
+"""Acts that need nothing more, or that intake has added behind what it did."""
 
 
 class Intake:
@@ -62,7 +69,6 @@ class Intake:
         self.vocabulary = vocabulary
         self.clock = clock
         self.locks = WeakValueDictionary[str, asyncio.Lock]()  # by content_id
-        self.units = bus.bucket(subjects.UNITS.name)
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
         self.releaser = Releaser(bus, seals)
@@ -99,19 +105,38 @@ class Intake:
 
         What Loa did not seal is in no item. `loa check` names a broken one.
         """
+        act = await self.desk.log.sealed_act(message)
+        if act is None or act.kind in _DONE_ELSEWHERE:
+            return
         content_id = subjects.item_of_editorial(message.subject)
         async with self.locks.setdefault(content_id, asyncio.Lock()):
             try:
-                await self.desk.carry_out(content_id)
-            except BrokenItem as broken:
+                await self.carry_out(content_id, act)
+            except ContractError as broken:
                 fields = [one.field for one in broken.errors]
-                log.error("editorial_item_broken", content_id=content_id, fields=fields)
+                log.error("act_not_carried_out", content_id=content_id, fields=fields)
+
+    async def carry_out(self, content_id: str, act: Action) -> None:
+        """Carry out an act; a withdrawal that came as an event is done already.
+
+        Raises BrokenItem, and UnknownItem for a withdrawal of what has no position.
+        """
+        if act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
+            item = await self.repository.require_item(content_id)
+            ordered = written.withdrawal(content_id, act, item.unit)
+            assert isinstance(ordered.content, Withdrawn)  # noqa: S101
+            known = await self.repository.versioned_item(content_id)
+            item = await self.apply_withdrawal(ordered, ordered.content, known, 0)
+            crash_point("intake.barred")
+            await self.publish_withdrawal(ordered, ordered.content, item)
+        else:
+            await self.desk.carry_out(content_id)
 
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
         first = checked.to_record()
         record, policy, item = await asyncio.gather(
             self.event_log.record(checked.event_id, first),
-            self.unit_policy(checked.unit),
+            read_policy(self.bus, checked.unit),
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
@@ -131,13 +156,6 @@ class Intake:
         if is_new:
             _count(checked.unit, checked.event, "accepted", "bus")
         log.info("event_taken_in", type=checked.event.type)
-
-    async def unit_policy(self, unit: str) -> UnitPolicy:
-        """The unit's policy; the strictest without a registration that Loa wrote."""
-        try:
-            return (await records.read(self.units, unit, UnitPolicy)).value or UnitPolicy()
-        except NotSealed:
-            return UnitPolicy()
 
     def check(
         self, event: CloudEvent, unit: str, kind: str | None, *, is_new: bool = True

@@ -12,7 +12,8 @@ from consumers.intake.items import Item, ItemSummary, Position
 from consumers.intake.received import ReceivedEvent, initial_position
 from contracts import events, keys
 from contracts.cloudevent import CloudEvent
-from contracts.editorial import ItemState, Status
+from contracts.content import Withdrawn
+from contracts.editorial import Action, ItemState, Status
 from contracts.errors import ContractError
 
 RETURNED_CODE = "returned"
@@ -75,6 +76,22 @@ def as_waiting(position: Position, draft: Draft | None, state: ItemState) -> Pos
     note = change.note if is_returned and change else ""
     why = {"code": RETURNED_CODE if is_returned else "", "reason": note}
     return (with_summary(position, draft) if draft else position).model_copy(update=why)
+
+
+def withdrawal(content_id: str, act: Action, unit: str) -> ReceivedEvent:
+    """The event that a person's withdrawal makes, as intake has received it."""
+    text = Withdrawn(content_id=content_id, reason=act.note, title=act.title or None)
+    event = CloudEvent(
+        specversion="1.0",
+        id=act.id,
+        source=_source(unit),
+        type=events.WITHDRAWN,
+        subject=content_id,
+        time=act.at,
+        data=text.model_dump(mode="json", exclude_none=True),
+        extensions={events.SUBMITTER: act.by},
+    )
+    return ReceivedEvent(unit, event, text, act.at)
 
 
 def _source(unit: str) -> str:

@@ -92,6 +92,12 @@ class Proposals:
             crash_point("proposals.used_up")
         return ruling._replace(agreed=tuple(one.account for one in agreed))
 
+    async def agreed(self, action: str, facts: ObjectFacts, arguments: object) -> tuple[str, ...]:
+        """The accounts that have done their half of an action."""
+        key = _KEY_PREFIX + proposal_id(action, arguments)
+        known = (await records.read(self.bucket, key, Proposal)).value
+        return tuple(one.account for one in await self._valid(self._live(known), action, facts))
+
     async def waiting(self, action: str) -> list[OpenProposal]:
         """What has been proposed of *action* and still counts, oldest first."""
         found = []

@@ -14,6 +14,8 @@ UNIT_SYSTEM = "unit-system"
 """The role of a unit's system, which its key proves."""
 RULE = "rule"
 """The role of Loa itself, where a rule acts and no person."""
+DESK_ACT = "desk."
+"""The beginning of the id of an act that a person ordered at the desk; others have an event's."""
 
 
 def name_hash(name: str) -> str:
@@ -105,6 +107,8 @@ class Action(_Frozen):
     code: str = ""
     place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None
     """The paragraph of the text, counted from 1, that a remark is about."""
+    title: str = Field(default="", exclude_if=operator.not_)
+    """What readers read in place of the title of what is withdrawn."""
     prev: str = ""
     """The digest of the item's act before; empty for its first."""
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 
+from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import previews
 from producers.desk.editor.routes import EDITOR_ROUTES
+from producers.desk.items import acts as item_acts
+from producers.desk.items import pages as items
 from producers.desk.operations import dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
-_READ = "read-drafts"
+_READ, _WRITE = "read-drafts", "write"
+_TEXT_BYTES = 1 << 20
+"""Of a form with a whole text: each Vietnamese letter takes up to nine bytes in it."""
 
 ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/dang-nhap", PUBLIC, sign_in.show_sign_in),
@@ -65,4 +70,18 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/van-hanh", overview.READ, overview.show),
     DeskRoute("POST", "/van-hanh/{channel}/tam-dung", overview.OPERATE, overview.pause),
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
+    DeskRoute("GET", "/tin/moi", _WRITE, items.show_new_item),
+    DeskRoute("POST", "/tin/moi", _WRITE, items.add_item, form_bytes=_TEXT_BYTES),
+    DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),
+    DeskRoute("GET", "/tin/{content_id}/sua", _READ, items.show_text),
+    DeskRoute("POST", "/tin/{content_id}/sua", _READ, items.save_text, form_bytes=_TEXT_BYTES),
+    DeskRoute("GET", "/tin/{content_id}/duyet", _READ, items.show_review),
+    DeskRoute("POST", "/tin/{content_id}/gui", _WRITE, item_acts.perform(Kind.SUBMIT)),
+    DeskRoute("POST", "/tin/{content_id}/xac-nhan", "confirm", item_acts.perform(Kind.CONFIRM)),
+    DeskRoute("POST", "/tin/{content_id}/trinh", "edit", item_acts.perform(Kind.PROPOSE)),
+    DeskRoute("POST", "/tin/{content_id}/duyet", "approve", item_acts.perform(Kind.APPROVE)),
+    DeskRoute("POST", "/tin/{content_id}/tra-lai", _READ, item_acts.perform(Kind.RETURN)),
+    DeskRoute("POST", "/tin/{content_id}/tu-choi", "reject", item_acts.perform(Kind.REJECT)),
+    DeskRoute("POST", "/tin/{content_id}/go", "withdraw", item_acts.perform(Kind.WITHDRAW)),
+    DeskRoute("POST", "/tin/{content_id}/gop-y", _READ, item_acts.perform(Kind.COMMENT)),
 )

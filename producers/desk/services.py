@@ -7,12 +7,14 @@ from typing import Protocol
 
 from contracts.delivery import ChannelName
 from contracts.desk.dead_letters import DeadLetterService
+from contracts.desk.editorial import EditorialService
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.desk.staff_mail import MailSettings
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
+from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.desk.rendering import DeskPages
 
 
@@ -262,3 +264,6 @@ class DeskServices:
     dead_letters: DeadLetterService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
     operations: OperationsService = field(kw_only=True)
+    editorial: EditorialService = field(kw_only=True)
+    vocabulary: Vocabulary = DEFAULT
+    """The topics and audiences that a text may have."""

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from contracts.desk.editorial import PersonAtDesk
 from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
@@ -82,6 +83,11 @@ class Visit:
             raise NotSignedIn
         return self.person
 
+    @property
+    def editorial(self) -> PersonAtDesk:
+        """The items of the desk, as the person who is signed in sees them."""
+        return self.desk.services.editorial.of(self.visitor)
+
     def value(self, name: str) -> str:
         """The last value of a field; empty for none."""
         return single_value(self.form, name)
@@ -115,6 +121,23 @@ class Visit:
     def unit_name(self, unit: str) -> str:
         """The name of a unit; its id where the vocabulary has it no longer."""
         return self.desk.services.unit_names.get(unit, unit)
+
+    @property
+    def topics(self) -> Mapping[str, str]:
+        """The names of the topics that a text may have, by id."""
+        words = self.desk.services.vocabulary
+        return {id: one.name for id, one in words.topics.items() if not words.is_reserved(id)}
+
+    @property
+    def audiences(self) -> Mapping[str, str]:
+        """The names of the audiences, by id."""
+        return {id: one.name for id, one in self.desk.services.vocabulary.audiences.items()}
+
+    def topic_name(self, topic: str) -> str:
+        return self.topics.get(topic, topic)
+
+    def audience_name(self, audience: str) -> str:
+        return self.audiences.get(audience, audience)
 
     def refused_page(self, template: str, refused: ContractError, **values: Any) -> HTMLResponse:
         """The page of a form again, with what was wrong."""

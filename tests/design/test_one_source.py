@@ -26,6 +26,8 @@ PIECES = {
         "editor.html",
         "feed_entry.html",
         "forms.html",
+        "item_facts.html",
+        "item_forms.html",
         "letter_facts.html",
         "marked.html",
         "scripts.html",

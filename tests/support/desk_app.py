@@ -18,8 +18,10 @@ from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.settings import ZaloSettings
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.editorial import EditorialDesk
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
+from consumers.editorial.log import EditorialLog
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -115,7 +117,9 @@ class DeskApp(StaffHarness):
     def operating_services(self) -> dict[str, Any]:
         """The services of the pages of those who keep Loa running."""
         letters = DeadLetterDesk(self.bus, self.accounts, DEFAULT, self.open_seals)
-        return {"dead_letters": letters, "operations": OperationsDesk(self.bus, self.facts)}
+        items = EditorialDesk(self.bus, EditorialLog(self.bus), self.desk.rules, DEFAULT)
+        operations = OperationsDesk(self.bus, self.facts)
+        return {"dead_letters": letters, "operations": operations, "editorial": items}
 
     async def facts(self) -> Facts:
         await self.status.refresh_if_old(5.0)

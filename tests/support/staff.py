@@ -1,6 +1,6 @@
 """Accounts of staff for tests: cheap hashes, a clock that tests move, and codes as an app shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -41,6 +41,8 @@ class StaffHarness:
 
     bus: Bus
     clock: FakeClock
+    names: dict[str, str] = field(default_factory=dict)
+    """The names of people who are told apart, by sign-in name."""
 
     def __post_init__(self) -> None:
         self.hasher = cheap_hasher()
@@ -54,7 +56,12 @@ class StaffHarness:
 
     async def invited(self, login: str = "an", *roles: str) -> tuple[Account, str]:
         grants = tuple(Grant(role=role) for role in roles or ("lanh-dao-duyet",))
-        wanted = NewAccount(login=login, name="Lê Văn Tám", unit="van-phong-bo", grants=grants)
+        wanted = NewAccount(
+            login=login,
+            name=self.names.get(login, "Lê Văn Tám"),
+            unit="van-phong-bo",
+            grants=grants,
+        )
         return await self.accounts.add(wanted, by="test")
 
     async def active(self, login: str = "an", *roles: str) -> Account:

@@ -22,8 +22,10 @@ from consumers.app.wiring.oidc import open_oidc
 from consumers.app.wiring.portal import build_site
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
+from consumers.desk.editorial import EditorialDesk
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
+from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -140,6 +142,8 @@ def _open_services(node: Node, url: str) -> DeskServices:
         dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
         operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
         previews=_open_previews(node, ItemAccess(accounts, policy)),
+        editorial=EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
+        vocabulary=words,
     )
 
 

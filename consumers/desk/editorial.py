@@ -1,0 +1,275 @@
+"""Items at the desk as one person sees them, and what that person does to them.
+
+Who may do what is said by `roles.toml`; what is possible at all by `contracts.editorial`. The log
+alone keeps what was done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumers.desk.item_acts import ItemActs
+from consumers.editorial.log import EditorialLog
+from consumers.intake.unit_policy import read_policy
+from consumers.messages import field_error
+from consumers.reporting.reach import largest_reach
+from consumers.staff.authorization import Act, Actor, Authorizer
+from consumers.staff.policy import ObjectFacts, Verdict
+from consumers.staff.sessions import SignedIn
+from contracts import errors
+from contracts.base.times import utc_now
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.editorial import ActLine, ItemView, NewItem, Order
+from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.state import MOVES
+from contracts.errors import ContractError, Forbidden, NotFound
+from contracts.vocabulary import REJECTIONS, Vocabulary
+from producers.bus import Bus
+
+K = ActionKind
+_ORDERED = (
+    *(K.SAVE, K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE),
+    *(K.RETURN, K.REJECT, K.WITHDRAW, K.COMMENT),
+)
+"""What a person may order, in the order in which a text meets it."""
+_ACTION_OF: Mapping[ActionKind, str] = {
+    K.SAVE: "write",
+    K.SUBMIT: "write",
+    K.CONFIRM: "confirm",
+    K.EDIT: "edit",
+    K.PROPOSE: "edit",
+    K.REJECT: "reject",
+    K.WITHDRAW: "withdraw",
+    K.COMMENT: "read-drafts",
+}
+"""The action of `roles.toml` that an act takes; others depend on the item."""
+_RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
+_READ = "read-drafts"
+_LOA = "Loa"
+
+
+class Visitor(Protocol):
+    """A person who is signed in."""
+
+    @property
+    def signed_in(self) -> SignedIn: ...
+
+
+@dataclass(frozen=True)
+class EditorialDesk:
+    """The items of the log, for whoever is signed in."""
+
+    bus: Bus
+    log: EditorialLog
+    rules: Authorizer
+    vocabulary: Vocabulary
+
+    def of(self, person: Visitor) -> "PersonAtDesk":
+        return PersonAtDesk(self, person.signed_in)
+
+    @property
+    def acts(self) -> ItemActs:
+        return ItemActs(self.log, self.vocabulary, self.rules.clock)
+
+
+@dataclass(frozen=True)
+class PersonAtDesk:
+    """What one person sees and does."""
+
+    desk: EditorialDesk
+    signed_in: SignedIn
+
+    async def view(self, content_id: str) -> ItemView:
+        """Raises NotFound, Forbidden for an item that the person may not read, BusError."""
+        state, acts = await self.desk.log.history(content_id)
+        if state.text is None:
+            raise NotFound(field_error("content_id", "item_unknown", value=content_id))
+        self._require(_READ, state)
+        barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
+        texts, names = _texts_of(acts), await self._names()
+        agreed = await self._agreed(content_id, state)
+        return ItemView(
+            content_id=content_id,
+            status=state.status or Status.DRAFT,
+            revision=state.revision,
+            unit=state.text.unit,
+            hash=state.hash,
+            data=state.text.data,
+            is_correction="corrects_revision" in state.text.data,
+            out=state.out,
+            out_data=texts.get(state.published.get(state.out, "")),
+            sent_data=_sent_data(acts, state),
+            possible=frozenset(kind for kind, reason in barred.items() if not reason),
+            barred={kind: reason for kind, reason in barred.items() if reason not in ("", _NO)},
+            history=tuple(_line(act, names) for act in acts),
+            agreed=tuple(names.get(one, one) for one in agreed),
+        )
+
+    def writable_units(self) -> list[str]:
+        """The units for which the person may write."""
+        words = self.desk.vocabulary
+        return [one for one in words.units if words.knows("unit", one) and self._may_write(one)]
+
+    def _may_write(self, unit: str) -> bool:
+        policy, account = self.desk.rules.policy, self.signed_in.account
+        ruling = policy.is_allowed(account, "write", ObjectFacts(unit))
+        return ruling.verdict is not Verdict.REFUSED
+
+    async def begin(self, new: NewItem) -> str:
+        """Save a new item; returns its content_id. Raises Forbidden, Invalid."""
+        facts = ObjectFacts(new.unit, str(new.data.get("topic", "")), frozenset({self.account_id}))
+        role = await self._role("write", facts, [new.act_id])
+        return await self.desk.acts.begin(new, self._actor(role))
+
+    async def perform(self, order: Order) -> bool:
+        """Do an act; False if it waits for a second person.
+
+        Raises NotFound, Forbidden, Conflict, Invalid.
+        """
+        state = (await self.desk.log.read(order.content_id)).state
+        if state.text is None:
+            raise NotFound(field_error("content_id", "item_unknown", value=order.content_id))
+        await self._check_urgent(order, state)
+        action = await self._action(order.kind, state)
+        arguments = [order.content_id, state.revision, order.kind, order.hash]
+        ruling = await self.desk.rules.decide(
+            self.signed_in, Act(action, facts_of(state), arguments)
+        )
+        if ruling.verdict is not Verdict.ALLOWED:
+            return False
+        await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling))
+        return True
+
+    async def _names(self) -> Mapping[str, str]:
+        return {one.id: one.name for one in await self.desk.rules.accounts.all()}
+
+    @property
+    def account_id(self) -> str:
+        return self.signed_in.account.id
+
+    async def _role(self, action: str, facts: ObjectFacts, arguments: Sequence[str]) -> str:
+        ruling = await self.desk.rules.decide(self.signed_in, Act(action, facts, list(arguments)))
+        return ruling.role
+
+    def _actor(self, role: str) -> Actor:
+        return Actor.of(self.signed_in)._replace(role=role)
+
+    def _require(self, action: str, state: ItemState) -> None:
+        """Raises Forbidden unless the person may do *action* on the item."""
+        ruling = self.desk.rules.policy.is_allowed(self.signed_in.account, action, facts_of(state))
+        if ruling.verdict is Verdict.REFUSED:
+            raise Forbidden(ruling.as_error(action))
+
+    async def _action(self, kind: ActionKind, state: ItemState) -> str:
+        """The action of `roles.toml` that an act on the item takes."""
+        if kind is K.APPROVE:
+            return await self._approval_action(state)
+        return _action_of(kind, state)
+
+    async def _approval_action(self, state: ItemState) -> str:
+        text = state.text
+        assert text is not None  # noqa: S101
+        channels = [ChannelName(one) for one in text.data.get("channels", ())] or [*ChannelName]
+        reach = await largest_reach(self.desk.bus, channels)
+        is_urgent = text.data.get("lane") == Lane.URGENT
+        return self.desk.rules.policy.approval_action(is_urgent=is_urgent, reach=reach)
+
+    def _bar(self, kind: ActionKind, state: ItemState) -> str:
+        """Why the person may not do a possible act now; empty if it is allowed."""
+        action = _action_of(kind, state)
+        policy, account = self.desk.rules.policy, self.signed_in.account
+        if not policy.has_action(account, action):
+            return _NO
+        ruling = policy.is_allowed(account, action, facts_of(state))
+        if ruling.verdict is Verdict.REFUSED:
+            return ruling.as_error(action).message_vi
+        try:
+            state.after(self._trial(kind, state))
+        except ContractError as refused:
+            return refused.errors[0].message_vi
+        return ""
+
+    def _trial(self, kind: ActionKind, state: ItemState) -> Action:
+        """An act with everything that its rules ask for, to see whether they let the person."""
+        assert state.text is not None  # noqa: S101
+        changes = kind in (K.SAVE, K.EDIT)
+        text = state.text.model_copy(update={"data": {**state.text.data, _NO: _NO}})
+        is_new = kind is K.SAVE and state.status not in (Status.DRAFT, Status.RETURNED)
+        return Action(
+            id=_NO,
+            at=utc_now(self.desk.rules.clock),
+            by=self.account_id,
+            kind=kind,
+            revision=state.revision + is_new,
+            hash=text.hash if changes else state.hash,
+            text=text if changes else None,
+            note=_NO,
+            code=next(iter(REJECTIONS)),
+            prev=state.head,
+        )
+
+    async def _check_urgent(self, order: Order, state: ItemState) -> None:
+        """Raise Forbidden for an urgent text that neither the unit nor the person may ask for."""
+        data = order.data if order.data is not None else state.text.data if state.text else {}
+        if order.kind not in (K.SUBMIT, K.EDIT, K.PROPOSE) or data.get("lane") != Lane.URGENT:
+            return
+        policy, account = self.desk.rules.policy, self.signed_in.account
+        ruling = policy.is_allowed(account, "propose-urgent", facts_of(state))
+        if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
+            raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
+
+    async def _unit_may_be_urgent(self, state: ItemState) -> bool:
+        unit = state.text.unit if state.text else ""
+        return (await read_policy(self.desk.bus, unit)).urgent
+
+    async def _agreed(self, content_id: str, state: ItemState) -> tuple[str, ...]:
+        """The ids of those who have approved the text already, where it takes two."""
+        if (state.status, K.APPROVE) not in MOVES:
+            return ()
+        arguments = [content_id, state.revision, K.APPROVE, state.hash]
+        action, facts = await self._approval_action(state), facts_of(state)
+        return await self.desk.rules.proposals.agreed(action, facts, arguments)
+
+
+_NO = "-"
+
+
+def facts_of(state: ItemState) -> ObjectFacts:
+    """The facts of an item that decisions about people depend on."""
+    text = state.text
+    if text is None:
+        return ObjectFacts()
+    named = {name for name in (text.author, text.submitter) if name}
+    topic = str(text.data.get("topic", ""))
+    return ObjectFacts(text.unit, topic, state.writers | named, state.last_editor)
+
+
+def _action_of(kind: ActionKind, state: ItemState) -> str:
+    if kind is K.RETURN:
+        return _RETURNED_BY.get(state.status or Status.DRAFT, "edit")
+    return _ACTION_OF.get(kind, "approve")
+
+
+def _is_next(kind: ActionKind, state: ItemState) -> bool:
+    return (state.status, kind) in MOVES
+
+
+def _texts_of(acts: Sequence[Action]) -> dict[str, Mapping[str, object]]:
+    return {act.hash: act.text.data for act in acts if act.text}
+
+
+def _sent_data(acts: Sequence[Action], state: ItemState) -> Mapping[str, object] | None:
+    """The newest revision's text as the unit sent it."""
+    texts, sent = _texts_of(acts), None
+    for act in acts:
+        if act.revision == state.revision and act.kind in (K.RECEIVE, K.SUBMIT):
+            sent = texts.get(act.hash)
+    return sent
+
+
+def _line(act: Action, names: Mapping[str, str]) -> ActLine:
+    who = _LOA if act.role == RULE else names.get(act.by, act.by)
+    role = "" if act.role in (RULE, UNIT_SYSTEM) else act.role
+    facts = (act.kind, act.revision, act.hash, act.note, act.code, act.place)
+    return ActLine(act.at, who, role, *facts)

@@ -1,0 +1,153 @@
+"""Acts of people on items, as the editorial log takes them: the text of each, and its checks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.editorial.log import EditorialLog
+from consumers.intake import written
+from consumers.messages import field_error
+from consumers.staff.authorization import Actor
+from contracts import errors, events, keys, text
+from contracts.base.times import Clock, utc_now
+from contracts.cloudevent import CloudEvent
+from contracts.desk.editorial import NewItem, Order
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial.action import DESK_ACT
+from contracts.errors import Conflict, Invalid
+from contracts.vocabulary import Vocabulary
+
+_UNSENT = frozenset({Status.DRAFT, Status.RETURNED})
+_WRITES = frozenset({ActionKind.SAVE, ActionKind.EDIT})
+_NEEDS_WHOLE_TEXT = frozenset(
+    {ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.EDIT, ActionKind.PROPOSE, ActionKind.APPROVE}
+)
+"""Acts on a text that every door would take; a draft may be unfinished."""
+_ID_LENGTH = 55
+_SUFFIX_LENGTH = 6
+_DRAFT_MAX_BYTES = 256 << 10
+
+
+@dataclass(frozen=True)
+class ItemActs:
+    """Adds what people order to the log. Who may order it is decided elsewhere."""
+
+    log: EditorialLog
+    vocabulary: Vocabulary
+    clock: Clock
+
+    async def begin(self, new: NewItem, who: Actor) -> str:
+        """Save the first text of a new item; returns its content_id. Raises Invalid, Conflict."""
+        content_id = new_content_id(new)
+        order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
+        await self.perform(order, who, unit=new.unit)
+        return content_id
+
+    async def perform(self, order: Order, who: Actor, *, unit: str = "") -> ItemState:
+        """Add the act of *order*, unless it is there; *unit* is of a new item.
+
+        Raises Conflict if the text is no longer the one that was shown, Invalid for a text that no
+        door would take, and what the acts' rules raise.
+        """
+
+        def decide(state: ItemState) -> Action | None:
+            return None if _id(order) in state.ids else self._build(order, who, state, unit)
+
+        return await self.log.act(order.content_id, decide)
+
+    def _build(self, order: Order, who: Actor, state: ItemState, unit: str) -> Action:
+        if order.hash != state.hash:
+            raise Conflict(field_error("hash", "text_changed"))
+        changed = _new_text(order, who, state, unit) if order.data is not None else None
+        shown = changed or state.text
+        number = _revision(order, state)
+        if shown and order.kind in _NEEDS_WHOLE_TEXT:
+            check_text(order.content_id, number, shown, self.vocabulary)
+        return Action(
+            id=_id(order),
+            at=utc_now(self.clock),
+            by=who.by,
+            name_hash=name_hash(who.name),
+            role=who.role,
+            kind=order.kind,
+            revision=number,
+            hash=changed.hash if changed else state.hash,
+            text=changed,
+            note=text.line(order.note),
+            code=order.code,
+            place=order.place,
+            title=text.line(order.title),
+            prev=state.head,
+        )
+
+
+def new_content_id(new: NewItem) -> str:
+    """The name of a new item, for ever: its first title, and what tells it from all others."""
+    title = text.slug(str(new.data.get("title", "")))[:_ID_LENGTH].strip("-") or "tin"
+    return f"{title}-{keys.digest(new.act_id)[:_SUFFIX_LENGTH]}"
+
+
+def check_text(
+    content_id: str, revision: int, checked: EditorialText, vocabulary: Vocabulary
+) -> events.Event:
+    """Check a text as every door does. Raises Invalid with every wrong field."""
+    event = CloudEvent(
+        specversion="1.0",
+        id=f"{content_id}.{revision}",
+        source=f"{events.UNIT_SOURCE_PREFIX}{checked.unit}",
+        type=checked.type,
+        data=checked.data,
+    )
+    found = events.check(event, vocabulary)
+    events.check_sender(event, checked.unit, vocabulary)
+    return found
+
+
+def _id(order: Order) -> str:
+    return f"{DESK_ACT}{order.act_id}.{order.kind}"
+
+
+def _revision(order: Order, state: ItemState) -> int:
+    """The revision that an order concerns: a text that is sent or out is followed by a new one."""
+    begins = order.kind is ActionKind.SAVE and state.status not in _UNSENT
+    return state.revision + 1 if begins else state.revision
+
+
+def _new_text(order: Order, who: Actor, state: ItemState, unit: str) -> EditorialText:
+    """The text that an order writes, complete with what Loa says of it. Raises Invalid."""
+    if order.kind not in _WRITES:
+        raise Invalid(field_error("kind", "text_unchangeable"))
+    assert order.data is not None  # noqa: S101
+    number, owner = _revision(order, state), state.text.unit if state.text else unit
+    data = _complete(order.content_id, number, order.data, state)
+    is_correction = "corrects_revision" in data
+    is_edit = order.kind is ActionKind.EDIT
+    before = state.text if is_edit else None
+    return EditorialText(
+        unit=owner,
+        type=events.CORRECTED if is_correction else events.SUBMITTED,
+        data=data,
+        event_id=before.event_id if before else written.event_id(owner, order.content_id, number),
+        author=data.get("author"),
+        submitter=before.submitter if before else who.by,
+        trace=before.trace if before else {},
+    )
+
+
+def _complete(
+    content_id: str, number: int, data: Mapping[str, Any], state: ItemState
+) -> dict[str, Any]:
+    """The data of an event; a text for an item that is out corrects it."""
+    fields = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+    if not text.squeeze(str(fields.get("title", ""))):
+        raise Invalid(errors.field_error("data.title", "missing"))
+    kept = {"content_id": content_id, "revision": number}
+    if state.out:
+        kept["corrects_revision"] = state.out
+    else:
+        fields.pop("reason", None)
+    found = {**fields, **kept}
+    if len(json.dumps(found, ensure_ascii=False).encode()) > _DRAFT_MAX_BYTES:
+        raise Invalid(field_error("data.body", "draft_too_large", limit=_DRAFT_MAX_BYTES >> 10))
+    return found

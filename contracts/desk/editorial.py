@@ -1,0 +1,120 @@
+"""An item at the desk: what a person sees of it, and what that person orders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from contracts.editorial import ActionKind, Status
+
+
+class Order(NamedTuple):
+    """An act that a person orders on the text that was shown.
+
+    `act_id`: the same for a repeat of the order, as when a button is pressed twice. `hash`: of the
+    text that was shown. `data`: the new text's fields, where the act changes the text.
+    """
+
+    content_id: str
+    kind: ActionKind
+    act_id: str
+    hash: str = ""
+    data: Mapping[str, Any] | None = None
+    note: str = ""
+    code: str = ""
+    place: int | None = None
+    title: str = ""
+    """For a withdrawal: what readers read in place of the item's title."""
+
+
+class NewItem(NamedTuple):
+    """A text that no item has yet. `act_id` as in `Order`."""
+
+    unit: str
+    act_id: str
+    data: Mapping[str, Any]
+
+
+class ActLine(NamedTuple):
+    """An act as a history shows it. `who`: the name of a person, of a unit, or of Loa."""
+
+    at: datetime
+    who: str
+    role: str
+    kind: ActionKind
+    revision: int
+    hash: str
+    note: str = ""
+    code: str = ""
+    place: int | None = None
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """An item as one person sees it.
+
+    `data`: the newest text; `out_data`: the text that readers have; `sent_data`: the newest text as
+    its unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
+    what another may. `agreed`: who has approved it already, where it takes two. `url`: its address
+    on the portal.
+    """
+
+    content_id: str
+    status: Status
+    revision: int
+    unit: str
+    hash: str
+    data: Mapping[str, Any]
+    is_correction: bool = False
+    out: int = 0
+    out_data: Mapping[str, Any] | None = None
+    sent_data: Mapping[str, Any] | None = None
+    possible: frozenset[ActionKind] = frozenset()
+    barred: Mapping[ActionKind, str] = field(default_factory=dict)
+    history: tuple[ActLine, ...] = ()
+    agreed: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return str(self.data.get("title", ""))
+
+    @property
+    def is_editable(self) -> bool:
+        return bool(self.possible & {ActionKind.SAVE, ActionKind.EDIT})
+
+    @property
+    def remarks(self) -> tuple[ActLine, ...]:
+        """What people said of the newest revision, oldest first."""
+        return tuple(
+            one for one in self.history if one.kind is ActionKind.COMMENT
+            and one.revision == self.revision
+        )  # fmt: skip
+
+
+class PersonAtDesk(Protocol):
+    """What one person sees and does. Every method raises BusError."""
+
+    async def view(self, content_id: str) -> ItemView:
+        """Raises NotFound, and Forbidden for an item that the person may not read."""
+        ...
+
+    async def begin(self, new: NewItem) -> str:
+        """Save a new item; returns its content_id. Raises Forbidden, Invalid, Conflict."""
+        ...
+
+    async def perform(self, order: Order) -> bool:
+        """Do an act; False if it waits for a second person.
+
+        Raises NotFound, Forbidden, Conflict, Invalid.
+        """
+        ...
+
+    def writable_units(self) -> Sequence[str]:
+        """The units for which the person may write."""
+        ...
+
+
+class EditorialService(Protocol):
+    """The items of the desk, for whoever is signed in."""
+
+    def of(self, person: Any) -> PersonAtDesk: ...

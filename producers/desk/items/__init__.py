@@ -1,0 +1,1 @@
+"""Pages of items: write, edit, review, and every act on a text."""

@@ -1,0 +1,47 @@
+"""Acts on an item, each a form of its page: send, confirm, propose, approve, return, reject, ..."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind
+from contracts.errors import Conflict, Forbidden, Invalid, field_error
+from producers.desk.items.pages import act_id, item_path, refused_act
+from producers.desk.rendering import redirect
+from producers.desk.visit import Visit
+
+_CHECKPOINTS = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE})
+"""Acts by which a person answers for a text that holds nothing secret or personal."""
+
+
+def perform(kind: ActionKind) -> Callable[[Visit], Awaitable[Response]]:
+    """The handler of the forms that order *kind*."""
+
+    async def handler(visit: Visit) -> Response:
+        content_id = visit.request.path_params["content_id"]
+        try:
+            is_done = await visit.editorial.perform(_order(visit, content_id, kind))
+        except (Invalid, Conflict, Forbidden) as refused:
+            return await refused_act(visit, refused)
+        said = kind.value if is_done else "second"
+        return redirect(f"{item_path(content_id)}?xong={said}")
+
+    return handler
+
+
+def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
+    """The act that a form orders. Raises Invalid without the promise of a checkpoint."""
+    if kind in _CHECKPOINTS and not visit.value("clean"):
+        raise Invalid(field_error("clean", "missing"))
+    place = visit.value("place")
+    return Order(
+        content_id,
+        kind,
+        act_id(visit),
+        visit.value("hash"),
+        note=visit.value("note"),
+        code=visit.value("reject_code"),
+        place=int(place) if place.isdecimal() and int(place) else None,
+        title=visit.value("new_title"),
+    )

@@ -1,0 +1,115 @@
+"""The form of a text: the event's data as fields, and back. Names are those of the contract."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts.content import MAX_LINKS
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import Invalid, field_error
+from contracts.text.moments import VIETNAM
+from producers.pages.forms import Form, single_value
+
+_LINES = ("title", "short_title", "summary", "body", "topic", "language", "author", "reason")
+_SETS = ("audiences", "channels")
+_TIMES = ("not_before", "expires_at")
+_LISTS = ("links", "attachments")
+_SPARE_ROWS = 2
+_FORMAT = "%Y-%m-%dT%H:%M"
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """What stands in the form of a text."""
+
+    data: Mapping[str, Any]
+
+    def value(self, name: str) -> str:
+        return str(self.data.get(name) or "")
+
+    def chosen(self, name: str) -> Sequence[str]:
+        """The words of a set; a text without channels goes to all."""
+        found = self.data.get(name) or ()
+        return tuple(found) or (tuple(ChannelName) if name == "channels" else ())
+
+    @property
+    def lane(self) -> str:
+        return self.value("lane") or Lane.NORMAL
+
+    def time(self, name: str) -> str:
+        """A time of Vietnam as a browser's field has it; what is no time stays as it is."""
+        written = self.value(name)
+        try:
+            return datetime.fromisoformat(written).astimezone(VIETNAM).strftime(_FORMAT)
+        except ValueError:
+            return written
+
+    def part(self, name: str, key: str) -> str:
+        found = self.data.get(name)
+        return str(found.get(key) or "") if isinstance(found, Mapping) else ""
+
+    def has(self, name: str) -> bool:
+        return bool(self.data.get(name))
+
+    def rows(self, name: str) -> list[tuple[str, str]]:
+        """Address and title of the entries of a list, and of some empty ones."""
+        found = [one for one in self.data.get(name) or () if isinstance(one, Mapping)]
+        rows = [(str(one.get("url") or ""), str(one.get("title") or "")) for one in found]
+        return (rows + [("", "")] * _SPARE_ROWS)[:MAX_LINKS]
+
+    @property
+    def is_broadcast(self) -> bool:
+        found = self.data.get("broadcast")
+        return bool(found.get("enabled", True)) if isinstance(found, Mapping) else True
+
+
+def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The data in a form; fields that it has not stay as they were *before*.
+
+    Raises Invalid for a time that is none.
+    """
+    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, "cover", "lane", "broadcast"}
+    data = {name: value for name, value in before.items() if name not in known}
+    data |= {name: single_value(form, name).replace("\r\n", "\n") for name in _LINES}
+    data |= {name: form.get(name, []) for name in _SETS}
+    data |= {name: _read_time(form, name) for name in _TIMES}
+    data |= {name: [*_rows(form, name, before)] for name in _LISTS}
+    data["cover"] = _filled({key: single_value(form, f"cover.{key}") for key in ("url", "alt")})
+    data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
+    data["broadcast"] = _broadcast(form, before)
+    return {name: value for name, value in data.items() if value not in ("", [], {}, None)}
+
+
+def _read_time(form: Form, name: str) -> str:
+    written = single_value(form, name).strip()
+    if not written:
+        return ""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError as wrong:
+        raise Invalid(field_error(f"data.{name}", "datetime_parsing")) from wrong
+    return at.replace(tzinfo=at.tzinfo or VIETNAM).isoformat()
+
+
+def _rows(form: Form, name: str, before: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The filled rows of a list, with what the form does not show of an entry."""
+    known = {str(one.get("url")): one for one in before.get(name) or () if isinstance(one, Mapping)}
+    for number in range(MAX_LINKS):
+        keys = {key: f"{name}.{number}.{key}" for key in ("url", "title")}
+        row = _filled({key: single_value(form, field) for key, field in keys.items()})
+        if row:
+            yield {**known.get(row.get("url", ""), {}), **row}
+
+
+def _filled(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value.strip()}
+
+
+def _broadcast(form: Form, before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Whether followers are told at once; which of them stays as it was."""
+    kept = dict(before.get("broadcast") or {})
+    is_told = bool(single_value(form, "broadcast"))
+    if is_told and "enabled" not in kept:
+        return kept or None
+    return {**kept, "enabled": is_told}

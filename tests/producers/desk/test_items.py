@@ -1,0 +1,188 @@
+"""A text's whole way over the desk's pages, by the people whose turn it is."""
+
+import re
+from contextlib import AsyncExitStack
+
+import pytest
+
+from consumers.intake.handler import Intake
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.editorial import ActionKind, Status
+from contracts.vocabulary import DEFAULT
+from producers.desk.rendering import desk_texts
+from tests.support.desk_app import Browser, DeskApp, heading
+from tests.support.events import released_publications
+
+TEXTS = desk_texts()["item"]
+OFFICER, LEADER = ("nguoi-gui-tin",), ("lanh-dao-don-vi",)
+EDITOR, APPROVER = ("bien-tap-vien",), ("lanh-dao-duyet",)
+NAMES = {"an": "Lê An", "binh": "Trần Bình", "chi": "Vũ Chi", "dung": "Đỗ Dung"}
+STAFF = {"an": OFFICER, "binh": LEADER, "chi": EDITOR, "dung": APPROVER}
+TEXT = {
+    "unit": "van-phong-bo",
+    "title": "Hướng dẫn nộp hồ sơ trực tuyến",
+    "body": "Đoạn một.\r\n\r\nĐoạn hai.",
+    "topic": "cai-cach-hanh-chinh",
+    "channels": ["portal", "email"],
+    "lane": "normal",
+    "broadcast": "1",
+}
+
+
+class Newsroom:
+    """The browsers of the people of a desk, and intake, which carries out what they decide."""
+
+    def __init__(self, desk: DeskApp, browsers: dict[str, Browser]) -> None:
+        self.desk, self.browsers = desk, browsers
+        self.intake = Intake(desk.bus, DEFAULT, desk.clock)
+        self.carried_out = 0
+
+    def __getitem__(self, login: str) -> Browser:
+        return self.browsers[login]
+
+    async def written(self, **changes) -> str:
+        """The path of a new text of the officer."""
+        done = await self["an"].press("/tin/moi", "/tin/moi", **TEXT | changes)
+        assert done.status_code == 303, done.text
+        return done.headers["location"]
+
+    async def press(self, login: str, path: str, act: str, **fields):
+        """Press the button of an act on the item's page; the act is carried out."""
+        done = await self[login].press(path, f"{path}/{act}", **fields)
+        assert done.status_code == 303, done.text
+        await self.carry_out()
+        return await self[login].get(done.headers["location"])
+
+    async def carry_out(self) -> None:
+        start = self.carried_out + 1
+        async for message in self.desk.bus.scan(subjects.EDITORIAL.name, start=start):
+            await self.intake.on_act(message)
+            self.carried_out = message.seq
+
+
+@pytest.fixture
+async def newsroom(desk):
+    desk.names |= NAMES
+    async with AsyncExitStack() as stack:
+        browsers = {
+            login: await stack.enter_async_context(desk.signed_in(login, *roles))
+            for login, roles in STAFF.items()
+        }
+        yield Newsroom(desk, browsers)
+
+
+def offered(page, path: str) -> set[str]:
+    """The acts for which a page has a form."""
+    return set(re.findall(rf'action="{path}/([a-z-]+)"', page.text))
+
+
+async def test_a_text_goes_from_the_officer_over_leader_and_editor_to_readers(newsroom):
+    path = await newsroom.written()
+    page = await newsroom["an"].get(path)
+    assert (
+        heading(page) == f"<bdi>{TEXT['title']}</bdi>"
+        and TEXTS["status_names"]["draft"] in page.text
+    )
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    changed = {**TEXT, "title": "Hướng dẫn nộp hồ sơ trực tuyến tại Bộ"}
+    edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert edited.headers["location"] == path
+    await newsroom.press("chi", path, "trinh", clean="1")
+    review = await newsroom["dung"].get(f"{path}/duyet")
+    assert "<ins>" in review.text and "tại Bộ" in review.text
+    page = await newsroom.press("dung", f"{path}/duyet".removesuffix("/duyet"), "duyet")
+    [released] = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    assert (released["title"], released["channels"]) == (changed["title"], ["portal", "email"])
+    page = await newsroom["an"].get(path)
+    assert TEXTS["status_names"]["published"] in page.text
+
+
+def test_each_status_and_act_has_a_name_and_each_button_a_text():
+    assert TEXTS["status_names"].keys() == {one.value for one in Status}
+    assert TEXTS["act"].keys() == {one.value for one in ActionKind}
+    assert TEXTS["channel"].keys() == {one.value for one in ChannelName}
+
+
+async def test_each_person_is_offered_what_that_person_may_do(newsroom):
+    path = await newsroom.written()
+    assert offered(await newsroom["an"].get(path), path) == {"gui", "gop-y"}
+    await newsroom.press("an", path, "gui")
+    assert offered(await newsroom["an"].get(path), path) == {"gop-y"}
+    assert offered(await newsroom["binh"].get(path), path) == {"xac-nhan", "tra-lai", "gop-y"}
+    assert offered(await newsroom["chi"].get(path), path) == {"gop-y"}
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    assert offered(await newsroom["chi"].get(path), path) == {"trinh", "tra-lai", "gop-y"}
+    await newsroom.press("chi", path, "trinh", clean="1")
+    page = await newsroom["dung"].get(path)
+    assert offered(page, path) == {"duyet", "tra-lai", "tu-choi", "go", "gop-y"}
+
+
+async def test_who_is_barred_reads_why(newsroom):
+    """The unit's leader has written the text."""
+    done = await newsroom["binh"].press("/tin/moi", "/tin/moi", **TEXT)
+    path = done.headers["location"]
+    await newsroom.press("binh", path, "gui")
+    page = await newsroom["binh"].get(path)
+    assert "xac-nhan" not in offered(page, path) and TEXTS["barred"] in page.text
+
+
+async def test_a_checkpoint_needs_the_promise_and_a_return_the_reason(newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    for act in ("xac-nhan", "tra-lai"):
+        refused = await newsroom["binh"].press(path, f"{path}/{act}")
+        assert refused.status_code == 422, act
+    page = await newsroom.press("binh", path, "tra-lai", note="Thiếu căn cứ.")
+    assert "Thiếu căn cứ." in page.text and TEXTS["status_names"]["returned"] in page.text
+
+
+async def test_two_presses_are_one_act_and_one_item(newsroom):
+    page = await newsroom["an"].get("/tin/moi")
+    first, second = [await newsroom["an"].submit(page, "/tin/moi", **TEXT) for _ in range(2)]
+    assert first.headers["location"] == second.headers["location"]
+    path = first.headers["location"]
+    page = await newsroom["an"].get(path)
+    for _ in range(2):
+        done = await newsroom["an"].submit(page, f"{path}/gui")
+        assert done.status_code == 303
+    page = await newsroom["an"].get(path)
+    assert page.text.count(f"<strong>{TEXTS['act']['submit']}</strong>") == 1
+
+
+async def test_a_text_that_another_changed_meanwhile_is_not_overwritten(newsroom):
+    path = await newsroom.written()
+    page = await newsroom["an"].get(f"{path}/sua")
+    await newsroom["binh"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"title": "Tiêu đề khác"})
+    typed = TEXT | {"title": "Tiêu đề của tôi"}
+    refused = await newsroom["an"].submit(page, f"{path}/sua", **typed)
+    assert refused.status_code == 409 and "Tiêu đề của tôi" in refused.text
+
+
+async def test_an_unfinished_draft_is_kept_and_sent_only_when_it_is_whole(newsroom):
+    path = await newsroom.written(body="", topic="khong-co")
+    refused = await newsroom["an"].press(path, f"{path}/gui")
+    assert refused.status_code == 422 and TEXTS["field"]["body"] in refused.text
+
+
+async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
+    path = await newsroom.written()
+    await approve(newsroom, path)
+    correction = TEXT | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **correction)
+    await approve(newsroom, path)
+    actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    assert [(one["action"], one["reason"]) for one in actions][1] == ("corrected", "Sai số hiệu.")
+    page = await newsroom.press("dung", path, "go", note="Văn bản đã bị bãi bỏ.")
+    actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    assert [one["action"] for one in actions] == ["published", "corrected", "withdrawn"]
+    assert TEXTS["status_names"]["withdrawn"] in page.text
+
+
+async def approve(newsroom: Newsroom, path: str) -> None:
+    """Bring a draft to readers, each step by its person."""
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    await newsroom.press("chi", path, "trinh", clean="1")
+    await newsroom.press("dung", path, "duyet")
