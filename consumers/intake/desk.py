@@ -281,8 +281,25 @@ class Desk:
         act = await item_log.find_approval(self.log, draft.content_id, state)
         return desk_acts.to_decision(act) if act else None
 
+    async def begin_release(self, draft: Draft) -> ItemState:
+        """Note in the log that an approved text leaves: from then on it is edited no more.
+
+        Raises Conflict if its approval was taken back.
+        """
+        act = partial(desk_acts.release_act, draft, utc_now(self.clock))
+        state = await item_log.act(self.log, draft.content_id, act)
+        if state.is_undecided and state.revision == draft.revision:
+            raise Conflict(field_error("revision", "not_approved", value=draft.key))
+        crash_point("desk.release_begun")
+        return state
+
     async def book(self, draft: Draft, decision: Decision) -> Position:
-        """Enter a decision in the position's record. Raises as `approval.record_decision`."""
+        """Enter a decision in the position's record.
+
+        Raises as `approval.record_decision`, and Conflict for an approval that was taken back.
+        """
+        if decision.verdict == "approved":
+            await self.begin_release(draft)
 
         def enter(found: Position | None) -> Position:
             record = approval.record_decision(found, decision, draft.key)
@@ -299,11 +316,13 @@ class Desk:
         if record.decision:
             approval.check_hash(draft.hash, approval.decided_hash(record))
         act = partial(desk_acts.decision_act, draft, record.decision)
-        state = await item_log.act(self.log, draft.content_id, act)  # a backup may lack the act
+        await item_log.act(self.log, draft.content_id, act)  # a backup may lack the act
         if record.state == "released" and record.seq is None:
-            is_approved = desk_acts.is_approved(draft, state)
-            release = self.release_approved if is_approved else self.released_elsewhere
-            record = await release(draft, record)
+            state = await self.begin_release(draft)
+            if desk_acts.is_approved(draft, state):
+                record = await self.release_approved(draft, record, state.ended)
+            else:
+                record = await self.released_elsewhere(draft, record)
         crash_point("desk.carried_out")
         await self.repository.remove_waiting(draft.content_id, (draft.revision,))
         crash_point("desk.settled")
@@ -321,12 +340,17 @@ class Desk:
         with suppress(BrokenItem):  # `loa check` names it
             await item_log.act(self.log, content_id, act)
 
-    async def release_approved(self, draft: Draft, record: Position) -> Position:
-        """Release an approved draft, unless a newer position was released first."""
+    async def release_approved(self, draft: Draft, record: Position, ended: int) -> Position:
+        """Release an approved draft, unless a newer position was released first.
+
+        Revisions up to *ended* were withdrawn.
+        """
         text, at = draft.content, record.released_at or utc_now(self.clock)
 
         def fenced(item: Item | None) -> Item:
             known = items.require_owner(item, draft.unit, draft.content_id)
+            if draft.revision <= ended and draft.revision not in known.released:
+                raise Superseded
             return items.release(known, draft.revision, ItemSummary.of(text), at, text.not_before)
 
         try:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error
-from contracts.editorial import Action, ActionKind, ItemState
+from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
 from contracts.errors import Conflict
@@ -76,14 +76,26 @@ def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> A
     )
 
 
+def release_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
+    """The begin of a release, after which the text stays as it is; None unless it is approved.
+
+    A revision before the newest one can't be edited anyway.
+    """
+    if state.status is not Status.APPROVED or state.revision != draft.revision:
+        return None
+    return _act_of_loa(ActionKind.SCHEDULE, draft, at, state) if is_approved(draft, state) else None
+
+
 def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
     """What became of a draft by its position's record; None if nothing is to be added."""
     if draft.revision not in drafts_of(draft.content_id, state):
         return None
     is_rejected = state.revision == draft.revision and state.has_open_rejection
     kind = _end_of_rejection(record) if is_rejected else _outcome(record)
-    if kind is None:
-        return None
+    return _act_of_loa(kind, draft, at, state) if kind else None
+
+
+def _act_of_loa(kind: ActionKind, draft: Draft, at: datetime, state: ItemState) -> Action:
     return Action(
         id=_id(kind, draft, _LOA, state),
         at=at,

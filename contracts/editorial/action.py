@@ -41,6 +41,7 @@ class ActionKind(StrEnum):
     """The editor proposes it, and confirms the same a second time."""
     APPROVE = "approve"
     SCHEDULE = "schedule"
+    """The text is about to leave at its time, and can't be edited any more."""
     PUBLISH = "publish"
     """An approved revision is out."""
     RETURN = "return"

@@ -70,7 +70,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SUBMIT, _UNSENT, _S.SUBMITTED),
     **_moves(Kind.CONFIRM, {_S.SUBMITTED}, _S.UNIT_CONFIRMED),
     **_moves(Kind.EDIT, _EDITABLE, _S.IN_EDIT),
-    **_moves(Kind.EDIT, {_S.PENDING_APPROVAL} | _ACCEPTED, _S.PENDING_APPROVAL),
+    **_moves(Kind.EDIT, {_S.PENDING_APPROVAL, _S.APPROVED}, _S.PENDING_APPROVAL),
     **_moves(Kind.PROPOSE, _EDITABLE, _S.PENDING_APPROVAL),
     **_moves(Kind.APPROVE, {_S.SUBMITTED, _S.PENDING_APPROVAL}, _S.APPROVED),
     **_moves(Kind.SCHEDULE, {_S.APPROVED}, _S.SCHEDULED),

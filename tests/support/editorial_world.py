@@ -241,6 +241,7 @@ class Judged:
     hash: str = ""
     approved: str = ""
     published: int = 0
+    is_leaving: bool = False
     is_sent: bool = False
 
 
@@ -338,6 +339,8 @@ def _judge_check(action: Action, one: Judged) -> Iterator[str]:
         yield f"one person checked twice: {action.by}"
     if action.kind in (K.EDIT, K.PROPOSE) and not one.checks:
         yield f"taken before the unit confirmed it: {action.id}"
+    if action.kind is K.EDIT and one.is_leaving:
+        yield f"edited while it leaves: {action.id}"
     is_same = action.kind is K.EDIT and action.hash == one.hash
     if is_same and (action.text or one.approved):
         yield f"edited, and changed nothing: {action.id}"
@@ -384,6 +387,7 @@ def _note(action: Action, one: Judged) -> None:
     if action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
         one.approved = action.hash if action.kind is K.APPROVE else ""
     one.published += action.kind is K.PUBLISH
+    one.is_leaving |= action.kind is K.SCHEDULE
 
 
 def _note_writers(action: Action, one: Judged) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from consumers.editorial.log import EditorialLog
+from consumers.intake import item_log
 from consumers.intake.approval import Reviewer, rejection
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
@@ -266,7 +267,8 @@ async def test_an_approval_counts_once_its_draft_is_in_the_log(bus, intake, desk
         await desk.approve(item, CLERK, revision=1)
         await check_finished(bus, desk, item)
         assert len(await released_publications(bus, item)) == 1
-        assert [act.kind for act in await acts_of(bus, item)] == ["receive", "approve", "publish"]
+        kinds = [act.kind for act in await acts_of(bus, item)]
+        assert kinds == ["receive", "approve", "schedule", "publish"]
     assert decided > 1
 
 
@@ -389,6 +391,13 @@ async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(b
     assert approved.decision.role == "lanh-dao" and "nv-1" in approved.decision.reason
 
 
+def gone(state: ItemState) -> Action:
+    """An act of a person who withdraws the text."""
+    facts = {"by": "nv-go", "kind": ActionKind.WITHDRAW, "note": "Sai.", "hash": state.hash}
+    facts |= {"revision": state.revision, "prev": state.head, "at": state.last_change.at}
+    return Action.model_validate({"id": "go", **facts})
+
+
 def edited(state: ItemState) -> Action:
     """An act of an editor, who changes the text."""
     text = state.text.model_copy(update={"data": state.text.data | {"body": "Chưa ai duyệt"}})
@@ -398,22 +407,61 @@ def edited(state: ItemState) -> Action:
 
 
 @pytest.mark.promise("2.4")
-@pytest.mark.parametrize("point", ["desk.decided", "editorial.stored"])
-async def test_a_text_edited_after_its_approval_is_not_released_with_it(
-    bus, intake, desk, clock, point
-):
+async def test_a_text_edited_after_its_approval_is_not_released_with_it(bus, intake, desk, clock):
     await intake.handle(submitted(), UNIT)
-    [draft] = await desk.waiting_drafts()
-    with crash_at(point):
+    with crash_at("editorial.stored"):
         await desk.approve(ITEM, CLERK)
     await desk.log.act(ITEM, edited)
     await Desk(bus, clock).finish_interrupted()
     assert await released_publications(bus) == []
-    if point == "desk.decided":  # a process that was slow goes on with what it has read
-        record = await desk.repository.position(ITEM, 1)
-        await refusal(desk.complete(draft, record), Conflict)
+    [draft] = await desk.waiting_drafts()
+    await desk.approve(ITEM, CLERK, content_hash=draft.hash)
+    [released] = await released_publications(bus)
+    assert released["body"] == "Chưa ai duyệt"
+
+
+STEPS = [("act", n) for n in range(1, 5)] + [("update_item", 1), ("update_item", 2)]
+STEPS += [("update_position", 1), ("publish_once", 1)]
+
+
+@pytest.mark.promise("2.4")
+@pytest.mark.parametrize(("step", "turn"), STEPS)
+async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits(
+    bus, intake, desk, step, turn, monkeypatch
+):
+    """An editor's act is tried right before a step of the release."""
+    await intake.handle(submitted(), UNIT)
+    editor, refused, turns = EditorialLog(bus), [], iter(range(1, 99))
+    owner = {"act": item_log, "publish_once": desk.releaser}.get(step, desk.repository)
+    go_on = getattr(owner, step)
+
+    async def edit_first(*args, **more):
+        if next(turns) == turn:
+            try:
+                await editor.act(ITEM, edited)
+            except Conflict as conflict:
+                refused.append(conflict)
+        return await go_on(*args, **more)
+
+    monkeypatch.setattr(owner, step, edit_first)
+    with suppress(Conflict):
+        await desk.approve(ITEM, CLERK)
+    assert next(turns) > turn
+    state = fold(await acts_of(bus))
+    bodies = [one["body"] for one in await released_publications(bus)]
+    assert bodies == ([state.text.data["body"]] if state.out else [])
+    assert bool(state.out) == bool(refused)
+
+
+@pytest.mark.promise("2.4")
+async def test_a_text_withdrawn_between_its_approval_and_its_release_stays_in(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    with crash_at("desk.decided"):
+        await desk.approve(ITEM, CLERK)
+    await desk.log.act(ITEM, gone)
+    await desk.finish_interrupted()
     assert await released_publications(bus) == []
-    assert [act.kind for act in await acts_of(bus)] == ["receive", "approve", "edit"]
+    assert fold(await acts_of(bus)).is_unfinished is False
 
 
 @pytest.mark.promise("2.4")

@@ -102,6 +102,9 @@ MISTAKES = PlantedBugs(
         ),
         "approve-stale-hash": unless(state.check_text, lambda one: one.kind is K.APPROVE),
         "edit-after-approval-keeps-it": taking(K.EDIT, edited_and_still_approved),
+        "edit-what-is-about-to-leave": [
+            Replacement(state, "MOVES", {**state.MOVES, (S.SCHEDULED, K.EDIT): S.PENDING_APPROVAL})
+        ],
         "take-without-change-counts-as-edit": [
             *taking(K.EDIT, edited_by_who_took_it),
             *barring_all_but(K.APPROVE, lambda now: wrote_it(now) - {now.last_editor}),

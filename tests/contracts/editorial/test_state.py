@@ -28,7 +28,7 @@ ALLOWED = {
     S.IN_EDIT: "receive edit propose publish return reject supersede withdraw expire",
     S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw expire",
     S.APPROVED: "receive edit schedule publish supersede withdraw expire",
-    S.SCHEDULED: "receive edit publish supersede withdraw expire",
+    S.SCHEDULED: "receive publish supersede withdraw expire",
     S.PUBLISHED: "receive save publish supersede withdraw expire",
     S.CORRECTED: "receive save publish supersede withdraw expire",
     S.WITHDRAWN: "receive save publish supersede",
@@ -105,6 +105,12 @@ def test_a_later_change_takes_the_approval_back(item):
     assert (item.state.status, item.state.approved) == (S.PENDING_APPROVAL, {})
     item.act(K.APPROVE, APPROVER)
     assert item.state.approved[1] == TEXT
+
+
+def test_a_text_that_is_about_to_leave_is_not_edited(item):
+    item.proposed().act(K.APPROVE, APPROVER).act(K.SCHEDULE, "loa", role=RULE)
+    assert refused(Conflict, lambda: item.act(K.EDIT, EDITOR, text=TEXT)) == "kind"
+    assert item.act(K.PUBLISH, "loa", role=RULE).state.out == 1
 
 
 def test_an_approved_revision_may_come_out_after_a_newer_one_was_sent(item):

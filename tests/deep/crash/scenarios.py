@@ -347,6 +347,7 @@ WAYS: dict[str, Scenario] = {
     "proposals.used_up": Scenario(command=run_two_people),
     "editorial.decided": Scenario(to_desk),
     "editorial.stored": Scenario(command=run_approve),
+    "desk.release_begun": Scenario(command=run_approve),
     "desk.decided": Scenario(command=run_approve),
     "desk.item_released": Scenario(command=run_approve),
     "desk.carried_out": Scenario(command=run_approve),
