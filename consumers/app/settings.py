@@ -232,6 +232,11 @@ class LoaSettings(_Settings):
         return self.directory_file or self.data_dir / "directory.sqlite"
 
     @property
+    def desk_dir(self) -> Path:
+        """Copies that the desk makes of the bus, for lists and search."""
+        return self.data_dir / "desk"
+
+    @property
     def seals_file(self) -> Path:
         return self.records_dir / "seals.json"
 

@@ -23,6 +23,8 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, perform, run_audited
 from consumers.cli.progress import progress_bars
 from consumers.cli.stores import accept_bus, open_anchor, open_seals
+from consumers.desk.index import INDEX_FILE
+from consumers.desk.index.rebuild import rebuild_index
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
@@ -39,8 +41,12 @@ from producers.bus.server_check import verify
 T = TypeVar("T")
 _BACKUP_BUS_TIMEOUT_S = 30.0
 """A backup runs by the clock: it waits for a bus that is just being restarted."""
-_PORTAL, _DIRECTORY = "portal", "directory"
-_REBUILT = {_PORTAL: "rebuilt_portal", _DIRECTORY: "rebuilt_directory"}
+_PORTAL, _DIRECTORY, _DESK = "portal", "directory", "desk"
+_REBUILT = {
+    _PORTAL: "rebuilt_portal",
+    _DIRECTORY: "rebuilt_directory",
+    _DESK: "rebuilt_desk",
+}
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
 EndDoubt = Annotated[
@@ -64,7 +70,7 @@ NewKey = Annotated[
         " mails die.",
     ),
 ]
-What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
+What = Annotated[list[str] | None, typer.Argument(help="portal, directory, desk; nothing: all")]
 
 
 class BackupAnswer(BaseModel):
@@ -293,8 +299,8 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
 
 @output.page(dict[str, dict[str, int]], examples=("loa rebuild portal",))
 def rebuild_projections(what: What = None, as_json: output.Json = False) -> None:
-    """Make the portal's files and the directory of readers anew, from the bus."""
-    names = what or [_PORTAL, _DIRECTORY]
+    """Make the portal's files, the directory of readers and the desk's index anew, from the bus."""
+    names = what or [*_REBUILT]
     if unknown := [name for name in names if name not in _REBUILT]:
         words = unknown_word_values(unknown[0], _REBUILT)
         output.fail(field_error("what", "projection_unknown", **words))
@@ -306,6 +312,8 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
             counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
         if _DIRECTORY in names:
             counts |= await _rebuild_directory(bus, settings, is_named=bool(what))
+        if _DESK in names:
+            counts |= await _rebuild_desk(bus, settings, is_named=bool(what))
         return counts
 
     rebuilt = output.act_on_bus(work)
@@ -325,6 +333,21 @@ async def _rebuild_directory(
         output.print_errors(in_use.errors)
         return {}
     return {_DIRECTORY: {"people": people}}
+
+
+async def _rebuild_desk(
+    bus: Bus, settings: LoaSettings, *, is_named: bool
+) -> dict[str, dict[str, int]]:
+    """Make the index anew; unless *is_named*, leave the one that a running Loa keeps."""
+    await open_seals(bus)
+    try:
+        items = await rebuild_index(bus, settings.desk_dir / INDEX_FILE)
+    except Invalid as in_use:
+        if is_named:
+            raise
+        output.print_errors(in_use.errors)
+        return {}
+    return {_DESK: {"items": items}}
 
 
 async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:

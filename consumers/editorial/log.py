@@ -115,7 +115,7 @@ class EditorialLog:
                 yield f"{_STREAM}.{message.seq}", problem, True
             elif (known := states.setdefault(message.subject, ItemState())) is not None:
                 try:
-                    states[message.subject] = _lean(known.after(_parse(message)))
+                    states[message.subject] = _lean(known.after(parse_act(message)))
                 except ContractError as broken:
                     yield message.subject, str(broken), False
                     states[message.subject] = None
@@ -167,11 +167,14 @@ class EditorialLog:
 
     async def sealed_act(self, message: Message) -> Action | None:
         """The act in *message*; None if Loa did not write that."""
+        return parse_act(message) if await self.is_genuine(message) else None
+
+    async def is_genuine(self, message: Message) -> bool:
+        """Whether Loa wrote *message*; one that is not is logged."""
         if problem := await self._problem(message):
             facts = {"bucket": _STREAM, "key": message.subject, "reason": problem}
             log.error("act_not_sealed", **facts)
-            return None
-        return _parse(message)
+        return not problem
 
     async def _problem(self, message: Message) -> str:
         """Why Loa did not write *message*; nothing is told without the key."""
@@ -202,7 +205,7 @@ def _log_broken(content_id: str, broken: ContractError) -> None:
     log.error("editorial_item_broken", content_id=content_id, fields=fields)
 
 
-def _parse(message: Message) -> Action:
+def parse_act(message: Message) -> Action:
     """The act in *message*. Raises Conflict for one that this version can't read."""
     try:
         return Action.model_validate_json(message.data)

@@ -8,6 +8,7 @@ from typing import Protocol
 from contracts.delivery import ChannelName
 from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.editorial import EditorialService
+from contracts.desk.index import Items
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
@@ -264,6 +265,7 @@ class DeskServices:
     dead_letters: DeadLetterService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
     operations: OperationsService = field(kw_only=True)
+    index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""

@@ -1,9 +1,14 @@
 """The desk with everything behind it on a real bus, and browsers of people who use it."""
 
+import asyncio
 import html
 import re
+import shutil
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +24,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
+from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.editorial.log import EditorialLog
@@ -105,10 +111,15 @@ class DeskApp(StaffHarness):
         units = {id: word.name for id, word in DEFAULT.units.items()}
         parts = (self.desk, self.registry, units, SEAL_KEY)
         provider = oidc(self) if oidc else None
+        folder = Path(mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.index = ItemIndex(EditorialLog(bus), folder / INDEX_FILE, clock)
+        self.visitors = 0
         self.services = DeskServices(
             *parts,
             oidc=provider,
             has_own_nats=has_own_nats,
+            index=self.index,
             previews=desk_previews(self),
             **self.operating_services(),
         )
@@ -129,9 +140,24 @@ class DeskApp(StaffHarness):
         return seals_of(KEYS)
 
     @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Follow the editorial log while there are visitors."""
+        self.visitors += 1
+        if self.visitors == 1:
+            self.following = asyncio.create_task(self.index.run())
+        try:
+            yield
+        finally:
+            self.visitors -= 1
+            if not self.visitors:
+                self.following.cancel()
+                await asyncio.gather(self.following, return_exceptions=True)
+
+    @asynccontextmanager
     async def browser(self, token: str = "", ip: str = "198.51.100.7") -> AsyncIterator[Browser]:
         transport = httpx2.ASGITransport(self.app, client=(ip, 4711))
-        async with httpx2.AsyncClient(transport=transport, base_url=self.url) as client:
+        new_client = httpx2.AsyncClient(transport=transport, base_url=self.url)
+        async with self.followed(), new_client as client:
             if token:
                 client.cookies.set(COOKIE, token, urlsplit(self.url).hostname or "")
             yield Browser(client, OWN_HEADERS | {"Origin": self.url})

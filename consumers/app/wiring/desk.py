@@ -23,6 +23,7 @@ from consumers.app.wiring.portal import build_site
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
+from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.editorial.log import EditorialLog
@@ -141,10 +142,17 @@ def _open_services(node: Node, url: str) -> DeskServices:
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
         dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
         operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
+        index=_open_index(node),
         previews=_open_previews(node, ItemAccess(accounts, policy)),
         editorial=EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
         vocabulary=words,
     )
+
+
+def _open_index(node: Node) -> ItemIndex:
+    index = ItemIndex(node.editorial_log, node.settings.desk_dir / INDEX_FILE, node.clock)
+    node.tasks.append(index.run)
+    return index
 
 
 def _open_previews(node: Node, access: ItemAccess) -> ItemPreviews:

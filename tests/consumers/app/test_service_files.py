@@ -32,6 +32,7 @@ WATCHED = {
     "directory_path": "data/readers",
     "run_dir": "data/run",
     "records_dir": "data/records",
+    "desk_dir": "data/desk",
     "spool_dir": "data/spool",
     "nats_dir": "nats/disk",
 }

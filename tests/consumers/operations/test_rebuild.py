@@ -297,10 +297,13 @@ async def test_a_directory_that_loa_is_writing_is_left_alone(bus, tmp_path):
             await rebuild.rebuild_directory(bus, tmp_path / "d.sqlite")
 
 
-async def test_a_rebuild_of_all_leaves_the_directory_that_a_running_loa_keeps(loa, tmp_path):
-    with try_lock(tmp_path / "directory.lock"):
+async def test_a_rebuild_of_all_leaves_the_copies_that_a_running_loa_keeps(loa, tmp_path):
+    (tmp_path / "desk").mkdir()
+    with try_lock(tmp_path / "directory.lock"), try_lock(tmp_path / "desk" / "index.lock"):
         done = await loa("rebuild", "--json")
         assert (done.exit_code, [*json_output(done)]) == (0, ["portal"])
-        assert "a running Loa writes the directory" in done.stderr
-        assert (await loa("rebuild", "directory")).exit_code == 2
-    assert [*json_output(await loa("rebuild", "--json"))] == ["portal", "directory"]
+        for kept in ("directory", "desk's index"):
+            assert f"a running Loa writes the {kept}" in done.stderr
+        for name in ("directory", "desk"):
+            assert (await loa("rebuild", name)).exit_code == 2
+    assert [*json_output(await loa("rebuild", "--json"))] == ["portal", "directory", "desk"]

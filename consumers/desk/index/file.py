@@ -1,0 +1,277 @@
+"""The index's SQLite file: rows of items, and up to which message of the log they are told."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consumers.desk.index.projection import (
+    ItemHistory,
+    ListedText,
+    barred_people,
+    day_of,
+    deadline_of,
+    microseconds,
+    order_of,
+    search_words,
+)
+from contracts.delivery import ChannelName
+from contracts.desk.deadlines import Deadlines, step_of
+
+_SCHEMA_VERSION = 1
+"""To be raised when an item is indexed differently; the file is then made anew."""
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_BUSY_TIMEOUT_S = 5.0
+_TABLES = ("item", "detail", "person", "meta", "words")
+CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
+_INSERT_ITEM = """
+INSERT INTO item VALUES (
+    :seq, :content_id, :status, :step, :unit, :topic, :lane, :language, :channels, :begins, :ends,
+    :due, :day, :is_broken
+)
+"""
+_FORGET_WORDS = "INSERT INTO words (words, rowid, word) VALUES ('delete', ?, ?)"
+
+
+class Position(NamedTuple):
+    """A message of the log: up to there items are told.
+
+    `at` and `stream` (when that was created) tell it from one of another log.
+    """
+
+    seq: int = 0
+    at: str = ""
+    stream: str = ""
+
+
+class IndexFile:
+    """One connection. Any number of processes and threads may read; one writes."""
+
+    def __init__(self, path: Path, deadlines: Deadlines) -> None:
+        """Open the file, made anew where it has another format. Raises sqlite3.Error, OSError."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self.deadlines, self._path, self._inode = deadlines, path, path.stat().st_ino
+        self.db = _connect(path)
+        try:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")
+            self.db.execute("PRAGMA secure_delete = ON")
+            self._prepare()
+        except sqlite3.Error:
+            self.db.close()
+            raise
+
+    def close(self) -> None:
+        self.db.close()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
+
+    @property
+    def position(self) -> Position:
+        found = dict(self.db.execute("SELECT name, value FROM meta"))
+        return Position(int(found.get("seq", 0)), found.get("at", ""), found.get("stream", ""))
+
+    def apply(self, items: Iterable[ItemHistory], position: Position) -> None:
+        """Replace the rows of *items* and move on to *position*, all or none."""
+        with self._transaction():
+            for item in items:
+                self._forget(item.content_id)
+                self._insert(item)
+            self._note(position)
+
+    def reset(self, stream: str) -> None:
+        """Forget every row: the log is another one, created at *stream*."""
+        with self._transaction():
+            self._make_tables()
+            self._note(Position(stream=stream))
+
+    def known(self, content_ids: Iterable[str]) -> frozenset[str]:
+        """Those of *content_ids* that have a row."""
+        sql = "SELECT 1 FROM item WHERE content_id = ?"
+        return frozenset(id for id in content_ids if self.db.execute(sql, (id,)).fetchone())
+
+    def count(self) -> int:
+        """The number of items."""
+        return int(self.db.execute("SELECT count(*) FROM item").fetchone()[0])
+
+    def _prepare(self) -> None:
+        """Make the tables unless they are there in this version, with these deadlines."""
+        with self._transaction():
+            if _format_of(self.db) != self._format:
+                self._make_tables()
+
+    @property
+    def _format(self) -> str:
+        return f"{_SCHEMA_VERSION} {sha256(self.deadlines.version.encode()).hexdigest()}"
+
+    def _make_tables(self) -> None:
+        for table in _TABLES:
+            self.db.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _SCHEMA.read_text("utf-8").split(";\n"):
+            self.db.execute(statement)
+        self.db.execute("INSERT INTO meta VALUES ('format', ?)", (self._format,))
+
+    def _note(self, position: Position) -> None:
+        values = position._asdict().items()
+        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
+
+    def _forget(self, content_id: str) -> None:
+        sql = "SELECT seq, words FROM item JOIN detail USING (seq) WHERE content_id = ?"
+        if found := self.db.execute(sql, (content_id,)).fetchone():
+            seq, words = found
+            self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
+            for table in ("item", "detail", "person"):
+                self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
+
+    def _insert(self, item: ItemHistory) -> None:
+        record = Record.of(item, self.deadlines)
+        facts = json.dumps(record.facts, ensure_ascii=False, separators=(",", ":"))
+        packed = zlib.compress(record.words.encode())
+        self.db.execute(_INSERT_ITEM, record.columns)
+        self.db.execute("INSERT INTO detail VALUES (?, ?, ?)", (item.seq, facts, packed))
+        self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
+        people = [(name, item.seq, is_barred) for name, is_barred in record.people.items()]
+        self.db.executemany("INSERT INTO person VALUES (?, ?, ?)", people)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.db.execute("COMMIT")
+        finally:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+
+
+class Record(NamedTuple):
+    """An item as the tables hold it. `people`: by key, whether the next step is barred to them."""
+
+    columns: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    words: str
+    people: Mapping[str, bool]
+
+    @classmethod
+    def of(cls, item: ItemHistory, deadlines: Deadlines) -> "Record":
+        listed = ListedText.of(item.state.text)
+        barred = barred_people(item.state)
+        return cls(
+            _columns(item, listed, deadlines),
+            _facts(item, listed, deadlines),
+            search_words(item),
+            {key: key in barred for key in item.people | barred},
+        )
+
+
+def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:
+    state = item.state
+    return {
+        "seq": item.seq,
+        "content_id": item.content_id,
+        "status": state.status.value if state.status else "",
+        "step": step_of(state) or "",
+        "unit": listed.unit,
+        "topic": listed.topic,
+        "lane": listed.lane,
+        "language": listed.language,
+        "channels": sum(CHANNEL_BITS.get(name, 0) for name in set(listed.channels)),
+        "begins": microseconds(listed.not_before),
+        "ends": microseconds(listed.expires_at),
+        "due": order_of(item, deadline_of(item, listed, deadlines)),
+        "day": microseconds(day_of(item, listed)),
+        "is_broken": bool(item.broken),
+    }
+
+
+def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:
+    """What rows show and no filter asks for."""
+    state, deadline = item.state, deadline_of(item, listed, deadlines)
+    moments = {
+        "created": item.created,
+        "since": item.since,
+        "changed": item.changed,
+        "published_at": item.published_at,
+        "deadline": deadline.at,
+    }
+    return {
+        "revision": state.revision,
+        "out": state.out,
+        "title": listed.title,
+        "summary": listed.summary,
+        "channels": listed.channels,
+        "audiences": listed.audiences,
+        "author": listed.author,
+        "submitter": listed.submitter,
+        "last_editor": state.last_editor,
+        "unit_checker": state.unit_checker,
+        "center_checker": state.center_checker,
+        "missing_year": deadline.missing_year,
+        "hash": state.hash,
+        "broken": item.broken,
+        **{name: microseconds(moment) for name, moment in moments.items()},
+    }
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """The time in UTC of microseconds since the epoch."""
+    return None if microseconds is None else datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def open_index(path: Path, deadlines: Deadlines) -> IndexFile:
+    """Open the file to write it; a damaged one is deleted, as the log makes it anew."""
+    try:
+        file = IndexFile(path, deadlines)
+        with closing(file.db.execute("PRAGMA quick_check(1)")) as found:
+            if found.fetchone() == ("ok",):
+                return file
+        file.close()
+    except sqlite3.DatabaseError as broken:
+        if broken.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+    delete_index(path)
+    return IndexFile(path, deadlines)
+
+
+def delete_index(path: Path) -> None:
+    """Delete the file and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Raises sqlite3.Error."""
+    return _connect(path, "mode=ro")
+
+
+def read_seq(db: sqlite3.Connection) -> int:
+    """The message of the log up to which items are told."""
+    row = db.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?{query}",
+        timeout=_BUSY_TIMEOUT_S,
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _format_of(db: sqlite3.Connection) -> str:
+    """The format of the file; empty for a new one."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return ""
+    row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    return str(row[0]) if row else ""

@@ -1,0 +1,178 @@
+"""The index of the desk's items: a copy of the editorial log for lists and search.
+
+It follows the log, and its file may be deleted at any time. One process of a machine writes the
+file, all others read it.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from consumers.desk.index import queries
+from consumers.desk.index.file import open_index, read_seq
+from consumers.desk.index.follow import IndexFollower
+from consumers.desk.index.readers import ReaderPool
+from consumers.directory.directory import try_lock
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts import subjects
+from contracts.base.times import Clock
+from contracts.desk.deadlines import Deadlines, default_deadlines
+from contracts.desk.index import ItemFilter, ItemRow, Page
+from contracts.editorial import Status
+from contracts.errors import Unavailable
+from producers.bus import BusError
+
+log = structlog.get_logger()
+T = TypeVar("T")
+_STREAM = subjects.EDITORIAL.name
+_PAUSE_S = 1.0
+_POLL_S = 0.02
+_WAIT_S = 0.5
+"""How long a page waits for acts that are stored and not yet in the index."""
+
+
+class ItemIndex:
+    """Lists and finds items while `run` runs beside it, in threads of its own."""
+
+    def __init__(
+        self, editorial_log: EditorialLog, path: Path, clock: Clock,
+        deadlines: Deadlines | None = None,
+    ) -> None:  # fmt: skip
+        self.log, self.path, self.clock = editorial_log, path, clock
+        self.deadlines = deadlines or default_deadlines()
+        self.lag = 0
+        """How many messages of the log were not applied when that was known last."""
+        self._readers: ReaderPool | None = None
+        self._rounds = _Rounds()
+
+    # --- reading
+
+    async def find(self, wanted: ItemFilter) -> Page:
+        """The items of *wanted*, with all that was stored before the call, if that comes in time.
+
+        Raises Unavailable when the file can't be read.
+        """
+        is_current = await self._rounds.next_end()
+        page = await self._read(lambda db: queries.find_page(db, wanted, self._now_us()))
+        return page._replace(is_current=is_current)
+
+    async def get(self, content_id: str) -> ItemRow | None:
+        """The item's row. Raises as `find`."""
+        await self._rounds.next_end()
+        return await self._read(lambda db: queries.find_item(db, content_id, self._now_us()))
+
+    async def count(self, wanted: ItemFilter) -> Mapping[Status, int]:
+        """How many items *wanted* finds, by their present status. Raises as `find`."""
+        await self._rounds.next_end()
+        return await self._read(lambda db: queries.count_statuses(db, wanted, self._now_us()))
+
+    def _now_us(self) -> int:
+        return round(self.clock() * 1_000_000)
+
+    async def _read(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        if self._readers is None:
+            raise Unavailable(field_error("index", "desk_index_unreadable"))
+        try:
+            return await self._readers.read(call)
+        except (sqlite3.Error, OSError) as trouble:
+            log.error("desk_index_unreadable", reason=str(trouble))
+            raise Unavailable(field_error("index", "desk_index_unreadable")) from trouble
+
+    # --- following
+
+    async def run(self) -> None:
+        """Follow the log until cancelled, over outages of the bus and of the file."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(ReaderPool(self.path)) as readers:
+            self._readers = readers
+            try:
+                await self._follow()
+            finally:
+                self._readers = None
+
+    async def _follow(self) -> None:
+        lock = self.path.with_suffix(".lock")
+        while True:
+            try:
+                with try_lock(lock) as is_writer:
+                    await (self._write() if is_writer else self._rounds.run(self._wait_for_writer))
+            except BusError as trouble:
+                log.warning("desk_index_interrupted", reason=str(trouble))
+            except (sqlite3.Error, OSError) as trouble:
+                log.error("desk_index_file_trouble", reason=str(trouble))
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _write(self) -> None:
+        """Write the file while it is there; a damaged one is made anew."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "desk-index-writer") as writer:
+            file = await loop.run_in_executor(writer, open_index, self.path, self.deadlines)
+            follower = IndexFollower(self.log, file, writer)
+            try:
+                while file.is_current:
+                    await self._rounds.run(lambda: self._advance(follower))
+                    await self._rounds.wait_for_request(_PAUSE_S)
+            finally:
+                writer.submit(file.close)  # behind what it writes
+
+    async def _advance(self, follower: IndexFollower) -> None:
+        try:
+            await follower.advance()
+        finally:
+            self.lag = max(follower.last_seq - follower.position.seq, 0)
+
+    async def _wait_for_writer(self) -> None:
+        """Wait until the process that writes has applied what the log holds now."""
+        info = await self.log.bus.stream_info(_STREAM)
+        last_seq = int(info["state"]["last_seq"])
+        while (seq := await self._read(read_seq)) < last_seq:
+            self.lag = last_seq - seq
+            await asyncio.sleep(_POLL_S)
+        self.lag = 0
+
+
+class _Rounds:
+    """Rounds of following; a reader waits for the end of one that began after it asked."""
+
+    def __init__(self) -> None:
+        self._asked = self._answered = 0
+        self._began: float | None = None
+        self._request = asyncio.Event()
+        self._ended = asyncio.Condition()
+
+    async def next_end(self) -> bool:
+        """Whether a round from begin to end passed in time; while one lasts long, none does."""
+        if self._began is not None and time.monotonic() - self._began > _WAIT_S:
+            return False
+        self._asked += 1
+        mine = self._asked
+        self._request.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT_S), self._ended:
+                await self._ended.wait_for(lambda: self._answered >= mine)
+        return self._answered >= mine
+
+    async def run(self, step: Callable[[], Awaitable[None]]) -> None:
+        asked = self._asked
+        self._began = time.monotonic()
+        try:
+            await step()
+        finally:
+            self._began = None
+        self._answered = asked
+        async with self._ended:
+            self._ended.notify_all()
+
+    async def wait_for_request(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._request.wait()
+        self._request.clear()

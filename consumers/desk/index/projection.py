@@ -1,0 +1,215 @@
+"""Fold an item's acts to what lists show of it. Pure.
+
+Acts after one that contradicts those before are left out: the item is listed as broken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.state import hashes_of, people_barred
+from contracts.errors import ContractError
+from contracts.text import nfc
+
+NO_DEADLINE = 1 << 62
+_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
+_ON_CALENDAR = _OUT | {Status.APPROVED, Status.SCHEDULED}
+_ENDED = frozenset({Status.WITHDRAWN, Status.EXPIRED, Status.REJECTED})
+_NEXT_ACTS = {
+    Step.CONFIRM: ActionKind.CONFIRM,
+    Step.EDIT: ActionKind.PROPOSE,
+    Step.APPROVE: ActionKind.APPROVE,
+}
+_KEY_LENGTH = 24
+_SEARCHED = ("title", "short_title", "summary", "body", "author")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemHistory:
+    """An item after some of its acts, with what lists tell besides its state.
+
+    `step_began`: when the newest revision came to the step that it waits for. `people`: the keys of
+    those who wrote, sent or did anything. `broken`: why the first act that does not fit does not.
+    """
+
+    content_id: str
+    state: ItemState = field(default_factory=ItemState)
+    created: datetime | None = None
+    since: datetime | None = None
+    step_began: datetime | None = None
+    changed: datetime | None = None
+    published_at: datetime | None = None
+    people: frozenset[str] = frozenset()
+    seq: int = 0
+    broken: str = ""
+
+    def after(self, action: Action, seq: int) -> "ItemHistory":
+        """The item after *action*, message *seq* of the log."""
+        known = replace(self, seq=seq)
+        if self.broken:
+            return known
+        try:
+            return known.moved(action, self.state.after(action))
+        except ContractError as refused:
+            return known.broken_by(refused)
+
+    def broken_by(self, refused: ContractError) -> "ItemHistory":
+        """The item, whose next act can't be read or does not fit."""
+        return replace(self, broken=self.broken or refused.errors[0].message_vi)
+
+    def moved(self, action: Action, state: ItemState) -> "ItemHistory":
+        """The item in *state*, which *action* brought."""
+        before = self.state
+        if state is before:
+            return self  # a repeat
+        is_new_revision = state.revision != before.revision
+        has_new_status = is_new_revision or state.status is not before.status
+        has_new_step = is_new_revision or step_of(state) != step_of(before)
+        return replace(
+            self,
+            state=state,
+            created=self.created or action.at,
+            since=action.at if has_new_status else self.since,
+            step_began=action.at if has_new_step else self.step_began,
+            changed=action.at,
+            published_at=action.at if action.kind is ActionKind.PUBLISH else self.published_at,
+            people=self.people | _people_of(action),
+        )
+
+
+def _people_of(action: Action) -> frozenset[str]:
+    """The keys of the people whom an act names."""
+    person = "" if action.role in (UNIT_SYSTEM, RULE) else action.by
+    named = (action.text.author, action.text.submitter) if action.text else ()
+    keys = {person_key(name) for name in (person, *named) if name}
+    return frozenset({*keys, action.name_hash[:_KEY_LENGTH]} - {""})
+
+
+class ListedText(NamedTuple):
+    """What lists tell of a text; fields that it lacks, or that can't be read, are empty."""
+
+    unit: str = ""
+    author: str = ""
+    submitter: str = ""
+    title: str = ""
+    summary: str = ""
+    topic: str = ""
+    lane: str = Lane.NORMAL.value
+    language: str = ""
+    channels: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def of(cls, whole: EditorialText | None) -> "ListedText":
+        """Read a text as its event carries it; events leave out what has a default."""
+        if whole is None:
+            return cls()
+        data = whole.data
+        return cls(
+            unit=whole.unit,
+            author=whole.author or _line(data, "author"),
+            submitter=whole.submitter or "",
+            title=_line(data, "title"),
+            summary=_line(data, "summary"),
+            topic=_line(data, "topic"),
+            lane=_line(data, "lane") or Lane.NORMAL.value,
+            language=_line(data, "language") or "vi",
+            channels=_names(data, "channels") or tuple(name.value for name in ChannelName),
+            audiences=_names(data, "audiences"),
+            not_before=_moment(data, "not_before"),
+            expires_at=_moment(data, "expires_at"),
+        )
+
+
+def _line(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _names(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = data.get(name)
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
+
+
+def _moment(data: Mapping[str, Any], name: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(_line(data, name))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def deadline_of(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> Deadline:
+    """Until when a person has to act: the end of the step, or when the text leaves if earlier."""
+    step, began = step_of(item.state), item.step_began
+    if not step or began is None:
+        return Deadline()
+    found = deadlines.deadline(step, began, listed.lane)
+    leaves = listed.not_before
+    if leaves and leaves > began and (found.at is None or leaves < found.at):
+        return Deadline(leaves)
+    return found
+
+
+def order_of(item: ItemHistory, deadline: Deadline) -> int:
+    """The place among the most urgent; a deadline that is not known counts as passed."""
+    if not step_of(item.state):
+        return NO_DEADLINE
+    moment = deadline.at or item.step_began
+    return microseconds(moment) or 0
+
+
+def day_of(item: ItemHistory, listed: ListedText) -> datetime | None:
+    """The item's place on the calendar."""
+    status, leaves = item.state.status, listed.not_before
+    if status in _ON_CALENDAR:
+        begins = (item.published_at if status in _OUT else item.since) or item.since
+        return max(begins, leaves) if begins and leaves else begins or leaves
+    return item.published_at if status in _ENDED else leaves
+
+
+def barred_people(state: ItemState) -> frozenset[str]:
+    """The keys of those whom the rule of four eyes keeps from the step that the text waits for."""
+    step = step_of(state)
+    barred = people_barred(state, _NEXT_ACTS[step]) if step else frozenset[str]()
+    found = hashes_of(state, barred) - {""}
+    return frozenset(one[:_KEY_LENGTH] for one in found)
+
+
+def shown_status(
+    status: Status | None, listed_times: tuple[int | None, int | None], now_us: int
+) -> Status | None:
+    """The status at a moment, by what the log has and by the text's times (begin and end)."""
+    begins, ends = listed_times
+    if status not in _OUT:
+        return status
+    if ends is not None and ends <= now_us:
+        return Status.EXPIRED
+    return Status.SCHEDULED if begins is not None and begins > now_us else status
+
+
+def search_words(item: ItemHistory) -> str:
+    """Every word of the text once, with its marks and without."""
+    data = item.state.text.data if item.state.text else {}
+    author = (item.state.text.author or "") if item.state.text else ""
+    whole = " ".join((item.content_id, author, *(_line(data, name) for name in _SEARCHED)))
+    words = set(WORD.findall(normalize_spelling(nfc(whole))))
+    return " ".join(sorted(words | set(map(strip_marks, words))))
+
+
+def person_key(name: str) -> str:
+    """The form in which people are looked up, by id or name; spellings of a name are one."""
+    return name_hash(name)[:_KEY_LENGTH]
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    """Microseconds since the epoch."""
+    return None if moment is None else round(moment.timestamp() * 1_000_000)

@@ -1,0 +1,296 @@
+"""Filters as SQL. A page goes on behind the last row: a late one costs what the first one does."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
+from consumers.desk.index.file import CHANNEL_BITS, moment
+from consumers.desk.index.projection import microseconds, person_key, shown_status
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.deadlines import Step
+from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
+from contracts.editorial import Status
+from contracts.text import nfc
+
+_MAX_WORDS = 12
+_MAX_LIMIT = 500
+_SHOWN = """
+CASE WHEN status NOT IN ('published', 'corrected') THEN status
+    WHEN ends <= :now THEN 'expired' WHEN begins > :now THEN 'scheduled' ELSE status END
+"""
+_COLUMNS = """
+item.seq, item.content_id, item.status, item.step, item.unit, item.topic, item.lane, item.language,
+item.begins, item.ends, item.due, item.day
+"""
+_WORDS_FIRST = "words CROSS JOIN item ON item.seq = words.rowid"
+_PERSON_FIRST = "person CROSS JOIN item ON item.seq = person.seq"
+
+
+class _Sorting(NamedTuple):
+    """An order: its column besides the sequence, how it sorts, and what is behind a cursor."""
+
+    column: str
+    sorted: str
+    behind: str
+
+
+_SORTINGS = {
+    Order.RECENT: _Sorting("", "{seq} DESC", "{seq} < :last_seq"),
+    Order.URGENT: _Sorting("due", "due, {seq}", "(due, {seq}) > (:last, :last_seq)"),
+    Order.DATE: _Sorting("day", "day, {seq}", "(day, {seq}) > (:last, :last_seq)"),
+}
+
+
+class _Cursor(NamedTuple):
+    """The last row of a page: its place in the order, and whether marks were ignored."""
+
+    order: Order
+    last: int
+    last_seq: int
+    ignores_marks: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.order}.{self.last}.{self.last_seq}.{self.ignores_marks:d}"
+
+    @classmethod
+    def parse(cls, text: str, order: Order) -> "_Cursor | None":
+        """Read the text form; None for none, for one of another order and for anything else."""
+        name, *numbers = text.split(".")
+        is_read = name == order and len(numbers) == 3 and all(map(_is_number, numbers))
+        if not is_read:
+            return None
+        last, last_seq, ignores_marks = map(int, numbers)
+        return cls(order, last, last_seq, bool(ignores_marks))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+@dataclass
+class _Query:
+    """The SQL of a filter, as it grows: where rows come from, conditions, and their values."""
+
+    wanted: ItemFilter
+    now_us: int
+    ignores_marks: bool = False
+    source: str = "item"
+    seq: str = "item.seq"
+    conditions: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values["now"] = self.now_us
+        for condition in _CONDITIONS:
+            if found := condition(self):
+                self.conditions.append(found)
+
+    @property
+    def where(self) -> str:
+        return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+
+    def one_of(self, column: str, wanted: Collection[str]) -> str:
+        """The condition that *column* has one of the values; none restrict nothing."""
+        names = [f"v{len(self.values) + place}" for place in range(len(wanted))]
+        self.values |= dict(zip(names, wanted, strict=True))
+        marks = ", ".join(f":{name}" for name in names)
+        return f"{column} IN ({marks})" if names else ""
+
+    def equal(self, column: str, value: object) -> str:
+        """The condition that *column* has the value; an empty one restricts nothing."""
+        if value in ("", None):
+            return ""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f"{column} = :{name}"
+
+
+def _scopes(query: _Query) -> str:
+    parts = [f"({_scope(query, scope)})" for scope in query.wanted.scopes]
+    return f"({' OR '.join(parts)})" if parts else ""
+
+
+def _scope(query: _Query, scope: Scope) -> str:
+    columns = (("step", scope.steps), ("unit", scope.units), ("topic", scope.topics))
+    found = [query.one_of(column, wanted) for column, wanted in columns if wanted]
+    return " AND ".join(found) or "1"
+
+
+def _statuses(query: _Query) -> str:
+    return query.one_of(_SHOWN, query.wanted.statuses)
+
+
+def _channel(query: _Query) -> str:
+    channel = query.wanted.channel
+    return f"channels & {CHANNEL_BITS[channel]}" if channel else ""
+
+
+def _days(query: _Query) -> str:
+    bounds = {"after": query.wanted.after, "before": query.wanted.before}
+    query.values |= {name: microseconds(at) for name, at in bounds.items() if at}
+    sides = {"day >= :after": bounds["after"], "day < :before": bounds["before"]}
+    found = [condition for condition, bound in sides.items() if bound]
+    on_calendar = ["day IS NOT NULL"] if query.wanted.order is Order.DATE else []
+    return " AND ".join(found + on_calendar)
+
+
+def _broken(query: _Query) -> str:
+    wanted = query.wanted.broken
+    return "" if wanted is None else f"is_broken = {int(wanted)}"
+
+
+def _not_barred(query: _Query) -> str:
+    names = query.one_of("person.name", _keys(query.wanted.not_barred))
+    found = "SELECT 1 FROM person WHERE person.seq = item.seq AND is_barred"
+    return f"NOT EXISTS ({found} AND {names})" if names else ""
+
+
+def _person(query: _Query) -> str:
+    """Of one name, rows come in order from its index."""
+    keys = _keys(query.wanted.person)
+    names = query.one_of("person.name", keys)
+    if len(keys) == 1 and query.wanted.order is Order.RECENT and not query.wanted.words:
+        query.source, query.seq = _PERSON_FIRST, "person.seq"
+        return names
+    return f"item.seq IN (SELECT seq FROM person WHERE {names})" if names else ""  # noqa: S608
+
+
+def _words(query: _Query) -> str:
+    if not query.wanted.words:
+        return ""
+    query.values["words"] = " AND ".join(f'"{word}"' for word in _match_words(query))
+    if query.wanted.order is Order.RECENT:
+        query.source, query.seq = _WORDS_FIRST, "words.rowid"
+        return "words MATCH :words"
+    return "item.seq IN (SELECT rowid FROM words WHERE words MATCH :words)"
+
+
+def _match_words(query: _Query) -> list[str]:
+    found = _words_of(query.wanted)
+    return [strip_marks(word) for word in found] if query.ignores_marks else found
+
+
+_CONDITIONS: tuple[Callable[[_Query], str], ...] = (
+    *(_scopes, _statuses, _channel, _days, _broken, _not_barred, _person, _words),
+    lambda query: query.one_of("unit", query.wanted.units),
+    lambda query: query.one_of("topic", query.wanted.topics),
+    lambda query: query.equal("lane", query.wanted.lane),
+    lambda query: query.equal("language", query.wanted.language),
+)
+
+
+def _words_of(wanted: ItemFilter) -> list[str]:
+    """The words that a filter asks for, in one spelling; further ones are left out."""
+    return WORD.findall(normalize_spelling(nfc(wanted.words)))[:_MAX_WORDS]
+
+
+def find_page(db: sqlite3.Connection, wanted: ItemFilter, now_us: int) -> Page:
+    """The page behind the cursor; the first one without a cursor of this order."""
+    words = _words_of(wanted)
+    if wanted.words and not words:
+        return Page(())
+    cursor = _Cursor.parse(wanted.cursor, wanted.order)
+    ignores_marks = bool(cursor and cursor.ignores_marks)
+    page = _find(db, _Query(wanted, now_us, ignores_marks), cursor)
+    has_marks = any(word != strip_marks(word) for word in words)
+    if page.rows or cursor or not has_marks:
+        return page
+    return _find(db, _Query(wanted, now_us, ignores_marks=True), cursor)
+
+
+def _find(db: sqlite3.Connection, query: _Query, cursor: _Cursor | None) -> Page:
+    wanted, sorting = query.wanted, _SORTINGS[query.wanted.order]
+    if cursor:
+        query.conditions.append(sorting.behind.format(seq=query.seq))
+        query.values |= {"last": cursor.last, "last_seq": cursor.last_seq}
+    limit = max(1, min(wanted.limit, _MAX_LIMIT))
+    inner = (
+        f"SELECT {_COLUMNS} FROM {query.source} {query.where}"  # noqa: S608 -- values are named
+        f" ORDER BY {sorting.sorted.format(seq=query.seq)} LIMIT {limit + 1}"
+    )
+    outer = (
+        f"SELECT page.*, facts FROM ({inner}) AS page CROSS JOIN detail ON detail.seq = page.seq"  # noqa: S608
+        f" ORDER BY {sorting.sorted.format(seq='page.seq')}"
+    )
+    found = [_read(values) for values in db.execute(outer, query.values)]
+    rows = tuple(one.row(query.now_us) for one in found[:limit])
+    if len(found) <= limit:
+        return Page(rows, ignores_marks=query.ignores_marks)
+    last = found[limit - 1]
+    place = getattr(last, sorting.column) if sorting.column else 0
+    following = _Cursor(wanted.order, place, last.seq, query.ignores_marks)
+    return Page(rows, str(following), ignores_marks=query.ignores_marks)
+
+
+def count_statuses(db: sqlite3.Connection, wanted: ItemFilter, now_us: int) -> dict[Status, int]:
+    """How many items the filter finds, by their present status; a status without items is absent.
+
+    Broken items without a readable act have none.
+    """
+    if wanted.words and not _words_of(wanted):
+        return {}
+    query = _Query(wanted, now_us)
+    sql = f"SELECT {_SHOWN} AS shown, count(*) FROM {query.source} {query.where} GROUP BY shown"  # noqa: S608
+    return {Status(name): count for name, count in db.execute(sql, query.values) if name}
+
+
+def find_item(db: sqlite3.Connection, content_id: str, now_us: int) -> ItemRow | None:
+    sql = f"SELECT {_COLUMNS}, facts FROM item JOIN detail USING (seq) WHERE content_id = ?"  # noqa: S608
+    found = db.execute(sql, (content_id,)).fetchone()
+    return _read(found).row(now_us) if found else None
+
+
+class _Read(NamedTuple):
+    """A row of the file."""
+
+    seq: int
+    content_id: str
+    stored: Status | None
+    step: str
+    unit: str
+    topic: str
+    lane: str
+    language: str
+    begins: int | None
+    ends: int | None
+    due: int
+    day: int | None
+    facts: Mapping[str, Any]
+
+    def row(self, now_us: int) -> ItemRow:
+        """The row as lists show it at a moment."""
+        facts = dict(self.facts)
+        moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
+        channels = facts.pop("channels")
+        return ItemRow(
+            content_id=self.content_id,
+            status=shown_status(self.stored, (self.begins, self.ends), now_us),
+            stored_status=self.stored,
+            step=Step(self.step) if self.step else None,
+            unit=self.unit,
+            topic=self.topic,
+            lane=Lane(self.lane),
+            language=self.language,
+            seq=self.seq,
+            not_before=moment(self.begins),
+            expires_at=moment(self.ends),
+            channels=tuple(name for name in ChannelName if name in channels),
+            audiences=tuple(facts.pop("audiences")),
+            **moments,
+            **facts,
+        )
+
+
+_MOMENTS = ("created", "since", "changed", "published_at", "deadline")
+
+
+def _read(values: tuple[Any, ...]) -> _Read:
+    found = _Read._make((*values[:-1], json.loads(values[-1])))
+    return found._replace(stored=Status(found.stored) if found.stored else None)
+
+
+def _keys(names: Collection[str]) -> list[str]:
+    return sorted({key for name in names if (key := person_key(name))})

@@ -1,0 +1,32 @@
+-- Rows are numbered by the last act's sequence, so the latest act comes first without sorting.
+-- `item` is narrow: a filter that few items pass reads all of it within milliseconds.
+CREATE TABLE item (
+    seq INTEGER PRIMARY KEY,
+    content_id TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    step TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    language TEXT NOT NULL,
+    channels INTEGER NOT NULL,
+    begins INTEGER,
+    ends INTEGER,
+    due INTEGER NOT NULL,
+    day INTEGER,
+    is_broken INTEGER NOT NULL
+);
+CREATE INDEX item_due ON item (due, seq);
+CREATE INDEX item_day ON item (day, seq) WHERE day IS NOT NULL;
+CREATE TABLE detail (seq INTEGER PRIMARY KEY, facts TEXT NOT NULL, words BLOB NOT NULL);
+CREATE TABLE person (
+    name TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    is_barred INTEGER NOT NULL,
+    PRIMARY KEY (name, seq)
+) WITHOUT ROWID;
+CREATE INDEX person_seq ON person (seq);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (
+    word, content = '', detail = none, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0'
+);

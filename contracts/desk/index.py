@@ -1,0 +1,125 @@
+"""Items of the desk in lists: one row each, the filters that find them, and a page of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.deadlines import Step
+from contracts.editorial import Status
+
+
+class Order(StrEnum):
+    """What comes first in a list."""
+
+    RECENT = "recent"
+    """The latest act."""
+    URGENT = "urgent"
+    """The nearest deadline; what waits for nobody comes last."""
+    DATE = "date"
+    """The earliest day on the calendar; items without one are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """An item, as its acts say.
+
+    `stored_status` is that of its last act, `status` what it is now: a text that is out and whose
+    time has not come is scheduled, one whose time is over expired. `step`: what it waits for.
+    `since`: when the newest revision got its status. `deadline`: until when a person has to act;
+    None also where the days of `missing_year` are not known. `broken`: why its later acts can't be
+    read; the rest of the row is as it was before them. People: account ids, or names where a unit's
+    system names people.
+    """
+
+    content_id: str
+    status: Status | None
+    stored_status: Status | None
+    step: Step | None
+    revision: int
+    out: int
+    title: str
+    summary: str
+    unit: str
+    topic: str
+    lane: Lane
+    channels: tuple[ChannelName, ...]
+    audiences: tuple[str, ...]
+    language: str
+    author: str
+    submitter: str
+    last_editor: str
+    unit_checker: str
+    center_checker: str
+    created: datetime
+    since: datetime
+    changed: datetime
+    not_before: datetime | None
+    expires_at: datetime | None
+    published_at: datetime | None
+    deadline: datetime | None
+    missing_year: int
+    hash: str
+    seq: int
+    broken: str
+
+
+class Scope(NamedTuple):
+    """Items that wait for one of the steps, of any of the units and topics; none named: of all."""
+
+    steps: frozenset[Step] = frozenset()
+    units: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items are listed, in which order. Fields that are empty restrict nothing.
+
+    `scopes`: items in any of them, which is how grants become what waits for a person.
+    `not_barred` and `person` are the names of one person, account id and name: items whose next
+    step the rule of four eyes leaves to that person, and items that the person wrote, sent, checked
+    or edited. `after` and `before` bound the day on the calendar, the second excluded. `words`: all
+    of them, with the marks that they have; without marks where no item has them.
+    """
+
+    scopes: tuple[Scope, ...] = ()
+    not_barred: tuple[str, ...] = ()
+    person: tuple[str, ...] = ()
+    statuses: frozenset[Status] = frozenset()
+    units: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    channel: ChannelName | None = None
+    lane: Lane | None = None
+    language: str = ""
+    after: datetime | None = None
+    before: datetime | None = None
+    words: str = ""
+    broken: bool | None = None
+    order: Order = Order.RECENT
+    limit: int = 50
+    cursor: str = ""
+    """`Page.next_cursor` of the page before."""
+
+
+class Page(NamedTuple):
+    """Some rows, and the cursor of the next page; empty on the last one.
+
+    Not `is_current`: the index lags behind the log, and the page may be older than an act just
+    done. `ignores_marks`: no item has the words with the marks that were asked for.
+    """
+
+    rows: tuple[ItemRow, ...]
+    next_cursor: str = ""
+    is_current: bool = True
+    ignores_marks: bool = False
+
+
+class Items(Protocol):
+    """The desk's items in lists. Raises Unavailable when the index can't be read."""
+
+    async def find(self, wanted: ItemFilter) -> Page: ...
+    async def get(self, content_id: str) -> ItemRow | None: ...
+    async def count(self, wanted: ItemFilter) -> Mapping[Status, int]: ...
