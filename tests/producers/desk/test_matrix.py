@@ -26,7 +26,7 @@ WANTED = {
     OWN: {
         *("GET /", "POST /dang-xuat", "GET /tai-khoan", "POST /tai-khoan/mat-khau"),
         *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
-        *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien"),
+        *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien", "POST /tai-khoan/thu"),
         *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
         *("POST /soan/dan", "POST /soan/doi"),
     },
