@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from consumers.desk.access import item_facts
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
 from consumers.intake.unit_policy import read_policy
@@ -58,7 +59,7 @@ class Visitor(Protocol):
 
 @dataclass(frozen=True)
 class EditorialDesk:
-    """The items of the log, for whoever is signed in."""
+    """The items of the log, for the people who are signed in."""
 
     bus: Bus
     log: EditorialLog
@@ -134,7 +135,7 @@ class PersonAtDesk:
         action = await self._action(order.kind, state)
         arguments = [order.content_id, state.revision, order.kind, order.hash]
         ruling = await self.desk.rules.decide(
-            self.signed_in, Act(action, facts_of(state), arguments)
+            self.signed_in, Act(action, item_facts(state), arguments)
         )
         if ruling.verdict is not Verdict.ALLOWED:
             return False
@@ -157,7 +158,9 @@ class PersonAtDesk:
 
     def _require(self, action: str, state: ItemState) -> None:
         """Raises Forbidden unless the person may do *action* on the item."""
-        ruling = self.desk.rules.policy.is_allowed(self.signed_in.account, action, facts_of(state))
+        ruling = self.desk.rules.policy.is_allowed(
+            self.signed_in.account, action, item_facts(state)
+        )
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
 
@@ -181,7 +184,7 @@ class PersonAtDesk:
         policy, account = self.desk.rules.policy, self.signed_in.account
         if not policy.has_action(account, action):
             return _NO
-        ruling = policy.is_allowed(account, action, facts_of(state))
+        ruling = policy.is_allowed(account, action, item_facts(state))
         if ruling.verdict is Verdict.REFUSED:
             return ruling.as_error(action).message_vi
         try:
@@ -215,7 +218,7 @@ class PersonAtDesk:
         if order.kind not in (K.SUBMIT, K.EDIT, K.PROPOSE) or data.get("lane") != Lane.URGENT:
             return
         policy, account = self.desk.rules.policy, self.signed_in.account
-        ruling = policy.is_allowed(account, "propose-urgent", facts_of(state))
+        ruling = policy.is_allowed(account, "propose-urgent", item_facts(state))
         if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
             raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
 
@@ -228,21 +231,11 @@ class PersonAtDesk:
         if (state.status, K.APPROVE) not in MOVES:
             return ()
         arguments = [content_id, state.revision, K.APPROVE, state.hash]
-        action, facts = await self._approval_action(state), facts_of(state)
+        action, facts = await self._approval_action(state), item_facts(state)
         return await self.desk.rules.proposals.agreed(action, facts, arguments)
 
 
 _NO = "-"
-
-
-def facts_of(state: ItemState) -> ObjectFacts:
-    """The facts of an item that decisions about people depend on."""
-    text = state.text
-    if text is None:
-        return ObjectFacts()
-    named = {name for name in (text.author, text.submitter) if name}
-    topic = str(text.data.get("topic", ""))
-    return ObjectFacts(text.unit, topic, state.writers | named, state.last_editor)
 
 
 def _action_of(kind: ActionKind, state: ItemState) -> str:

@@ -39,7 +39,7 @@ class ItemActs:
 
     async def begin(self, new: NewItem, who: Actor) -> str:
         """Save the first text of a new item; returns its content_id. Raises Invalid, Conflict."""
-        content_id = new_content_id(new)
+        content_id = _new_content_id(new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
         await self.perform(order, who, unit=new.unit)
         return content_id
@@ -63,7 +63,7 @@ class ItemActs:
         shown = changed or state.text
         number = _revision(order, state)
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
-            check_text(order.content_id, number, shown, self.vocabulary)
+            _check_text(order.content_id, number, shown, self.vocabulary)
         return Action(
             id=_id(order),
             at=utc_now(self.clock),
@@ -82,13 +82,13 @@ class ItemActs:
         )
 
 
-def new_content_id(new: NewItem) -> str:
+def _new_content_id(new: NewItem) -> str:
     """The name of a new item, for ever: its first title, and what tells it from all others."""
     title = text.slug(str(new.data.get("title", "")))[:_ID_LENGTH].strip("-") or "tin"
     return f"{title}-{keys.digest(new.act_id)[:_SUFFIX_LENGTH]}"
 
 
-def check_text(
+def _check_text(
     content_id: str, revision: int, checked: EditorialText, vocabulary: Vocabulary
 ) -> events.Event:
     """Check a text as every door does. Raises Invalid with every wrong field."""

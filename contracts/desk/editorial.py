@@ -115,6 +115,6 @@ class PersonAtDesk(Protocol):
 
 
 class EditorialService(Protocol):
-    """The items of the desk, for whoever is signed in."""
+    """The items of the desk, for the people who are signed in."""
 
     def of(self, person: Any) -> PersonAtDesk: ...

@@ -85,12 +85,12 @@ async def show_review(visit: Visit) -> Response:
     values = _item_values(visit, item) | {
         "against": chosen,
         "bases": [name for name, data in bases.items() if data],
-        "changes": list(compare(bases[chosen] or {}, item.data)),
+        "changes": list(_compare(bases[chosen] or {}, item.data)),
     }
     return visit.page("review.html", **values)
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The marked changes of each field of text that either has."""
     return [
         (name, marked_changes(str(old.get(name) or ""), str(new.get(name) or "")))
@@ -107,7 +107,7 @@ def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
     return {
         "item": item,
         "text": TextForm(item.data),
-        "act_id": new_act_id(),
+        "act_id": _new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
         "codes": {code: texts["vi"] for code, texts in REJECTIONS.items()},
         "roles": visit.desk.services.staff.role_names(),
@@ -125,7 +125,7 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
 
 
 def _form_page(visit: Visit, text: TextForm, values: Mapping[str, Any]) -> Response:
-    shown = {"item": None, "text": text, "act_id": new_act_id(), **values}
+    shown = {"item": None, "text": text, "act_id": _new_act_id(), **values}
     return visit.page("text_form.html", **shown)
 
 
@@ -151,7 +151,7 @@ def _units(visit: Visit) -> dict[str, str]:
     return {unit: visit.unit_name(unit) for unit in visit.editorial.writable_units()}
 
 
-def new_act_id() -> str:
+def _new_act_id() -> str:
     """The id of an act that a page offers: the same for each press of its button."""
     return secrets.token_hex(_ACT_BYTES)
 

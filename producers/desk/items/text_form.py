@@ -21,7 +21,7 @@ _FORMAT = "%Y-%m-%dT%H:%M"
 
 @dataclass(frozen=True)
 class TextForm:
-    """What stands in the form of a text."""
+    """The values in the form of a text."""
 
     data: Mapping[str, Any]
 
