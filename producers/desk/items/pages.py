@@ -50,7 +50,7 @@ async def show_item(visit: Visit) -> Response:
 async def refused_act(visit: Visit, refused: ContractError) -> Response:
     """The item's page with what an act lacks, as it is now. Raises NotFound, Forbidden."""
     item = await _item(visit)
-    return visit.refused_page("item.html", as_in_form(refused), **_item_values(visit, item))
+    return visit.refused_page("item.html", _as_in_form(refused), **_item_values(visit, item))
 
 
 async def show_text(visit: Visit) -> Response:
@@ -134,13 +134,13 @@ def _refused_form(
 ) -> Response:
     """The form again, with what was typed and what is wrong with it."""
     shown = {"item": None, "text": text, "act_id": visit.value("act_id"), **values}
-    page = visit.refused_page("text_form.html", as_in_form(refused), **shown)
+    page = visit.refused_page("text_form.html", _as_in_form(refused), **shown)
     if isinstance(refused, Conflict):
         page.status_code = HTTPStatus.CONFLICT
     return page
 
 
-def as_in_form(refused: ContractError) -> ContractError:
+def _as_in_form(refused: ContractError) -> ContractError:
     """The same error; fields of an event's data have the names that the form gives them."""
     names = [(error, error.field.removeprefix("data.")) for error in refused.errors]
     errors = (error.model_copy(update={"field": name}) for error, name in names)
