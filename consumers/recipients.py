@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from channels.base import Outcome
@@ -22,6 +23,25 @@ class Contact(NamedTuple):
     name: str = ""
     suppression_reason: str = ""
     is_paused: bool = False
+
+
+class Unsent(StrEnum):
+    """Why a recipient without a suppression gets nothing."""
+
+    LEFT = "left"
+    PAUSED = "paused"
+
+
+def reason_not_to_send(contact: Contact | None, *, mends_text: bool) -> str | None:
+    """Why a row must not be sent: one of `Unsent`, or its suppression; None if it may be.
+
+    *mends_text*: the recipient was sent the text that this corrects or takes back.
+    """
+    if contact is None:
+        return Unsent.LEFT
+    if contact.is_paused and not mends_text:
+        return Unsent.PAUSED
+    return contact.suppression_reason or None
 
 
 class ContactLookup(Protocol):

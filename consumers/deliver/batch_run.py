@@ -17,7 +17,7 @@ from consumers.ledger import moves
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import IN_DOUBT, SENDING_LETTERS, LedgerEntry
 from consumers.ledger.row_ref import row_ref_prefix
-from consumers.recipients import Contact, ContactLookup
+from consumers.recipients import Contact, ContactLookup, Unsent, reason_not_to_send
 from consumers.runtime.errors import RetryLater
 from contracts import keys
 from contracts.base import tracing
@@ -124,13 +124,10 @@ class BatchRun(Generic[Rendered]):
 
         Empty if the recipient has left, or is paused and was not sent the text that this mends.
         """
-        contact = self.contacts.get(self.rows.ids[row])
-        if contact is None or (contact.is_paused and not self.mends_text_of(contact)):
-            return ""
-        return contact.suppression_reason or None
-
-    def mends_text_of(self, contact: Contact) -> bool:
-        return self.content.mends_earlier_texts and contact.id in self.rows.corrections
+        id = self.rows.ids[row]
+        mends_text = self.content.mends_earlier_texts and id in self.rows.corrections
+        reason = reason_not_to_send(self.contacts.get(id), mends_text=mends_text)
+        return "" if reason in tuple(Unsent) else reason
 
     async def commit(self, transition: Transition) -> None:
         """Write *transition*, which books the outcomes, and report them before and after."""

@@ -139,6 +139,10 @@ class DirectoryStore:
         query += " where id in (select value from json_each(?))"
         return int(self.db.execute(query, (set_ids,)).fetchone()[0])
 
+    def people_by_set(self) -> dict[int, int]:
+        """Count the subscribers of each preference set that has some."""
+        return dict(self.db.execute("select id, people from taste where people > 0").fetchall())
+
     def all_ids(self, after: str, limit: int) -> list[str]:
         query = "select id from person where id > ? order by id limit ?"
         return [id for (id,) in self.db.execute(query, (after, limit))]

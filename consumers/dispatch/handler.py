@@ -144,16 +144,20 @@ class Dispatcher(Planner):
         earlier: "EarlierPositions",
     ) -> None:
         """Plan the audience, and the recipients of *earlier* positions."""
-        following = self.channel in publication.channels and publication.action != "withdrawn"
 
         def behind(after: str) -> AsyncIterator[AudienceRow]:
-            reached = earlier.reached_recipients(self.supersession, after)
-            query = AudienceQuery(publication, following, reached, earlier.was_planned)
+            query = earlier.query(self.channel, publication, self.supersession, after)
             return self.audience.rows(query, after)
 
+        following = includes_followers(self.channel, publication)
         count = (lambda: self.audience.count(publication)) if following else None
         ended = (await self.plan_batches(plan, held, behind, count)).value
         log.info("publication_planned", batches=ended.count, recipients=ended.planned)
+
+
+def includes_followers(channel: ChannelName, publication: Publication) -> bool:
+    """Whether a publication goes to those who follow it now, not only to its earlier readers."""
+    return channel in publication.channels and publication.action != "withdrawn"
 
 
 class EarlierPositions(NamedTuple):
@@ -169,6 +173,14 @@ class EarlierPositions(NamedTuple):
     @property
     def plans(self) -> list[PlanKey]:
         return [*self.own_plans, *(part.plan for part in self.digest_parts)]
+
+    def query(
+        self, channel: ChannelName, publication: Publication, supersession: Supersession, after: str
+    ) -> AudienceQuery:
+        """What a channel's audience is asked for *publication*."""
+        reached = self.reached_recipients(supersession, after)
+        following = includes_followers(channel, publication)
+        return AudienceQuery(publication, following, reached, self.was_planned)
 
     def reached_recipients(self, supersession: Supersession, after: str) -> AsyncIterator[str]:
         """Ids > *after* that got, or may have got, any of them: sorted, unique."""

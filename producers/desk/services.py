@@ -12,6 +12,7 @@ from contracts.desk.index import Items
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
+from contracts.desk.reach import DryRuns
 from contracts.desk.staff_mail import MailSettings
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
@@ -269,3 +270,4 @@ class DeskServices:
     editorial: EditorialService = field(kw_only=True)
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""
+    dry_runs: DryRuns = field(kw_only=True)

@@ -5,7 +5,7 @@ import html
 import re
 import shutil
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,6 +20,7 @@ from channels.email.settings import EmailSettings
 from channels.portal.model.site import DEFAULT_COVER_PATH, Site
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.quota.account import account_quotas
 from channels.zalo.settings import ZaloSettings
 from consumers.desk.access import ItemAccess
 from consumers.desk.dead_letters import DeadLetterDesk
@@ -27,6 +28,9 @@ from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
+from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
+from consumers.desk.release.planned_rows import PlannedRows
+from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
@@ -35,6 +39,10 @@ from consumers.staff.desk import StaffDesk
 from consumers.staff.policy import default_policy
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
+from consumers.zalo.stores import BusKeyValueStore
+from contracts.base.working_days import default_working_days
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.desk import DeskServices, create_desk
@@ -49,6 +57,10 @@ from tests.support.staff import KEYS, PASSWORD, StaffHarness
 
 PORTAL_URL = "https://thong-tin.example.gov.vn"
 DESK_URL = "https://ban-duyet.example.gov.vn"
+CHANNELS: Mapping[ChannelName, Audience] = {
+    ChannelName.PORTAL: PortalAudience(),
+    ChannelName.ZALO: ZaloAudience(),
+}
 SEAL_KEY = b"a key for the seals of tests"
 OWN_HEADERS = {"Origin": DESK_URL, "Sec-Fetch-Site": "same-origin"}
 COOKIE = SessionCookie(is_https=True).name
@@ -121,6 +133,7 @@ class DeskApp(StaffHarness):
             has_own_nats=has_own_nats,
             index=self.index,
             previews=desk_previews(self),
+            dry_runs=desk_dry_runs(self, UncountedMail()),
             **self.operating_services(),
         )
         self.app = create_desk(self.services, url)
@@ -198,6 +211,26 @@ def path_of(route: DeskRoute) -> str:
     for name, value in values.items():
         path = path.replace(name, value)
     return path
+
+
+class UncountedMail:
+    """The mail's readers at a desk that has no copy of them."""
+
+    async def count(self, publication: Publication) -> None:
+        return None
+
+
+def desk_dry_runs(
+    staff: StaffHarness, mail: MailCounter, audiences: Mapping[ChannelName, Audience] = CHANNELS
+) -> DryRunner:
+    """Dry runs for an account on Zalo whose quotas are known: 3 broadcasts a month, 1 a day."""
+    settings = ZaloSettings(app_id="77", broadcasts_per_month=3, broadcasts_per_day=1)
+    store = BusKeyValueStore(staff.bus, "control")
+    quotas = account_quotas(settings, store, staff.clock)
+    facts = ReleaseFacts(quotas, "77", default_working_days(), load_prices(Path("/none")), DEFAULT)
+    access = ItemAccess(staff.accounts, default_policy())
+    planned = PlannedRows(staff.bus, audiences)
+    return DryRunner(staff.bus, staff.clock, access, mail, planned, facts)
 
 
 def heading(answer: httpx2.Response) -> str:

@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,7 @@ from channels.email.render.preview import PREVIEW_SIGNER
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.quota.account import account_quotas
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, load_retention, read_settings
@@ -26,6 +28,10 @@ from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
+from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
+from consumers.desk.release.mail_reach import MailReachCounter
+from consumers.desk.release.planned_rows import PlannedRows
+from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
@@ -39,7 +45,12 @@ from consumers.staff.sessions import SessionStore
 from consumers.staff.sign_in import SignIn
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
+from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
+from consumers.zalo.stores import BusKeyValueStore
+from contracts import subjects
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
+from contracts.base.working_days import default_working_days
+from contracts.delivery import ChannelName
 from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
 from producers.desk.rendering import ASSETS_PATH, DeskPages
@@ -143,7 +154,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
         dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
         operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
         index=_open_index(node),
-        previews=_open_previews(node, ItemAccess(accounts, policy)),
+        **_delivery_services(node, ItemAccess(accounts, policy)),
         editorial=EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
         vocabulary=words,
     )
@@ -155,8 +166,34 @@ def _open_index(node: Node) -> ItemIndex:
     return index
 
 
-def _open_previews(node: Node, access: ItemAccess) -> ItemPreviews:
-    return ItemPreviews(node.bus, node.clock, access, _channel_faces(node))
+def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
+    """What the desk shows of an item's way to its readers."""
+    return {
+        "previews": ItemPreviews(node.bus, node.clock, access, _channel_faces(node)),
+        "dry_runs": _open_dry_runs(node, access),
+    }
+
+
+def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
+    """The dry runs; the copies of the readers and of the suppressed addresses are kept fresh."""
+    cache = SuppressionCache(node.bus, node.suppressions.hash_address_bytes, node.clock)
+    node.tasks.append(cache.run)
+    contacts = SuppressionAwareContacts(node.directory, cache)
+    audiences: dict[ChannelName, Audience] = {
+        ChannelName.PORTAL: PortalAudience(),
+        ChannelName.EMAIL: SubscriberAudience(node.directory),
+        ChannelName.ZALO: ZaloAudience(),
+    }
+    planned = PlannedRows(node.bus, audiences)
+    mail = MailReachCounter(node.directory, contacts, planned, node.clock)
+    return DryRunner(node.bus, node.clock, access, mail, planned, _release_facts(node))
+
+
+def _release_facts(node: Node) -> ReleaseFacts:
+    store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
+    quotas = account_quotas(node.zalo, store, node.clock)
+    prices = load_prices(node.settings.data_dir)
+    return ReleaseFacts(quotas, node.zalo.app_id, default_working_days(), prices, node.vocabulary)
 
 
 def _channel_faces(node: Node) -> ChannelFaces:

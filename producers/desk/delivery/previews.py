@@ -7,20 +7,21 @@ from urllib.parse import quote, urlencode
 from starlette.responses import HTMLResponse, Response
 
 from contracts.base.security_headers import content_policy
-from contracts.desk.previews import Document, ItemPreview, Wanted
+from contracts.desk.previews import Document, ItemPreview
 from contracts.errors import Invalid
+from producers.desk.delivery.wanted import READER, REVISION, wanted_item
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 
 _DOCTYPE = "<!doctype html>\n"
 _INERT_LINKS = '<base target="_blank">'
 """A frame may open no window, so that no link of a document leads anywhere."""
-_REVISION, _READER, _DOCUMENT = "ban", "nguoi-nhan", "kieu"
+_DOCUMENT = "kieu"
 
 
 async def show_preview(visit: Visit) -> Response:
     """The item on every channel; `?ban=` names a revision."""
-    wanted = _wanted_item(visit)
+    wanted = wanted_item(visit)
     try:
         item = await visit.desk.services.previews.preview(wanted)
     except Invalid as unfinished:
@@ -48,7 +49,7 @@ async def show_document(visit: Visit) -> Response:
     """
     asked = visit.request.query_params.get(_DOCUMENT, "")
     document = Document(asked) if asked in set(Document) else Document.PORTAL
-    html = await visit.desk.services.previews.document(_wanted_item(visit), document)
+    html = await visit.desk.services.previews.document(wanted_item(visit), document)
     if document is Document.FEED:
         whole = bytes(visit.page("feed_entry.html", entry=html).body).decode()
         html = f"{_DOCTYPE}{whole}"
@@ -66,26 +67,17 @@ def _picture_sources(visit: Visit) -> str:
     return f"'self' {visit.desk.services.previews.picture_host}"
 
 
-def _wanted_item(visit: Visit) -> Wanted:
-    """The item that the address names, for the person who is signed in."""
-    query = visit.request.query_params
-    number = query.get(_REVISION, "")
-    revision = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
-    content_id = visit.request.path_params["content_id"]
-    return Wanted(visit.visitor.account.id, content_id, revision, query.get(_READER, ""))
-
-
 def _sources(item: ItemPreview, reader: str) -> Mapping[str, str]:
     """The address of each document."""
     path = f"/tin/{quote(item.content_id)}/xem-truoc/khung"
-    asked: dict[str, Any] = {_REVISION: item.revision, _READER: reader}
+    asked: dict[str, Any] = {REVISION: item.revision, READER: reader}
     return {one.name.lower(): f"{path}?{urlencode({**asked, _DOCUMENT: one})}" for one in Document}
 
 
 def _readers(item: ItemPreview) -> list[tuple[str, str]]:
     """The address and the name of each kind of readers whose mail differs."""
     names: Mapping[str, str] = desk_texts()["preview"]["reader"]
-    asked = [(one, {_REVISION: item.revision, _READER: one.reader}) for one in item.mails]
+    asked = [(one, {REVISION: item.revision, READER: one.reader}) for one in item.mails]
     return [(f"?{urlencode(query)}#thu", names[one.reader]) for one, query in asked]
 
 

@@ -44,7 +44,7 @@ WANTED = {
         *("GET /tin/{content_id}", "GET /tin/{content_id}/sua", "POST /tin/{content_id}/sua"),
         *("GET /tin/{content_id}/duyet", "POST /tin/{content_id}/tra-lai"),
         *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),
-        "POST /tin/{content_id}/gop-y",
+        *("POST /tin/{content_id}/gop-y", "GET /tin/{content_id}/se-toi-ai"),
     },
     "write": {"GET /tin/moi", "POST /tin/moi", "POST /tin/{content_id}/gui"},
     "confirm": {"POST /tin/{content_id}/xac-nhan"},

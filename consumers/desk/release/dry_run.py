@@ -1,0 +1,137 @@
+"""The dry run of an item's release: whom it reaches, when it leaves, what it costs."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from channels.zalo.quota.counter import AccountQuotas
+from consumers.channel_health.pauses import paused_channels
+from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.desk.release.planned_rows import PlannedRows
+from consumers.desk.release.timing import DepartureClock
+from consumers.reporting.preview import PublicationFinder
+from consumers.reporting.reach import known_followers, largest_reach
+from consumers.zalo.quota_watch import BroadcastQuota, quota_key
+from contracts import subjects
+from contracts.base.times import Clock, utc_now
+from contracts.base.working_days import WorkingDays
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.previews import Wanted
+from contracts.desk.reach import Cost, DryRun, MailReach, Quota, ZaloReach
+from contracts.publication import Publication
+from contracts.vocabulary import Vocabulary
+from producers.bus import Bus
+from producers.bus.records import read
+
+Prices = Mapping[str, Mapping[str, object]]
+
+
+def load_prices(data_dir: Path) -> Prices:
+    """The prices in `<data>/prices.toml`, or those that ship with Loa."""
+    own, shipped = data_dir / "prices.toml", Path(__file__).with_name("prices.toml")
+    return tomllib.loads((own if own.is_file() else shipped).read_text("utf-8"))
+
+
+class MailCounter(Protocol):
+    """Counts the readers of an item's mail; see `mail_reach`."""
+
+    async def count(self, publication: Publication) -> MailReach | None: ...
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """What a release depends on besides the item."""
+
+    quotas: AccountQuotas
+    zalo_app: str
+    days: WorkingDays
+    prices: Prices
+    vocabulary: Vocabulary
+
+
+@dataclass
+class DryRunner:
+    """Says what a release would do, and does nothing."""
+
+    bus: Bus
+    clock: Clock
+    access: ItemAccess
+    mail: MailCounter
+    planned: PlannedRows
+    facts: ReleaseFacts
+
+    async def dry_run(self, wanted: Wanted) -> DryRun:
+        """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
+        finder = PublicationFinder(self.bus, utc_now(self.clock))
+        found = await finder.find(wanted.content_id, wanted.revision)
+        await self.access.require(wanted.account, READ, item_facts(found.written))
+        publication = found.publication
+        zalo = await self._zalo(publication)
+        mail = await self.mail.count(publication)
+        portal = await self._count_rows(ChannelName.PORTAL, publication)
+        paused = await paused_channels(self.bus)
+        clock = DepartureClock(utc_now(self.clock), paused, zalo.quotas, self.facts.days)
+        reach = await largest_reach(self.bus, publication.channels)
+        return DryRun(
+            content_id=publication.content_id,
+            revision=publication.revision,
+            state=found.state,
+            title=publication.title,
+            lane=publication.lane,
+            channels=publication.channels,
+            audiences=self._audience_names(publication),
+            has_mail=ChannelName.EMAIL in publication.channels,
+            mail=mail,
+            portal_rows=portal,
+            zalo=zalo,
+            timing=clock.timing(publication, zalo.rows),
+            costs=self._costs(portal, mail, zalo.rows),
+            reach=reach,
+            many_readers=self.access.policy.file.many_readers,
+            needs_second=self._needs_second(publication, reach),
+        )
+
+    def _audience_names(self, publication: Publication) -> dict[str, str]:
+        words = self.facts.vocabulary.audiences
+        return {id: words[id].name if id in words else id for id in publication.audiences}
+
+    async def _count_rows(self, channel: ChannelName, publication: Publication) -> int:
+        return len([row async for row in self.planned.rows(channel, publication)])
+
+    async def _zalo(self, publication: Publication) -> ZaloReach:
+        rows = [row.id async for row in self.planned.rows(ChannelName.ZALO, publication)]
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        told = (await read(bucket, quota_key(self.facts.zalo_app), BroadcastQuota)).value
+        asked = publication.broadcast
+        targets = (asked.ages, asked.regions, asked.provinces) if asked else ()
+        return ZaloReach(
+            rows,
+            await known_followers(self.bus),
+            is_targeted=any(targets) or bool(asked and asked.gender != "all"),
+            quotas=await self._quotas(),
+            broadcasts_left=told.left if told else None,
+        )
+
+    async def _quotas(self) -> list[Quota]:
+        quotas = self.facts.quotas
+        counters = (quotas.articles, *quotas.broadcasts.counters)
+        counts = [(one.window, await one.shared.read()) for one in counters]
+        return [Quota(window.name, count.used, window.limit) for window, count in counts]
+
+    def _costs(self, portal: int, mail: MailReach | None, zalo: Sequence[str]) -> list[Cost]:
+        effects = {"portal": portal, "email": mail.sent if mail else None, **dict.fromkeys(zalo, 1)}
+        return [self._cost(step, count) for step, count in effects.items() if count != 0]
+
+    def _cost(self, step: str, count: int | None) -> Cost:
+        price = self.facts.prices.get(step, {})
+        each, source = price.get("each"), str(price.get("source", ""))
+        if not isinstance(each, int):
+            return Cost(step, None, None, source)
+        return Cost(step, each, None if count is None else each * count, source)
+
+    def _needs_second(self, publication: Publication, reach: int) -> bool:
+        is_urgent = publication.lane is Lane.URGENT
+        policy = self.access.policy
+        return policy.approval_action(is_urgent=is_urgent, reach=reach) != "approve"

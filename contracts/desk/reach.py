@@ -1,0 +1,122 @@
+"""Whom an item would reach, when it would leave, and what it would cost."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.previews import Wanted
+
+
+class MailReach(NamedTuple):
+    """Readers of an item's mail; every line is made of those before it.
+
+    readers - other_choices - daily - weekly = matching; matching + earlier = planned;
+    planned - paused - left - the suppressed = sent.
+
+    `daily`, `weekly`: who gets the item in the next digest. `earlier`: who had an earlier text of
+    the item and would not get it as news. `by_audience`: *matching* by the audiences of the item
+    that readers chose; by `several` or none of them under "several" and "".
+    """
+
+    readers: int
+    other_choices: int
+    daily: int
+    weekly: int
+    matching: int
+    earlier: int
+    planned: int
+    paused: int
+    left: int
+    suppressed: Mapping[str, int]
+    sent: int
+    by_audience: Mapping[str, int]
+    counted_at: datetime
+
+
+class Quota(NamedTuple):
+    """A quota of the account on Zalo, as Loa counts it; *limit* 0: not known."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def left(self) -> int | None:
+        """What is left; None if the limit is not known."""
+        return max(self.limit - self.used, 0) if self.limit else None
+
+
+class ZaloReach(NamedTuple):
+    """The rows of an item on Zalo, and the followers that Loa knows of.
+
+    `is_targeted`: the broadcast is for some of them; Zalo does not tell for how many.
+    """
+
+    rows: Sequence[str]
+    followers: int
+    is_targeted: bool
+    quotas: Sequence[Quota]
+    broadcasts_left: int | None = None
+    """What is left of the month's broadcasts, as Zalo last said; None if it has not."""
+
+
+class Departure(NamedTuple):
+    """When a step would leave if the item were approved now; *why*: what delays it."""
+
+    step: str
+    at: datetime
+    why: Sequence[str] = ()
+
+
+class Cost(NamedTuple):
+    """What a step costs in đồng; None if the price is not known. *source*: who says so."""
+
+    step: str
+    each: int | None
+    total: int | None
+    source: str
+
+
+class Timing(NamedTuple):
+    """When an item would leave, and what speaks against the hour.
+
+    `outside`: `hours` or `day_off`, or empty; `better`: the next usual hour. `is_known_year`:
+    whether the days off of that year are known.
+    """
+
+    departures: Sequence[Departure]
+    outside: str = ""
+    better: datetime | None = None
+    day_off: str = ""
+    is_known_year: bool = True
+
+
+class DryRun(NamedTuple):
+    """What an item's release would do. `mail` is None while it is being counted.
+
+    `audiences`: the names of the item's audiences, by id.
+    """
+
+    content_id: str
+    revision: int
+    state: str
+    title: str
+    lane: Lane
+    channels: Sequence[ChannelName]
+    audiences: Mapping[str, str]
+    has_mail: bool
+    mail: MailReach | None
+    portal_rows: int
+    zalo: ZaloReach
+    timing: Timing
+    costs: Sequence[Cost]
+    reach: int
+    many_readers: int
+    needs_second: bool
+
+
+class DryRuns(Protocol):
+    """Says what a release would do, and does nothing. Raises ContractError, BusError."""
+
+    async def dry_run(self, wanted: Wanted) -> DryRun: ...

@@ -1,0 +1,84 @@
+"""The page of the dry run: counts that add up, hours, quotas, costs; what is not known says so."""
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+
+from consumers.desk.release.mail_reach import MailReachCounter
+from consumers.desk.release.planned_rows import PlannedRows
+from consumers.directory.directory import Directory
+from consumers.dispatch.audience import SubscriberAudience
+from consumers.suppression.cache import SuppressionAwareContacts
+from contracts.delivery import ChannelName
+from producers.desk import create_desk
+from tests.support.desk_app import CHANNELS, DESK_URL, desk_dry_runs
+from tests.support.desk_items import desk_text, save_draft
+from tests.support.directory_harness import DirectoryHarness, running_directory
+from tests.support.events import ITEM
+from tests.support.suppression_cache import RunningCache
+
+PAGE = f"/tin/{ITEM}/se-toi-ai"
+EDITOR, OFFICER = "bien-tap-vien", "nguoi-gui-tin"
+_ROW = re.compile(r'<th scope="row">([^<]*)</th><td class="right">(?:<strong>)?([^<]*)')
+
+
+@pytest.fixture
+async def counted(desk, bus, tmp_path):
+    """A desk with a copy of the readers."""
+    directory = Directory(bus, tmp_path / "directory.sqlite")
+    async with running_directory(directory), RunningCache(bus) as cache:
+        audiences = {**CHANNELS, ChannelName.EMAIL: SubscriberAudience(directory)}
+        contacts = SuppressionAwareContacts(directory, cache.suppressed)
+        mail = MailReachCounter(directory, contacts, PlannedRows(bus, audiences), time.time)
+        dry_runs = desk_dry_runs(desk, mail, audiences)
+        desk.app = create_desk(replace(desk.services, dry_runs=dry_runs), DESK_URL)
+        yield desk
+
+
+async def test_the_lines_add_up(counted, bus, clock):
+    readers = DirectoryHarness(bus)
+    for number in range(1500):
+        await readers.add(f"r{number}", topics=("viec-lam",) if number % 3 == 0 else ())
+    await save_draft(bus, clock, desk_text(), "some-account")
+    async with counted.signed_in("an", EDITOR) as browser:
+        page = await browser.get(PAGE)
+    assert page.status_code == 200, page.text
+    rows = dict(_ROW.findall(page.text))
+    assert rows["Người nhận tin đang hoạt động"] == "1.500"
+    assert rows["Trừ: chọn chủ đề, đơn vị hoặc đối tượng khác"] == "500"
+    assert rows["Được gửi như tin mới"] == rows["Sẽ được gửi thư"] == "1.000"
+    assert rows["Lượt phát tin trong ngày"] == "0"
+    assert page.text.count("chưa biết") >= 5, "prices, and what Zalo has not said"
+    assert "0 đồng" not in page.text
+
+
+async def test_without_a_copy_of_the_readers_the_page_counts_on(desk, bus, clock):
+    await save_draft(bus, clock, desk_text(), "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = await browser.get(PAGE)
+    assert "Đang đếm" in page.text and 'http-equiv="refresh"' in page.text
+    assert "Ngay khi duyệt" in page.text
+
+
+async def test_an_item_for_zalo_alone_has_no_mail(desk, bus, clock):
+    text = desk_text(channels=["zalo"], broadcast={"regions": ["north"]})
+    await save_draft(bus, clock, text, "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = await browser.get(PAGE)
+    assert "Đang đếm" not in page.text and "refresh" not in page.text
+    assert "không cho biết bao nhiêu người" in page.text
+
+
+async def test_many_readers_take_two_approvers(desk, bus, clock):
+    await save_draft(bus, clock, desk_text(lane="urgent"), "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        assert "Cần hai người" in (await browser.get(PAGE)).text
+
+
+async def test_only_who_may_read_the_item_sees_it(desk, bus, clock):
+    await save_draft(bus, clock, desk_text(), "some-account")
+    async with desk.signed_in("an", OFFICER) as browser:
+        assert (await browser.get(PAGE)).status_code == 403
+        assert (await browser.get("/tin/khong-co/se-toi-ai")).status_code == 422
