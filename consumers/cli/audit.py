@@ -12,11 +12,10 @@ from pydantic import BaseModel
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.bus_state import Damage
-from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier, Fault
-from consumers.audit.cut import load_cut
-from consumers.audit.heads import trusted_heads
+from consumers.audit.chain import AuditRecord, ChainFault
 from consumers.audit.log import AuditLog, parse_record
 from consumers.audit.signed import signing_key
+from consumers.audit.verification import LogVerifier, Proof
 from consumers.cli import output
 from consumers.cli.acts import By, Command, check_reading, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_keys
@@ -25,7 +24,6 @@ from consumers.progress import report_progress
 from contracts.errors import FieldError
 from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
-from producers.seals import message_problem
 
 app = typer.Typer(no_args_is_help=True, help="Show who did what, and prove that the log is whole.")
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
@@ -101,55 +99,17 @@ def export(by: By = "") -> None:
 @output.page(ChainAnswer, {output.EXIT_NEEDS_PERSON: "a record was changed, dropped, added or cut"})
 def verify(heads: Heads = None, as_json: output.Json = False) -> None:
     """Prove that no record was changed, dropped, put in or cut off."""
-    verifier, faults, errors = output.run_on_bus(lambda bus: _verify(bus, heads))
-    count, cut = verifier.count, verifier.cut.n if verifier.cut else 0
-    is_whole = not (faults or errors)
-    answer = ChainAnswer(ok=is_whole, records=count, faults=faults, removed_up_to=cut or None)
-    texts = [_fault_text(one) for one in faults] + errors
-    texts = texts or [field_error("audit", "audit_whole", count=count)]
-    texts += [field_error("audit", "audit_cut_by_retention", value=cut)] if cut else []
-    output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
-    raise typer.Exit(0 if is_whole else output.EXIT_NEEDS_PERSON)
+    proof = output.run_on_bus(lambda bus: _verify(bus, heads))
+    facts = {"records": proof.count, "faults": proof.faults, "removed_up_to": proof.cut or None}
+    answer = ChainAnswer(ok=proof.is_whole, **facts)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(*proof.texts))
+    raise typer.Exit(0 if proof.is_whole else output.EXIT_NEEDS_PERSON)
 
 
-async def _verify(
-    bus: Bus, copies: Path | None
-) -> tuple[ChainVerifier, list[ChainFault], list[FieldError]]:
-    heads, errors = await _trusted_heads(bus, copies)
-    verifier = ChainVerifier(heads, await load_cut(bus, signing_key(await open_keys(bus))))
-    last = (await _open_log(bus).head()).n
-    async for message in _open_log(bus).messages():
-        verifier.add(message.data, is_sealed=not await message_problem(bus, message))
-        report_progress("records", verifier.count, last)
-    return verifier, verifier.finish(), errors
-
-
-async def _trusted_heads(bus: Bus, copies: Path | None) -> tuple[dict[int, str], list[FieldError]]:
-    """The ends of the log that were kept, and errors of those that can't be trusted."""
-    key, heads, errors = signing_key(await open_keys(bus)), dict[int, str](), []
-    for path in filter(None, (read_settings(LoaSettings).audit_heads_file, copies)):
-        trusted, is_whole = trusted_heads(path, key)
-        heads |= trusted
-        errors += [] if is_whole else [field_error(str(path), "audit_head_forged")]
-    if anchored := await open_anchor(bus).audit_head():
-        heads[anchored.n] = anchored.h
-    return {n: h for n, h in heads.items() if n}, errors
-
-
-_FAULT_TEXTS = {
-    Fault.CHANGED: "audit_changed",
-    Fault.DROPPED: "audit_dropped",
-    Fault.INSERTED: "audit_inserted",
-    Fault.REORDERED: "audit_reordered",
-    Fault.CUT: "audit_cut",
-    Fault.PURGED: "audit_purged",
-    Fault.REWRITTEN: "audit_rewritten",
-    Fault.UNSEALED: "audit_unsealed",
-}
-
-
-def _fault_text(one: ChainFault) -> FieldError:
-    return field_error(f"record {one.n}", _FAULT_TEXTS[one.fault])
+async def _verify(bus: Bus, copies: Path | None) -> Proof:
+    kept = filter(None, (read_settings(LoaSettings).audit_heads_file, copies))
+    key = signing_key(await open_keys(bus))
+    return await LogVerifier(_open_log(bus), key, open_anchor(bus), tuple(kept)).verify()
 
 
 @app.command()

@@ -16,6 +16,7 @@ from contracts.base.times import Clock, format_utc, utc_now
 from contracts.errors import Forbidden, Unauthorized
 
 ACTIONS: Mapping[str, str] = {
+    "audit.export": "audit",
     "audit.read": "audit",
     "backup": "operate",
     "bus.accept": "restore",

@@ -144,6 +144,12 @@ class Bus:
         """Every stored message on *subject* from sequence *start*, in order, up to the end."""
         return messages.scan_messages(self.connection, stream, subject, start)
 
+    def scan_backwards(
+        self, stream: str, last: int, subject: str = ">", first: int = 1
+    ) -> AsyncIterator[Message]:
+        """Like `scan`, from sequence *last* back to *first*."""
+        return messages.scan_backwards(self.connection, stream, subject, (first, last))
+
     async def stream_info(self, stream: str) -> dict[str, Any]:
         """JetStream's reply: `config`, `state`. Raises BusError 10059 for an unknown stream."""
         return await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}")

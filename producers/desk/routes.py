@@ -8,7 +8,7 @@ from producers.desk.delivery import dry_run, previews
 from producers.desk.editor.routes import EDITOR_ROUTES
 from producers.desk.items import acts as item_acts
 from producers.desk.items import pages as items
-from producers.desk.operations import dead_letters, overview
+from producers.desk.operations import audit_log, dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -85,4 +85,10 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/tin/{content_id}/tu-choi", "reject", item_acts.perform(Kind.REJECT)),
     DeskRoute("POST", "/tin/{content_id}/go", "withdraw", item_acts.perform(Kind.WITHDRAW)),
     DeskRoute("POST", "/tin/{content_id}/gop-y", _READ, item_acts.perform(Kind.COMMENT)),
+    DeskRoute("GET", "/nhat-ky", audit_log.READ, audit_log.show_log),
+    DeskRoute("GET", "/nhat-ky/doi-chieu", audit_log.READ, audit_log.show_proof),
+    DeskRoute("POST", "/nhat-ky/doi-chieu", audit_log.READ, audit_log.prove),
+    DeskRoute("GET", "/nhat-ky/trich-xuat", audit_log.READ, audit_log.show_export),
+    DeskRoute("POST", "/nhat-ky/trich-xuat", audit_log.READ, audit_log.export),
+    DeskRoute("GET", "/nhat-ky/{log}/{id}", audit_log.READ, audit_log.show_entry),
 )

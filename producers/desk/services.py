@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.delivery import ChannelName
+from contracts.desk.audit_log import AuditLogService
 from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.editorial import EditorialService
 from contracts.desk.index import Items
@@ -271,3 +272,4 @@ class DeskServices:
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""
     dry_runs: DryRuns = field(kw_only=True)
+    audit_log: AuditLogService = field(kw_only=True)

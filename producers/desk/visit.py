@@ -139,6 +139,10 @@ class Visit:
     def audience_name(self, audience: str) -> str:
         return self.audiences.get(audience, audience)
 
+    def role_name(self, role: str) -> str:
+        """The name of a role; its id where the roles file has it no longer."""
+        return self.desk.services.staff.role_names().get(role, role)
+
     def refused_page(self, template: str, refused: ContractError, **values: Any) -> HTMLResponse:
         """The page of a form again, with what was wrong."""
         wrong = rendering.errors_by_field(refused)

@@ -22,7 +22,12 @@ from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.quota.account import account_quotas
 from channels.zalo.settings import ZaloSettings
+from consumers.audit.anchor import Anchor
+from consumers.audit.log import AuditLog
+from consumers.audit.signed import signing_key
+from consumers.audit.verification import LogVerifier
 from consumers.desk.access import ItemAccess
+from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
@@ -143,7 +148,17 @@ class DeskApp(StaffHarness):
         letters = DeadLetterDesk(self.bus, self.accounts, DEFAULT, self.open_seals)
         items = EditorialDesk(self.bus, EditorialLog(self.bus), self.desk.rules, DEFAULT)
         operations = OperationsDesk(self.bus, self.facts)
-        return {"dead_letters": letters, "operations": operations, "editorial": items}
+        return {"dead_letters": letters, "operations": operations, "editorial": items} | {
+            "audit_log": self.audit_log()
+        }
+
+    def audit_log(self) -> AuditLogDesk:
+        """The log, with an anchor and daily heads that were never written."""
+        files = Path("/nonexistent/state"), Path("/nonexistent/key")
+        anchor, audit = Anchor(self.bus, *files, self.clock), AuditLog(self.bus, self.clock)
+        verifier = LogVerifier(audit, signing_key(KEYS), anchor)
+        editorial = EditorialLog(self.bus)
+        return AuditLogDesk(self.bus, self.accounts, editorial, verifier.verify, self.clock)
 
     async def facts(self) -> Facts:
         await self.status.refresh_if_old(5.0)
@@ -205,7 +220,7 @@ def desk_previews(staff: StaffHarness) -> ItemPreviews:
 
 def path_of(route: DeskRoute) -> str:
     """An address of a route; nothing has the ids in it, but for the unit and the channel."""
-    values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo"}
+    values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo", "{log}": "kiem-toan"}
     values["{content_id}"] = "khong-co"
     path = route.path
     for name, value in values.items():

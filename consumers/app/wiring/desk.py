@@ -22,7 +22,12 @@ from consumers.app.web.health import failing_checks
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.app.wiring.portal import build_site
+from consumers.audit.anchor import Anchor
+from consumers.audit.log import AuditLog
+from consumers.audit.signed import signing_key
+from consumers.audit.verification import LogVerifier
 from consumers.desk.access import ItemAccess
+from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
@@ -113,6 +118,14 @@ def _bind(stack: AsyncExitStack, settings: DeskSettings, port: int) -> socket.so
     return stack.enter_context(bind_socket(settings.http_host, 0))
 
 
+def _open_audit_log(node: Node, accounts: AccountStore) -> AuditLogDesk:
+    settings, audit = node.settings, AuditLog(node.bus, node.clock)
+    anchor = Anchor(node.bus, settings.bus_state_file, settings.key_file, node.clock)
+    heads = (settings.audit_heads_file,)
+    verifier = LogVerifier(audit, signing_key(node.keys), anchor, heads)
+    return AuditLogDesk(node.bus, accounts, node.editorial_log, verifier.verify, node.clock)
+
+
 def _facts_reader(node: Node) -> Callable[[], Awaitable[Facts]]:
     """Reads the facts of `loa status`, by the monitor of this process if it runs one."""
     reader = FactsReader(node.bus, node.zalo, node.clock)
@@ -155,6 +168,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
         operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
         index=_open_index(node),
         **_delivery_services(node, ItemAccess(accounts, policy)),
+        audit_log=_open_audit_log(node, accounts),
         editorial=EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
         vocabulary=words,
     )

@@ -28,7 +28,7 @@ WANTED = {
         *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
         *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien", "POST /tai-khoan/thu"),
         *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
-        *("POST /soan/dan", "POST /soan/doi"),
+        *("POST /soan/dan", "POST /soan/doi", "POST /tai-khoan/thu"),
     },
     "disable-account": {"POST /nhan-su/{id}/khoa", "POST /don-vi/{unit}/thu-hoi"},
     ("edit-dead-letter", "operate", "read-drafts"): {
@@ -52,6 +52,11 @@ WANTED = {
     "approve": {"POST /tin/{content_id}/duyet"},
     "reject": {"POST /tin/{content_id}/tu-choi"},
     "withdraw": {"POST /tin/{content_id}/go"},
+    "audit": {
+        *("GET /nhat-ky", "GET /nhat-ky/{log}/{id}"),
+        *("GET /nhat-ky/doi-chieu", "POST /nhat-ky/doi-chieu"),
+        *("GET /nhat-ky/trich-xuat", "POST /nhat-ky/trich-xuat"),
+    },
 }
 """Routes by access, a second time, so that a wrong cell of the table is seen; for all others:"""
 ADMINISTRATION = "manage-people"

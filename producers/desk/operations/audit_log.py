@@ -1,0 +1,101 @@
+"""The log: who did what; search, one entry, the proof that nothing is missing, export."""
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from contracts.desk.audit_log import ExportFormat, LogFilter, LogName, LogPlace
+from contracts.errors import ContractError
+from contracts.text.moments import VIETNAM
+from producers.desk.visit import Visit
+
+READ = "audit"
+_PATH = "/nhat-ky"
+_LOGS: Mapping[str, LogName] = {"kiem-toan": "audit", "bien-tap": "editorial"}
+_MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
+_ASKED = ("nguoi", "viec", "doi-tuong", "tu", "den")
+_LONGEST, _DIGITS = 200, 19
+
+
+async def show_log(visit: Visit) -> Response:
+    asked = visit.request.query_params
+    wanted, before = _filter_of(asked), _place(asked.get("truoc", ""))
+    page = await visit.desk.services.audit_log.page(wanted, before)
+    given = {name: asked[name] for name in _ASKED if asked.get(name)}
+    older = ""
+    if page.older:
+        place = ".".join(map(str, page.older))
+        older = f"{_PATH}?{urlencode(given | {'truoc': place})}"
+    facts: dict[str, Any] = {"given": given, "older": older, "export": urlencode(given)}
+    return visit.page("log.html", page=page, logs=_names_of_logs(), **facts)
+
+
+def _names_of_logs() -> Mapping[LogName, str]:
+    return {log: name for name, log in _LOGS.items()}
+
+
+def _filter_of(asked: Mapping[str, str]) -> LogFilter:
+    """The filter of an address or a form; what can't be read in it is not asked for."""
+    person, action, about = (asked.get(name, "").strip()[:_LONGEST] for name in _ASKED[:3])
+    since, last = _day(asked.get("tu", "")), _day(asked.get("den", ""))
+    return LogFilter(person, action, about, since, last + timedelta(days=1) if last else None)
+
+
+def _day(written: str) -> datetime | None:
+    try:
+        return datetime.combine(datetime.fromisoformat(written).date(), time(), VIETNAM)
+    except ValueError:
+        return None
+
+
+def _place(written: str) -> LogPlace:
+    parts = written.split(".")
+    is_place = len(parts) == len(LogPlace._fields) and all(map(_is_number, parts))
+    return LogPlace(*map(int, parts)) if is_place else LogPlace()
+
+
+def _is_number(written: str) -> bool:
+    return written.isdecimal() and len(written) < _DIGITS
+
+
+async def show_entry(visit: Visit) -> Response:
+    """Raises HTTPException (404) for an entry that is not there."""
+    log, n = _LOGS.get(visit.request.path_params["log"]), visit.request.path_params["id"]
+    found = None
+    if log and _is_number(n):
+        found = await visit.desk.services.audit_log.entry(log, int(n))
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return visit.page("log_entry.html", entry=found, logs=_names_of_logs())
+
+
+async def show_proof(visit: Visit) -> Response:
+    return visit.page("log_proof.html", proof=visit.desk.services.audit_log.last_proof)
+
+
+async def prove(visit: Visit) -> Response:
+    return visit.page("log_proof.html", proof=await visit.desk.services.audit_log.prove())
+
+
+async def show_export(visit: Visit) -> Response:
+    asked = visit.request.query_params
+    given = {name: asked[name] for name in _ASKED if asked.get(name)}
+    return visit.page("log_export.html", given=given)
+
+
+async def export(visit: Visit) -> Response:
+    """The entries of a filter as a file, written while it is read."""
+    given = {name: visit.value(name) for name in _ASKED if visit.value(name)}
+    format: ExportFormat = "jsonl" if visit.value("format") == "jsonl" else "csv"
+    service, wanted = visit.desk.services.audit_log, _filter_of(given)
+    try:
+        lines = await service.export(visit.visitor, wanted, format, visit.value("reason"))
+    except ContractError as refused:
+        return visit.refused_page("log_export.html", refused, given=given)
+    name = {"Content-Disposition": f'attachment; filename="nhat-ky.{format}"'}
+    return StreamingResponse(lines, media_type=_MEDIA[format], headers=name)
