@@ -144,18 +144,9 @@ def _facts_reader(node: Node) -> Callable[[], Awaitable[Facts]]:
 def _open_services(node: Node, url: str) -> DeskServices:
     """The services of the desk; the key is proven."""
     accounts = AccountStore(node.bus, node.clock)
-    policy = load_policy(node.settings.data_dir)
     registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
-    passwords = Passwords()
-    node.stack.callback(passwords.close)
     sessions = SessionStore(node.bus, accounts, node.clock)
-    staff = StaffDesk(
-        SignIn(accounts, node.keys.derive, passwords),
-        sessions,
-        Authorizer(accounts, policy, node.clock, load_retention(node.settings).span("proposals")),
-        Administration(accounts, registry, policy, node.vocabulary),
-        node.keys.derive("staff app set-up"),
-    )
+    staff = _open_staff(node, sessions, registry)
     words = node.vocabulary
     names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
     if oidc := open_oidc(OidcStores(accounts, sessions), node.keys, url):
@@ -164,14 +155,35 @@ def _open_services(node: Node, url: str) -> DeskServices:
     pages = DeskPages(read_settings(SiteSettings))
     return DeskServices(
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
-        dead_letters=DeadLetterDesk(node.bus, accounts, node.vocabulary, node.open_seals),
-        operations=OperationsDesk(node.bus, _facts_reader(node), node.clock),
-        index=_open_index(node),
-        **_delivery_services(node, ItemAccess(accounts, policy)),
-        audit_log=_open_audit_log(node, accounts),
-        editorial=EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
         vocabulary=words,
+        **_page_services(node, staff),
     )
+
+
+def _open_staff(node: Node, sessions: SessionStore, registry: UnitRegistry) -> StaffDesk:
+    accounts, policy = sessions.accounts, load_policy(node.settings.data_dir)
+    passwords = Passwords()
+    node.stack.callback(passwords.close)
+    return StaffDesk(
+        SignIn(accounts, node.keys.derive, passwords),
+        sessions,
+        Authorizer(accounts, policy, node.clock, load_retention(node.settings).span("proposals")),
+        Administration(accounts, registry, policy, node.vocabulary),
+        node.keys.derive("staff app set-up"),
+    )
+
+
+def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
+    """The services behind single pages, by their fields."""
+    accounts, words = staff.rules.accounts, node.vocabulary
+    return {
+        "dead_letters": DeadLetterDesk(node.bus, accounts, words, node.open_seals),
+        "operations": OperationsDesk(node.bus, _facts_reader(node), node.clock),
+        "audit_log": _open_audit_log(node, accounts),
+        "index": _open_index(node),
+        **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
+        "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
+    }
 
 
 def _open_index(node: Node) -> ItemIndex:
