@@ -16,7 +16,7 @@ from consumers.check.portal import INDEX_LOST_RULE, PortalRules, find_stopped_po
 from consumers.check.positions import PositionRules
 from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
-from consumers.editorial.log import EditorialLog
+from consumers.editorial.log import Audit, EditorialLog
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
 from producers.bus import Bus
@@ -86,7 +86,8 @@ class Checker:
 
     async def run(self) -> Findings:
         context = self.context
-        violations = await self.check_bus() if context.deep else []
+        acts = await EditorialLog(context.bus).audit()
+        violations = await self.check_bus(acts) if context.deep else []
         ledger = LedgerRules(context)
         violations += await ledger.violations()
         unreadable_seqs = sorted(context.publications.unreadable)
@@ -96,7 +97,7 @@ class Checker:
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
         violations += await _find_unsealed_records(context.bus)
-        violations += await _find_broken_acts(context.bus)
+        violations += _wrong_acts(acts)
         if not any(one.rule == INDEX_LOST_RULE for one in violations):
             violations += await find_stopped_portal(context.bus)
         return Findings(
@@ -111,13 +112,13 @@ class Checker:
             for seq, detail in sorted(found.items())
         ]
 
-    async def check_bus(self) -> list[Violation]:
+    async def check_bus(self, acts: Audit) -> list[Violation]:
         info = await self.context.bus.stream_info(subjects.PUBLICATIONS.name)
         events = EventRules(self.context)
         violations = await events.violations()
         releases = ReleaseRules(self.context, events.fingerprints, info["state"]["last_seq"])
         violations += await releases.violations()
-        positions = PositionRules(self.context)
+        positions = PositionRules(self.context, acts)
         violations += await positions.violations()
         self.checked |= {"events": events.count, "publications": releases.count}
         self.checked |= {"positions": positions.count}
@@ -145,11 +146,17 @@ async def _find_unsealed_records(bus: Bus) -> list[Violation]:
     return violations
 
 
-async def _find_broken_acts(bus: Bus) -> list[Violation]:
+def _wrong_acts(audit: Audit) -> list[Violation]:
     """Name what Loa did not write in the editorial log, and items whose acts do not fit."""
     return [
-        Violation(rule="record-unsealed" if is_foreign else "acts-broken", key=name, detail=why)
-        async for name, why, is_foreign in EditorialLog(bus).problems()
+        *(
+            Violation(rule="record-unsealed", key=f"{subjects.EDITORIAL.name}.{seq}", detail=why)
+            for seq, why in audit.foreign.items()
+        ),
+        *(
+            Violation(rule="acts-broken", key=subjects.editorial(name), detail=str(why))
+            for name, why in audit.broken.items()
+        ),
     ]
 
 

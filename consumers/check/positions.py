@@ -1,18 +1,22 @@
-"""Rules of positions: a waiting one has a draft, a released one has a publication."""
+"""Rules of positions: a waiting one has a draft, a released one a publication, as the log says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 
 from consumers.check.context import CheckContext, CheckTime
 from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.records import read_records
 from consumers.chunks import chunked
+from consumers.editorial.log import Audit, EditorialLog
 from consumers.intake.desk import find_draft
 from consumers.intake.items import Item, Position
 from consumers.progress import report_progress
 from contracts import publication, subjects
+from contracts.editorial import ItemState, Status
 from contracts.errors import Conflict, ContractError
 from contracts.records import Ownership
 from contracts.text.moments import format_for_people
@@ -22,16 +26,41 @@ _CHUNK_POSITIONS = 250
 _FINAL_STATES = ("released", "withdrawn")
 
 
+class _Stand(StrEnum):
+    """What became of one text."""
+
+    WAITS = "waits"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    OUT = "published"
+    CLOSED = "closed by another revision"
+    UNKNOWN = "unknown"
+
+
+_S = _Stand
+_AGREE: Mapping[_Stand, frozenset[_Stand]] = {
+    _S.WAITS: frozenset({_S.WAITS, _S.CLOSED, _S.UNKNOWN}),
+    _S.APPROVED: frozenset(_S) - {_S.WAITS},
+    _S.REJECTED: frozenset({_S.REJECTED, _S.CLOSED}),
+    _S.OUT: frozenset({_S.OUT}),
+    _S.CLOSED: frozenset({_S.CLOSED, _S.REJECTED, _S.UNKNOWN}),
+}
+"""By what the position says: what the log may say. `draft-lost` tells of a text it does not know,
+`release-unpublished` of an approved one that is not out."""
+
+
 @dataclass
 class PositionRules:
     """Reads the bucket `publications` once, and suspicious positions a second time."""
 
     context: CheckContext
+    acts: Audit
     count: int = 0
 
     def __post_init__(self) -> None:
         self.bus = self.context.bus
         self.bucket = self.bus.bucket(subjects.PUBLISHED.name)
+        self.log = EditorialLog(self.bus)
 
     async def violations(self) -> list[Violation]:
         found: list[Violation] = []
@@ -45,6 +74,7 @@ class PositionRules:
         for start in range(0, len(suspects), _CHUNK_POSITIONS):
             names = suspects[start : start + _CHUNK_POSITIONS]
             again = await read_records(self.bucket, names, Position)
+            await self.read_acts({name.rpartition(".")[0] for name in names})
             found += [violation async for _, violation in self.check_chunk(again)]
         return found
 
@@ -62,6 +92,23 @@ class PositionRules:
         for rules in (self.check_published, self.check_unpublished, self.check_undrafted):
             async for key, rule, detail in rules(chunk, at):
                 yield key, Violation(rule=rule, key=f"publication.{key}", detail=detail)
+        for key, position in chunk.items():
+            if detail := self.find_difference(key, position, at):
+                yield key, Violation(rule="acts-differ", key=f"publication.{key}", detail=detail)
+
+    def find_difference(self, key: str, position: Position, at: CheckTime) -> str:
+        """What the log says differently; of a broken item `acts-broken` tells."""
+        content_id, _, number = key.rpartition(".")
+        if content_id in self.acts.broken:
+            return ""
+        state = self.acts.states.get(content_id, ItemState())
+        return find_difference(int(number), position, state, at)
+
+    async def read_acts(self, content_ids: set[str]) -> None:
+        """Read items of the log again."""
+        for content_id in content_ids - self.acts.broken.keys():
+            with suppress(ContractError):
+                self.acts.states[content_id] = (await self.log.read(content_id)).state
 
     async def check_published(
         self, chunk: dict[str, Position], _: CheckTime
@@ -121,3 +168,44 @@ class PositionRules:
             return await find_draft(self.bus, content_id, revision) is not None
         except Conflict:
             return True
+
+
+def find_difference(number: int, position: Position, state: ItemState, at: CheckTime) -> str:
+    """What a position and the log of its item say differently; empty if they agree.
+
+    What was done a moment ago on one side may not have followed on the other. Texts that no person
+    decides on are not in the log, nor what an earlier version decided.
+    """
+    last = state.last_change.at if state.last_change else position.at
+    newest = max(last, position.at, position.decision.at if position.decision else position.at)
+    stand = _stand(position)
+    if stand is _S.UNKNOWN or not at.is_overdue(newest.timestamp(), STUCK_S):
+        return ""
+    logged = _logged(number, state, position)
+    return "" if logged in _AGREE[stand] else f"{stand} by its record, {logged} by the log"
+
+
+def _stand(position: Position) -> _Stand:
+    decision = position.decision
+    if position.state == "waiting":
+        return _S.WAITS
+    if decision and decision.hash:
+        if decision.verdict == "rejected":
+            return _S.REJECTED
+        return _S.APPROVED if position.seq is None else _S.OUT
+    is_undecided = decision is None and position.policy == "desk" and position.kind != "withdrawn"
+    return _S.CLOSED if is_undecided and position.seq is None else _S.UNKNOWN
+
+
+def _logged(number: int, state: ItemState, position: Position) -> _Stand:
+    if number in state.published:
+        is_same = position.decision is None or position.decision.hash == state.published[number]
+        return _S.OUT if is_same else _S.UNKNOWN
+    if number in state.approved:
+        return _S.APPROVED
+    if number != state.revision:
+        return _S.CLOSED if 0 < number < state.revision else _S.UNKNOWN
+    if state.status is Status.REJECTED:
+        return _S.REJECTED
+    is_back = state.status in (Status.DRAFT, Status.RETURNED)
+    return _S.WAITS if state.is_undecided or is_back else _S.CLOSED

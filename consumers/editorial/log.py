@@ -36,6 +36,17 @@ class Recorded:
 
 
 @dataclass
+class Audit:
+    """The whole log: the items' states, the items whose acts contradict each other, and foreign
+    messages by their sequences.
+    """
+
+    states: dict[str, ItemState] = field(default_factory=dict)
+    broken: dict[str, ContractError] = field(default_factory=dict)
+    foreign: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
 class EditorialLog:
     """Reads items and adds acts, each once, by compare-and-set.
 
@@ -107,18 +118,20 @@ class EditorialLog:
         await self._follow()
         return {name: one.state for name, one in self._held.items() if one.state.is_unfinished}
 
-    async def problems(self) -> AsyncIterator[tuple[str, str, bool]]:
-        """Yield each foreign message, and each broken item: its name, why, and whether foreign."""
-        states: dict[str, ItemState | None] = {}
+    async def audit(self) -> "Audit":
+        """Fold every item anew, and name what is wrong."""
+        found = Audit()
         async for message in self.bus.scan(_STREAM):
+            content_id = subjects.item_of_editorial(message.subject)
             if problem := await self._problem(message):
-                yield f"{_STREAM}.{message.seq}", problem, True
-            elif (known := states.setdefault(message.subject, ItemState())) is not None:
+                found.foreign[message.seq] = problem
+            elif content_id not in found.broken:
+                known = found.states.pop(content_id, ItemState())
                 try:
-                    states[message.subject] = _lean(known.after(parse_act(message)))
+                    found.states[content_id] = _lean(known.after(parse_act(message)))
                 except ContractError as broken:
-                    yield message.subject, str(broken), False
-                    states[message.subject] = None
+                    found.broken[content_id] = broken
+        return found
 
     async def _follow(self) -> None:
         """Read the acts that were stored since the last scan."""

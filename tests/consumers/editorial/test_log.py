@@ -142,7 +142,7 @@ async def test_what_loa_did_not_seal_is_no_act_and_is_named(bus, log, tmp_path):
     with structlog.testing.capture_logs() as logs:
         assert (await log.read(ITEM)).state == before
     assert [(one["event"], one["log_level"]) for one in logs] == [("act_not_sealed", "error")]
-    assert [one async for one in log.problems()] == [(f"EDITORIAL.{seq}", "seal_missing", True)]
+    assert (await log.audit()).foreign == {seq: "seal_missing"}
     assert (await log.act(ITEM, save("nv-binh", "Hai"))).text.data == {"body": "Hai"}
 
 
@@ -153,7 +153,7 @@ async def test_an_item_whose_acts_contradict_each_other_is_named_and_blocks_no_o
     await log.act("tin-2", save("nv-an", "Ba"))
     with pytest.raises(Conflict):
         await log.read(ITEM)
-    assert [(name, why) async for name, _, why in log.problems()] == [("editorial.tin-1", False)]
+    assert [*(await log.audit()).broken] == [ITEM]
     await log.open_items()
     assert (await log.read("tin-2")).state.status is Status.DRAFT
 
@@ -258,7 +258,7 @@ async def test_a_text_that_people_wrote_and_approved_has_no_problem(bus, log):
         (ActionKind.APPROVE, "nv-dung"),
     ):
         await log.act(ITEM, step(kind, by))
-    assert [one async for one in log.problems()] == []
+    assert (await log.audit()).broken == {}
 
 
 async def test_an_act_that_the_server_took_for_a_repeat_is_not_told_as_stored(bus, log):

@@ -11,6 +11,7 @@ from consumers.ledger.entry import RowNote
 from contracts import publication, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
+from contracts.editorial import Action
 from contracts.keys import content_hash
 from producers.bus import topology
 from producers.seals import publish_sealed
@@ -112,6 +113,15 @@ async def act_behind_a_lost_one(harness):
 async def lose_acts(harness):
     await harness.bus.connection.api_request(f"STREAM.DELETE.{subjects.EDITORIAL.name}")
     await topology.apply(harness.bus)
+
+
+async def reject_and_book_nothing(harness):
+    def reject(state):
+        why = {"kind": "reject", "by": "nv-hai", "note": "Sai.", "at": state.last_change.at}
+        facts = {"id": "bo", "revision": state.revision, "hash": state.hash, "prev": state.head}
+        return Action.model_validate(facts | why)
+
+    await EditorialLog(harness.bus).act(WAITING, reject)
 
 
 async def decide_at_desk(harness, **changes):
@@ -311,10 +321,20 @@ LATER: list[tuple[Any, ...]] = [
     ),
     (DAY_S, record_unsent_event, f"event-unpublished {event_id(submitted(NEW))}"),
     (DAY_S, lambda h: h.record(*RECORD2, seq=None), f"release-unpublished {RELEASE2}"),
+    (DAY_S, reject_and_book_nothing, f"acts-differ publication.{WAITING}.1"),
+    (
+        DAY_S,
+        lambda h: h.record(*APPROVED_RECORD, state="waiting", decision=None),
+        f"acts-differ {DECIDED}",
+        f"draft-lost {DECIDED}",
+        f"unapproved {DECIDED}",
+    ),
+    (DAY_S, lambda h: decide_at_desk(h, hash="x" * 52), f"acts-differ {DECIDED}"),
     (
         DAY_S,
         lose_acts,
         f"draft-lost publication.{WAITING}.1",
+        f"acts-differ {DECIDED}",
     ),
 ]
 """The same, behind the time at which to check."""

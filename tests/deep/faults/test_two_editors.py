@@ -40,4 +40,4 @@ async def test_of_two_editors_at_once_both_texts_are_kept_and_the_second_has_see
     bodies = {one.text.data["body"] for one in stored}
     assert bodies == {f"{by} {number}" for by in logs for number in range(_SAVES)}
     assert conflicts == _SAVES, "each second one was asked again, with the first one's text"
-    assert [one async for one in EditorialLog(bus).problems()] == []
+    assert (await EditorialLog(bus).audit()).broken == {}
