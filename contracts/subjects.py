@@ -229,6 +229,8 @@ SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=RETENTION.span("sessi
 """Sessions of staff, attempts to sign in, and actions that wait for a second person."""
 STAFF_MAIL = BucketSpec("staff_mail", max_bytes=256 << 20, is_atomic=True)
 """What is still to be mailed to staff about items, and up to where the editorial log was read."""
+KEPT_TEXTS = BucketSpec("kept_texts", max_bytes=256 << 20, ttl=RETENTION.span("typed"))
+"""What people typed at the desk and did not save, and who has a text open."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")
 BUCKETS = (
@@ -246,6 +248,7 @@ BUCKETS = (
     STAFF,
     SESSIONS,
     STAFF_MAIL,
+    KEPT_TEXTS,
     VAULT,
     CONTROL,
 )

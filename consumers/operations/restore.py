@@ -46,6 +46,7 @@ _IGNORED_STREAMS = (
     subjects.DELIVER.name,
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.SESSIONS.name}",
+    f"KV_{subjects.KEPT_TEXTS.name}",
 )
 """Streams that an empty bus may already have filled."""
 

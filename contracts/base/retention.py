@@ -14,7 +14,7 @@ from contracts.errors import Invalid, Unreadable, explain, field_error
 
 RetentionKind = Literal[
     "audit", "ledger", "security_logs", "receipts", "letters", "drafts", "failed_addresses",
-    "former_readers", "sessions", "proposals", "unused_accounts",
+    "former_readers", "sessions", "proposals", "typed", "unused_accounts",
 ]  # fmt: skip
 _LONGEST = 36_500
 _Days = Annotated[int, Field(strict=True, ge=1, le=_LONGEST)]
@@ -39,6 +39,8 @@ class Retention(Contract):
     sessions: _Days
     proposals: _Days = 1
     """They lie among the sessions; files of earlier versions do not name them."""
+    typed: _Days = 14
+    """Files of earlier versions do not name it."""
     unused_accounts: _Days
 
     @field_validator("proposals")
@@ -70,6 +72,7 @@ AGED_STREAMS: Mapping[str, RetentionKind] = {
     "RECEIPTS": "receipts",
     "KV_notices": "letters",
     "KV_sessions": "sessions",
+    "KV_kept_texts": "typed",
 }
 """Streams whose age carries a kind out."""
 DEFAULT = Retention.parse((Path(__file__).parents[1] / "retention.toml").read_text("utf-8"))

@@ -10,6 +10,7 @@ from contracts.desk.audit_log import AuditLogService
 from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.editorial import EditorialService
 from contracts.desk.index import Items
+from contracts.desk.kept_texts import KeptTextService
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
@@ -269,6 +270,7 @@ class DeskServices:
     operations: OperationsService = field(kw_only=True)
     index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
+    kept_texts: KeptTextService = field(kw_only=True)
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""
     dry_runs: DryRuns = field(kw_only=True)

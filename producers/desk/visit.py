@@ -25,8 +25,8 @@ ask it. Many people of an office behind one address sign in at the same time.
 """
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
-_CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 60.0, 60.0
-"""Limit, per account, of texts that the visual editor has converted: a long one takes a second."""
+_CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 120.0, 120.0
+"""Limit, per account, of what the visual editor asks: to convert a long text takes a second."""
 
 
 def _limit_of_conversions() -> TokenBuckets:

@@ -31,6 +31,7 @@ from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
+from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
@@ -139,6 +140,7 @@ class DeskApp(StaffHarness):
             index=self.index,
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
+            kept_texts=KeptTexts(bus, clock),
             **self.operating_services(),
         )
         self.app = create_desk(self.services, url)

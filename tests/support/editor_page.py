@@ -3,22 +3,25 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producers.desk.editor.conversion import written_markdown
+from producers.desk.editor.conversion import settle_markdown
+from producers.desk.editor.keeping import find_kept, finish, open_elsewhere
 from producers.desk.editor.routes import TEXT_BYTES
 from producers.desk.guard import Guard
 from producers.desk.visit import OWN, Desk, DeskRoute, Visit
 from tests.support.desk_app import SEAL_KEY, DeskApp
 
-PATH = "/vi-du"
+PATH, ITEM = "/vi-du", "vi-du"
 _PAGE = """{% extends "base.html" %}
 {% from "forms.html" import form with context %}
 {% from "components.html" import button %}
-{% from "editor.html" import editor_field %}
+{% from "editor.html" import editor_field, kept_text, presence with context %}
 {% from "scripts.html" import script with context %}
 {% block title %}Ví dụ{% endblock %}
 {% block links %}{{ script("editor/main.js") }}{% endblock %}
 {% block main %}
 <h1>Ví dụ</h1>
+{{ kept_text(visit, kept, "vi-du", "/vi-du") }}
+{{ presence(visit, "vi-du", others) }}
 {% call form("/vi-du") %}
 {{ editor_field(visit, wrong, "Nội dung", text) }}
 {{ button("Lưu") }}
@@ -41,12 +44,20 @@ class EditorPage:
     async def show(self, visit: Visit) -> Response:
         pages = visit.desk.services.pages
         template = pages.environment.from_string(_PAGE)
-        return Response(
-            template.render(visit=visit, wrong={}, text=self.text), media_type="text/html"
-        )
+        kept = await find_kept(visit, ITEM)
+        is_used = "giu-tam" in visit.request.query_params and kept is not None
+        shown = {
+            "text": kept.fields["body"][-1] if is_used else self.text,
+            "kept": None if is_used else kept,
+            "others": await open_elsewhere(visit, ITEM),
+        }
+        page = template.render(visit=visit, wrong={}, **shown)
+        return Response(page, media_type="text/html")
 
     async def save(self, visit: Visit) -> Response:
-        self.text = (await written_markdown(visit)).replace("\r\n", "\n")
+        await settle_markdown(visit)
+        self.text = visit.value("body").replace("\r\n", "\n")
+        await finish(visit, ITEM)
         return await self.show(visit)
 
 

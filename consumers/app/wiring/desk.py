@@ -31,6 +31,7 @@ from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
+from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
@@ -182,6 +183,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
+        "kept_texts": KeptTexts(node.bus, node.clock),
         "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
     }
 

@@ -27,35 +27,37 @@ def editor_texts() -> Mapping[str, Any]:
 
 async def paste(visit: Visit) -> Response:
     """The clipboard's HTML, cleaned to what Markdown can say, and what it lost."""
-    if after_s := _wait_s(visit):
-        return _later(after_s)
+    if refused := too_many_requests(visit):
+        return refused
     try:
         converted = await _convert(visit.value("html"))
-    except Invalid as refused:
-        return _refusal(refused)
+    except Invalid as wrong:
+        return refusal(wrong)
     said = _told_losses(ConvertedDocument(markdown=converted.markdown, lost=converted.losses))
     return JSONResponse({"html": editor_html(converted.markdown), "losses": said})
 
 
 async def turn(visit: Visit) -> Response:
     """The other form of a text: Markdown of `html`, or HTML of `markdown`."""
-    if after_s := _wait_s(visit):
-        return _later(after_s)
+    if refused := too_many_requests(visit):
+        return refused
     if "html" not in visit.form:
         html = await asyncio.to_thread(editor_html, visit.value("markdown"))
         return JSONResponse({"html": html})
     try:
         converted = await _convert(visit.value("html"))
-    except Invalid as refused:
-        return _refusal(refused)
+    except Invalid as wrong:
+        return refusal(wrong)
     return JSONResponse({"markdown": converted.markdown})
 
 
-async def written_markdown(visit: Visit, name: str = "body") -> str:
-    """The Markdown of a form's field, written as such or in the visual editor. Raises Invalid."""
-    if f"{name}_html" not in visit.form:
-        return visit.value(name)
-    return (await _convert(visit.value(f"{name}_html"), name)).markdown
+async def settle_markdown(visit: Visit, name: str = "body") -> None:
+    """Give a field that was written in the visual editor its Markdown. Raises Invalid."""
+    written = f"{name}_html"
+    if written in visit.form:
+        markdown = (await _convert(visit.value(written), name)).markdown
+        others = {one: values for one, values in visit.form.items() if one != written}
+        visit.form = others | {name: [markdown]}
 
 
 async def _convert(html: str, field: str = "body") -> Converted:
@@ -74,17 +76,17 @@ def _told_losses(document: ConvertedDocument) -> list[str]:
     return [f"{one[:1].upper()}{one[1:]}." for one in said]
 
 
-def _refusal(refused: Invalid) -> Response:
+def refusal(refused: Invalid) -> Response:
     """Why a request of the editor was refused, as its status line shows it."""
     message = " ".join(one.message_vi for one in refused.errors)
     return JSONResponse({"message": message}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def _wait_s(visit: Visit) -> float:
-    return visit.desk.conversions.take(visit.visitor.account.id)
-
-
-def _later(after_s: float) -> Response:
+def too_many_requests(visit: Visit) -> Response | None:
+    """The answer to an account that asks too often; None to others."""
+    after_s = visit.desk.conversions.take(visit.visitor.account.id)
+    if not after_s:
+        return None
     headers = {"Retry-After": str(math.ceil(after_s))}
     said = editor_texts()["refused"]["later"]
     return JSONResponse({"message": said}, HTTPStatus.TOO_MANY_REQUESTS, headers)

@@ -29,8 +29,9 @@ from tests.support.restored_bus import (
 GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
 
 
-async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
-    left_out = {subjects.DELIVER.name, f"KV_{subjects.SESSIONS.name}"}
+async def test_every_stream_is_saved_but_wake_ups_sessions_and_unsaved_texts():
+    buckets = (subjects.SESSIONS, subjects.KEPT_TEXTS)
+    left_out = {subjects.DELIVER.name, *(f"KV_{one.name}" for one in buckets)}
     assert {*backup.SAVE_ORDER} | left_out == set(topology.stream_names())
 
 

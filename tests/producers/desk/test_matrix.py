@@ -46,7 +46,11 @@ WANTED = {
         *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),
         *("POST /tin/{content_id}/gop-y", "GET /tin/{content_id}/se-toi-ai"),
     },
-    "write": {"GET /tin/moi", "POST /tin/moi", "POST /tin/{content_id}/gui"},
+    "write": {
+        *("GET /tin/moi", "POST /tin/moi", "POST /tin/{content_id}/gui"),
+        *("POST /soan/{content_id}/giu-tam", "POST /soan/{content_id}/co-mat"),
+        "POST /soan/{content_id}/bo-giu-tam",
+    },
     "confirm": {"POST /tin/{content_id}/xac-nhan"},
     "edit": {"POST /tin/{content_id}/trinh"},
     "approve": {"POST /tin/{content_id}/duyet"},

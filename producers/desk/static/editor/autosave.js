@@ -9,7 +9,7 @@ const ACTIVE_MS = 5 * 60_000;
 export class Autosave {
   constructor(place) {
     this.place = place;
-    this.form = document.getElementById(place.dataset.form);
+    this.form = document.querySelector("textarea[data-visual-editor]").form;
     this.said = place.querySelector("[data-said]");
     this.others = place.querySelector("[data-others]");
     this.keepWay = { path: place.dataset.keepPath, seal: place.dataset.keepSeal };
@@ -47,8 +47,7 @@ export class Autosave {
   async keep() {
     this.timer = undefined;
     if (this.isStopped) return;
-    const fields = new FormData(this.form);
-    fields.delete("seal");
+    const fields = [...new FormData(this.form)].filter(([name, value]) => name !== "seal" && typeof value === "string");
     try {
       const answer = await post(this.keepWay, fields);
       this.said.textContent = answer.said;

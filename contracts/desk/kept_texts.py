@@ -1,0 +1,53 @@
+"""What people typed and did not save, and who has a text open."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from contracts.desk.person import NamedAccount
+
+NEW_ITEM = "moi"
+"""In place of a content_id: a text that no item has yet."""
+KEPT_MAX = 800_000
+"""Bytes of a form that is kept; the longest text takes less than half."""
+
+
+class KeptText(BaseModel):
+    """The form of a text as one person left it; `hash`: of the text that it began from."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: AwareDatetime
+    hash: str = ""
+    fields: dict[str, list[str]]
+
+
+class OpenPage(NamedTuple):
+    """Another person who has the text open; `since` when."""
+
+    name: str
+    since: datetime
+
+
+class KeptTextService(Protocol):
+    """Texts by account and item. Every method raises BusError."""
+
+    async def keep(
+        self, account: str, content_id: str, fields: Mapping[str, list[str]]
+    ) -> KeptText:
+        """Keep a form in place of the one before. Raises Invalid for one that is too large."""
+        ...
+
+    async def find(self, account: str, content_id: str) -> KeptText | None: ...
+
+    async def drop(self, account: str, content_id: str) -> None:
+        """Forget the text, which is saved or not wanted."""
+        ...
+
+    async def open_page(self, account: NamedAccount, content_id: str) -> Sequence[OpenPage]:
+        """Note that a person has the text open; returns who else has."""
+        ...
+
+    async def close_page(self, account: str, content_id: str) -> None: ...

@@ -1,0 +1,79 @@
+"""What a person typed and did not save: kept while typing, offered again, gone after the save."""
+
+from collections.abc import Sequence
+
+from starlette.responses import JSONResponse, Response
+
+from contracts.desk.kept_texts import NEW_ITEM, KeptText, OpenPage
+from contracts.errors import Invalid
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
+from producers.desk import rendering
+from producers.desk.editor.conversion import (
+    editor_texts,
+    refusal,
+    settle_markdown,
+    too_many_requests,
+)
+from producers.desk.visit import Visit
+
+_OWN_FIELDS = ("seal", "code", "act_id")
+
+
+async def keep(visit: Visit) -> Response:
+    """Keep the form as it is typed; a text in the visual editor is kept as Markdown."""
+    if refused := too_many_requests(visit):
+        return refused
+    texts, account = visit.desk.services.kept_texts, visit.visitor.account
+    try:
+        await settle_markdown(visit)
+        fields = {name: values for name, values in visit.form.items() if name not in _OWN_FIELDS}
+        kept = await texts.keep(account.id, _item(visit), fields)
+    except Invalid as wrong:
+        return refusal(wrong)
+    said = editor_texts()["kept"]["said"].format(at=f"{kept.at.astimezone(VIETNAM):%H:%M:%S}")
+    others = await texts.open_page(account, _item(visit))
+    return JSONResponse({"said": said, "others": _told(others)})
+
+
+async def be_present(visit: Visit) -> Response:
+    """Note that the page is open; tell who else has it open."""
+    if refused := too_many_requests(visit):
+        return refused
+    others = await visit.desk.services.kept_texts.open_page(visit.visitor.account, _item(visit))
+    return JSONResponse({"others": _told(others)})
+
+
+async def drop(visit: Visit) -> Response:
+    """Forget what was kept, and show the form of the text."""
+    await visit.desk.services.kept_texts.drop(visit.visitor.account.id, _item(visit))
+    is_new = _item(visit) == NEW_ITEM
+    return rendering.redirect("/tin/moi" if is_new else f"/tin/{_item(visit)}/sua")
+
+
+async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None:
+    """What the person typed for an item and did not save."""
+    return await visit.desk.services.kept_texts.find(visit.visitor.account.id, content_id)
+
+
+async def finish(visit: Visit, content_id: str = NEW_ITEM) -> None:
+    """Forget what was kept, after a save, and who had the page open."""
+    texts, account = visit.desk.services.kept_texts, visit.visitor.account
+    await texts.drop(account.id, content_id)
+    await texts.close_page(account.id, content_id)
+
+
+async def open_elsewhere(visit: Visit, content_id: str) -> list[str]:
+    """Who else has the text open, as sentences; notes that this person has."""
+    others = await visit.desk.services.kept_texts.open_page(visit.visitor.account, content_id)
+    return _told(others)
+
+
+def _told(others: Sequence[OpenPage]) -> list[str]:
+    said = editor_texts()["presence"]["one"]
+    return [
+        said.format(name=one.name, since=format_moment_in_sentence(one.since)) for one in others
+    ]
+
+
+def _item(visit: Visit) -> str:
+    return str(visit.request.path_params["content_id"])
