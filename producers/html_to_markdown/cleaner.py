@@ -6,6 +6,7 @@ import nh3
 from lxml import html
 from lxml.html import HtmlElement
 
+from producers.html_to_markdown.clipboard import traits, word_class
 from producers.html_to_markdown.errors import TooNested
 
 DEPTH_MAX = 100
@@ -21,14 +22,13 @@ _DROPPED_WITH_WORDS = {
     *("noscript", "textarea", "select", "head"),
 }
 _ATTRIBUTES = {
-    "*": {"style"},
+    "*": {"style", "class"},
     "a": {"href"},
     "img": {"src", "alt"},
     "ol": {"start"},
     "td": {"colspan", "rowspan", "align"},
     "th": {"colspan", "rowspan", "align"},
 }
-_ALIGNMENT = re.compile(r"text-align:\s*(left|right|center)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)")
 _FORBIDDEN = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -54,11 +54,10 @@ def clean(markup: str) -> HtmlElement:
 
 
 def _filter_attribute(_tag: str, name: str, value: str) -> str | None:
-    """Of all styles, only the alignment is read."""
-    if name != "style":
-        return value
-    found = _ALIGNMENT.search(value)
-    return found[1] if found else None
+    """Of styles and classes, only what `clipboard` reads."""
+    if name == "style":
+        return traits(value) or None
+    return word_class(value) if name == "class" else value
 
 
 def _check_depth(markup: str) -> None:

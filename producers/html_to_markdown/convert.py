@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lxml.html import HtmlElement
 
 from producers.html_to_markdown.cleaner import BLOCKS, clean
+from producers.html_to_markdown.clipboard import read_clipboard
 from producers.html_to_markdown.escapes import escape, plain
 from producers.html_to_markdown.inline import BREAK, InlineWriter, finish
 from producers.html_to_markdown.labels import read_labels
@@ -31,6 +32,7 @@ def to_markdown(markup: str) -> Converted:
     """Convert HTML to CommonMark with tables. Raises TooNested, TableTooLarge."""
     writer = _BlockWriter()
     root = clean(markup)
+    read_clipboard(root, writer.losses)
     read_labels(root)
     markdown = "\n\n".join(writer.blocks(root))
     return Converted(markdown + "\n" if markdown else "", +writer.losses)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lxml.html import HtmlElement
 
+from producers.html_to_markdown.clipboard import alignment
 from producers.html_to_markdown.errors import TableTooLarge
 from producers.html_to_markdown.inline import without_break
 from producers.html_to_markdown.losses import Loss, Losses
@@ -64,7 +65,7 @@ def write_table(node: HtmlElement, write_blocks: WriteBlocks, losses: Losses) ->
         for cell in row:
             size = _span(cell, "colspan"), _span(cell, "rowspan", len(rows) - len(grid.rows) + 1)
             losses[Loss.MERGED_CELL] += size != (1, 1)
-            grid.place(_one_line(cell, write_blocks(cell), losses), size, _alignment(cell))
+            grid.place(_one_line(cell, write_blocks(cell), losses), size, alignment(cell))
     return _lines(grid)
 
 
@@ -85,11 +86,6 @@ def _span(cell: HtmlElement, name: str, most: int = COLUMNS_MAX) -> int:
     """How many columns or rows a cell covers, within the table."""
     number = cell.get(name) or ""
     return min(max(1, int(number)), most) if number.isdecimal() and len(number) < 9 else 1
-
-
-def _alignment(cell: HtmlElement) -> str | None:
-    """The alignment of a cell: by its style, as the cleaner left it, or by its attribute."""
-    return cell.get("style") or (cell.get("align") or "").lower() or None
 
 
 def _one_line(cell: HtmlElement, blocks: Sequence[str], losses: Losses) -> str:
@@ -121,7 +117,7 @@ def _lines(grid: _Grid) -> list[str]:
 
 def _delimiter(alignments: Counter[str], rows: int) -> str:
     """The alignment that more than half of a column's cells have."""
-    for alignment, count in alignments.most_common(1):
+    for side, count in alignments.most_common(1):
         if count * 2 > rows:
-            return _DELIMITERS.get(alignment, "---")
+            return _DELIMITERS.get(side, "---")
     return "---"
