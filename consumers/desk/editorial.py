@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
@@ -21,6 +22,7 @@ from contracts import errors
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import ActLine, ItemView, NewItem, Order
+from contracts.desk.index import ItemFilter
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
@@ -106,6 +108,26 @@ class PersonAtDesk:
             history=tuple(_line(act, names) for act in acts),
             agreed=tuple(names.get(one, one) for one in agreed),
         )
+
+    @property
+    def waiting(self) -> ItemFilter:
+        """What waits for the person, most urgent first."""
+        return person_lists.waiting_for(self.desk.rules.policy, self.signed_in.account)
+
+    @property
+    def unsent(self) -> ItemFilter:
+        """The person's drafts, and what was returned."""
+        return person_lists.own_items(self.signed_in.account, unsent=True)
+
+    @property
+    def own(self) -> ItemFilter:
+        """What the person wrote, sent, checked or edited."""
+        return person_lists.own_items(self.signed_in.account)
+
+    @property
+    def readable(self) -> ItemFilter:
+        """What the person may read."""
+        return person_lists.readable(self.desk.rules.policy, self.signed_in.account)
 
     def writable_units(self) -> list[str]:
         """The units for which the person may write."""

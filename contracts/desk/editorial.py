@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from contracts.desk.index import ItemFilter
 from contracts.editorial import ActionKind, Status
 
 
@@ -107,6 +108,26 @@ class PersonAtDesk(Protocol):
 
         Raises NotFound, Forbidden, Conflict, Invalid.
         """
+        ...
+
+    @property
+    def waiting(self) -> ItemFilter:
+        """What waits for the person, most urgent first."""
+        ...
+
+    @property
+    def unsent(self) -> ItemFilter:
+        """The person's drafts, and what was returned."""
+        ...
+
+    @property
+    def own(self) -> ItemFilter:
+        """What the person wrote, sent, checked or edited."""
+        ...
+
+    @property
+    def readable(self) -> ItemFilter:
+        """What the person may read."""
         ...
 
     def writable_units(self) -> Sequence[str]:

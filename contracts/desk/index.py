@@ -65,6 +65,19 @@ class ItemRow:
     seq: int
     broken: str
 
+    @property
+    def day(self) -> datetime:
+        """The moment under which the item stands on the calendar."""
+        return max((one for one in (self.published_at, self.not_before) if one), default=self.since)
+
+    @property
+    def is_on_zalo(self) -> bool:
+        return ChannelName.ZALO in self.channels
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether its deadline has passed."""
+        return self.deadline is not None and self.deadline < now
+
 
 class Scope(NamedTuple):
     """Items that wait for one of the steps, of any of the units and topics; none named: of all."""

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from contracts.base.security_headers import content_policy
 from contracts.catalog import load_texts
 from contracts.errors import ContractError
-from contracts.text.moments import format_moment_in_sentence
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from design.assets import Asset, AssetFolder, read_folder
 from design.frame import Frame, page_environment
 from design.settings import SiteIdentity
@@ -69,6 +69,7 @@ class DeskPages:
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", ".")
         self.environment.globals["texts"] = desk_texts()
+        self.environment.globals["vietnam"] = VIETNAM
         self.environment.globals["editor_texts"] = load_texts(_FOLDER / "editor/texts.toml")
         self.environment.filters["editor_html"] = editor_html
         self.scripts = desk_scripts()

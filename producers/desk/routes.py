@@ -7,6 +7,7 @@ from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import dry_run, previews
 from producers.desk.editor.routes import EDITOR_ROUTES
 from producers.desk.items import acts as item_acts
+from producers.desk.items import lists
 from producers.desk.items import pages as items
 from producers.desk.operations import audit_log, dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
@@ -26,7 +27,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/oidc/ve", PUBLIC, oidc.come_back),
     DeskRoute("GET", "/oidc/xong", PUBLIC, oidc.finish),
     DeskRoute("POST", "/oidc/dang-xuat", PUBLIC, oidc.end_sessions, from_server=True),
-    DeskRoute("GET", "/", OWN, own_account.show_start),
+    DeskRoute("GET", "/", OWN, lists.show_work),
+    DeskRoute("GET", "/quyen", OWN, own_account.show_start),
     DeskRoute("GET", "/tai-khoan", OWN, own_account.show_account),
     DeskRoute("POST", "/tai-khoan/mat-khau", OWN, own_account.change_password),
     DeskRoute("GET", "/tai-khoan/ung-dung", OWN, own_account.show_app),
@@ -71,6 +73,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/van-hanh", overview.READ, overview.show),
     DeskRoute("POST", "/van-hanh/{channel}/tam-dung", overview.OPERATE, overview.pause),
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
+    DeskRoute("GET", "/tin", _READ, lists.show_items),
+    DeskRoute("GET", "/lich", _READ, lists.show_calendar),
     DeskRoute("GET", "/tin/moi", _WRITE, items.show_new_item),
     DeskRoute("POST", "/tin/moi", _WRITE, items.add_item, form_bytes=_TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),

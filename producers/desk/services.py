@@ -1,10 +1,12 @@
 """What the desk is handed: protocols of staff and units; implemented in consumers.staff."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from contracts.base.times import Clock
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
 from contracts.desk.dead_letters import DeadLetterService
@@ -271,6 +273,7 @@ class DeskServices:
     index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
     kept_texts: KeptTextService = field(kw_only=True)
+    clock: Clock = time.time
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""
     dry_runs: DryRuns = field(kw_only=True)

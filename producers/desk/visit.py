@@ -4,11 +4,13 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from contracts.base.times import utc_now
 from contracts.desk.editorial import PersonAtDesk
 from contracts.errors import ContractError
 from producers.desk import rendering
@@ -82,6 +84,10 @@ class Visit:
         if self.person is None:
             raise NotSignedIn
         return self.person
+
+    @property
+    def now(self) -> datetime:
+        return utc_now(self.desk.services.clock)
 
     @property
     def editorial(self) -> PersonAtDesk:

@@ -28,6 +28,7 @@ PIECES = {
         "forms.html",
         "item_facts.html",
         "item_forms.html",
+        "item_table.html",
         "letter_facts.html",
         "marked.html",
         "scripts.html",

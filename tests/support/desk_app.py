@@ -138,6 +138,7 @@ class DeskApp(StaffHarness):
             oidc=provider,
             has_own_nats=has_own_nats,
             index=self.index,
+            clock=clock,
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
             kept_texts=KeptTexts(bus, clock),

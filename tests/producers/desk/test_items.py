@@ -1,75 +1,23 @@
 """A text's whole way over the desk's pages, by the people whose turn it is."""
 
 import re
-from contextlib import AsyncExitStack
 
 import pytest
 
-from consumers.intake.handler import Intake
-from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.editorial import ActionKind, Status
-from contracts.vocabulary import DEFAULT
 from producers.desk.rendering import desk_texts
-from tests.support.desk_app import Browser, DeskApp, heading
+from tests.support.desk_app import heading
 from tests.support.events import released_publications
+from tests.support.newsroom import TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
-OFFICER, LEADER = ("nguoi-gui-tin",), ("lanh-dao-don-vi",)
-EDITOR, APPROVER = ("bien-tap-vien",), ("lanh-dao-duyet",)
-NAMES = {"an": "Lê An", "binh": "Trần Bình", "chi": "Vũ Chi", "dung": "Đỗ Dung"}
-STAFF = {"an": OFFICER, "binh": LEADER, "chi": EDITOR, "dung": APPROVER}
-TEXT = {
-    "unit": "van-phong-bo",
-    "title": "Hướng dẫn nộp hồ sơ trực tuyến",
-    "body": "Đoạn một.\r\n\r\nĐoạn hai.",
-    "topic": "cai-cach-hanh-chinh",
-    "channels": ["portal", "email"],
-    "lane": "normal",
-    "broadcast": "1",
-}
-
-
-class Newsroom:
-    """The browsers of the people of a desk, and intake, which carries out what they decide."""
-
-    def __init__(self, desk: DeskApp, browsers: dict[str, Browser]) -> None:
-        self.desk, self.browsers = desk, browsers
-        self.intake = Intake(desk.bus, DEFAULT, desk.clock)
-        self.carried_out = 0
-
-    def __getitem__(self, login: str) -> Browser:
-        return self.browsers[login]
-
-    async def written(self, **changes) -> str:
-        """The path of a new text of the officer."""
-        done = await self["an"].press("/tin/moi", "/tin/moi", **TEXT | changes)
-        assert done.status_code == 303, done.text
-        return done.headers["location"]
-
-    async def press(self, login: str, path: str, act: str, **fields):
-        """Press the button of an act on the item's page; the act is carried out."""
-        done = await self[login].press(path, f"{path}/{act}", **fields)
-        assert done.status_code == 303, done.text
-        await self.carry_out()
-        return await self[login].get(done.headers["location"])
-
-    async def carry_out(self) -> None:
-        start = self.carried_out + 1
-        async for message in self.desk.bus.scan(subjects.EDITORIAL.name, start=start):
-            await self.intake.on_act(message)
-            self.carried_out = message.seq
 
 
 @pytest.fixture
 async def newsroom(desk):
-    desk.names |= NAMES
-    async with AsyncExitStack() as stack:
-        browsers = {
-            login: await stack.enter_async_context(desk.signed_in(login, *roles))
-            for login, roles in STAFF.items()
-        }
-        yield Newsroom(desk, browsers)
+    async with open_newsroom(desk) as opened:
+        yield opened
 
 
 def offered(page, path: str) -> set[str]:
@@ -168,21 +116,13 @@ async def test_an_unfinished_draft_is_kept_and_sent_only_when_it_is_whole(newsro
 
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     path = await newsroom.written()
-    await approve(newsroom, path)
+    await newsroom.approve(path)
     correction = TEXT | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **correction)
-    await approve(newsroom, path)
+    await newsroom.approve(path)
     actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
     assert [(one["action"], one["reason"]) for one in actions][1] == ("corrected", "Sai số hiệu.")
     page = await newsroom.press("dung", path, "go", note="Văn bản đã bị bãi bỏ.")
     actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
     assert [one["action"] for one in actions] == ["published", "corrected", "withdrawn"]
     assert TEXTS["status_names"]["withdrawn"] in page.text
-
-
-async def approve(newsroom: Newsroom, path: str) -> None:
-    """Bring a draft to readers, each step by its person."""
-    await newsroom.press("an", path, "gui")
-    await newsroom.press("binh", path, "xac-nhan", clean="1")
-    await newsroom.press("chi", path, "trinh", clean="1")
-    await newsroom.press("dung", path, "duyet")

@@ -24,7 +24,7 @@ WANTED = {
         *("GET /oidc/vao", "GET /oidc/ve", "GET /oidc/xong", "POST /oidc/dang-xuat"),
     },
     OWN: {
-        *("GET /", "POST /dang-xuat", "GET /tai-khoan", "POST /tai-khoan/mat-khau"),
+        *("GET /", "GET /quyen", "POST /dang-xuat", "GET /tai-khoan", "POST /tai-khoan/mat-khau"),
         *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
         *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien", "POST /tai-khoan/thu"),
         *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
@@ -41,6 +41,7 @@ WANTED = {
     },
     ("operate", "edit", "propose-urgent", "approve", "audit"): {"GET /van-hanh"},
     "read-drafts": {
+        *("GET /tin", "GET /lich"),
         *("GET /tin/{content_id}", "GET /tin/{content_id}/sua", "POST /tin/{content_id}/sua"),
         *("GET /tin/{content_id}/duyet", "POST /tin/{content_id}/tra-lai"),
         *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),

@@ -1,0 +1,61 @@
+"""What one person finds in lists: what waits for that person, and what may be read."""
+
+from collections.abc import Iterator
+
+from consumers.staff.accounts import Account
+from consumers.staff.policy import Condition, Grant, Policy
+from contracts.desk.deadlines import Step
+from contracts.desk.index import ItemFilter, Order, Scope
+from contracts.editorial import Status
+
+_ACTION_OF_STEP = {Step.CONFIRM: "confirm", Step.EDIT: "edit", Step.APPROVE: "approve"}
+_READ = "read-drafts"
+_NOBODY = Scope(units=("",))
+_SENT_BACK = frozenset({Status.DRAFT, Status.RETURNED})
+
+
+def _names(account: Account) -> tuple[str, ...]:
+    """Under which names records have a person."""
+    return (account.id, account.name)
+
+
+def waiting_for(policy: Policy, account: Account) -> ItemFilter:
+    """What waits for a step that the person may do, the nearest deadline first."""
+    scopes = tuple(
+        scope
+        for step, action in _ACTION_OF_STEP.items()
+        for scope in _scopes(policy, account, action, frozenset({step}))
+    )
+    return ItemFilter(scopes=scopes or (_NOBODY,), not_barred=_names(account), order=Order.URGENT)
+
+
+def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
+    """What the person wrote, sent, checked or edited; or of that what is still to be sent."""
+    statuses = _SENT_BACK if unsent else frozenset[Status]()
+    return ItemFilter(person=_names(account), statuses=statuses)
+
+
+def readable(policy: Policy, account: Account) -> ItemFilter:
+    """What the person may read. Of roles for own items alone: those."""
+    scopes = tuple(_scopes(policy, account, _READ, frozenset()))
+    if scopes:
+        return ItemFilter(scopes=scopes)
+    return (
+        own_items(account) if policy.has_action(account, _READ) else ItemFilter(scopes=(_NOBODY,))
+    )
+
+
+def _scopes(
+    policy: Policy, account: Account, action: str, steps: frozenset[Step]
+) -> Iterator[Scope]:
+    """The units and topics for which grants allow *action*, whoever wrote the item."""
+    for grant in account.grants:
+        permission = policy.permissions.get((grant.role, action))
+        if permission is None or Condition.OWN_ITEM in permission.conditions:
+            continue
+        is_own_unit = Condition.OWN_UNIT in permission.conditions
+        yield Scope(steps, _units(grant, account, is_own_unit), grant.topics)
+
+
+def _units(grant: Grant, account: Account, is_own_unit: bool) -> tuple[str, ...]:
+    return grant.units or ((account.unit,) if is_own_unit else ())

@@ -1,0 +1,141 @@
+"""Lists of items: what waits for me, all items and the search, and the calendar."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from contracts.base.errors import UnknownYear
+from contracts.base.working_days import default_working_days
+from contracts.delivery import ChannelName
+from contracts.desk.index import ItemFilter, ItemRow, Order
+from contracts.editorial import Status
+from contracts.text.moments import VIETNAM
+from producers.desk.visit import Visit
+
+_PATH, _CALENDAR_PATH = "/tin", "/lich"
+_ASKED = ("q", "trang-thai", "don-vi", "chu-de", "kenh", "sau")
+_SHORT = 10
+_PAGE = 50
+_CALENDAR_MAX = 500
+_UNPLANNED = frozenset({Status.DRAFT, Status.RETURNED, Status.REJECTED})
+_PLANNED = frozenset(Status) - _UNPLANNED
+"""What has its place on the calendar."""
+_DAYS_OF_WEEK = 7
+
+
+async def show_work(visit: Visit) -> Response:
+    """What waits for the person, most urgent first; the person's own; the channels' health."""
+    index, person = visit.desk.services.index, visit.editorial
+    waiting = await index.find(person.waiting)
+    unsent = await index.find(person.unsent)
+    own = await index.find(replace(person.own, limit=_SHORT))
+    return visit.page(
+        "work.html",
+        waiting=waiting,
+        unsent=unsent,
+        own=own,
+        now=visit.now,
+        line=await visit.desk.services.operations.line(),
+    )
+
+
+async def show_items(visit: Visit) -> Response:
+    """Items that the person may read, by words, status, unit, topic and channel."""
+    asked = dict.fromkeys(_ASKED, "") | dict(visit.request.query_params)
+    wanted = _wanted(visit.editorial.readable, asked)
+    page = await visit.desk.services.index.find(wanted)
+    more = {name: value for name, value in asked.items() if value and name != "sau"}
+    next_path = f"{_PATH}?{urlencode({**more, 'sau': page.next_cursor})}"
+    return visit.page(
+        "items.html",
+        found=page,
+        asked=asked,
+        now=visit.now,
+        next=next_path if page.next_cursor else "",
+    )
+
+
+def _wanted(readable: ItemFilter, asked: Mapping[str, str]) -> ItemFilter:
+    """The filter that an address asks for, within what the person may read."""
+    status, channel = asked["trang-thai"], asked["kenh"]
+    return replace(
+        readable,
+        statuses=frozenset({Status(status)} if status in list(Status) else ()),
+        channel=ChannelName(channel) if channel in list(ChannelName) else None,
+        units=(asked["don-vi"],) if asked["don-vi"] else (),
+        topics=(asked["chu-de"],) if asked["chu-de"] else (),
+        words=asked["q"],
+        cursor=asked["sau"],
+        limit=_PAGE,
+    )
+
+
+async def show_calendar(visit: Visit) -> Response:
+    """The items of a month or a week, day by day, with holidays."""
+    asked = visit.request.query_params
+    is_week = asked.get("xem") == "tuan"
+    chosen = _day(asked.get("ngay", ""), visit.now.astimezone(VIETNAM).date())
+    first, last = _week(chosen) if is_week else _month(chosen)
+    wanted = replace(
+        visit.editorial.readable,
+        statuses=_PLANNED,
+        after=_midnight(first),
+        before=_midnight(last),
+        order=Order.DATE,
+        limit=_CALENDAR_MAX,
+    )
+    found = await visit.desk.services.index.find(wanted)
+    return visit.page(
+        "calendar.html",
+        days=_days(first, last, found.rows),
+        is_week=is_week,
+        chosen=chosen,
+        before=first - timedelta(days=1),
+        after=last,
+        is_cut=bool(found.next_cursor),
+        now=visit.now,
+    )
+
+
+def _day(written: str, today: date) -> date:
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        return today
+
+
+def _week(day: date) -> tuple[date, date]:
+    first = day - timedelta(days=day.weekday())
+    return first, first + timedelta(days=_DAYS_OF_WEEK)
+
+
+def _month(day: date) -> tuple[date, date]:
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), VIETNAM)
+
+
+def _days(first: date, last: date, rows: tuple[ItemRow, ...]) -> list[dict[str, Any]]:
+    """Each day with its items, and whether it is a working day where that is known."""
+    by_day: dict[date, list[ItemRow]] = {}
+    for row in rows:
+        by_day.setdefault(row.day.astimezone(VIETNAM).date(), []).append(row)
+    count = (last - first).days
+    days = [first + timedelta(days=number) for number in range(count)]
+    return [{"day": day, "rows": by_day.get(day, []), **_day_off(day)} for day in days]
+
+
+def _day_off(day: date) -> dict[str, Any]:
+    """Whether a day is off, and its name; `is_known` says whether the year's days are."""
+    days = default_working_days()
+    try:
+        return {"is_known": True, "is_off": not days.is_working(day), "name": days.name_of(day)}
+    except UnknownYear:
+        return {"is_known": False, "is_off": False, "name": ""}
