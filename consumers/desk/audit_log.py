@@ -100,13 +100,15 @@ class AuditLogDesk:
         return self.last_proof
 
     async def _prove(self) -> LogProof:
-        proof, faults = await self.verify(), list[FieldError]()
-        async for name, problem, is_foreign in self.editorial.problems():
-            faults.append(_editorial_fault(name, problem, is_foreign=is_foreign))
+        proof, found = await self.verify(), await self.editorial.audit()
+        stream, foreign = subjects.EDITORIAL.name, found.foreign.items()
+        faults = [_editorial_fault(f"{stream}.{seq}", why, is_foreign=True) for seq, why in foreign]
+        for name, broken in found.broken.items():
+            faults.append(_editorial_fault(name, str(broken), is_foreign=False))
         state = (await self.bus.stream_info(subjects.EDITORIAL.name))["state"]
         is_whole = proof.is_whole and not faults
-        found = [*proof.texts, *faults][:_FAULTS_SHOWN]
-        return LogProof(utc_now(self.clock), is_whole, proof.count, state["messages"], found)
+        shown = [*proof.texts, *faults][:_FAULTS_SHOWN]
+        return LogProof(utc_now(self.clock), is_whole, proof.count, state["messages"], shown)
 
     async def export(
         self, person: Person, wanted: LogFilter, format: ExportFormat, reason: str
