@@ -48,7 +48,7 @@ def readable(policy: Policy, account: Account) -> ItemFilter:
 def _scopes(
     policy: Policy, account: Account, action: str, steps: frozenset[Step]
 ) -> Iterator[Scope]:
-    """The units and topics for which grants allow *action*, whoever wrote the item."""
+    """The units and topics for which grants allow *action* on any person's items."""
     for grant in account.grants:
         permission = policy.permissions.get((grant.role, action))
         if permission is None or Condition.OWN_ITEM in permission.conditions:

@@ -67,7 +67,7 @@ class ItemRow:
 
     @property
     def day(self) -> datetime:
-        """The moment under which the item stands on the calendar."""
+        """The moment under which the calendar lists the item."""
         return max((one for one in (self.published_at, self.not_before) if one), default=self.since)
 
     @property

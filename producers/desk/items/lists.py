@@ -23,7 +23,7 @@ _PAGE = 50
 _CALENDAR_MAX = 500
 _UNPLANNED = frozenset({Status.DRAFT, Status.RETURNED, Status.REJECTED})
 _PLANNED = frozenset(Status) - _UNPLANNED
-"""What has its place on the calendar."""
+"""The statuses of items on the calendar."""
 _DAYS_OF_WEEK = 7
 
 
