@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 from base64 import b32encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -166,6 +166,12 @@ class AccountStore:
 
     async def find(self, account_id: str) -> Account | None:
         return (await records.read(self.bucket, f"account.{account_id}", Account)).value
+
+    async def find_many(self, account_ids: Collection[str]) -> dict[str, Account]:
+        """Those of the accounts that exist and can be read, by id, in one request."""
+        values = await self.bucket.get_many([f"account.{id}" for id in account_ids])
+        found = [records.parse(Account, value.data) for value in values.values()]
+        return {account.id: account for account in found if account}
 
     async def find_by_login(self, login: str) -> Account | None:
         """The account of a sign-in name; an unknown name takes as many reads as a known one."""

@@ -6,6 +6,7 @@ after 10 hours in all, and when its account is disabled, reset, given other role
 
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -157,6 +158,21 @@ class SessionStore:
         if now - session.used >= _TOUCH_EVERY:
             session = await self._touch(token, now)
         return SignedIn(session, account) if session else None
+
+    async def living(self, tokens: Collection[str]) -> frozenset[str]:
+        """Those of *tokens* whose sessions live on, in two requests; a look is no use of them."""
+        now, keys = utc_now(self.clock), {token_key(token): token for token in tokens}
+        values = await self.bucket.get_many(list(keys))
+        known = {keys[key]: records.parse(Session, one.data) for key, one in values.items()}
+        sessions = {token: one for token, one in known.items() if one and one.is_alive(now)}
+        accounts = await self.accounts.find_many({one.account for one in sessions.values()})
+        return frozenset(
+            token
+            for token, session in sessions.items()
+            if (account := accounts.get(session.account))
+            and account.is_active
+            and session.belongs_to(account)
+        )
 
     async def renew(self, token: str, *, stepped_up: bool = False) -> str | None:
         """Replace a living session's token; *stepped_up*: a second factor was given just now."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -35,6 +36,8 @@ HEADERS = {
 }
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
+_MOST_WATCHED = 64
+"""States of items that are kept as they were rendered last."""
 ASSETS_PATH = "/tinh"
 """Where the style sheet, the emblem and the icon are served."""
 
@@ -61,6 +64,7 @@ class DeskPages:
     frame: Frame = field(init=False)
     environment: Environment = field(init=False)
     scripts: AssetFolder = field(init=False)
+    _watched: dict[str, tuple[object, str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         styles = tuple(sorted(_TEMPLATES.glob("*.css")))
@@ -68,6 +72,7 @@ class DeskPages:
         self.environment = page_environment(_TEMPLATES, self.frame)
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", ".")
+        self.environment.filters |= {"clock": _clock, "span": _format_span}
         self.environment.globals["texts"] = desk_texts()
         self.environment.globals["vietnam"] = VIETNAM
         self.environment.globals["editor_texts"] = load_texts(_FOLDER / "editor/texts.toml")
@@ -78,9 +83,36 @@ class DeskPages:
     def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.environment.get_template(template).render(values), status)
 
+    def render_once(
+        self, name: str, template: str, state: object, values: Mapping[str, object]
+    ) -> str:
+        """A part of a page, rendered once for the *state* that many people watch under *name*."""
+        known = self._watched.pop(name, None)
+        if known is None or known[0] is not state:
+            known = state, self.environment.get_template(template).render(values)
+        self._watched[name] = known
+        if len(self._watched) > _MOST_WATCHED:
+            del self._watched[next(iter(self._watched))]
+        return known[1]
+
     def message_page(self, name: str, status: int) -> HTMLResponse:
         """A page that only says something; `name` is that of its texts."""
         return self.render("message.html", status, said=desk_texts()["page"][name], visit=None)
+
+
+def _clock(at: datetime) -> str:
+    """The time of day in Vietnam, to the second."""
+    return f"{at.astimezone(VIETNAM):%H:%M:%S}"
+
+
+def _format_span(seconds: float) -> str:
+    """A span in its two largest units."""
+    said: Mapping[str, str] = desk_texts()["live"]
+    minutes, rest = divmod(round(seconds), 60)
+    hours, over = divmod(minutes, 60)
+    if hours:
+        return said["hours"].format(hours, over)
+    return said["minutes"].format(minutes, rest) if minutes else said["seconds"].format(rest)
 
 
 def redirect(path: str) -> RedirectResponse:

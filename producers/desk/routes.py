@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
-from producers.desk.delivery import dry_run, previews
+from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES
 from producers.desk.items import acts as item_acts
 from producers.desk.items import lists
@@ -43,6 +43,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/tin/{content_id}/xem-truoc/khung", _READ, previews.show_document),
     *EDITOR_ROUTES,
     DeskRoute("GET", "/tin/{content_id}/se-toi-ai", _READ, dry_run.show_dry_run),
+    DeskRoute("GET", "/tin/{content_id}/dang-gui", live.WATCH, live.show_live),
+    DeskRoute("GET", "/tin/{content_id}/dang-gui/dong", live.WATCH, live.stream_live),
     DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),
     DeskRoute("GET", "/nhan-su/them", _MANAGE, administration.show_new_account),
     DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),

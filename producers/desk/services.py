@@ -13,6 +13,7 @@ from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.editorial import EditorialService
 from contracts.desk.index import Items
 from contracts.desk.kept_texts import KeptTextService
+from contracts.desk.live import LiveDeliveries, SessionCheck
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
@@ -278,3 +279,5 @@ class DeskServices:
     """The topics and audiences that a text may have."""
     dry_runs: DryRuns = field(kw_only=True)
     audit_log: AuditLogService = field(kw_only=True)
+    live: LiveDeliveries = field(kw_only=True)
+    sessions: SessionCheck = field(kw_only=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from contracts.desk.editorial import PersonAtDesk
 from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
+from producers.desk.event_stream import OpenStreams
 from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
 from producers.pages.forms import FORM_BYTES, Form, single_value
@@ -47,6 +49,10 @@ class Desk:
     url: str
     arrivals: TokenBuckets = field(default_factory=_limit_of_arrivals)
     conversions: TokenBuckets = field(default_factory=_limit_of_conversions)
+
+    @cached_property
+    def streams(self) -> OpenStreams:
+        return OpenStreams(self.services.sessions)
 
     @property
     def is_https(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import html
 import re
 import shutil
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
+from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
@@ -142,6 +144,8 @@ class DeskApp(StaffHarness):
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
             kept_texts=KeptTexts(bus, clock),
+            live=LiveItems(bus, time.time),
+            sessions=self.sessions,
             **self.operating_services(),
         )
         self.app = create_desk(self.services, url)

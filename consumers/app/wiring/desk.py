@@ -35,6 +35,7 @@ from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
+from consumers.desk.release.live import LiveItems
 from consumers.desk.release.mail_reach import MailReachCounter
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
@@ -156,6 +157,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
     pages = DeskPages(read_settings(SiteSettings))
     return DeskServices(
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
+        sessions=sessions,
         vocabulary=words,
         **_page_services(node, staff),
     )
@@ -199,7 +201,14 @@ def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
     return {
         "previews": ItemPreviews(node.bus, node.clock, access, _channel_faces(node)),
         "dry_runs": _open_dry_runs(node, access),
+        "live": _open_live(node),
     }
+
+
+def _open_live(node: Node) -> LiveItems:
+    live = LiveItems(node.bus, node.clock)
+    node.on_stop.append(live.stop)
+    return live
 
 
 def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:

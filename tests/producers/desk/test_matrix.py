@@ -52,6 +52,9 @@ WANTED = {
         *("POST /soan/{content_id}/giu-tam", "POST /soan/{content_id}/co-mat"),
         "POST /soan/{content_id}/bo-giu-tam",
     },
+    ("read-drafts", "operate"): {
+        *("GET /tin/{content_id}/dang-gui", "GET /tin/{content_id}/dang-gui/dong"),
+    },
     "confirm": {"POST /tin/{content_id}/xac-nhan"},
     "edit": {"POST /tin/{content_id}/trinh"},
     "approve": {"POST /tin/{content_id}/duyet"},

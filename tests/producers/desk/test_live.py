@@ -1,0 +1,196 @@
+"""The live view of a delivery: counts that add up, and events that end with the session."""
+
+import asyncio
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from consumers.ledger import codec
+from contracts.delivery import BatchKey, ChannelName
+from producers.bus import messages
+from producers.desk import event_stream
+from producers.desk.rendering import desk_texts
+from tests.support.desk_app import COOKIE, DeskApp
+from tests.support.events import ITEM, register_unit, submitted
+from tests.support.intake_harness import IntakeHarness
+
+PAGE = f"/tin/{ITEM}/dang-gui"
+EDITOR, OPERATOR = "bien-tap-vien", "quan-tri-kenh"
+_ROW = re.compile(r'<th scope="row">([^<]*)</th><td class="right">(?:<strong>)?([\d.]+)')
+
+
+@pytest.fixture
+async def sent(bus, clock) -> IntakeHarness:
+    """An item of which 3 mails have arrived, one is refused, 496 wait, and 500 are in no batch."""
+    await register_unit(bus)
+    harness = IntakeHarness(bus, clock)
+    await harness.take_in(submitted())
+    await harness.add_plan(b"dddx" + b"p" * 496, complete=False, total=1000)
+    return harness
+
+
+def rows(text: str) -> dict[str, int]:
+    return {name: int(count.replace(".", "")) for name, count in _ROW.findall(text)}
+
+
+class Reader:
+    """A browser that reads a stream of events, as ASGI gives them."""
+
+    def __init__(self, app, path: str, cookies: str) -> None:
+        self.app, self.parts, self.status = app, asyncio.Queue(), 0
+        self.left, self.is_stuck = asyncio.Event(), False
+        self.scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "scheme": "https",
+            "headers": [(b"cookie", cookies.encode()), (b"host", b"desk")],
+            "client": ("198.51.100.7", 4711),
+            "server": ("desk", 443),
+        }
+
+    async def receive(self):
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message) -> None:
+        if self.is_stuck:
+            await self.left.wait()
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["body"]:
+            await self.parts.put(message["body"].decode())
+
+    async def event(self) -> dict[str, int]:
+        """The rows of the next event."""
+        return rows(await asyncio.wait_for(self.parts.get(), 10))
+
+
+@asynccontextmanager
+async def reading(desk: DeskApp, token: str, path: str = f"{PAGE}/dong"):
+    reader = Reader(desk.app, path, f"{COOKIE}={token}")
+    task = asyncio.create_task(desk.app(reader.scope, reader.receive, reader.send))
+    try:
+        yield reader, task
+    finally:
+        reader.left.set()
+        await asyncio.wait({task}, timeout=10)
+        assert task.done()
+
+
+async def test_the_rows_add_up_and_say_why_some_do_not_arrive(sent, desk):
+    await sent.add_reasons("550 5.1.1", 3)
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = await browser.get(PAGE)
+    assert page.status_code == 200, page.text
+    mail = page.text[page.text.index('id="kenh-email"') : page.text.index('id="kenh-zalo"')]
+    found = rows(mail)
+    assert (found["Đã tới"], found["Chờ gửi"], found["Không tới được"]) == (3, 496, 1)
+    assert found["Chưa vào đợt gửi"] == 500 and found["Tổng trong kế hoạch"] == 1000
+    assert "550 5.1.1" in mail
+    assert '<noscript><meta http-equiv="refresh"' in page.text
+
+
+async def finish(sent: IntakeHarness) -> None:
+    """Deliver the first batch, and plan no more."""
+    batch = BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
+    held = await sent.ledger.state(batch)
+    entry = replace(held.value, rows=b"d" * 500, closed_at=sent.clock())
+    await sent.ledger.bucket.put(f"state.{batch}", codec.encode_state(entry))
+    plan = await sent.ledger.plan(batch.plan)
+    await sent.ledger.swap_plan(batch.plan, plan, replace(plan.value, complete=True, total=500))
+
+
+async def test_events_follow_the_ledger(sent, desk, clock):
+    await desk.active("an", EDITOR)
+    async with reading(desk, await desk.session_of("an")) as (reader, _):
+        first = await reader.event()
+        assert reader.status == 200 and first["Đã tới"] == 3
+        await finish(sent)
+        while (seen := await reader.event())["Đã tới"] != 500:
+            pass
+        assert seen["Tổng trong kế hoạch"] == 500 and "Chưa vào đợt gửi" not in seen
+
+
+@pytest.fixture
+def requests_in_3_s(monkeypatch):
+    """How many reads the bus is asked for within three seconds."""
+    asked: list[str] = []
+    direct_get = messages.direct_get
+
+    async def counted(link, stream, query, min_seq=0):
+        asked.append(stream)
+        return await direct_get(link, stream, query, min_seq)
+
+    monkeypatch.setattr(messages, "direct_get", counted)
+
+    async def count() -> int:
+        asked.clear()
+        await asyncio.sleep(3.05)
+        return len(asked)
+
+    return count
+
+
+async def test_many_watchers_cost_the_bus_no_more_than_one(sent, desk, requests_in_3_s):
+    tokens = []
+    for login in ("an", "binh"):
+        await desk.active(login, EDITOR)
+        tokens.append(await desk.session_of(login))
+    async with reading(desk, tokens[0]) as (one, _):
+        await one.event()
+        alone = await requests_in_3_s()
+        async with AsyncExitStack() as stack:
+            for token in tokens * 15:
+                other, _ = await stack.enter_async_context(reading(desk, token))
+                await other.event()
+            together = await requests_in_3_s()
+    assert alone > 0 and together <= alone + 4, "two readings and a look at the sessions a second"
+    assert await requests_in_3_s() == 0, "the last watcher has gone"
+
+
+async def test_a_stream_ends_soon_after_its_session(sent, desk):
+    account = await desk.active("an", EDITOR)
+    token = await desk.session_of("an")
+    async with reading(desk, token) as (reader, task):
+        await reader.event()
+        await desk.accounts.sign_out_everywhere(account.id)
+        await asyncio.wait_for(asyncio.shield(task), 5)
+    left = [reader.parts.get_nowait() for _ in range(reader.parts.qsize())]
+    assert left[-1].startswith("event: ended")
+
+
+async def test_a_full_house_is_refused(sent, desk, monkeypatch):
+    monkeypatch.setattr(event_stream, "MOST_PER_ACCOUNT", 1)
+    await desk.active("an", EDITOR)
+    async with reading(desk, await desk.session_of("an")) as (reader, _):
+        await reader.event()
+        async with desk.browser(await desk.session_of("an")) as second:
+            refused = await second.get(f"{PAGE}/dong")
+            assert refused.status_code == 503 and refused.headers["retry-after"]
+            assert (await second.get(PAGE)).status_code == 200, "the page itself is there"
+
+
+async def test_who_does_not_read_is_dropped(sent, desk, monkeypatch):
+    monkeypatch.setattr(event_stream, "_UNREAD_S", 0.2)
+    await desk.active("an", EDITOR)
+    async with reading(desk, await desk.session_of("an")) as (reader, task):
+        await reader.event()
+        reader.is_stuck = True
+        await asyncio.wait_for(asyncio.shield(task), 5)
+
+
+async def test_an_operator_watches_and_an_unknown_item_is_said(sent, desk):
+    async with desk.signed_in("an", OPERATOR) as browser:
+        page = await browser.get(PAGE)
+        assert page.status_code == 200 and "Soạn bản đính chính" not in page.text
+        assert (await browser.get("/tin/khong-co/dang-gui")).status_code == 404
+        assert (await browser.get("/tin/khong-co/dang-gui/dong")).status_code == 404
+
+
+def test_every_channel_has_a_name():
+    assert set(desk_texts()["live"]["channel"]) == set(ChannelName)
