@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import dry_run, live, previews
-from producers.desk.editor.routes import EDITOR_ROUTES
+from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
-from producers.desk.items import lists
+from producers.desk.items import lists, text_pages
 from producers.desk.items import pages as items
 from producers.desk.operations import audit_log, dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
 _READ, _WRITE = "read-drafts", "write"
-_TEXT_BYTES = 1 << 20
-"""Of a form with a whole text: each Vietnamese letter takes up to nine bytes in it."""
 
 ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/dang-nhap", PUBLIC, sign_in.show_sign_in),
@@ -77,11 +75,11 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
     DeskRoute("GET", "/tin", _READ, lists.show_items),
     DeskRoute("GET", "/lich", _READ, lists.show_calendar),
-    DeskRoute("GET", "/tin/moi", _WRITE, items.show_new_item),
-    DeskRoute("POST", "/tin/moi", _WRITE, items.add_item, form_bytes=_TEXT_BYTES),
+    DeskRoute("GET", "/tin/moi", _WRITE, text_pages.show_new_item),
+    DeskRoute("POST", "/tin/moi", _WRITE, text_pages.add_item, form_bytes=TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),
-    DeskRoute("GET", "/tin/{content_id}/sua", _READ, items.show_text),
-    DeskRoute("POST", "/tin/{content_id}/sua", _READ, items.save_text, form_bytes=_TEXT_BYTES),
+    DeskRoute("GET", "/tin/{content_id}/sua", _READ, text_pages.show_text),
+    DeskRoute("POST", "/tin/{content_id}/sua", _READ, text_pages.save_text, form_bytes=TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}/duyet", _READ, items.show_review),
     DeskRoute("POST", "/tin/{content_id}/gui", _WRITE, item_acts.perform(Kind.SUBMIT)),
     DeskRoute("POST", "/tin/{content_id}/xac-nhan", "confirm", item_acts.perform(Kind.CONFIRM)),

@@ -26,13 +26,19 @@ async def keep(visit: Visit) -> Response:
     texts, account = visit.desk.services.kept_texts, visit.visitor.account
     try:
         await settle_markdown(visit)
-        fields = {name: values for name, values in visit.form.items() if name not in _OWN_FIELDS}
-        kept = await texts.keep(account.id, _item(visit), fields)
+        kept = await keep_form(visit, _item(visit))
     except Invalid as wrong:
         return refusal(wrong)
     said = editor_texts()["kept"]["said"].format(at=f"{kept.at.astimezone(VIETNAM):%H:%M:%S}")
     others = await texts.open_page(account, _item(visit))
     return JSONResponse({"said": said, "others": _told(others)})
+
+
+async def keep_form(visit: Visit, content_id: str) -> KeptText:
+    """Keep the form of a request. Raises Invalid for one that is too large."""
+    fields = {name: values for name, values in visit.form.items() if name not in _OWN_FIELDS}
+    texts = visit.desk.services.kept_texts
+    return await texts.keep(visit.visitor.account.id, content_id, fields)
 
 
 async def be_present(visit: Visit) -> Response:

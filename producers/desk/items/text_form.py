@@ -81,6 +81,14 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value not in ("", [], {}, None)}
 
 
+def read_kept(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
+    """As `read_text`, of a form that was left; a time that is none is left out."""
+    try:
+        return read_text(form, before)
+    except Invalid:
+        return read_text({name: form[name] for name in form if name not in _TIMES}, before)
+
+
 def _read_time(form: Form, name: str) -> str:
     written = single_value(form, name).strip()
     if not written:

@@ -1,0 +1,79 @@
+"""The form of a text: nothing that a person typed is lost when another saves meanwhile."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.producers.desk.test_items import TEXT
+
+TYPED = TEXT | {"body": "Đoạn một.\r\n\r\nĐoạn hai của người thứ hai."}
+
+
+@pytest.fixture
+async def two(desk):
+    """Two browsers of people who may both save a draft."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(desk.signed_in(login, "lanh-dao-don-vi"))
+            for login in ("an", "binh")
+        ]
+
+
+async def new_text(browser) -> str:
+    done = await browser.press("/tin/moi", "/tin/moi", **TEXT)
+    return done.headers["location"] + "/sua"
+
+
+async def test_who_saves_second_is_shown_both_texts_and_merges_them(two):
+    an, binh = two
+    path = await new_text(an)
+    page = await binh.get(path)
+    first = TEXT | {"body": "Đoạn một của người đầu.\r\n\r\nĐoạn hai."}
+    assert (await an.press(path, path, **first)).status_code == 303
+    shown = await binh.submit(page, path, **TYPED)
+    assert shown.status_code == 409
+    assert "Đoạn hai của người thứ hai." in shown.text, "the own text is in the form"
+    assert "Đoạn một của người đầu." in shown.text, "the other text is shown whole"
+    assert "<ins>" in shown.text and "<del>" in shown.text
+    merged = TEXT | {"body": "Đoạn một của người đầu.\n\nĐoạn hai của người thứ hai."}
+    assert (await binh.submit(shown, path, **merged)).status_code == 303
+    assert merged["body"] in (await an.get(path)).text.replace("\r\n", "\n")
+
+
+async def test_a_text_of_a_conflict_is_offered_again_after_the_page_is_left(two):
+    an, binh = two
+    path = await new_text(an)
+    page = await binh.get(path)
+    await an.press(path, path, **TEXT | {"title": "Tên khác"})
+    await binh.submit(page, path, **TYPED)
+    assert "gõ dở nội dung này" in (await binh.get(path)).text
+    used = await binh.get(f"{path}?giu-tam=1")
+    assert "Đoạn hai của người thứ hai." in used.text
+    assert (await binh.submit(used, path, **TYPED)).status_code == 409, "it began from the old text"
+
+
+async def test_what_the_visual_editor_sends_is_saved_as_markdown(two):
+    an, _ = two
+    path = await new_text(an)
+    written = {name: value for name, value in TEXT.items() if name != "body"}
+    html = "<h2>Đề mục</h2><p><strong>Đậm</strong></p><script>x</script>"
+    assert (await an.press(path, path, **written, body_html=html)).status_code == 303
+    assert "## Đề mục\n\n**Đậm**" in (await an.get(path)).text
+
+
+async def test_a_new_text_that_was_left_is_offered_again_until_it_is_saved(two):
+    an, binh = two
+    await an.post("/soan/moi/giu-tam", **TYPED)
+    assert "gõ dở nội dung này" in (await an.get("/tin/moi")).text
+    assert "gõ dở nội dung này" not in (await binh.get("/tin/moi")).text
+    used = await an.get("/tin/moi?giu-tam=1")
+    assert "Đoạn hai của người thứ hai." in used.text
+    assert (await an.submit(used, "/tin/moi", **TYPED)).status_code == 303
+    assert "gõ dở nội dung này" not in (await an.get("/tin/moi")).text
+
+
+async def test_a_kept_time_that_is_none_does_not_hide_the_rest(two):
+    an, _ = two
+    await an.post("/soan/moi/giu-tam", **TYPED, not_before="mai")
+    used = await an.get("/tin/moi?giu-tam=1")
+    assert used.status_code == 200 and "Đoạn hai của người thứ hai." in used.text
