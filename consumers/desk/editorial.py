@@ -11,16 +11,13 @@ from typing import Protocol
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.desk.item_acts import ItemActs
+from consumers.desk.order_rules import OrderRules, action_of
 from consumers.editorial.log import EditorialLog
-from consumers.intake.unit_policy import read_policy
 from consumers.messages import field_error
-from consumers.reporting.reach import largest_reach
 from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.policy import ObjectFacts, Verdict
 from consumers.staff.sessions import SignedIn
-from contracts import errors
 from contracts.base.times import utc_now
-from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import ActLine, ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.editorial import Action, ActionKind, ItemState, Status
@@ -36,18 +33,6 @@ _ORDERED = (
     *(K.RETURN, K.REJECT, K.WITHDRAW, K.COMMENT),
 )
 """What a person may order, in the order in which a text meets it."""
-_ACTION_OF: Mapping[ActionKind, str] = {
-    K.SAVE: "write",
-    K.SUBMIT: "write",
-    K.CONFIRM: "confirm",
-    K.EDIT: "edit",
-    K.PROPOSE: "edit",
-    K.REJECT: "reject",
-    K.WITHDRAW: "withdraw",
-    K.COMMENT: "read-drafts",
-}
-"""The action of `roles.toml` that an act takes; others depend on the item."""
-_RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
 _READ = "read-drafts"
 _LOA = "Loa"
 
@@ -70,6 +55,10 @@ class EditorialDesk:
 
     def of(self, person: Visitor) -> "PersonAtDesk":
         return PersonAtDesk(self, person.signed_in)
+
+    @property
+    def order_rules(self) -> OrderRules:
+        return OrderRules(self.bus, self.rules.policy)
 
     @property
     def acts(self) -> ItemActs:
@@ -153,12 +142,9 @@ class PersonAtDesk:
         state = (await self.desk.log.read(order.content_id)).state
         if state.text is None:
             raise NotFound(field_error("content_id", "item_unknown", value=order.content_id))
-        await self._check_urgent(order, state)
-        action = await self._action(order.kind, state)
-        arguments = [order.content_id, state.revision, order.kind, order.hash]
-        ruling = await self.desk.rules.decide(
-            self.signed_in, Act(action, item_facts(state), arguments)
-        )
+        await self.desk.order_rules.check_urgent(order, state, self.signed_in.account)
+        act = await self.desk.order_rules.act_of(order, state)
+        ruling = await self.desk.rules.decide(self.signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
             return False
         await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling))
@@ -186,23 +172,9 @@ class PersonAtDesk:
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
 
-    async def _action(self, kind: ActionKind, state: ItemState) -> str:
-        """The action of `roles.toml` that an act on the item takes."""
-        if kind is K.APPROVE:
-            return await self._approval_action(state)
-        return _action_of(kind, state)
-
-    async def _approval_action(self, state: ItemState) -> str:
-        text = state.text
-        assert text is not None  # noqa: S101
-        channels = [ChannelName(one) for one in text.data.get("channels", ())] or [*ChannelName]
-        reach = await largest_reach(self.desk.bus, channels)
-        is_urgent = text.data.get("lane") == Lane.URGENT
-        return self.desk.rules.policy.approval_action(is_urgent=is_urgent, reach=reach)
-
     def _bar(self, kind: ActionKind, state: ItemState) -> str:
         """Why the person may not do a possible act now; empty if it is allowed."""
-        action = _action_of(kind, state)
+        action = action_of(kind, state)
         policy, account = self.desk.rules.policy, self.signed_in.account
         if not policy.has_action(account, action):
             return _NO
@@ -234,36 +206,16 @@ class PersonAtDesk:
             prev=state.head,
         )
 
-    async def _check_urgent(self, order: Order, state: ItemState) -> None:
-        """Raise Forbidden for an urgent text that neither the unit nor the person may ask for."""
-        data = order.data if order.data is not None else state.text.data if state.text else {}
-        if order.kind not in (K.SUBMIT, K.EDIT, K.PROPOSE) or data.get("lane") != Lane.URGENT:
-            return
-        policy, account = self.desk.rules.policy, self.signed_in.account
-        ruling = policy.is_allowed(account, "propose-urgent", item_facts(state))
-        if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
-            raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
-
-    async def _unit_may_be_urgent(self, state: ItemState) -> bool:
-        unit = state.text.unit if state.text else ""
-        return (await read_policy(self.desk.bus, unit)).urgent
-
     async def _agreed(self, content_id: str, state: ItemState) -> tuple[str, ...]:
         """The ids of those who have approved the text already, where it takes two."""
         if (state.status, K.APPROVE) not in MOVES:
             return ()
-        arguments = [content_id, state.revision, K.APPROVE, state.hash]
-        action, facts = await self._approval_action(state), item_facts(state)
-        return await self.desk.rules.proposals.agreed(action, facts, arguments)
+        order = Order(content_id, K.APPROVE, "", state.hash)
+        act = await self.desk.order_rules.act_of(order, state)
+        return await self.desk.rules.proposals.agreed(act.action, act.facts, act.arguments)
 
 
 _NO = "-"
-
-
-def _action_of(kind: ActionKind, state: ItemState) -> str:
-    if kind is K.RETURN:
-        return _RETURNED_BY.get(state.status or Status.DRAFT, "edit")
-    return _ACTION_OF.get(kind, "approve")
 
 
 def _is_next(kind: ActionKind, state: ItemState) -> bool:

@@ -1,0 +1,73 @@
+"""The right that an order takes: an action of `roles.toml`, and the facts on which it depends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consumers.desk.access import item_facts
+from consumers.intake.unit_policy import read_policy
+from consumers.reporting.reach import largest_reach
+from consumers.staff.authorization import Act
+from consumers.staff.policy import Person, Policy, Verdict
+from contracts import errors
+from contracts.delivery import ChannelName, Lane
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind, ItemState, Status
+from contracts.errors import Forbidden
+from producers.bus import Bus
+
+K = ActionKind
+_ACTION_OF: Mapping[ActionKind, str] = {
+    K.SAVE: "write",
+    K.SUBMIT: "write",
+    K.CONFIRM: "confirm",
+    K.EDIT: "edit",
+    K.PROPOSE: "edit",
+    K.REJECT: "reject",
+    K.WITHDRAW: "withdraw",
+    K.COMMENT: "read-drafts",
+}
+"""The action of `roles.toml` that an act takes; others depend on the item."""
+_RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
+_MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
+
+
+def action_of(kind: ActionKind, state: ItemState) -> str:
+    """The action of `roles.toml` that an act on the item takes; an approval may take another."""
+    if kind is K.RETURN:
+        return _RETURNED_BY.get(state.status or Status.DRAFT, "edit")
+    return _ACTION_OF.get(kind, "approve")
+
+
+@dataclass(frozen=True)
+class OrderRules:
+    """What an order takes, by the text that the log has now."""
+
+    bus: Bus
+    policy: Policy
+
+    async def act_of(self, order: Order, state: ItemState) -> Act:
+        """The act to decide about; the same one for a second person, also at another door."""
+        is_approval = order.kind is K.APPROVE
+        found = await self.approval(state) if is_approval else action_of(order.kind, state)
+        arguments = [order.content_id, state.revision, order.kind, order.hash]
+        return Act(found, item_facts(state), arguments)
+
+    async def approval(self, state: ItemState) -> str:
+        """The action of the item's approval, by its newest text's lane and channels."""
+        data = state.text.data if state.text else {}
+        channels = [ChannelName(one) for one in data.get("channels", ())] or [*ChannelName]
+        reach = await largest_reach(self.bus, channels)
+        return self.policy.approval_action(is_urgent=data.get("lane") == Lane.URGENT, reach=reach)
+
+    async def check_urgent(self, order: Order, state: ItemState, person: Person) -> None:
+        """Raise Forbidden for an urgent text that neither the unit nor the person may ask for."""
+        data = order.data if order.data is not None else state.text.data if state.text else {}
+        if order.kind not in _MAY_BEGIN_URGENT or data.get("lane") != Lane.URGENT:
+            return
+        ruling = self.policy.is_allowed(person, "propose-urgent", item_facts(state))
+        if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
+            raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
+
+    async def _unit_may_be_urgent(self, state: ItemState) -> bool:
+        unit = state.text.unit if state.text else ""
+        return (await read_policy(self.bus, unit)).urgent
