@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -48,11 +48,14 @@ class Command(NamedTuple):
     after: str = ""
     reason: str = ""
     facts: ObjectFacts = ObjectFacts()
+    arguments: Any = None
+    """What a second person's act has to be the same in, where another door names that, too."""
 
     @property
     def act(self) -> Act:
         """The action for the check of roles; a second person's differs in the reason at most."""
-        return Act(ACTIONS[self.name], self.facts, [self.name, self.object, self.after])
+        arguments = self.arguments or [self.name, self.object, self.after]
+        return Act(ACTIONS[self.name], self.facts, arguments)
 
     def to_record(self, actor: Actor) -> audit.Act:
         """The act as the audit log records it."""
@@ -81,6 +84,13 @@ async def perform(bus: Bus, command: Command, work: Callable[[Actor], Awaitable[
     actor = await check(bus, command)
     act = command.to_record(actor)
     return await audit.AuditLog(bus, time.time).perform(act, lambda: work(actor))
+
+
+async def perform_item_act(bus: Bus, act: audit.Act, work: Callable[[], Awaitable[T]]) -> T:
+    """Do *work* on an item; the editorial log has it, and the audit log without a session, too."""
+    if act.session:
+        return await work()
+    return await audit.AuditLog(bus, time.time).perform(act, work)
 
 
 async def record(bus: Bus, command: Command) -> None:

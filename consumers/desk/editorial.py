@@ -10,6 +10,7 @@ from typing import Protocol
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
+from consumers.desk.history import history_line
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.order_rules import OrderRules, action_of
 from consumers.editorial.log import EditorialLog
@@ -18,10 +19,9 @@ from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.policy import ObjectFacts, Verdict
 from consumers.staff.sessions import SignedIn
 from contracts.base.times import utc_now
-from contracts.desk.editorial import ActLine, ItemView, NewItem, Order
+from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.editorial import Action, ActionKind, ItemState, Status
-from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
 from contracts.errors import ContractError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
@@ -34,7 +34,6 @@ _ORDERED = (
 )
 """What a person may order, in the order in which a text meets it."""
 _READ = "read-drafts"
-_LOA = "Loa"
 
 
 class Visitor(Protocol):
@@ -94,7 +93,7 @@ class PersonAtDesk:
             sent_data=_sent_data(acts, state),
             possible=frozenset(kind for kind, reason in barred.items() if not reason),
             barred={kind: reason for kind, reason in barred.items() if reason not in ("", _NO)},
-            history=tuple(_line(act, names) for act in acts),
+            history=tuple(history_line(act, names) for act in acts),
             agreed=tuple(names.get(one, one) for one in agreed),
         )
 
@@ -233,10 +232,3 @@ def _sent_data(acts: Sequence[Action], state: ItemState) -> Mapping[str, object]
         if act.revision == state.revision and act.kind in (K.RECEIVE, K.SUBMIT):
             sent = texts.get(act.hash)
     return sent
-
-
-def _line(act: Action, names: Mapping[str, str]) -> ActLine:
-    who = _LOA if act.role == RULE else names.get(act.by, act.by)
-    role = "" if act.role in (RULE, UNIT_SYSTEM) else act.role
-    facts = (act.kind, act.revision, act.hash, act.note, act.code, act.place)
-    return ActLine(act.at, who, role, *facts)

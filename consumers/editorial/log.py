@@ -118,8 +118,8 @@ class EditorialLog:
         await self._follow()
         return {name: one.state for name, one in self._held.items() if one.state.is_unfinished}
 
-    async def audit(self) -> "Audit":
-        """Fold every item anew, and name what is wrong."""
+    async def audit(self, *, with_texts: bool = False) -> "Audit":
+        """Fold every item anew, and name what is wrong; *with_texts* also those of ended items."""
         found = Audit()
         async for message in self.bus.scan(_STREAM):
             content_id = subjects.item_of_editorial(message.subject)
@@ -128,7 +128,8 @@ class EditorialLog:
             elif content_id not in found.broken:
                 known = found.states.pop(content_id, ItemState())
                 try:
-                    found.states[content_id] = _lean(known.after(parse_act(message)))
+                    state = known.after(parse_act(message))
+                    found.states[content_id] = state if with_texts else _lean(state)
                 except ContractError as broken:
                     found.broken[content_id] = broken
         return found

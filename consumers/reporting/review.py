@@ -1,13 +1,14 @@
 """Review of a draft: its content, its effect, and its changes to the released text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import unified_diff
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from consumers.intake import items
-from consumers.intake.approval import Draft
+from consumers.editorial.log import EditorialLog
+from consumers.intake import item_log, items
+from consumers.intake.approval import Draft, draft_of
 from consumers.intake.desk import find_draft
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
@@ -16,6 +17,7 @@ from consumers.reporting.preview import PublicationFinder
 from contracts import events, keys
 from contracts.content import Content
 from contracts.delivery import ChannelName
+from contracts.editorial import Status
 from contracts.errors import WHOLE_EVENT, Bilingual, Invalid
 from contracts.publication import Action, Publication
 from producers.bus import Bus
@@ -50,6 +52,7 @@ class ReviewAnswer(Draft):
     action: Action
     against: int | None
     changes: list[str]
+    status: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Review:
     proposed: Publication
     released: Publication | None
     effect: DraftEffect
+    status: Status | None
     is_on_portal: bool
     """Whether the portal shows the item now."""
 
@@ -81,6 +85,7 @@ class Review:
             action=self.proposed.action,
             against=self.released.revision if self.released else None,
             changes=self.changes,
+            status=self.status,
         )
 
 
@@ -100,7 +105,32 @@ async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -
     text = await finder.draft_publication(item, content_id, number)
     released = await newest_text(finder, item, content_id)
     is_shown = items.is_visible(item, now) and ChannelName.PORTAL in item.reached
-    return Review(draft, text, released, _draft_effect(draft, item, now), is_shown)
+    status = (await item_log.read(EditorialLog(bus), content_id)).status
+    return Review(draft, text, released, _draft_effect(draft, item, now), status, is_shown)
+
+
+async def read_newest(bus: Bus, content_id: str) -> ReviewAnswer:
+    """The newest text of an item that waits for no decision, beside the text that is out.
+
+    Raises Invalid for an unknown item, Conflict for one whose acts contradict each other.
+    """
+    state, acts = await EditorialLog(bus).history(content_id)
+    if state.text is None or state.last_change is None:
+        raise Invalid(field_error("content_id", "not_waiting", value=content_id))
+    draft = draft_of(content_id, state.revision, state.text, state.last_change.at)
+    item = await ItemRepository(bus).item(content_id) or Item(unit=draft.unit)
+    texts = {act.hash: act.text.data for act in acts if act.text}
+    out = texts.get(state.published.get(state.out, ""), {})
+    is_newer = bool(out) and state.out < state.revision
+    changes = unified_diff([*data_lines(out)], [*data_lines(draft.data)], lineterm="")
+    return ReviewAnswer(
+        **draft.model_dump(),
+        what=_draft_effect(draft, item, datetime.now(UTC)).kind,
+        action="corrected" if draft.type == events.CORRECTED else "published",
+        against=state.out if is_newer else None,
+        changes=[*changes] if is_newer else [],
+        status=state.status,
+    )
 
 
 def _draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
@@ -136,11 +166,15 @@ async def newest_text(finder: PublicationFinder, item: Item, content_id: str) ->
 
 def content_lines(text: Publication) -> Iterator[str]:
     """Yield a line for each field that is set, and for each entry of a list, then the body."""
-    values = text.model_dump(mode="json", exclude_defaults=True)
+    yield from data_lines(text.model_dump(mode="json", exclude_defaults=True))
+
+
+def data_lines(values: Mapping[str, Any]) -> Iterator[str]:
+    """The same of an event's data."""
     for name in _FIELDS:
         value = values.get(name, [])
         for entry in value if isinstance(value, list) else [value]:
             parts = entry.items() if isinstance(entry, dict) else ()
             yield f"{name}: {', '.join(f'{key} {part}' for key, part in parts) or entry}"
     yield ""
-    yield from text.body.splitlines()
+    yield from str(values.get("body", "")).splitlines()

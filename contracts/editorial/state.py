@@ -52,7 +52,7 @@ _NEW = frozenset({None})
 _NAMES_FILE = Path(__file__).with_name("names.toml")
 
 
-def _name(word: str) -> Bilingual:
+def name_of(word: str) -> Bilingual:
     """A status or an act in both languages."""
     return Bilingual(**load_texts(_NAMES_FILE)[word])
 
@@ -209,7 +209,7 @@ def check_chain(state: ItemState, action: Action) -> None:
 def _check_move(state: ItemState, action: Action) -> None:
     """`MOVES` has the act for the status."""
     if (state.status, action.kind) not in MOVES:
-        words = {"kind": _name(action.kind), "status": _name(state.status or "new")}
+        words = {"kind": name_of(action.kind), "status": name_of(state.status or "new")}
         possible = _possible_acts(state.status)
         raise Conflict(field_error("kind", "editorial_move", possible=possible, **words))
 
@@ -217,7 +217,7 @@ def _check_move(state: ItemState, action: Action) -> None:
 def _possible_acts(status: Status | None) -> Bilingual:
     """What a person may do to an item of *status*, in both languages."""
     kinds = [one for one in Kind if (status, one) in MOVES and _PERSON in _ACTORS[one]]
-    names = [_name(one) for one in kinds]
+    names = [name_of(one) for one in kinds]
     return Bilingual(*(", ".join(words) for words in zip(*names, strict=True)))
 
 
@@ -225,7 +225,7 @@ def check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """A named person, a unit's system or a rule acts, as the table of actors says."""
     actor = action.role if action.role in (UNIT_SYSTEM, RULE) else _PERSON
     if actor not in _ACTORS[action.kind]:
-        words = {"kind": _name(action.kind), "value": _name(actor)}
+        words = {"kind": name_of(action.kind), "value": name_of(actor)}
         raise Forbidden(field_error("role", "editorial_role", **words))
     if not text.name_key(action.by):
         raise Invalid(field_error("by", "editorial_name"))
@@ -262,7 +262,7 @@ def check_text(state: ItemState, action: Action) -> None:
         raise Invalid(field_error("text", "missing"))
     changes = action.kind in _BEGINS_REVISION | {Kind.EDIT}
     if action.text is not None and not changes:
-        raise Invalid(field_error("text", "editorial_text_unchanged", kind=_name(action.kind)))
+        raise Invalid(field_error("text", "editorial_text_unchanged", kind=name_of(action.kind)))
     if action.hash != _hash_concerned(state, action):
         raise Conflict(field_error("hash", "editorial_hash"))
 

@@ -82,6 +82,12 @@ CHANGING = {
     "subscribers show": "an@example.com",
     "subscribers export": "an@example.com",
     "subscribers remove": "an@example.com --reason x --yes",
+    "desk write": f"data.json --item {ITEM}-2 --hash x",
+    "desk submit": f"{ITEM}-2",
+    "desk confirm": f"{ITEM}-2 --hash x --clean",
+    "desk propose": f"{ITEM}-2 --hash x --clean",
+    "desk return": f"{ITEM}-2 --reason x",
+    "desk comment": f"{ITEM}-2 x",
     "desk approve": f"{ITEM}-2 --hash x",
     "desk reject": f"{ITEM}-2 --code trung-lap",
     "dead replay": "1",
@@ -106,6 +112,7 @@ LOOKING = {
     "subscribers count": "",
     "desk list": "",
     "desk show": f"{ITEM}-2",
+    "desk history": f"{ITEM}-2",
     "dead list": "",
     "dead show": "1",
     "mail preview": f"{ITEM}-2",
@@ -118,6 +125,8 @@ MORE_LOOKING = [
     "dead replay 1 --dry-run",
     "dead edit 1 mended.json --dry-run",
     f"desk approve {ITEM}-2",
+    f"desk write data.json --item {ITEM}-2",
+    "desk list --status draft",
     "mail preview --digest an@example.com",
 ]
 
@@ -151,6 +160,7 @@ async def in_use(loa, bus, clock, tmp_path):
     loa = loa.extended(XDG_STATE_HOME=str(tmp_path / "state"), USER="root", **ZALO, **OIDC)
     await register_unit(bus)
     (tmp_path / "mended.json").write_bytes(envelope.to_structured(submitted()))
+    (tmp_path / "data.json").write_text('{"title": "x"}')
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "b"}')
     (tmp_path / "readers.csv").write_text(f"{COLUMNS}\nan@example.com,An,,,,\n")
     intake = Intake(bus, DEFAULT, clock)

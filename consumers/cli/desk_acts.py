@@ -1,0 +1,237 @@
+"""Acts of `loa desk` on a text: write it, send it on, confirm it, propose it, return it, remark."""
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+from consumers.cli import output
+from consumers.cli.acts import By, look
+from consumers.cli.authorization import Staff
+from consumers.cli.item_orders import ItemOrders
+from consumers.desk.access import item_facts
+from consumers.desk.history import history_line
+from consumers.desk.text_file import read_text_file
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.desk.editorial import ActLine, Order
+from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial.state import name_of
+from contracts.errors import FieldError, Invalid, NotFound
+from producers.bus import Bus
+
+_FILE_MAX = 1 << 20
+ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
+Hash = Annotated[str, typer.Option("--hash", help="The content hash of the text that you read.")]
+Reason = Annotated[str, typer.Option(help="Why, for who wrote the text.")]
+Clean = Annotated[
+    bool,
+    typer.Option("--clean", help="You have checked: nothing secret, nothing personal is in it."),
+]
+File = Annotated[
+    str,
+    typer.Argument(help="The text: an event's data as JSON, or Markdown; - reads the input."),
+]
+Item = Annotated[
+    str, typer.Option("--item", metavar="CONTENT_ID", help="The item whose text it changes.")
+]
+Edit = Annotated[bool, typer.Option("--edit", help="Change it as an editor; not as a new draft.")]
+Unit = Annotated[
+    str, typer.Option(metavar="UNIT", help="The unit of a new item; else your account's.")
+]
+Paragraph = Annotated[int | None, typer.Option(min=1, help="The paragraph, counted from 1.")]
+Text = Annotated[str, typer.Argument(help="The remark.")]
+
+
+class OrderAnswer(BaseModel):
+    """The answer to an act: the item as it is now, and the hash of its newest text."""
+
+    content_id: str
+    revision: int
+    status: Status
+    hash: str
+
+    @classmethod
+    def of(cls, content_id: str, state: ItemState) -> "OrderAnswer":
+        status = state.status or Status.DRAFT
+        return cls(content_id=content_id, revision=state.revision, status=status, hash=state.hash)
+
+
+class HistoryLine(BaseModel):
+    """An act on an item. `place`: the paragraph that a remark is about."""
+
+    at: datetime
+    who: str
+    role: str
+    kind: ActionKind
+    revision: int
+    hash: str
+    note: str
+    code: str
+    place: int | None
+
+    @classmethod
+    def of(cls, line: ActLine) -> "HistoryLine":
+        return cls(**line._asdict())
+
+
+@output.page(
+    OrderAnswer,
+    examples=(
+        "loa desk write tin.md --unit van-phong-bo",
+        "loa desk write tin.json --item tb-15 --hash HASH --edit",
+    ),
+)
+def write(
+    file: File,
+    item: Item = "",
+    hash: Hash = "",
+    edit: Edit = False,
+    unit: Unit = "",
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Save a text: of a new item, or with --item a new text of that one.
+
+    A new text of an item names by --hash the text that it was made of, so that what another person
+    saved meanwhile is not lost. Markdown has the other fields before it, in TOML between two lines
+    of +++.
+    """
+    with output.explain_errors():
+        data = _read_file(file)
+    item = item or (str(data.get("content_id", "")) if hash else "")
+    kind = ActionKind.EDIT if edit else ActionKind.SAVE
+
+    async def save(bus: Bus) -> OrderAnswer:
+        orders = ItemOrders(bus, by)
+        if not item:
+            content_id = await orders.begin(unit, data)
+            return OrderAnswer.of(content_id, await orders.state(content_id))
+        await _require_hash(orders, item, hash)
+        order = Order(item, kind, "", hash, _text_fields(data))
+        return OrderAnswer.of(item, await orders.give(order))
+
+    _print(output.act_on_bus(save), as_json)
+
+
+def _read_file(file: str) -> dict[str, Any]:
+    """The data in a file. Raises Invalid, Unreadable, OSError."""
+    if file == "-":
+        return read_text_file(sys.stdin.buffer.read(_FILE_MAX))
+    with Path(file).open("rb") as stream:
+        return read_text_file(stream.read(_FILE_MAX))
+
+
+def _text_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data without what Loa writes itself."""
+    own = ("content_id", "revision", "corrects_revision")
+    return {name: value for name, value in data.items() if name not in own}
+
+
+async def _require_hash(orders: ItemOrders, content_id: str, hash: str) -> None:
+    """Raises Invalid where no text is named that the new one was made of."""
+    if not hash:
+        state = await orders.state(content_id)
+        raise Invalid(field_error("hash", "hash_of_text", value=state.hash))
+
+
+@output.page(OrderAnswer, examples=("loa desk submit tb-15",))
+def submit(
+    content_id: ContentId, hash: Hash = "", by: By = "", as_json: output.Json = False
+) -> None:
+    """Send a draft to the unit's leader."""
+    _give(Order(content_id, ActionKind.SUBMIT, "", hash), by, as_json)
+
+
+@output.page(OrderAnswer, examples=("loa desk confirm tb-15 --hash HASH --clean",))
+def confirm(
+    content_id: ContentId,
+    hash: Hash = "",
+    clean: Clean = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Confirm a text for the unit; it goes to the editors."""
+    _check_point(Order(content_id, ActionKind.CONFIRM, "", hash), clean, by, as_json)
+
+
+@output.page(OrderAnswer, examples=("loa desk propose tb-15 --hash HASH --clean",))
+def propose(
+    content_id: ContentId,
+    hash: Hash = "",
+    clean: Clean = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Propose a text for approval, as an editor."""
+    _check_point(Order(content_id, ActionKind.PROPOSE, "", hash), clean, by, as_json)
+
+
+def _check_point(order: Order, is_clean: bool, by: str, as_json: bool) -> None:
+    """Give an order by which a person answers for the text. Exit code 2 without the promise."""
+    if not is_clean:
+        output.fail(field_error("--clean", "clean_required"))
+    if not order.hash:
+        output.fail(field_error("--hash", "hash_of_read"))
+    _give(order, by, as_json)
+
+
+@output.page(OrderAnswer, examples=('loa desk return tb-15 --reason "Thiếu căn cứ"',))
+def send_back(
+    content_id: ContentId, reason: Reason, by: By = "", as_json: output.Json = False
+) -> None:
+    """Return a text to who wrote it, with a reason."""
+    _give(Order(content_id, ActionKind.RETURN, "", note=reason), by, as_json)
+
+
+@output.page(OrderAnswer, examples=('loa desk comment tb-15 "Xem lại số văn bản" --paragraph 2',))
+def comment(
+    content_id: ContentId,
+    text: Text,
+    paragraph: Paragraph = None,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Remark on a text, or on one of its paragraphs."""
+    _give(Order(content_id, ActionKind.COMMENT, "", note=text, place=paragraph), by, as_json)
+
+
+def _give(order: Order, by: str, as_json: bool) -> None:
+    """Give an order, and print the item as it is then."""
+
+    async def give(bus: Bus) -> OrderAnswer:
+        return OrderAnswer.of(order.content_id, await ItemOrders(bus, by).give(order))
+
+    _print(output.act_on_bus(give), as_json)
+
+
+def _print(answer: OrderAnswer, as_json: bool) -> None:
+    text = field_error(
+        answer.content_id, "item_now", of=answer.revision, value=name_of(answer.status)
+    )
+    output.print_answer(answer, as_json, lambda: _show(answer.hash, text))
+
+
+def _show(hash: str, text: FieldError) -> None:
+    output.print_field_texts(text)
+    typer.echo(f"hash: {hash}")
+
+
+@output.page(list[HistoryLine], examples=("loa desk history tb-15",))
+def history(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
+    """Show every act on an item: who did what as what, when, to which text, and why."""
+
+    async def read(bus: Bus) -> list[HistoryLine]:
+        right = await look(bus, "desk.read", content_id, by)
+        state, acts = await EditorialLog(bus).history(content_id)
+        if state.text is None:
+            raise NotFound(field_error("content_id", "item_unknown", value=content_id))
+        right.require(item_facts(state))
+        names = {one.id: one.name for one in await Staff.open(bus).accounts.all()}
+        return [HistoryLine.of(history_line(act, names)) for act in acts]
+
+    output.print_records(HistoryLine, output.run_on_bus(read), as_json)

@@ -1,0 +1,123 @@
+"""`loa desk`: every act of the desk's pages at the command line, as a named account."""
+
+import pytest
+
+from consumers.desk.text_file import read_text_file
+from contracts.errors import Invalid
+from tests.consumers.cli.test_staff import APPROVER, Terminal, intake, people
+from tests.support.cli import json_output
+from tests.support.events import UNIT, released_publications
+
+__all__ = ["intake", "people"]
+TEXT = """\
++++
+title = "Hướng dẫn nộp hồ sơ trực tuyến"
+topic = "cai-cach-hanh-chinh"
+channels = ["portal", "email"]
+not_before = 2027-01-01T08:00:00+07:00
++++
+Đoạn một.
+
+Đoạn hai.
+"""
+CHANGED = TEXT.replace("Đoạn hai", "Đoạn hai, đã sửa")
+
+
+async def done(terminal: Terminal, *words: str, stdin: str = "") -> dict:
+    run = await terminal("desk", *words, "--json", stdin=stdin)
+    assert run.exit_code == 0, run.stderr
+    return json_output(run)
+
+
+async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
+    editor = await people("chi", "bien-tap-vien", name="Vũ Chi")
+    approver = await people("dung", APPROVER, name="Đỗ Dung")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, hash = written["content_id"], written["hash"]
+    assert (written["status"], item) == ("draft", item)
+    assert (await done(officer, "write", "-", stdin=TEXT))["content_id"] == item, "a repeat"
+    assert (await done(officer, "show", item))["data"]["body"] == "Đoạn một.\n\nĐoạn hai."
+    assert (await done(officer, "submit", item))["status"] == "submitted"
+    sent_back = await done(leader, "return", item, "--reason", "Thiếu căn cứ")
+    assert sent_back["status"] == "returned"
+    own = await officer("desk", "write", "-", "--item", item, stdin=CHANGED)
+    assert own.exit_code == 2 and f"--hash {hash}" in own.stderr, "what was read is named"
+    changed = await done(officer, "write", "-", "--item", item, "--hash", hash, stdin=CHANGED)
+    await done(officer, "submit", item)
+    words = ("confirm", item, "--hash", changed["hash"])
+    assert (await leader("desk", *words)).exit_code == 2, "without the promise"
+    assert (await done(leader, *words, "--clean"))["status"] == "unit_confirmed"
+    stale = await editor("desk", "write", "-", "--item", item, "--hash", hash, "--edit", stdin=TEXT)
+    assert stale.exit_code == 2 and "changed" in stale.stderr
+    edited = CHANGED.replace("2027-01-01", "2026-01-01")
+    words = ("write", "-", "--item", item, "--hash", changed["hash"], "--edit")
+    newest = await done(editor, *words, stdin=edited)
+    assert newest["status"] == "in_edit"
+    await done(editor, "comment", item, "Xem lại tiêu đề", "--paragraph", "1")
+    await done(editor, "propose", item, "--hash", newest["hash"], "--clean")
+    [listed] = await done(approver, "list")
+    assert (listed["content_id"], listed["status"]) == (item, "pending_approval")
+    approved = await approver.say("desk", "approve", item, "--hash", newest["hash"])
+    assert approved.exit_code == 0, approved.stderr
+    assert len(await released_publications(intake.bus, item)) == 1
+    kinds = [one["kind"] for one in await done(editor, "history", item)]
+    assert kinds[:4] == ["save", "submit", "return", "save"]
+    assert kinds[-5:] == ["comment", "propose", "approve", "schedule", "publish"]
+    assert (await done(officer, "show", item))["status"] == "published"
+    assert [one["content_id"] for one in await done(officer, "list", "--status", "published")]
+
+
+async def test_who_may_not_do_an_act_is_refused_with_the_reason(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
+    await done(officer, "submit", item)
+    refused = await officer("desk", "return", item, "--reason", "x")
+    assert refused.exit_code == 2 and "no role of the account" in refused.stderr
+    other = await officer("desk", "write", "-", "--unit", "vu-phap-che", stdin=TEXT)
+    assert other.exit_code == 2 and "one's own unit" in other.stderr
+    urgent = TEXT.replace("topic =", 'lane = "urgent"\ntopic =')
+    item = (await done(officer, "write", "-", "--unit", UNIT, stdin=urgent))["content_id"]
+    assert (await officer("desk", "history", item, "--json")).exit_code == 0
+    for words in (("history", "khong-co"), ("submit", "khong-co")):
+        unknown = await officer("desk", *words)
+        assert unknown.exit_code == 2 and "khong-co" in unknown.stderr
+
+
+async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
+    """The text in the log decides, not the record of what the unit had sent."""
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
+    editor = await people("chi", "bien-tap-vien", name="Vũ Chi")
+    approver = await people("dung", APPROVER, name="Đỗ Dung")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, hash = written["content_id"], written["hash"]
+    await done(officer, "submit", item)
+    await done(leader, "confirm", item, "--hash", hash, "--clean")
+    urgent = TEXT.replace("topic =", 'lane = "urgent"\ntopic =')
+    words = ("write", "-", "--item", item, "--hash", hash, "--edit")
+    hash = (await done(editor, *words, stdin=urgent))["hash"]
+    await done(editor, "propose", item, "--hash", hash, "--clean")
+    first = await approver.say("desk", "approve", item, "--hash", hash)
+    assert first.exit_code == 2 and "second account" in first.stderr
+    assert await released_publications(intake.bus, item) == []
+
+
+async def test_a_name_in_place_of_an_account_is_on_record(people, intake, loa):
+    await people("an", "nguoi-gui-tin", name="Lê An")
+    refused = await loa("desk", "write", "-", "--unit", UNIT, stdin=TEXT, XDG_STATE_HOME="/none")
+    assert refused.exit_code == 2 and "loa login" in refused.stderr
+    words = ("desk", "write", "-", "--unit", UNIT, "--by", "Lê Văn Cường", "--json")
+    assert (await loa(*words, stdin=TEXT)).exit_code == 0
+    records = json_output(await loa("audit", "list", "--by", "X", "--json"))
+    assert ("desk.save", "Lê Văn Cường") in {(one["action"], one["actor"]) for one in records}
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"no fields", b"+++\ntitle = \n+++\nx", b"+++\ntitle = 'x'\n"]
+)
+def test_a_file_that_is_no_text_is_refused(content):
+    with pytest.raises(Invalid) as refused:
+        read_text_file(content)
+    assert refused.value.errors[0].field == "file"
