@@ -27,7 +27,7 @@ from contracts.subscriptions.digest import FREQUENCIES
 from contracts.vocabulary import REJECTIONS
 from producers.command_pages import SETTINGS, page_of, values_of, walk
 from producers.output import ErrorAnswer
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 Command = Any
 """A command of typer."""

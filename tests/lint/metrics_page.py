@@ -2,7 +2,7 @@
 
 from consumers.status.metrics import FACT_METRICS, PROCESS_METRICS
 from producers.metrics import METRICS, Label, Metric
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "metrics.md"
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_ratio": "0 to 1"}

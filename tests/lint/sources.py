@@ -2,9 +2,9 @@
 
 import ast
 from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT
+
 PRODUCT = ("contracts", "design", "channels", "producers", "consumers")
 PACKAGES = (*PRODUCT, "sandbox")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

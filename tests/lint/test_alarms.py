@@ -8,9 +8,9 @@ import yaml
 
 from consumers.app.settings import STAND_IN_NAMES
 from consumers.status.metrics import all_metrics
-from tests.lint.sources import ROOT
 from tests.support.alarm_cases import begins_with_the_process
 from tests.support.prometheus import BOARD, CONFIG, RULES, queries
+from tests.support.repository import ROOT
 
 PAGES = {"summary": "docs/operations.md", "summary_vi": "docs/operations.vi.md"}
 METRICS = {metric.name: metric for metric in all_metrics()}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lint.sources import ROOT
 from tests.support.deploy_mounts import MOUNTS
+from tests.support.repository import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 LOCKS = {
     name: (ROOT / name).read_text()

@@ -13,8 +13,8 @@ from consumers.app.node import Node
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings
 from consumers.status.facts import FactsReader
-from tests.lint.sources import ROOT
 from tests.support.deploy_mounts import MOUNTS
+from tests.support.repository import ROOT
 
 RELAY = {
     "host": "smtp.moha.example",
