@@ -80,6 +80,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),
     DeskRoute("GET", "/tin/{content_id}/sua", _READ, text_pages.show_text),
     DeskRoute("POST", "/tin/{content_id}/sua", _READ, text_pages.save_text, form_bytes=TEXT_BYTES),
+    DeskRoute("POST", "/tin/{content_id}/doi-gio", _READ, item_acts.move),
     DeskRoute("GET", "/tin/{content_id}/duyet", _READ, items.show_review),
     DeskRoute("POST", "/tin/{content_id}/gui", _WRITE, item_acts.perform(Kind.SUBMIT)),
     DeskRoute("POST", "/tin/{content_id}/xac-nhan", "confirm", item_acts.perform(Kind.CONFIRM)),

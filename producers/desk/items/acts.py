@@ -7,7 +7,8 @@ from starlette.responses import Response
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
-from producers.desk.items.pages import act_id, item_path, refused_act
+from producers.desk.items.pages import act_id, find_item, item_path, refused_act
+from producers.desk.items.text_form import read_time
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
@@ -45,3 +46,17 @@ def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
         place=int(place) if place.isdecimal() and int(place) else None,
         title=visit.value("new_title"),
     )
+
+
+async def move(visit: Visit) -> Response:
+    """Change the time at which a text leaves; it has to be approved again."""
+    item = await find_item(visit)
+    kind = ActionKind.EDIT if ActionKind.EDIT in item.possible else ActionKind.SAVE
+    moved = read_time(visit.form, "not_before")
+    try:
+        data = {**item.data, "not_before": moved}
+        order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
+        await visit.editorial.perform(order)
+    except (Invalid, Forbidden, Conflict) as refused:
+        return await refused_act(visit, refused)
+    return redirect(f"{item_path(item.content_id)}?xong=move")

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -17,7 +18,9 @@ from producers.desk.visit import Visit
 
 _ACT_BYTES = 16
 _SHORT_HASH = 8
+_FIRST_HOUR = "08:00"
 _OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
+_PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
 
 
@@ -74,8 +77,19 @@ def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "codes": {code: texts["vi"] for code, texts in REJECTIONS.items()},
         "roles": visit.desk.services.staff.role_names(),
         "links": _links(item),
+        "moved": _moved_to(visit, item),
         "done": visit.request.query_params.get("xong", ""),
     }
+
+
+def _moved_to(visit: Visit, item: ItemView) -> str:
+    """The day to which an item was dragged on the calendar, at its own hour."""
+    try:
+        day = date.fromisoformat(visit.request.query_params.get("ngay", ""))
+    except ValueError:
+        return ""
+    _, _, hour = TextForm(item.data).time("not_before").partition("T")
+    return f"{day}T{hour or _FIRST_HOUR}"
 
 
 def _links(item: ItemView) -> list[tuple[str, str]]:
@@ -83,7 +97,8 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
     named, path = desk_texts()["item"]["link"], item_path(item.content_id)
     edit = "correct" if item.out and item.status in _OUT else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
-    return [*links, (f"{path}/duyet", named["review"])]
+    links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
+    return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links
 
 
 def as_in_form(refused: ContractError) -> ContractError:

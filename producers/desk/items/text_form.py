@@ -73,7 +73,7 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     data = {name: value for name, value in before.items() if name not in known}
     data |= {name: single_value(form, name).replace("\r\n", "\n") for name in _LINES}
     data |= {name: form.get(name, []) for name in _SETS}
-    data |= {name: _read_time(form, name) for name in _TIMES}
+    data |= {name: read_time(form, name) for name in _TIMES}
     data |= {name: [*_rows(form, name, before)] for name in _LISTS}
     data["cover"] = _filled({key: single_value(form, f"cover.{key}") for key in ("url", "alt")})
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
@@ -89,7 +89,8 @@ def read_kept(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
         return read_text({name: form[name] for name in form if name not in _TIMES}, before)
 
 
-def _read_time(form: Form, name: str) -> str:
+def read_time(form: Form, name: str) -> str:
+    """A time as an event has it; a browser's field means Vietnam's. Raises Invalid."""
     written = single_value(form, name).strip()
     if not written:
         return ""

@@ -114,6 +114,17 @@ async def test_an_unfinished_draft_is_kept_and_sent_only_when_it_is_whole(newsro
     assert refused.status_code == 422 and TEXTS["field"]["body"] in refused.text
 
 
+async def test_a_planned_time_is_moved_and_approved_again(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    await newsroom.press("an", path, "doi-gio", not_before="2027-01-26T10:00")
+    await newsroom.approve(path)
+    texts = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    times = [one["not_before"] for one in texts]
+    assert times == ["2027-01-25T02:30:00Z", "2027-01-26T03:00:00Z"]
+    assert [one["action"] for one in texts] == ["published", "published"]
+
+
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     path = await newsroom.written()
     await newsroom.approve(path)

@@ -41,7 +41,7 @@ WANTED = {
     },
     ("operate", "edit", "propose-urgent", "approve", "audit"): {"GET /van-hanh"},
     "read-drafts": {
-        *("GET /tin", "GET /lich"),
+        *("GET /tin", "GET /lich", "POST /tin/{content_id}/doi-gio"),
         *("GET /tin/{content_id}", "GET /tin/{content_id}/sua", "POST /tin/{content_id}/sua"),
         *("GET /tin/{content_id}/duyet", "POST /tin/{content_id}/tra-lai"),
         *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),
