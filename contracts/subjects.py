@@ -1,5 +1,6 @@
 """Every subject, stream, bucket and consumer of the bus, as data for `producers.bus.topology`."""
 
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -101,6 +102,16 @@ def editorial(content_id: str) -> str:
 def item_of_editorial(subject: str) -> str:
     """The item of a subject of `editorial`."""
     return subject.removeprefix(f"{_EDITORIAL}.")
+
+
+def upload_piece(object_id: str) -> str:
+    """Subject of every piece of an object."""
+    return f"{_UPLOAD_PIECES}.{object_id}"
+
+
+def upload(name: str) -> str:
+    """Subject of what an object is; JetStream's object stores write its name in base64."""
+    return f"{_UPLOADS}.{urlsafe_b64encode(name.encode()).decode()}"
 
 
 def durable(subject: str) -> str:
@@ -208,7 +219,16 @@ EDITORIAL = StreamSpec(
     consumers=(ConsumerSpec(INTAKE, ">"),),
 )
 """Acts on items, with the whole text where they change it; kept for ever."""
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL)
+_UPLOAD_PIECES, _UPLOADS = "$O.uploads.C", "$O.uploads.M"
+UPLOADS = StreamSpec(
+    "OBJ_uploads",
+    (f"{_UPLOAD_PIECES}.*", f"{_UPLOADS}.*"),
+    max_bytes=20 * _GIB,
+    max_message_bytes=1 << 19,
+)
+"""Files that officials upload, in the layout of a JetStream object store."""
+ALL_UPLOAD_PIECES, ALL_UPLOADS = UPLOADS.subjects
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL, UPLOADS)
 
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)

@@ -25,10 +25,12 @@ from channels.portal.errors import (
 from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.readback import Readback, ReportReadback
 from channels.portal.render.site_files import SiteFiles
+from channels.portal.storage.uploads import UploadFiles, UploadSource
 from channels.portal.websub import WebSubNotifier
 from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
 from contracts.base import tracing
 from contracts.delivery import ChannelName
+from contracts.desk.uploads import named_by
 from contracts.publication import Publication
 
 T = TypeVar("T")
@@ -70,9 +72,11 @@ class PortalChannel:
         lock_timeout_s: float = 10.0,
         was_shown_before: Callable[[], Awaitable[bool]] = _never_shown,
         readback_url: str = "",
+        uploads: UploadSource | None = None,
         report_readback: ReportReadback = _ignore_readback,
     ) -> None:
         self._writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s)
+        self._uploads = UploadFiles(folder, uploads) if uploads else None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._was_shown_before = was_shown_before
         self._readback: Readback | None = None
@@ -117,9 +121,16 @@ class PortalChannel:
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        """Make the publication visible; sending it again repairs missing files."""
+        """Make the publication visible; sending it again repairs missing files.
+
+        Uploaded files that it names are there before its page, and still afterwards: meanwhile
+        another item that named them may have been withdrawn.
+        """
+        await self._place_uploads(rendered)
         show = partial(self._writer.show, rendered, expired)
-        return [await self._outcome_of(row, rendered, show) for row in rows]
+        outcomes = [await self._outcome_of(row, rendered, show) for row in rows]
+        await self._place_uploads(rendered)
+        return outcomes
 
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
         """Ask the portal's index whether the publication was shown."""
@@ -150,6 +161,15 @@ class PortalChannel:
         reader = CoverReader(self._writer.public, self._writer.site, fetcher)
         while wanted := await self._run_checked(self._writer.next_cover):
             await self._run_checked(await draw_cover(reader, wanted, self._writer))
+
+    async def _place_uploads(self, publication: Publication) -> None:
+        """Raises ChannelError."""
+        if self._uploads is None or publication.action == "withdrawn":
+            return
+        try:
+            await self._uploads.place(named_by(publication))
+        except OSError as error:
+            raise Misconfigured(error_reason(error), retry_after_s=RETRY_S) from error
 
     async def _outcome_of(
         self, row: Recipient, publication: Publication, work: Callable[[], Outcome]

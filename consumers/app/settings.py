@@ -272,6 +272,33 @@ class DeskSettings(_Settings):
             raise Invalid(field_error("LOA_DESK_URL", "desk_url_public", value=host))
 
 
+class ClamdSettings(_Settings):
+    """LOA_CLAMD_*: the scanner that looks at uploaded files before they are kept."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_CLAMD_")
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_clamd_url(cls, url: str) -> str:
+        """`unix:/path` or `tcp://host:port`."""
+        parts = urlsplit(url)
+        is_socket = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
+        is_port = parts.scheme == "tcp" and parts.hostname and _port_of(url) and not parts.path
+        if url and not (is_socket or is_port):
+            raise PydanticCustomError("setting_clamd_url", "not clamd's address")
+        return url
+
+
+def _port_of(url: str) -> int:
+    """The port that *url* names; 0 for none."""
+    try:
+        return urlsplit(url).port or 0
+    except ValueError:
+        return 0
+
+
 class MetricsSettings(_Settings):
     """LOA_METRICS_*: where the operator's port listens, which serves `/metrics`."""
 

@@ -17,6 +17,7 @@ from consumers.app.environment import environment
 from consumers.app.settings import (
     AuditSettings,
     BouncesSettings,
+    ClamdSettings,
     DeskSettings,
     ImportSettings,
     LettersSettings,
@@ -40,6 +41,7 @@ _SIMILARITY_CUTOFF = 0.7
 SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     DeskSettings,
+    ClamdSettings,
     MetricsSettings,
     AuditSettings,
     BouncesSettings,

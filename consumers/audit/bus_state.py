@@ -15,7 +15,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from consumers.audit.chain import ChainHead
 from consumers.messages import field_error
 from contracts.errors import FieldError
-from contracts.subjects import AUDIT, BUCKETS, CONTENT, DEAD, PERSON_KEYS, STREAMS, unit_of_inbound
+from contracts.subjects import (
+    AUDIT,
+    BUCKETS,
+    CONTENT,
+    DEAD,
+    PERSON_KEYS,
+    STREAMS,
+    UPLOADS,
+    unit_of_inbound,
+)
 from producers.bus import Bus, topology
 
 _BY_COUNTS = frozenset(("bus_stream_lost", "bus_stream_back", "bus_audit_rewritten"))
@@ -182,4 +191,5 @@ def _shrinking_streams() -> frozenset[str]:
     """Names of streams that lose messages by rule: by age, or once they are processed."""
     forgetting = {s.name for s in STREAMS if s.is_work_queue or s.max_age}
     forgetting |= {f"KV_{bucket.name}" for bucket in BUCKETS if bucket.ttl}
-    return frozenset(forgetting | {f"KV_{PERSON_KEYS.name}"})  # a key is destroyed with its person
+    erased = {f"KV_{PERSON_KEYS.name}", UPLOADS.name}  # with its person; when no text names it
+    return frozenset(forgetting | erased)

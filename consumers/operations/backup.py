@@ -70,6 +70,7 @@ SAVE_ORDER = (
     subjects.OPINIONS.name,
     subjects.CONTENT.name,
     f"KV_{subjects.EVENTS.name}",
+    subjects.UPLOADS.name,
     f"KV_{subjects.NOTICES.name}",
     f"KV_{subjects.SUBSCRIBERS.name}",
     f"KV_{subjects.PERSON_KEYS.name}",
@@ -78,7 +79,7 @@ SAVE_ORDER = (
     f"KV_{subjects.VAULT.name}",
 )
 _ADDED_LATER = {
-    *(subjects.AUDIT.name, subjects.EDITORIAL.name),
+    *(subjects.AUDIT.name, subjects.EDITORIAL.name, subjects.UPLOADS.name),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
     f"KV_{subjects.STAFF_MAIL.name}",
 }

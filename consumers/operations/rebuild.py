@@ -13,6 +13,7 @@ import structlog
 from channels.errors import Unreachable
 from channels.portal.errors import FolderBusy
 from channels.portal.render.site_files import SiteFiles
+from channels.portal.storage.uploads import UploadFiles
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
 from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
@@ -23,6 +24,7 @@ from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
 from consumers.messages import field_error
 from consumers.progress import report_progress
 from consumers.seals.publications import PublicationSeals
+from consumers.uploads.portal import PublicUploads
 from contracts import publication, subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError, Invalid
@@ -70,6 +72,8 @@ async def rebuild_portal(
                 await asyncio.to_thread(rebuild.add_publications, chunk.shown)
                 await asyncio.to_thread(rebuild.add_already_shown, chunk.unsure)
                 count("publications", len(chunk.shown) + len(chunk.unsure), total)
+            named = await asyncio.to_thread(rebuild.named_uploads)
+            await UploadFiles(folder, PublicUploads(bus)).place(named)
             changes = await asyncio.to_thread(rebuild.finish)
     except FolderBusy:
         raise Unreachable("folder_busy") from None

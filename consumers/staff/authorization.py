@@ -31,6 +31,7 @@ ACTIONS: Mapping[str, str] = {
     "feeds.add": "operate",
     "feeds.now": "operate",
     "feeds.remove": "operate",
+    "file.upload": "write",
     "key.replace": "restore",
     "mail.release": "operate",
     "restore": "restore",

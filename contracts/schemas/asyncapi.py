@@ -17,6 +17,7 @@ from contracts.publication import RELEASED
 _VERSION = "1.0.0"
 _SCHEMA_FORMAT = "application/schema+json;version=2020-12"
 _PARAMETER_DESCRIPTIONS = {
+    "object": "Id of the pieces of a file, or the hash of a file in base64.",
     "unit": "Id of the unit that sends.",
     "topic": "Id of the item's topic.",
     "content_id": "Id of the item.",
@@ -74,6 +75,12 @@ def _internal_channels() -> Iterator[BusChannel]:
     act_address = subjects.editorial("{content_id}")
     yield BusChannel("editorial", act_address, subjects.EDITORIAL, "receive", "editorial-act")
     yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
+    for address, name in (
+        (subjects.ALL_UPLOAD_PIECES, "upload-piece"),
+        (subjects.ALL_UPLOADS, "upload"),
+    ):
+        address = address.replace("*", "{object}")
+        yield BusChannel(name, address, subjects.UPLOADS, "send", name)
 
 
 def build_document() -> Document:
@@ -138,6 +145,8 @@ _INTERNAL_MESSAGES = (
     "dead-letter",
     "editorial-act",
     "audit-record",
+    "upload-piece",
+    "upload",
 )
 """Messages between Loa's own services; their format is internal."""
 

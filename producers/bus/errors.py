@@ -7,6 +7,7 @@ BusError
 │   ├── NotConnected  no server at the address
 │   │   └── UnknownHost   no machine has its name
 │   └── Denied        the server let nothing through: the key has no right to the subject
+├── DamagedObject     an uploaded file is not what its name says
 ├── UnfitServer       the server cannot keep Loa's guarantees
 │   └── ForeignSettings   a stream has settings that lose or leak messages
 └── AccessRefused     the server refuses the credentials, or its certificate is not trusted
@@ -60,6 +61,10 @@ class Denied(NoReply):
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject}: this key has no right to it")
         self.subject = subject
+
+
+class DamagedObject(BusError):
+    """The content of a stored object is not what the object's name says."""
 
 
 class UnfitServer(BusError):

@@ -23,7 +23,11 @@ from producers.desk.visit import Desk, retry_headers
 from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
-_HTTP_PAGES = {HTTPStatus.NOT_FOUND: "missing", HTTPStatus.METHOD_NOT_ALLOWED: "missing"}
+_HTTP_PAGES = {
+    HTTPStatus.NOT_FOUND: "missing",
+    HTTPStatus.METHOD_NOT_ALLOWED: "missing",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "file_too_large",
+}
 
 
 def create_desk(services: DeskServices, url: str) -> ASGIApp:

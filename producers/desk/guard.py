@@ -13,7 +13,7 @@ from producers.desk.errors import ForeignRequest, NotAllowed, NotSignedIn, Secon
 from producers.desk.oidc import step_up_path
 from producers.desk.visit import OWN, PUBLIC, Desk, DeskRoute, Visit
 from producers.desk.web_session import is_own_request, is_sealed, visitor_token
-from producers.pages import forms
+from producers.pages import file_forms, forms
 
 _SEAL_FIELD, _CODE_FIELD = "seal", "code"
 _OWN_FIELDS = (_SEAL_FIELD, _CODE_FIELD)
@@ -36,12 +36,24 @@ class Guard:
                 if request.method == "POST":
                     raise
                 return rendering.redirect(_SIGN_IN_PATH)
-            response = await self._step_up(route, visit) or await route.handler(visit)
-            if visit.new_token:
-                self.desk.cookie.set(response, visit.new_token)
-            return response
+            if route.takes_file:
+                return await self._answer_with_file(route, visit)
+            return await self._answer(route, visit)
 
         return answer
+
+    async def _answer(self, route: DeskRoute, visit: Visit) -> Response:
+        response = await self._step_up(route, visit) or await route.handler(visit)
+        if visit.new_token:
+            self.desk.cookie.set(response, visit.new_token)
+        return response
+
+    async def _answer_with_file(self, route: DeskRoute, visit: Visit) -> Response:
+        """Read the form with its file, now that the person may send one."""
+        async with file_forms.read_file_form(visit.request) as (form, visit.file):
+            visit.form = form
+            self._check_seal(route, visit, visit.token)
+            return await self._answer(route, visit)
 
     async def _admit(self, request: Request, route: DeskRoute) -> Visit:
         """Raises Refused, or HTTPException for what no form of ours sends."""
@@ -52,7 +64,7 @@ class Guard:
         visit = Visit(self.desk, request, token or visitor_token())
         if route.form_bytes > forms.FORM_BYTES:
             await self._check_person(route, visit, token)
-        if route.method == "POST":
+        if route.method == "POST" and not route.takes_file:
             visit.form = await forms.read_form(request, route.form_bytes)
             self._check_seal(route, visit, token)
         if visit.person is None:

@@ -7,7 +7,7 @@ from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
-from producers.desk.items import lists, text_pages
+from producers.desk.items import lists, text_pages, uploads
 from producers.desk.items import pages as items
 from producers.desk.operations import audit_log, dead_letters, overview
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
@@ -64,6 +64,9 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/de-nghi", _MANAGE, administration.show_proposals),
     DeskRoute("POST", "/de-nghi/{id}/dong-y", _MANAGE, administration.confirm),
     DeskRoute("POST", "/de-nghi/{id}/tu-choi", _MANAGE, administration.refuse),
+    DeskRoute("GET", "/tep", uploads.WRITE, uploads.show_form),
+    DeskRoute("POST", "/tep", uploads.WRITE, uploads.add, takes_file=True),
+    DeskRoute("GET", "/tep/{hash}/{name}", uploads.READ, uploads.serve),
     DeskRoute("GET", "/su-kien-loai", dead_letters.READ, dead_letters.show_letters),
     DeskRoute("GET", "/su-kien-loai/{id}", dead_letters.READ, dead_letters.show_letter),
     DeskRoute("GET", "/su-kien-loai/{id}/sua", dead_letters.EDIT, dead_letters.show_edit),

@@ -19,6 +19,7 @@ from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.desk.reach import DryRuns
 from contracts.desk.staff_mail import MailSettings
+from contracts.desk.uploads import UploadService
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -281,3 +282,6 @@ class DeskServices:
     audit_log: AuditLogService = field(kw_only=True)
     live: LiveDeliveries = field(kw_only=True)
     sessions: SessionCheck = field(kw_only=True)
+    uploads: UploadService = field(kw_only=True)
+    public_url: str = field(kw_only=True)
+    """The portal's address, without a path."""

@@ -19,6 +19,7 @@ from producers.desk.errors import NotSignedIn
 from producers.desk.event_stream import OpenStreams
 from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
+from producers.pages.file_forms import UploadedFile
 from producers.pages.forms import FORM_BYTES, Form, single_value
 from producers.pages.mail_limits import client_address
 from producers.token_buckets import TokenBuckets
@@ -76,6 +77,8 @@ class Visit:
     token: str
     person: Visitor | None = None
     form: Form = field(default_factory=dict)
+    file: UploadedFile | None = None
+    """The file that came with the form; it is removed after the answer."""
     new_token: str = ""
     """The token that the answer's cookie has to carry."""
 
@@ -175,6 +178,7 @@ class DeskRoute:
 
     Of several actions one is enough, on pages that only show something.
     `from_server`: another server sends it, without cookie, and proves itself in the handler.
+    `takes_file`: its form comes with a file, which is read only from a person who may send one.
     `signs_in`: it begins another session, which takes a second factor anew if this one had one.
     `form_bytes`: limit of its form; a larger one than usual is read of signed-in people alone.
     """
@@ -186,6 +190,7 @@ class DeskRoute:
     from_server: bool = False
     signs_in: bool = False
     form_bytes: int = FORM_BYTES
+    takes_file: bool = False
 
     @property
     def actions(self) -> tuple[str, ...]:

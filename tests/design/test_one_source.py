@@ -34,6 +34,7 @@ PIECES = {
         "marked.html",
         "scripts.html",
         "unit_rules.html",
+        "upload_form.html",
     },
     "producers/pages/templates": {"macros.html"},
     "sandbox/zalo/page/templates": {"shown.html"},

@@ -47,6 +47,8 @@ from consumers.staff.desk import StaffDesk
 from consumers.staff.policy import default_policy
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
+from consumers.uploads.clamd import Clamd
+from consumers.uploads.service import Uploads
 from consumers.zalo.stores import BusKeyValueStore
 from contracts.base.working_days import default_working_days
 from contracts.delivery import ChannelName
@@ -115,6 +117,7 @@ class DeskApp(StaffHarness):
         oidc: Callable[[StaffHarness], OidcService] | None = None,
         *,
         has_own_nats: bool = False,
+        scanner: Clamd | None = None,
     ) -> None:
         super().__init__(bus, clock)
         self.url = url
@@ -146,6 +149,8 @@ class DeskApp(StaffHarness):
             kept_texts=KeptTexts(bus, clock),
             live=LiveItems(bus, time.time),
             sessions=self.sessions,
+            uploads=Uploads(bus, scanner),
+            public_url=PORTAL_URL,
             **self.operating_services(),
         )
         self.app = create_desk(self.services, url)

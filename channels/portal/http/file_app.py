@@ -30,7 +30,12 @@ from channels.portal.http.negotiation import candidate_paths
 from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.site import CANARY_PATH
 from channels.portal.model.texts import catalog_text
-from contracts.base.security_headers import SECURITY_HEADERS, content_policy, raw_headers
+from contracts.base.security_headers import (
+    SECURITY_HEADERS,
+    add_missing,
+    content_policy,
+    raw_headers,
+)
 
 log = structlog.get_logger()
 _THREADS = 16
@@ -62,7 +67,8 @@ class FileResponse(NamedTuple):
     def raw_head(self) -> bytes:
         """The head with the security headers as bytes, built once for each file and status."""
         if self.status not in self.raw_heads:
-            self.raw_heads[self.status] = raw_head(self.status, [*self.headers, *_RAW_HEADERS])
+            headers = add_missing(self.headers, _RAW_HEADERS)
+            self.raw_heads[self.status] = raw_head(self.status, headers)
         return self.raw_heads[self.status]
 
 
@@ -95,7 +101,7 @@ class _PortalApp:
             return
         path = request_path(scope)
         response = await self._respond(scope, path)
-        headers = [*response.headers, *_RAW_HEADERS]
+        headers = add_missing(response.headers, _RAW_HEADERS)
         if path == CANARY_PATH:
             others = [header for header in headers if header[0] != b"cache-control"]
             headers = others + _CANARY_HEADERS

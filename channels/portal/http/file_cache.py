@@ -13,6 +13,10 @@ from pathlib import Path, PurePath
 from stat import S_ISREG
 from time import monotonic
 
+from contracts.base.security_headers import content_policy, raw_headers
+from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
+from contracts.desk.uploads import MEDIA_TYPES as UPLOAD_TYPES
+from contracts.desk.uploads import SHOWN_IN_PAGE, parse_address
 from design.frame import URGENT_SHEET
 
 _MEMORY_BYTES = 64 << 20
@@ -43,6 +47,7 @@ CACHE_CONTROL = {
 }
 _NAMED_BY_BYTES = ("tai-nguyen/emblem-*", "tai-nguyen/cover-*")
 """Assets of formats that others have, too."""
+_UPLOADS_PATH = f"/{UPLOADS_FOLDER}/"
 _FEED_SUFFIXES = (".rss", ".atom", ".json")
 FEED_CACHE_CONTROL = "public, max-age=300"
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
@@ -104,12 +109,19 @@ class FileCache:
 
     def locate(self, path: str) -> str | None:
         """The file for a request's *path*, always below the root; None for no file."""
+        if path.startswith(_UPLOADS_PATH):
+            return self._locate_upload(path)
         match = _PATH.fullmatch(path)
         if not match:
             return None
         if match[1] is None:
             return f"{self._root}{path.rstrip('/')}/{_INDEX_PAGE}"
         return self._root + path if match[1] in MEDIA_TYPES else None
+
+    def _locate_upload(self, path: str) -> str | None:
+        hash, _, name = path.removeprefix(_UPLOADS_PATH).partition("/")
+        address = parse_address(hash, name)
+        return f"{self._root}/{address.file}" if address else None
 
     def find(self, file: str) -> CachedFile | None:
         """The file from memory, as it was when it was last compared with the disk."""
@@ -173,15 +185,25 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
     ]
     body_headers = [
         (b"content-length", b"%d" % len(body)),
-        (b"content-type", MEDIA_TYPES[suffix].encode()),
+        (b"content-type", (MEDIA_TYPES.get(suffix) or UPLOAD_TYPES[suffix]).encode()),
     ]
+    if path.parts[-3:-2] == (UPLOADS_FOLDER,):
+        headers += _upload_headers(suffix)
     if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, _stamp(on_disk), modified_s, status, headers, body_headers)
 
 
+def _upload_headers(suffix: str) -> list[Header]:
+    """A browser shows pictures and PDF by themselves, saves all else, and runs nothing of it."""
+    how = b"inline" if suffix in SHOWN_IN_PAGE else b"attachment"
+    return [(b"content-disposition", how), *raw_headers(content_policy(sandbox=""))]
+
+
 def _lifetime(path: PurePath) -> str:
     """How long caches may keep the file."""
+    if path.parts[-3:-2] == (UPLOADS_FOLDER,):
+        return FEED_CACHE_CONTROL
     if any(map(path.match, _NAMED_BY_BYTES)):
         return CACHE_CONTROL[".svg"]
     return CACHE_CONTROL.get(path.name) or CACHE_CONTROL.get(path.suffix, FEED_CACHE_CONTROL)

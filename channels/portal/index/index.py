@@ -20,6 +20,8 @@ from channels.portal.model.site import CORRECTIONS_SLUG
 from channels.portal.model.urgent import BAND_MAX, urgent_until
 from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
+from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
+from contracts.desk.uploads import named_by
 from contracts.publication import Publication
 
 
@@ -80,6 +82,20 @@ _COVER_TABLE = (
     "CREATE INDEX IF NOT EXISTS cover_due ON cover (due)",
 )
 """Items whose cover is to be drawn, and when: first the newest, negative; then tries again."""
+_UPLOAD_TABLE = (
+    "CREATE TABLE IF NOT EXISTS upload (file TEXT NOT NULL, content_id TEXT NOT NULL,"
+    " PRIMARY KEY (file, content_id)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS upload_item ON upload (content_id)",
+)
+"""Uploaded files, and the items that name them; _NO_ITEM: one that an item named before."""
+_NO_ITEM = ""
+_KEEP_UPLOADS_SQL = """
+INSERT OR IGNORE INTO upload SELECT file, ? FROM upload WHERE content_id = ?
+"""
+_UNUSED_UPLOADS_SQL = """
+SELECT file FROM upload WHERE content_id = ?1
+    AND file NOT IN (SELECT file FROM upload WHERE content_id != ?1)
+"""
 _QUERY_CHUNK = 100
 """Fragments per query."""
 _TABLES = f"""
@@ -135,7 +151,7 @@ CREATE TABLE IF NOT EXISTS shown (
     PRIMARY KEY (content_id, revision)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-{";".join((*_URGENT_TABLE, *_COVER_TABLE))};
+{";".join((*_URGENT_TABLE, *_COVER_TABLE, *_UPLOAD_TABLE))};
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
@@ -148,6 +164,7 @@ _ITEMS_AFTER = (
 _SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
 _MAYBE_URGENT = """SELECT publication FROM item WHERE publication LIKE '%"lane":"urgent"%'"""
 _MAYBE_COVER = """SELECT publication FROM item WHERE publication LIKE '%"cover":{%'"""
+_MAYBE_UPLOAD = f"SELECT publication FROM item WHERE publication LIKE '%/{UPLOADS_FOLDER}/%'"  # noqa: S608 - ours
 _PUT_URGENT_SQL = """
 INSERT INTO urgent SELECT slug, published, content_id, ? FROM shelf WHERE content_id = ? AND listed
 """
@@ -230,6 +247,7 @@ class PortalIndex(Listings):
             self._put_urgent(publication)
         self._mark_newer(content_id)
         self._want_cover(publication)
+        self._put_uploads(publication)
         self.mark_stale(touched)
         return touched
 
@@ -345,6 +363,49 @@ class PortalIndex(Listings):
         if has_cover and self.knows_covers:
             values = publication.content_id, -to_microseconds(publication.first_shown_at)
             self._db.execute("INSERT OR REPLACE INTO cover VALUES (?, ?, 0)", values)
+
+    @property
+    def knows_uploads(self) -> bool:
+        """Whether the index lists uploaded files; one of an earlier version does not."""
+        return self._value("SELECT 1 FROM sqlite_master WHERE name = 'upload'") is not None
+
+    def collect_uploads(self) -> None:
+        """List the uploaded files of all items, in an index that was made before."""
+        for statement in _UPLOAD_TABLE:
+            self._db.execute(statement)
+        for (publication,) in self._db.execute(_MAYBE_UPLOAD).fetchall():
+            self._put_uploads(ShownPublication.model_validate_json(publication))
+
+    def named_uploads(self) -> list[str]:
+        """The uploaded files that items name, as paths below the public folder."""
+        sql = "SELECT DISTINCT file FROM upload WHERE content_id != ? ORDER BY file"
+        return self._uploads(sql) if self.knows_uploads else []
+
+    def is_upload_named(self, file: str) -> bool:
+        sql = "SELECT 1 FROM upload WHERE file = ? AND content_id != ? LIMIT 1"
+        return self._value(sql, file, _NO_ITEM) is not None
+
+    def unused_uploads(self) -> list[str]:
+        """Uploaded files that no item names any more, and that were not removed yet."""
+        return self._uploads(_UNUSED_UPLOADS_SQL) if self.knows_uploads else []
+
+    def forget_unused_uploads(self) -> None:
+        """The files of `unused_uploads` are removed."""
+        self._db.execute("DELETE FROM upload WHERE content_id = ?", (_NO_ITEM,))
+
+    def _uploads(self, sql: str) -> list[str]:
+        return [file for (file,) in self._db.execute(sql, (_NO_ITEM,))]
+
+    def _put_uploads(self, publication: Publication) -> None:
+        """Note the files that the item names, and those that it named before."""
+        if not self.knows_uploads:
+            return
+        content_id = publication.content_id
+        self._db.execute(_KEEP_UPLOADS_SQL, (_NO_ITEM, content_id))
+        self._db.execute("DELETE FROM upload WHERE content_id = ?", (content_id,))
+        files = [] if publication.action == "withdrawn" else named_by(publication)
+        rows = [(one.file, content_id) for one in files]
+        self._db.executemany("INSERT OR IGNORE INTO upload VALUES (?, ?)", rows)
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
         values = (content_id, format_hash, *fragments)

@@ -17,13 +17,16 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.atomic_files import RenderedFile, files_below, has_content
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
+from channels.portal.storage.uploads import has_hash
 from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
+from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
+from contracts.desk.uploads import parse_file
 
 _RECHECK_CHUNK = 50
 """Files compared before the lock is released for the writer."""
 _ITEM_PAGES = ("index.html", "410.html")
 _FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
-_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do", PICTURES_FOLDER)
+_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do", PICTURES_FOLDER, UPLOADS_FOLDER)
 """Folders whose files all belong to the portal, but for Zalo's pictures in `anh/` itself."""
 _Filter = Callable[[str], bool]
 """Whether a file is to be checked; `bool` for all."""
@@ -80,6 +83,7 @@ class FolderAudit:
         if exact:
             yield from self._check_items(snapshot, is_wanted)
             yield from self._check_sets(snapshot, is_wanted)
+            yield from self._check_uploads(snapshot, is_wanted)
         yield from self.find_strays(snapshot, is_wanted)
 
     def recheck(
@@ -120,6 +124,14 @@ class FolderAudit:
         fixed = (file for file in self._site_files.fixed_files() if is_wanted(file[0]))
         yield from self._compare(fixed, "page-differs")
 
+    def _check_uploads(self, snapshot: IndexSnapshot, is_wanted: _Filter) -> Iterator[FileProblem]:
+        """Uploaded files have the content that their address names."""
+        for file in filter(is_wanted, snapshot.named_uploads()):
+            self.files_checked += 1
+            if not has_hash(self.public / file, parse_file(file).hash):
+                there = (self.public / file).exists()
+                yield FileProblem("page-differs", file, "other bytes" if there else "is missing")
+
     def _compare(self, files: Iterator[RenderedFile], rule: str) -> Iterator[FileProblem]:
         for path, body in files:
             self.files_checked += 1
@@ -143,6 +155,11 @@ class FolderAudit:
 
     def is_expected(self, path: str, snapshot: IndexSnapshot) -> bool:
         """Whether the index references the file."""
+        if path.startswith(f"{UPLOADS_FOLDER}/"):
+            return not snapshot.knows_uploads or snapshot.is_upload_named(path)
+        return self._is_page_expected(path, snapshot)
+
+    def _is_page_expected(self, path: str, snapshot: IndexSnapshot) -> bool:
         match path.split("/"):
             case ["tin", content_id, name]:
                 return name in _ITEM_PAGES and snapshot.current_revision(content_id) > 0

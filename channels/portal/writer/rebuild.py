@@ -40,6 +40,7 @@ from channels.portal.writer.writer import (
     record_format,
 )
 from contracts.base.times import Clock, utc_now
+from contracts.desk.uploads import UploadAddress, parse_file
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -95,6 +96,10 @@ class PortalRebuild:
         """Store those that the old index has shown. Raises as `add_publications`."""
         if publications:
             self.add_publications(_filter_shown(self._state / INDEX_FILE, publications))
+
+    def named_uploads(self) -> list[UploadAddress]:
+        """The uploaded files that items name, to be put in place before `finish`."""
+        return [parse_file(file) for file in self._index.named_uploads()]
 
     def finish(self) -> RebuildResult:
         """Replace the old portal by the new one. Raises FolderBusy, OSError, sqlite3.Error."""

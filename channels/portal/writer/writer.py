@@ -38,6 +38,7 @@ from channels.portal.storage.atomic_files import (
 )
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
+from channels.portal.storage.uploads import remove_uploads
 from channels.portal.writer.covers import WantedCover, add_derivatives, finish_cover, next_cover
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
@@ -127,6 +128,7 @@ class PortalWriter:
             self._apply_new_format(index)
             self._end_urgent(index)
             self._collect_covers(index)
+            self._collect_uploads(index)
             self._write_pending(index, report_progress, index.count_pending())
             self._rewrite_stale(index)
 
@@ -268,6 +270,23 @@ class PortalWriter:
                 index.collect_covers()
             log.info("portal_covers_listed", items=index.count_covers())
 
+    def _collect_uploads(self, index: PortalIndex) -> None:
+        if not index.knows_uploads:
+            with index.transaction():
+                index.collect_uploads()
+        self._remove_unused_uploads(index)
+
+    def _remove_unused_uploads(self, index: PortalIndex) -> None:
+        """Remove uploaded files that no item names any more; killed, it is repeated."""
+        files = index.unused_uploads()
+        if not files:
+            return
+        remove_uploads(self.public, files)
+        crash_point("portal.uploads_removed")
+        with index.transaction():
+            index.forget_unused_uploads()
+        log.info("portal_uploads_removed", files=len(files))
+
     def _now_us(self) -> int:
         return to_microseconds(utc_now(self._clock))
 
@@ -316,6 +335,7 @@ class PortalWriter:
             with index.transaction():
                 index.mark_items_written(work.items)
                 index.mark_page_sets_written(work.page_sets)
+            self._remove_unused_uploads(index)
         except (OSError, sqlite3.Error) as error:
             raise FilesNotWritten(error_reason(error)) from error
 

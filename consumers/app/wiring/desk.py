@@ -17,7 +17,7 @@ from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.quota.account import account_quotas
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
-from consumers.app.settings import DeskSettings, load_retention, read_settings
+from consumers.app.settings import ClamdSettings, DeskSettings, load_retention, read_settings
 from consumers.app.web.health import failing_checks
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
@@ -53,6 +53,8 @@ from consumers.staff.sign_in import SignIn
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
 from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
+from consumers.uploads.clamd import Clamd
+from consumers.uploads.service import Uploads
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
@@ -186,6 +188,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
         "kept_texts": KeptTexts(node.bus, node.clock),
+        **_file_services(node),
         "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
     }
 
@@ -241,3 +244,10 @@ def _channel_faces(node: Node) -> ChannelFaces:
         MailContext(node.email, url, PREVIEW_SIGNER, words),
         ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
     )
+
+
+def _file_services(node: Node) -> dict[str, Any]:
+    """Uploads, which LOA_CLAMD_URL scans, and the address of the portal, which serves them."""
+    url = read_settings(ClamdSettings).url
+    uploads = Uploads(node.bus, Clamd(url) if url else None)
+    return {"uploads": uploads, "public_url": node.public_url}

@@ -21,6 +21,7 @@ from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.readback import ReadbackStatus
 from consumers.ledger import bulk
 from consumers.runtime.errors import unreachable_without_bus
+from consumers.uploads.portal import PublicUploads
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.vocabulary import Vocabulary
@@ -58,6 +59,7 @@ def open_portal_channel(node: Node) -> PortalChannel:
         portal_site(node),
         was_shown_before=partial(has_delivered_pages, node.bus),
         readback_url=address,
+        uploads=PublicUploads(node.bus),
         report_readback=ReadbackStatus(node.bus, address, node.clock).report,
     )
 

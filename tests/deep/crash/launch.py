@@ -14,7 +14,7 @@ from consumers.cli import main
 from consumers.ledger.wakeups import CanaryKey
 from contracts.base.crash_points import arm
 from contracts.delivery import ChannelName
-from tests.deep.crash import two_people
+from tests.deep.crash import two_people, uploads
 from tests.deep.crash.mutants import MUTANTS
 from tests.deep.crash.short_waits import shorten_waits
 from tests.support.forked_loa import become
@@ -22,8 +22,8 @@ from tests.support.forked_loa import become
 NOTHING = "-"
 DEATHS = "deaths"
 MUTANT = "CRASH_MUTANT"
-TWO_PEOPLE = "two-people"
-"""A command of the campaign's own."""
+TWO_PEOPLE, UPLOAD = "two-people", "upload"
+"""Commands of the campaign's own."""
 OF_CANARIES = {"portal.tmp_written", "portal.file_in_place", "portal.all_in_place"}
 """Points that a canary passes, too: it writes one file. Deaths there are meant for an item."""
 trying: set[CanaryKey] = set()
@@ -69,6 +69,9 @@ def launch(point: str, hit: int, command: list[str]) -> None:
             setattr(where, name, replacement)
     if point != NOTHING:
         arm(KillAtPoint(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
+    if command[0] == UPLOAD:
+        uploads.main(*command[1:])
+        return
     if command[0] == TWO_PEOPLE:
         two_people.main(command[1])
         return

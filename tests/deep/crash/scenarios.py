@@ -14,10 +14,12 @@ from typing import Any
 from consumers.audit.log import Act, AuditLog
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.tokens import LinkOwner, LinkTokens, TokenPurpose
+from contracts.desk.uploads import UploadAddress
 from producers.bus import Bus
+from producers.object_store import ObjectStore
 from producers.pages.rendering import page_texts
-from tests.deep.crash.environment import BOUNCE_DOMAIN
-from tests.deep.crash.launch import TWO_PEOPLE
+from tests.deep.crash.environment import BOUNCE_DOMAIN, PUBLIC_URL
+from tests.deep.crash.launch import TWO_PEOPLE, UPLOAD
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.setup import BIG, CLERK, DESK_UNIT, OLD
 from tests.deep.crash.workload import Workload
@@ -27,6 +29,7 @@ Nudge = Callable[[Workload], object]
 CONSENT = page_texts()["consent"]["version"]
 PATIENCE = 12
 LATEST = 12
+UPLOAD_POINTS = ("pieces_stored", "stored", "unnamed")
 LEDGER_REMOVALS = ("counted", "rows_removed", "cut_signed")
 TOO_BIG = "5.3.4"
 """A mail that comes back for this reason suppresses no address."""
@@ -178,6 +181,25 @@ def run_retention(work: Workload) -> list[object]:
 def run_two_people(work: Workload) -> list[object]:
     """An act for two, which both give again until it is done."""
     return [TWO_PEOPLE, work.next_unit()]
+
+
+def run_upload(work: Workload) -> list[object]:
+    """A file that is kept in place of the one before, again and again until it is done."""
+    work.number += 1
+    return [UPLOAD, work.number]
+
+
+def publish_with_file(work: Workload) -> Any:
+    """An item with an attachment that was uploaded before."""
+    content = f"%PDF {work.number}".encode()
+    address = UploadAddress(sha256(content).hexdigest(), "a.pdf")
+    work.environment.on_bus(lambda bus: ObjectStore(bus).put(address.hash, [content], {}))
+    attachment = {"url": PUBLIC_URL + address.path, "title": "Văn bản"}
+    return publish_first(work, "portal", attachments=[attachment])
+
+
+def withdraw_with_file(work: Workload) -> None:
+    work.withdrawal(publish_with_file(work))
 
 
 # --- what is kept too long
@@ -345,6 +367,7 @@ WAYS: dict[str, Scenario] = {
     "release.decided": Scenario(publish_mixture, hits=2),
     "release.stored": Scenario(publish_mixture, hits=2),
     "proposals.used_up": Scenario(command=run_two_people),
+    **{f"uploads.{at}": Scenario(command=run_upload) for at in UPLOAD_POINTS},
     "editorial.decided": Scenario(to_desk),
     "editorial.stored": Scenario(command=run_approve),
     "desk.release_begun": Scenario(command=run_approve),
@@ -388,6 +411,8 @@ WAYS: dict[str, Scenario] = {
     "portal.swapped": Scenario(publish_item("portal")),
     "portal.learnt": Scenario(publish_item("portal")),
     **{f"portal.index_{at}": Scenario(command=run_rebuild) for at in ("named", "alone")},
+    "portal.upload_placed": Scenario(publish_with_file),
+    "portal.uploads_removed": Scenario(withdraw_with_file),
     "portal.ticked_off": Scenario(publish_and_change("portal")),
     "zalo.create_noted": Scenario(publish_item("zalo")),
     "zalo.created": Scenario(publish_item("zalo")),

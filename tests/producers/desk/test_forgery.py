@@ -24,7 +24,10 @@ HEADERS = {
 
 def refusals(route) -> list[tuple[int, str]]:
     """Who may not use a route is told so before a large form is read."""
-    titles = [FOREIGN, *([NOT_ALLOWED] if route.form_bytes > FORM_BYTES else [])]
+    titles = [
+        FOREIGN,
+        *([NOT_ALLOWED] if route.takes_file or route.form_bytes > FORM_BYTES else []),
+    ]
     return [(403, title) for title in titles]
 
 

@@ -34,6 +34,7 @@ WANTED = {
     ("edit-dead-letter", "operate", "read-drafts"): {
         *("GET /su-kien-loai", "GET /su-kien-loai/{id}"),
     },
+    ("write", "read-drafts"): {"GET /tep/{hash}/{name}"},
     "edit-dead-letter": {"GET /su-kien-loai/{id}/sua", "POST /su-kien-loai/{id}/sua"},
     "operate": {
         *("POST /su-kien-loai/{id}/gui-lai", "POST /su-kien-loai/{id}/bo"),
@@ -51,6 +52,7 @@ WANTED = {
         *("GET /tin/moi", "POST /tin/moi", "POST /tin/{content_id}/gui"),
         *("POST /soan/{content_id}/giu-tam", "POST /soan/{content_id}/co-mat"),
         "POST /soan/{content_id}/bo-giu-tam",
+        *("GET /tep", "POST /tep"),
     },
     ("read-drafts", "operate"): {
         *("GET /tin/{content_id}/dang-gui", "GET /tin/{content_id}/dang-gui/dong"),

@@ -1,0 +1,108 @@
+"""Upload of a file: the form, the answer to a page or a script, and the file for previews."""
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from contracts.base.security_headers import content_policy
+from contracts.desk.uploads import (
+    FILE_MAX_MB,
+    SHOWN_IN_PAGE,
+    Upload,
+    UploadAddress,
+    UploadService,
+    parse_address,
+)
+from contracts.errors import ContractError
+from producers.desk import rendering
+from producers.desk.visit import Visit, retry_headers
+
+WRITE, READ = "write", ("write", "read-drafts")
+_JSON = "application/json"
+_FIELD = "tep"
+_MB = 1 << 20
+_SEALED_OFF = content_policy(sandbox="")
+
+
+def _service(visit: Visit) -> UploadService:
+    return visit.desk.services.uploads
+
+
+def _wants_json(visit: Visit) -> bool:
+    return _JSON in visit.request.headers.get("accept", "")
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form, for browsers without scripts: in a page of its own, beside the text."""
+    return visit.page("upload.html", max_mb=FILE_MAX_MB)
+
+
+async def add(visit: Visit) -> Response:
+    """Keep the file; say its address, as a page or as JSON."""
+    if visit.file is None:
+        return _refused(visit, {_FIELD: rendering.desk_texts()["upload"]["missing"]}, 422)
+    try:
+        file = visit.file
+        upload = await _service(visit).add(visit.visitor, file.path, file.name)
+    except ContractError as refused:
+        wrong = rendering.errors_by_field(refused)
+        answer = _refused(visit, wrong, rendering.refusal_status(refused))
+        answer.headers.update(retry_headers(refused))
+        return answer
+    facts = _facts(visit, upload)
+    if _wants_json(visit):
+        return JSONResponse(facts, HTTPStatus.CREATED)
+    shown = {"file": facts, "size": _size_text(upload.size), "max_mb": FILE_MAX_MB}
+    return visit.page("uploaded.html", HTTPStatus.CREATED, **shown)
+
+
+def _size_text(size: int) -> str:
+    if size < _MB:
+        return f"{max(size >> 10, 1)} KB"
+    return f"{size / _MB:.1f} MB".replace(".", ",")
+
+
+def _facts(visit: Visit, upload: Upload) -> dict[str, Any]:
+    """What a page or a script needs: `url` is the address on the portal, `path` that here."""
+    address = upload.address
+    url = visit.desk.services.public_url + address.path
+    mark = "!" if address.is_picture else ""
+    return {
+        "url": url,
+        "path": address.path,
+        "name": address.name,
+        "media_type": address.media_type,
+        "size": upload.size,
+        "is_picture": address.is_picture,
+        "markdown": f"{mark}[{address.name}]({url})",
+    }
+
+
+def _refused(visit: Visit, wrong: dict[str, str], status: int) -> Response:
+    if _wants_json(visit):
+        return JSONResponse({"error": " ".join(wrong.values())}, status)
+    return visit.page("upload.html", status, wrong=wrong, max_mb=FILE_MAX_MB)
+
+
+async def serve(visit: Visit) -> Response:
+    """A file as the portal would serve it."""
+    given = visit.request.path_params
+    address = parse_address(given["hash"], given["name"])
+    size = await _service(visit).size(address) if address else None
+    if address is None or size is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    headers = {"Content-Length": str(size), **_file_headers(address)}
+    pieces = _service(visit).read(address)
+    return StreamingResponse(pieces, media_type=address.media_type, headers=headers)
+
+
+def _file_headers(address: UploadAddress) -> dict[str, str]:
+    """Headers that let a browser show or save a file, and nothing else."""
+    kind = "inline" if address.ending in SHOWN_IN_PAGE else "attachment"
+    return {
+        "Content-Disposition": kind,
+        "Cache-Control": "private, max-age=3600",
+        **_SEALED_OFF,
+    }

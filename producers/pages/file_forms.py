@@ -1,0 +1,108 @@
+"""Read a form with one file, in pieces as they come, into a folder that is removed afterwards."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from contracts.desk.uploads import FILE_MAX
+from producers.pages.forms import Form
+
+_MEDIA_TYPE = "multipart/form-data"
+_FIELDS_BYTES = 64 << 10
+"""What the fields beside the file, and the lines around them, may take."""
+_MAX_FIELDS = 20
+_TIMEOUT_S = 300.0
+"""20 MB over a line of 600 kbit/s."""
+
+
+class UploadedFile(NamedTuple):
+    """A file on the disk, and the name that the browser gave it."""
+
+    path: Path
+    name: str
+
+
+@asynccontextmanager
+async def read_file_form(request: Request) -> AsyncIterator[tuple[Form, UploadedFile | None]]:
+    """The fields of a form, and its file, which lives as long as the context.
+
+    Raises HTTPException for requests that no form of ours sends, and for what is too large.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _MEDIA_TYPE:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    data = await _parse(request)
+    folder = Path(tempfile.mkdtemp(prefix="loa-upload-"))
+    try:
+        found = [one for one in data.values() if isinstance(one, UploadFile) and one.filename]
+        file = await asyncio.to_thread(_save, found[-1], folder) if found else None
+        yield _fields(data), file
+    finally:
+        await data.close()
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _parse(request: Request) -> FormData:
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await _WholeForm(request).parse()
+    except TimeoutError as slow:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from slow
+    except MultiPartException as broken:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from broken
+
+
+class _WholeForm(MultiPartParser):
+    """A form within limits. One that ends too early is refused, and its files are closed."""
+
+    def __init__(self, request: Request) -> None:
+        limits = {"max_files": 1, "max_fields": _MAX_FIELDS, "max_part_size": _FIELDS_BYTES}
+        super().__init__(request.headers, self._pieces(request), **limits)
+        self._is_whole = False
+
+    def on_end(self) -> None:
+        self._is_whole = True
+
+    async def _pieces(self, request: Request) -> AsyncGenerator[bytes, None]:
+        async for piece in _bounded(request):
+            yield piece
+        if not self._is_whole:
+            raise HTTPException(HTTPStatus.BAD_REQUEST)
+
+
+async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body in pieces. Raises HTTPException for one that says or proves that it is too large."""
+    left = FILE_MAX + _FIELDS_BYTES
+    told = request.headers.get("content-length", "0")
+    if not told.isdecimal() or int(told) > left:
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    async for piece in request.stream():
+        left -= len(piece)
+        if left < 0:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        yield piece
+
+
+def _fields(data: FormData) -> Form:
+    form: dict[str, list[str]] = {}
+    for name, value in data.multi_items():
+        if isinstance(value, str):
+            form.setdefault(name, []).append(value)
+    return form
+
+
+def _save(file: UploadFile, folder: Path) -> UploadedFile:
+    path = folder / "file"
+    with path.open("xb") as target:
+        shutil.copyfileobj(file.file, target)
+    return UploadedFile(path, file.filename or "")

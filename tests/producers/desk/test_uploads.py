@@ -1,0 +1,207 @@
+"""Uploads at the desk: kept, refused with words, served as what they are and as nothing else."""
+
+import asyncio
+import hashlib
+import re
+import struct
+
+import pytest
+
+from consumers.audit.log import AuditLog, parse_record
+from consumers.uploads.clamd import Clamd
+from contracts.desk import uploads
+from contracts.desk.uploads import FILE_MAX, UploadAddress, parse_address
+from producers.desk.rendering import desk_texts
+from producers.desk.web_session import form_seal
+from producers.pages import file_forms
+from tests.support import uploaded_files as files
+from tests.support.desk_app import OWN_HEADERS, PORTAL_URL, SEAL_KEY, DeskApp, heading
+
+OFFICER, APPROVER = "nguoi-gui-tin", "lanh-dao-duyet"
+TITLES, TEXTS = desk_texts()["page"], desk_texts()["upload"]
+JSON = {"Accept": "application/json"}
+
+
+async def send(browser, content: bytes, name: str = "a.pdf", headers=None, seal=None, path="/tep"):
+    """Send a file with the form's own seal."""
+    data = {"seal": seal if seal is not None else form_seal(SEAL_KEY, browser.token, path)}
+    given = {"tep": (name, content, "text/html")}
+    own = browser.headers | (headers or {})
+    return await browser.client.post(path, data=data, files=given, headers=own)
+
+
+async def test_a_file_is_kept_and_comes_back_as_what_it_is(desk):
+    content = files.pdf()
+    digest = hashlib.sha256(content).hexdigest()
+    async with desk.signed_in("an", OFFICER) as browser:
+        form = await browser.get("/tep")
+        assert 'enctype="multipart/form-data"' in form.text
+        page = await send(browser, content, "..\\..\\Báo cáo\u202efdp.exe")
+        assert (page.status_code, heading(page)) == (201, TEXTS["done"])
+        address = UploadAddress(digest, "Báo-cáofdp.pdf")
+        assert PORTAL_URL + address.path in page.text
+        answer = await browser.get(address.path)
+    assert (answer.status_code, answer.content) == (200, content)
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == "inline"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "sandbox" in policy
+
+
+@pytest.mark.parametrize(
+    ("content", "ending", "shown"),
+    [(files.picture(), ".png", "inline"), (files.office(), ".docx", "attachment")],
+)
+async def test_a_script_is_told_the_address(desk, content, ending, shown):
+    async with desk.signed_in("an", OFFICER) as browser:
+        answer = await send(browser, content, "Ảnh bìa.html", JSON)
+        assert answer.status_code == 201
+        told = answer.json()
+        assert told["name"] == f"Ảnh-bìa{ending}" and told["url"] == PORTAL_URL + told["path"]
+        served = await browser.get(told["path"])
+        assert served.headers["content-disposition"] == shown
+        assert int(served.headers["content-length"]) == told["size"] == len(served.content)
+
+
+async def test_an_upload_is_in_the_audit_log(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        told = (await send(browser, files.pdf(), headers=JSON)).json()
+    account = await desk.accounts.require("an")
+    records = [parse_record(one) async for one in AuditLog(desk.bus, desk.clock).messages()]
+    steps = [(one.step, one.actor) for one in records if one.action == "file.upload"]
+    assert steps == [("intent", account.id), ("done", account.id)]
+    assert told["path"].split("/")[2] in {one.object for one in records}
+
+
+async def test_a_refused_file_is_refused_by_name(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        page = await send(browser, b"<svg><script>alert(1)</script></svg>", "a.png")
+        assert page.status_code == 422 and "SVG" in page.text
+        answer = await send(browser, files.PROGRAM, "a.pdf", JSON)
+        assert answer.status_code == 422 and "chương trình" in answer.json()["error"]
+        nothing = await send(browser, b"", "")
+        assert nothing.status_code == 422 and TEXTS["missing"] in nothing.text
+    assert await desk.bus.count_by_subject("OBJ_uploads") == {}
+
+
+async def test_what_is_too_large_is_not_read(desk, monkeypatch):
+    async with desk.signed_in("an", OFFICER) as browser:
+        page = await send(browser, bytes(FILE_MAX + (1 << 17)))
+        assert (page.status_code, heading(page)) == (413, TITLES["file_too_large"]["title"])
+        just = await send(browser, bytes(FILE_MAX + 1), headers=JSON)
+        assert just.status_code == 422 or just.status_code == 413
+        monkeypatch.setattr(file_forms, "FILE_MAX", 0)
+        headers = browser.headers | {"Content-Type": "multipart/form-data; boundary=a"}
+
+        async def endless():
+            while True:
+                yield bytes(4096)
+
+        cut = await browser.client.post("/tep", content=endless(), headers=headers)
+        assert cut.status_code in (400, 413)
+
+
+async def test_a_file_takes_a_seal_a_session_and_a_role(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        other = form_seal(SEAL_KEY, browser.token, "/dang-xuat")
+        for seal in ("", "0" * 64, other):
+            refused = await send(browser, files.pdf(), seal=seal)
+            assert (refused.status_code, heading(refused)) == (403, TITLES["foreign"]["title"])
+        far = await send(browser, files.pdf(), headers={"Origin": "https://a.example"})
+        assert far.status_code == 403
+        urlencoded = await browser.post("/tep", tep="a")
+        assert urlencoded.status_code == 415
+    async with desk.signed_in("binh", APPROVER) as browser:
+        refused = await send(browser, files.pdf())
+        assert (refused.status_code, heading(refused)) == (403, TITLES["not_allowed"]["title"])
+    async with desk.browser() as browser:
+        assert (await send(browser, files.pdf())).status_code == 403
+
+
+async def test_nothing_is_served_under_another_name_or_type(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        told = (await send(browser, files.pdf(), "a.pdf", JSON)).json()
+        folder = told["path"].rpartition("/")[0]
+        for name in ("a.html", "a.svg", "..%2fa.pdf", "a", ".pdf", "a%00.pdf", "A .pdf"):
+            assert (await browser.get(f"{folder}/{name}")).status_code == 404, name
+        assert (await browser.get("/tep/" + "0" * 64 + "/a.pdf")).status_code == 404
+    async with desk.browser() as browser:
+        assert (await browser.get(told["path"])).headers["location"] == "/dang-nhap"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--a\r\n",
+        b"--a\r\nContent-Disposition: form-data\r\n\r\nx\r\n--a--\r\n",
+        b'--a\r\nContent-Disposition: form-data; name="tep"; filename="x"\r\n\r\nx',
+        b'--a\r\nContent-Disposition: form-data; name="s"\r\n\r\n'
+        + b"x" * 99_000
+        + b"\r\n--a--\r\n",
+        b'--a\r\nContent-Disposition: form-data; name="tep"; filename="x"\r\n\r\n\r\n' * 3
+        + b"--a--",
+        b'--a\r\nContent-Disposition: form-data; name="s"\r\n\r\n\r\n' * 99 + b"--a--\r\n",
+        b"--a\r\nContent-Disposition: form-data; name=" + b"x" * 99_000,
+    ],
+)
+async def test_a_malformed_form_is_refused(desk, body):
+    async with desk.signed_in("an", OFFICER) as browser:
+        headers = browser.headers | {"Content-Type": "multipart/form-data; boundary=a"}
+        answer = await browser.client.post("/tep", content=body, headers=headers)
+        assert answer.status_code in (400, 403, 413)
+
+
+class FakeScanner:
+    """What clamd says to INSTREAM, and what it was shown."""
+
+    def __init__(self, reply: bytes) -> None:
+        self.reply, self.shown = reply, b""
+
+    async def serve(self, reader, writer) -> None:
+        assert await reader.readuntil(b"\0") == b"zINSTREAM\0"
+        while size := struct.unpack(">I", await reader.readexactly(4))[0]:
+            self.shown += await reader.readexactly(size)
+        writer.write(self.reply)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "told"),
+    [
+        (b"stream: OK\0", 201, ""),
+        (b"stream: Eicar-Signature FOUND\0", 422, "Eicar-Signature"),
+        (b"INSTREAM size limit exceeded. ERROR\0", 503, "thử lại"),
+        (b"", 503, "thử lại"),
+    ],
+)
+async def test_a_scanner_sees_each_file_first(bus, clock, tmp_path, reply, status, told):
+    scanner, content = FakeScanner(reply), files.pdf()
+    server = await asyncio.start_unix_server(scanner.serve, tmp_path / "clamd")
+    async with server:
+        desk = DeskApp(bus, clock, scanner=Clamd(f"unix:{tmp_path / 'clamd'}"))
+        async with desk.signed_in("an", OFFICER) as browser:
+            answer = await send(browser, content, headers=JSON)
+    assert answer.status_code == status and told in answer.text
+    assert scanner.shown == content
+    assert bool(await bus.count_by_subject("OBJ_uploads")) is (status == 201)
+
+
+async def test_without_its_scanner_no_file_is_kept(bus, clock, tmp_path):
+    for url in (f"unix:{tmp_path / 'none'}", "tcp://127.0.0.1:1"):
+        desk = DeskApp(bus, clock, scanner=Clamd(url))
+        async with desk.signed_in(f"an{len(url)}", OFFICER) as browser:
+            answer = await send(browser, files.pdf())
+        assert answer.status_code == 503 and "Retry-After" in answer.headers
+    assert await bus.count_by_subject("OBJ_uploads") == {}
+
+
+async def test_a_file_is_found_in_a_text():
+    hash = "ab" * 32
+    own = f"{PORTAL_URL}/tep/{hash}/B%C3%A1o-c%C3%A1o.pdf"
+    found = uploads.named_in([f"[a]({own}) ![b](/tep/{hash}/x.png)", own, f"/tep/{hash}/a.html"])
+    assert [one.name for one in found] == ["Báo-cáo.pdf", "x.png"]
+    assert found[0].path == own.removeprefix(PORTAL_URL)
+    assert parse_address(hash, "../x.png") is None and parse_address("../x", "x.png") is None
+    assert re.fullmatch(r"[\x21-\x7e]+", found[0].path) and OWN_HEADERS
