@@ -2,6 +2,7 @@
 import { chainCommands, exitCode, lift, setBlockType, toggleMark, wrapIn } from "../vendor/prosemirror-commands.js";
 import { redo, undo } from "../vendor/prosemirror-history.js";
 import { liftListItem, sinkListItem, wrapInList } from "../vendor/prosemirror-schema-list.js";
+import { TextSelection } from "../vendor/prosemirror-state.js";
 import * as tables from "../vendor/prosemirror-tables.js";
 import { schema } from "./schema.js";
 
@@ -38,8 +39,18 @@ function insertTable(state, dispatch) {
   if (within(state, nodes.table)) return false;
   const row = (type) => nodes.table_row.create(null, [type.createAndFill(), type.createAndFill()]);
   const rows = [row(nodes.table_header), row(nodes.table_cell), row(nodes.table_cell)];
-  dispatch?.(state.tr.replaceSelectionWith(nodes.table.create(null, rows)).scrollIntoView());
+  const tr = state.tr.replaceSelectionWith(nodes.table.create(null, rows));
+  dispatch?.(tr.setSelection(inFirstHeader(tr.doc, state.selection.from)).scrollIntoView());
   return true;
+}
+
+function inFirstHeader(doc, from) {
+  let found;
+  doc.nodesBetween(Math.max(0, from - 1), doc.content.size, (node, position) => {
+    if (node.type === nodes.table_header) found ??= position + 1;
+    return found === undefined;
+  });
+  return TextSelection.create(doc, found);
 }
 
 // A table keeps its header row: rows are added below it and taken away behind it.

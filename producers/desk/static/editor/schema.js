@@ -38,7 +38,7 @@ const nodes = {
     parseDOM: [{ tag: "ol", getAttrs: (list) => ({ order: Number(list.getAttribute("start") ?? 1) }) }],
     toDOM: (node) => ["ol", node.attrs.order === 1 ? {} : { start: node.attrs.order }, 0],
   },
-  list_item: { content: "paragraph block*", defining: true, ...simple("li") },
+  list_item: { content: "block+", defining: true, ...simple("li") },
   code_block: {
     group: "block",
     content: "text*",
