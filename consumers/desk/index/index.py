@@ -33,7 +33,7 @@ from producers.bus import BusError
 log = structlog.get_logger()
 T = TypeVar("T")
 _STREAM = subjects.EDITORIAL.name
-_PAUSE_S = 1.0
+_PAUSE_S, _IDLE_S = 1.0, 0.2
 _POLL_S = 0.02
 _WAIT_S = 0.5
 """How long a page waits for acts that are stored and not yet in the index."""
@@ -90,25 +90,33 @@ class ItemIndex:
 
     async def run(self) -> None:
         """Follow the log until cancelled, over outages of the bus and of the file."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(ReaderPool(self.path)) as readers:
             self._readers = readers
             try:
-                await self._follow()
+                await self._follow(readers)
             finally:
                 self._readers = None
 
-    async def _follow(self) -> None:
-        lock = self.path.with_suffix(".lock")
+    async def _follow(self, readers: ReaderPool) -> None:
         while True:
             try:
-                with try_lock(lock) as is_writer:
-                    await (self._write() if is_writer else self._rounds.run(self._wait_for_writer))
+                await self._write_or_wait(readers)
+                continue
             except BusError as trouble:
                 log.warning("desk_index_interrupted", reason=str(trouble))
             except (sqlite3.Error, OSError) as trouble:
                 log.error("desk_index_file_trouble", reason=str(trouble))
             await asyncio.sleep(_PAUSE_S)
+
+    async def _write_or_wait(self, readers: ReaderPool) -> None:
+        """Write while no other process does, else wait for what it writes."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with try_lock(self.path.with_suffix(".lock")) as is_writer:
+            if is_writer:
+                await self._write()
+        if not is_writer:
+            await self._rounds.run(lambda: self._wait_for_writer(readers))
+            await self._rounds.wait_for_request(_IDLE_S)
 
     async def _write(self) -> None:
         """Write the file while it is there; a damaged one is made anew."""
@@ -119,24 +127,27 @@ class ItemIndex:
             try:
                 while file.is_current:
                     await self._rounds.run(lambda: self._advance(follower))
-                    await self._rounds.wait_for_request(_PAUSE_S)
+                    await self._rounds.wait_for_request(_IDLE_S)
             finally:
                 writer.submit(file.close)  # behind what it writes
 
-    async def _advance(self, follower: IndexFollower) -> None:
+    async def _advance(self, follower: IndexFollower) -> bool:
         try:
             await follower.advance()
         finally:
             self.lag = max(follower.last_seq - follower.position.seq, 0)
+        return True
 
-    async def _wait_for_writer(self) -> None:
-        """Wait until the process that writes has applied what the log holds now."""
+    async def _wait_for_writer(self, readers: ReaderPool) -> bool:
+        """Whether the process that writes applies what the log holds now, within a pause."""
         info = await self.log.bus.stream_info(_STREAM)
-        last_seq = int(info["state"]["last_seq"])
-        while (seq := await self._read(read_seq)) < last_seq:
-            self.lag = last_seq - seq
+        last_seq, until = int(info["state"]["last_seq"]), time.monotonic() + _PAUSE_S
+        while time.monotonic() < until:
+            self.lag = max(last_seq - await readers.read(read_seq), 0)
+            if not self.lag:
+                return True
             await asyncio.sleep(_POLL_S)
-        self.lag = 0
+        return False
 
 
 class _Rounds:
@@ -160,14 +171,16 @@ class _Rounds:
                 await self._ended.wait_for(lambda: self._answered >= mine)
         return self._answered >= mine
 
-    async def run(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Run a round; one whose *step* returns False answers nobody."""
         asked = self._asked
         self._began = time.monotonic()
         try:
-            await step()
+            is_answer = await step()
         finally:
             self._began = None
-        self._answered = asked
+        if is_answer:
+            self._answered = asked
         async with self._ended:
             self._ended.notify_all()
 
