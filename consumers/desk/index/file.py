@@ -16,6 +16,7 @@ from consumers.desk.index.projection import (
     barred_people,
     day_of,
     deadline_of,
+    facets_of,
     microseconds,
     order_of,
     search_words,
@@ -23,10 +24,12 @@ from consumers.desk.index.projection import (
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 """To be raised when an item is indexed differently; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_TIMEOUT_S = 5.0
+_FAST = 1
+_WAL_BYTES = 16 << 20
 _TABLES = ("item", "detail", "person", "meta", "words")
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
 _INSERT_ITEM = """
@@ -62,6 +65,7 @@ class IndexFile:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = NORMAL")
             self.db.execute("PRAGMA secure_delete = ON")
+            self.db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             self._prepare()
         except sqlite3.Error:
             self.db.close()
@@ -135,7 +139,7 @@ class IndexFile:
     def _insert(self, item: ItemHistory) -> None:
         record = Record.of(item, self.deadlines)
         facts = json.dumps(record.facts, ensure_ascii=False, separators=(",", ":"))
-        packed = zlib.compress(record.words.encode())
+        packed = zlib.compress(record.words.encode(), _FAST)
         self.db.execute(_INSERT_ITEM, record.columns)
         self.db.execute("INSERT INTO detail VALUES (?, ?, ?)", (item.seq, facts, packed))
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
@@ -168,7 +172,7 @@ class Record(NamedTuple):
         return cls(
             _columns(item, listed, deadlines),
             _facts(item, listed, deadlines),
-            search_words(item),
+            " ".join((search_words(item), *facets_of(item, listed))),
             {key: key in barred for key in item.people | barred},
         )
 

@@ -22,7 +22,7 @@ from producers.bus import Message
 log = structlog.get_logger()
 T = TypeVar("T")
 _STREAM = subjects.EDITORIAL.name
-_CHUNK = 1024
+_CHUNK = 8192
 _REMEMBERED = 512
 _CHECK_S = 10.0
 

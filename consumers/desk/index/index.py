@@ -172,7 +172,7 @@ class _Rounds:
         return self._answered >= mine
 
     async def run(self, step: Callable[[], Awaitable[bool]]) -> None:
-        """Run a round; one whose *step* returns False answers nobody."""
+        """Run a round. Where *step* returns False, readers wait for the next one."""
         asked = self._asked
         self._began = time.monotonic()
         try:

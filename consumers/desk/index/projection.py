@@ -196,6 +196,22 @@ def shown_status(
     return Status.SCHEDULED if begins is not None and begins > now_us else status
 
 
+def facet(kind: str, id: str) -> str:
+    """The indexed word for what a filter may ask of an item, such as its unit."""
+    return f"{kind}0{id.encode().hex()}"
+
+
+def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
+    """The facets of an item."""
+    status, step = item.state.status or "", step_of(item.state) or ""
+    values = [
+        *(("status", status), ("step", step), ("unit", listed.unit), ("topic", listed.topic)),
+        *(("lane", listed.lane), ("language", listed.language)),
+        *(("channel", name) for name in listed.channels),
+    ]
+    return [facet(kind, id) for kind, id in values if id]
+
+
 def search_words(item: ItemHistory) -> str:
     """Every word of the text once, with its marks and without."""
     data = item.state.text.data if item.state.text else {}

@@ -2,13 +2,20 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from consumers.desk.index.file import CHANNEL_BITS, moment
-from consumers.desk.index.projection import microseconds, person_key, shown_status
+from consumers.desk.index.projection import (
+    NO_DEADLINE,
+    facet,
+    microseconds,
+    person_key,
+    shown_status,
+)
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
@@ -20,6 +27,22 @@ _MAX_LIMIT = 500
 _SHOWN = """
 CASE WHEN status NOT IN ('published', 'corrected') THEN status
     WHEN ends <= :now THEN 'expired' WHEN begins > :now THEN 'scheduled' ELSE status END
+"""
+_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
+_BY_TIME = frozenset({Status.SCHEDULED, Status.EXPIRED})
+_COMING = """
+item.seq IN (
+    SELECT seq FROM item WHERE begins > :now UNION ALL
+    SELECT seq FROM item WHERE status = 'scheduled'
+)
+"""
+_COUNT_SQL = """
+SELECT status, count(*), 0, 0 FROM item GROUP BY status UNION ALL
+SELECT status, 0, count(*), 0 FROM item
+WHERE ends <= :now AND status IN ('published', 'corrected') GROUP BY status UNION ALL
+SELECT status, 0, 0, count(*) FROM item
+WHERE begins > :now AND status IN ('published', 'corrected')
+    AND (ends IS NULL OR ends > :now) GROUP BY status
 """
 _COLUMNS = """
 item.seq, item.content_id, item.status, item.step, item.unit, item.topic, item.lane, item.language,
@@ -89,6 +112,20 @@ class _Query:
                 self.conditions.append(found)
 
     @property
+    def is_recent(self) -> bool:
+        return self.wanted.order is Order.RECENT
+
+    @property
+    def is_persons(self) -> bool:
+        """Whether the index of people gives the rows, in order."""
+        is_one = len(_keys(self.wanted.person)) == 1
+        return is_one and self.is_recent and not self.wanted.words
+
+    @property
+    def words(self) -> list[str]:
+        return _words_of(self.wanted)
+
+    @property
     def where(self) -> str:
         return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
 
@@ -116,11 +153,14 @@ def _scopes(query: _Query) -> str:
 def _scope(query: _Query, scope: Scope) -> str:
     columns = (("step", scope.steps), ("unit", scope.units), ("topic", scope.topics))
     found = [query.one_of(column, wanted) for column, wanted in columns if wanted]
+    if scope.steps:
+        found.append(f"due < {NO_DEADLINE}")  # its index has what waits first
     return " AND ".join(found) or "1"
 
 
 def _statuses(query: _Query) -> str:
-    return query.one_of(_SHOWN, query.wanted.statuses)
+    found = query.one_of(_SHOWN, query.wanted.statuses)
+    return f"{_COMING} AND {found}" if query.wanted.statuses == {Status.SCHEDULED} else found
 
 
 def _channel(query: _Query) -> str:
@@ -152,25 +192,43 @@ def _person(query: _Query) -> str:
     """Of one name, rows come in order from its index."""
     keys = _keys(query.wanted.person)
     names = query.one_of("person.name", keys)
-    if len(keys) == 1 and query.wanted.order is Order.RECENT and not query.wanted.words:
+    if query.is_persons:
         query.source, query.seq = _PERSON_FIRST, "person.seq"
         return names
     return f"item.seq IN (SELECT seq FROM person WHERE {names})" if names else ""  # noqa: S608
 
 
 def _words(query: _Query) -> str:
-    if not query.wanted.words:
+    """Words and facets together: the full-text index has the rows of each in order."""
+    words = [strip_marks(word) if query.ignores_marks else word for word in query.words]
+    groups = [[word] for word in words] + [found for found in _facets(query.wanted) if found]
+    is_needed = words or (groups and query.is_recent)
+    if not is_needed or query.is_persons:
         return ""
-    query.values["words"] = " AND ".join(f'"{word}"' for word in _match_words(query))
-    if query.wanted.order is Order.RECENT:
+    any_of = (" OR ".join(f'"{word}"' for word in group) for group in groups)
+    query.values["words"] = " AND ".join(f"({one})" for one in any_of)
+    if query.is_recent:
         query.source, query.seq = _WORDS_FIRST, "words.rowid"
         return "words MATCH :words"
     return "item.seq IN (SELECT rowid FROM words WHERE words MATCH :words)"
 
 
-def _match_words(query: _Query) -> list[str]:
-    found = _words_of(query.wanted)
-    return [strip_marks(word) for word in found] if query.ignores_marks else found
+def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
+    """The facets that an item must have, one of each list; conditions say the rest."""
+    stored = wanted.statuses | (_OUT if wanted.statuses & _BY_TIME else frozenset())
+    has_steps = all(scope.steps for scope in wanted.scopes)
+    steps = {step for scope in wanted.scopes for step in scope.steps if has_steps}
+    kinds: dict[str, Collection[str]] = {
+        "status": stored,
+        "step": steps,
+        "unit": wanted.units,
+        "topic": wanted.topics,
+        "channel": [wanted.channel] if wanted.channel else [],
+        "lane": [wanted.lane] if wanted.lane else [],
+        "language": [wanted.language] if wanted.language else [],
+    }
+    for kind, ids in kinds.items():
+        yield [facet(kind, id) for id in sorted(ids)]
 
 
 _CONDITIONS: tuple[Callable[[_Query], str], ...] = (
@@ -233,8 +291,20 @@ def count_statuses(db: sqlite3.Connection, wanted: ItemFilter, now_us: int) -> d
     if wanted.words and not _words_of(wanted):
         return {}
     query = _Query(wanted, now_us)
+    if not query.conditions:
+        return _count_all(db, now_us)
     sql = f"SELECT {_SHOWN} AS shown, count(*) FROM {query.source} {query.where} GROUP BY shown"  # noqa: S608
     return {Status(name): count for name, count in db.execute(sql, query.values) if name}
+
+
+def _count_all(db: sqlite3.Connection, now_us: int) -> dict[Status, int]:
+    counts = Counter[Status]()
+    for name, stored, expired, scheduled in db.execute(_COUNT_SQL, {"now": now_us}):
+        if name:
+            counts[Status(name)] += stored - expired - scheduled
+            counts[Status.EXPIRED] += expired
+            counts[Status.SCHEDULED] += scheduled
+    return {status: count for status, count in counts.items() if count}
 
 
 def find_item(db: sqlite3.Connection, content_id: str, now_us: int) -> ItemRow | None:

@@ -18,6 +18,9 @@ CREATE TABLE item (
 );
 CREATE INDEX item_due ON item (due, seq);
 CREATE INDEX item_day ON item (day, seq) WHERE day IS NOT NULL;
+CREATE INDEX item_status ON item (status);
+CREATE INDEX item_begins ON item (begins) WHERE begins IS NOT NULL;
+CREATE INDEX item_ends ON item (ends, status, begins) WHERE ends IS NOT NULL;
 CREATE TABLE detail (seq INTEGER PRIMARY KEY, facts TEXT NOT NULL, words BLOB NOT NULL);
 CREATE TABLE person (
     name TEXT NOT NULL,
