@@ -10,73 +10,19 @@ from starlette.routing import Route
 from consumers.staff import policy
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
-from producers.desk.visit import OWN, PUBLIC, DeskRoute
-from tests.support.desk_app import DeskApp, path_of
+from producers.desk.visit import PUBLIC, DeskRoute
+from producers.desk.web_session import form_seal
+from producers.pages.forms import FORM_BYTES
+from tests.lint.desk_routes import SIGNED_OUT, allowed_roles
+from tests.support.desk_app import SEAL_KEY, DeskApp, heading, path_of
 
 ROLES_FILE = tomllib.loads(Path(policy.__file__).with_name("roles.toml").read_text("utf-8"))
 ACTIONS, ROLES = ROLES_FILE["actions"], ROLES_FILE["roles"]
-SIGNED_OUT = "signed out"
-TITLES = {name: page["title"] for name, page in desk_texts()["page"].items()}
-
-WANTED = {
-    PUBLIC: {
-        *("GET /dang-nhap", "POST /dang-nhap", "GET /kich-hoat", "POST /kich-hoat"),
-        *("GET /oidc/vao", "GET /oidc/ve", "GET /oidc/xong", "POST /oidc/dang-xuat"),
-    },
-    OWN: {
-        *("GET /", "GET /quyen", "POST /dang-xuat", "GET /tai-khoan", "POST /tai-khoan/mat-khau"),
-        *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
-        *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien", "POST /tai-khoan/thu"),
-        *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
-        *("POST /soan/dan", "POST /soan/doi", "POST /tai-khoan/thu"),
-    },
-    "disable-account": {"POST /nhan-su/{id}/khoa", "POST /don-vi/{unit}/thu-hoi"},
-    ("edit-dead-letter", "operate", "read-drafts"): {
-        *("GET /su-kien-loai", "GET /su-kien-loai/{id}"),
-    },
-    ("write", "read-drafts"): {"GET /tep/{hash}/{name}"},
-    "edit-dead-letter": {"GET /su-kien-loai/{id}/sua", "POST /su-kien-loai/{id}/sua"},
-    "operate": {
-        *("POST /su-kien-loai/{id}/gui-lai", "POST /su-kien-loai/{id}/bo"),
-        *("POST /van-hanh/{channel}/tam-dung", "POST /van-hanh/{channel}/chay-tiep"),
-    },
-    ("operate", "edit", "propose-urgent", "approve", "audit"): {"GET /van-hanh"},
-    "read-drafts": {
-        *("GET /tin", "GET /lich", "POST /tin/{content_id}/doi-gio"),
-        *("GET /tin/{content_id}", "GET /tin/{content_id}/sua", "POST /tin/{content_id}/sua"),
-        *("GET /tin/{content_id}/duyet", "POST /tin/{content_id}/tra-lai"),
-        *("GET /tin/{content_id}/xem-truoc", "GET /tin/{content_id}/xem-truoc/khung"),
-        *("POST /tin/{content_id}/gop-y", "GET /tin/{content_id}/se-toi-ai"),
-    },
-    "write": {
-        *("GET /tin/moi", "POST /tin/moi", "POST /tin/{content_id}/gui"),
-        *("POST /soan/{content_id}/giu-tam", "POST /soan/{content_id}/co-mat"),
-        "POST /soan/{content_id}/bo-giu-tam",
-        *("GET /tep", "POST /tep"),
-    },
-    ("read-drafts", "operate"): {
-        *("GET /tin/{content_id}/dang-gui", "GET /tin/{content_id}/dang-gui/dong"),
-    },
-    "confirm": {"POST /tin/{content_id}/xac-nhan"},
-    "edit": {"POST /tin/{content_id}/trinh"},
-    "approve": {"POST /tin/{content_id}/duyet"},
-    "reject": {"POST /tin/{content_id}/tu-choi"},
-    "withdraw": {"POST /tin/{content_id}/go"},
-    "audit": {
-        *("GET /nhat-ky", "GET /nhat-ky/{log}/{id}"),
-        *("GET /nhat-ky/doi-chieu", "POST /nhat-ky/doi-chieu"),
-        *("GET /nhat-ky/trich-xuat", "POST /nhat-ky/trich-xuat"),
-    },
-}
-"""Routes by access, a second time, so that a wrong cell of the table is seen; for all others:"""
-ADMINISTRATION = "manage-people"
-
-
-def may(role: str, route: DeskRoute) -> bool:
-    """Whether the table and the roles file allow it."""
-    if not route.actions:
-        return route.access == PUBLIC or role != SIGNED_OUT
-    return role != SIGNED_OUT and not ROLES[role].get("may", {}).keys().isdisjoint(route.actions)
+ALLOWED = allowed_roles()
+"""The roles that reach each route, as docs/desk.md tells people: each cell is tried here."""
+TEXTS = desk_texts()
+TITLES = {name: page["title"] for name, page in TEXTS["page"].items()}
+CHANGING = [route for route in ROUTES if route.method != "GET" and not route.from_server]
 
 
 def mounted_routes(app) -> Counter:
@@ -96,14 +42,16 @@ def mounted_routes(app) -> Counter:
 def test_every_route_has_an_access_that_exists_and_no_other_route_answers(desk):
     assert {action for route in ROUTES for action in route.actions} <= ACTIONS.keys()
     assert mounted_routes(desk.app) == Counter((one.method, one.path) for one in ROUTES)
-    by_access = {one: access for access, routes in WANTED.items() for one in routes}
-    assert [
-        one
-        for one in ROUTES
-        if one.access != by_access.get(f"{one.method} {one.path}", ADMINISTRATION)
-    ] == []
+    assert ALLOWED.keys() == {(one.method, one.path) for one in ROUTES}, "docs/desk.md has them"
     without_seal = [one.path for one in ROUTES if one.from_server]
     assert without_seal == ["/oidc/dang-xuat"], "a browser proves itself with a seal"
+
+
+async def ask(browser, route: DeskRoute, **form: str):
+    """The answer to a form with a right seal, or to the address."""
+    if route.method == "GET":
+        return await browser.get(path_of(route))
+    return await browser.post(path_of(route), **form)
 
 
 async def stored(desk: DeskApp) -> list[int]:
@@ -120,13 +68,9 @@ async def test_a_role_reaches_its_routes_and_no_other(desk, role):
     before = await stored(desk)
     for route in ROUTES:
         token = "x" * 43 if role == SIGNED_OUT else await desk.session_of("an")
-        path = path_of(route)
-        path = route.path.replace("{id}", "0" * 64).replace("{unit}", "van-phong-bo")
-        path = path.replace("{content_id}", "khong-co")
         async with desk.browser(token) as browser:
-            send = browser.get if route.method == "GET" else browser.post
-            answer = await send(path)
-        if may(role, route):
+            answer = await ask(browser, route)
+        if role in ALLOWED[route.method, route.path]:
             assert is_reached(answer), route
             before = await stored(desk)
         else:
@@ -142,6 +86,67 @@ def assert_refused(role: str, route: DeskRoute, answer) -> None:
         return
     title = TITLES["signed_out" if role == SIGNED_OUT else "not_allowed"]
     assert answer.status_code == 403 and title in answer.text, route
+
+
+@pytest.mark.promise("15.3")
+@pytest.mark.parametrize("role", ROLES)
+async def test_no_form_counts_without_its_seal_whatever_the_role(desk, role):
+    async with desk.signed_in("an", role) as browser:
+        before = await stored(desk)
+        for route in CHANGING:
+            seal = form_seal(SEAL_KEY, browser.token, "/khac")
+            answer = await browser.client.post(
+                path_of(route), data={"seal": seal}, headers=browser.headers
+            )
+            refusals = {TITLES["foreign"], *([TITLES["not_allowed"]] if is_large(route) else [])}
+            assert (answer.status_code, heading(answer) in refusals) == (403, True), route
+        assert await stored(desk) == before
+
+
+def is_large(route: DeskRoute) -> bool:
+    """Whether the person is looked at before the form is read."""
+    return route.form_bytes > FORM_BYTES
+
+
+@pytest.mark.promise("15.1")
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_session_that_has_ended_reaches_nothing(desk, role):
+    await desk.active("an", role)
+    idle, ended = await desk.session_of("an"), await desk.session_of("an")
+    desk.clock.advance(16 * 60)
+    await desk.sessions.end(ended)
+    for token in (idle, ended):
+        async with desk.browser(token) as browser:
+            for route in ROUTES:
+                if route.access != PUBLIC:
+                    assert_refused(SIGNED_OUT, route, await ask(browser, route))
+
+
+async def accounts_and_units(desk: DeskApp):
+    """What acts change of both, and not when an account was last used."""
+    accounts = [
+        (one.id, one.state, one.grants, one.generation) for one in await desk.accounts.all()
+    ]
+    return accounts, await desk.registry.registered_units()
+
+
+@pytest.mark.promise("15.4")
+@pytest.mark.parametrize("role", ROLES)
+async def test_what_asks_for_a_code_takes_neither_an_old_one_nor_a_wrong_one(desk, role):
+    await desk.active("an", role)
+    before, asked = await accounts_and_units(desk), TEXTS["title"]["step_up"]
+    for route in CHANGING:
+        needs_code = any(ACTIONS[action].get("step_up") for action in route.actions)
+        if not needs_code or role not in ALLOWED[route.method, route.path]:
+            continue
+        async with desk.browser(await desk.session_of("an")) as browser:
+            desk.clock.advance(6 * 60)
+            assert heading(await ask(browser, route)) == asked, route
+            for code in ("000000", desk.code(-20)):
+                refused = await ask(browser, route, code=code)
+                assert refused.status_code in (403, 429), route
+                assert heading(refused) == asked, route
+    assert await accounts_and_units(desk) == before
 
 
 def is_reached(answer) -> bool:
