@@ -218,7 +218,9 @@ _NO = "-"
 
 
 def _is_next(kind: ActionKind, state: ItemState) -> bool:
-    return (state.status, kind) in MOVES
+    """Whether an act is possible; what readers never had is rejected, not withdrawn."""
+    is_known = kind is not K.WITHDRAW or bool(state.out or state.approved)
+    return is_known and (state.status, kind) in MOVES
 
 
 def _texts_of(acts: Sequence[Action]) -> dict[str, Mapping[str, object]]:

@@ -24,7 +24,7 @@ def perform(kind: ActionKind) -> Callable[[Visit], Awaitable[Response]]:
         try:
             is_done = await visit.editorial.perform(_order(visit, content_id, kind))
         except (Invalid, Conflict, Forbidden) as refused:
-            return await refused_act(visit, refused)
+            return await refused_act(visit, refused, kind)
         said = kind.value if is_done else "second"
         return redirect(f"{item_path(content_id)}?xong={said}")
 

@@ -34,10 +34,13 @@ async def show_item(visit: Visit) -> Response:
     return visit.page("item.html", **_item_values(visit, item))
 
 
-async def refused_act(visit: Visit, refused: ContractError) -> Response:
-    """The item's page with what an act lacks, as it is now. Raises NotFound, Forbidden."""
-    item = await find_item(visit)
-    return visit.refused_page("item.html", as_in_form(refused), **_item_values(visit, item))
+async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> Response:
+    """The item's page, as it is now, with what an act lacks and what was typed for it.
+
+    Raises NotFound, Forbidden.
+    """
+    values = _item_values(visit, await find_item(visit)) | {"asked_for": kind}
+    return visit.refused_page("item.html", as_in_form(refused), **values)
 
 
 async def show_review(visit: Visit) -> Response:
@@ -78,6 +81,7 @@ def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "roles": visit.desk.services.staff.role_names(),
         "links": _links(item),
         "moved": _moved_to(visit, item),
+        "asked_for": "",
         "done": visit.request.query_params.get("xong", ""),
     }
 
