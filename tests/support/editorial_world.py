@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 
 from contracts import events
@@ -58,6 +59,7 @@ def spelled(person: str, chance: Random) -> str:
     return chance.choice((*(person,) * 12, person.upper(), person.replace("-", " "), "***"))
 
 
+@cache
 def same(name: str) -> str:
     """What is the same in all spellings of a name and of the id of its account."""
     letters = _letters(name)
