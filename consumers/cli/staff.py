@@ -24,15 +24,18 @@ from consumers.staff.administration import (
     EnableAccount,
     LinkIdentity,
     ResetAccount,
+    SetAddress,
     SetRoles,
     StaffAct,
     UnlinkIdentity,
 )
 from consumers.staff.authorization import Act, Actor
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import ObjectFacts, Verdict
 from contracts.base.times import format_utc
+from contracts.desk.staff_mail import MailSettings, StaffMailKind
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus, records
 from producers.output import print_bilingual
@@ -87,6 +90,14 @@ class ListedAccount(BaseModel):
     state: str
     roles: str
     id: str
+
+
+class MailAnswer(BaseModel):
+    """How a person gets mail: the address, and the kinds beyond those that ask for something."""
+
+    address: str
+    morning: bool
+    kinds: list[StaffMailKind]
 
 
 class IdentityAnswer(BaseModel):
@@ -184,7 +195,12 @@ def _change(login: str, act_on: Callable[[str], StaffAct], as_json: bool) -> Non
         account = await staff.accounts.require(login)
         return await _carry_out(staff, act_on(account.id))
 
-    account = records.require(_run(work).account)
+    _print_state(_run(work), as_json)
+
+
+def _print_state(done: Done, as_json: bool) -> None:
+    """Print an account's state and roles."""
+    account = records.require(done.account)
     roles = [grant.text for grant in account.grants]
     answer = AccountState(id=account.id, login=account.login, state=account.state, roles=roles)
     held, state = ", ".join(roles), translate(account.state)
@@ -203,6 +219,70 @@ async def _carry_out(staff: Staff, act: StaffAct) -> Done:
 def _administration(staff: Staff) -> Administration:
     registry = open_registry(staff.bus)
     return Administration(staff.accounts, registry, staff.policy, registry.vocabulary)
+
+
+@app.command()
+@output.page(AccountState, examples=("loa staff address nguyen-van-an an@example.gov.vn",))
+def address(
+    login: Login,
+    email: Annotated[str, typer.Argument(help="The mail address; without one, none is kept.")] = "",
+    as_json: output.Json = False,
+) -> None:
+    """Set the address to which a person's mail about items goes; it is kept encrypted."""
+
+    async def work(staff: Staff) -> Done:
+        account = await staff.accounts.require(login)
+        keys = await open_keys(staff.bus)
+        encrypted = StaffAddresses(keys.derive).encrypt(account.id, email)
+        return await _carry_out(staff, SetAddress.of(account.id, email, encrypted))
+
+    _print_state(_run(work), as_json)
+
+
+@app.command()
+@output.page(
+    MailAnswer,
+    examples=("loa staff mail --off approved", "loa staff mail --address an@moha.gov.vn"),
+)
+def mail(
+    address: Annotated[
+        str | None, typer.Option(help="Where it goes from now on; empty for no mail.")
+    ] = None,
+    off: Annotated[
+        list[StaffMailKind] | None, typer.Option(help="A kind that you do not want; repeatable.")
+    ] = None,
+    on: Annotated[
+        list[StaffMailKind] | None, typer.Option(help="A kind that you want again; repeatable.")
+    ] = None,
+    morning: Annotated[
+        bool | None,
+        typer.Option("--morning/--at-once", help="Together at eight on working days, or at once."),
+    ] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Show or change how you, who are signed in here, get mail about items."""
+
+    def change(before: MailSettings) -> MailSettings:
+        choice = before.choice.with_kinds(off or (), on or ())
+        choice = choice if morning is None else choice.model_copy(update={"in_morning": morning})
+        return MailSettings(before.address if address is None else address, choice)
+
+    answer = _run(lambda staff: _change_mail(staff, change))
+    output.print_answer(answer, as_json, lambda: _show_mail(answer))
+
+
+async def _change_mail(staff: Staff, change: Callable[[MailSettings], MailSettings]) -> MailAnswer:
+    """Change how the person who is signed in here gets mail. Raises Unauthorized, Invalid."""
+    from consumers.staff.own_account import OwnAccount  # commands that only look ask for none
+
+    signed_in = await staff.require_signed_in()
+    own = OwnAccount(await staff.open_sign_in(), staff.rules)
+    before = own.mail_settings(signed_in)
+    wanted = change(before)
+    if wanted != before:
+        await own.set_mail(signed_in, wanted)
+    kinds = list(wanted.choice.wanted)
+    return MailAnswer(address=wanted.address, morning=wanted.choice.in_morning, kinds=kinds)
 
 
 @app.command()
@@ -289,6 +369,11 @@ def _print_invitation(done: Done, as_json: bool) -> None:
     account = records.require(done.account)
     answer = InvitationAnswer(id=account.id, login=account.login, invitation=done.secret)
     output.print_answer(answer, as_json, lambda: _show_invitation(answer))
+
+
+def _show_mail(answer: MailAnswer) -> None:
+    when = "morning" if answer.morning else "at-once"
+    typer.echo("\n".join([answer.address or "-", when, *answer.kinds]))
 
 
 def _show_invitation(answer: InvitationAnswer) -> None:

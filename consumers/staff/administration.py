@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
+from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -29,9 +29,12 @@ from contracts import events
 from contracts.base.fields import ID_PATTERN
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, NotFound
+from contracts.subscriptions.transactional import mask_address
 from contracts.vocabulary import Vocabulary
 
 MANAGE, DISABLE = "manage-people", "disable-account"
+_NO_ADDRESS = "none"
+_NOT_IN_AUDIT = {"do", "account", "unit", "login", "name", "address", "shown"}
 _ReleaseMode = Literal["automatic", "desk"]
 
 
@@ -148,6 +151,23 @@ class ResetAccount(_AccountAct):
         return Done(account, await admin.accounts.reset(account.id))
 
 
+class SetAddress(_AccountAct):
+    """Another mail address, encrypted, or none. `shown` is what people see of it, masked."""
+
+    do: Literal["staff.address"] = "staff.address"
+    address: str
+    shown: str
+
+    @classmethod
+    def of(cls, account_id: str, address: str, encrypted: str) -> Self:
+        shown = mask_address(address) if address else _NO_ADDRESS
+        return cls(account=account_id, address=encrypted, shown=shown)
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        return Done(await admin.accounts.set_mail(account.id, address=self.address))
+
+
 class LinkIdentity(_AccountAct):
     """A person of the identity provider signs in to the account; its sessions end."""
 
@@ -258,6 +278,7 @@ StaffAct = (
     | EnableAccount
     | DisableAccount
     | ResetAccount
+    | SetAddress
     | LinkIdentity
     | UnlinkIdentity
     | AddUnit
@@ -298,7 +319,7 @@ class Administration:
 
         Raises Invalid, Conflict, NotFound for an unknown account.
         """
-        facts = act.model_dump(mode="json", exclude={"do", "account", "unit", "login", "name"})
+        facts = act.model_dump(mode="json", exclude=_NOT_IN_AUDIT)
         after = json.dumps(facts, sort_keys=True) if facts else ""
         record = actor.record_of(act.do, act.object_id, after)
         log = audit.AuditLog(self.accounts.bus, self.accounts.clock)

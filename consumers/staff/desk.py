@@ -11,10 +11,16 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.audit import log as audit
-from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
-from consumers.staff.administration import ACTS, MANAGE, Administration, Done, StaffAct
+from consumers.staff.administration import (
+    ACTS,
+    MANAGE,
+    Administration,
+    Done,
+    SetAddress,
+    StaffAct,
+)
 from consumers.staff.authorization import ACTIONS, READS, Act, Actor, Authorizer, ReadingRight
 from consumers.staff.own_account import OwnAccount
 from consumers.staff.policy import Ability, ObjectFacts, Verdict
@@ -214,13 +220,8 @@ class Visitor:
         return await self.desk.open_session(changed, change.network)
 
     def mail_settings(self) -> MailSettings:
-        """The account's mail address and wishes; an address of another key file counts as none."""
-        try:
-            address = self.desk.door.addresses.read(self.account)
-        except KeyFileBroken:
-            log.error("staff_address_unreadable", account=self.account.id)
-            address = ""
-        return MailSettings(address, self.account.mail)
+        """The account's mail address and wishes."""
+        return self._own_account().mail_settings(self.signed_in)
 
     async def set_mail(self, wanted: MailSettings) -> None:
         """Change the account's mail address and wishes. Raises Invalid for no mail address."""
@@ -301,6 +302,11 @@ class Visitor:
         self.desk.rules.require_second_factor(self.signed_in)
         if self.needs_step_up(action):
             raise Unauthorized(field_error("code", "code_refused"))
+
+    async def set_address(self, account_id: str, address: str) -> Submitted:
+        """Like `submit`, for the mail address of an account."""
+        stored = self.desk.door.addresses.encrypt(account_id, address)
+        return await self._submit(SetAddress.of(account_id, address, stored))
 
     async def waiting_acts(self) -> list[WaitingAct]:
         """What waits for a second account manager, oldest first."""

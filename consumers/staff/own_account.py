@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import structlog
+
+from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
 from consumers.staff.authorization import Actor, Authorizer
@@ -10,6 +13,8 @@ from consumers.staff.sign_in import SignIn
 from contracts.desk.staff_mail import MailSettings
 from contracts.errors import Conflict, Invalid
 from contracts.staff.sign_in import AppChange, PasswordChange
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,25 @@ class OwnAccount:
         stored, step = self.door.new_app(account, change.totp, change.new_code)
         return await self._change(signed_in, "account.app", totp=stored, used_step=step)
 
+    def mail_settings(self, signed_in: SignedIn) -> MailSettings:
+        """The mail address and the wishes; an address of another key file counts as none."""
+        account = signed_in.account
+        try:
+            address = self.door.addresses.read(account.id, account.address)
+        except KeyFileBroken:
+            log.error("staff_address_unreadable", account=account.id)
+            address = ""
+        return MailSettings(address, account.mail)
+
     async def set_mail(self, signed_in: SignedIn, wanted: MailSettings) -> Account:
         """Change the mail address and the wishes for mail; sessions stay. Raises Invalid."""
         account = signed_in.account
         stored = self.door.addresses.encrypt(account.id, wanted.address)
+        choice = wanted.choice.model_copy(update={"has_no_address": not stored})
         record = Actor.of(signed_in).record_of("account.mail", account.id)
         return await self.rules.audit_log.perform(
             record,
-            lambda: self.door.accounts.set_mail(account.id, address=stored, mail=wanted.choice),
+            lambda: self.door.accounts.set_mail(account.id, address=stored, mail=choice),
         )
 
     async def _change(self, signed_in: SignedIn, action: str, **changes: object) -> Account:

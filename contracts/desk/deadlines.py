@@ -83,6 +83,16 @@ class Deadlines:
             return Deadline(missing_year=unknown.year)
         return Deadline(datetime.combine(last, self.office_ends, VIETNAM))
 
+    def until(self, step: Step, began: datetime, lane: str, leaves: datetime | None) -> Deadline:
+        """Until when a person has to act: the end of the step, or when the text leaves if earlier.
+
+        *leaves*: its `not_before`.
+        """
+        found = self.deadline(step, began, lane)
+        if leaves and leaves > began and (found.at is None or leaves < found.at):
+            return Deadline(leaves)
+        return found
+
 
 @cache
 def default_deadlines() -> Deadlines:

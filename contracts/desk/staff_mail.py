@@ -1,5 +1,6 @@
 """Mail to staff about items on the desk: its kinds, what it says, and what each person wants."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -37,6 +38,16 @@ class MailChoice(Record):
     in_morning: bool = False
     off: tuple[StaffMailKind, ...] = ()
     """Kinds that the person does not want; of `OPTIONAL_KINDS` alone."""
+    has_no_address: bool = False
+    """The person wants none kept; then the identity provider's is not taken."""
+
+    def with_kinds(
+        self, off: Iterable[StaffMailKind], on: Iterable[StaffMailKind] = ()
+    ) -> "MailChoice":
+        """The choice without kinds *off*, and with kinds *on*; only optional ones can be off."""
+        unwanted = {*self.off, *off} - {*on}
+        kinds = tuple(kind for kind in OPTIONAL_KINDS if kind in unwanted)
+        return self.model_copy(update={"off": kinds})
 
     @property
     def wanted(self) -> tuple[StaffMailKind, ...]:

@@ -56,6 +56,13 @@ async def reset_account(visit: Visit) -> Response:
     return await _submit_for_account(visit, "staff.reset")
 
 
+async def set_address(visit: Visit) -> Response:
+    """Set the mail address of another person, or take it away."""
+    account = visit.request.path_params["id"]
+    address = visit.value("email").strip()
+    return _answer(visit, await visit.visitor.set_address(account, address))
+
+
 async def show_waiting_people(visit: Visit) -> Response:
     """People of the identity provider without an account, and the accounts to link them to."""
     oidc = visit.desk.services.oidc

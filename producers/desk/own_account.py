@@ -14,6 +14,7 @@ from producers.desk.credential_forms import app_facts, new_password
 from producers.desk.visit import Visit
 
 _ACCOUNT_PATH = "/tai-khoan"
+_MORNING = "morning"
 
 
 async def show_start(visit: Visit) -> Response:
@@ -49,7 +50,10 @@ async def set_mail(visit: Visit) -> Response:
     """Change the mail address, and of what one is told by mail."""
     wanted = visit.form.get("kinds", [])
     off = tuple(kind for kind in OPTIONAL_KINDS if kind not in wanted)
-    settings = MailSettings(visit.value("email").strip(), MailChoice(off=off))
+    settings = MailSettings(
+        visit.value("email").strip(),
+        MailChoice(in_morning=visit.value("when") == _MORNING, off=off),
+    )
     try:
         await visit.visitor.set_mail(settings)
     except ContractError as refused:

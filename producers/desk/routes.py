@@ -48,6 +48,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),
     DeskRoute("GET", "/nhan-su/{id}", _MANAGE, administration.show_account),
     DeskRoute("POST", "/nhan-su/{id}/vai-tro", _MANAGE, administration.set_roles),
+    DeskRoute("POST", "/nhan-su/{id}/thu", _MANAGE, administration.set_address),
     DeskRoute("POST", "/nhan-su/{id}/mo", _MANAGE, administration.enable_account),
     DeskRoute("POST", "/nhan-su/{id}/cap-lai", _MANAGE, administration.reset_account),
     DeskRoute("POST", "/nhan-su/{id}/khoa", _DISABLE, administration.disable_account),

@@ -88,7 +88,7 @@ class ProviderDouble:
         return OidcSignIn(
             Provider(self.url, own, ProviderHttp(total_s=2), self.clock),
             OidcClient(CLIENT_ID, DESK, frozenset({LEVEL})),
-            OidcStores(staff.accounts, staff.sessions) if staff else None,
+            OidcStores(staff.accounts, staff.sessions, staff.sign_in.addresses) if staff else None,
             Transactions(b"k" * 32),
         )
 

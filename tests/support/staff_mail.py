@@ -13,8 +13,11 @@ from consumers.staff.mail.story import QUIET_SPAN
 from consumers.staff.policy import Grant, default_policy
 from contracts import events
 from contracts.base.times import utc_now
+from contracts.delivery import PlanKey
+from contracts.desk.deadlines import default_deadlines
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
+from contracts.trace import StatusCounts
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 from tests.support.signup_app import KEYS, NOON, SignupApp
@@ -52,9 +55,18 @@ class StaffMailApp(SignupApp):
             self.mailer, self.accounts, self.addresses, outbox, lambda: DESK_URL, clock
         )
         self.service = StaffMailService(
-            self.log, self.accounts, default_policy(), outbox, sender, clock
+            self.log,
+            self.accounts,
+            default_policy(),
+            default_deadlines(),
+            outbox,
+            sender,
+            self.counts,
+            clock,
         )
         self.people: dict[str, Account] = {}
+        self.delivered: dict[PlanKey, StatusCounts] = {}
+        """What the ledger counts, by plan."""
 
     @classmethod
     async def staffed(cls, bus: Bus, folder: Path, *, started: bool = True) -> "StaffMailApp":
@@ -74,6 +86,9 @@ class StaffMailApp(SignupApp):
         changes = {"state": "active", "address": address} | more
         self.people[login] = await self.accounts.set_mail(account.id, **changes)
         return self.people[login]
+
+    async def counts(self, plan: PlanKey) -> StatusCounts | None:
+        return self.delivered.get(plan)
 
     @property
     def now(self) -> datetime:
@@ -119,6 +134,8 @@ class StaffMailApp(SignupApp):
         """Let time pass, and send; the mails to staff that left."""
         self.clock.advance((QUIET_SPAN + timedelta(seconds=1)).total_seconds())
         await self.service.follow()
+        await self.service.remind()
+        await self.service.judge()
         await self.service.send()
         sent = await self.send_mails()
         return [mail for mail in sent if mail.kind is TransactionalKind.STAFF]

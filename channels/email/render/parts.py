@@ -1,6 +1,7 @@
 """The text part and the HTML part of a mail, rendered from one content."""
 
 import re
+from collections.abc import Sequence
 from email.message import EmailMessage
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -25,13 +26,13 @@ _JINJA = Environment(
 )
 
 
-def keep_unbroken(text: str, code: str) -> Markup:
+def _keep_unbroken(text: str, code: str) -> Markup:
     """*text* as HTML, with *code* on one line where the screen is wide enough."""
     whole = Markup('<span class="unbroken">{}</span>').format(code)
     return escape(text).replace(escape(code), whole) if code else escape(text)
 
 
-_JINJA.filters["unbroken"] = keep_unbroken
+_JINJA.filters["unbroken"] = _keep_unbroken
 _JINJA.filters["with_links"] = link_addresses
 
 
@@ -60,3 +61,10 @@ def render_template(template: str, content: MailContent, **values: object) -> st
     text = _JINJA.get_template(template).render(mail=content, texts=texts(), **values)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
     return set_styles(tidy) if template.endswith(_HTML_SUFFIX) else tidy
+
+
+def paragraphs_html(paragraphs: Sequence[str], code: str = "", warning: str = "") -> Markup:
+    """*paragraphs* as HTML, with *warning* in a box below, and *code* on one line."""
+    paragraph, box = Markup("<p>{}</p>"), Markup('<div class="notice"><p>{}</p></div>')
+    shown = [paragraph.format(_keep_unbroken(text, code)) for text in paragraphs]
+    return Markup("\n").join([*shown, box.format(warning)] if warning else shown)

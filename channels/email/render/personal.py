@@ -1,11 +1,9 @@
 """Mail to one person, of no list and rendered when sent: case notices, transactional mail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-
-from markupsafe import Markup
 
 from channels import case_notice_texts
 from channels.base import Recipient
@@ -15,7 +13,7 @@ from channels.email.render import build, headers
 from channels.email.render.build import MailContext
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
 from channels.email.render.message import TEMPLATES, MailContent, texts
-from channels.email.render.parts import keep_unbroken, render_part
+from channels.email.render.parts import paragraphs_html, render_part
 from channels.email.render.publication import check_delivery_key
 from channels.email.render.staff import staff_closing, staff_content
 from channels.email.smtp.window import Envelope
@@ -66,13 +64,6 @@ class PersonalMail:
         return CompiledMail(mail.as_bytes(), placeholders)
 
 
-def _paragraphs_html(paragraphs: Sequence[str], code: str = "", warning: str = "") -> Markup:
-    """*paragraphs* as HTML, with *warning* in a box below, and *code* on one line."""
-    paragraph, box = Markup("<p>{}</p>"), Markup('<div class="notice"><p>{}</p></div>')
-    shown = [paragraph.format(keep_unbroken(text, code)) for text in paragraphs]
-    return Markup("\n").join([*shown, box.format(warning)] if warning else shown)
-
-
 class _Speaker(NamedTuple):
     """Who speaks: in the head, below it, and in From; empty values are the agency's."""
 
@@ -117,7 +108,7 @@ def _notice_content(notice: CaseNotice, text: NoticeText, speaker: _Speaker) -> 
         sender=speaker.sender,
         sender_unit=speaker.unit,
         url=notice.detail_url or "",
-        html=_paragraphs_html(text.paragraphs, notice.case_code, text.warning),
+        html=paragraphs_html(text.paragraphs, notice.case_code, text.warning),
         plain="\n\n".join(lines),
         facts=(*text.facts, (words["sent"], format_moment_in_sentence(date))),
         code=notice.case_code,
@@ -192,6 +183,6 @@ def _transactional_content(
         url=f"{context.public_url}{mail.path}" if mail.path else "",
         opening=paragraphs[0],
         button=words["button"],
-        html=_paragraphs_html(paragraphs),
+        html=paragraphs_html(paragraphs),
         plain="\n\n".join(paragraphs),
     )

@@ -153,7 +153,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
     staff = _open_staff(node, sessions, registry)
     words = node.vocabulary
     names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
-    if oidc := open_oidc(OidcStores(accounts, sessions), node.keys, url):
+    if oidc := open_oidc(OidcStores(accounts, sessions, staff.door.addresses), node.keys, url):
         node.read_once[OidcSettings] = read_settings(OidcSettings)
     seal_key, has_own_nats = node.keys.derive("desk forms"), bool(node.settings.nats_url)
     pages = DeskPages(read_settings(SiteSettings))

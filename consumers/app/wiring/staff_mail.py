@@ -1,5 +1,7 @@
 """Build the mail to staff about items on the desk."""
 
+from functools import partial
+
 from consumers.app.node import Node
 from consumers.app.settings import DeskSettings, read_settings
 from consumers.app.wiring.subscribers import open_mailer
@@ -9,6 +11,9 @@ from consumers.staff.mail.outbox import StaffOutbox
 from consumers.staff.mail.sender import StaffMailSender
 from consumers.staff.mail.service import StaffMailService
 from consumers.staff.policy import load_policy
+from contracts.delivery import PlanKey
+from contracts.desk.deadlines import default_deadlines
+from contracts.trace import StatusCounts
 
 
 async def add_staff_mail(node: Node) -> None:
@@ -24,8 +29,23 @@ async def add_staff_mail(node: Node) -> None:
         node.clock,
     )
     policy = load_policy(node.settings.data_dir)
-    service = StaffMailService(node.editorial_log, accounts, policy, outbox, sender, node.clock)
+    service = StaffMailService(
+        node.editorial_log,
+        accounts,
+        policy,
+        default_deadlines(),
+        outbox,
+        sender,
+        partial(_counts, node),
+        node.clock,
+    )
     node.tasks.append(service.run)
+
+
+async def _counts(node: Node, plan: PlanKey) -> StatusCounts | None:
+    """The rows of a revision on one channel; None before it is planned."""
+    cursor = await node.ledger.plan(plan)
+    return (await node.trace.channel_counts(plan, cursor.value))[0] if cursor else None
 
 
 def _desk_url(node: Node) -> str:

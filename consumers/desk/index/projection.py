@@ -148,15 +148,11 @@ def _moment(data: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def deadline_of(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> Deadline:
-    """Until when a person has to act: the end of the step, or when the text leaves if earlier."""
+    """Until when a person has to act."""
     step, began = step_of(item.state), item.step_began
     if not step or began is None:
         return Deadline()
-    found = deadlines.deadline(step, began, listed.lane)
-    leaves = listed.not_before
-    if leaves and leaves > began and (found.at is None or leaves < found.at):
-        return Deadline(leaves)
-    return found
+    return deadlines.until(step, began, listed.lane, listed.not_before)
 
 
 def order_of(item: ItemHistory, deadline: Deadline) -> int:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from consumers.staff.accounts import Account
 from consumers.staff.policy import ObjectFacts, Policy, Verdict, is_same_person
 from contracts.delivery import Lane
+from contracts.desk.deadlines import Step, step_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, name_hash
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.text import name_key
 
@@ -28,13 +29,12 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
 """What those who wrote or sent a revision are told of an act of another; of no other act."""
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})
 """Told only when the item's status changes."""
-_EDIT = ("edit", ActionKind.PROPOSE)
-_STEPS: Mapping[Status, tuple[str, ActionKind]] = {
-    Status.SUBMITTED: ("confirm", ActionKind.CONFIRM),
-    Status.UNIT_CONFIRMED: _EDIT,
-    Status.IN_EDIT: _EDIT,
-    Status.PENDING_APPROVAL: ("approve", ActionKind.APPROVE),
+_ACTS = {
+    Step.CONFIRM: ActionKind.CONFIRM,
+    Step.EDIT: ActionKind.PROPOSE,
+    Step.APPROVE: ActionKind.APPROVE,
 }
+"""The act that ends each step."""
 
 
 class Notice(NamedTuple):
@@ -52,49 +52,34 @@ class Notice(NamedTuple):
     is_urgent: bool = False
 
 
-def step_of(state: ItemState) -> tuple[str, ActionKind] | None:
-    """What an item waits for, and the act that brings it on; None if it waits for no office.
-
-    One that a unit's system sent is confirmed by that, so it waits for an editor at once.
-    """
-    if state.status is Status.SUBMITTED and state.unit_checker:
-        return _EDIT
-    return _STEPS.get(state.status) if state.status else None
-
-
 def notices_of(
     content_id: str, before: ItemState, action: Action, after: ItemState
 ) -> list[Notice]:
     """Whom *action* concerns: those who are to act next, and those who wrote the text."""
     if after is before:
         return []
-    waits = _waiting_notice(content_id, before, action, after)
+    begins = begins_step(before, after)
+    waits = waiting_notice(content_id, after, StaffMailKind.WAITS, action.by) if begins else None
     tells = _writers_notice(content_id, before, action, after)
     return [notice for notice in (waits, tells) if notice]
 
 
-def _waiting_notice(
-    content_id: str, before: ItemState, action: Action, after: ItemState
-) -> Notice | None:
-    step = step_of(after)
-    is_new = action.kind is ActionKind.RECEIVE or step_of(before) != step
-    if step is None or after.text is None or not is_new:
-        return None
-    return _waits(content_id, after, StaffMailKind.WAITS, barred={action.by})
+def begins_step(before: ItemState, after: ItemState) -> bool:
+    """Whether the newest text now waits for another step, or another text for the same one."""
+    return (step_of(before), before.revision) != (step_of(after), after.revision)
 
 
-def _waits(
-    content_id: str, state: ItemState, kind: StaffMailKind, barred: Iterable[str] = ()
+def waiting_notice(
+    content_id: str, state: ItemState, kind: StaffMailKind, actor: str = ""
 ) -> Notice | None:
-    """Tell those who may take the item's next step that it waits for them."""
+    """Tell those who may take the item's next step, but for *actor*, that it waits for them."""
     step = step_of(state)
     if step is None or state.text is None:
         return None
-    name, act = step
-    line = _line(content_id, state.text, kind).model_copy(update={"step": name})
-    excluded = hashes_of(state, people_barred(state, act) | {*barred})
-    is_urgent = _is_urgent(state.text)
-    return Notice(line, _facts(state), name, barred=excluded, is_urgent=is_urgent)
+    line = _line(content_id, state.text, kind).model_copy(update={"step": step.value})
+    barred = hashes_of(state, people_barred(state, _ACTS[step]) | {actor})
+    is_urgent = _is_urgent_text(state.text)
+    return Notice(line, _facts(state), step.value, barred=barred - {""}, is_urgent=is_urgent)
 
 
 def _writers_notice(
@@ -118,8 +103,8 @@ def _writers_notice(
         line,
         _facts(after),
         people=people,
-        barred=hashes_of(after, {action.by}),
-        is_urgent=_is_urgent(text),
+        barred=hashes_of(after, {action.by}) - {""},
+        is_urgent=_is_urgent_text(text),
     )
 
 
@@ -138,7 +123,7 @@ def _facts(state: ItemState) -> ObjectFacts:
     )
 
 
-def _is_urgent(text: EditorialText) -> bool:
+def _is_urgent_text(text: EditorialText) -> bool:
     return text.data.get("lane") == Lane.URGENT
 
 
@@ -148,11 +133,11 @@ def recipients_of(notice: Notice, accounts: Iterable[Account], policy: Policy) -
 
 
 def _is_told(notice: Notice, account: Account, policy: Policy) -> bool:
-    if notice.barred & {name_hash(account.id), name_hash(account.name)} - {""}:
+    if notice.barred & {name_hash(account.id), name_hash(account.name)}:
         return False
     if notice.permission:
         action = notice.permission
-        if action == "approve":
+        if action == Step.APPROVE:
             action = policy.approval_action(is_urgent=notice.is_urgent, reach=0)
         ruling = policy.is_allowed(account, action, notice.facts)
         return ruling.verdict is not Verdict.REFUSED

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pydantic import AwareDatetime
 
 from contracts import subjects
+from contracts.delivery import ChannelName
 from contracts.desk.staff_mail import StaffMailLine
 from contracts.records import Record
 from producers.bus import BatchEntry, Bus, records
@@ -25,6 +26,8 @@ class PendingMail(Record):
     line: StaffMailLine
     at: AwareDatetime
     """When the act was done."""
+    slot: AwareDatetime | None = None
+    """The morning on which it is sent together with others; None: at once."""
 
 
 class AccountOutbox(Record):
@@ -33,10 +36,29 @@ class AccountOutbox(Record):
     mails: tuple[PendingMail, ...] = ()
 
 
+class Sending(Record):
+    """A published revision whose deliveries are still to be judged; `act`: digest of that act."""
+
+    content_id: str
+    revision: int
+    act: str
+    channels: tuple[ChannelName, ...]
+    until: AwareDatetime
+    """What has failed by then is told, even if something still waits."""
+
+
 class MailCursor(Record):
-    """The last act of EDITORIAL that was worked through."""
+    """How far everything has been worked through.
+
+    `seq`: the last act of EDITORIAL. `morning`: the last one whose mails may be made; nothing is
+    added to those any more. `overdue`: digests of the acts since which items wait whose delay has
+    been told. `sending`: what was published and is not delivered to the end.
+    """
 
     seq: int
+    morning: AwareDatetime
+    overdue: tuple[str, ...] = ()
+    sending: tuple[Sending, ...] = ()
 
 
 class StaffOutbox:
@@ -52,18 +74,18 @@ class StaffOutbox:
         self,
         known: Versioned[MailCursor | None],
         cursor: MailCursor,
-        mails: Mapping[str, Sequence[PendingMail]],
+        mails: Mapping[str, PendingMail],
     ) -> Versioned[MailCursor | None]:
         """Move the cursor on, and add *mails* by account. Raises RevisionConflict."""
-        entries = [await self._added(account, new) for account, new in mails.items()]
+        entries = [await self._added(account, mail) for account, mail in mails.items()]
         entries.append(BatchEntry(_CURSOR_KEY, _encode(cursor), known.revision))
         return Versioned(cursor, await self.bucket.batch(entries))
 
-    async def _added(self, account: str, mails: Sequence[PendingMail]) -> BatchEntry:
+    async def _added(self, account: str, mail: PendingMail) -> BatchEntry:
         key = _OUT_PREFIX + account
         stored = await records.read(self.bucket, key, AccountOutbox)
         before = stored.value.mails if stored.value else ()
-        return BatchEntry(key, _encode(AccountOutbox(mails=(*before, *mails))), stored.revision)
+        return BatchEntry(key, _encode(AccountOutbox(mails=(*before, mail))), stored.revision)
 
     async def outboxes(self) -> AsyncIterator[tuple[str, AccountOutbox]]:
         """Each account for which mail is pending, by its id."""

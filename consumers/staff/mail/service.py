@@ -1,39 +1,56 @@
-"""Follows the editorial log, and mails staff what each act means for them.
+"""Follows the editorial log, and mails staff what each act, and each delay, means for them.
 
 Any number of processes may run: who writes the cursor first has worked an act through. A process
 that dies is followed by one that hands on what is pending, under the same ids.
 """
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 import structlog
 
 from consumers.editorial.log import EditorialLog
-from consumers.staff.accounts import Account, AccountStore
-from consumers.staff.mail.outbox import MailCursor, StaffOutbox
+from consumers.staff.accounts import AccountStore
+from consumers.staff.mail.deliveries import Counts, begun_sending, count_all, failure_mails
+from consumers.staff.mail.mornings import last_morning, next_morning
+from consumers.staff.mail.outbox import MailCursor, Sending, StaffOutbox
 from consumers.staff.mail.sender import StaffMailSender
-from consumers.staff.mail.story import QUIET_SPAN, Told, mails_of, tell
+from consumers.staff.mail.story import (
+    QUIET_SPAN,
+    Mails,
+    Office,
+    Told,
+    mails_of,
+    overdue_mails,
+    tell,
+)
 from consumers.staff.policy import Policy
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
+from contracts.desk.deadlines import Deadlines
 from contracts.editorial import Action
 from contracts.errors import ContractError
+from contracts.trace import StatusCounts
 from producers.bus import Message, RevisionConflict
 from producers.bus.periodic import attempt
 from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
 INTERVAL_S = 5.0
+JUDGE_INTERVAL_S = 60.0
+_MOST_SENDING = 500
 _STREAM = subjects.EDITORIAL.name
 Cursor = Versioned[MailCursor | None]
 
 
 @dataclass
 class _Round:
-    """What one pass over the log has read: accounts, and the stories of the items."""
+    """What one pass has read: the accounts, when there was a mail to write, and items' stories."""
 
-    accounts: list[Account] = field(default_factory=list)
+    cursor: Cursor
+    office: Office | None = None
     stories: dict[str, list[Told]] = field(default_factory=dict)
 
 
@@ -44,54 +61,120 @@ class StaffMailService:
     log: EditorialLog
     accounts: AccountStore
     policy: Policy
+    deadlines: Deadlines
     outbox: StaffOutbox
     sender: StaffMailSender
+    counts: Counts
     clock: Clock
+    judged_at: float = -math.inf
     seen_change: int = -1
     """The outbox's last change when everything pending was handed on."""
+    last_acts: dict[str, Told] = field(default_factory=dict)
+    """Of the items that wait."""
 
     async def run(self) -> None:
-        """Do both steps again and again; what stops one does not stop the other."""
+        """Do all steps again and again; what stops one does not stop the others."""
         while True:
-            await attempt(self.follow)
-            await attempt(self.send)
+            for step in (self.follow, self.remind, self.judge, self.send):
+                await attempt(step)
             await asyncio.sleep(INTERVAL_S)
 
     async def follow(self) -> None:
         """Work through what is new in the log."""
         try:
-            await self._follow(await self._cursor())
+            await self._follow(_Round(await self._cursor()))
         except RevisionConflict:  # another process was first
             log.info("staff_mail_overtaken")
 
+    async def remind(self) -> None:
+        """Tell once of each item that it has waited too long."""
+        read = _Round(await self._cursor())
+        try:
+            await self._remind(read)
+        except RevisionConflict:
+            log.info("staff_mail_overtaken")
+
+    async def judge(self) -> None:
+        """Tell once of each published text whose delivery failed for some, when it has ended."""
+        if self.clock() < self.judged_at + JUDGE_INTERVAL_S:
+            return
+        self.judged_at = self.clock()
+        read = _Round(await self._cursor())
+        for sending in require(read.cursor.value).sending:
+            total = await count_all(sending, self.counts)
+            if total.complete or sending.until <= utc_now(self.clock):
+                await self._judge(read, sending, total)
+
     async def send(self) -> None:
-        """Hand on what is pending."""
+        """Hand on what is pending, once a morning what is to go together."""
+        cursor = await self._cursor()
+        try:
+            known = await self._close_morning(cursor)
+        except RevisionConflict:
+            return
         last = await self.outbox.last_change()
         if last != self.seen_change:
-            await self.sender.send_pending()
+            await self.sender.send_pending(require(known.value).morning)
             self.seen_change = last
 
     async def _cursor(self) -> Cursor:
-        """Where to go on; at the first start, behind all acts: they are no news."""
+        """Where to go on. At the first start that is behind all acts: they are no news."""
         known = await self.outbox.cursor()
         if known.value is not None:
             return known
         info = await self.log.bus.stream_info(_STREAM)
-        start = MailCursor(seq=int(info["state"]["last_seq"]))
+        start = MailCursor(
+            seq=int(info["state"]["last_seq"]),
+            morning=last_morning(utc_now(self.clock), self.deadlines.days),
+            overdue=tuple(one.began.digest for _, one in await self._late_items() if one.began),
+        )
         return await self.outbox.write(known, start, {})
 
-    async def _follow(self, known: Cursor) -> None:
+    async def _follow(self, read: _Round) -> None:
         """Note what each new act means for whom, act by act."""
-        read, seen = _Round(), require(known.value).seq
+        seen = require(read.cursor.value).seq
         async for message in self.log.bus.scan(_STREAM, start=seen + 1):
             told = await self._told(message, read)
             if told and self._is_recent(told.action, message):
                 break
             seen = message.seq
             if told and told.notices:
-                known = await self._note(known, told, read)
-        if seen > require(known.value).seq:
-            await self.outbox.write(known, MailCursor(seq=seen), {})
+                await self._note(subjects.item_of_editorial(message.subject), told, read)
+        if seen > require(read.cursor.value).seq:
+            await self._write(read, {}, seq=seen)
+
+    async def _note(self, content_id: str, told: Told, read: _Round) -> None:
+        """Add the mails of an act, and move the cursor behind it."""
+        story, sending = read.stories[content_id], require(read.cursor.value).sending
+        mails = mails_of(told, story, await self._office(read))
+        if begun := begun_sending(content_id, told, story):
+            sending = (*sending, begun)[-_MOST_SENDING:]
+        await self._write(read, mails, seq=told.seq, sending=sending)
+        crash_point("staff_mail.noted")
+
+    async def _judge(self, read: _Round, sending: Sending, total: StatusCounts) -> None:
+        """Tell what failed, and look after these deliveries no more."""
+        story = await self._story(sending.content_id)
+        told = next((one for one in story if one.action.digest == sending.act), None)
+        mails = failure_mails(told, total, await self._office(read)) if told else {}
+        left = (one for one in require(read.cursor.value).sending if one != sending)
+        try:
+            await self._write(read, mails, sending=tuple(left))
+        except RevisionConflict:
+            log.info("staff_mail_overtaken")
+
+    async def _write(self, read: _Round, mails: Mails, **changes: object) -> None:
+        """Add *mails*, and move the cursor on."""
+        cursor = require(read.cursor.value).model_copy(update=changes)
+        read.cursor = await self.outbox.write(read.cursor, cursor, mails)
+
+    async def _office(self, read: _Round) -> Office:
+        if read.office is None:
+            after = max(utc_now(self.clock), require(read.cursor.value).morning)
+            morning = next_morning(after, self.deadlines.days)
+            accounts = await self.accounts.all()
+            read.office = Office(accounts, self.policy, self.deadlines, morning)
+        return read.office
 
     async def _told(self, message: Message, read: _Round) -> Told | None:
         """The act of *message* in its item's story; None for a foreign one, or a broken item."""
@@ -109,13 +192,37 @@ class StaffMailService:
             log.error("editorial_item_broken", content_id=content_id, fields=fields)
             return []
 
-    async def _note(self, known: Cursor, told: Told, read: _Round) -> Cursor:
-        """Add the mails of an act, and move the cursor behind it."""
-        read.accounts = read.accounts or await self.accounts.all()
-        content_id = told.notices[0].line.content_id
-        mails = mails_of(told, read.stories[content_id], read.accounts, self.policy)
-        return await self.outbox.write(known, MailCursor(seq=told.seq), mails)
-
     def _is_recent(self, action: Action, message: Message) -> bool:
         """Whether the same person may soon add an act that is told in its place."""
         return min(action.at, message.time) + QUIET_SPAN > utc_now(self.clock)
+
+    async def _remind(self, read: _Round) -> None:
+        """Note each delay that has not been told, item by item."""
+        late = await self._late_items()
+        now_late = {one.began.digest for _, one in late if one.began}
+        for content_id, told in late:
+            known = require(read.cursor.value).overdue
+            if told.began and told.began.digest not in known:
+                mails = overdue_mails(content_id, told, await self._office(read))
+                overdue = (*(one for one in known if one in now_late), told.began.digest)
+                await self._write(read, mails, overdue=overdue)
+
+    async def _late_items(self) -> list[tuple[str, Told]]:
+        """The items that have waited for longer than their deadline, with their last acts."""
+        waiting, now = await self.log.waiting_items(), utc_now(self.clock)
+        for content_id, state in waiting.items():
+            known = self.last_acts.get(content_id)
+            if known is None or known.state.head != state.head:
+                story = await self._story(content_id)
+                self.last_acts |= {content_id: story[-1]} if story else {}
+        self.last_acts = {name: one for name, one in self.last_acts.items() if name in waiting}
+        dues = {name: one.due(self.deadlines) for name, one in self.last_acts.items()}
+        return [(name, self.last_acts[name]) for name, due in dues.items() if due and due <= now]
+
+    async def _close_morning(self, known: Cursor) -> Cursor:
+        """Let nothing more come into the mails of a morning that has begun."""
+        morning = last_morning(utc_now(self.clock), self.deadlines.days)
+        cursor = require(known.value)
+        if morning <= cursor.morning:
+            return known
+        return await self.outbox.write(known, cursor.model_copy(update={"morning": morning}), {})

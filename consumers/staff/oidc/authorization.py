@@ -25,7 +25,7 @@ _RANDOM_BYTES = 32
 _MAX_CODE = 2048
 _MAX_COOKIE = 4096
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}")
-_SCOPE = "openid profile"
+_SCOPE = "openid profile email"
 
 
 def _random() -> str:

@@ -4,12 +4,13 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from consumers.staff.oidc.errors import OidcRefused, Reason
 from consumers.staff.oidc.signature import Claims
 from contracts import text
+from contracts.base.addresses import is_mailable
 from contracts.base.times import utc_time
 from contracts.errors import printable
 
@@ -48,6 +49,8 @@ class Identity:
     second_factor: datetime | None = None
     name: str = ""
     login: str = ""
+    email: str = field(default="", repr=False)
+    """The mail address, if the provider has verified it."""
 
 
 Rules = Mapping[Reason, Callable[[Claims, Expected], bool]]
@@ -156,7 +159,15 @@ def read_identity(claims: Claims, expected: Expected) -> Identity:
         second_factor=utc_time(min(at, expected.now)) if at is not None and is_strong else None,
         name=_readable(claims.get("name")),
         login=_readable(claims.get("preferred_username")),
+        email=_verified_address(claims),
     )
+
+
+def _verified_address(claims: Claims) -> str:
+    """The mail address that the provider has verified; empty for none that mail can be sent to."""
+    address = claims.get("email")
+    is_verified = claims.get("email_verified") is True
+    return address if is_verified and isinstance(address, str) and is_mailable(address) else ""
 
 
 def _readable(value: object) -> str:

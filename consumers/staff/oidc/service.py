@@ -10,6 +10,7 @@ import structlog
 
 from consumers.staff.accounts import Account, AccountStore, OidcSubject
 from consumers.staff.errors import ProviderSessionEnded
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.oidc import authorization, id_token, logout_token
 from consumers.staff.oidc.authorization import Transaction, Transactions
 from consumers.staff.oidc.errors import OidcRefused, PersonUnknown, ProviderUnavailable, Reason
@@ -37,6 +38,7 @@ class OidcStores:
 
     accounts: AccountStore
     sessions: SessionStore
+    addresses: StaffAddresses
 
     @property
     def links(self) -> IdentityLinks:
@@ -115,6 +117,7 @@ class OidcSignIn:
                 await self._check_same_person(account, transaction, arrival.token)
             await self._use_up(transaction)
             started = await self._start_session(account, identity, arrival.network)
+            await self._take_address(account, identity.email)
         if arrival.token:
             await self.stores.sessions.end(arrival.token)
         return Finished(started, transaction.return_to)
@@ -200,6 +203,13 @@ class OidcSignIn:
             await self.stores.sessions.bucket.create(f"oidc_used.{digest}", b"")
         except RevisionConflict as lost:
             raise OidcRefused(Reason.REPLAYED) from lost
+
+    async def _take_address(self, account: Account, email: str) -> None:
+        """Let the provider's mail address be the account's, if that has none and may have one."""
+        if account.address or account.mail.has_no_address or not email:
+            return
+        address = self.stores.addresses.encrypt(account.id, email)
+        await self.stores.accounts.set_mail(account.id, address=address)
 
     async def _start_session(self, account: Account, identity: Identity, network: str) -> str:
         session = ProviderSession(

@@ -19,7 +19,7 @@ def given(monkeypatch, tmp_path, bus, clock):
     """Sign-in as these variables set it; a file is named below the test's folder."""
     monkeypatch.chdir(tmp_path)
     staff = StaffHarness(bus, clock)
-    stores = OidcStores(staff.accounts, staff.sessions)
+    stores = OidcStores(staff.accounts, staff.sessions, staff.sign_in.addresses)
 
     def given(variables):
         for name, value in variables.items():

@@ -502,3 +502,21 @@ async def test_two_managers_link_a_person_of_the_identity_provider(people, loa, 
         last = await one.say("staff", "unlink", "chi")
     assert last.exit_code == 0
     assert json_output(await managers[0]("staff", "identities", "--json")) == []
+
+
+async def test_a_person_chooses_the_own_mail_and_two_managers_set_anothers(people):
+    officer = await people("chi", "nguoi-gui-tin")
+    managers = [await people(login, MANAGER) for login in ("an", "binh")]
+    said = await officer("staff", "mail", "--address", "chi@example.gov.vn", "--off", "approved")
+    assert said.exit_code == 0, said.stderr
+    told = json_output(await officer("staff", "mail", "--on", "approved", "--json"))
+    assert (told["address"], "approved" in told["kinds"]) == ("chi@example.gov.vn", True)
+    wrong = await officer("staff", "mail", "--address", "chi@@example")
+    assert wrong.exit_code == 2 and "email" in wrong.stderr
+    words = ("staff", "address", "chi", "chi.le@example.gov.vn")
+    assert (await officer(*words)).exit_code != 0
+    assert (await managers[0].say(*words)).exit_code != 0, "one alone"
+    assert json_output(await officer("staff", "mail", "--json"))["address"] == "chi@example.gov.vn"
+    assert (await managers[1].say(*words)).exit_code == 0
+    told = json_output(await officer("staff", "mail", "--json"))
+    assert told["address"] == "chi.le@example.gov.vn"

@@ -41,7 +41,7 @@ def open_desk(provider, staff, **client) -> OidcSignIn:
     return OidcSignIn(
         Provider(provider.url, Client(CLIENT_ID, **client), ProviderHttp(), time.time),
         OidcClient(CLIENT_ID, DESK, LEVELS),
-        OidcStores(staff.accounts, staff.sessions),
+        OidcStores(staff.accounts, staff.sessions, staff.sign_in.addresses),
         Transactions(b"k" * 32),
     )
 

@@ -446,6 +446,8 @@ WAYS: dict[str, Scenario] = {
     "subscribers.laid_out": Scenario(command=run_import),
     "subscribers.stored": Scenario(command=run_import),
     "letter.stored": Scenario(request_signup),
+    "staff_mail.noted": Scenario(to_desk),
+    "staff_mail.begun": Scenario(to_desk),
     "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},
     "audit.cut_signed": Scenario(act),

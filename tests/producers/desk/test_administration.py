@@ -197,3 +197,19 @@ async def test_what_is_left_to_do_at_the_operators_own_server_is_said(bus, clock
     async with desk.signed_in("an", MANAGER) as browser:
         done = await browser.press(path, f"{path}/thu-hoi")
         assert done.status_code == 200 and ("loa bus apply" in done.text) == has_own_nats
+
+
+async def test_two_managers_set_an_address_that_no_record_has_in_plain(desk, managers, bus):
+    account = await desk.active("dung", EDITOR)
+    one, two = managers
+    page = f"/nhan-su/{account.id}"
+    await one.press(page, f"{page}/thu", email="dung.pham@example.gov.vn")
+    waiting = await two.get("/de-nghi")
+    assert "du***@example.gov.vn" in waiting.text
+    assert (await desk.accounts.require("dung")).address == ""
+    [confirm] = re.findall(r'action="(/de-nghi/[0-9a-f]{64}/dong-y)"', waiting.text)
+    assert heading(await two.submit(waiting, confirm)) == DONE
+    stored = (await desk.accounts.require("dung")).address
+    assert desk.sign_in.addresses.read(account.id, stored) == "dung.pham@example.gov.vn"
+    for name in ("KV_staff", "KV_sessions", "AUDIT"):
+        assert [m async for m in bus.scan(name) if b"dung.pham" in m.data] == []

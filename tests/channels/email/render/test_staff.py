@@ -76,3 +76,26 @@ def test_a_refusal_says_why_by_code_and_words():
 def test_without_the_desks_address_there_is_no_dead_link():
     text = arrived(a_line(StaffMailKind.WAITS, "confirm"), desk_url="")
     assert "/tin/" not in text.get_body(("html",)).get_content()
+
+
+def test_a_mornings_mail_lists_each_item_under_what_is_told_of_it():
+    lines = [
+        a_line(StaffMailKind.WAITS, "approve", due=NOON),
+        a_line(StaffMailKind.WAITS, "approve", content_id="tin-2", title="Tin hai"),
+        a_line(StaffMailKind.RETURNED, "", content_id="tin-3", reason="Thiếu nguồn"),
+    ]
+    mail = arrived(*lines)
+    assert "3 việc" in mail["Subject"]
+    for part in ("plain", "html"):
+        text = mail.get_body((part,)).get_content()
+        assert all(f"{DESK_URL}/tin/tin-{n}" in text for n in (1, 2, 3))
+        assert text.count("Chờ duyệt") == 1
+        assert "12:00 ngày 26/11/2026" in text
+        assert "Thiếu nguồn" in text
+    assert TITLE in arrived(*lines, desk_url="").get_body(("plain",)).get_content()
+
+
+def test_of_very_many_the_rest_is_counted():
+    lines = [a_line(StaffMailKind.WAITS, "edit", content_id=f"tin-{n}") for n in range(140)]
+    text = arrived(*lines).get_body(("plain",)).get_content()
+    assert (text.count("/tin/tin-"), "Còn 40 việc" in text) == (100, True)

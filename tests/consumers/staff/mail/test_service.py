@@ -1,10 +1,17 @@
 """Staff are told of what waits for them and of what became of their texts, each act once."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
+from consumers.staff.mail.service import JUDGE_INTERVAL_S
+from contracts.base.times import format_date
+from contracts.delivery import ChannelName, PlanKey
+from contracts.desk.staff_mail import MailChoice, StaffMailKind
 from contracts.editorial import ActionKind as K
 from contracts.editorial.action import RULE, UNIT_SYSTEM
-from tests.support.staff_mail import OTHER_UNIT, UNIT, StaffMailApp, draft
+from contracts.trace import StatusCounts
+from tests.support.staff_mail import OTHER_UNIT, UNIT, StaffMailApp, address_of, draft
 
 
 @pytest.fixture
@@ -105,3 +112,122 @@ async def test_what_a_units_system_sends_waits_for_an_editor_and_tells_the_perso
     assert await app.told() == [("bien", "waits")]
     await app.act(K.REJECT, "duyet", code="trai-chu-truong")
     assert await app.told() == [("an", "rejected")]
+
+
+async def in_the_morning(app: StaffMailApp, *logins: str) -> None:
+    for login in logins:
+        choice = MailChoice(in_morning=True)
+        app.people[login] = await app.accounts.set_mail(app.people[login].id, mail=choice)
+
+
+def at(app: StaffMailApp, text: str) -> None:
+    """Set the clock to a time in Vietnam, which lies ahead."""
+    moment = datetime.fromisoformat(f"{text}+07:00").timestamp()
+    assert moment > app.clock.now
+    app.clock.now = moment
+
+
+async def test_who_wants_it_gets_one_mail_on_the_morning_of_a_working_day(app):
+    await in_the_morning(app, "duyet")
+    for item in ("tin-1", "tin-2"):
+        await app.act(K.SAVE, "soan", item, draft())
+        for kind, login in ((K.SUBMIT, "soan"), (K.CONFIRM, "truong"), (K.PROPOSE, "bien")):
+            await app.act(kind, login, item)
+    assert "duyet" not in [login for login, _ in await app.told()]
+    at(app, "2026-11-27 07:58")  # a Friday
+    assert await app.told() == []
+    at(app, "2026-11-27 08:00")
+    [mail] = await app.mails()
+    assert [line.content_id for line in mail.lines] == ["tin-1", "tin-2"]
+    await app.act(K.EDIT, "bien", "tin-2", draft("Bản sửa"))
+    await app.act(K.RECEIVE, UNIT, "tin-3", draft(), role=UNIT_SYSTEM)
+    await app.act(K.PROPOSE, "bien", "tin-3")
+    await app.mails()
+    at(app, "2026-11-29 09:00")  # a Sunday
+    assert await app.told() == []
+    at(app, "2026-11-30 08:01")
+    [mail] = await app.mails()
+    assert [line.content_id for line in mail.lines] == ["tin-3"]
+    assert await app.told() == []
+
+
+async def test_what_is_urgent_waits_for_no_morning(app):
+    await in_the_morning(app, "truong")
+    await app.act(K.SAVE, "soan", text=draft(lane="urgent"))
+    await app.act(K.SUBMIT, "soan")
+    [mail] = await app.mails()
+    assert mail.lines[0].due == app.now - timedelta(seconds=31) + timedelta(minutes=30)
+
+
+async def test_what_is_overdue_is_told_once_to_those_for_whom_it_waits(app):
+    await submitted(app)
+    [mail] = await app.mails()
+    assert format_date(mail.lines[0].due) == "27/11/2026"
+    at(app, "2026-11-27 16:59")
+    assert await app.told() == []
+    at(app, "2026-11-27 17:00")
+    assert await app.told() == [("truong", "overdue")]
+    at(app, "2026-12-20 12:00")
+    assert await app.told() == []
+    await app.act(K.CONFIRM, "truong")
+    assert {*await app.told()} == {("bien", "waits"), ("soan", "progress")}
+    at(app, "2026-12-30 12:00")
+    assert await app.told() == [("bien", "overdue")]
+
+
+async def test_what_was_overdue_before_the_first_start_is_no_news(bus, tmp_path):
+    app = await StaffMailApp.staffed(bus, tmp_path, started=False)
+    await submitted(app)
+    at(app, "2026-12-10 12:00")
+    assert await app.told() == []
+
+
+async def test_a_kind_that_is_turned_off_is_not_told_and_one_that_asks_can_not_be(app):
+    off = MailChoice().with_kinds([*StaffMailKind])
+    for login in ("soan", "truong"):
+        await app.accounts.set_mail(app.people[login].id, mail=off)
+    await submitted(app)
+    assert await app.told() == [("truong", "waits")]
+    await app.act(K.CONFIRM, "truong")
+    assert await app.told() == [("bien", "waits")]
+    await app.act(K.RETURN, "bien", note="Thiếu nguồn.")
+    assert await app.told() == [("soan", "returned")]
+
+
+async def test_a_delivery_that_failed_for_some_is_told_once_when_all_has_ended(app):
+    await app.act(K.SAVE, "soan", text=draft(channels=["email", "portal"]))
+    for kind, login in ((K.SUBMIT, "soan"), (K.CONFIRM, "truong"), (K.PROPOSE, "bien")):
+        await app.act(kind, login)
+    await app.act(K.APPROVE, "duyet")
+    await app.act(K.PUBLISH, "loa", role=RULE)
+    await app.mails()
+    mail, portal = (PlanKey(name, "tin-1", 1) for name in (ChannelName.EMAIL, ChannelName.PORTAL))
+    app.delivered[mail] = StatusCounts(
+        expected=20, delivered=17, failed=2, expired=1, complete=True
+    )
+    app.clock.advance(JUDGE_INTERVAL_S)
+    assert await app.told() == [], "the portal has not ended"
+    app.delivered[portal] = StatusCounts(expected=1, delivered=1, complete=True)
+    app.clock.advance(JUDGE_INTERVAL_S)
+    [letter] = await app.mails()
+    [line] = letter.lines
+    assert (letter.address, line.kind) == (address_of("soan"), "failed")
+    assert (line.missed, line.expected) == (3, 21)
+    app.clock.advance(JUDGE_INTERVAL_S)
+    assert await app.told() == []
+
+
+async def test_a_delivery_to_all_and_one_without_end_tell_nothing(app):
+    for number, counts in enumerate((StatusCounts(expected=5, delivered=5, complete=True), None)):
+        item = f"tin-{number}"
+        await app.act(K.SAVE, "soan", item, draft(channels=["email"]))
+        for kind, login in ((K.SUBMIT, "soan"), (K.CONFIRM, "truong"), (K.PROPOSE, "bien")):
+            await app.act(kind, login, item)
+        await app.act(K.APPROVE, "duyet", item)
+        await app.act(K.PUBLISH, "loa", item, role=RULE)
+        if counts:
+            app.delivered[PlanKey(ChannelName.EMAIL, item, 1)] = counts
+    await app.mails()
+    for days in (0, 8, 1):
+        app.clock.advance(days * 86400 + JUDGE_INTERVAL_S)
+        assert await app.told() == []

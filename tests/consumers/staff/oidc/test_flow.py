@@ -15,6 +15,7 @@ from consumers.staff.oidc.errors import OidcRefused, PersonUnknown
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.provider_sessions import ProviderSession
 from contracts.base.times import utc_now
+from contracts.desk.staff_mail import MailChoice
 from contracts.errors import Conflict
 from contracts.staff.oidc import Beginning
 from tests.support import oidc_tokens
@@ -98,7 +99,7 @@ async def test_the_request_has_state_nonce_and_challenge_and_the_exchange_the_ve
     assert beginning.url.startswith(f"{provider.url}/vao?")
     assert len({request["state"], request["nonce"], request["code_challenge"]}) == 3
     assert request | {"state": "", "nonce": "", "code_challenge": ""} == {
-        "response_type": "code", "scope": "openid profile", "client_id": "loa",
+        "response_type": "code", "scope": "openid profile email", "client_id": "loa",
         "acr_values": LEVEL, "max_age": "36000",
         "redirect_uri": f"{DESK}/oidc/ve", "code_challenge_method": "S256",
         "state": "", "nonce": "", "code_challenge": "",
@@ -484,3 +485,33 @@ async def test_an_endpoint_with_a_query_keeps_it(desk, provider):
     provider.metadata["authorization_endpoint"] = f"{provider.url}/vao?realm=bnv"
     url = (await desk.begin()).url
     assert parse_qs(url.partition("?")[2])["realm"] == ["bnv"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "has_address"),
+    [
+        ({"email": "an@example.gov.vn", "email_verified": True}, True),
+        ({"email": "an@example.gov.vn"}, False),
+        ({"email": "an@example.gov.vn", "email_verified": "true"}, False),
+        ({"email": "an@@example", "email_verified": True}, False),
+        ({"email": ["an@example.gov.vn"], "email_verified": True}, False),
+    ],
+)
+async def test_a_verified_address_is_taken_where_the_account_has_none(
+    staff, desk, provider, account, claims, has_address
+):
+    provider.claims = claims
+    await sign_in(desk, provider)
+    assert bool((await staff.accounts.find(account.id)).address) is has_address
+
+
+async def test_an_address_that_a_person_chose_or_took_away_stays_so(staff, desk, provider, account):
+    provider.claims = {"email": "moi@example.gov.vn", "email_verified": True}
+    own = staff.sign_in.addresses.encrypt(account.id, "an@example.gov.vn")
+    await staff.accounts.set_mail(account.id, address=own)
+    await sign_in(desk, provider)
+    assert (await staff.accounts.find(account.id)).address == own
+    none = MailChoice(has_no_address=True)
+    await staff.accounts.set_mail(account.id, address="", mail=none)
+    await sign_in(desk, provider)
+    assert (await staff.accounts.find(account.id)).address == ""
