@@ -20,7 +20,7 @@ from contracts.desk.reach import MailReach
 from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber, matches
 
-_CHUNK_ROWS = 500
+_CHUNK_ROWS = 100
 _SETS_AT_ONCE = 500
 _KEPT_S = 60.0
 _PATIENCE_S = 1.5
@@ -32,7 +32,7 @@ _IMMEDIATE, _SEVERAL = "immediate", "several"
 class MailReachCounter:
     """Counts anew at most once a minute for each item, one item after the other.
 
-    It reads every row that would be planned, 500 at a time, and lets others run in between.
+    It reads every row that would be planned, 100 at a time, and lets others run in between.
     """
 
     directory: Directory
