@@ -116,6 +116,15 @@ class DryRun(NamedTuple):
     needs_second: bool
 
 
+class Trials(Protocol):
+    """Sends an item's mail to the address of the person who asks. Raises ContractError, BusError.
+
+    A repeated *click* sends no other.
+    """
+
+    async def send(self, wanted: Wanted, click: str) -> None: ...
+
+
 class DryRuns(Protocol):
     """Says what a release would do, and does nothing. Raises ContractError, BusError."""
 

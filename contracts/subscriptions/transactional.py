@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from contracts.desk.staff_mail import StaffMailLine
+from contracts.publication import Publication
 from contracts.records import Record
 
 
@@ -20,6 +21,7 @@ class TransactionalKind(StrEnum):
     ERASED = "erased"  # it has ended, and everything is deleted
     AUDIT_HEAD = "audit_head"  # to the auditor: the day's head of the audit log
     STAFF = "staff"  # to a person who works at the desk, about items
+    TRIAL = "trial"  # to such a person, as asked: an item as its readers would get it
 
 
 NOTIFICATION_KINDS = frozenset(
@@ -29,6 +31,7 @@ NOTIFICATION_KINDS = frozenset(
         TransactionalKind.ERASED,
         TransactionalKind.AUDIT_HEAD,
         TransactionalKind.STAFF,
+        TransactionalKind.TRIAL,
     }
 )
 """Kinds that report a completed change, once; all other kinds can be requested again."""
@@ -49,6 +52,8 @@ class TransactionalMail(Record):
     """To staff: the items that it is about."""
     desk_url: str = ""
     """To staff: the address of the desk; empty where it is not known."""
+    publication: Publication | None = None
+    """Of a trial: the item."""
     at: AwareDatetime
     expires_at: AwareDatetime
     """When the link expires; the mail is not sent after."""

@@ -41,6 +41,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/tin/{content_id}/xem-truoc/khung", _READ, previews.show_document),
     *EDITOR_ROUTES,
     DeskRoute("GET", "/tin/{content_id}/se-toi-ai", _READ, dry_run.show_dry_run),
+    DeskRoute("POST", "/tin/{content_id}/se-toi-ai", _READ, dry_run.send_trial),
     DeskRoute("GET", "/tin/{content_id}/dang-gui", live.WATCH, live.show_live),
     DeskRoute("GET", "/tin/{content_id}/dang-gui/dong", live.WATCH, live.stream_live),
     DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),

@@ -17,7 +17,7 @@ from contracts.desk.live import LiveDeliveries, SessionCheck
 from contracts.desk.operations import OperationsService
 from contracts.desk.person import Person
 from contracts.desk.previews import Previews
-from contracts.desk.reach import DryRuns
+from contracts.desk.reach import DryRuns, Trials
 from contracts.desk.staff_mail import MailSettings
 from contracts.desk.uploads import UploadService
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
@@ -282,6 +282,7 @@ class DeskServices:
     dry_runs: DryRuns = field(kw_only=True)
     audit_log: AuditLogService = field(kw_only=True)
     live: LiveDeliveries = field(kw_only=True)
+    trials: Trials = field(kw_only=True)
     sessions: SessionCheck = field(kw_only=True)
     uploads: UploadService = field(kw_only=True)
     public_url: str = field(kw_only=True)

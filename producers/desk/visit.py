@@ -30,12 +30,18 @@ ask it. Many people of an office behind one address sign in at the same time.
 """
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
+_TRIALS_PER_MINUTE, _TRIALS_BURST = 0.5, 10.0
+"""Limit, per account, of trials of mails that are sent to the person."""
 _CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 120.0, 120.0
 """Limit, per account, of what the visual editor asks: to convert a long text takes a second."""
 
 
 def _limit_of_conversions() -> TokenBuckets:
     return TokenBuckets(_CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST, time.monotonic)
+
+
+def _limit_of_trials() -> TokenBuckets:
+    return TokenBuckets(_TRIALS_PER_MINUTE, _TRIALS_BURST, time.monotonic)
 
 
 def _limit_of_arrivals() -> TokenBuckets:
@@ -50,6 +56,7 @@ class Desk:
     url: str
     arrivals: TokenBuckets = field(default_factory=_limit_of_arrivals)
     conversions: TokenBuckets = field(default_factory=_limit_of_conversions)
+    trials: TokenBuckets = field(default_factory=_limit_of_trials)
 
     @cached_property
     def streams(self) -> OpenStreams:

@@ -27,6 +27,7 @@ from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
+from consumers.case_notices.recipients import CaseNotices
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
@@ -38,15 +39,23 @@ from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
+from consumers.desk.release.trial_mail import TrialMails
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
+from consumers.key_file import seal_people
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.policy import default_policy
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
+from consumers.subscribers.quota import HourlyMailQuota
+from consumers.subscribers.store import SubscriberStore
+from consumers.subscribers.transactional import TransactionalMailer
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
 from consumers.zalo.stores import BusKeyValueStore
@@ -151,6 +160,7 @@ class DeskApp(StaffHarness):
             sessions=self.sessions,
             uploads=Uploads(bus, scanner),
             public_url=PORTAL_URL,
+            trials=desk_trials(self),
             **self.operating_services(),
         )
         self.app = create_desk(self.services, url)
@@ -238,6 +248,17 @@ def path_of(route: DeskRoute) -> str:
     for name, value in values.items():
         path = path.replace(name, value)
     return path
+
+
+def desk_trials(staff: StaffHarness) -> TrialMails:
+    """Trials that the ledger has, and that no worker sends."""
+    bus, clock = staff.bus, staff.clock
+    seal_people(bus, KEYS)
+    notices = CaseNotices(bus, Ledger(bus), Waker(bus))
+    readers = SubscriberStore(bus, KEYS.derive("addresses"))
+    mailer = TransactionalMailer(bus, notices, readers, clock, HourlyMailQuota(bus, 0, clock))
+    access = ItemAccess(staff.accounts, default_policy())
+    return TrialMails(bus, clock, access, StaffAddresses(KEYS.derive), mailer)
 
 
 class UncountedMail:

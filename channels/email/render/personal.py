@@ -16,6 +16,7 @@ from channels.email.render.message import TEMPLATES, MailContent, texts
 from channels.email.render.parts import paragraphs_html, render_part
 from channels.email.render.publication import check_delivery_key
 from channels.email.render.staff import staff_closing, staff_content
+from channels.email.render.trial import trial_content, trial_values
 from channels.email.smtp.window import Envelope
 from channels.organisations import governing_body
 from contracts import keys
@@ -147,6 +148,11 @@ class RenderedTransactionalMail(PersonalMail):
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
+        if mail.publication:
+            words = transactional_texts(mail.kind)
+            content = trial_content(mail.publication, context, words)
+            super().__init__(context, "mail", content, **trial_values(context))
+            return
         if mail.lines:
             content, closing = staff_content(mail, context), staff_closing(mail, context)
             super().__init__(context, "transactional", content, closing=closing)

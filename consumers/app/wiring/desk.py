@@ -22,6 +22,7 @@ from consumers.app.web.health import failing_checks
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.app.wiring.portal import build_site
+from consumers.app.wiring.subscribers import open_mailer
 from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
@@ -38,12 +39,14 @@ from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.mail_reach import MailReachCounter
 from consumers.desk.release.planned_rows import PlannedRows
+from consumers.desk.release.trial_mail import TrialMails
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.oidc.service import OidcStores
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.passwords import Passwords
@@ -205,7 +208,13 @@ def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
         "previews": ItemPreviews(node.bus, node.clock, access, _channel_faces(node)),
         "dry_runs": _open_dry_runs(node, access),
         "live": _open_live(node),
+        "trials": _open_trials(node, access),
     }
+
+
+def _open_trials(node: Node, access: ItemAccess) -> TrialMails:
+    addresses = StaffAddresses(node.keys.derive)
+    return TrialMails(node.bus, node.clock, access, addresses, open_mailer(node))
 
 
 def _open_live(node: Node) -> LiveItems:

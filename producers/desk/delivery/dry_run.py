@@ -1,10 +1,20 @@
-"""The dry run of an item: whom it would reach, when it would leave, what it would cost."""
+"""The dry run of an item: whom it would reach, when it would leave, what it would cost.
+
+A person may have its mail sent to their own address.
+"""
+
+import secrets
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from contracts.errors import Invalid
-from producers.desk.delivery.wanted import wanted_item
+from contracts.errors import Invalid, RateLimited, field_error
+from producers.desk import rendering
+from producers.desk.delivery.wanted import REVISION, wanted_item
 from producers.desk.visit import Visit
+
+_CLICK_FIELD, _DONE = "lan-bam", "xong"
+_MOST_CLICK = 64
 
 
 async def show_dry_run(visit: Visit) -> Response:
@@ -13,4 +23,22 @@ async def show_dry_run(visit: Visit) -> Response:
         run = await visit.desk.services.dry_runs.dry_run(wanted_item(visit))
     except Invalid as unfinished:
         return visit.refused_page("not_shown.html", unfinished)
-    return visit.page("dry_run.html", run=run)
+    done = visit.request.query_params.get(_DONE, "")
+    return visit.page("dry_run.html", run=run, click=secrets.token_urlsafe(16), done=done)
+
+
+async def send_trial(visit: Visit) -> Response:
+    """Send the item's mail to the person; a form that is sent twice sends one mail.
+
+    Raises RateLimited, Forbidden.
+    """
+    wanted, number = wanted_item(visit), visit.value(REVISION)
+    wanted = wanted._replace(revision=int(number) if number.isdecimal() else None)
+    if wait_s := visit.desk.trials.take(wanted.account):
+        raise RateLimited(field_error("email", "too_many_trials"), retry_after_s=wait_s)
+    try:
+        await visit.desk.services.trials.send(wanted, visit.value(_CLICK_FIELD)[:_MOST_CLICK])
+    except Invalid as refused:
+        return visit.refused_page("not_shown.html", refused)
+    query = urlencode({REVISION: wanted.revision or "", _DONE: "thu"})
+    return rendering.redirect(f"/tin/{quote(wanted.content_id)}/se-toi-ai?{query}")

@@ -6,17 +6,26 @@ from dataclasses import replace
 
 import pytest
 
+from channels.base import Recipient
+from channels.email.render.build import MailContext
+from channels.email.render.personal import RenderedTransactionalMail
+from channels.email.render.preview import PREVIEW_SIGNER, Preview
+from channels.email.settings import EmailSettings
 from consumers.desk.release.mail_reach import MailReachCounter
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.directory.directory import Directory
 from consumers.dispatch.audience import SubscriberAudience
+from consumers.staff.mail.addresses import StaffAddresses
 from consumers.suppression.cache import SuppressionAwareContacts
 from contracts.delivery import ChannelName
+from contracts.subscriptions.transactional import TransactionalMail
+from contracts.vocabulary import DEFAULT
 from producers.desk import create_desk
-from tests.support.desk_app import CHANNELS, DESK_URL, desk_dry_runs
+from tests.support.desk_app import CHANNELS, DESK_URL, PORTAL_URL, desk_dry_runs
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.directory_harness import DirectoryHarness, running_directory
 from tests.support.events import ITEM
+from tests.support.staff import KEYS
 from tests.support.suppression_cache import RunningCache
 
 PAGE = f"/tin/{ITEM}/se-toi-ai"
@@ -82,3 +91,44 @@ async def test_only_who_may_read_the_item_sees_it(desk, bus, clock):
     async with desk.signed_in("an", OFFICER) as browser:
         assert (await browser.get(PAGE)).status_code == 403
         assert (await browser.get("/tin/khong-co/se-toi-ai")).status_code == 422
+
+
+async def pending_trials(bus) -> list[TransactionalMail]:
+    values = bus.bucket("notices").values("letter-")
+    return [TransactionalMail.model_validate_json(one.data) async for _, one in values]
+
+
+async def test_a_trial_goes_once_to_the_person_alone_and_says_so(desk, bus, clock):
+    account = await desk.active("an", EDITOR)
+    address = StaffAddresses(KEYS.derive).encrypt(account.id, "an@example.gov.vn")
+    await desk.accounts.set_mail(account.id, address=address)
+    await save_draft(bus, clock, desk_text(title="Lịch tiếp công dân"), "some-account")
+    async with desk.browser(await desk.session_of("an")) as browser:
+        page = await browser.get(PAGE)
+        for _ in range(2):
+            sent = await browser.submit(page, PAGE)
+            assert sent.status_code == 303
+        assert "Đã gửi bản thử" in (await browser.get(sent.headers["location"])).text
+    [mail] = await pending_trials(bus)
+    assert mail.address == "an@example.gov.vn"
+    context = MailContext(EmailSettings(), PORTAL_URL, PREVIEW_SIGNER, DEFAULT)
+    row = Recipient("an", "a" * 52, mail.address)
+    received = Preview(RenderedTransactionalMail(mail, context).envelope(row).body)
+    assert received.subject == "BẢN THỬ: Lịch tiếp công dân"
+    assert received.text.count("BẢN THỬ") == 1 and "BẢN THỬ" in received.html
+    assert b"List-Unsubscribe" not in received.eml
+
+
+async def test_without_an_address_no_trial_is_sent(desk, bus, clock):
+    await save_draft(bus, clock, desk_text(), "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        refused = await browser.press(PAGE, PAGE)
+        assert refused.status_code == 422 and "chưa có địa chỉ" in refused.text
+    assert await pending_trials(bus) == []
+
+
+async def test_trials_are_limited(desk, bus, clock):
+    await save_draft(bus, clock, desk_text(), "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        answers = [(await browser.post(PAGE, ban="1")).status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]
