@@ -9,10 +9,11 @@ would be stored twice. What an object is has a seal; its pieces are proven by it
 import hashlib
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -107,16 +108,19 @@ class ObjectStore:
         await self._erase_pieces(found.info.nuid)
         return True
 
-    async def erase_strays(self, before: datetime) -> int:
-        """Erase the pieces that belong to no object, of writers that were killed before then."""
+    async def strays(
+        self, before: datetime
+    ) -> AsyncIterator[tuple[datetime, Callable[[], Awaitable[bool]]]]:
+        """Pieces that belong to no object, of writers that were killed before then.
+
+        Yields since when they are there, and what erases them.
+        """
         known = {subjects.upload_piece(one.info.nuid) async for one in self.objects()}
         stored = await self.bus.count_by_subject(_STREAM, subjects.ALL_UPLOAD_PIECES)
-        erased = 0
         for subject in stored.keys() - known:
             first = await anext(self.bus.scan(_STREAM, subject), None)
             if first and first.time < before:
-                erased += await self._erase_pieces(subject.rpartition(".")[2])
-        return erased
+                yield first.time, partial(self._erase_pieces, subject.rpartition(".")[2])
 
     async def _store_pieces(self, name: str, pieces: Iterable[bytes]) -> ObjectInfo:
         nuid, digest, size, count = secrets.token_hex(11), hashlib.sha256(), 0, 0
@@ -140,11 +144,11 @@ class ObjectStore:
         await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
         crash_point("uploads.stored")
 
-    async def _erase_pieces(self, nuid: str) -> int:
+    async def _erase_pieces(self, nuid: str) -> bool:
         sequences = [one.seq async for one in self.bus.scan(_STREAM, subjects.upload_piece(nuid))]
         for seq in sequences:
             await self.bus.erase_message(_STREAM, seq)
-        return len(sequences)
+        return bool(sequences)
 
     async def _find(self, name: str) -> tuple[StoredObject | None, int]:
         """The object, and the sequence of the last message of its name; it may be a foreign one."""

@@ -23,6 +23,7 @@ from consumers.staff.accounts import AccountStore
 from consumers.staff.proposals import Proposals
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import BOUNCE_PREFIX, SoftFailures, Suppression
+from consumers.uploads.unused import STRAYS_AFTER, UnusedFiles
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
@@ -165,6 +166,22 @@ class UnusedAccounts:
         is_disabled = await audit.perform(act, partial(self.accounts.disable_unused, id, before))
         log.warning("account_disabled_unused", account=id)
         return is_disabled
+
+
+@dataclass
+class UnusedUploads:
+    """Uploaded files that no text names any more, and pieces of uploads that broke off."""
+
+    files: UnusedFiles
+    clock: Clock
+    kind: RetentionKind = "uploads"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        async for since, found in self.files.find(before):
+            yield DueRecord(since, partial(self.files.store.delete, found))
+        strays = utc_now(self.clock) - STRAYS_AFTER
+        async for since, erase in self.files.store.strays(strays):
+            yield DueRecord(since, erase)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from contracts.errors import Invalid, Unreadable, explain, field_error
 
 RetentionKind = Literal[
     "audit", "ledger", "security_logs", "receipts", "letters", "drafts", "failed_addresses",
-    "former_readers", "sessions", "proposals", "typed", "unused_accounts",
+    "former_readers", "sessions", "proposals", "typed", "unused_accounts", "uploads",
 ]  # fmt: skip
 _LONGEST = 36_500
 _Days = Annotated[int, Field(strict=True, ge=1, le=_LONGEST)]
@@ -42,6 +42,8 @@ class Retention(Contract):
     typed: _Days = 14
     """Files of earlier versions do not name it."""
     unused_accounts: _Days
+    uploads: _Weeks = 30
+    """Files of earlier versions do not name them."""
 
     @field_validator("proposals")
     @classmethod

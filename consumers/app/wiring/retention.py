@@ -17,12 +17,14 @@ from consumers.operations.retention import (
     RetentionService,
     Rule,
     UnusedAccounts,
+    UnusedUploads,
 )
 from consumers.reporting.trace import TraceReader
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import default_policy
 from consumers.staff.proposals import Proposals
 from consumers.subscribers.unsubscribe import UnsubscribeService
+from consumers.uploads.unused import UnusedFiles
 from contracts.base.retention import Retention
 
 
@@ -43,6 +45,7 @@ def build_retention(desk: Desk, keys: KeyFile, retention: Retention) -> Retentio
     rules: list[Rule] = [
         *(FailedAddresses(bus), Drafts(desk), FormerReaders(unsubscribe)),
         *(UnusedAccounts(accounts), OldProposals(Proposals(accounts, default_policy()))),
+        UnusedUploads(UnusedFiles(bus), clock),
         OldDeliveries(bus, key, count_plan, clock),
         OldAuditRecords(AuditCutter(AuditLog(bus, clock), key)),
     ]

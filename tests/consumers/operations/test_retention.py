@@ -82,7 +82,9 @@ async def test_what_is_too_old_goes_and_the_plan_says_so_before(bus, clock, kept
     assert (plan["security_logs"].carried_out, plan["receipts"].carried_out) == ("kept", "expires")
     with structlog.testing.capture_logs() as logs:
         removed = await one.run_once()
-    nothing = dict.fromkeys(("drafts", "unused_accounts", "proposals", "ledger", "audit"), 0)
+    nothing = dict.fromkeys(
+        ("drafts", "unused_accounts", "proposals", "ledger", "audit", "uploads"), 0
+    )
     assert removed == {"failed_addresses": 2, "former_readers": 1} | nothing
     [line] = [entry for entry in logs if entry["event"] == "retention_carried_out"]
     assert line["former_readers"] == 1

@@ -6,7 +6,7 @@ What an earlier run left after a kill is whole or not there, and its pieces are 
 import asyncio
 import hashlib
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from consumers.app.settings import RunningInstance
@@ -26,7 +26,8 @@ async def _keep(data: Path, number: int) -> None:
     async with await Bus.connect(running.nats_url) as bus:
         await use_key(bus, data)
         store = ObjectStore(bus)
-        await store.erase_strays(datetime.now(UTC) + timedelta(days=1))
+        for erase in [erase async for _, erase in store.strays(datetime.now(UTC))]:
+            await erase()
         earlier = [one async for one in store.objects()]
         for one in earlier:
             _ = [piece async for piece in store.read(one)]  # raises for a damaged one

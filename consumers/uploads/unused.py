@@ -1,0 +1,108 @@
+"""Uploaded files that no text names any more, and how long that has been so.
+
+A text names a file as long as it may still go out, or as long as its item, once out, is not
+withdrawn: the editorial log and the publications say so. Times are those of the server.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from consumers.intake.repository import ItemRepository
+from contracts import subjects
+from contracts.desk.uploads import FOLDER
+from contracts.editorial import Action, ActionKind
+from producers.bus import Bus, Message
+from producers.object_store import ObjectStore, StoredObject
+from producers.seals import RefusedSeals
+
+_ENDS = {ActionKind.WITHDRAW, ActionKind.REJECT, ActionKind.SUPERSEDE, ActionKind.PUBLISH}
+"""Acts after which the editorial log needs no text: another follows, or it is a publication."""
+STRAYS_AFTER = timedelta(days=1)
+"""How old pieces without a file are before they are erased: no upload takes so long."""
+_NAMED = re.compile(rf"/{FOLDER}/([0-9a-f]{{64}})".encode())
+
+
+@dataclass
+class _Uses:
+    """The files that are named now, by the text that does, and when others last were."""
+
+    now: dict[str, frozenset[str]] = field(default_factory=dict)
+    until: dict[str, datetime] = field(default_factory=dict)
+
+    def set(self, text: str, named: frozenset[str], at: datetime) -> None:
+        """From *at* on, *text* names these files and no others."""
+        for hash in self.now.pop(text, frozenset()) - named:
+            self.until[hash] = max(at, self.until.get(hash, at))
+        if named:
+            self.now[text] = named
+
+    def in_use(self) -> frozenset[str]:
+        return frozenset().union(*self.now.values())
+
+
+@dataclass(frozen=True)
+class UnusedFiles:
+    """Finds unused files, and erases them. Raises BusError."""
+
+    bus: Bus
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.bus)
+
+    async def find(self, before: datetime) -> AsyncIterator[tuple[datetime, StoredObject]]:
+        """Files that no text has named since *before*, and since when."""
+        old = [one async for one in self.store.objects() if one.at < before]
+        if not old:
+            return
+        uses = _Uses()
+        await self._read_acts(uses)
+        await self._read_publications(uses)
+        used = uses.in_use()
+        for one in old:
+            since = max(one.at, uses.until.get(one.info.name, one.at))
+            if one.info.name not in used and since < before:
+                yield since, one
+
+    async def _read_acts(self, uses: _Uses) -> None:
+        async for message in self.bus.scan(subjects.EDITORIAL.name):
+            named = _hashes(message.data)
+            if not (named or message.subject in uses.now) or not await self._is_genuine(message):
+                continue
+            action = _parse(message)
+            if action and action.text:
+                uses.set(message.subject, named, message.time)
+            elif action and action.kind in _ENDS:
+                uses.set(message.subject, frozenset(), message.time)
+
+    async def _read_publications(self, uses: _Uses) -> None:
+        """Every file of an item that is out, also of its earlier texts, until it is withdrawn."""
+        last: dict[str, datetime] = {}
+        async for message in self.bus.scan(subjects.PUBLICATIONS.name):
+            content_id, named = message.subject.rpartition(".")[2], _hashes(message.data)
+            if named or content_id in uses.now:
+                uses.set(content_id, uses.now.get(content_id, frozenset()) | named, message.time)
+                last[content_id] = message.time
+        items = ItemRepository(self.bus)
+        for content_id, at in last.items():
+            item = await items.item(content_id)
+            if item and item.state == "withdrawn":
+                uses.set(content_id, frozenset(), at)
+
+    async def _is_genuine(self, message: Message) -> bool:
+        seals = self.bus.seals_of(message.subject)
+        is_checked = seals is not None and not isinstance(seals, RefusedSeals)
+        return not (seals and is_checked and await seals.problem(message))
+
+
+def _hashes(data: bytes) -> frozenset[str]:
+    return frozenset(found.decode() for found in _NAMED.findall(data))
+
+
+def _parse(message: Message) -> Action | None:
+    try:
+        return Action.model_validate_json(message.data)
+    except ValueError:
+        return None

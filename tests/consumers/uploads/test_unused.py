@@ -1,0 +1,96 @@
+"""Which uploaded files are unused: what no draft and no item that is out names any more."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.editorial.log import EditorialLog
+from consumers.operations.retention import UnusedUploads
+from consumers.uploads.unused import UnusedFiles
+from contracts import events
+from contracts.desk.uploads import UploadAddress
+from contracts.editorial import Action, ActionKind, EditorialText
+from producers.object_store import ObjectStore
+from tests.support.events import ITEM, UNIT, submitted, withdrawn
+from tests.support.intake_harness import IntakeHarness
+
+K = ActionKind
+CONTENT, OTHER = b"%PDF one", b"%PDF other"
+LATER, BEFORE = timedelta(days=1), -timedelta(days=1)
+
+
+def address_of(content: bytes) -> UploadAddress:
+    return UploadAddress(hashlib.sha256(content).hexdigest(), "a.pdf")
+
+
+def attached(*contents: bytes) -> list[dict[str, str]]:
+    base = "https://thong-bao.example.gov.vn"
+    return [{"url": base + address_of(one).path, "title": "Văn bản"} for one in contents]
+
+
+@pytest.fixture
+async def store(bus):
+    store = ObjectStore(bus)
+    for content in (CONTENT, OTHER):
+        await store.put(address_of(content).hash, [content], {})
+    return store
+
+
+async def act(bus, kind, text=None, by="nv-an", **more) -> None:
+    def decide(state) -> Action:
+        return Action(
+            id=f"{kind}.{state.head[:8]}", at=datetime.now(UTC), by=by, kind=kind,
+            revision=text.data["revision"] if text else state.revision,
+            hash=text.hash if text else state.hash, text=text, prev=state.head, **more,
+        )  # fmt: skip
+
+    await EditorialLog(bus).act(ITEM, decide)
+
+
+def a_text(*contents: bytes) -> EditorialText:
+    data = submitted(ITEM).data | {"attachments": attached(*contents)}
+    return EditorialText(unit=UNIT, type=events.SUBMITTED, data=data)
+
+
+async def unused(bus, after: timedelta = LATER) -> set[str]:
+    found = UnusedFiles(bus).find(datetime.now(UTC) + after)
+    return {one.info.name async for _, one in found}
+
+
+ONE, TWO = address_of(CONTENT).hash, address_of(OTHER).hash
+
+
+async def test_what_was_never_named_is_unused_once_it_is_old(bus, store):
+    assert await unused(bus) == {ONE, TWO}
+    assert await unused(bus, BEFORE) == set()
+
+
+async def test_a_draft_uses_what_it_names_until_it_changes_or_ends(bus, store):
+    await act(bus, K.SAVE, a_text(CONTENT, OTHER))
+    assert await unused(bus) == set()
+    await act(bus, K.SAVE, a_text(OTHER))
+    assert await unused(bus) == {ONE}
+    await act(bus, K.SUBMIT)
+    await act(bus, K.REJECT, by="nv-lanh-dao", note="Trùng.")
+    assert await unused(bus) == {ONE, TWO}
+    assert await unused(bus, BEFORE) == set(), "for a while after the rejection"
+
+
+async def test_an_item_uses_what_it_ever_published_until_it_is_withdrawn(bus, clock, store):
+    desk = IntakeHarness(bus, clock)
+    await desk.take_in(submitted(attachments=attached(CONTENT)))
+    assert await unused(bus) == {TWO}
+    await desk.take_in(submitted(revision=2, attachments=attached(OTHER)))
+    assert await unused(bus) == set()
+    await desk.take_in(withdrawn())
+    assert await unused(bus) == {ONE, TWO}
+
+
+async def test_the_sweep_erases_what_is_unused_and_nothing_else(bus, clock, store):
+    await act(bus, K.SAVE, a_text(OTHER))
+    rule = UnusedUploads(UnusedFiles(bus), clock)
+    due = [one async for one in rule.due(datetime.now(UTC) + LATER)]
+    assert [await one.remove() for one in due] == [True]
+    assert await store.find(ONE) is None and await store.find(TWO)
+    assert b"".join([one async for one in store.read(await store.find(TWO))]) == OTHER
