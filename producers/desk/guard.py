@@ -50,8 +50,8 @@ class Guard:
 
     async def _answer_with_file(self, route: DeskRoute, visit: Visit) -> Response:
         """Read the form with its file, now that the person may send one."""
-        async with file_forms.read_file_form(visit.request) as (form, visit.file):
-            visit.form = form
+        reading = file_forms.read_file_form(visit.request, route.form_bytes)
+        async with reading as (visit.form, visit.file):
             self._check_seal(route, visit, visit.token)
             return await self._answer(route, visit)
 

@@ -15,12 +15,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from contracts.desk.uploads import FILE_MAX
-from producers.pages.forms import Form
+from producers.pages.forms import FORM_BYTES, Form
 
 _MEDIA_TYPE = "multipart/form-data"
-_FIELDS_BYTES = 64 << 10
-"""What the fields beside the file, and the lines around them, may take."""
-_MAX_FIELDS = 20
+_MAX_FIELDS = 200
 _TIMEOUT_S = 300.0
 """20 MB over a line of 600 kbit/s."""
 
@@ -33,15 +31,18 @@ class UploadedFile(NamedTuple):
 
 
 @asynccontextmanager
-async def read_file_form(request: Request) -> AsyncIterator[tuple[Form, UploadedFile | None]]:
+async def read_file_form(
+    request: Request, fields_bytes: int = FORM_BYTES
+) -> AsyncIterator[tuple[Form, UploadedFile | None]]:
     """The fields of a form, and its file, which lives as long as the context.
 
+    *fields_bytes*: what the fields beside the file, and the lines around them, may take.
     Raises HTTPException for requests that no form of ours sends, and for what is too large.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _MEDIA_TYPE:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    data = await _parse(request)
+    data = await _parse(request, fields_bytes)
     folder = Path(tempfile.mkdtemp(prefix="loa-upload-"))
     try:
         found = [one for one in data.values() if isinstance(one, UploadFile) and one.filename]
@@ -52,10 +53,10 @@ async def read_file_form(request: Request) -> AsyncIterator[tuple[Form, Uploaded
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _parse(request: Request) -> FormData:
+async def _parse(request: Request, fields_bytes: int) -> FormData:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            return await _WholeForm(request).parse()
+            return await _WholeForm(request, fields_bytes).parse()
     except TimeoutError as slow:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from slow
     except MultiPartException as broken:
@@ -65,24 +66,23 @@ async def _parse(request: Request) -> FormData:
 class _WholeForm(MultiPartParser):
     """A form within limits. One that ends too early is refused, and its files are closed."""
 
-    def __init__(self, request: Request) -> None:
-        limits = {"max_files": 1, "max_fields": _MAX_FIELDS, "max_part_size": _FIELDS_BYTES}
-        super().__init__(request.headers, self._pieces(request), **limits)
+    def __init__(self, request: Request, fields_bytes: int) -> None:
+        limits = {"max_files": 1, "max_fields": _MAX_FIELDS, "max_part_size": fields_bytes}
+        super().__init__(request.headers, self._pieces(request, fields_bytes), **limits)
         self._is_whole = False
 
     def on_end(self) -> None:
         self._is_whole = True
 
-    async def _pieces(self, request: Request) -> AsyncGenerator[bytes, None]:
-        async for piece in _bounded(request):
+    async def _pieces(self, request: Request, fields_bytes: int) -> AsyncGenerator[bytes, None]:
+        async for piece in _bounded(request, FILE_MAX + fields_bytes):
             yield piece
         if not self._is_whole:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
 
 
-async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, left: int) -> AsyncGenerator[bytes, None]:
     """The body in pieces. Raises HTTPException for one that says or proves that it is too large."""
-    left = FILE_MAX + _FIELDS_BYTES
     told = request.headers.get("content-length", "0")
     if not told.isdecimal() or int(told) > left:
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

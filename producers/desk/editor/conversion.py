@@ -33,7 +33,7 @@ async def paste(visit: Visit) -> Response:
         converted = await _convert(visit.value("html"))
     except Invalid as wrong:
         return refusal(wrong)
-    said = _told_losses(ConvertedDocument(markdown=converted.markdown, lost=converted.losses))
+    said = told_losses(ConvertedDocument(markdown=converted.markdown, lost=converted.losses))
     return JSONResponse({"html": editor_html(converted.markdown), "losses": said})
 
 
@@ -70,7 +70,7 @@ async def _convert(html: str, field: str = "body") -> Converted:
         raise Invalid(FieldError(field=field, message=name, message_vi=said)) from refused
 
 
-def _told_losses(document: ConvertedDocument) -> list[str]:
+def told_losses(document: ConvertedDocument) -> list[str]:
     """What a text lost, a sentence for each kind."""
     said = (one.message_vi for one in loss_texts("", document))
     return [f"{one[:1].upper()}{one[1:]}." for one in said]
@@ -82,9 +82,9 @@ def refusal(refused: Invalid) -> Response:
     return JSONResponse({"message": message}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def too_many_requests(visit: Visit) -> Response | None:
+def too_many_requests(visit: Visit, cost: float = 1) -> Response | None:
     """The answer to an account that asks too often; None to others."""
-    after_s = visit.desk.conversions.take(visit.visitor.account.id)
+    after_s = visit.desk.conversions.take(visit.visitor.account.id, cost)
     if not after_s:
         return None
     headers = {"Retry-After": str(math.ceil(after_s))}

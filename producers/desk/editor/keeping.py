@@ -52,8 +52,12 @@ async def be_present(visit: Visit) -> Response:
 async def drop(visit: Visit) -> Response:
     """Forget what was kept, and show the form of the text."""
     await visit.desk.services.kept_texts.drop(visit.visitor.account.id, _item(visit))
-    is_new = _item(visit) == NEW_ITEM
-    return rendering.redirect("/tin/moi" if is_new else f"/tin/{_item(visit)}/sua")
+    return rendering.redirect(form_path(_item(visit)))
+
+
+def form_path(content_id: str) -> str:
+    """The path of the form of a text."""
+    return "/tin/moi" if content_id == NEW_ITEM else f"/tin/{content_id}/sua"
 
 
 async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from producers.desk.editor import conversion, keeping
+from producers.desk.editor import conversion, keeping, word_import
 from producers.desk.visit import OWN, DeskRoute
 
 TEXT_BYTES = 6 << 20
@@ -15,4 +15,9 @@ EDITOR_ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", f"{_ITEM}/giu-tam", _WRITE, keeping.keep, form_bytes=TEXT_BYTES),
     DeskRoute("POST", f"{_ITEM}/co-mat", _WRITE, keeping.be_present),
     DeskRoute("POST", f"{_ITEM}/bo-giu-tam", _WRITE, keeping.drop),
+    DeskRoute(
+        *("POST", f"{_ITEM}/docx", _WRITE, word_import.add_document),
+        form_bytes=TEXT_BYTES,
+        takes_file=True,
+    ),
 )

@@ -82,6 +82,7 @@ class _Page:
             "content_id": self.content_id,
             "hash": hash,
             "kept": kept,
+            "used": used,
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
         }
