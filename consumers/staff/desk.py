@@ -31,6 +31,7 @@ from consumers.staff.terminals import TerminalRequest, Terminals, unknown_code
 from consumers.staff.throttle import Origin, network_of
 from contracts import errors
 from contracts.desk.person import DeskAct
+from contracts.desk.roles import RoleTable
 from contracts.desk.staff_mail import MailSettings
 from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
@@ -107,6 +108,10 @@ class StaffDesk:
     def role_names(self) -> Mapping[str, str]:
         """The roles in Vietnamese, by id."""
         return self.rules.policy.role_names()
+
+    def role_table(self) -> RoleTable:
+        """Every role and every action."""
+        return self.rules.policy.role_table()
 
     def app_secret(self, token: str) -> bytes:
         """The secret that an authenticator app may be set up with in the browser of *token*."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.messages import field_error
 from contracts import text
+from contracts.desk.roles import RoleTable, ShownAction, ShownRole
 from contracts.errors import FieldError, Invalid, unknown_word_values
 
 _ROLES_FILE = Path(__file__).with_name("roles.toml")
@@ -325,6 +326,19 @@ class Policy:
                     entry = self.file.actions[action]
                     found[action] = Ability(action, entry.vi, permission.written)
         return [found[action] for action in self.file.actions if action in found]
+
+    def role_table(self) -> RoleTable:
+        """Every role and every action, for people."""
+        roles = [ShownRole(id, one.vi, one.second_factor) for id, one in self.file.roles.items()]
+        actions = [
+            ShownAction(
+                action.vi,
+                action.step_up,
+                {role: one.written for (role, name), one in self.permissions.items() if name == id},
+            )
+            for id, action in self.file.actions.items()
+        ]
+        return RoleTable(roles, actions)
 
     def role_names(self) -> dict[str, str]:
         """The roles in Vietnamese, by id."""

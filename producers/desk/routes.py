@@ -9,7 +9,7 @@ from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
 from producers.desk.items import lists, text_pages, uploads
 from producers.desk.items import pages as items
-from producers.desk.operations import audit_log, dead_letters, overview
+from producers.desk.operations import audit_log, dead_letters, overview, roles
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -34,6 +34,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/tai-khoan/thu", OWN, own_account.set_mail),
     DeskRoute("POST", "/tai-khoan/phien", OWN, own_account.end_session),
     DeskRoute("POST", "/tai-khoan/moi-phien", OWN, own_account.end_all_sessions),
+    DeskRoute("GET", "/huong-dan/vai-tro", OWN, roles.show),
     DeskRoute("GET", "/dong-lenh", OWN, terminals.show_code_form),
     DeskRoute("POST", "/dong-lenh", OWN, terminals.show_terminal),
     DeskRoute("POST", "/dong-lenh/dong-y", OWN, terminals.confirm_terminal, signs_in=True),

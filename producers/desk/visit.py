@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -75,6 +75,15 @@ class Desk:
         return ProviderCookie(self.is_https)
 
 
+class MenuSection(NamedTuple):
+    """A section of the menu with its pages by address and name. *here*: the page's own address."""
+
+    text: str
+    pages: Sequence[tuple[str, str]]
+    is_current: bool
+    here: str
+
+
 @dataclass
 class Visit:
     """One request. *token* is that of the session, or seals the forms of a visitor without one."""
@@ -130,12 +139,28 @@ class Visit:
             template, status, visit=self, **{"wrong": {}, **values}
         )
 
-    def menu(self, links: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
-        """Paths and names of *links*, without those to acts that the person may not do."""
-        allowed = [one for one in links if self._may_follow(one.get("action", ""))]
-        return [(one["path"], one["text"]) for one in allowed]
+    def menu(self, nav: Sequence[Mapping[str, Any]]) -> list[MenuSection]:
+        """The sections of *nav* with the pages that the person may see."""
+        here = self._place_in(nav)
+        sections = [self._section(one, here) for one in nav]
+        return [one for one in sections if one.pages]
 
-    def _may_follow(self, action: str) -> bool:
+    def _place_in(self, nav: Sequence[Mapping[str, Any]]) -> str:
+        """The address in *nav* that is that of this page, or of the pages above it."""
+        path = self.request.url.path
+        known = [page["path"] for section in nav for page in section["pages"]]
+        above = [one for one in known if path == one or path.startswith(f"{one.rstrip('/')}/")]
+        return max((one for one in above if one != "/" or path == "/"), key=len, default="")
+
+    def _section(self, section: Mapping[str, Any], here: str) -> MenuSection:
+        pages = [
+            (page["path"], page["text"])
+            for page in section["pages"]
+            if self.may_follow(page.get("action", ""))
+        ]
+        return MenuSection(section["text"], pages, any(path == here for path, _ in pages), here)
+
+    def may_follow(self, action: str) -> bool:
         """Whether one of the *action*s, which commas separate, is enough for the person."""
         actions = action.replace(",", " ").split()
         return not action or (self.person is not None and any(map(self.person.may, actions)))

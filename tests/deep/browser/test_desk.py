@@ -47,7 +47,7 @@ async def signs_in(page, desk, login):
 
 async def proposes_and_signs_out(page, desk):
     await signs_in(page, desk, "an")
-    await page.get_by_role("link", name="Người dùng").click()
+    await page.get_by_role("link", name="Quản trị").click()
     await page.get_by_role("link", name="Thêm tài khoản").click()
     await page.get_by_label("Tên đăng nhập").fill("cuong")
     await page.get_by_label("Họ và tên").fill("Phạm Văn Cường")
