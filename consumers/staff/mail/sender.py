@@ -39,26 +39,26 @@ class StaffMailSender:
 
         What is for an account without an address is dropped.
         """
+        accounts = {account.id: account for account in await self.accounts.all()}
         async for account_id, box in self.outbox.outboxes():
             due = [one for one in box.mails if one.slot is None or one.slot <= morning]
-            if due:
-                await self._send(account_id, due)
+            if due and account_id in accounts:  # a record that Loa did not seal is not among them
+                await self._send(accounts[account_id], due)
 
-    async def _send(self, account_id: str, due: Sequence[PendingMail]) -> None:
-        account = await self.accounts.find(account_id)
+    async def _send(self, account: Account, due: Sequence[PendingMail]) -> None:
         address, result = self._address_of(account)
-        for name, mails in _letters(account_id, due).items():
+        for name, mails in _letters(account.id, due).items():
             if address:
                 lines = tuple(mail.line for mail in mails)
                 await self.mailer.send_once(name, self._letter(address, lines))
                 crash_point("staff_mail.begun")
         for mail in due:
             STAFF_MAILS.add(mail.line.kind, result)
-        await self.outbox.remove(account_id, due)
+        await self.outbox.remove(account.id, due)
 
-    def _address_of(self, account: Account | None) -> tuple[str, str]:
+    def _address_of(self, account: Account) -> tuple[str, str]:
         """Where to send, and the result for the metric."""
-        if account is None or not account.is_active:
+        if not account.is_active:
             return "", "inactive"
         try:
             address = self.addresses.read(account.id, account.address)

@@ -175,3 +175,10 @@ async def test_what_is_no_address_is_refused_and_an_empty_one_erases(desk):
         assert 'id="email-loi"' in answer.text
         await browser.press(ACCOUNT, f"{ACCOUNT}/thu", email="")
     assert (await desk.accounts.require("an")).address == ""
+
+
+async def test_mail_comes_at_once_unless_a_person_wants_it_in_the_morning(desk):
+    async with desk.signed_in("an") as browser:
+        for chosen, in_morning in (("morning", True), ("now", False), ("", False)):
+            await browser.press(ACCOUNT, f"{ACCOUNT}/thu", email="", when=chosen)
+            assert (await desk.accounts.require("an")).mail.in_morning is in_morning
