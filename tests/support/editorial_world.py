@@ -402,11 +402,14 @@ def _note_writers(action: Action, one: Judged) -> None:
 def story(seed: int) -> list[str]:
     """What is wrong after a whole story, also when its acts are folded anew."""
     world = EditorialWorld(seed)
-    wrong = world.run()
+    return [*world.run(), *told_wrong(world)]
+
+
+def told_wrong(world: EditorialWorld) -> list[str]:
+    """What is told otherwise when the acts of a story are read again."""
     try:
         again = fold(world.log.actions)
     except ContractError as refused:
-        return [*wrong, f"refused when read again: {refused}"]
-    if again.out != world.judge_out():
-        wrong.append(f"readers have {again.out}")
+        return [f"refused when read again: {refused}"]
+    wrong = [f"readers have {again.out}"] if again.out != world.judge_out() else []
     return wrong if again == world.states[-1] else [*wrong, "another state when read again"]

@@ -1,0 +1,115 @@
+"""The people of random stories with roles that are given and taken while they act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from consumers.desk.access import item_facts
+from consumers.desk.order_rules import action_of
+from consumers.staff.policy import Grant, Verdict, default_policy
+from contracts.editorial import ActionKind, ItemState
+from tests.support.editorial_world import NAMES, PEOPLE, UNIT, Attempt, EditorialWorld, told_wrong
+
+K = ActionKind
+POLICY = default_policy()
+OFFICER, LEADER, EDITOR, APPROVER = (
+    "nguoi-gui-tin", "lanh-dao-don-vi", "bien-tap-vien", "lanh-dao-duyet"
+)  # fmt: skip
+ROLES = (OFFICER, LEADER, EDITOR, APPROVER)
+WRITERS = {OFFICER, LEADER, EDITOR}
+MAY: Mapping[ActionKind, set[str]] = {
+    K.SAVE: WRITERS,
+    K.SUBMIT: WRITERS,
+    K.CONFIRM: {LEADER},
+    K.EDIT: {EDITOR},
+    K.PROPOSE: {EDITOR},
+    K.APPROVE: {APPROVER},
+    K.SCHEDULE: {APPROVER},
+    K.REJECT: {APPROVER},
+    K.WITHDRAW: {APPROVER},
+    K.RETURN: {LEADER, EDITOR, APPROVER},
+    K.COMMENT: {*ROLES},
+}
+"""The roles of which one does an act, told without the roles file."""
+OF_A_UNIT = {OFFICER, LEADER}
+_STEPS = 80
+_USUALLY = (OFFICER, LEADER, EDITOR, APPROVER, APPROVER)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What decisions depend on."""
+
+    id: str
+    name: str
+    unit: str = UNIT
+    grants: tuple[Grant, ...] = ()
+    is_active: bool = True
+
+
+class StaffedWorld(EditorialWorld):
+    """A random story in which who acts by an account needs a role for it."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.accounts = {
+            id: Account(id, NAMES[id], grants=(Grant(role=role),))
+            for id, role in zip(PEOPLE, _USUALLY, strict=True)
+        }
+        self.wrong: list[str] = []
+
+    def attempt(self, attempt: Attempt, seen: ItemState) -> None:
+        if self.random.random() < 0.1:
+            self.change_rights()
+        if not attempt.name_hash or self.is_allowed(attempt, self.states[-1]):
+            super().attempt(attempt, seen)
+
+    def change_rights(self) -> None:
+        """One account gets another role or unit, is disabled, or is as at first."""
+        chance, id = self.random, self.random.choice(PEOPLE)
+        usual = _USUALLY[PEOPLE.index(id)]
+        role = chance.choice((usual, usual, *ROLES))
+        self.accounts[id] = Account(
+            id,
+            NAMES[id],
+            chance.choice((*(UNIT,) * 5, "vu-khac")),
+            (Grant(role=role),) if chance.random() < 0.8 else (),
+            is_active=chance.random() < 0.9,
+        )
+
+    def is_allowed(self, attempt: Attempt, now: ItemState) -> bool:
+        """Whether the account may do it, by the state that it has when it is tried."""
+        account = self.account_of(attempt)
+        facts = item_facts(now)
+        if now.text is None:
+            facts = replace(facts, unit=UNIT)
+        ruling = POLICY.is_allowed(account, action_of(attempt.kind, now), facts)
+        return ruling.verdict is Verdict.ALLOWED
+
+    def account_of(self, attempt: Attempt) -> Account:
+        """The account as it is now."""
+        return self.accounts[_id(attempt)]
+
+    def stored(self, attempt: Attempt, state: ItemState) -> None:
+        super().stored(attempt, state)
+        if attempt.name_hash and attempt.kind in MAY:
+            self.judge_right(attempt)
+
+    def judge_right(self, attempt: Attempt) -> None:
+        account = self.accounts[_id(attempt)]
+        roles = {one.role for one in account.grants} & MAY[attempt.kind]
+        if account.unit != UNIT:
+            roles -= OF_A_UNIT
+        if not (account.is_active and roles):
+            self.wrong.append(f"{attempt.kind} without a right: {attempt.by}")
+
+
+def _id(attempt: Attempt) -> str:
+    letters = "".join(one for one in attempt.by.casefold() if one.isalnum())
+    return next((id for id in PEOPLE if id.replace("-", "") == letters), PEOPLE[0])
+
+
+def staffed_story(seed: int) -> list[str]:
+    """What is wrong after a whole story."""
+    world = StaffedWorld(seed)
+    wrong = world.run(_STEPS)
+    return [*wrong, *world.wrong, *told_wrong(world)]
