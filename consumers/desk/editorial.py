@@ -21,7 +21,7 @@ from consumers.staff.sessions import SignedIn
 from contracts.base.times import utc_now
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
-from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
 from contracts.editorial.state import MOVES
 from contracts.errors import ContractError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
@@ -196,6 +196,7 @@ class PersonAtDesk:
             id=_NO,
             at=utc_now(self.desk.rules.clock),
             by=self.account_id,
+            name_hash=name_hash(self.signed_in.account.name),
             kind=kind,
             revision=state.revision + is_new,
             hash=text.hash if changes else state.hash,
