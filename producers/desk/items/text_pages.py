@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
+from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial import ActionKind
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from producers.desk.editor.conversion import settle_markdown
@@ -23,6 +24,7 @@ from producers.desk.items.pages import (
     new_act_id,
 )
 from producers.desk.items.text_form import TextForm, read_kept, read_text
+from producers.desk.items.uploads import with_file_facts
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
@@ -85,6 +87,7 @@ class _Page:
             "used": used,
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
+            "max_mb": FILE_MAX_MB,
         }
 
 
@@ -97,7 +100,7 @@ async def add_item(visit: Visit) -> Response:
     data: dict[str, Any] = {}
     try:
         await settle_markdown(visit)
-        data = read_text(visit.form, {})
+        data = await with_file_facts(visit, read_text(visit.form, {}))
         new = NewItem(visit.value("unit"), act_id(visit), data)
         content_id = await visit.editorial.begin(new)
     except (Invalid, Forbidden, Conflict) as refused:
@@ -121,7 +124,7 @@ async def save_text(visit: Visit) -> Response:
     data: dict[str, Any] = dict(item.data)
     try:
         await settle_markdown(visit)
-        data = read_text(visit.form, item.data)
+        data = await with_file_facts(visit, read_text(visit.form, item.data))
         order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
         await visit.editorial.perform(order)
     except (Invalid, Forbidden, Conflict) as refused:

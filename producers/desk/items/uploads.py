@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from contracts.base.security_headers import content_policy
 from contracts.desk.uploads import (
     FILE_MAX_MB,
+    FOLDER,
     SHOWN_IN_PAGE,
     Upload,
     UploadAddress,
@@ -84,6 +86,22 @@ def _refused(visit: Visit, wrong: dict[str, str], status: int) -> Response:
     if _wants_json(visit):
         return JSONResponse({"error": " ".join(wrong.values())}, status)
     return visit.page("upload.html", status, wrong=wrong, max_mb=FILE_MAX_MB)
+
+
+async def with_file_facts(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+    """*data* with type and size of the attachments that were uploaded here."""
+    rows = data.get("attachments", ())
+    known = [{**row, **await _facts_of(visit, str(row.get("url", "")))} for row in rows]
+    return {**data, "attachments": known} if known else data
+
+
+async def _facts_of(visit: Visit, url: str) -> dict[str, Any]:
+    """Type and size of an upload by its address; nothing of any other file."""
+    head = f"{visit.desk.services.public_url}/{FOLDER}/"
+    hash, _, name = unquote(url.removeprefix(head)).partition("/")
+    address = parse_address(hash, name) if url.startswith(head) else None
+    size = await _service(visit).size(address) if address else None
+    return {"media_type": address.media_type, "size": size} if address and size else {}
 
 
 async def serve(visit: Visit) -> Response:

@@ -12,7 +12,7 @@ from tests.support.staff import PASSWORD
 
 MANAGER = "quan-tri-tai-khoan"
 PAGES = (
-    *("/", "/tai-khoan", "/tai-khoan/ung-dung", "/nhan-su", "/nhan-su/them"),
+    *("/", "/quyen", "/tin", "/lich", "/tai-khoan", "/tai-khoan/ung-dung", "/nhan-su", "/nhan-su/them"),
     *("/don-vi", "/don-vi/them", "/de-nghi", "/dong-lenh", "/khong-co"),
 )
 
@@ -42,7 +42,7 @@ async def signs_in(page, desk, login):
     await page.get_by_label("Mật khẩu").fill(PASSWORD)
     await page.get_by_label("Mã của ứng dụng xác thực").fill(desk.code())
     await page.get_by_role("button", name="Đăng nhập").click()
-    await page.get_by_role("heading", name="Tài khoản và quyền được giao").wait_for()
+    await page.get_by_role("heading", name="Việc của tôi").wait_for()
 
 
 async def proposes_and_signs_out(page, desk):
