@@ -72,6 +72,7 @@ from producers.desk.web_session import SessionCookie, form_seal
 from producers.units.registry import UnitRegistry
 from tests.support.clock import FakeClock
 from tests.support.seals import seals_of
+from tests.support.signup_app import serve_app
 from tests.support.staff import KEYS, PASSWORD, StaffHarness
 
 PORTAL_URL = "https://thong-tin.example.gov.vn"
@@ -279,6 +280,19 @@ def desk_dry_runs(
     access = ItemAccess(staff.accounts, default_policy())
     planned = PlannedRows(staff.bus, audiences)
     return DryRunner(staff.bus, staff.clock, access, mail, planned, facts)
+
+
+@asynccontextmanager
+async def served_desk(bus: Bus, clock: FakeClock) -> AsyncIterator[DeskApp]:
+    """The desk on a port of this machine, for a real browser."""
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await desk.app(scope, receive, send)
+
+    async with serve_app(late) as url:
+        desk = DeskApp(bus, clock, url)
+        async with desk.followed():
+            yield desk
 
 
 def heading(answer: httpx2.Response) -> str:

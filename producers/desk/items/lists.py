@@ -11,8 +11,9 @@ from starlette.responses import Response
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import default_working_days
 from contracts.delivery import ChannelName
-from contracts.desk.index import ItemFilter, ItemRow, Order
+from contracts.desk.index import ItemFilter, ItemRow, Order, Page
 from contracts.editorial import Status
+from contracts.errors import Unavailable
 from contracts.text.moments import VIETNAM
 from producers.desk.visit import Visit
 
@@ -29,18 +30,15 @@ _DAYS_OF_WEEK = 7
 
 async def show_work(visit: Visit) -> Response:
     """What waits for the person, most urgent first; the person's own; the channels' health."""
-    index, person = visit.desk.services.index, visit.editorial
-    waiting = await index.find(person.waiting)
-    unsent = await index.find(person.unsent)
-    own = await index.find(replace(person.own, limit=_SHORT))
-    return visit.page(
-        "work.html",
-        waiting=waiting,
-        unsent=unsent,
-        own=own,
-        now=visit.now,
-        line=await visit.desk.services.operations.line(),
-    )
+    person, line = visit.editorial, await visit.desk.services.operations.line()
+    wanted = (person.waiting, person.unsent, replace(person.own, limit=_SHORT))
+    try:
+        pages = [await visit.desk.services.index.find(one) for one in wanted]
+    except Unavailable:  # the start page is there all the same, with a word about it
+        pages = [Page((), is_current=False) for _ in wanted]
+    waiting, unsent, own = pages
+    shown: dict[str, Any] = {"waiting": waiting, "unsent": unsent, "own": own}
+    return visit.page("work.html", now=visit.now, line=line, **shown)
 
 
 async def show_items(visit: Visit) -> Response:

@@ -6,32 +6,29 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from tests.support.browser import faults_in_every_look, screenshot
-from tests.support.desk_app import DeskApp
+from tests.support.desk_app import served_desk
 from tests.support.signup_app import serve_app
 from tests.support.staff import PASSWORD
 
 MANAGER = "quan-tri-tai-khoan"
 PAGES = (
-    *("/", "/quyen", "/tin", "/lich", "/tai-khoan", "/tai-khoan/ung-dung", "/nhan-su", "/nhan-su/them"),
+    *(
+        "/",
+        "/quyen",
+        "/tin",
+        "/lich",
+        "/tai-khoan",
+        "/tai-khoan/ung-dung",
+        "/nhan-su",
+        "/nhan-su/them",
+    ),
     *("/don-vi", "/don-vi/them", "/de-nghi", "/dong-lenh", "/khong-co"),
 )
 
 
-class LateApp:
-    """An app whose address is known before the app is made."""
-
-    app = None
-
-    async def __call__(self, scope, receive, send):
-        await self.app(scope, receive, send)
-
-
 @pytest.fixture
 async def desk(bus, clock):
-    late = LateApp()
-    async with serve_app(late) as url:
-        desk = DeskApp(bus, clock, url)
-        late.app = desk.app
+    async with served_desk(bus, clock) as desk:
         yield desk
 
 

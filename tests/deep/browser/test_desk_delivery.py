@@ -5,10 +5,9 @@ from functools import partial
 import pytest
 
 from tests.support.browser import faults_in_every_look, screenshot
-from tests.support.desk_app import DeskApp
+from tests.support.desk_app import served_desk
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.events import ITEM
-from tests.support.signup_app import serve_app
 from tests.support.staff import PASSWORD
 
 EDITOR = "bien-tap-vien"
@@ -27,12 +26,7 @@ Sáng **thứ Ba** hằng tuần, từ 8 giờ.
 
 @pytest.fixture
 async def desk(bus, clock):
-    async def late(scope, receive, send):
-        await late.app(scope, receive, send)
-
-    async with serve_app(late) as url:
-        desk = DeskApp(bus, clock, url)
-        late.app = desk.app
+    async with served_desk(bus, clock) as desk:
         yield desk
 
 

@@ -14,14 +14,12 @@ from consumers.desk.kept_texts import KeptTexts
 from producers.desk.web_session import SessionCookie
 from producers.html_to_markdown import to_markdown
 from producers.html_to_markdown.back import editor_html
-from tests.deep.browser.test_desk import LateApp
 from tests.producers.html_to_markdown.test_clipboard import item, paragraph
 from tests.producers.html_to_markdown.test_round_trip import TEXTS, shown
 from tests.support import requirements
 from tests.support.browser import FLAGS, faults_in_every_look, screenshot
-from tests.support.desk_app import DeskApp
+from tests.support.desk_app import DeskApp, served_desk
 from tests.support.editor_page import ITEM, PATH, EditorPage
-from tests.support.signup_app import serve_app
 
 TEXT = """## Kết quả cải cách hành chính
 
@@ -60,10 +58,7 @@ PASTE = """([html, text]) => {
 
 @pytest.fixture
 async def desk(bus, clock):
-    late = LateApp()
-    async with serve_app(late) as url:
-        desk = DeskApp(bus, clock, url)
-        late.app = desk.app
+    async with served_desk(bus, clock) as desk:
         await desk.active("an", "bien-tap-vien")
         yield desk
 
