@@ -1,6 +1,6 @@
 """Preview of an item before its release: its page and its entry in feeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from channels.portal.render import rss
 from channels.portal.render.feed import FeedEntry
 from channels.portal.render.html import HtmlPages
 from contracts.publication import Publication
+from design.assets import Asset
 
 
 class FeedEntryPreview(NamedTuple):
@@ -31,6 +32,11 @@ class PortalPreview:
     def __init__(self, site: Site, assets_path: str) -> None:
         self._site = site
         self._pages = HtmlPages(site, assets_path)
+
+    @property
+    def files(self) -> Sequence[Asset]:
+        """The files of the design that the pages name."""
+        return self._pages.frame.files
 
     def page(self, publication: Publication, earlier: Iterable[Publication] = ()) -> str:
         """The item's page, after its *earlier* positions; without pictures made of its cover."""

@@ -29,6 +29,7 @@ from contracts.desk.previews import (
 )
 from contracts.publication import Publication
 from contracts.vocabulary import PROVINCES
+from design.assets import Asset
 from producers.bus import Bus
 
 
@@ -56,6 +57,10 @@ class ItemPreviews:
     clock: Clock
     access: ItemAccess
     faces: ChannelFaces
+
+    @property
+    def files(self) -> Sequence[Asset]:
+        return self.faces.portal.files
 
     @property
     def picture_host(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from contracts.delivery import ChannelName
 
@@ -89,8 +89,12 @@ class ItemPreview(NamedTuple):
 class Previews(Protocol):
     """Renders an item by the channels' own code. Raises ContractError, BusError.
 
-    `picture_host`: from where the documents may load pictures.
+    `picture_host`: from where the documents may load pictures. `files`: style sheet and pictures of
+    the portal's frame, which the desk has to serve beside its own.
     """
+
+    @property
+    def files(self) -> Sequence[Any]: ...
 
     @property
     def picture_host(self) -> str: ...

@@ -42,7 +42,8 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
 def _routes(guard: Guard) -> Sequence[BaseRoute]:
     own = [Route(one.path, guard.endpoint(one), methods=[one.method]) for one in ROUTES]
     pages, head = guard.desk.services.pages, rendering.ASSETS_PATH
-    return [*asset_routes(head, pages.frame.files), *folder_routes(head, pages.scripts), *own]
+    files = dict.fromkeys((*pages.frame.files, *guard.desk.services.previews.files))
+    return [*asset_routes(head, files), *folder_routes(head, pages.scripts), *own]
 
 
 def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:
