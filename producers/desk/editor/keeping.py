@@ -41,6 +41,15 @@ async def keep_form(visit: Visit, content_id: str) -> KeptText:
     return await texts.keep(visit.visitor.account.id, content_id, fields)
 
 
+async def check(visit: Visit) -> Response:
+    """Show the form as it is typed, with what the checks find. Raises Invalid."""
+    if refused := too_many_requests(visit):
+        return refused
+    await settle_markdown(visit)
+    await keep_form(visit, _item(visit))
+    return rendering.redirect(f"{form_path(_item(visit))}?giu-tam=1#kiem-tra")
+
+
 async def be_present(visit: Visit) -> Response:
     """Note that the page is open; tell who else has it open."""
     if refused := too_many_requests(visit):

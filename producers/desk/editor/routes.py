@@ -15,6 +15,7 @@ EDITOR_ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", f"{_ITEM}/giu-tam", _WRITE, keeping.keep, form_bytes=TEXT_BYTES),
     DeskRoute("POST", f"{_ITEM}/co-mat", _WRITE, keeping.be_present),
     DeskRoute("POST", f"{_ITEM}/bo-giu-tam", _WRITE, keeping.drop),
+    DeskRoute("POST", f"{_ITEM}/kiem-tra", _WRITE, keeping.check, form_bytes=TEXT_BYTES),
     DeskRoute(
         *("POST", f"{_ITEM}/docx", _WRITE, word_import.add_document),
         form_bytes=TEXT_BYTES,

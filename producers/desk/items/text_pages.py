@@ -13,6 +13,7 @@ from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial import ActionKind
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
+from producers.desk.editor.checks import check_text, damage_said
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
 from producers.desk.items.pages import (
@@ -85,6 +86,8 @@ class _Page:
             "hash": hash,
             "kept": kept,
             "used": used,
+            "found": check_text(data),
+            "damaged": damage_said(data),
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
             "max_mb": FILE_MAX_MB,
