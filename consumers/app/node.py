@@ -28,6 +28,7 @@ from consumers.channel_health.destinations import load_destinations
 from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
 from consumers.channel_health.trouble import TroubleMonitor
+from consumers.desk.index import ItemIndex
 from consumers.directory.directory import Directory
 from consumers.editorial.log import EditorialLog
 from consumers.intake.repository import ItemRepository
@@ -89,6 +90,7 @@ class Node:
     troubles: list[TroubleMonitor] = field(default_factory=list)
     seals: PublicationSeals | None = None
     zalo_tokens: TokenStore | None = None
+    desk_index: ItemIndex | None = None
 
     clock = staticmethod(time.time)
 

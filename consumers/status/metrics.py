@@ -76,6 +76,7 @@ class ProcessFacts:
     dropped_spans: int = 0
     disks: Mapping[str, DiskSpace] = field(default_factory=dict)
     directory_at: float | None = None
+    desk_index_lag: int | None = None
     token: TokenTimes | None = None
     services: Iterable[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -443,6 +444,14 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
             source="dispatch, deliver-email, digests",
         ),
         _directory_lag,
+    ),
+    (
+        _gauge(
+            "desk_index_lag_messages",
+            "Messages of the editorial log that are not in the desk's index",
+            source="desk",
+        ),
+        lambda process: _one(process.desk_index_lag),
     ),
     (
         _gauge(

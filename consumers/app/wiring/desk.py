@@ -199,6 +199,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
 def _open_index(node: Node) -> ItemIndex:
     index = ItemIndex(node.editorial_log, node.settings.desk_dir / INDEX_FILE, node.clock)
     node.tasks.append(index.run)
+    node.desk_index = index
     return index
 
 

@@ -138,6 +138,7 @@ class Scrape:
             dropped_spans=tracing.dropped_spans(),
             disks=self.disks.spaces,
             directory_at=node.directory_confirmed_at(),
+            desk_index_lag=node.desk_index.lag if node.desk_index else None,
             token=self.token,
             services=node.services,
             versions={"loa": loa_version(), "nats_server": node.bus.server_version},

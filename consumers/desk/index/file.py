@@ -24,13 +24,13 @@ from consumers.desk.index.projection import (
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 """To be raised when an item is indexed differently; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_TIMEOUT_S = 5.0
 _FAST = 1
 _WAL_BYTES = 16 << 20
-_TABLES = ("item", "detail", "person", "meta", "words")
+_TABLES = ("item", "detail", "barred", "meta", "words")
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
 _INSERT_ITEM = """
 INSERT INTO item VALUES (
@@ -133,7 +133,7 @@ class IndexFile:
         if found := self.db.execute(sql, (content_id,)).fetchone():
             seq, words = found
             self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
-            for table in ("item", "detail", "person"):
+            for table in ("item", "detail", "barred"):
                 self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
 
     def _insert(self, item: ItemHistory) -> None:
@@ -143,8 +143,8 @@ class IndexFile:
         self.db.execute(_INSERT_ITEM, record.columns)
         self.db.execute("INSERT INTO detail VALUES (?, ?, ?)", (item.seq, facts, packed))
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
-        people = [(name, item.seq, is_barred) for name, is_barred in record.people.items()]
-        self.db.executemany("INSERT INTO person VALUES (?, ?, ?)", people)
+        barred = [(item.seq, name) for name in record.barred]
+        self.db.executemany("INSERT INTO barred VALUES (?, ?)", barred)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -158,22 +158,21 @@ class IndexFile:
 
 
 class Record(NamedTuple):
-    """An item as the tables hold it. `people`: by key, whether the next step is barred to them."""
+    """An item as the tables hold it. `barred`: the keys of those who may not do its next step."""
 
     columns: Mapping[str, Any]
     facts: Mapping[str, Any]
     words: str
-    people: Mapping[str, bool]
+    barred: frozenset[str]
 
     @classmethod
     def of(cls, item: ItemHistory, deadlines: Deadlines) -> "Record":
         listed = ListedText.of(item.state.text)
-        barred = barred_people(item.state)
         return cls(
             _columns(item, listed, deadlines),
             _facts(item, listed, deadlines),
             " ".join((search_words(item), *facets_of(item, listed))),
-            {key: key in barred for key in item.people | barred},
+            barred_people(item.state),
         )
 
 

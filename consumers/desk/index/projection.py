@@ -204,6 +204,7 @@ def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
         *(("status", status), ("step", step), ("unit", listed.unit), ("topic", listed.topic)),
         *(("lane", listed.lane), ("language", listed.language)),
         *(("channel", name) for name in listed.channels),
+        *(("person", key) for key in item.people),
     ]
     return [facet(kind, id) for kind, id in values if id]
 

@@ -38,18 +38,17 @@ item.seq IN (
 """
 _COUNT_SQL = """
 SELECT status, count(*), 0, 0 FROM item GROUP BY status UNION ALL
-SELECT status, 0, count(*), 0 FROM item
-WHERE ends <= :now AND status IN ('published', 'corrected') GROUP BY status UNION ALL
-SELECT status, 0, 0, count(*) FROM item
-WHERE begins > :now AND status IN ('published', 'corrected')
-    AND (ends IS NULL OR ends > :now) GROUP BY status
+SELECT +status AS one, 0, count(*), 0 FROM item
+WHERE ends <= :now AND +status IN ('published', 'corrected') GROUP BY one UNION ALL
+SELECT +status AS one, 0, 0, count(*) FROM item
+WHERE begins > :now AND +status IN ('published', 'corrected')
+    AND (ends IS NULL OR ends > :now) GROUP BY one
 """
 _COLUMNS = """
 item.seq, item.content_id, item.status, item.step, item.unit, item.topic, item.lane, item.language,
 item.begins, item.ends, item.due, item.day
 """
 _WORDS_FIRST = "words CROSS JOIN item ON item.seq = words.rowid"
-_PERSON_FIRST = "person CROSS JOIN item ON item.seq = person.seq"
 
 
 class _Sorting(NamedTuple):
@@ -116,12 +115,6 @@ class _Query:
         return self.wanted.order is Order.RECENT
 
     @property
-    def is_persons(self) -> bool:
-        """Whether the index of people gives the rows, in order."""
-        is_one = len(_keys(self.wanted.person)) == 1
-        return is_one and self.is_recent and not self.wanted.words
-
-    @property
     def words(self) -> list[str]:
         return _words_of(self.wanted)
 
@@ -183,27 +176,17 @@ def _broken(query: _Query) -> str:
 
 
 def _not_barred(query: _Query) -> str:
-    names = query.one_of("person.name", _keys(query.wanted.not_barred))
-    found = "SELECT 1 FROM person WHERE person.seq = item.seq AND is_barred"
+    names = query.one_of("barred.name", _keys(query.wanted.not_barred))
+    found = "SELECT 1 FROM barred WHERE barred.seq = item.seq"
     return f"NOT EXISTS ({found} AND {names})" if names else ""
-
-
-def _person(query: _Query) -> str:
-    """Of one name, rows come in order from its index."""
-    keys = _keys(query.wanted.person)
-    names = query.one_of("person.name", keys)
-    if query.is_persons:
-        query.source, query.seq = _PERSON_FIRST, "person.seq"
-        return names
-    return f"item.seq IN (SELECT seq FROM person WHERE {names})" if names else ""  # noqa: S608
 
 
 def _words(query: _Query) -> str:
     """Words and facets together: the full-text index has the rows of each in order."""
     words = [strip_marks(word) if query.ignores_marks else word for word in query.words]
     groups = [[word] for word in words] + [found for found in _facets(query.wanted) if found]
-    is_needed = words or (groups and query.is_recent)
-    if not is_needed or query.is_persons:
+    is_needed = words or query.wanted.person or query.is_recent
+    if not (is_needed and groups):
         return ""
     any_of = (" OR ".join(f'"{word}"' for word in group) for group in groups)
     query.values["words"] = " AND ".join(f"({one})" for one in any_of)
@@ -214,25 +197,30 @@ def _words(query: _Query) -> str:
 
 
 def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
-    """The facets that an item must have, one of each list; conditions say the rest."""
-    stored = wanted.statuses | (_OUT if wanted.statuses & _BY_TIME else frozenset())
-    has_steps = all(scope.steps for scope in wanted.scopes)
-    steps = {step for scope in wanted.scopes for step in scope.steps if has_steps}
-    kinds: dict[str, Collection[str]] = {
-        "status": stored,
-        "step": steps,
-        "unit": wanted.units,
-        "topic": wanted.topics,
-        "channel": [wanted.channel] if wanted.channel else [],
-        "lane": [wanted.lane] if wanted.lane else [],
-        "language": [wanted.language] if wanted.language else [],
-    }
-    for kind, ids in kinds.items():
+    """The facets that an item must have, one of each list; conditions say all but the person."""
+    kinds: list[tuple[str, Collection[str]]] = [
+        ("status", wanted.statuses | (_OUT if wanted.statuses & _BY_TIME else frozenset())),
+        ("person", _keys(wanted.person)),
+        ("unit", wanted.units),
+        ("topic", wanted.topics),
+        ("channel", [wanted.channel] if wanted.channel else []),
+        ("lane", [wanted.lane] if wanted.lane else []),
+        ("language", [wanted.language] if wanted.language else []),
+        ("step", _of_every([scope.steps for scope in wanted.scopes])),
+        ("unit", _of_every([scope.units for scope in wanted.scopes])),
+        ("topic", _of_every([scope.topics for scope in wanted.scopes])),
+    ]
+    for kind, ids in kinds:
         yield [facet(kind, id) for id in sorted(ids)]
 
 
+def _of_every(parts: Collection[Collection[str]]) -> set[str]:
+    """The ids of all parts; none if one part has none, which restricts nothing."""
+    return {id for part in parts for id in part} if all(parts) else set()
+
+
 _CONDITIONS: tuple[Callable[[_Query], str], ...] = (
-    *(_scopes, _statuses, _channel, _days, _broken, _not_barred, _person, _words),
+    *(_scopes, _statuses, _channel, _days, _broken, _not_barred, _words),
     lambda query: query.one_of("unit", query.wanted.units),
     lambda query: query.one_of("topic", query.wanted.topics),
     lambda query: query.equal("lane", query.wanted.lane),

@@ -22,13 +22,11 @@ CREATE INDEX item_status ON item (status);
 CREATE INDEX item_begins ON item (begins) WHERE begins IS NOT NULL;
 CREATE INDEX item_ends ON item (ends, status, begins) WHERE ends IS NOT NULL;
 CREATE TABLE detail (seq INTEGER PRIMARY KEY, facts TEXT NOT NULL, words BLOB NOT NULL);
-CREATE TABLE person (
-    name TEXT NOT NULL,
+CREATE TABLE barred (
     seq INTEGER NOT NULL,
-    is_barred INTEGER NOT NULL,
-    PRIMARY KEY (name, seq)
+    name TEXT NOT NULL,
+    PRIMARY KEY (seq, name)
 ) WITHOUT ROWID;
-CREATE INDEX person_seq ON person (seq);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
     word, content = '', detail = none, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0'
