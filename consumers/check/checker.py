@@ -83,10 +83,12 @@ class Checker:
     audit: FolderAudit | None = None
     checked: dict[str, int] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    acts: Audit = field(default_factory=Audit)
+    """The editorial log, as the last run read it."""
 
     async def run(self) -> Findings:
         context = self.context
-        acts = await EditorialLog(context.bus).audit()
+        acts = self.acts = await EditorialLog(context.bus).audit()
         violations = await self.check_bus(acts) if context.deep else []
         ledger = LedgerRules(context)
         violations += await ledger.violations()

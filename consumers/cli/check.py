@@ -19,6 +19,8 @@ from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
+from consumers.desk.index import INDEX_FILE
+from consumers.desk.index.check import find_wrong_rows
 from consumers.directory.store import read_damage
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
@@ -53,9 +55,6 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         return Findings(ok=False, violations=violations)
     faults = await server_faults(open_registry(bus))
     violations += [_as_violation("bus-key-served", fault) for fault in faults]
-    if deep and (damage := read_damage(settings.directory_path)):
-        key = str(settings.directory_path)
-        violations.append(Violation(rule="directory-damaged", key=key, detail=damage))
     context = CheckContext(
         bus,
         deep=deep,
@@ -69,9 +68,19 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     checker = Checker(context, audit)
     checker.skipped += _skipped(context, anchor)
     findings = await checker.run()
+    if deep:
+        violations += await _wrong_copies(settings, checker)
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
+
+
+async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violation]:
+    """What is wrong with this machine's copies of the bus, besides the portal."""
+    path, index = settings.directory_path, settings.desk_dir / INDEX_FILE
+    damage = read_damage(path)
+    found = [Violation(rule="directory-damaged", key=str(path), detail=damage)] if damage else []
+    return [*found, *await find_wrong_rows(checker.context.bus, index, checker.acts)]
 
 
 def _skipped(context: CheckContext, anchor: Anchor) -> Iterator[Skipped]:

@@ -110,19 +110,15 @@ class IndexFile:
     def _prepare(self) -> None:
         """Make the tables unless they are there in this version, with these deadlines."""
         with self._transaction():
-            if _format_of(self.db) != self._format:
+            if not has_format(self.db, self.deadlines):
                 self._make_tables()
-
-    @property
-    def _format(self) -> str:
-        return f"{_SCHEMA_VERSION} {sha256(self.deadlines.version.encode()).hexdigest()}"
 
     def _make_tables(self) -> None:
         for table in _TABLES:
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _SCHEMA.read_text("utf-8").split(";\n"):
             self.db.execute(statement)
-        self.db.execute("INSERT INTO meta VALUES ('format', ?)", (self._format,))
+        self.db.execute("INSERT INTO meta VALUES ('format', ?)", (_format(self.deadlines),))
 
     def _note(self, position: Position) -> None:
         values = position._asdict().items()
@@ -272,9 +268,13 @@ def _connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
     )
 
 
-def _format_of(db: sqlite3.Connection) -> str:
-    """The format of the file; empty for a new one."""
+def has_format(db: sqlite3.Connection, deadlines: Deadlines) -> bool:
+    """Whether the file has tables of this version, with these deadlines."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-        return ""
+        return False
     row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-    return str(row[0]) if row else ""
+    return bool(row) and row[0] == _format(deadlines)
+
+
+def _format(deadlines: Deadlines) -> str:
+    return f"{_SCHEMA_VERSION} {sha256(deadlines.version.encode()).hexdigest()}"

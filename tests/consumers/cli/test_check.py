@@ -2,19 +2,26 @@
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from consumers.app.settings import RunningInstance
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
+from consumers.desk.index.rebuild import rebuild_index
 from consumers.directory.store import DirectoryStore
+from consumers.editorial.log import EditorialLog
 from consumers.ledger import codec
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
+from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
+from contracts.editorial import ActionKind
 from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
+from tests.support.listed_items import save, step
 
 LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"
 
@@ -65,6 +72,26 @@ async def test_a_damaged_copy_of_the_readers_is_named(bus, loa):
     path.unlink()
     DirectoryStore(path).close()
     assert json_output(await loa("check", "--deep", "--json"))["violations"] == []
+
+
+async def test_an_index_of_the_desk_that_says_something_else_than_the_log_is_named(bus, loa):
+    log, path = EditorialLog(bus), Path(loa.environ["LOA_DATA_DIR"]) / "desk" / "index.sqlite"
+    for item in ("tin-1", "tin-2", "tin-3"):
+        await log.act(item, save("nv-an"))
+    await bus.publish(subjects.editorial("tin-3"), b"no act")
+    await rebuild_index(bus, path)
+    await log.act("tin-2", step(ActionKind.SUBMIT, "nv-an"))  # later than the index
+    assert await wrong_rows(loa) == []
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE item SET status = 'published' WHERE content_id = 'tin-1'")
+    assert await wrong_rows(loa) == ["editorial.tin-1"]
+    path.write_bytes(b"no database" * 1000)
+    assert await wrong_rows(loa) == [str(path)]
+
+
+async def wrong_rows(loa) -> list[str]:
+    checked = json_output(await loa("check", "--deep", "--json"))
+    return [one["key"] for one in checked["violations"] if one["rule"] == "desk-index-wrong"]
 
 
 async def test_a_batch_is_stuck_by_the_start_of_loa_not_by_its_last_sign_of_life(bus, loa):

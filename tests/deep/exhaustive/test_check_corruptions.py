@@ -366,6 +366,7 @@ def test_every_rule_has_its_corruption():
     tried = {found.split()[0] for _, _, *expected in CORRUPTIONS for found in expected}
     elsewhere = {"event-stuck", "notice-shape", "notice-twice"}  # test_check_events, _cases_seen
     elsewhere |= {"bus-damaged"}  # tests/consumers/audit/test_anchor.py
+    elsewhere |= {"desk-index-wrong"}  # tests/consumers/cli/test_check.py
     elsewhere |= {"directory-damaged"}  # tests/consumers/cli/test_check.py
     elsewhere |= {"key-wrong"}  # tests/consumers/test_key_file_mismatch.py
     elsewhere |= {"bus-key-served"}  # tests/consumers/cli/test_bus.py
