@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -25,6 +25,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 demo: install
 	$(BIN)/loa demo
+
+desk: install
+	$(BIN)/loa demo --desk
 
 up: install
 	LOA_LOG_FORMAT=$${LOA_LOG_FORMAT:-pretty} $(BIN)/loa up

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,11 +20,14 @@ from channels.email.parsing import body_text, header_text
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
 from consumers.cli.output import explain_errors, page
+from consumers.cli.sample.ministry import fill
+from consumers.cli.sample.people import Credentials
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command, take_over
 from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Invalid
+from contracts.staff.sign_in import text_secret
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
 
@@ -35,6 +38,8 @@ _UNIT = "trung-tam-cong-nghe-thong-tin"
 _TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _MAIL_LINES = 6
+_CODE_POLL_S = 1.0
+_CLEAR = "\r\x1b[2K"
 MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
@@ -45,6 +50,13 @@ Folder = Annotated[
         show_default="LOA_DATA_DIR/demo",
     ),
 ]
+WithDesk = Annotated[
+    bool,
+    typer.Option(
+        "--desk",
+        help="Fill the desk of a sample ministry, and run until Ctrl-C, to try it in a browser.",
+    ),
+]
 Facts = dict[str, Any]
 T = TypeVar("T")
 
@@ -53,20 +65,30 @@ class _DemoFailed(Exception):
     """Something did not arrive; the log in the demo's folder says why."""
 
 
-@page(on_bus=False)
-def demo(data: Folder = None) -> None:
+@page(on_bus=False, examples=("loa demo", "loa demo --desk"))
+def demo(data: Folder = None, desk: WithDesk = False) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
     with explain_errors():
-        facts = asyncio.run(_run_demo(_demo_settings(data)))
+        if desk:
+            asyncio.run(_run_desk(_demo_settings(data, "demo-desk")))
+        else:
+            print_facts("demo.txt", asyncio.run(_run_demo(_demo_settings(data, "demo"))))
+
+
+def print_facts(template: str, facts: Facts) -> None:
+    """Print a page for a person at a terminal."""
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
-    ).get_template("demo.txt")
+    ).get_template(template)
     typer.echo(page.render(facts))
 
 
-def _demo_settings(data: Path | None) -> LoaSettings:
-    """The settings of a demo in *data*, which is empty then. Raises Invalid."""
-    folder = data or read_settings(LoaSettings).data_dir / "demo"
+def _demo_settings(data: Path | None, name: str) -> LoaSettings:
+    """The settings of a demo in *data*, which is empty then. Raises Invalid.
+
+    Its bus and its addresses are its own and of this machine alone, whatever this shell sets.
+    """
+    folder = data or read_settings(LoaSettings).data_dir / name
     own: dict[str, Any] = {"nats_url": "", "vault_key_file": None}
     settings = read_settings(LoaSettings, data_dir=folder.resolve(), **own)
     prepare_folder(folder)
@@ -111,6 +133,36 @@ async def _run_demo(settings: LoaSettings) -> Facts:
     facts = {"data": data, "url": ready.url, "readers": readers, "accepted": accepted, "zalo": zalo}
     portal = _portal_facts(data, accepted["content_id"])
     return facts | {"portal": portal, "mail": _mail_facts(data)}
+
+
+async def _run_desk(settings: LoaSettings) -> None:
+    """Run Loa with a sample ministry until this process is asked to end."""
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with _loa_up(settings) as ready:
+        async with await Bus.connect(ready.nats_url) as bus:
+            await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
+            await _import_readers(bus, settings)
+            ministry = await fill(bus, settings)
+        key = text_secret(ministry.credentials.secret)
+        facts = {"ministry": ministry, "key": key, "url": ready.url, "desk": ready.desk}
+        print_facts("demo_desk.txt", {**facts, "data": settings.data_dir})
+        await _show_codes(ministry.credentials, ended)
+
+
+async def _show_codes(credentials: Credentials, ended: asyncio.Event) -> None:
+    """Print each one-time code while it is the present one; on a terminal in place."""
+    is_terminal, shown = sys.stdout.isatty(), ""
+    while not ended.is_set():
+        code = credentials.code(time.time())
+        if code != shown:
+            shown = code
+            typer.echo(
+                f"{_CLEAR if is_terminal else ''}One-time code · Mã: {code}", nl=not is_terminal
+            )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), _CODE_POLL_S)
 
 
 @asynccontextmanager

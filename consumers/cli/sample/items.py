@@ -1,0 +1,166 @@
+"""The items of the sample ministry, written and decided by its people."""
+
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.desk.item_acts import ItemActs
+from consumers.desk.text_file import read_text_file
+from consumers.editorial.log import EditorialLog
+from consumers.intake.desk import Desk
+from consumers.staff.accounts import Account
+from consumers.staff.authorization import Actor
+from contracts.base.times import Clock, utc_time
+from contracts.desk.editorial import NewItem, Order
+from contracts.editorial import ActionKind, Status
+from contracts.text.moments import VIETNAM
+from contracts.vocabulary import Vocabulary
+
+K = ActionKind
+TEXTS = Path(__file__).parents[3] / "examples" / "desk"
+_FILE = Path(__file__).with_name("items.toml")
+_STEP_S = 60.0
+OFFICER, LEADER, EDITOR, APPROVER = (
+    *("nguoi-gui-tin", "lanh-dao-don-vi"),
+    *("bien-tap-vien", "lanh-dao-duyet"),
+)
+_DONE_BY = {
+    K.SAVE: OFFICER,
+    K.SUBMIT: OFFICER,
+    K.CONFIRM: LEADER,
+    K.EDIT: EDITOR,
+    K.COMMENT: EDITOR,
+    K.PROPOSE: EDITOR,
+    K.RETURN: LEADER,
+    K.REJECT: APPROVER,
+    K.APPROVE: APPROVER,
+    K.WITHDRAW: APPROVER,
+}
+_SENT = (K.SUBMIT, K.CONFIRM)
+_PROPOSED = (*_SENT, K.EDIT, K.PROPOSE)
+_APPROVED = (*_PROPOSED, K.APPROVE)
+_ACTS: Mapping[Status, tuple[ActionKind, ...]] = {
+    Status.DRAFT: (),
+    Status.SUBMITTED: (K.SUBMIT,),
+    Status.UNIT_CONFIRMED: _SENT,
+    Status.IN_EDIT: (*_SENT, K.EDIT),
+    Status.PENDING_APPROVAL: _PROPOSED,
+    Status.SCHEDULED: _APPROVED,
+    Status.PUBLISHED: _APPROVED,
+    Status.CORRECTED: _APPROVED,
+    Status.EXPIRED: _APPROVED,
+    Status.WITHDRAWN: (*_APPROVED, K.WITHDRAW),
+    Status.RETURNED: (K.SUBMIT, K.RETURN),
+    Status.REJECTED: (*_PROPOSED, K.REJECT),
+}
+"""The acts behind the first one, by where the item is to be."""
+
+
+class SampleItem(BaseModel):
+    """An item, as `items.toml` says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    unit: str
+    status: Status
+    age_h: int = 0
+    days: int = 0
+    time: str = ""
+    expires_in_s: int = 0
+    reason: str = ""
+    code: str = ""
+    correction: str = ""
+    remark: str = ""
+    paragraph: int | None = None
+
+    def data(self, now: datetime) -> dict[str, Any]:
+        """The event's data, with the times that are counted from *now*."""
+        data = read_sample_text(self.text)
+        if self.time:
+            day = now.astimezone(VIETNAM).date() + timedelta(days=self.days)
+            leaves = datetime.fromisoformat(f"{day}T{self.time}:00").replace(tzinfo=VIETNAM)
+            data["not_before"] = leaves.isoformat()
+        if self.expires_in_s:
+            data["expires_at"] = (now + timedelta(seconds=self.expires_in_s)).isoformat()
+        return data
+
+
+def read_sample_text(name: str) -> dict[str, Any]:
+    """The data of a text of `examples/desk`."""
+    return read_text_file((TEXTS / f"{name}.md").read_bytes())
+
+
+def read_items() -> list[SampleItem]:
+    items = tomllib.loads(_FILE.read_text("utf-8"))["items"]
+    return [SampleItem.model_validate(one) for one in items]
+
+
+@dataclass
+class SampleItems:
+    """Takes items through the desk, with the acts' times as they would be."""
+
+    desk: Desk
+    vocabulary: Vocabulary
+    people: Mapping[str, Account]
+    clock: Clock
+    now: float = field(init=False, default=0.0)
+
+    @property
+    def log(self) -> EditorialLog:
+        return self.desk.log
+
+    @property
+    def acts(self) -> ItemActs:
+        return ItemActs(self.log, self.vocabulary, self._tick)
+
+    def _tick(self) -> float:
+        """The time of the next act: a minute later, and never after the present."""
+        self.now = min(self.now + _STEP_S, self.clock())
+        return self.now
+
+    async def add(self, item: SampleItem) -> str:
+        """Take an item to its status; returns its content_id."""
+        self.now = self.clock() - item.age_h * 3600
+        data = item.data(utc_time(round(self.clock())))
+        new = NewItem(item.unit, secrets.token_hex(), data)
+        content_id = await self.acts.begin(new, self._actor(K.SAVE))
+        for kind in _ACTS[item.status]:
+            await self._act(content_id, kind, item)
+        if item.remark:
+            await self._act(content_id, K.COMMENT, item)
+        if item.correction:
+            await self._correct(content_id, item)
+        return content_id
+
+    async def _act(self, content_id: str, kind: ActionKind, item: SampleItem) -> None:
+        note = item.remark if kind is K.COMMENT else item.reason
+        place = item.paragraph if kind is K.COMMENT else None
+        says = kind in (K.COMMENT, K.RETURN, K.REJECT, K.WITHDRAW)
+        order = partial(Order, content_id, kind, secrets.token_hex(), place=place)
+        shown = (await self.log.read(content_id)).state.hash
+        code = item.code if kind is K.REJECT else ""
+        await self.acts.perform(
+            order(shown, note=note if says else "", code=code), self._actor(kind)
+        )
+        await self.desk.carry_out(content_id)
+
+    async def _correct(self, content_id: str, item: SampleItem) -> None:
+        """Write, confirm and release the text that corrects the one that is out."""
+        shown = (await self.log.read(content_id)).state.hash
+        data = read_sample_text(item.correction)
+        order = Order(content_id, K.SAVE, secrets.token_hex(), shown, data)
+        await self.acts.perform(order, self._actor(K.SAVE))
+        for kind in _APPROVED:
+            await self._act(content_id, kind, item)
+
+    def _actor(self, kind: ActionKind) -> Actor:
+        account = self.people[_DONE_BY[kind]]
+        return Actor(account.id, account.name, account.grants[0].role)

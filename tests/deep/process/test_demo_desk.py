@@ -1,0 +1,101 @@
+"""`loa demo --desk`: within a minute somebody signs in at the desk of a sample ministry."""
+
+import asyncio
+import base64
+import os
+import re
+import signal
+import sys
+import time
+
+import httpx2
+import pytest
+
+from consumers.app.instance import announced_instance
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.cli.sample.items import read_items
+from consumers.cli.sample.ministry import fill
+from consumers.dead_letters.index import DeadLetterIndex
+from consumers.dead_letters.letter import DeadLetterQuery
+from consumers.dead_letters.store import DeadLetterStore
+from consumers.editorial.log import EditorialLog
+from consumers.staff.totp import current_step, one_time_code
+from contracts.editorial import Status
+from contracts.errors import Conflict
+from producers.bus import Bus
+from tests.support.desk_app import Browser
+
+_STARTED_S = 120
+
+
+@pytest.fixture
+async def sample(tmp_path):
+    """What the command printed until the first code, and its process."""
+    command = [sys.executable, "-m", "consumers.cli", "demo", "--desk", "--data", tmp_path / "demo"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LOA_")}
+    unsafe = {"LOA_DESK_HTTP_HOST": "0.0.0.0", "LOA_NATS_URL": "nats://bus.example"}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env=environ | unsafe
+    )
+    try:
+        lines = await asyncio.wait_for(read_until(process, "One-time code"), _STARTED_S)
+        yield "\n".join(lines), process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await process.wait()
+
+
+async def read_until(process, word: str) -> list[str]:
+    lines = [""]
+    while word not in lines[-1]:
+        line = await process.stdout.readline()
+        assert line, lines
+        lines.append(line.decode().rstrip())
+    return lines
+
+
+async def test_a_sample_ministry_can_be_tried(sample, tmp_path):
+    await check_items(tmp_path / "demo")
+    await sign_in_and_end(*sample)
+
+
+async def check_items(folder):
+    """Items of every status lie there, and dead letters."""
+    settings = read_settings(LoaSettings, data_dir=folder, nats_url="")
+    async with await Bus.connect(announced_instance(settings).nats_url) as bus:
+        shown = {Status.SCHEDULED: Status.PUBLISHED, Status.EXPIRED: Status.PUBLISHED}
+        wanted = sorted(shown.get(item.status, item.status) for item in read_items())
+        log, letters = EditorialLog(bus), DeadLetterIndex(DeadLetterStore(bus))
+        async with asyncio.timeout(30):
+            while sorted(one.status for one in (await log.audit()).states.values()) != wanted:
+                await asyncio.sleep(0.1)
+            while len(await letters.find(DeadLetterQuery())) < 3:
+                await asyncio.sleep(0.1)
+        with pytest.raises(Conflict):
+            await fill(bus, settings)
+
+
+async def sign_in_and_end(said: str, process) -> None:
+    """Sign in without a code and with one; Ctrl-C ends the command."""
+    url = re.search(r"desk .*: (http://127\.0\.0\.1:\d+)", said)[1]
+    password = re.search(r"Password .*: (\S+)", said)[1]
+    secret = base64.b32decode(re.search(r"authenticator .*: (\S+)", said)[1])
+    async with httpx2.AsyncClient(base_url=url) as client:
+        await sign_in(client, url, "nguoi-gui-tin", password)
+        own = await client.get("/tin")
+        assert own.status_code == 200 and "Trung tâm Lưu trữ quốc gia tuyển dụng" in own.text
+    async with httpx2.AsyncClient(base_url=url) as client:
+        code = one_time_code(secret, current_step(time.time()))
+        await sign_in(client, url, "lanh-dao-duyet", password, code)
+        waiting = await client.get("/")
+        assert "Thông báo tuyển dụng công chức của Bộ Nội vụ" in waiting.text
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+
+
+async def sign_in(client, url: str, login: str, password: str, code: str = "") -> None:
+    browser = Browser(client, {"Origin": url, "Sec-Fetch-Site": "same-origin"})
+    fields = {"login": login, "password": password, "code": code}
+    done = await browser.press("/dang-nhap", "/dang-nhap", **fields)
+    assert done.status_code == 303, done.text
