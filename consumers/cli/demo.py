@@ -158,9 +158,9 @@ async def _show_codes(credentials: Credentials, ended: asyncio.Event) -> None:
         code = credentials.code(time.time())
         if code != shown:
             shown = code
-            typer.echo(
-                f"{_CLEAR if is_terminal else ''}One-time code · Mã: {code}", nl=not is_terminal
-            )
+            said = field_error("code", "demo_code", value=code)
+            line = f"{said.message} / {said.message_vi}"
+            typer.echo(f"{_CLEAR if is_terminal else ''}{line}", nl=not is_terminal)
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), _CODE_POLL_S)
 

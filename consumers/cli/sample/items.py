@@ -103,6 +103,12 @@ def read_items() -> list[SampleItem]:
     return [SampleItem.model_validate(one) for one in items]
 
 
+def read_letter_titles() -> list[str]:
+    """The titles of the events that become dead letters."""
+    titles: list[str] = tomllib.loads(_FILE.read_text("utf-8"))["letters"]
+    return titles
+
+
 @dataclass
 class SampleItems:
     """Takes items through the desk, with the acts' times as they would be."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumers.app.settings import LoaSettings, load_vocabulary
-from consumers.cli.sample.items import SampleItem, SampleItems, read_items
+from consumers.cli.sample.items import SampleItem, SampleItems, read_items, read_letter_titles
 from consumers.cli.sample.people import Credentials, SamplePeople
 from consumers.intake.desk import Desk
 from consumers.key_file import open_key_file
@@ -24,11 +24,7 @@ from producers.publisher import Publisher
 from producers.units.registry import UnitRegistry
 
 _LETTER_UNIT = "trung-tam-cong-nghe-thong-tin"
-_LETTER_TITLES = (
-    "Thông báo điều chỉnh thời gian tiếp nhận hồ sơ",
-    "Đính chính hướng dẫn nộp hồ sơ trực tuyến",
-    "Cập nhật danh mục thủ tục hành chính",
-)
+_UNKNOWN_ITEM = "khong-co-tin-nay"
 
 
 @dataclass(frozen=True)
@@ -70,14 +66,15 @@ def _foreign(plan: Sequence[SampleItem], names: Sequence[str]) -> str:
 
 async def _send_letters(publisher: Publisher, foreign: str) -> None:
     """Send events that the door takes and intake refuses: they become dead letters."""
-    corrected, text = {"corrects_revision": 1, "revision": 2}, {"topic": "chuyen-doi-so"}
+    later, mended, renewed = read_letter_titles()
+    corrected = {"corrects_revision": 1, "revision": 2}
     data: list[dict[str, Any]] = [
-        {**corrected, "content_id": "khong-co-tin-nay", "title": _LETTER_TITLES[1]},
-        {"content_id": foreign, "revision": 9, "title": _LETTER_TITLES[0]},
-        {**corrected, "content_id": foreign, "title": _LETTER_TITLES[2]},
+        {"content_id": foreign, "revision": 9, "title": later},
+        {**corrected, "content_id": _UNKNOWN_ITEM, "title": mended},
+        {**corrected, "content_id": foreign, "title": renewed},
     ]
     for one in data:
-        await publisher.publish(_event({**text, "body": _LETTER_TITLES[0], **one}))
+        await publisher.publish(_event({"topic": "chuyen-doi-so", "body": one["title"], **one}))
 
 
 def _event(data: dict[str, Any]) -> CloudEvent:

@@ -134,6 +134,7 @@ def folder(tmp_path, monkeypatch):
     """The current folder, with the files that `ARGUMENTS` name."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "event.json").write_bytes((EXAMPLES / "first-event.json").read_bytes())
+    (tmp_path / "data.json").write_text('{"title": "x"}')
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "r"}')
     for file in ("mended.json", "readers.csv"):
         (tmp_path / file).touch()

@@ -38,7 +38,7 @@ async def sample(tmp_path):
         *command, stdout=asyncio.subprocess.PIPE, env=environ | unsafe
     )
     try:
-        lines = await asyncio.wait_for(read_until(process, "One-time code"), _STARTED_S)
+        lines = await asyncio.wait_for(read_until(process, "mã dùng một lần "), _STARTED_S)
         yield "\n".join(lines), process
     finally:
         if process.returncode is None:
