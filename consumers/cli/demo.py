@@ -72,10 +72,10 @@ def demo(data: Folder = None, desk: WithDesk = False) -> None:
         if desk:
             asyncio.run(_run_desk(_demo_settings(data, "demo-desk")))
         else:
-            print_facts("demo.txt", asyncio.run(_run_demo(_demo_settings(data, "demo"))))
+            _print_facts("demo.txt", asyncio.run(_run_demo(_demo_settings(data, "demo"))))
 
 
-def print_facts(template: str, facts: Facts) -> None:
+def _print_facts(template: str, facts: Facts) -> None:
     """Print a page for a person at a terminal."""
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
@@ -86,7 +86,7 @@ def print_facts(template: str, facts: Facts) -> None:
 def _demo_settings(data: Path | None, name: str) -> LoaSettings:
     """The settings of a demo in *data*, which is empty then. Raises Invalid.
 
-    Its bus and its addresses are its own and of this machine alone, whatever this shell sets.
+    The demo has a bus of its own, also where the shell names another one.
     """
     folder = data or read_settings(LoaSettings).data_dir / name
     own: dict[str, Any] = {"nats_url": "", "vault_key_file": None}
@@ -147,7 +147,7 @@ async def _run_desk(settings: LoaSettings) -> None:
             ministry = await fill(bus, settings)
         key = text_secret(ministry.credentials.secret)
         facts = {"ministry": ministry, "key": key, "url": ready.url, "desk": ready.desk}
-        print_facts("demo_desk.txt", {**facts, "data": settings.data_dir})
+        _print_facts("demo_desk.txt", {**facts, "data": settings.data_dir})
         await _show_codes(ministry.credentials, ended)
 
 

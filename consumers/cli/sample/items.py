@@ -27,21 +27,19 @@ K = ActionKind
 TEXTS = Path(__file__).parents[3] / "examples" / "desk"
 _FILE = Path(__file__).with_name("items.toml")
 _STEP_S = 60.0
-OFFICER, LEADER, EDITOR, APPROVER = (
-    *("nguoi-gui-tin", "lanh-dao-don-vi"),
-    *("bien-tap-vien", "lanh-dao-duyet"),
-)
+_OFFICER, _LEADER = "nguoi-gui-tin", "lanh-dao-don-vi"
+_EDITOR, _APPROVER = "bien-tap-vien", "lanh-dao-duyet"
 _DONE_BY = {
-    K.SAVE: OFFICER,
-    K.SUBMIT: OFFICER,
-    K.CONFIRM: LEADER,
-    K.EDIT: EDITOR,
-    K.COMMENT: EDITOR,
-    K.PROPOSE: EDITOR,
-    K.RETURN: LEADER,
-    K.REJECT: APPROVER,
-    K.APPROVE: APPROVER,
-    K.WITHDRAW: APPROVER,
+    K.SAVE: _OFFICER,
+    K.SUBMIT: _OFFICER,
+    K.CONFIRM: _LEADER,
+    K.EDIT: _EDITOR,
+    K.COMMENT: _EDITOR,
+    K.PROPOSE: _EDITOR,
+    K.RETURN: _LEADER,
+    K.REJECT: _APPROVER,
+    K.APPROVE: _APPROVER,
+    K.WITHDRAW: _APPROVER,
 }
 _SENT = (K.SUBMIT, K.CONFIRM)
 _PROPOSED = (*_SENT, K.EDIT, K.PROPOSE)

@@ -1,4 +1,4 @@
-"""The accounts of the sample ministry, which anybody at this machine may sign in to."""
+"""The accounts of the sample ministry, all with one password for the user of this machine."""
 
 import secrets
 import tomllib

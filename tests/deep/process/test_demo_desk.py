@@ -1,4 +1,4 @@
-"""`loa demo --desk`: within a minute somebody signs in at the desk of a sample ministry."""
+"""`loa demo --desk`: within a minute a person signs in at the desk of a sample ministry."""
 
 import asyncio
 import base64
