@@ -8,7 +8,7 @@ from tests.support.browser import faults_in_every_look, screenshot
 from tests.support.desk_app import served_desk
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.events import ITEM
-from tests.support.staff import PASSWORD
+from tests.support.served_desk import enter
 
 EDITOR = "bien-tap-vien"
 BODY = """
@@ -30,18 +30,9 @@ async def desk(bus, clock):
         yield desk
 
 
-async def signs_in(page, desk, login):
-    await page.goto(f"{desk.url}/dang-nhap")
-    await page.get_by_label("Tên đăng nhập").fill(login)
-    await page.get_by_label("Mật khẩu").fill(PASSWORD)
-    await page.get_by_label("Mã của ứng dụng xác thực").fill(desk.code())
-    await page.get_by_role("button", name="Đăng nhập").click()
-    await page.get_by_role("button", name="Đăng xuất").wait_for()
-
-
-async def previews(page, desk):
+async def previews(page, desk, token):
     """The frames by name, as the page that holds them lets them show."""
-    await signs_in(page, desk, "an")
+    await enter(page, desk, token)
     await page.goto(f"{desk.url}/tin/{ITEM}/xem-truoc")
     names = []
     for frame in await page.locator("iframe").all():
@@ -66,11 +57,12 @@ async def written(desk, bus, clock):
     await desk.active("an", EDITOR)
     text = desk_text(title="Lịch tiếp công dân tháng 12", body=BODY)
     await save_draft(bus, clock, text, "some-account")
+    return await desk.session_of("an")
 
 
 async def test_every_frame_shows_its_channel_and_runs_nothing(written, desk, browser):
     with browser.tab() as tab:
-        names, title = await tab.run(partial(previews, desk=desk))
+        names, title = await tab.run(partial(previews, desk=desk, token=written))
         assert len(names) == 5 and "taken" not in title
         fonts, wrong = await tab.run(looks)
         assert wrong == []
@@ -81,5 +73,5 @@ async def test_every_frame_shows_its_channel_and_runs_nothing(written, desk, bro
 
 async def test_without_scripts_the_frames_show_as_well(written, desk, browser):
     with browser.tab(width=390, java_script_enabled=False) as tab:
-        names, _ = await tab.run(partial(previews, desk=desk))
+        names, _ = await tab.run(partial(previews, desk=desk, token=written))
         assert len(names) == 5

@@ -3,18 +3,17 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
-from consumers.ledger import codec
-from contracts.delivery import BatchKey, ChannelName
+from contracts.delivery import ChannelName
 from producers.bus import messages
 from producers.desk import event_stream
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import COOKIE, DeskApp
-from tests.support.events import ITEM, register_unit, submitted
+from tests.support.events import ITEM
 from tests.support.intake_harness import IntakeHarness
+from tests.support.live_delivery import finish_delivery, send_some
 
 PAGE = f"/tin/{ITEM}/dang-gui"
 EDITOR, OPERATOR = "bien-tap-vien", "quan-tri-kenh"
@@ -23,12 +22,7 @@ _ROW = re.compile(r'<th scope="row">([^<]*)</th><td class="right">(?:<strong>)?(
 
 @pytest.fixture
 async def sent(bus, clock) -> IntakeHarness:
-    """An item of which 3 mails have arrived, one is refused, 496 wait, and 500 are in no batch."""
-    await register_unit(bus)
-    harness = IntakeHarness(bus, clock)
-    await harness.take_in(submitted())
-    await harness.add_plan(b"dddx" + b"p" * 496, complete=False, total=1000)
-    return harness
+    return await send_some(bus, clock)
 
 
 def rows(text: str) -> dict[str, int]:
@@ -95,22 +89,12 @@ async def test_the_rows_add_up_and_say_why_some_do_not_arrive(sent, desk):
     assert '<noscript><meta http-equiv="refresh"' in page.text
 
 
-async def finish(sent: IntakeHarness) -> None:
-    """Deliver the first batch, and plan no more."""
-    batch = BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
-    held = await sent.ledger.state(batch)
-    entry = replace(held.value, rows=b"d" * 500, closed_at=sent.clock())
-    await sent.ledger.bucket.put(f"state.{batch}", codec.encode_state(entry))
-    plan = await sent.ledger.plan(batch.plan)
-    await sent.ledger.swap_plan(batch.plan, plan, replace(plan.value, complete=True, total=500))
-
-
 async def test_events_follow_the_ledger(sent, desk, clock):
     await desk.active("an", EDITOR)
     async with reading(desk, await desk.session_of("an")) as (reader, _):
         first = await reader.event()
         assert reader.status == 200 and first["Đã tới"] == 3
-        await finish(sent)
+        await finish_delivery(sent)
         while (seen := await reader.event())["Đã tới"] != 500:
             pass
         assert seen["Tổng trong kế hoạch"] == 500 and "Chưa vào đợt gửi" not in seen
