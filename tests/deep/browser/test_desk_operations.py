@@ -96,6 +96,7 @@ async def pauses_a_channel(page, desk):
     await signs_in(page, desk, "an")
     await page.get_by_role("link", name="Theo dõi").click()
     email = page.locator("section", has=page.get_by_role("heading", name="Thư điện tử", exact=True))
+    await email.locator("summary").click()
     await email.get_by_label("Lý do").fill("máy chủ gửi thư bảo trì")
     await email.get_by_role("button", name="Tạm dừng kênh").click()
     await page.get_by_text("Đã tạm dừng kênh").wait_for()
