@@ -16,6 +16,7 @@ from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from producers.desk.editor.checks import check_text, damage_said
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
+from producers.desk.editor.near_texts import find_near
 from producers.desk.items.pages import (
     act_id,
     as_in_form,
@@ -88,6 +89,7 @@ class _Page:
             "used": used,
             "found": check_text(data),
             "damaged": damage_said(data),
+            "near": await find_near(visit.desk.services.index, self.content_id, data),
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
             "max_mb": FILE_MAX_MB,
