@@ -54,7 +54,7 @@ class OwnAccount:
         """The mail address and the wishes; an address of another key file counts as none."""
         account = signed_in.account
         try:
-            address = self.door.addresses.read(account.id, account.address)
+            address = self.door.addresses.read(account)
         except KeyFileBroken:
             log.error("staff_address_unreadable", account=account.id)
             address = ""

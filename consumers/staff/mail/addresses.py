@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from binascii import Error as NotBase64
 from collections.abc import Callable
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,6 +18,15 @@ from contracts.errors import Invalid
 _PURPOSE = "staff addresses"
 _FIELD = "email"
 _NONCE_BYTES = 12
+
+
+class _Addressee(Protocol):
+    """An account, as far as its address is concerned, in the form that it keeps."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
 
 
 class StaffAddresses:
@@ -40,17 +50,17 @@ class StaffAddresses:
         nonce = digest[:_NONCE_BYTES]
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, plain, place)).decode()
 
-    def read(self, account_id: str, stored: str) -> str:
-        """The address in the form that an account keeps; empty for none.
+    def read(self, account: _Addressee) -> str:
+        """The account's address; empty for none.
 
         Raises KeyFileBroken for a value of another key, or of another account.
         """
-        if not stored:
+        if not account.address:
             return ""
         try:
-            data = base64.b64decode(stored)
+            data = base64.b64decode(account.address)
             nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
-            return self._cipher.decrypt(nonce, sealed, account_id.encode()).decode()
+            return self._cipher.decrypt(nonce, sealed, account.id.encode()).decode()
         except (InvalidTag, NotBase64, ValueError) as wrong:
             text = "an address of staff was encrypted with another key file"
             raise KeyFileBroken(text) from wrong

@@ -61,7 +61,7 @@ class StaffMailSender:
         if not account.is_active:
             return "", "inactive"
         try:
-            address = self.addresses.read(account.id, account.address)
+            address = self.addresses.read(account)
         except KeyFileBroken:
             log.error("staff_address_unreadable", account=account.id)
             return "", "unreadable"
