@@ -1,4 +1,4 @@
-"""kill -9 on the way of a mail to staff: what waits at the desk is told once, whatever dies."""
+"""kill -9 on the way of a mail to staff: what waits at the desk is told once."""
 
 from collections import Counter
 from collections.abc import Iterator
