@@ -15,6 +15,7 @@ SMALL_DISK = "24m"
 PAGE = 4096
 CHROMIUM = "/usr/bin/chromium"
 NGINX = "/usr/sbin/nginx"
+CLAMD = "/usr/sbin/clamd"
 
 
 def strace() -> None:
@@ -53,6 +54,11 @@ def prometheus() -> None:
     """Running a Prometheus of the test's own, and trying its rules."""
     is_there = all(shutil.which(name) for name in ("prometheus", "promtool"))
     met(is_there, "needs prometheus and promtool (Debian: prometheus)")
+
+
+def clamd() -> None:
+    """Running a scanner of the test's own."""
+    met(Path(CLAMD).is_file(), "needs clamd (Debian: clamav-daemon)")
 
 
 def node() -> None:

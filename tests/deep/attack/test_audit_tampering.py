@@ -23,7 +23,10 @@ from tests.support.seals import open_seals, use_key
 
 ADD = Act("units.add", "vu-a", "an")
 RECORDS = 8
-FORGETTING = {"DELIVER", "RECEIPTS", "KV_notices", "KV_sessions", "KV_person_keys"}
+FORGETTING = {
+    *("DELIVER", "RECEIPTS", "OBJ_uploads"),
+    *("KV_notices", "KV_sessions", "KV_person_keys", "KV_kept_texts"),
+}
 REFUSED = {"AUDIT", "DEAD", "EDITORIAL"}
 PURGEABLE = sorted(set(topology.stream_names()) - FORGETTING - REFUSED)
 

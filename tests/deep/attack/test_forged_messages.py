@@ -117,6 +117,7 @@ TABLE = {
     "EDITORIAL": row(
         f"editorial.{WAITING}", "editorial.tin-gia", UNSEALED, alarm="act_not_sealed", by="em",
     ),
+    "OBJ_uploads": row("$O.uploads.M.Z2lh", "$O.uploads.M.Z2li", HARMLESS, nuid="x"),
     "KV_events": row("", "gia", HARMLESS, unit=DESK_UNIT),
     "KV_publications": sealed(f"{SENT}.1", f"{SENT}.9", state="waiting"),
     "KV_ledger": sealed(f"state.{BATCH}", "state.email.tin-gia.1.0", r="wwww"),

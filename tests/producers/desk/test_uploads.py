@@ -16,18 +16,10 @@ from producers.desk.web_session import form_seal
 from producers.pages import file_forms
 from tests.support import uploaded_files as files
 from tests.support.desk_app import OWN_HEADERS, PORTAL_URL, SEAL_KEY, DeskApp, heading
+from tests.support.desk_uploads import JSON, OFFICER, send
 
-OFFICER, APPROVER = "nguoi-gui-tin", "lanh-dao-duyet"
+APPROVER = "lanh-dao-duyet"
 TITLES, TEXTS = desk_texts()["page"], desk_texts()["upload"]
-JSON = {"Accept": "application/json"}
-
-
-async def send(browser, content: bytes, name: str = "a.pdf", headers=None, seal=None, path="/tep"):
-    """Send a file with the form's own seal."""
-    data = {"seal": seal if seal is not None else form_seal(SEAL_KEY, browser.token, path)}
-    given = {"tep": (name, content, "text/html")}
-    own = browser.headers | (headers or {})
-    return await browser.client.post(path, data=data, files=given, headers=own)
 
 
 async def test_a_file_is_kept_and_comes_back_as_what_it_is(desk):
