@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -10,12 +11,15 @@ from channels.portal.http.file_app import PORTAL_HEADERS, portal_app
 from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
 from channels.portal.http.negotiation import OFFERED_TYPES
 from channels.portal.model.site import CANARY_PATH, DEFAULT_COVER_PATH
+from contracts.desk.uploads import MEDIA_TYPES as UPLOAD_TYPES
 from design.frame import URGENT_SHEET
 from tests.support import requirements
 from tests.support.nginx import MAPS, SERVER, nginx
 from tests.support.portal_dir import http_client, publish
 from tests.support.publications import a_publication
 
+UPLOADS = [f"tep/{'ab' * 32}/Báo-cáo{ending}" for ending in UPLOAD_TYPES]
+_POLICY = "Content-Security-Policy"
 PATHS = (
     *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
     *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
@@ -23,6 +27,7 @@ PATHS = (
     *("/tai-nguyen/emblem-0a.png", "/tai-nguyen/emblem-0a.webp", DEFAULT_COVER_PATH),
     *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
     URGENT_SHEET,
+    *(f"/{quote(path)}" for path in UPLOADS),
 )
 
 
@@ -45,7 +50,10 @@ def looked_up(name: str, uri: str) -> str:
 
 
 def test_the_settings_name_every_guard_word_for_word():
-    assert PORTAL_HEADERS.items() <= sent().items()
+    same = {name: value for name, value in PORTAL_HEADERS.items() if name != _POLICY}
+    assert same.items() <= sent().items()
+    assert sent()[_POLICY] == "$loa_policy"
+    assert looked_up("loa_policy", "/") == PORTAL_HEADERS[_POLICY]
     assert sent()["Cache-Control"] == "$loa_lifetime"
     assert sent()["X-Robots-Tag"] == "$loa_robots"
 
@@ -79,14 +87,17 @@ def folder(tmp_path):
     gone = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
     publish(tmp_path / "portal", a_publication(), gone)
     emblems = ("tai-nguyen/emblem-0a.png", "tai-nguyen/emblem-0a.webp")
-    for path in ("anh/0a.jpg", CANARY_PATH[1:], *emblems):
+    for path in ("anh/0a.jpg", CANARY_PATH[1:], *emblems, *UPLOADS):
         file = tmp_path / "portal/public" / path
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"<feed/>")
     return tmp_path / "portal"
 
 
-SPECIAL = ("content-type", "content-location", "cache-control", "x-robots-tag", "vary")
+SPECIAL = (
+    *("content-type", "content-disposition", "content-location"),
+    *("cache-control", "x-robots-tag", "vary"),
+)
 
 
 async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
