@@ -199,7 +199,10 @@ def publish_with_file(work: Workload) -> Any:
 
 
 def withdraw_with_file(work: Workload) -> None:
-    work.withdrawal(publish_with_file(work))
+    """Withdraw the item with a file of the time before, which the portal shows by now."""
+    earlier, work.filed = work.filed, publish_with_file(work)
+    if earlier:
+        work.withdrawal(earlier)
 
 
 # --- what is kept too long

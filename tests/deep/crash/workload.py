@@ -64,6 +64,7 @@ class Workload:
     number: int = 0
     broadcast: SentEvent | None = None
     short: SentEvent | None = None
+    filed: SentEvent | None = None  # the last item with an uploaded file
     asked: int = 0
     answers_lost: int = 0  # of Zalo's
     old: LedgerSnapshot = field(default_factory=LedgerSnapshot)  # what retention may remove
