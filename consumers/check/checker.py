@@ -156,7 +156,7 @@ def _wrong_acts(audit: Audit) -> list[Violation]:
             for seq, why in audit.foreign.items()
         ),
         *(
-            Violation(rule="acts-broken", key=subjects.editorial(name), detail=str(why))
+            Violation(rule="acts-broken", key=subjects.editorial(name), detail=why)
             for name, why in audit.broken.items()
         ),
     ]

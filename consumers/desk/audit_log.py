@@ -104,7 +104,7 @@ class AuditLogDesk:
         stream, foreign = subjects.EDITORIAL.name, found.foreign.items()
         faults = [_editorial_fault(f"{stream}.{seq}", why, is_foreign=True) for seq, why in foreign]
         for name, broken in found.broken.items():
-            faults.append(_editorial_fault(name, str(broken), is_foreign=False))
+            faults.append(_editorial_fault(name, broken, is_foreign=False))
         state = (await self.bus.stream_info(subjects.EDITORIAL.name))["state"]
         is_whole = proof.is_whole and not faults
         shown = [*proof.texts, *faults][:_FAULTS_SHOWN]

@@ -37,12 +37,14 @@ class Recorded:
 
 @dataclass
 class Audit:
-    """The whole log: the items' states, the items whose acts contradict each other, and foreign
-    messages by their sequences.
+    """The whole log: the items' states, and what is wrong.
+
+    `broken`: of items whose acts contradict each other, the first message that does, and why.
+    `foreign`: messages that Loa did not write, by their sequences.
     """
 
     states: dict[str, ItemState] = field(default_factory=dict)
-    broken: dict[str, ContractError] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
     foreign: dict[int, str] = field(default_factory=dict)
 
 
@@ -131,7 +133,7 @@ class EditorialLog:
                     state = known.after(parse_act(message))
                     found.states[content_id] = state if with_texts else _lean(state)
                 except ContractError as broken:
-                    found.broken[content_id] = broken
+                    found.broken[content_id] = f"#{message.seq}: {broken}"
         return found
 
     async def _follow(self) -> None:

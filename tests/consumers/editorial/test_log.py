@@ -149,11 +149,12 @@ async def test_what_loa_did_not_seal_is_no_act_and_is_named(bus, log, tmp_path):
 async def test_an_item_whose_acts_contradict_each_other_is_named_and_blocks_no_other(bus, log):
     await log.act(ITEM, save("nv-an", "Một"))
     lost = save("nv-an", "Hai", 2)(ItemState())
-    await bus.publish(subjects.editorial(ITEM), lost.encode())
+    seq = (await bus.publish(subjects.editorial(ITEM), lost.encode())).seq
     await log.act("tin-2", save("nv-an", "Ba"))
     with pytest.raises(Conflict):
         await log.read(ITEM)
-    assert [*(await log.audit()).broken] == [ITEM]
+    [(item, why)] = (await log.audit()).broken.items()
+    assert item == ITEM and why.startswith(f"#{seq}: ")
     await log.open_items()
     assert (await log.read("tin-2")).state.status is Status.DRAFT
 
