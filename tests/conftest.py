@@ -35,6 +35,7 @@ hypothesis.settings.load_profile("loa")
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
 DEEP = Path(__file__).parent / "deep"
 LONGEST = {
+    "attack/test_markdown_bombs.py",
     "attack/test_unit_accounts.py",
     "crash/test_campaign.py",
     "crash/test_mutants.py",
