@@ -1,16 +1,18 @@
 """Previews of an item for the desk: each channel's own rendering of a text, released or not."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
 from channels.email.render.build import MailContext
 from channels.email.render.preview import Preview, Scheme, in_scheme, publication_previews
-from channels.portal.preview import PortalPreview
+from channels.portal.preview import FeedEntryPreview, PortalPreview
 from channels.zalo.publications.render import ArticleDefaults, article_marker, render
 from consumers.desk.access import READ, ItemAccess, item_facts
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
@@ -32,6 +34,9 @@ from contracts.vocabulary import PROVINCES
 from design.assets import Asset
 from producers.bus import Bus
 
+T = TypeVar("T")
+_MOST_KEPT = 32
+
 
 @dataclass(frozen=True)
 class ChannelFaces:
@@ -48,15 +53,27 @@ class _Found(NamedTuple):
     previewed: PreviewedPublication
     earlier: Sequence[Publication]
 
+    @property
+    def key(self) -> str:
+        """The same for what is rendered alike."""
+        previewed = self.previewed
+        context = (previewed.has_earlier_revision, previewed.previous_digest, len(self.earlier))
+        return sha256(f"{context} {previewed.publication.model_dump_json()}".encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class ItemPreviews:
-    """Renders in threads, so that a long text keeps no other request waiting."""
+    """Renders in threads, so that a long text keeps no other request waiting.
+
+    The page and its documents are asked for one after the other: what was rendered last is kept.
+    """
 
     bus: Bus
     clock: Clock
     access: ItemAccess
     faces: ChannelFaces
+    _kept: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _keeping: Lock = field(default_factory=Lock)
 
     @property
     def files(self) -> Sequence[Asset]:
@@ -82,7 +99,8 @@ class ItemPreviews:
         return await asyncio.to_thread(self._render, found, document, wanted.reader)
 
     async def _find(self, wanted: Wanted) -> _Found:
-        finder = PublicationFinder(self.bus, utc_now(self.clock))
+        now = utc_now(self.clock).replace(second=0, microsecond=0)
+        finder = PublicationFinder(self.bus, now)
         found = await finder.find(wanted.content_id, wanted.revision)
         if found.state != "released":
             await self.access.require(wanted.account, READ, item_facts(found.written))
@@ -92,7 +110,7 @@ class ItemPreviews:
 
     def _preview(self, found: _Found) -> ItemPreview:
         publication = found.previewed.publication
-        entry = self.faces.portal.feed_entry(publication, found.earlier)
+        entry = self._entry(found)
         return ItemPreview(
             content_id=publication.content_id,
             revision=publication.revision,
@@ -109,19 +127,40 @@ class ItemPreviews:
         if document is Document.PORTAL:
             return self.faces.portal.page(publication, found.earlier)
         if document is Document.FEED:
-            return self.faces.portal.feed_entry(publication, found.earlier).html
+            return self._entry(found).html
         mails = self._mails(found)
         mail = mails.get(reader) or next(iter(mails.values()), None)
         scheme: Scheme = "dark" if document is Document.MAIL_DARK else "light"
         return in_scheme(mail.html, scheme) if mail else ""
 
+    def _entry(self, found: _Found) -> FeedEntryPreview:
+        def render_entry() -> FeedEntryPreview:
+            return self.faces.portal.feed_entry(found.previewed.publication, found.earlier)
+
+        return self._rendered("entry", found, render_entry)
+
     def _mails(self, found: _Found) -> Mapping[str, Preview]:
-        return publication_previews(
-            found.previewed.publication,
-            self.faces.mail,
-            has_earlier=found.previewed.has_earlier_revision,
-            digest=found.previewed.previous_digest,
-        )
+        def render_mails() -> Mapping[str, Preview]:
+            return publication_previews(
+                found.previewed.publication,
+                self.faces.mail,
+                has_earlier=found.previewed.has_earlier_revision,
+                digest=found.previewed.previous_digest,
+            )
+
+        return self._rendered("mails", found, render_mails)
+
+    def _rendered(self, what: str, found: _Found, work: Callable[[], T]) -> T:
+        """What *work* renders, or has rendered for the same text within the minute."""
+        name = what, found.key
+        with self._keeping:
+            known = self._kept.pop(name, None)
+        rendered: T = work() if known is None else known
+        with self._keeping:
+            self._kept[name] = rendered
+            while len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return rendered
 
     def _article(self, publication: Publication) -> ArticlePreview:
         article = render(publication, self.faces.article)
