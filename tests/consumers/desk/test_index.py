@@ -127,12 +127,15 @@ async def test_rows_are_the_fold_of_each_items_acts_also_when_made_anew(
 
 async def test_a_restart_goes_on_where_it_was_and_says_the_same(bus, log, path, clock):
     chance, last = Random(2), 0
-    for part in range(3):
-        async with followed(ItemIndex(log, path, clock)) as index:
-            await tell_stories(bus, range(part * 10, part * 10 + 10), chance)
-            rows = await every_row(index)
-        assert max(row.seq for row in rows) > last
-        last = max(row.seq for row in rows)
+    with structlog.testing.capture_logs() as logs:
+        for part in range(3):
+            async with followed(ItemIndex(log, path, clock)) as index:
+                await tell_stories(bus, range(part * 10, part * 10 + 10), chance)
+                rows = await every_row(index)
+            assert max(row.seq for row in rows) > last
+            last = max(row.seq for row in rows)
+    begun = [line for line in logs if line["event"] == "desk_index_begun"]
+    assert len(begun) == 1, "a restart reads only what is new"
     async with followed(ItemIndex(log, path.with_name("anew.sqlite"), clock)) as anew:
         assert await every_row(anew) == rows
 
