@@ -1,7 +1,7 @@
 """The dead letters without their messages, kept in memory by a process that lists them often."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, History
 from consumers.dead_letters.store import DeadLetterStore, Deaths, history_key, parse_letter
@@ -15,6 +15,7 @@ class DeadLetterIndex:
 
     store: DeadLetterStore
     _letters: dict[int, DeadLetter] = field(default_factory=dict)
+    _open: set[int] = field(default_factory=set)
     _deaths: Deaths = field(default_factory=Deaths)
     _read_to: tuple[int, int] = (0, 0)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -22,7 +23,20 @@ class DeadLetterIndex:
     async def find(self, query: DeadLetterQuery) -> list[DeadLetter]:
         """The letters of *query*, newest first; `text` is not looked at. Raises BusError."""
         await self._follow()
-        return [one for one in reversed(self._letters.values()) if query.matches(one)]
+        letters, wanted = reversed(self._letters.values()), replace(query, ended=True)
+        return [
+            one for one in letters if (query.ended or one.id in self._open) and wanted.matches(one)
+        ]
+
+    async def load(self, id: int) -> DeadLetter:
+        """A letter with its whole body, by any of its deaths. Raises Invalid if unknown."""
+        await self._follow()
+        known = self._letters.get(self._deaths.letter_ids.get(id, 0))
+        if known is None:
+            return await self.store.load(id)
+        stored = parse_letter(await self.store.read_message(known.id))
+        letter = known.model_copy(update={"body": stored.body})
+        return letter if letter.body is not None else await self.store.with_original(letter)
 
     async def _follow(self) -> None:
         async with self._reading:
@@ -45,12 +59,18 @@ class DeadLetterIndex:
         known = self._letters.get(id) or letter.model_copy(update={"id": id, "body": None})
         count = self._deaths.by_identity[letter.identity]
         deaths = {"last": count.last, "times": count.times, "latest": count.latest}
-        self._letters[id] = known.model_copy(update=deaths)
+        self._keep(known.model_copy(update=deaths))
 
     def _take_history(self, subject: str, data: bytes) -> None:
         """Take the decisions about a letter; a record that can't be read counts as none."""
         _, _, name = subject.rpartition(".")
         history, id = parse(History, data), int(name) if name.isdecimal() else 0
         if history and (letter := self._letters.get(id)):
-            decided = {"decisions": history.decisions}
-            self._letters[id] = letter.model_copy(update=decided)
+            self._keep(letter.model_copy(update={"decisions": history.decisions}))
+
+    def _keep(self, letter: DeadLetter) -> None:
+        self._letters[letter.id] = letter
+        if letter.ended:
+            self._open.discard(letter.id)
+        else:
+            self._open.add(letter.id)

@@ -24,7 +24,7 @@ from consumers.dead_letters.decisions import (
 from consumers.dead_letters.index import DeadLetterIndex
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.dead_letters.trace import letters_about, with_letters
+from consumers.dead_letters.trace import with_letters
 from consumers.desk.names import account_names
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.feedback import guard as receipt_guard
@@ -128,7 +128,7 @@ class DeadLetterDesk:
         )
 
     async def _load(self, person: Person, id: int) -> DeadLetter:
-        letter = await self.store.load(id)
+        letter = await self.index.load(id)
         person.require_read(_READ, letter.about.unit)
         return letter
 
@@ -137,7 +137,8 @@ class DeadLetterDesk:
         if not (about.content_id and person.may_read("item.read", about.unit)):
             return []
         delivered = await TraceReader(self.bus, for_staff=True).trace(about.content_id)
-        found = await letters_about(self.bus, about.content_id)
+        query = DeadLetterQuery(content_id=about.content_id, ended=True)
+        found = (await self.index.find(query))[::-1]
         trace = with_letters(about.content_id, delivered, found)
         return list(map(_trace_line, trace.timeline)) if trace else []
 
