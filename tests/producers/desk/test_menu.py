@@ -51,3 +51,11 @@ async def test_the_table_of_roles_has_a_cell_for_each_role_and_action(desk):
     assert page.text.count("<td>") == (len(policy.actions) + 1) * (len(policy.roles) + 1)
     for role in policy.roles.values():
         assert role.vi in page.text
+
+
+async def test_a_page_of_no_section_shows_the_sections_alone(desk):
+    async with desk.signed_in("an", "quan-tri-tai-khoan") as browser:
+        page = await browser.get("/dinh-danh")
+    assert page.status_code == 200
+    [top] = rows(page).values()
+    assert [name for _, name, marked in top if marked] == []
