@@ -53,7 +53,7 @@ class TrialMails:
     async def _address(self, account_id: str) -> str:
         account = await self.access.accounts.find(account_id)
         try:
-            address = self.addresses.read(account.id, account.address) if account else ""
+            address = self.addresses.read(account) if account else ""
         except KeyFileBroken:
             address = ""
         if not address:
