@@ -16,16 +16,19 @@ from deploy.lock import LockedPackage, read_lock
 
 ROOT = Path(__file__).parents[1]
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "loa.moha.gov.vn")
+_VENDORED = ROOT / "producers/desk/static/vendor/MANIFEST.toml"
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 
 
-def build_sbom(packages: list[LockedPackage], project: dict[str, Any]) -> dict[str, Any]:
-    """The bill of materials of *project*, which its lock's *packages* make up."""
+def build_sbom(
+    packages: list[LockedPackage], project: dict[str, Any], scripts: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """The bill of materials of *project*: its lock's *packages*, and *scripts* that pages load."""
     root = f"{project['name']}@{project['version']}"
     content = {
         "metadata": {"component": _root_component(root, project)},
-        "components": [_component(package) for package in packages],
-        "dependencies": _dependencies(packages, root),
+        "components": [*(_component(package) for package in packages), *scripts],
+        "dependencies": [*_dependencies(packages, root), *_script_dependencies(scripts)],
     }
     serial = uuid.uuid5(_NAMESPACE, json.dumps(content, sort_keys=True))
     head = {"$schema": _SCHEMA, "bomFormat": "CycloneDX", "specVersion": "1.6"}
@@ -61,6 +64,33 @@ def _component(package: LockedPackage) -> dict[str, Any]:
     return component
 
 
+def vendored_scripts() -> list[dict[str, Any]]:
+    """The npm packages whose files the desk serves; hashes are those of the packages' files."""
+    hashes: dict[tuple[str, str, str], list[str]] = {}
+    for file in tomllib.loads(_VENDORED.read_text("utf-8"))["file"]:
+        key = file["package"], file["version"], file["licence"]
+        hashes.setdefault(key, []).append(file["original_sha256"])
+    return [_script(*key, found) for key, found in sorted(hashes.items())]
+
+
+def _script(name: str, version: str, licence: str, hashes: list[str]) -> dict[str, Any]:
+    purl = f"pkg:npm/{name}@{version}"
+    listed = [{"alg": "SHA-256", "content": content} for content in hashes]
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+        "externalReferences": [{"type": "distribution", "url": purl, "hashes": listed}],
+        "licenses": [{"expression": licence}],
+    }
+
+
+def _script_dependencies(scripts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"ref": one["bom-ref"], "dependsOn": []} for one in scripts]
+
+
 def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str, Any]]:
     """Who needs whom, as the lock's comments say."""
     needs: dict[str, set[str]] = {root: set()}
@@ -75,7 +105,7 @@ def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str
 def write_sbom(target: Path, lock: str = "requirements.lock") -> None:
     """Write the file, and its folder if need be."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    sbom = build_sbom(read_lock(ROOT / lock), project)
+    sbom = build_sbom(read_lock(ROOT / lock), project, vendored_scripts())
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(sbom, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

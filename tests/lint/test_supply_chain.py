@@ -84,6 +84,16 @@ def test_the_bill_of_materials_says_who_needs_whom():
         assert {purls[one] for one in here} <= needs[purls[name]], name
 
 
+def test_the_bill_of_materials_lists_the_scripts_of_others():
+    scripts = sbom.vendored_scripts()
+    bill = sbom.build_sbom(LOCKED, PROJECT, scripts)
+    assert {("prosemirror-view", "1.44.0"), ("htmx.org", "4.0.1")} < {
+        (one["name"], one["version"]) for one in bill["components"]
+    }
+    assert {one["licenses"][0]["expression"] for one in scripts} <= licences.ALLOWED.keys()
+    assert {one["bom-ref"] for one in scripts} < {one["ref"] for one in bill["dependencies"]}
+
+
 def test_the_same_lock_gives_the_same_bytes_and_another_one_another_number(tmp_path):
     target = tmp_path / "new" / "loa.cdx.json"
     command = [sys.executable, "-m", "deploy.sbom", target]

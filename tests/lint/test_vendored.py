@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from tests.lint.sources import ROOT
 from tests.lint.vendored import FOLDER, beside, digest, entries, original
 
+FORBIDDEN = re.compile(r"""hx-on|hx-\w+=['"](?:js|javascript):|hx-trigger=['"][^'"]*\[""")
 LICENCES = {"MIT": "Permission is hereby granted", "0BSD": "Zero-Clause BSD"}
 """Licences that fit Apache-2.0, by words of their texts."""
 
@@ -38,3 +40,9 @@ def test_every_import_is_of_a_file_beside():
         text = (FOLDER / entry["name"]).read_text("utf-8")
         imported = IMPORT.findall(text)
         assert {one for one in imported if not (FOLDER / one).is_file()} == set(), entry["name"]
+
+
+def test_no_page_uses_what_the_policy_forbids_to_htmx():
+    """`hx-on`, `js:` values and filters of triggers need `eval`, and would do nothing."""
+    pages = (ROOT / "producers/desk/templates").rglob("*.html")
+    assert [one.name for one in pages if FORBIDDEN.search(one.read_text("utf-8"))] == []
