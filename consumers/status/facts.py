@@ -178,7 +178,10 @@ def _waiting_draft(draft: Draft) -> WaitingDraft:
 
 @dataclass
 class StatusMonitor:
-    """Keeps the facts of the bus, for `/readyz` and `/metrics`. `read_at`: when they were read."""
+    """Keeps the facts of the bus, for `/readyz` and `/metrics`. `read_at`: when they were read.
+
+    `is_observer`: it measures how long items take, too; one process does.
+    """
 
     reader: FactsReader
     folders: tuple[Path, ...] = ()
@@ -187,6 +190,7 @@ class StatusMonitor:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     fresh_until: float = 0.0  # monotonic seconds
     reading: asyncio.Task[None] | None = None
+    is_observer: bool = True
 
     def __post_init__(self) -> None:
         self.item_times = ItemTimes(self.reader.bus, self.reader.clock)
@@ -243,5 +247,6 @@ class StatusMonitor:
             return
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()
-        await self.reader.unknown_sends.keep_mark()
-        await item_times.observe()
+        if self.is_observer:
+            await self.reader.unknown_sends.keep_mark()
+            await item_times.observe()

@@ -137,7 +137,8 @@ def _facts_reader(node: Node) -> Callable[[], Awaitable[Facts]]:
     """Reads the facts of `loa status`, by the monitor of this process if it runs one."""
     reader = FactsReader(node.bus, node.zalo, node.clock)
     reader.desk.log = node.editorial_log
-    own = StatusMonitor(reader, (node.settings.data_dir, node.settings.nats_dir))
+    folders = (node.settings.data_dir, node.settings.nats_dir)
+    own = StatusMonitor(reader, folders, is_observer=False)
     node.stack.callback(own.stop)
 
     async def facts() -> Facts:
