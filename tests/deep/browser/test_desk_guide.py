@@ -26,7 +26,7 @@ from tests.support.signup_app import serve_app
 GUIDE = ROOT / "docs" / "ban-bien-tap.vi.md"
 FOLDER = ROOT / "docs" / "images" / "desk"
 WORDS = "pages.json"
-"""What each page of a picture says: its heading and its buttons."""
+"""What each page of a picture says: its heading and what its buttons send."""
 UNIT = "van-phong-bo"
 PEOPLE = {
     "an": ("nguoi-gui-tin", "Người gửi tin (mẫu)"),
@@ -41,7 +41,8 @@ SENT, PROPOSED, DRAFT, OUT = (
 UNFOLDED = {"8-go-tin"}
 WIDE = {"7-lich"}
 COOKIE = SessionCookie(is_https=False).name
-SAID = "[...document.querySelectorAll('h1, main button')].map(one => one.textContent.trim())"
+SAID = """[...document.querySelectorAll("h1, main button[type=submit]")]
+    .map(one => one.textContent.trim())"""
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def form(name: str) -> dict:
 async def take(page, name: str, path: str, url: str) -> list[str]:
     """A picture of a page; what the page says."""
     await page.goto(f"{url}{path}")
+    await page.wait_for_load_state("networkidle")  # the editor's scripts
     if name in UNFOLDED:
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     await screenshot(page, name, tallest=1400)
