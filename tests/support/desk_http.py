@@ -29,13 +29,18 @@ def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
     words = ("--name", "Lê Văn Tám", "--unit", "van-phong-bo", "--role", "quan-tri-tai-khoan")
     added = loa.cli("staff", "add", login, *words, "--json")
     assert added.exit_code == 0, added.err
+    accept_invitation(browser, login, added.json["invitation"])
+
+
+def accept_invitation(browser: httpx2.Client, login: str, invitation: str) -> None:
+    """Sign in the first time, with an authenticator app."""
     page = browser.get("/kich-hoat").text
     [key] = _APP_KEY.findall(page)
     secret = base64.b32decode(key.replace(" ", ""))
     given = {
         "seal": _SEAL.findall(page)[0],
         "login": login,
-        "invitation": added.json["invitation"],
+        "invitation": invitation,
         "new": PASSWORD,
         "again": PASSWORD,
         "new_code": totp.one_time_code(secret, totp.current_step(time.time())),
