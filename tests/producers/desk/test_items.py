@@ -138,3 +138,7 @@ async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
     assert [one["action"] for one in actions] == ["published", "corrected", "withdrawn"]
     assert TEXTS["status_names"]["withdrawn"] in page.text
+
+
+async def test_a_page_outside_the_menus_sections_is_shown(newsroom):
+    assert (await newsroom["an"].get("/tep")).status_code == 200
