@@ -132,6 +132,7 @@ TABLE = {
     ),
     "KV_person_keys": row("subscribers.s.", "subscribers.s.aaaaaaaaaaaaaaaa", HARMLESS, key="x"),
     "KV_notices": row("", "gia", HARMLESS, contact={"email": "ke@tan.cong", "consent": True}),
+    "KV_kept_texts": row("gia.tin", "gia.tin2", HARMLESS, text="x"),
     "KV_imports": row("gia", "gia2", HARMLESS, url="http://ke.tan.cong"),
     "KV_suppressed": sealed("email.aa", "email.gia", until="2020-01-01T00:00:00Z"),
     "KV_followers": row("f.aa", "f.bb", HARMLESS, state="follows"),
