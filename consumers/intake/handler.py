@@ -126,9 +126,7 @@ class Intake:
             ordered = written.withdrawal(content_id, act, item.unit)
             assert isinstance(ordered.content, Withdrawn)  # noqa: S101
             known = await self.repository.versioned_item(content_id)
-            item = await self.apply_withdrawal(ordered, ordered.content, known, 0)
-            crash_point("intake.barred")
-            await self.publish_withdrawal(ordered, ordered.content, item)
+            await self.withdraw(ordered, ordered.content, known, 0)
         else:
             await self.desk.carry_out(content_id)
 
@@ -173,9 +171,7 @@ class Intake:
         self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item | None], seq: int
     ) -> None:
         if isinstance(checked.content, Withdrawn):
-            item = await self.apply_withdrawal(checked, checked.content, known, seq)
-            crash_point("intake.barred")
-            await self.publish_withdrawal(checked, checked.content, item)
+            await self.withdraw(checked, checked.content, known, seq)
         else:
             admit = partial(_admit_revision, checked=checked, text=checked.content, policy=policy)
             item = await self.change_item(checked.content_id, admit, known, seq)
@@ -196,6 +192,14 @@ class Intake:
             await self.desk.add_draft(build_draft(checked, text))
             crash_point("intake.drafted")
         await self.desk.drop_outdated(text.content_id, item)
+
+    async def withdraw(
+        self, checked: ReceivedEvent, text: Withdrawn, known: Versioned[Item | None], seq: int
+    ) -> None:
+        """Withdraw the item, and publish that."""
+        item = await self.apply_withdrawal(checked, text, known, seq)
+        crash_point("intake.barred")
+        await self.publish_withdrawal(checked, text, item)
 
     async def apply_withdrawal(
         self, checked: ReceivedEvent, withdrawn: Withdrawn, known: Versioned[Item | None], seq: int

@@ -27,6 +27,7 @@ PLACES = {
     "consumers/cli/demo.py": "the demo's own process",
     "consumers/doctor/network.py": _OPERATOR,
     "consumers/staff/oidc/http_client.py": _OPERATOR,
+    "consumers/uploads/clamd.py": _OPERATOR,
     "producers/bus/monitoring_endpoint.py": "the monitoring port of the configured bus",
 }
 

@@ -23,7 +23,8 @@ from tests.support.events import ITEM, UNIT, register_unit, submitted
 from tests.support.staff import StaffHarness
 
 OF_THIS_MACHINE = {
-    *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"),
+    *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "staff mail"),
+    "doctor mail",
     *("config check", "config show", "completion", "doctor disk", "doctor clock"),
     *("doctor proxy", "doctor dns", "doctor bus", "doctor portal", "doctor zalo"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
@@ -69,6 +70,7 @@ CHANGING = {
     "staff roles": "an --role bien-tap-vien",
     "staff link": "an 248289761001",
     "staff unlink": "an",
+    "staff address": "an an@example.gov.vn",
     "units add": "vu-to-chuc-can-bo",
     "units set": f"{UNIT} --urgent",
     "units rotate": UNIT,

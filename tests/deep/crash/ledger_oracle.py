@@ -5,6 +5,7 @@ It trusts the receivers alone about an effect. `judge` names every contradiction
 
 from collections.abc import Iterable, Iterator
 
+from consumers.intake import written
 from consumers.intake.items import SUPERSEDED_CODE, Item, Position
 from consumers.ledger.entry import OPEN_LETTERS
 from contracts import keys
@@ -98,10 +99,12 @@ def planning_errors(books: LedgerSnapshot, position: Position, plan: PlanKey) ->
 
 
 def unknown_positions(books: LedgerSnapshot, told: Iterable[AcceptedEvent]) -> Iterator[str]:
-    """Positions of events that no sender was told anything about."""
+    """Positions of events that no sender was told anything about and that no desk made."""
     sent = {event.event_id for event in told}
     for key, position in books.positions.items():
-        if position.event_id not in sent:
+        content_id, _, number = str(key).rpartition(".")
+        of_desk = written.event_id(position.unit, content_id, int(number))
+        if position.event_id not in sent | {of_desk}:
             yield f"unexpected: {key} comes from {position.event_id}, which nobody sent"
 
 

@@ -121,6 +121,19 @@ to_desk = publish_and_correct("portal", unit=DESK_UNIT)
 """Two revisions for the desk, of which the second overtakes the first."""
 
 
+def send_written(work: Workload) -> None:
+    """A text that a person writes at the desk and sends to the unit's leader."""
+    work.number += 1
+    data = {"title": f"Bản thảo {work.number}", "body": "Nội dung.", "topic": "chuyen-doi-so"}
+    path = work.environment.folder / f"draft-{work.number}.json"
+    path.write_text(json.dumps(data, ensure_ascii=False))
+    by = ("--by", CLERK, "--json")
+    done = work.environment.ask_json("desk", "write", path, "--unit", DESK_UNIT, *by)
+    if "content_id" in done:  # else Loa died before
+        sent = ("desk", "submit", done["content_id"], "--hash", done["hash"])
+        work.environment.run(*sent, *by)
+
+
 def send_clashing(work: Workload) -> Any:
     return work.clash(work.item("portal"))
 
@@ -373,6 +386,8 @@ WAYS: dict[str, Scenario] = {
     **{f"uploads.{at}": Scenario(command=run_upload) for at in UPLOAD_POINTS},
     "editorial.decided": Scenario(to_desk),
     "editorial.stored": Scenario(command=run_approve),
+    "desk.position_taken": Scenario(send_written),
+    "desk.position_opened": Scenario(send_written),
     "desk.release_begun": Scenario(command=run_approve),
     "desk.decided": Scenario(command=run_approve),
     "desk.item_released": Scenario(command=run_approve),
