@@ -47,11 +47,15 @@ Cursor = Versioned[MailCursor | None]
 
 @dataclass
 class _Round:
-    """What one pass has read: the accounts, when there was a mail to write, and items' stories."""
+    """What one pass has read: the accounts, when there was a mail to write, and items' stories.
+
+    `read_to`: the last sequence of the log when the item's story was read.
+    """
 
     cursor: Cursor
     office: Office | None = None
     stories: dict[str, list[Told]] = field(default_factory=dict)
+    read_to: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -122,9 +126,8 @@ class StaffMailService:
         known = await self.outbox.cursor()
         if known.value is not None:
             return known
-        info = await self.log.bus.stream_info(_STREAM)
         start = MailCursor(
-            seq=int(info["state"]["last_seq"]),
+            seq=await self._last_seq(),
             morning=last_morning(utc_now(self.clock), self.deadlines.days),
             overdue=tuple(one.began.digest for _, one in await self._late_items() if one.began),
         )
@@ -179,10 +182,14 @@ class StaffMailService:
     async def _told(self, message: Message, read: _Round) -> Told | None:
         """The act of *message* in its item's story; None for a foreign one, or a broken item."""
         content_id = subjects.item_of_editorial(message.subject)
-        if content_id not in read.stories:
+        if message.seq > read.read_to.get(content_id, 0):  # stored after the story was read
+            read.read_to[content_id] = await self._last_seq()
             read.stories[content_id] = await self._story(content_id)
         story = read.stories[content_id]
         return next((told for told in story if told.seq == message.seq), None)
+
+    async def _last_seq(self) -> int:
+        return int((await self.log.bus.stream_info(_STREAM))["state"]["last_seq"])
 
     async def _story(self, content_id: str) -> list[Told]:
         try:

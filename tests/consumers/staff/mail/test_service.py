@@ -86,6 +86,24 @@ async def test_what_has_moved_on_waits_no_more(app):
     assert {*await app.told()} == {("bien", "waits"), ("soan", "progress")}
 
 
+async def test_an_act_stored_while_a_long_pass_goes_on_is_told(app, monkeypatch):
+    await submitted(app)
+    await app.act(K.SAVE, "soan", item="tin-2", text=draft())
+    for _ in range(256):  # more than one page of the log lies behind the submission
+        await app.act(K.COMMENT, "bien", item="tin-2", note="Xin xem lại.")
+    note = app.service._note
+
+    async def confirmed_meanwhile(*noted):
+        await note(*noted)
+        monkeypatch.undo()
+        await app.act(K.CONFIRM, "truong")
+
+    monkeypatch.setattr(app.service, "_note", confirmed_meanwhile)
+    told = [*await app.told(), *await app.told()]
+    assert {*told} == {("truong", "waits"), ("bien", "waits"), ("soan", "progress")}
+    assert len(told) == 3
+
+
 async def test_close_acts_of_one_person_are_one_mail(app):
     await submitted(app)
     await app.act(K.CONFIRM, "truong")
