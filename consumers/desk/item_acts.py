@@ -7,6 +7,8 @@ from typing import Any
 
 from consumers.editorial.log import EditorialLog
 from consumers.intake import written
+from consumers.intake.items import Item
+from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.staff.authorization import Actor
 from contracts import errors, events, keys, text
@@ -50,18 +52,24 @@ class ItemActs:
         Raises Conflict if the text is no longer the one that was shown, Invalid for a text that no
         door would take, and what the acts' rules raise.
         """
+        item = await self._item(order)
 
         def decide(state: ItemState) -> Action | None:
-            return None if _id(order) in state.ids else self._build(order, who, state, unit)
+            number = _revision(order, state, item)
+            return None if _id(order) in state.ids else self._build(order, who, state, unit, number)
 
         return await self.log.act(order.content_id, decide)
 
-    def _build(self, order: Order, who: Actor, state: ItemState, unit: str) -> Action:
+    async def _item(self, order: Order) -> Item | None:
+        """The item with its positions, for an order that may begin a revision."""
+        repository = ItemRepository(self.log.bus)
+        return await repository.item(order.content_id) if order.kind is ActionKind.SAVE else None
+
+    def _build(self, order: Order, who: Actor, state: ItemState, unit: str, number: int) -> Action:
         if order.hash != state.hash:
             raise Conflict(field_error("hash", "text_changed"))
-        changed = _new_text(order, who, state, unit) if order.data is not None else None
+        changed = _new_text(order, who, state, unit, number) if order.data is not None else None
         shown = changed or state.text
-        number = _revision(order, state)
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
             _check_text(order.content_id, number, shown, self.vocabulary)
         return Action(
@@ -108,18 +116,18 @@ def _id(order: Order) -> str:
     return f"{DESK_ACT}{order.act_id}.{order.kind}"
 
 
-def _revision(order: Order, state: ItemState) -> int:
+def _revision(order: Order, state: ItemState, item: Item | None) -> int:
     """The revision that an order concerns: a text that is sent or out is followed by a new one."""
     begins = order.kind is ActionKind.SAVE and state.status not in _UNSENT
-    return state.revision + 1 if begins else state.revision
+    return written.next_revision(item, state) if begins else state.revision
 
 
-def _new_text(order: Order, who: Actor, state: ItemState, unit: str) -> EditorialText:
+def _new_text(order: Order, who: Actor, state: ItemState, unit: str, number: int) -> EditorialText:
     """The text that an order writes, complete with what Loa says of it. Raises Invalid."""
     if order.kind not in _WRITES:
         raise Invalid(field_error("kind", "text_unchangeable"))
     assert order.data is not None  # noqa: S101
-    number, owner = _revision(order, state), state.text.unit if state.text else unit
+    owner = state.text.unit if state.text else unit
     data = _complete(order.content_id, number, order.data, state)
     is_correction = "corrects_revision" in data
     is_edit = order.kind is ActionKind.EDIT

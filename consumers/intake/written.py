@@ -25,6 +25,16 @@ def event_id(unit: str, content_id: str, revision: int) -> str:
     return keys.event_id(unit, _source(unit), _own_id(content_id, revision))
 
 
+def next_revision(item: Item | None, state: ItemState) -> int:
+    """The number of a text that a person begins: above every position of the item.
+
+    A withdrawal takes a position, which one that is not carried out yet does not have.
+    """
+    taken = max(state.revision, max(item.positions, default=0) if item else 0)
+    is_withdrawal_due = (item.barred if item else 0) < state.ended
+    return taken + (2 if state.status is Status.WITHDRAWN and is_withdrawal_due else 1)
+
+
 def received(draft: Draft) -> ReceivedEvent:
     """The event that a text of the desk makes, as intake has received it. Raises Conflict."""
     event = CloudEvent(

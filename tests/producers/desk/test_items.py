@@ -140,5 +140,21 @@ async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     assert TEXTS["status_names"]["withdrawn"] in page.text
 
 
+@pytest.mark.parametrize("is_carried_out", [True, False], ids=["carried out", "not yet"])
+async def test_a_text_written_after_a_withdrawal_goes_out(newsroom, is_carried_out):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    await newsroom["dung"].press(path, f"{path}/go", note="Sai số hiệu.")
+    if is_carried_out:
+        await newsroom.carry_out()
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Đoạn đúng."})
+    await newsroom.carry_out()
+    await newsroom.approve(path)
+    out = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    assert [(one["action"], one["revision"]) for one in out] == [
+        *(("published", 1), ("withdrawn", 2), ("published", 3)),
+    ]
+
+
 async def test_a_page_outside_the_menus_sections_is_shown(newsroom):
     assert (await newsroom["an"].get("/tep")).status_code == 200
