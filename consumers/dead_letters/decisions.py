@@ -5,8 +5,9 @@ Between the two the letter is reserved: for a while no other operator can decide
 leaves it open. The next decision first checks whether the message was sent after all.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -65,6 +66,11 @@ class OutgoingMessage:
     body: bytes
     headers: dict[str, str]
 
+    def submitted_by(self, name: str) -> "OutgoingMessage":
+        """The same event with *name* as its submitter. Raises ContractError."""
+        stored = json.loads(self.body) | {events.SUBMITTER: name}
+        return replace(self, body=envelope.to_structured(envelope.from_structured(stored)))
+
 
 @dataclass
 class DeadLetterDecisions:
@@ -104,8 +110,12 @@ class DeadLetterDecisions:
         return await self.replay_sealer(stored, msg_id)
 
     async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
-        """Send a corrected event in place of the original, which stays. Raises as `replay`."""
+        """Send a corrected event in place of the original, which stays. Raises as `replay`.
+
+        The event names *person* as its submitter: who edits a letter can't approve its item.
+        """
         require_whole(letter)
+        new = new.submitted_by(printable(person.name.strip(), _NAME_MAX))
         return await self.send("edited", letter, person, new)
 
     async def discard(self, letter: DeadLetter, person: Operator) -> DeadLetter:

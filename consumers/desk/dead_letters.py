@@ -151,7 +151,8 @@ class DeadLetterDesk:
     ) -> tuple[DeadLetter, OutgoingMessage]:
         letter = await self._load(person, id)
         self.decisions.require_open(letter)
-        return letter, check_corrected(letter, corrected_body(letter, fields), self.vocabulary)
+        corrected = check_corrected(letter, corrected_body(letter, fields), self.vocabulary)
+        return letter, corrected.submitted_by(person.account.id)
 
     async def edit(self, person: Person, id: int, fields: Mapping[str, str], reason: str) -> None:
         letter, corrected = await self._corrected(person, id, fields)

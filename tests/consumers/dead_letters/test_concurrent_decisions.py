@@ -16,13 +16,18 @@ from consumers.dead_letters.decisions import (
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from contracts.base import crash_points
+from contracts.envelope import to_structured
 from contracts.errors import Invalid
 from producers.bus import Bus, BusError
 from tests.support.dead_letters import SUBJECT, bury, content_messages, letters_of
+from tests.support.events import submitted
 from tests.support.expired_message_ids import expire_message_ids
 
 AN, BINH = Operator("An", "đã sửa cấu hình"), Operator("Bình", "rác")
-ONE, TWO = (OutgoingMessage(SUBJECT, body, {}) for body in (b'{"first": 1}', b'{"second": 2}'))
+ONE, TWO = (
+    OutgoingMessage(SUBJECT, to_structured(submitted(title=title)), {}).submitted_by(AN.name)
+    for title in ("Tin một", "Tin hai")
+)
 START = datetime(2026, 11, 25, 1, tzinfo=UTC)
 Deed = Callable[["DecisionRace", Operator], Awaitable[Any]]
 

@@ -7,12 +7,16 @@ import re
 import pytest
 
 from consumers.dead_letters.letter import DeadLetterQuery
+from consumers.editorial.log import EditorialLog
+from consumers.intake.handler import Intake
 from contracts import envelope, subjects
+from contracts.editorial import Status
 from contracts.errors import field_error
+from contracts.vocabulary import DEFAULT
 from tests.producers.desk.test_audit import recorded
 from tests.support.dead_letters import bury, content_messages
 from tests.support.desk_app import heading
-from tests.support.events import ITEM, UNIT, submitted
+from tests.support.events import ITEM, UNIT, register_unit, submitted
 
 OFFICER, OPERATOR, AUDITOR = "nguoi-gui-tin", "quan-tri-kenh", "kiem-tra-doc-lap"
 LIST = "/su-kien-loai"
@@ -108,7 +112,30 @@ async def test_an_event_that_is_no_object_is_mended_as_a_whole(desk, letters):
         checked = await browser.submit(page, edit, **{"f.event": whole})
         done = await browser.submit(checked, edit)
     assert done.status_code == 303, done.text
-    assert (await content_messages(desk.bus))[1].data == whole.encode()
+    sent = json.loads((await content_messages(desk.bus))[1].data)
+    assert sent.pop("submitter") == (await desk.accounts.require("an")).id
+    assert sent == json.loads(whole)
+
+
+@pytest.mark.parametrize("claimed", ["", "Người Khác"])
+async def test_who_edits_a_letter_does_not_approve_its_item(desk, letters, claimed):
+    await register_unit(desk.bus, release="desk")
+    await bury(letters, broken(), errors=BAD_TITLE)
+    account = await desk.active("an", OFFICER, "lanh-dao-duyet")
+    edit, item = f"{LIST}/1/sua", f"/tin/{ITEM}"
+    async with desk.browser(await desk.session_of("an")) as browser:
+        page = await browser.get(edit)
+        text = {"f.data.title": "Tin mới", "f.data.body": "Thay hết.", "f.submitter": claimed}
+        checked = await browser.submit(page, edit, **form_values(page) | text)
+        assert account.id in checked.text, "the difference names the submitter"
+        await browser.submit(checked, edit)
+        sent = envelope.from_structured((await content_messages(desk.bus))[1].data)
+        await Intake(desk.bus, DEFAULT, desk.clock).handle(sent, UNIT)
+        written = (await EditorialLog(desk.bus).read(ITEM)).state
+        assert written.writers == {account.id}
+        assert f'action="{item}/duyet"' not in (await browser.get(item)).text
+        await browser.post(f"{item}/duyet", act_id="a" * 32, hash=written.hash)
+    assert (await EditorialLog(desk.bus).read(ITEM)).state.status is Status.SUBMITTED
 
 
 async def test_a_binary_event_is_mended_by_its_fields(desk, letters):
