@@ -21,6 +21,7 @@ from consumers.staff.sessions import SignedIn
 from contracts.base.times import utc_now
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
+from contracts.desk.shown_status import shown_status_of
 from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
 from contracts.editorial.state import MOVES
 from contracts.errors import ContractError, Forbidden, NotFound
@@ -79,10 +80,12 @@ class PersonAtDesk:
         self._require(_READ, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
         texts, names = _texts_of(acts), await self._names()
+        stored = state.status or Status.DRAFT
         agreed = await self._agreed(content_id, state)
         return ItemView(
             content_id=content_id,
-            status=state.status or Status.DRAFT,
+            status=shown_status_of(stored, state.text.data, utc_now(self.desk.rules.clock)),
+            stored_status=stored,
             revision=state.revision,
             unit=state.text.unit,
             hash=state.hash,

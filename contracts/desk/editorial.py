@@ -54,6 +54,7 @@ class ActLine(NamedTuple):
 class ItemView:
     """An item as one person sees it.
 
+    `status`: with the times of the text; `stored_status`: that of the last act.
     `data`: the newest text; `out_data`: the text that readers have; `sent_data`: the newest text as
     its unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
     what another may. `agreed`: who has approved it already, where it takes two. `url`: its address
@@ -62,6 +63,7 @@ class ItemView:
 
     content_id: str
     status: Status
+    stored_status: Status
     revision: int
     unit: str
     hash: str

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
+from contracts.desk.shown_status import time_of
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import hashes_of, people_barred
@@ -124,8 +125,8 @@ class ListedText(NamedTuple):
             language=_line(data, "language") or "vi",
             channels=_names(data, "channels") or tuple(name.value for name in ChannelName),
             audiences=_names(data, "audiences"),
-            not_before=_moment(data, "not_before"),
-            expires_at=_moment(data, "expires_at"),
+            not_before=time_of(data, "not_before"),
+            expires_at=time_of(data, "expires_at"),
         )
 
 
@@ -137,14 +138,6 @@ def _line(data: Mapping[str, Any], name: str) -> str:
 def _names(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = data.get(name)
     return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
-
-
-def _moment(data: Mapping[str, Any], name: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(_line(data, name))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def deadline_of(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> Deadline:
@@ -178,18 +171,6 @@ def barred_people(state: ItemState) -> frozenset[str]:
     barred = people_barred(state, _NEXT_ACTS[step]) if step else frozenset[str]()
     found = hashes_of(state, barred) - {""}
     return frozenset(one[:_KEY_LENGTH] for one in found)
-
-
-def shown_status(
-    status: Status | None, listed_times: tuple[int | None, int | None], now_us: int
-) -> Status | None:
-    """The status at a moment, by what the log has and by the text's times (begin and end)."""
-    begins, ends = listed_times
-    if status not in _OUT:
-        return status
-    if ends is not None and ends <= now_us:
-        return Status.EXPIRED
-    return Status.SCHEDULED if begins is not None and begins > now_us else status
 
 
 def facet(kind: str, id: str) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
@@ -14,11 +15,11 @@ from consumers.desk.index.projection import (
     facet,
     microseconds,
     person_key,
-    shown_status,
 )
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
+from contracts.desk.shown_status import shown_status
 from contracts.editorial import Status
 from contracts.text import nfc
 
@@ -323,9 +324,11 @@ class _Read(NamedTuple):
         facts = dict(self.facts)
         moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
         channels = facts.pop("channels")
+        begins, ends = moment(self.begins), moment(self.ends)
+        now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
         return ItemRow(
             content_id=self.content_id,
-            status=shown_status(self.stored, (self.begins, self.ends), now_us),
+            status=shown_status(self.stored, begins, ends, now),
             stored_status=self.stored,
             step=Step(self.step) if self.step else None,
             unit=self.unit,
@@ -333,8 +336,8 @@ class _Read(NamedTuple):
             lane=Lane(self.lane),
             language=self.language,
             seq=self.seq,
-            not_before=moment(self.begins),
-            expires_at=moment(self.ends),
+            not_before=begins,
+            expires_at=ends,
             channels=tuple(name for name in ChannelName if name in channels),
             audiences=tuple(facts.pop("audiences")),
             **moments,

@@ -18,8 +18,9 @@ from consumers.staff.policy import Policy
 from contracts import keys
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, step_of
+from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind
-from contracts.editorial import Action, EditorialText, ItemState
+from contracts.editorial import Action, ItemState
 from producers.bus.records import require
 
 Mails = dict[str, PendingMail]
@@ -46,7 +47,7 @@ class Told(NamedTuple):
         if step is None or text is None or self.began is None:
             return None
         lane = str(text.data.get("lane") or Lane.NORMAL)
-        return deadlines.until(step, self.began.at, lane, _leaves(text)).at
+        return deadlines.until(step, self.began.at, lane, time_of(text.data, "not_before")).at
 
 
 def tell(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[Told]:
@@ -59,15 +60,6 @@ def tell(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[Told]:
         story.append(Told(seq, action, after, began, notices_of(content_id, state, action, after)))
         state = after
     return story
-
-
-def _leaves(text: EditorialText) -> datetime | None:
-    """When a text is to go out, if it says so in a readable way."""
-    try:
-        moment = datetime.fromisoformat(str(text.data.get("not_before")))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 @dataclass(frozen=True)

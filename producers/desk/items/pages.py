@@ -99,7 +99,7 @@ def _moved_to(visit: Visit, item: ItemView) -> str:
 def _links(item: ItemView) -> list[tuple[str, str]]:
     """The pages of the item that help with what comes next."""
     named, path = desk_texts()["item"]["link"], item_path(item.content_id)
-    edit = "correct" if item.out and item.status in _OUT else "edit"
+    edit = "correct" if item.out and item.stored_status in _OUT else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
     return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links

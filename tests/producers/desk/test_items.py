@@ -1,11 +1,14 @@
 """A text's whole way over the desk's pages, by the people whose turn it is."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.editorial import ActionKind, Status
+from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import heading
 from tests.support.events import released_publications
@@ -45,6 +48,22 @@ async def test_a_text_goes_from_the_officer_over_leader_and_editor_to_readers(ne
     assert (released["title"], released["channels"]) == (changed["title"], ["portal", "email"])
     page = await newsroom["an"].get(path)
     assert TEXTS["status_names"]["published"] in page.text
+
+
+async def test_a_text_is_shown_as_published_only_between_its_times(newsroom):
+    names, clock = TEXTS["status_names"], newsroom.desk.clock
+    start = utc_now(clock).astimezone(VIETNAM)
+    times = {
+        "not_before": (start + timedelta(minutes=8)).strftime("%Y-%m-%dT%H:%M"),
+        "expires_at": (start + timedelta(minutes=16)).strftime("%Y-%m-%dT%H:%M"),
+    }
+    path = await newsroom.written(**times)
+    await newsroom.approve(path)
+    for minutes, status in ((0, "scheduled"), (8, "published"), (9, "expired")):
+        clock.advance(minutes * 60)
+        page = await newsroom["an"].get(path)
+        assert f"<strong>{names[status]}</strong>" in page.text
+        assert (TEXTS["out"].format(1) in page.text) is (status == "published")
 
 
 def test_each_status_and_act_has_a_name_and_each_button_a_text():
