@@ -282,14 +282,9 @@ class Desk:
         return desk_acts.to_decision(act) if act else None
 
     async def begin_release(self, draft: Draft) -> ItemState:
-        """Note in the log that an approved text leaves: from then on it is edited no more.
-
-        Raises Conflict if its approval was taken back.
-        """
+        """Note in the log that an approved text leaves: from then on it is edited no more."""
         act = partial(desk_acts.release_act, draft, utc_now(self.clock))
         state = await item_log.act(self.log, draft.content_id, act)
-        if state.is_undecided and state.revision == draft.revision:
-            raise Conflict(field_error("revision", "not_approved", value=draft.key))
         crash_point("desk.release_begun")
         return state
 
@@ -298,13 +293,16 @@ class Desk:
 
         Raises as `approval.record_decision`, and Conflict for an approval that was taken back.
         """
-        if decision.verdict == "approved":
-            await self.begin_release(draft)
+        is_approval = decision.verdict == "approved"
+        state = await self.begin_release(draft) if is_approval else None
 
         def enter(found: Position | None) -> Position:
             record = approval.record_decision(found, decision, draft.key)
-            is_new = found is not None and found.state == "waiting"
-            return written.with_summary(record, draft) if is_new else record
+            if found is None or found.state != "waiting":
+                return record
+            if state and not desk_acts.is_approved(draft, state):
+                raise Conflict(field_error("revision", "not_approved", value=draft.key))
+            return written.with_summary(record, draft)
 
         return await self.repository.update_position(draft.content_id, draft.revision, enter)
 

@@ -3,9 +3,11 @@
 import json
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from consumers.intake.approval import record_decision
 from consumers.intake.handler import Intake
 from consumers.intake.items import Decision
 from contracts import subjects
@@ -116,7 +118,8 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
     draft = await leave_on_former_desk(intake, submitted())
     decision = Decision(verdict="approved", by=CLERK, at=draft.at, role="lanh-dao")
-    await intake.desk.book(draft, decision)
+    book = partial(record_decision, decision=decision, key=draft.key)
+    await intake.desk.repository.update_position(draft.content_id, draft.revision, book)
     assert await released_publications(bus) == []
     await intake.desk.carry_over()
     assert len(await released_publications(bus)) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.intake import written
+from consumers.intake import desk_acts, written
 from consumers.intake.handler import Intake
 from consumers.intake.items import Position
 from contracts import events
@@ -115,3 +115,34 @@ async def test_a_crash_while_an_act_is_carried_out_releases_it_once(bus, newsroo
         await newsroom.carried_out()
     assert (await newsroom.carried_out()).state == "released"
     assert len(await released_publications(bus)) == 1
+
+
+async def take_back_behind_a_reader(newsroom, kind: ActionKind) -> Position:
+    """Take an approval back by *kind*, before a process that has read it carries it out."""
+    await newsroom.proposed()
+    await newsroom.carried_out()
+    await newsroom.act(K.APPROVE, APPROVER)
+    approved = (await newsroom.desk.log.read(ITEM)).state
+    await newsroom.act(K.EDIT, EDITOR, a_text(title="Tin sửa sau duyệt"))
+    await newsroom.act(kind, APPROVER, note="Thôi.")
+    [draft] = desk_acts.drafts_of(ITEM, approved).values()
+    assert not await newsroom.desk.finish_draft(draft, approved)
+    return await newsroom.carried_out()
+
+
+@pytest.mark.promise("2.4")
+async def test_a_text_that_was_returned_after_its_approval_can_be_approved_again(bus, newsroom):
+    assert (await take_back_behind_a_reader(newsroom, K.RETURN)).state == "waiting"
+    for kind, by in ((K.SUBMIT, WRITER), (K.CONFIRM, LEADER), (K.PROPOSE, EDITOR)):
+        await newsroom.act(kind, by)
+    await newsroom.act(K.APPROVE, APPROVER)
+    assert (await newsroom.carried_out()).state == "released"
+    [released] = await released_publications(bus)
+    assert released["title"] == "Tin sửa sau duyệt"
+
+
+@pytest.mark.promise("2.4")
+async def test_a_text_that_was_rejected_after_its_approval_is_refused(bus, newsroom):
+    position = await take_back_behind_a_reader(newsroom, K.REJECT)
+    assert (position.state, position.decision.verdict) == ("refused", "rejected")
+    assert await released_publications(bus) == []
