@@ -230,12 +230,12 @@ def preview(
 async def _find_item(
     content_id: str, revision: int | None, by: str, bus: Bus
 ) -> PreviewedPublication:
-    """What to preview; a draft for a person who may read it. Raises ContractError."""
+    """What to preview; what readers do not see takes the right to read it. Raises ContractError."""
     finder = PublicationFinder(bus, datetime.now(UTC))
     found = await finder.find(content_id, revision)
-    if found.state == "waiting":
+    if not found.is_visible:
         right = await look(bus, "desk.read", content_id, by)
-        right.require(item_facts(found.written))
+        right.require(item_facts(found.written, found.item))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from consumers.intake.items import Item
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import ObjectFacts, Policy, Verdict
 from contracts.editorial import ItemState
@@ -10,11 +11,11 @@ from contracts.errors import Forbidden
 READ = "read-drafts"
 
 
-def item_facts(state: ItemState) -> ObjectFacts:
-    """What decisions depend on, of the newest text of an item."""
+def item_facts(state: ItemState, item: Item | None = None) -> ObjectFacts:
+    """What decisions depend on, of the newest text of an item; without one, of its record."""
     text = state.text
     if text is None:
-        return ObjectFacts()
+        return ObjectFacts(item.unit, item.topic) if item else ObjectFacts()
     topic = str(text.data.get("topic", ""))
     return ObjectFacts(text.unit, topic, state.writers, state.last_editor)
 
@@ -26,11 +27,11 @@ class ItemAccess:
     accounts: AccountStore
     policy: Policy
 
-    async def require(self, account_id: str, action: str, facts: ObjectFacts) -> None:
-        """Raises Forbidden."""
+    async def require(self, account_id: str, facts: ObjectFacts, *actions: str) -> None:
+        """Require that one of *actions* is allowed. Raises Forbidden."""
         account = await self.accounts.find(account_id)
         if account is None:
             raise Forbidden
-        ruling = self.policy.is_allowed(account, action, facts)
-        if ruling.verdict is not Verdict.ALLOWED:
-            raise Forbidden(ruling.as_error(action))
+        rulings = [self.policy.is_allowed(account, action, facts) for action in actions]
+        if all(one.verdict is not Verdict.ALLOWED for one in rulings):
+            raise Forbidden(rulings[0].as_error(actions[0]))

@@ -102,8 +102,9 @@ class ItemPreviews:
         now = utc_now(self.clock).replace(second=0, microsecond=0)
         finder = PublicationFinder(self.bus, now)
         found = await finder.find(wanted.content_id, wanted.revision)
-        if found.state != "released":
-            await self.access.require(wanted.account, READ, item_facts(found.written))
+        if not found.is_visible:
+            facts = item_facts(found.written, found.item)
+            await self.access.require(wanted.account, facts, READ)
         publication = found.publication
         earlier = await finder.earlier_publications(publication.content_id, publication.revision)
         return _Found(found, earlier)

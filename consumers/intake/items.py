@@ -215,10 +215,15 @@ def halt_mark(item: Item, position: int) -> str:
 
 def is_visible(item: Item, now: datetime) -> bool:
     """Whether readers see a text of the item: released, not withdrawn, and its time has come."""
+    return bool(visible_revision(item, now))
+
+
+def visible_revision(item: Item, now: datetime) -> int:
+    """The revision that readers see; 0 for none."""
     gone = max(item.withdrawals, default=0)
     texts = visible_revisions(item, max(item.released, default=0))
-    here = any(item.starts.get(one, now) <= now for one in texts if one > gone)
-    return item.state == "released" and here
+    here = [one for one in texts if one > gone and item.starts.get(one, now) <= now]
+    return max(here, default=0) if item.state == "released" else 0
 
 
 def visible_before(item: Item, number: int, now: datetime) -> list[int]:

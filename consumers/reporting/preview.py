@@ -32,13 +32,16 @@ class PreviewedPublication:
     """A publication; `has_earlier_revision`: readers may have an earlier one of its item.
 
     `state`: a released one, or one that the approval of a text would release now. `written`: the
-    item in the editorial log. `previous_digest`: the last one in which readers may have the item.
+    item in the editorial log. `is_visible`: whether readers see just this revision now.
+    `previous_digest`: the last one in which readers may have the item.
     """
 
     publication: Publication
     state: Literal["waiting", "released"]
     has_earlier_revision: bool
     written: ItemState
+    item: Item
+    is_visible: bool
     previous_digest: PlanKey | None = None
 
 
@@ -61,7 +64,7 @@ class PublicationFinder:
         written = await item_log.read(EditorialLog(self.bus), content_id)
         if item is None and written.text is None:
             raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-        item = item or Item(unit=written.text.unit if written.text else "")
+        known = item = item or Item(unit=written.text.unit if written.text else "")
         texts = _unreleased_texts(written, item)
         number = revision or max([*texts, *item.released], default=0)
         if number in texts:
@@ -76,6 +79,8 @@ class PublicationFinder:
             "waiting" if number in texts else "released",
             any(seen < number for seen in items.visible_revisions(item, number)),
             written,
+            known,
+            number == items.visible_revision(known, self.now),
             await self.previous_digest(content_id, number),
         )
 

@@ -157,7 +157,7 @@ class DeskApp(StaffHarness):
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
             kept_texts=KeptTexts(bus, clock),
-            live=LiveItems(bus, time.time),
+            live=LiveItems(bus, time.time, ItemAccess(self.accounts, policy)),
             sessions=self.sessions,
             uploads=Uploads(bus, scanner),
             public_url=PORTAL_URL,

@@ -209,7 +209,7 @@ def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
     return {
         "previews": ItemPreviews(node.bus, node.clock, access, _channel_faces(node)),
         "dry_runs": _open_dry_runs(node, access),
-        "live": _open_live(node),
+        "live": _open_live(node, access),
         "trials": _open_trials(node, access),
     }
 
@@ -219,8 +219,8 @@ def _open_trials(node: Node, access: ItemAccess) -> TrialMails:
     return TrialMails(node.bus, node.clock, access, addresses, open_mailer(node))
 
 
-def _open_live(node: Node) -> LiveItems:
-    live = LiveItems(node.bus, node.clock)
+def _open_live(node: Node, access: ItemAccess) -> LiveItems:
+    live = LiveItems(node.bus, node.clock, access)
     node.on_stop.append(live.stop)
     return live
 

@@ -66,7 +66,7 @@ class DryRunner:
         """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
         finder = PublicationFinder(self.bus, utc_now(self.clock))
         found = await finder.find(wanted.content_id, wanted.revision)
-        await self.access.require(wanted.account, READ, item_facts(found.written))
+        await self.access.require(wanted.account, item_facts(found.written, found.item), READ)
         publication = found.publication
         zalo = await self._zalo(publication)
         mail = await self.mail.count(publication)

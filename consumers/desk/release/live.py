@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from consumers.desk.access import READ, ItemAccess, item_facts
 from consumers.desk.release.live_plan import LivePlan
+from consumers.editorial.log import EditorialLog
+from consumers.intake import item_log, items
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec
@@ -25,6 +28,7 @@ log = structlog.get_logger()
 _TICK_S, _IDLE_TICK_S = 1.0, 10.0
 """How often an item is read while it is being sent, and after that."""
 _MOST_ITEMS = 64
+_OPERATE = "operate"
 _Name = tuple[str, int | None]
 
 
@@ -55,15 +59,30 @@ class LiveItems:
 
     bus: Bus
     clock: Clock
+    access: ItemAccess
     is_stopping: bool = False
     _items: dict[_Name, _WatchedItem] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ledger, self.repository = Ledger(self.bus), ItemRepository(self.bus)
+        self.log = EditorialLog(self.bus)
 
     async def look(self, wanted: Wanted) -> LiveItem:
-        """The item now, or as it was less than a second ago. Raises NotFound, BusError."""
+        """The item now, or as it was less than a second ago.
+
+        Raises NotFound, BusError, Forbidden for a person who may read neither the item nor status.
+        """
+        await self._require_readable(wanted)
         return await self._read(self._item(wanted))
+
+    async def _require_readable(self, wanted: Wanted) -> None:
+        """Let people see what readers see; the rest takes the right to read it, or to operate."""
+        record = await self._record(wanted.content_id)
+        number = wanted.revision or max(record.released, default=0)
+        if not number or number != items.visible_revision(record, utc_now(self.clock)):
+            written = await item_log.read(self.log, wanted.content_id)
+            facts = item_facts(written, record)
+            await self.access.require(wanted.account, facts, READ, _OPERATE)
 
     async def watch(self, wanted: Wanted) -> AsyncGenerator[LiveItem, None]:
         """Yield the item's states, the present one first; a slow watcher misses some."""
@@ -126,9 +145,7 @@ class LiveItems:
 
     async def _state(self, item: _WatchedItem) -> LiveItem:
         content_id, revision = item.name
-        record = await self.repository.item(content_id)
-        if record is None:
-            raise NotFound(field_error("content_id", "item_unknown", value=content_id))
+        record = await self._record(content_id)
         number = revision or max(record.released, default=0)
         return LiveItem(
             content_id,
@@ -139,6 +156,12 @@ class LiveItems:
             utc_now(self.clock),
             await self._channels(item, record, number) if number else [],
         )
+
+    async def _record(self, content_id: str) -> Item:
+        record = await self.repository.item(content_id)
+        if record is None:
+            raise NotFound(field_error("content_id", "item_unknown", value=content_id))
+        return record
 
     async def _channels(
         self, item: _WatchedItem, record: Item, number: int

@@ -38,7 +38,7 @@ class TrialMails:
         """
         now = utc_now(self.clock)
         found = await PublicationFinder(self.bus, now).find(wanted.content_id, wanted.revision)
-        await self.access.require(wanted.account, READ, item_facts(found.written))
+        await self.access.require(wanted.account, item_facts(found.written, found.item), READ)
         publication = found.publication
         mail = TransactionalMail(
             kind=TransactionalKind.TRIAL,

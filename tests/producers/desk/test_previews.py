@@ -1,11 +1,13 @@
 """The preview of an item: each channel's own rendering, in frames without any rights."""
 
 import re
+from datetime import timedelta
 
+from contracts.base.times import utc_now
 from contracts.desk.previews import Document
 from tests.support.desk_app import DeskApp
 from tests.support.desk_items import desk_text, save_draft
-from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted
+from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
 from tests.support.intake_harness import IntakeHarness
 
 PAGE = f"/tin/{ITEM}/xem-truoc"
@@ -99,3 +101,38 @@ async def test_what_cannot_be_shown_is_named(desk: DeskApp, bus, clock):
         unknown = await browser.get("/tin/khong-co/xem-truoc")
         assert unknown.status_code == 422 and "khong-co" in unknown.text
         assert (await browser.get(f"{PAGE}?ban=7")).status_code == 422
+
+
+async def status_for_another_unit(desk: DeskApp, *paths: str) -> list[int]:
+    """The answers to an officer who has nothing to do with the item."""
+    if await desk.accounts.find_by_login("khac") is None:
+        await desk.active("khac", OFFICER)
+    async with desk.browser(await desk.session_of("khac")) as browser:
+        return [(await browser.get(path)).status_code for path in paths]
+
+
+async def test_what_readers_do_not_see_takes_the_right_to_read_it(desk: DeskApp, bus, clock):
+    await register_unit(bus)
+    intake = IntakeHarness(bus, clock).intake
+    later = utc_now(clock) + timedelta(days=2)
+    await intake.handle(submitted(not_before=later.isoformat()), UNIT)
+    live = f"/tin/{ITEM}/dang-gui"
+    pages = (PAGE, f"{PAGE}/khung?kieu=cong", live, f"{live}/dong")
+    assert await status_for_another_unit(desk, *pages) == [403] * 4, "before its time"
+    async with desk.signed_in("an", EDITOR) as browser:
+        assert [(await browser.get(path)).status_code for path in (PAGE, live)] == [200, 200]
+
+
+async def test_what_readers_see_is_open_until_it_is_replaced(desk: DeskApp, bus, clock):
+    await register_unit(bus)
+    intake = IntakeHarness(bus, clock).intake
+    await intake.handle(submitted(), UNIT)
+    live = f"/tin/{ITEM}/dang-gui"
+    assert await status_for_another_unit(desk, PAGE, live) == [200, 200]
+    clock.advance(60)
+    await intake.handle(corrected(reason="Sai ngày"), UNIT)
+    clock.advance(60)
+    newest, first = (PAGE, live), (f"{PAGE}?ban=1", f"{live}?ban=1")
+    assert await status_for_another_unit(desk, *newest, *first) == [200, 200, 403, 403]
+    await intake.handle(withdrawn(), UNIT)
+    assert await status_for_another_unit(desk, *newest, *first, f"{PAGE}?ban=2") == [403] * 5
