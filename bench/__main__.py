@@ -15,6 +15,7 @@ import structlog
 from bench.figures import Figure, Findings
 from bench.parts import (
     celery,
+    desk,
     engine,
     intake,
     mails,
@@ -35,7 +36,20 @@ from bench.sizes import SMALL, Sizes
 from bench.table import table
 from bench.tools import Missing
 
-MODULES = (render, engine, mails, celery, urgent, notice, intake, scale, portal, serving, tracing)
+MODULES = (
+    render,
+    engine,
+    mails,
+    celery,
+    urgent,
+    notice,
+    intake,
+    scale,
+    portal,
+    serving,
+    desk,
+    tracing,
+)
 PARTS: dict[str, Callable[[Sizes], Findings]] = {one.PART: one.measure for one in MODULES}
 FAILURES = (LoaFailed, PeerFailed, SinkStopped)
 HERE = Path(__file__).parent

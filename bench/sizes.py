@@ -22,6 +22,8 @@ class Sizes:
     items: int = 100_000
     """Of the portal."""
     serving_s: int = 5
+    desk_items: int = 50_000
+    desk_s: float = 60.0
 
 
 SMALL = Sizes(
@@ -37,4 +39,6 @@ SMALL = Sizes(
     renders=50,
     items=200,
     serving_s=1,
+    desk_items=300,
+    desk_s=5.0,
 )

@@ -6,12 +6,14 @@ alone keeps what was done.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.desk.history import history_line
 from consumers.desk.item_acts import ItemActs
+from consumers.desk.names import AccountNames
 from consumers.desk.order_rules import OrderRules, action_of
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -60,6 +62,10 @@ class EditorialDesk:
     def order_rules(self) -> OrderRules:
         return OrderRules(self.bus, self.rules.policy)
 
+    @cached_property
+    def names(self) -> AccountNames:
+        return AccountNames(self.rules.accounts)
+
     @property
     def acts(self) -> ItemActs:
         return ItemActs(self.log, self.vocabulary, self.rules.clock)
@@ -79,7 +85,7 @@ class PersonAtDesk:
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
         self._require(_READ, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
-        texts, names = _texts_of(acts), await self._names()
+        texts, names = _texts_of(acts), await self.desk.names.all()
         stored = state.status or Status.DRAFT
         agreed = await self._agreed(content_id, state)
         return ItemView(
@@ -151,9 +157,6 @@ class PersonAtDesk:
             return False
         await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling))
         return True
-
-    async def _names(self) -> Mapping[str, str]:
-        return {one.id: one.name for one in await self.desk.rules.accounts.all()}
 
     @property
     def account_id(self) -> str:

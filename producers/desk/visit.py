@@ -169,13 +169,13 @@ class Visit:
         """The name of a unit; its id where the vocabulary has it no longer."""
         return self.desk.services.unit_names.get(unit, unit)
 
-    @property
+    @cached_property
     def topics(self) -> Mapping[str, str]:
         """The names of the topics that a text may have, by id."""
         words = self.desk.services.vocabulary
         return {id: one.name for id, one in words.topics.items() if not words.is_reserved(id)}
 
-    @property
+    @cached_property
     def audiences(self) -> Mapping[str, str]:
         """The names of the audiences, by id."""
         return {id: one.name for id, one in self.desk.services.vocabulary.audiences.items()}
