@@ -81,10 +81,11 @@ class ItemOrders:
         state = await self.state(order.content_id)
         order = order._replace(hash=order.hash or state.hash, act_id=secrets.token_hex())
         rules = OrderRules(self.bus, self.staff.policy)
-        actor = await acting_person(
-            self.bus, await rules.act_of(order, state), self.by, _BY_ACCOUNT
-        )
-        if signed_in := None if self.by else await self.staff.signed_in():
+        signed_in = None if self.by else await self.staff.require_signed_in()
+        await self.acts.check(order, Actor.of(signed_in) if signed_in else Actor(self.by), state)
+        act = await rules.act_of(order, state)
+        actor = await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
+        if signed_in:
             await rules.check_urgent(order, state, signed_in.account)
         record = _record(order.kind, f"{order.content_id}.{state.revision}", actor)
         record = replace(record, after=order.hash, reason=order.note)

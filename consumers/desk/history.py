@@ -14,4 +14,5 @@ def history_line(act: Action, names: Mapping[str, str]) -> ActLine:
     who = _LOA if act.role == RULE else names.get(act.by, act.by)
     role = "" if act.role in (RULE, UNIT_SYSTEM) else act.role
     facts = (act.kind, act.revision, act.hash, act.note, act.code, act.place)
-    return ActLine(act.at, who, role, *facts)
+    agreed = tuple(names.get(one, one) for one in act.agreed)
+    return ActLine(act.at, who, role, *facts, agreed)

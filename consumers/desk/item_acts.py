@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from consumers.editorial.log import EditorialLog
 from consumers.intake import written
 from consumers.intake.items import Item
@@ -14,6 +16,7 @@ from consumers.staff.authorization import Actor
 from contracts import errors, events, keys, text
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
+from contracts.content import Withdrawn
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
 from contracts.editorial.action import DESK_ACT
@@ -29,6 +32,8 @@ _NEEDS_WHOLE_TEXT = frozenset(
 _ID_LENGTH = 55
 _SUFFIX_LENGTH = 6
 _DRAFT_MAX_BYTES = 256 << 10
+_NOTE_MAX, _TITLE_MAX = 1000, 300
+_LOAS_FIELDS = frozenset({"content_id", "revision", "corrects_revision"})
 
 
 @dataclass(frozen=True)
@@ -49,29 +54,74 @@ class ItemActs:
     async def perform(self, order: Order, who: Actor, *, unit: str = "") -> ItemState:
         """Add the act of *order*, unless it is there; *unit* is of a new item.
 
-        Raises Conflict if the text is no longer the one that was shown, Invalid for a text that no
-        door would take, and what the acts' rules raise.
+        Raises Conflict if the text is no longer the one that was shown, or if an earlier order of
+        the same id was another one; Invalid for a text that no door would take, and what the acts'
+        rules raise.
         """
-        item = await self._item(order)
+        item, is_repeat = await self._item(order), False
 
         def decide(state: ItemState) -> Action | None:
+            nonlocal is_repeat
+            is_repeat = _id(order) in state.ids
             number = _revision(order, state, item)
-            return None if _id(order) in state.ids else self._build(order, who, state, unit, number)
+            return None if is_repeat else self._build(order, who, state, unit, number)
 
-        return await self.log.act(order.content_id, decide)
+        state = await self.log.act(order.content_id, decide)
+        if is_repeat:
+            await self._check_same(order)
+        return state
 
     async def _item(self, order: Order) -> Item | None:
         """The item with its positions, for an order that may begin a revision."""
         repository = ItemRepository(self.log.bus)
         return await repository.item(order.content_id) if order.kind is ActionKind.SAVE else None
 
+    async def check(self, order: Order, who: Actor, state: ItemState) -> None:
+        """Check an order that a second person may have to agree to. Raises as `perform`."""
+        if _id(order) not in state.ids:
+            number = _revision(order, state, await self._item(order))
+            state.after(self._build(order, who, state, "", number))
+
+    async def _check_same(self, order: Order) -> None:
+        """Raise Conflict if the act that is there under the order's id is another one."""
+        _, acts = await self.log.history(order.content_id)
+        stored = next(one for one in acts if one.id == _id(order))
+        said = (stored.note, stored.code, stored.place, stored.title)
+        same = said == (_note(order), order.code, order.place, _title(order))
+        written_before = _own_fields(stored.text.data) if stored.text else None
+        given = None if order.data is None else _own_fields(order.data)
+        if not (same and written_before == given):
+            raise Conflict(field_error("hash", "text_changed"))
+
     def _build(self, order: Order, who: Actor, state: ItemState, unit: str, number: int) -> Action:
+        if order.kind is ActionKind.WITHDRAW:
+            return self._withdrawal(order, who, state)
         if order.hash != state.hash:
             raise Conflict(field_error("hash", "text_changed"))
         changed = _new_text(order, who, state, unit, number) if order.data is not None else None
         shown = changed or state.text
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
             _check_text(order.content_id, number, shown, self.vocabulary)
+        return self._act(order, who, state, number, changed)
+
+    def _withdrawal(self, order: Order, who: Actor, state: ItemState) -> Action:
+        """The withdrawal of what readers have or are about to get, also behind a newer text.
+
+        Raises Invalid for a notice that can't be published, Conflict if there is nothing.
+        """
+        number = state.out or max(state.going_out, default=0)
+        if not number:
+            raise Conflict(field_error("kind", "nothing_to_withdraw", value=order.content_id))
+        try:
+            facts = {"reason": _note(order), "title": order.title or None}
+            Withdrawn.model_validate({"content_id": order.content_id, **facts})
+        except ValidationError as wrong:
+            raise Invalid(*errors.explain(wrong)) from wrong
+        return self._act(order, who, state, number, None)
+
+    def _act(
+        self, order: Order, who: Actor, state: ItemState, number: int, changed: EditorialText | None
+    ) -> Action:
         return Action(
             id=_id(order),
             at=utc_now(self.clock),
@@ -80,12 +130,13 @@ class ItemActs:
             role=who.role,
             kind=order.kind,
             revision=number,
-            hash=changed.hash if changed else state.hash,
+            hash=changed.hash if changed else state.hash_of(number),
             text=changed,
-            note=text.line(order.note),
+            agreed=who.agreed,
+            note=_note(order),
             code=order.code,
             place=order.place,
-            title=text.line(order.title),
+            title=_title(order),
             prev=state.head,
         )
 
@@ -114,6 +165,21 @@ def _check_text(
 
 def _id(order: Order) -> str:
     return f"{DESK_ACT}{order.act_id}.{order.kind}"
+
+
+def _note(order: Order) -> str:
+    """The note as the log keeps it, on one line. Raises Invalid for what no text may hold."""
+    return errors.check_line("note", " ".join(order.note.split()), _NOTE_MAX)
+
+
+def _title(order: Order) -> str:
+    return errors.check_line("new_title", order.title, _TITLE_MAX)
+
+
+def _own_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person writes of an event's data: without what Loa adds, and without empty fields."""
+    filled = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in filled.items() if name not in _LOAS_FIELDS}
 
 
 def _revision(order: Order, state: ItemState, item: Item | None) -> int:
@@ -147,7 +213,7 @@ def _complete(
     content_id: str, number: int, data: Mapping[str, Any], state: ItemState
 ) -> dict[str, Any]:
     """The data of an event; a text for an item that is out corrects it."""
-    fields = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+    fields = _own_fields(data)
     if not text.squeeze(str(fields.get("title", ""))):
         raise Invalid(errors.field_error("data.title", "missing"))
     kept = {"content_id": content_id, "revision": number}

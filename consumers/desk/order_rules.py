@@ -46,10 +46,15 @@ class OrderRules:
     policy: Policy
 
     async def act_of(self, order: Order, state: ItemState) -> Act:
-        """The act to decide about; the same one for a second person, also at another door."""
+        """The act to decide about; the same one for a second person, also at another door.
+
+        An agreement holds until the text or its status changes: one that went back and is proposed
+        anew takes two people again.
+        """
         is_approval = order.kind is K.APPROVE
         found = await self.approval(state) if is_approval else action_of(order.kind, state)
-        arguments = [order.content_id, state.revision, order.kind, order.hash]
+        began = state.last_change.id if state.last_change else ""
+        arguments = [order.content_id, state.revision, order.kind, order.hash, began]
         return Act(found, item_facts(state), arguments)
 
     async def approval(self, state: ItemState) -> str:

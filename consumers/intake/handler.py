@@ -13,6 +13,7 @@ from functools import partial
 from weakref import WeakValueDictionary
 
 import structlog
+from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from consumers.intake import items, written
@@ -112,8 +113,9 @@ class Intake:
         async with self.locks.setdefault(content_id, asyncio.Lock()):
             try:
                 await self.carry_out(content_id, act)
-            except ContractError as broken:
-                fields = [one.field for one in broken.errors]
+            except (ContractError, ValidationError) as broken:
+                wrong = broken.errors if isinstance(broken, ContractError) else ()
+                fields = [one.field for one in wrong]
                 log.error("act_not_carried_out", content_id=content_id, fields=fields)
 
     async def carry_out(self, content_id: str, act: Action) -> None:

@@ -48,6 +48,8 @@ class ActLine(NamedTuple):
     note: str = ""
     code: str = ""
     place: int | None = None
+    agreed: tuple[str, ...] = ()
+    """The names of those who had agreed before."""
 
 
 @dataclass(frozen=True)

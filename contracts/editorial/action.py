@@ -104,6 +104,8 @@ class Action(_Frozen):
     """The content hash of the text it concerns."""
     text: EditorialText | None = None
     """The whole text, where the act changed it."""
+    agreed: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """The accounts that had agreed before, where an act takes two people."""
     note: str = ""
     code: str = ""
     place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None

@@ -339,8 +339,9 @@ def people_barred(state: ItemState, kind: Kind) -> frozenset[str]:
         return wrote
     if kind is Kind.APPROVE:
         return wrote | {state.unit_checker, state.center_checker, state.last_editor}
-    if MOVES.get((state.status, kind)) is _S.PENDING_APPROVAL:
-        return frozenset({state.unit_checker})
+    if kind in (Kind.EDIT, Kind.PROPOSE):
+        leads_to = MOVES.get((state.status, kind))
+        return frozenset({state.unit_checker}) if leads_to is _S.PENDING_APPROVAL else frozenset()
     if kind is Kind.WITHDRAW:
         return state.writers_of.get(state.out, frozenset())
     return frozenset()

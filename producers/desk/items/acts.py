@@ -1,5 +1,6 @@
 """Acts on an item, each a form of its page: send, confirm, propose, approve, return, reject, ..."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from producers.desk.items.text_form import read_time
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
+_PLACE = re.compile("[1-9][0-9]{0,3}")
 _CHECKPOINTS = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE})
 """Acts by which a person answers for a text that holds nothing secret or personal."""
 
@@ -43,7 +45,7 @@ def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
         visit.value("hash"),
         note=visit.value("note"),
         code=visit.value("reject_code"),
-        place=int(place) if place.isdecimal() and int(place) else None,
+        place=int(place) if _PLACE.fullmatch(place) else None,
         title=visit.value("new_title"),
     )
 

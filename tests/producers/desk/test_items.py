@@ -177,3 +177,99 @@ async def test_a_text_written_after_a_withdrawal_goes_out(newsroom, is_carried_o
 
 async def test_a_page_outside_the_menus_sections_is_shown(newsroom):
     assert (await newsroom["an"].get("/tep")).status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{"note": "x" * 600}, {"note": "Sai.", "new_title": "x" * 301}])
+async def test_a_withdrawal_that_can_not_be_published_is_refused_with_what_was_typed(
+    newsroom, fields
+):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    refused = await newsroom["dung"].press(path, f"{path}/go", **fields)
+    assert refused.status_code == 422 and fields["note"] in refused.text
+    state = (await newsroom.intake.desk.log.read(path.removeprefix("/tin/"))).state
+    assert state.status == "published"
+
+
+async def test_a_withdrawal_concerns_what_is_out_whatever_is_written_meanwhile(newsroom):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    page = await newsroom["dung"].get(path)
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Sửa."})
+    done = await newsroom["dung"].submit(page, f"{path}/go", note="Sai số liệu.")
+    assert done.status_code == 303, done.text
+    await newsroom.carry_out()
+    released = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+    assert [one["action"] for one in released] == ["published", "withdrawn"]
+
+
+async def test_a_draft_that_readers_never_had_is_not_withdrawn(newsroom):
+    path = await newsroom.written()
+    page = await newsroom["dung"].get(path)
+    [hash] = set(re.findall('name="hash" value="([0-9a-z]+)"', page.text))
+    answer = await newsroom["dung"].post(f"{path}/go", act_id="0" * 32, hash=hash, note="Nhầm.")
+    assert answer.status_code == 409
+
+
+async def test_a_second_press_with_another_text_is_not_taken_for_the_first(newsroom):
+    path = await newsroom.written()
+    page = await newsroom["an"].get(f"{path}/sua")
+    first = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Một."})
+    again = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Một."})
+    other = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Hai."})
+    assert [one.status_code for one in (first, again, other)] == [303, 303, 409]
+    assert "Hai." in other.text
+
+
+async def test_an_agreement_ends_when_the_text_goes_back(desk, newsroom):
+    """An urgent text takes two approvers, both of the text as it is proposed now."""
+    desk.names["giang"] = "Hà Giang"
+    path = await newsroom.written(lane="normal")
+    async with desk.signed_in("giang", "lanh-dao-duyet") as second:
+        await propose_urgent(newsroom, path)
+        first = await newsroom["dung"].press(path, f"{path}/duyet")
+        assert first.headers["location"].endswith("xong=second")
+        await newsroom.press("dung", path, "tra-lai", note="Chưa được.")
+        await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Lần hai."})
+        await propose_urgent(newsroom, path)
+        again = await second.press(path, f"{path}/duyet")
+        assert again.headers["location"].endswith("xong=second"), "the first has to agree anew"
+        done = await newsroom["dung"].press(path, f"{path}/duyet")
+        assert done.headers["location"].endswith("xong=approve")
+        page = await newsroom["an"].get(path)
+        assert "Đỗ Dung</bdi>, <bdi>Hà Giang" in page.text, "both are in the history"
+
+
+async def propose_urgent(newsroom, path: str) -> None:
+    """Bring a draft before the approvers as urgent, which an editor may ask for."""
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    changed = TEXT | {"lane": "urgent", "body": f"Khẩn {newsroom.carried_out}."}
+    edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert edited.status_code == 303, edited.text
+    await newsroom.press("chi", path, "trinh", clean="1")
+
+
+async def test_the_first_of_two_approvers_is_checked_by_the_logs_rules(desk, newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    page = await newsroom["dung"].get(path)
+    [hash] = set(re.findall('name="hash" value="([0-9a-z]+)"', page.text))
+    early = await newsroom["dung"].post(f"{path}/duyet", act_id="1" * 32, hash=hash)
+    assert early.status_code == 409, "it is not proposed yet"
+
+
+async def test_the_units_leader_may_remark_while_a_text_waits_for_approval(newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    await newsroom.press("chi", path, "trinh", clean="1")
+    page = await newsroom.press("binh", path, "gop-y", note="Đã rà lại.", place="1")
+    assert "Đã rà lại." in page.text
+    page = await newsroom.press("binh", path, "gop-y", note="Dòng một.\r\nDòng hai.")
+    assert "Dòng một. Dòng hai." in page.text
+    refused = await newsroom["binh"].press(path, f"{path}/gop-y", note="\u202egiả")
+    assert refused.status_code == 422
+    for wrong in ("0", "9" * 5000, "x"):
+        await newsroom.press("binh", path, "gop-y", note=f"Về {wrong[:3]}", place=wrong)

@@ -21,7 +21,7 @@ async def test_password_and_code_open_a_session_and_the_start_page_says_who_one_
         assert (await browser.get("/")).headers["location"] == SIGN_IN
         answer = await desk.press_sign_in(browser, "an")
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
-        start = (await browser.get("/")).text
+        start = (await browser.get("/")).text + (await browser.get("/quyen")).text
         assert (await browser.get(SIGN_IN)).headers["location"] == "/"
     for told in ("Lê Văn Tám", "Văn phòng Bộ", "Lãnh đạo duyệt", "cần hai người"):
         assert told in start

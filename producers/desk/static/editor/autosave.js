@@ -29,7 +29,9 @@ export class Autosave {
     setInterval(() => this.present(), PRESENCE_MS);
   }
 
+  // Typing goes on after a submission that was stopped or refused.
   typed() {
+    this.isStopped = false;
     this.timer ??= setTimeout(() => this.keep(), AFTER_KEY_MS);
   }
 
