@@ -80,6 +80,8 @@ class StaffMailLine(Record):
     reason: str = ""
     due: AwareDatetime | None = None
     """The deadline of what waits."""
+    begins: AwareDatetime | None = None
+    """Of `published` and `corrected`: when readers will see the text, if that time is to come."""
     missed: int = 0
     """Of `failed`: how many did not get it."""
     expected: int = 0

@@ -87,7 +87,12 @@ def _item_url(mail: TransactionalMail, line: StaffMailLine) -> str:
 
 def _says(line: StaffMailLine) -> str:
     """What a mail about one item tells, as a sentence."""
-    return str(_line_texts(line)["says"].format(missed=line.missed, expected=line.expected))
+    values = {"missed": line.missed, "expected": line.expected, "begins": _begins(line)}
+    return str(_line_texts(line)["says"].format_map(values))
+
+
+def _begins(line: StaffMailLine) -> str:
+    return format_moment_in_sentence(line.begins) if line.begins else ""
 
 
 def staff_closing(mail: TransactionalMail, context: MailContext) -> str:
@@ -101,7 +106,8 @@ def staff_closing(mail: TransactionalMail, context: MailContext) -> str:
 def _line_texts(line: StaffMailLine) -> Mapping[str, Any]:
     """The catalogue's words for what a line tells."""
     words: Mapping[str, Any] = load_texts(_TEXTS)["kind"][line.kind]
-    return words[line.step] if line.step else words
+    step = "later" if line.begins and "later" in words else line.step
+    return words[step] if step else words
 
 
 def _facts(line: StaffMailLine, vocabulary: Vocabulary) -> Facts:
@@ -109,7 +115,7 @@ def _facts(line: StaffMailLine, vocabulary: Vocabulary) -> Facts:
     labels, code = load_texts(_TEXTS)["fact"], REJECTIONS.get(line.code, {}).get("vi", "")
     facts = {
         "unit": _unit_name(line, vocabulary),
-        "state": str(_line_texts(line)["state"]),
+        "state": str(_line_texts(line)["state"]).format(begins=_begins(line)),
         "due": format_moment_in_sentence(line.due) if line.due else "",
         "reason": ". ".join(filter(None, (code, line.reason))),
     }

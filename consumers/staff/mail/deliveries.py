@@ -6,6 +6,7 @@ from datetime import timedelta
 from consumers.staff.mail.outbox import Sending
 from consumers.staff.mail.story import Mails, Office, Told
 from contracts.delivery import ChannelName, PlanKey
+from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.editorial import ActionKind
 from contracts.trace import StatusCounts
@@ -23,14 +24,15 @@ def begun_sending(content_id: str, told: Told, story: Sequence[Told]) -> Sending
         return None
     before = [one.state for one in story if one.seq < told.seq]
     text = before[-1].approved.get(action.revision) if before else None
-    named = text.data.get("channels") if text else None
+    data = text.data if text else {}
+    named, begins = data.get("channels"), time_of(data, "not_before")
     known = [name for name in ChannelName if not named or name in named]
     return Sending(
         content_id=content_id,
         revision=action.revision,
         act=action.digest,
         channels=tuple(known),
-        until=action.at + _LONGEST,
+        until=max(filter(None, (action.at, begins))) + _LONGEST,
     )
 
 

@@ -7,6 +7,7 @@ from consumers.staff.accounts import Account
 from consumers.staff.policy import ObjectFacts, Policy, Verdict, is_same_person
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Step, step_of
+from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, name_hash
 from contracts.editorial.state import hashes_of, people_barred
@@ -97,7 +98,8 @@ def _writers_notice(
     if text is None or not people:
         return None
     step = str(after.status) if kind in _ONLY_STEPS else ""
-    told = {"step": step, "code": action.code, "reason": action.note}
+    begins = time_of(text.data, "not_before") if action.kind is ActionKind.PUBLISH else None
+    told = {"step": step, "code": action.code, "reason": action.note, "begins": begins}
     line = _line(content_id, text, kind).model_copy(update=told)
     return Notice(
         line,

@@ -73,10 +73,16 @@ class StaffMailSender:
             kind=TransactionalKind.STAFF,
             address=address,
             desk_url=self.desk_url(),
-            lines=lines,
+            lines=tuple(_begun(line, now) for line in lines),
             at=now,
             expires_at=now + _LIFETIME,
         )
+
+
+def _begun(line: StaffMailLine, now: datetime) -> StaffMailLine:
+    """The line without a time of publication that has come."""
+    is_ahead = line.begins is not None and line.begins > now
+    return line if is_ahead else line.model_copy(update={"begins": None})
 
 
 def _letters(account_id: str, due: Sequence[PendingMail]) -> Mapping[str, list[PendingMail]]:

@@ -73,6 +73,16 @@ def test_a_refusal_says_why_by_code_and_words():
     assert "Xem Điều 3" in text
 
 
+@pytest.mark.parametrize("kind", [StaffMailKind.PUBLISHED, StaffMailKind.CORRECTED])
+def test_a_text_whose_time_is_to_come_will_be_published_then(kind):
+    mail = arrived(a_line(kind, "", begins=NOON + timedelta(hours=2)))
+    assert "Đã đăng" not in mail["Subject"]
+    for part in ("plain", "html"):
+        text = mail.get_body((part,)).get_content()
+        assert "sẽ được đăng lúc 14:00 ngày 26/11/2026" in text
+        assert "đã được đăng" not in text
+
+
 def test_without_the_desks_address_there_is_no_dead_link():
     text = arrived(a_line(StaffMailKind.WAITS, "confirm"), desk_url="")
     assert "/tin/" not in text.get_body(("html",)).get_content()

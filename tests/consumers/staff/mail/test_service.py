@@ -235,6 +235,43 @@ async def test_a_delivery_that_failed_for_some_is_told_once_when_all_has_ended(a
     assert await app.told() == []
 
 
+async def published(app: StaffMailApp, **data: object) -> None:
+    await app.act(K.SAVE, "soan", text=draft(**data))
+    for kind, login in ((K.SUBMIT, "soan"), (K.CONFIRM, "truong"), (K.PROPOSE, "bien")):
+        await app.act(kind, login)
+    await app.act(K.APPROVE, "duyet")
+    await app.act(K.PUBLISH, "loa", role=RULE)
+
+
+@pytest.mark.parametrize(("hours", "is_ahead"), [(2, True), (-2, False)])
+async def test_a_published_text_says_when_readers_will_see_it(app, hours, is_ahead):
+    begins = app.now + timedelta(hours=hours)
+    await published(app, not_before=begins.isoformat())
+    told = {mail.lines[0].kind: mail.lines[0].begins for mail in await app.mails()}
+    assert told[StaffMailKind.PUBLISHED] == (begins if is_ahead else None)
+
+
+async def test_a_mornings_mail_tells_no_time_that_has_come(app):
+    await in_the_morning(app, "soan")
+    await published(app, not_before=(app.now + timedelta(hours=2)).isoformat())
+    await app.mails()
+    at(app, "2026-11-27 08:00")
+    [mail] = await app.mails()
+    assert {line.begins for line in mail.lines} == {None}
+
+
+async def test_what_fails_of_a_text_that_goes_out_late_is_told(app):
+    begins = app.now + timedelta(days=20)
+    await published(app, channels=["email"], not_before=begins.isoformat())
+    await app.mails()
+    app.clock.advance(timedelta(days=20, minutes=5).total_seconds())
+    assert await app.told() == []
+    mail = PlanKey(ChannelName.EMAIL, "tin-1", 1)
+    app.delivered[mail] = StatusCounts(expected=2, delivered=1, failed=1, complete=True)
+    app.clock.advance(JUDGE_INTERVAL_S)
+    assert await app.told() == [("soan", "failed")]
+
+
 async def test_a_delivery_to_all_and_one_without_end_tell_nothing(app):
     for number, counts in enumerate((StatusCounts(expected=5, delivered=5, complete=True), None)):
         item = f"tin-{number}"
