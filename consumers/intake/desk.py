@@ -19,7 +19,7 @@ from consumers.intake import approval, desk_acts, item_log, items, written
 from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, Superseded
-from consumers.intake.items import Decision, Item, ItemSummary, Position
+from consumers.intake.items import NOT_ADMITTED_CODE, Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -164,7 +164,8 @@ class Desk:
     async def try_finish(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; False if nothing was left to do."""
         record = await self.repository.position(draft.content_id, draft.revision)
-        record = record or await self.take_position(draft)
+        if record is None or record.code == NOT_ADMITTED_CODE:
+            record = await self.take_position(draft)
         decision = await self.decision_in_log(draft, state)
         if record.state == "waiting" and decision is None:
             return False

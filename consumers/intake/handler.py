@@ -9,6 +9,7 @@ else follows from it.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -16,7 +17,7 @@ import structlog
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
-from consumers.intake import items, written
+from consumers.intake import desk_acts, item_log, items, written
 from consumers.intake.desk import Desk
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, UnknownItem
@@ -37,7 +38,7 @@ from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
-from contracts.editorial import Action, ActionKind
+from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import DESK_ACT
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.records import EventRecord, UnitPolicy
@@ -175,9 +176,17 @@ class Intake:
         if isinstance(checked.content, Withdrawn):
             await self.withdraw(checked, checked.content, known, seq)
         else:
-            admit = partial(_admit_revision, checked=checked, text=checked.content, policy=policy)
+            text, goes_by_desk = checked.content, policy.release == "desk"
+            acts = await self.read_acts(text.content_id) if goes_by_desk else None
+            admit = partial(_admit_revision, checked=checked, text=text, policy=policy, acts=acts)
             item = await self.change_item(checked.content_id, admit, known, seq)
-            await self.submit_revision(checked, checked.content, item, policy)
+            await self.submit_revision(checked, text, item, policy)
+
+    async def read_acts(self, content_id: str) -> ItemState:
+        """The item in the editorial log; nothing of a broken one, whose drafts wait for repair."""
+        with suppress(BrokenItem):
+            return await item_log.read(self.desk.log, content_id)
+        return ItemState()
 
     async def submit_revision(
         self, checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
@@ -283,9 +292,16 @@ def _count(unit: str, event: CloudEvent, answer: str, door: str) -> None:
 
 
 def _admit_revision(
-    stored: Item | None, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy
+    stored: Item | None,
+    checked: ReceivedEvent,
+    text: Submitted,
+    policy: UnitPolicy,
+    acts: ItemState | None,
 ) -> Item:
-    """The item with the revision added; unchanged for a repeat. Raises ContractError."""
+    """The item with the revision added; unchanged for a repeat. Raises ContractError.
+
+    *acts*: the item in the editorial log, of a text that goes by the desk.
+    """
     item = items.require_owner(stored, checked.unit, text.content_id)
     if isinstance(text, Corrected) and not item.positions:
         unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
@@ -295,7 +311,8 @@ def _admit_revision(
         return item
     if text.lane == Lane.URGENT and not policy.urgent:
         raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
-    if policy.release == "desk":
+    if acts is not None:
+        desk_acts.arrival_act(build_draft(checked, text), acts)  # a draft may have the number
         waiting = tuple(sorted({*taken.waiting, text.revision}))
         return taken.model_copy(update={"waiting": waiting})
     summary, at = ItemSummary.of(text), checked.received_at

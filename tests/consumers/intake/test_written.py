@@ -7,6 +7,7 @@ from consumers.intake.handler import Intake
 from consumers.intake.items import Position
 from contracts import events
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState
+from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.bus.records import require
@@ -15,6 +16,7 @@ from tests.support.crashing_bus import crash_at
 from tests.support.events import (
     ITEM,
     UNIT,
+    refusal,
     register_unit,
     released_publications,
     submitted,
@@ -146,3 +148,15 @@ async def test_a_text_that_was_rejected_after_its_approval_is_refused(bus, newsr
     position = await take_back_behind_a_reader(newsroom, K.REJECT)
     assert (position.state, position.decision.verdict) == ("refused", "rejected")
     assert await released_publications(bus) == []
+
+
+async def test_an_event_refused_for_a_draft_of_its_number_leaves_the_draft_its_position(newsroom):
+    await newsroom.act(K.SAVE, WRITER, a_text())
+    fields = await refusal(newsroom.intake.handle(submitted(), UNIT), Conflict)
+    assert fields == ["data.revision"]
+    assert (await newsroom.carried_out()).state == "refused"
+    await newsroom.act(K.SUBMIT, WRITER)
+    position = await newsroom.carried_out()
+    assert (position.state, position.submitter) == ("waiting", WRITER)
+    item = await newsroom.desk.repository.require_item(ITEM)
+    assert item.positions == {1: a_text().event_id}
