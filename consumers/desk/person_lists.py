@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from consumers.staff.accounts import Account
 from consumers.staff.policy import Condition, Grant, Policy
 from contracts.desk.deadlines import Step
-from contracts.desk.index import ItemFilter, Order, Scope
+from contracts.desk.index import ItemFilter, NamedIn, Order, Scope
 from contracts.editorial import Status
 
 _ACTION_OF_STEP = {Step.CONFIRM: "confirm", Step.EDIT: "edit", Step.APPROVE: "approve"}
@@ -32,7 +32,9 @@ def waiting_for(policy: Policy, account: Account) -> ItemFilter:
 def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
     """What the person wrote, sent, checked or edited; or of that what is still to be sent."""
     statuses = _SENT_BACK if unsent else frozenset[Status]()
-    return ItemFilter(person=_names(account), statuses=statuses)
+    units = {account.unit, *(unit for grant in account.grants for unit in grant.units)}
+    named = NamedIn(account.name, tuple(sorted(units)))
+    return ItemFilter(person=(account.id,), named=named, statuses=statuses)
 
 
 def readable(policy: Policy, account: Account) -> ItemFilter:

@@ -209,6 +209,13 @@ def _is_own(case: _Case) -> bool:
     return any(is_same_person(case.person, writer) for writer in case.facts.writers)
 
 
+def _is_not_own(case: _Case) -> bool:
+    """Whether the item is another's to read: a name counts in its unit alone, an id anywhere."""
+    if not _is_other_unit(case):
+        return not _is_own(case)
+    return not any(text.is_same_name(case.person.id, one) for one in case.facts.writers)
+
+
 def _is_last_editor(case: _Case) -> bool:
     editor = case.facts.last_editor
     return bool(editor) and is_same_person(case.person, editor)
@@ -216,7 +223,7 @@ def _is_last_editor(case: _Case) -> bool:
 
 _REFUSALS: Mapping[Condition, tuple[str, Callable[[_Case], bool]]] = {
     Condition.OWN_UNIT: ("staff_other_unit", _is_other_unit),
-    Condition.OWN_ITEM: ("staff_not_own_item", lambda case: not _is_own(case)),
+    Condition.OWN_ITEM: ("staff_not_own_item", _is_not_own),
     Condition.NOT_OWN: ("staff_own_item", _is_own),
     Condition.NOT_LAST_EDITED: ("staff_last_edited", _is_last_editor),
 }

@@ -87,20 +87,28 @@ class Scope(NamedTuple):
     topics: tuple[str, ...] = ()
 
 
+class NamedIn(NamedTuple):
+    """A person's name, which counts for items of these units: elsewhere it may be another's."""
+
+    name: str
+    units: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
     """Which items are listed, in which order. Fields that are empty restrict nothing.
 
     `scopes`: items in any of them, which is how grants become what waits for a person.
-    `not_barred` and `person` are the names of one person, account id and name: items whose next
-    step the rule of four eyes leaves to that person, and items that the person wrote, sent, checked
-    or edited. `after` and `before` bound the day on the calendar, the second excluded. `words`: all
-    of them, with the marks that they have; without marks where no item has them.
+    `not_barred`: the names of one person, account id and name: items whose next step the rule
+    of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
+    checked or edited. `after` and `before` bound the day on the calendar, the second excluded.
+    `words`: all of them, with the marks that they have; without marks where no item has them.
     """
 
     scopes: tuple[Scope, ...] = ()
     not_barred: tuple[str, ...] = ()
     person: tuple[str, ...] = ()
+    named: NamedIn | None = None
     statuses: frozenset[Status] = frozenset()
     units: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()

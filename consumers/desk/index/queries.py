@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -185,23 +185,37 @@ def _not_barred(query: _Query) -> str:
 def _words(query: _Query) -> str:
     """Words and facets together: the full-text index has the rows of each in order."""
     words = [strip_marks(word) if query.ignores_marks else word for word in query.words]
-    groups = [[word] for word in words] + [found for found in _facets(query.wanted) if found]
-    is_needed = words or query.wanted.person or query.is_recent
+    groups = [_any_of([word]) for word in words]
+    groups += [_any_of(found) for found in _facets(query.wanted) if found]
+    groups += [person] if (person := _person(query.wanted)) else []
+    is_needed = words or person or query.is_recent
     if not (is_needed and groups):
         return ""
-    any_of = (" OR ".join(f'"{word}"' for word in group) for group in groups)
-    query.values["words"] = " AND ".join(f"({one})" for one in any_of)
+    query.values["words"] = " AND ".join(f"({one})" for one in groups)
     if query.is_recent:
         query.source, query.seq = _WORDS_FIRST, "words.rowid"
         return "words MATCH :words"
     return "item.seq IN (SELECT rowid FROM words WHERE words MATCH :words)"
 
 
+def _any_of(words: Iterable[str]) -> str:
+    return " OR ".join(f'"{word}"' for word in words)
+
+
+def _person(wanted: ItemFilter) -> str:
+    """The full-text condition that an item is the person's; empty if any item will do."""
+    found = [_any_of([facet("person", key)]) for key in sorted(_keys(wanted.person))]
+    if named := wanted.named:
+        units = _any_of(facet("unit", unit) for unit in named.units)
+        keys = _any_of(facet("person", key) for key in _keys((named.name,)))
+        found += [f"(({keys}) AND ({units}))"] if keys and units else []
+    return " OR ".join(found)
+
+
 def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
-    """The facets that an item must have, one of each list; conditions say all but the person."""
+    """The facets that an item must have, one of each list; conditions say them, too."""
     kinds: list[tuple[str, Collection[str]]] = [
         ("status", wanted.statuses | (_OUT if wanted.statuses & _BY_TIME else frozenset())),
-        ("person", _keys(wanted.person)),
         ("unit", wanted.units),
         ("topic", wanted.topics),
         ("channel", [wanted.channel] if wanted.channel else []),

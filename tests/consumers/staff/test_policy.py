@@ -117,6 +117,18 @@ def test_an_author_is_the_same_person_by_id_or_by_name_without_marks(writer):
     )
 
 
+def test_a_namesakes_item_is_own_within_the_unit_alone():
+    def reading(unit: str, writer: str, *units: str) -> Verdict:
+        person = replace(Someone(), grants=(Grant(role=OFFICER, units=units),))
+        facts = ObjectFacts(unit, writers=frozenset({writer}))
+        return default_policy().is_allowed(person, "read-drafts", facts).verdict
+
+    assert reading("vu-mot", "Nguyen Van A") is ALLOWED
+    assert reading("vu-hai", "Nguyen Van A", "vu-hai") is ALLOWED
+    assert reading("vu-hai", "Nguyễn Văn Á") is REFUSED
+    assert reading("vu-hai", "nv-một") is ALLOWED
+
+
 def test_an_account_of_another_name_and_id_may_approve():
     facts = ObjectFacts(writers=frozenset({"Trần Thị B", "nv-hai"}), last_editor="nv-ba")
     assert default_policy().is_allowed(having(APPROVER), "approve", facts).verdict is ALLOWED

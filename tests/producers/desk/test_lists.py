@@ -58,6 +58,18 @@ async def test_an_officer_finds_own_items_alone(desk, newsroom):
     assert f'href="{path}"' in (await newsroom["an"].get("/tin")).text
 
 
+@pytest.mark.parametrize(("unit", "is_own"), [("van-phong-bo", True), ("vu-phap-che", False)])
+async def test_a_name_makes_an_item_own_within_its_unit_alone(desk, newsroom, unit, is_own):
+    path = await newsroom.written(author="Hà Giang")
+    desk.names["giang"] = "Hà Giang"
+    account = await desk.active("giang", "nguoi-gui-tin")
+    await desk.accounts.change(account.id, lambda one: one.model_copy(update={"unit": unit}))
+    async with desk.browser(await desk.session_of("giang")) as browser:
+        for page in ("/tin", "/"):
+            assert (f'href="{path}"' in (await browser.get(page)).text) is is_own, page
+        assert (await browser.get(path)).status_code == (200 if is_own else 403)
+
+
 async def test_the_calendar_has_a_planned_text_on_its_day_and_names_days_off(newsroom):
     path = await newsroom.written(not_before="2027-01-25T09:30")
     await newsroom.approve(path)
