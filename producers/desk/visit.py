@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from contracts.base.times import utc_now
 from contracts.desk.editorial import PersonAtDesk
+from contracts.desk.uploads import FOLDER
 from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
@@ -179,6 +180,10 @@ class Visit:
     def audiences(self) -> Mapping[str, str]:
         """The names of the audiences, by id."""
         return {id: one.name for id, one in self.desk.services.vocabulary.audiences.items()}
+
+    def own_address(self, text: str) -> str:
+        """*text* with uploads at the desk's own address: the portal may not have them yet."""
+        return text.replace(f"{self.desk.services.public_url}/{FOLDER}/", f"/{FOLDER}/")
 
     def topic_name(self, topic: str) -> str:
         return self.topics.get(topic, topic)

@@ -26,6 +26,7 @@ _UNPLANNED = frozenset({Status.DRAFT, Status.RETURNED, Status.REJECTED})
 _PLANNED = frozenset(Status) - _UNPLANNED
 """The statuses of items on the calendar."""
 _DAYS_OF_WEEK = 7
+_YEARS_AROUND = 50
 
 
 async def show_work(visit: Visit) -> Response:
@@ -101,9 +102,10 @@ async def show_calendar(visit: Visit) -> Response:
 
 def _day(written: str, today: date) -> date:
     try:
-        return date.fromisoformat(written)
+        day = date.fromisoformat(written)
     except ValueError:
         return today
+    return day if abs(day.year - today.year) <= _YEARS_AROUND else today
 
 
 def _week(day: date) -> tuple[date, date]:

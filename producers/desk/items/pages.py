@@ -1,7 +1,7 @@
 """Pages of one item: its state and history, and its review."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from contracts.desk.editorial import ItemView
 from contracts.editorial import Status
 from contracts.errors import ContractError, Invalid, field_error
-from contracts.text.differences import marked_changes
+from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
 from producers.desk.items.text_form import TextForm
 from producers.desk.rendering import desk_texts
@@ -21,6 +21,7 @@ _SHORT_HASH = 8
 _FIRST_HOUR = "08:00"
 _OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
+_ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
 
 
@@ -53,18 +54,37 @@ async def show_review(visit: Visit) -> Response:
     values = _item_values(visit, item) | {
         "against": chosen,
         "bases": [name for name, data in bases.items() if data],
-        "changes": list(compare(bases[chosen] or {}, item.data)),
+        "changes": compare(visit, bases[chosen] or {}, item.data),
     }
     return visit.page("review.html", **values)
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The marked changes of each field of text that either has."""
-    return [
-        (name, marked_changes(str(old.get(name) or ""), str(new.get(name) or "")))
-        for name in _COMPARED
-        if old.get(name) or new.get(name)
-    ]
+def compare(
+    visit: Visit, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[tuple[str, Sequence[Change]]]:
+    """The marked changes of each field that is published and that either text has."""
+    before, after = _readable(visit, old), _readable(visit, new)
+    pairs = [(name, before[name], after[name]) for name in after]
+    return [(name, marked_changes(one, other)) for name, one, other in pairs if one or other]
+
+
+def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
+    """Every field that is published, as text that people read and compare."""
+    text, names = TextForm(data), desk_texts()["item"]
+    rows = {kind: [f"{title}: {url}" for url, title in text.rows(kind) if url] for kind in _ROWS}
+    cover = " ".join(filter(None, (text.part("cover", key) for key in ("alt", "url"))))
+    chosen = text.chosen("channels") if data else ()
+    return {
+        **{name: text.value(name) for name in _COMPARED},
+        "topic": visit.topic_name(text.value("topic")),
+        "audiences": "; ".join(map(visit.audience_name, text.chosen("audiences"))),
+        "channels": "; ".join(names["channel"][one] for one in chosen),
+        "lane": names["lane"].get(text.lane, text.lane) if data else "",
+        **{name: text.time(name).replace("T", " ") for name in _TIMES},
+        "cover": cover,
+        **{kind: "\n\n".join(found) for kind, found in rows.items()},
+        "author": text.value("author"),
+    }
 
 
 async def find_item(visit: Visit) -> ItemView:

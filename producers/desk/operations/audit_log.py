@@ -1,7 +1,7 @@
 """The log: who did what; search, one entry, the proof that nothing is missing, export."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -48,9 +48,11 @@ def _filter_of(asked: Mapping[str, str]) -> LogFilter:
 
 def _day(written: str) -> datetime | None:
     try:
-        return datetime.combine(datetime.fromisoformat(written).date(), time(), VIETNAM)
+        day = datetime.fromisoformat(written).date()
     except ValueError:
         return None
+    is_near = MINYEAR < day.year < MAXYEAR  # a day more or less is a day, too
+    return datetime.combine(day, time(), VIETNAM) if is_near else None
 
 
 def _place(written: str) -> LogPlace:

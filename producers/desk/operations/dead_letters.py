@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import MAXYEAR, MINYEAR, datetime, time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -54,9 +54,11 @@ _DIGITS = 19
 
 def _day(written: str) -> datetime | None:
     try:
-        return datetime.combine(datetime.fromisoformat(written).date(), time(), VIETNAM)
+        day = datetime.fromisoformat(written).date()
     except ValueError:
         return None
+    is_near = MINYEAR < day.year < MAXYEAR  # a day more or less is a day, too
+    return datetime.combine(day, time(), VIETNAM) if is_near else None
 
 
 def _older_link(visit: Visit, before: int) -> str:

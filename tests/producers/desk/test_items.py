@@ -72,6 +72,21 @@ def test_each_status_and_act_has_a_name_and_each_button_a_text():
     assert TEXTS["channel"].keys() == {one.value for one in ChannelName}
 
 
+async def test_the_review_names_every_published_field_that_was_changed(newsroom):
+    path = await newsroom.written(
+        **{"links.0.url": "https://moha.gov.vn/cu", "links.0.title": "Cũ"}
+    )
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    pdf = "https://moha.gov.vn/van-ban.pdf"
+    more = {"attachments.0.url": pdf, "attachments.0.title": "Văn bản", "topic": "viec-lam"}
+    await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **TEXT | more)
+    page = (await newsroom["dung"].get(f"{path}/duyet")).text
+    for name in ("topic", "links", "attachments", "body"):
+        assert f"<h3>{TEXTS['field'][name]}</h3>" in page, name
+    assert pdf in page and "Đoạn hai." in page
+
+
 async def test_each_person_is_offered_what_that_person_may_do(newsroom):
     path = await newsroom.written()
     assert offered(await newsroom["an"].get(path), path) == {"gui", "gop-y"}
