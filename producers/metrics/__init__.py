@@ -163,7 +163,7 @@ _MEANINGS = (
     *("gone", "full", OTHER, "content", "fault", "policy", "slower", "grey", "later"),
     *("accepted", "none"),
 )
-_STAFF_RESULTS = ("begun", "no_address", "unreadable", "inactive")
+_STAFF_RESULTS = ("begun", "no_address", "unreadable", "inactive", "no_right")
 MAIL_REPORTS = CounterMetric(
     Metric(
         "loa_mail_reports_total",
@@ -180,7 +180,8 @@ STAFF_MAILS = CounterMetric(
         "counter",
         "What staff were to be told by mail about items on the desk, by kind. `begun`: handed to "
         "the ledger; `no_address`, `unreadable`: the account has none, or one of another key file; "
-        "`inactive`: the account can't sign in any more",
+        "`inactive`: the account can't sign in any more; `no_right`: its roles no "
+        "longer allow it",
         "sweep",
         (Label("kind", StaffMailKind), Label("result", _STAFF_RESULTS)),
     ),

@@ -52,7 +52,14 @@ class StaffMailApp(SignupApp):
         self.addresses = StaffAddresses(KEYS.derive)
         self.log, outbox = EditorialLog(bus), StaffOutbox(bus)
         sender = StaffMailSender(
-            self.mailer, self.accounts, self.addresses, outbox, lambda: DESK_URL, clock
+            self.mailer,
+            self.accounts,
+            self.addresses,
+            outbox,
+            lambda: DESK_URL,
+            clock,
+            self.log,
+            default_policy(),
         )
         self.service = StaffMailService(
             self.log,

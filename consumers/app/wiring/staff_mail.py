@@ -20,6 +20,7 @@ async def add_staff_mail(node: Node) -> None:
     """EDITORIAL → mail to staff, in the ledger."""
     await node.open_proven_key()
     accounts, outbox = AccountStore(node.bus, node.clock), StaffOutbox(node.bus)
+    policy = load_policy(node.settings.data_dir)
     sender = StaffMailSender(
         open_mailer(node),
         accounts,
@@ -27,8 +28,9 @@ async def add_staff_mail(node: Node) -> None:
         outbox,
         lambda: _desk_url(node),
         node.clock,
+        node.editorial_log,
+        policy,
     )
-    policy = load_policy(node.settings.data_dir)
     service = StaffMailService(
         node.editorial_log,
         accounts,

@@ -1,6 +1,7 @@
 """Who is told of an act on an item: tables and pure functions."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from consumers.staff.accounts import Account
@@ -30,6 +31,8 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
 """What those who wrote or sent a revision are told of an act of another; of no other act."""
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})
 """Told only when the item's status changes."""
+_ASKS = frozenset({StaffMailKind.WAITS, StaffMailKind.OVERDUE})
+_READ = "read-drafts"
 _ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
     Step.EDIT: ActionKind.PROPOSE,
@@ -132,6 +135,16 @@ def _is_urgent_text(text: EditorialText) -> bool:
 def recipients_of(notice: Notice, accounts: Iterable[Account], policy: Policy) -> list[Account]:
     """The active accounts that are told, by the rules of roles and of four eyes."""
     return [one for one in accounts if one.is_active and _is_told(notice, one, policy)]
+
+
+def may_still_hear(line: StaffMailLine, account: Account, state: ItemState, policy: Policy) -> bool:
+    """Whether the account's roles still allow the step of *line*, or to read the item."""
+    facts, permission = _facts(state), line.step
+    if line.kind not in _ASKS:
+        writers = frozenset[str]().union(*state.writers_of.values())
+        facts, permission = replace(facts, writers=facts.writers | writers), _READ
+    is_urgent = state.text is not None and _is_urgent_text(state.text)
+    return _is_told(Notice(line, facts, permission, is_urgent=is_urgent), account, policy)
 
 
 def _is_told(notice: Notice, account: Account, policy: Policy) -> bool:

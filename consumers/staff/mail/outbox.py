@@ -105,6 +105,10 @@ class StaffOutbox:
         key = _OUT_PREFIX + account
         await records.update_or_create(self.bucket, key, AccountOutbox, without)
 
+    async def drop(self, account: str) -> None:
+        """Erase all that is pending for an account that is gone."""
+        await self.bucket.purge(_OUT_PREFIX + account)
+
     async def last_change(self) -> int:
         return await self.bucket.last_seq()
 

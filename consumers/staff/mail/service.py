@@ -151,7 +151,7 @@ class StaffMailService:
         story, sending = read.stories[content_id], require(read.cursor.value).sending
         mails = mails_of(told, story, await self._office(read))
         if begun := begun_sending(content_id, told, story):
-            sending = (*sending, begun)[-_MOST_SENDING:]
+            sending = _newest((*sending, begun))
         await self._write(read, mails, seq=told.seq, sending=sending)
         crash_point("staff_mail.noted")
 
@@ -233,3 +233,10 @@ class StaffMailService:
         if morning <= cursor.morning:
             return known
         return await self.outbox.write(known, cursor.model_copy(update={"morning": morning}), {})
+
+
+def _newest(sending: tuple[Sending, ...]) -> tuple[Sending, ...]:
+    """As many deliveries as are looked after at once."""
+    for one in sending[:-_MOST_SENDING]:
+        log.warning("staff_mail_delivery_dropped", content_id=one.content_id, revision=one.revision)
+    return sending[-_MOST_SENDING:]

@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 
 import pytest
+import structlog
 
+from consumers.staff.mail import service
 from consumers.staff.mail.service import JUDGE_INTERVAL_S
 from contracts.base.times import format_date
 from contracts.delivery import ChannelName, PlanKey
@@ -169,6 +171,38 @@ async def test_who_wants_it_gets_one_mail_on_the_morning_of_a_working_day(app):
     assert await app.told() == []
 
 
+@pytest.mark.parametrize(("login", "kind"), [("duyet", "waits"), ("soan", "progress")])
+async def test_a_morning_tells_nothing_to_one_whose_roles_were_taken_away(app, login, kind):
+    await in_the_morning(app, login)
+    await proposed(app)
+    await app.accounts.set_grants(app.people[login].id, ())
+    at(app, "2026-11-27 08:00")
+    assert (login, kind) not in await app.told()
+    assert login not in [box async for box, _ in app.service.outbox.outboxes()]
+
+
+async def test_what_waits_for_an_account_that_is_gone_is_erased_when_it_is_old(app):
+    await in_the_morning(app, "duyet")
+    await proposed(app)
+    gone = app.people["duyet"].id
+    await app.accounts.bucket.purge(f"account.{gone}")
+    for days, left in ((1, [gone]), (6, [])):
+        app.clock.advance(days * 86400)
+        await app.service.sender.send_pending(app.now)
+        assert [account async for account, _ in app.service.outbox.outboxes()] == left
+
+
+async def test_a_delivery_that_is_looked_after_no_more_is_named(app, monkeypatch):
+    monkeypatch.setattr(service, "_MOST_SENDING", 1)
+    await published(app)
+    await app.mails()
+    with structlog.testing.capture_logs() as logs:
+        await published(app, item="tin-2")
+        await app.mails()
+    named = [one["content_id"] for one in logs if one["event"] == "staff_mail_delivery_dropped"]
+    assert named == ["tin-1"]
+
+
 async def test_what_is_urgent_waits_for_no_morning(app):
     await in_the_morning(app, "truong")
     await app.act(K.SAVE, "soan", text=draft(lane="urgent"))
@@ -235,12 +269,12 @@ async def test_a_delivery_that_failed_for_some_is_told_once_when_all_has_ended(a
     assert await app.told() == []
 
 
-async def published(app: StaffMailApp, **data: object) -> None:
-    await app.act(K.SAVE, "soan", text=draft(**data))
+async def published(app: StaffMailApp, item: str = "tin-1", **data: object) -> None:
+    await app.act(K.SAVE, "soan", item, draft(**data))
     for kind, login in ((K.SUBMIT, "soan"), (K.CONFIRM, "truong"), (K.PROPOSE, "bien")):
-        await app.act(kind, login)
-    await app.act(K.APPROVE, "duyet")
-    await app.act(K.PUBLISH, "loa", role=RULE)
+        await app.act(kind, login, item)
+    await app.act(K.APPROVE, "duyet", item)
+    await app.act(K.PUBLISH, "loa", item, role=RULE)
 
 
 @pytest.mark.parametrize(("hours", "is_ahead"), [(2, True), (-2, False)])
