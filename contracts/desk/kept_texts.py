@@ -23,6 +23,11 @@ class KeptText(BaseModel):
     hash: str = ""
     fields: dict[str, list[str]]
 
+    def is_of(self, form: Mapping[str, Sequence[str]]) -> bool:
+        """Whether *form* was typed on the same page, or began from this text."""
+        page, used = (form.get(name, [""])[-1] for name in ("act_id", "used"))
+        return self.fields.get("act_id", [""])[-1] in ("", page) or self.at.isoformat() == used
+
 
 class OpenPage(NamedTuple):
     """Another person who has the text open; `since` when."""

@@ -16,7 +16,7 @@ from producers.desk.editor.conversion import (
 )
 from producers.desk.visit import Visit
 
-_OWN_FIELDS = ("seal", "code", "act_id")
+_OWN_FIELDS = ("seal", "code")
 
 
 async def keep(visit: Visit) -> Response:
@@ -75,9 +75,11 @@ async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None
 
 
 async def finish(visit: Visit, content_id: str = NEW_ITEM) -> None:
-    """Forget what was kept, after a save, and who had the page open."""
+    """Forget what was kept of the saved form, not of another tab's, and who had the page open."""
     texts, account = visit.desk.services.kept_texts, visit.visitor.account
-    await texts.drop(account.id, content_id)
+    kept = await find_kept(visit, content_id)
+    if kept and kept.is_of(visit.form):
+        await texts.drop(account.id, content_id)
     await texts.close_page(account.id, content_id)
 
 

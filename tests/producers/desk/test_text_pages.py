@@ -1,5 +1,6 @@
 """The form of a text: nothing that a person typed is lost when another saves meanwhile."""
 
+import re
 from contextlib import AsyncExitStack
 
 import pytest
@@ -77,3 +78,36 @@ async def test_a_kept_time_that_is_none_does_not_hide_the_rest(two):
     await an.post("/soan/moi/giu-tam", **TYPED, not_before="mai")
     used = await an.get("/tin/moi?giu-tam=1")
     assert used.status_code == 200 and "Đoạn hai của người thứ hai." in used.text
+
+
+def hidden_in(page) -> dict[str, str]:
+    """The fields that tell which page a form was typed on, and from which text it began."""
+    return dict(re.findall(r'name="(act_id|hash)" value="([^"]*)"', page.text))
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_save_leaves_what_was_typed_in_another_tab(two, is_new):
+    an, _ = two
+    path = "/tin/moi" if is_new else await new_text(an)
+    keep = f"/soan/{path.split('/')[2]}/giu-tam"
+    first, second = [await an.get(path) for _ in range(2)]
+    await an.post(keep, **TYPED, **hidden_in(second))
+    changed = TEXT | {"title": "Tên khác"}
+    assert (await an.submit(first, path, **changed)).status_code == 303
+    assert "gõ dở nội dung này" in (await an.get(path)).text
+    used = await an.get(f"{path}?giu-tam=1")
+    assert "Đoạn hai của người thứ hai." in used.text
+
+
+@pytest.mark.parametrize("keeps_again", [True, False])
+async def test_a_save_forgets_what_was_typed_before_on_the_same_page(two, keeps_again):
+    an, _ = two
+    path = await new_text(an)
+    keep, page = f"/soan/{path.split('/')[2]}/giu-tam", await an.get(path)
+    await an.post(keep, **TYPED, **hidden_in(page))
+    page = await an.get(f"{path}?giu-tam=1")
+    if keeps_again:
+        await an.post(keep, **TYPED, **hidden_in(page))
+    longer = TYPED | {"body": "Gõ thêm sau lần giữ cuối."}
+    assert (await an.submit(page, path, **longer)).status_code == 303
+    assert "gõ dở nội dung này" not in (await an.get(path)).text
