@@ -152,6 +152,7 @@ class PersonAtDesk:
             raise NotFound(field_error("content_id", "item_unknown", value=order.content_id))
         await self.desk.order_rules.check_urgent(order, state, self.signed_in.account)
         await self.desk.acts.check(order, Actor.of(self.signed_in), state)
+        await self.desk.order_rules.check_uploads(order, state)
         act = await self.desk.order_rules.act_of(order, state)
         ruling = await self.desk.rules.decide(self.signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:

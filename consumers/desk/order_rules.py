@@ -8,12 +8,14 @@ from consumers.intake.unit_policy import read_policy
 from consumers.reporting.reach import largest_reach
 from consumers.staff.authorization import Act
 from consumers.staff.policy import Person, Policy, Verdict
+from consumers.uploads.missing import missing_uploads
 from contracts import errors
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind, ItemState, Status
-from contracts.errors import Forbidden
+from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus
+from producers.object_store import ObjectStore
 
 K = ActionKind
 _ACTION_OF: Mapping[ActionKind, str] = {
@@ -28,6 +30,7 @@ _ACTION_OF: Mapping[ActionKind, str] = {
 }
 """The action of `roles.toml` that an act takes; others depend on the item."""
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
+_NEEDS_FILES = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
 _MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
 
 
@@ -72,6 +75,13 @@ class OrderRules:
         ruling = self.policy.is_allowed(person, "propose-urgent", item_facts(state))
         if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
             raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
+
+    async def check_uploads(self, order: Order, state: ItemState) -> None:
+        """Raise Invalid for a text on its way to readers that names a file that is not kept."""
+        if order.kind not in _NEEDS_FILES or state.text is None:
+            return
+        if missing := await missing_uploads(ObjectStore(self.bus), state.text.data):
+            raise Invalid(*missing)
 
     async def _unit_may_be_urgent(self, state: ItemState) -> bool:
         unit = state.text.unit if state.text else ""

@@ -4,11 +4,12 @@ An item names a file by its address: as cover, as attachment, as link, or in its
 holds the SHA-256 of the content, so that no other content ever comes from it.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 from contracts import text
@@ -141,6 +142,12 @@ def named_in(texts: Iterable[str]) -> list[UploadAddress]:
     pairs = (found for one in texts for found in _NAMED.findall(one))
     addresses = (parse_address(hash, unquote(name).rstrip(".,;:!")) for hash, name in pairs)
     return list(dict.fromkeys(one for one in addresses if one))
+
+
+def named_by_fields(data: Mapping[str, Any]) -> list[tuple[str, UploadAddress]]:
+    """The files that the data of an event name, each with the field that does."""
+    texts = ((name, json.dumps(value, ensure_ascii=False)) for name, value in data.items())
+    return [(name, address) for name, text in texts for address in named_in([text])]
 
 
 def named_by(content: Content) -> list[UploadAddress]:

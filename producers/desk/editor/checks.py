@@ -1,6 +1,7 @@
 """Checks beside a text: lengths, missing words for pictures, personal numbers, skipped headings.
 
-Each finds a place and says what to do; none refuses a text. Pure functions of the form's data.
+Each finds a place and says what to do; none refuses a text. Those that ask for
+no stored file are pure functions of the form's data.
 """
 
 import re
@@ -11,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from contracts.damaged_text import damage_warnings
+from contracts.desk.uploads import UploadService, named_by_fields
 from contracts.text.limits import DESCRIPTION_LIMIT, TITLE_LIMIT, TextLimit, shorten
 
 _READER = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -38,6 +40,15 @@ def check_text(data: Mapping[str, Any]) -> list[Finding]:
     """Everything the checks find in the data of a form, in the order of its fields."""
     found = [*_lengths(data), *_cover(data), *_numbers(data), *_body(_text(data, "body"))]
     return found[:_FINDINGS_MAX]
+
+
+async def find_missing(uploads: UploadService, data: Mapping[str, Any]) -> list[Finding]:
+    """The uploaded files that the data name and that are not kept."""
+    return [
+        Finding("upload_missing", name, address.path)
+        for name, address in named_by_fields(data)
+        if await uploads.size(address) is None
+    ]
 
 
 def damage_said(data: Mapping[str, Any]) -> list[str]:

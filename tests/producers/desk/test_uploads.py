@@ -9,14 +9,18 @@ import pytest
 
 from consumers.audit.log import AuditLog, parse_record
 from consumers.uploads.clamd import Clamd
+from consumers.uploads.missing import missing_uploads
 from contracts.desk import uploads
 from contracts.desk.uploads import FILE_MAX, UploadAddress, parse_address
+from producers.desk.editor.conversion import editor_texts
 from producers.desk.rendering import desk_texts
 from producers.desk.web_session import form_seal
+from producers.object_store import ObjectStore
 from producers.pages import file_forms
 from tests.support import uploaded_files as files
 from tests.support.desk_app import OWN_HEADERS, PORTAL_URL, SEAL_KEY, DeskApp, heading
 from tests.support.desk_uploads import JSON, OFFICER, send
+from tests.support.newsroom import TEXT, open_newsroom
 
 APPROVER = "lanh-dao-duyet"
 TITLES, TEXTS = desk_texts()["page"], desk_texts()["upload"]
@@ -197,3 +201,32 @@ async def test_a_file_is_found_in_a_text():
     assert found[0].path == own.removeprefix(PORTAL_URL)
     assert parse_address(hash, "../x.png") is None and parse_address("../x", "x.png") is None
     assert re.fullmatch(r"[\x21-\x7e]+", found[0].path) and OWN_HEADERS
+
+
+async def test_a_text_that_names_a_file_that_is_not_kept_does_not_go_on(desk):
+    async with open_newsroom(desk) as newsroom:
+        told = (await send(newsroom["an"], files.pdf(), headers=JSON)).json()
+        missing = f"/tep/{'a' * 64}/a.pdf"
+        path = await newsroom.written(body=f"Xem [tệp]({missing}).")
+        refused = await newsroom["an"].press(path, f"{path}/gui")
+        assert refused.status_code == 422 and missing in refused.text
+        [error] = await missing_uploads(ObjectStore(desk.bus), {"cover": {"url": missing}})
+        assert error.field == "data.cover"
+        path = await newsroom.written(body=f"Xem [tệp]({told['path']}).", title="Có tệp")
+        await newsroom.press("an", path, "gui")
+        await newsroom.press("binh", path, "xac-nhan", clean="1")
+        await newsroom.press("chi", path, "trinh", clean="1")
+        store = ObjectStore(desk.bus)
+        kept = await store.find(told["path"].split("/")[2])
+        await store.delete(kept)
+        refused = await newsroom["dung"].press(path, f"{path}/duyet")
+        assert refused.status_code == 422 and told["path"] in refused.text
+
+
+async def test_the_checks_beside_a_text_name_a_file_that_is_not_kept(desk):
+    missing = f"/tep/{'a' * 64}/a.pdf"
+    async with desk.signed_in("an", OFFICER) as browser:
+        typed = TEXT | {"body": f"Xem [tệp]({missing})."}
+        done = await browser.post("/soan/moi/kiem-tra", **typed)
+        page = await browser.get(done.headers["location"])
+    assert editor_texts()["check"]["upload_missing"].format(place=missing) in page.text
