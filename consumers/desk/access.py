@@ -17,7 +17,8 @@ def item_facts(state: ItemState, item: Item | None = None) -> ObjectFacts:
     if text is None:
         return ObjectFacts(item.unit, item.topic) if item else ObjectFacts()
     topic = str(text.data.get("topic", ""))
-    return ObjectFacts(text.unit, topic, state.writers, state.last_editor)
+    of_all = frozenset[str]().union(*state.writers_of.values())
+    return ObjectFacts(text.unit, topic, state.writers, state.last_editor, earlier_writers=of_all)
 
 
 @dataclass(frozen=True)

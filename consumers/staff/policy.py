@@ -106,7 +106,8 @@ class ObjectFacts:
     """The facts of an object that decisions depend on.
 
     `writers`: author and submitter, `last_editor`: of the present text; each an account's id, or a
-    name where a unit's system names people.
+    name where a unit's system names people. `earlier_writers`: of all texts; a person's own item
+    stays so when others correct it.
     """
 
     unit: str = ""
@@ -114,6 +115,7 @@ class ObjectFacts:
     writers: frozenset[str] = frozenset()
     last_editor: str = ""
     agreed: tuple[Agreement, ...] = ()
+    earlier_writers: frozenset[str] = frozenset()
 
 
 class Person(Protocol):
@@ -211,9 +213,10 @@ def _is_own(case: _Case) -> bool:
 
 def _is_not_own(case: _Case) -> bool:
     """Whether the item is another's to read: a name counts in its unit alone, an id anywhere."""
+    writers = case.facts.writers | case.facts.earlier_writers
     if not _is_other_unit(case):
-        return not _is_own(case)
-    return not any(text.is_same_name(case.person.id, one) for one in case.facts.writers)
+        return not any(is_same_person(case.person, one) for one in writers)
+    return not any(text.is_same_name(case.person.id, one) for one in writers)
 
 
 def _is_last_editor(case: _Case) -> bool:

@@ -129,6 +129,14 @@ def test_a_namesakes_item_is_own_within_the_unit_alone():
     assert reading("vu-hai", "nv-một") is ALLOWED
 
 
+def test_who_wrote_an_earlier_text_reads_the_item_and_may_approve_a_new_one():
+    facts = ObjectFacts(
+        "vu-mot", writers=frozenset({"nv-hai"}), earlier_writers=frozenset({"nv-một"})
+    )
+    assert default_policy().is_allowed(having(OFFICER), "read-drafts", facts).verdict is ALLOWED
+    assert default_policy().is_allowed(having(APPROVER), "approve", facts).verdict is ALLOWED
+
+
 def test_an_account_of_another_name_and_id_may_approve():
     facts = ObjectFacts(writers=frozenset({"Trần Thị B", "nv-hai"}), last_editor="nv-ba")
     assert default_policy().is_allowed(having(APPROVER), "approve", facts).verdict is ALLOWED

@@ -288,3 +288,14 @@ async def test_the_units_leader_may_remark_while_a_text_waits_for_approval(newsr
     assert refused.status_code == 422
     for wrong in ("0", "9" * 5000, "x"):
         await newsroom.press("binh", path, "gop-y", note=f"Về {wrong[:3]}", place=wrong)
+
+
+async def test_an_officer_keeps_the_own_item_when_an_editor_begins_a_correction(newsroom):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    changes = TEXT | {"body": "Sửa.", "reason": "Sai ngày."}
+    begun = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changes)
+    assert begun.status_code == 303
+    for page in (path, f"{path}/xem-truoc"):
+        assert (await newsroom["an"].get(page)).status_code == 200, page
+    assert f'href="{path}"' in (await newsroom["an"].get("/tin")).text
