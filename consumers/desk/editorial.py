@@ -106,6 +106,12 @@ class PersonAtDesk:
             agreed=tuple(names.get(one, one) for one in agreed),
         )
 
+    async def require_readable(self, content_id: str) -> None:
+        """Raises Forbidden for an item that the person may not read; an unknown id passes."""
+        state = (await self.desk.log.read(content_id)).state
+        if state.text is not None:
+            self._require(_READ, state)
+
     @property
     def waiting(self) -> ItemFilter:
         """What waits for the person, most urgent first."""

@@ -103,6 +103,10 @@ class PersonAtDesk(Protocol):
         """Raises NotFound, and Forbidden for an item that the person may not read."""
         ...
 
+    async def require_readable(self, content_id: str) -> None:
+        """Raises Forbidden for an item that the person may not read; an unknown id passes."""
+        ...
+
     async def begin(self, new: NewItem) -> str:
         """Save a new item; returns its content_id. Raises Forbidden, Invalid, Conflict."""
         ...

@@ -23,15 +23,14 @@ async def keep(visit: Visit) -> Response:
     """Keep the form as it is typed; a text in the visual editor is kept as Markdown."""
     if refused := too_many_requests(visit):
         return refused
-    texts, account = visit.desk.services.kept_texts, visit.visitor.account
+    others = await _others(visit)
     try:
         await settle_markdown(visit)
         kept = await keep_form(visit, _item(visit))
     except Invalid as wrong:
         return refusal(wrong)
     said = editor_texts()["kept"]["said"].format(at=f"{kept.at.astimezone(VIETNAM):%H:%M:%S}")
-    others = await texts.open_page(account, _item(visit))
-    return JSONResponse({"said": said, "others": _told(others)})
+    return JSONResponse({"said": said, "others": others})
 
 
 async def keep_form(visit: Visit, content_id: str) -> KeptText:
@@ -54,8 +53,16 @@ async def be_present(visit: Visit) -> Response:
     """Note that the page is open; tell who else has it open."""
     if refused := too_many_requests(visit):
         return refused
-    others = await visit.desk.services.kept_texts.open_page(visit.visitor.account, _item(visit))
-    return JSONResponse({"others": _told(others)})
+    return JSONResponse({"others": await _others(visit)})
+
+
+async def _others(visit: Visit) -> list[str]:
+    """Who else has the item open, for who may read it. Raises Forbidden."""
+    content_id = _item(visit)
+    if content_id == NEW_ITEM:
+        return []
+    await visit.editorial.require_readable(content_id)
+    return await open_elsewhere(visit, content_id)
 
 
 async def drop(visit: Visit) -> Response:

@@ -111,3 +111,16 @@ async def test_a_save_forgets_what_was_typed_before_on_the_same_page(two, keeps_
     longer = TYPED | {"body": "Gõ thêm sau lần giữ cuối."}
     assert (await an.submit(page, path, **longer)).status_code == 303
     assert "gõ dở nội dung này" not in (await an.get(path)).text
+
+
+@pytest.mark.parametrize("act", ["co-mat", "giu-tam"])
+async def test_who_has_a_text_open_is_told_to_its_readers_alone(desk, two, act):
+    an, binh = two
+    item = (await new_text(an)).split("/")[2]
+    async with desk.signed_in("khac", "nguoi-gui-tin") as other:
+        assert (await other.post(f"/soan/{item}/{act}", **TYPED)).status_code == 403
+        assert (await other.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
+    assert (await an.post(f"/soan/{item}/{act}", **TYPED)).json()["others"] == []
+    assert len((await binh.post(f"/soan/{item}/{act}", **TYPED)).json()["others"]) == 1
+    assert (await an.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
+    assert (await binh.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
