@@ -311,7 +311,7 @@ def _check_people(state: ItemState, action: Action) -> None:
     """
     own = hashes_of(state, {action.by}) | {action.name_hash}
     if (own & hashes_of(state, _barred(state, action))) - {""}:
-        raise Forbidden(field_error("by", "editorial_own", value=action.by))
+        raise Forbidden(field_error("by", "editorial_own"))
 
 
 def check_approval(state: ItemState, action: Action) -> None:
