@@ -1,5 +1,6 @@
 """`loa dead` as an official uses it: find, read, send again, mend, give up; scripts get JSON."""
 
+import json
 import time
 
 import pytest
@@ -191,7 +192,8 @@ async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, t
     assert len(await accepted(bus)) == 1, "nothing is sent unasked"
     done = await loa("dead", "edit", 1, file, "--yes", USER="binh")
     assert done.exit_code == 0, done.stderr
-    assert (await accepted(bus))[1] == file.read_bytes()
+    sent = json.loads((await accepted(bus))[1])
+    assert sent == json.loads(file.read_bytes()) | {"submitter": "binh"}
     assert json_output(await loa("dead", "show", 1, "--json"))["id"] == 1
     shown = (await loa("dead", "show", 1)).stdout
     assert "edited by binh to CONTENT #2" in shown
