@@ -30,7 +30,7 @@ _FAULT_TEXTS = {
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found. *errors*: kept ends that can't be trusted; *cut*: what retention removed."""
+    """Results. *errors*: kept ends that can't be trusted; *cut*: entries that retention removed."""
 
     count: int
     faults: Sequence[ChainFault]

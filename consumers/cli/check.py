@@ -76,7 +76,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
 
 
 async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violation]:
-    """What is wrong with this machine's copies of the bus, besides the portal."""
+    """Problems of this machine's copies of the bus, except the portal."""
     path, index = settings.directory_path, settings.desk_dir / INDEX_FILE
     damage = read_damage(path)
     found = [Violation(rule="directory-damaged", key=str(path), detail=damage)] if damage else []

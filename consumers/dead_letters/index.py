@@ -11,7 +11,7 @@ from producers.bus.records import parse
 
 @dataclass
 class DeadLetterIndex:
-    """Reads only what is new: letters and decisions behind those that it has."""
+    """An index of dead letters; each reading adds the letters and decisions since the last one."""
 
     store: DeadLetterStore
     _letters: dict[int, DeadLetter] = field(default_factory=dict)

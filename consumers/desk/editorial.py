@@ -119,7 +119,7 @@ class PersonAtDesk:
 
     @property
     def unsent(self) -> ItemFilter:
-        """The person's drafts, and what was returned."""
+        """The person's drafts and returned texts."""
         return person_lists.own_items(self.signed_in.account, unsent=True)
 
     @property

@@ -125,7 +125,7 @@ class PersonAtDesk(Protocol):
 
     @property
     def unsent(self) -> ItemFilter:
-        """The person's drafts, and what was returned."""
+        """The person's drafts and returned texts."""
         ...
 
     @property

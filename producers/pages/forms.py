@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import MAXYEAR, MINYEAR, date, datetime, time
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -67,6 +67,16 @@ def parse_application(form: Form, ip: str = "") -> SignupApplication:
         version=single_value(form, "consent"),
         ip=ip,
     )
+
+
+def parse_day(written: str) -> datetime | None:
+    """The start of a day in Vietnam, as a date field sends it; None for other input."""
+    try:
+        day = datetime.fromisoformat(written).date()
+    except ValueError:
+        return None
+    is_near = MINYEAR < day.year < MAXYEAR  # a day more or less is a day, too
+    return datetime.combine(day, time(), VIETNAM) if is_near else None
 
 
 def parse_future_day(written: str, today: date) -> datetime | None:

@@ -42,7 +42,7 @@ def staff_content(mail: TransactionalMail, context: MailContext) -> MailContent:
 
 
 def _morning_content(mail: TransactionalMail, context: MailContext) -> MailContent:
-    """Several items, grouped by what is told of them; of very many the rest is counted."""
+    """Items grouped by the kind of news about them; beyond a limit, items are only counted."""
     words, count = load_texts(_TEXTS)["morning"], len(mail.lines)
     shown, rest = mail.lines[:_MOST_SHOWN], count - _MOST_SHOWN
     values = {"count": count, "day": format_date(mail.at), "rest": rest}
@@ -63,7 +63,7 @@ def _morning_content(mail: TransactionalMail, context: MailContext) -> MailConte
 def _groups(
     mail: TransactionalMail, lines: Sequence[StaffMailLine], vocabulary: Vocabulary
 ) -> LinkLists:
-    """Links to the items, by what is told of them."""
+    """Links to the items, grouped by the kind of news."""
     groups: dict[str, list[LinkItem]] = {}
     for line in lines:
         item = LinkItem(line.title, _item_url(mail, line), _about(line, vocabulary))

@@ -29,7 +29,7 @@ _UNKNOWN_ITEM = "khong-co-tin-nay"
 
 @dataclass(frozen=True)
 class SampleMinistry:
-    """What was added: the accounts, how one signs in to them, and how many items there are."""
+    """The accounts that were added, their credentials, and the number of items."""
 
     people: Sequence[Account]
     credentials: Credentials

@@ -53,7 +53,7 @@ _WORDS_FIRST = "words CROSS JOIN item ON item.seq = words.rowid"
 
 
 class _Sorting(NamedTuple):
-    """An order: its column besides the sequence, how it sorts, and what is behind a cursor."""
+    """An order of rows: column, ORDER BY clause, and the condition for rows after a cursor."""
 
     column: str
     sorted: str

@@ -1,7 +1,7 @@
 """The log: who did what; search, one entry, the proof that nothing is missing, export."""
 
 from collections.abc import Mapping
-from datetime import MAXYEAR, MINYEAR, datetime, time, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 
 from contracts.desk.audit_log import ExportFormat, LogFilter, LogName, LogPlace
 from contracts.errors import ContractError
-from contracts.text.moments import VIETNAM
 from producers.desk.visit import Visit
+from producers.pages.forms import parse_day
 
 READ = "audit"
 _PATH = "/nhat-ky"
@@ -42,17 +42,8 @@ def _names_of_logs() -> Mapping[LogName, str]:
 def _filter_of(asked: Mapping[str, str]) -> LogFilter:
     """The filter of an address or a form; what can't be read in it is not asked for."""
     person, action, about = (asked.get(name, "").strip()[:_LONGEST] for name in _ASKED[:3])
-    since, last = _day(asked.get("tu", "")), _day(asked.get("den", ""))
+    since, last = parse_day(asked.get("tu", "")), parse_day(asked.get("den", ""))
     return LogFilter(person, action, about, since, last + timedelta(days=1) if last else None)
-
-
-def _day(written: str) -> datetime | None:
-    try:
-        day = datetime.fromisoformat(written).date()
-    except ValueError:
-        return None
-    is_near = MINYEAR < day.year < MAXYEAR  # a day more or less is a day, too
-    return datetime.combine(day, time(), VIETNAM) if is_near else None
 
 
 def _place(written: str) -> LogPlace:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import MAXYEAR, MINYEAR, datetime, time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -12,9 +11,9 @@ from starlette.responses import Response
 
 from contracts.desk.dead_letters import DeadLetterService, LetterFilter, ShownLetter
 from contracts.errors import ContractError
-from contracts.text.moments import VIETNAM
 from producers.desk import rendering
 from producers.desk.visit import Visit
+from producers.pages.forms import parse_day
 
 READ = ("edit-dead-letter", "operate", "read-drafts")
 EDIT, OPERATE = "edit-dead-letter", "operate"
@@ -43,22 +42,13 @@ def _read_filter(visit: Visit) -> LetterFilter:
     return LetterFilter(
         unit=asked.get("don-vi", ""),
         field=asked.get("truong", ""),
-        since=_day(asked.get("tu", "")),
+        since=parse_day(asked.get("tu", "")),
         ended=bool(asked.get("ca-da-xu-ly")),
         before=int(before) if before.isdecimal() and len(before) < _DIGITS else 0,
     )
 
 
 _DIGITS = 19
-
-
-def _day(written: str) -> datetime | None:
-    try:
-        day = datetime.fromisoformat(written).date()
-    except ValueError:
-        return None
-    is_near = MINYEAR < day.year < MAXYEAR  # a day more or less is a day, too
-    return datetime.combine(day, time(), VIETNAM) if is_near else None
 
 
 def _older_link(visit: Visit, before: int) -> str:
