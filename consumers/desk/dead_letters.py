@@ -25,7 +25,7 @@ from consumers.dead_letters.index import DeadLetterIndex
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.dead_letters.trace import with_letters
-from consumers.desk.names import account_names
+from consumers.desk.names import AccountNames
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.feedback import guard as receipt_guard
 from consumers.intake.repository import ItemRepository
@@ -77,6 +77,10 @@ class DeadLetterDesk:
     open_seals: OpenSeals
 
     @cached_property
+    def names(self) -> AccountNames:
+        return AccountNames(self.accounts)
+
+    @cached_property
     def store(self) -> DeadLetterStore:
         return DeadLetterStore(self.bus)
 
@@ -96,7 +100,7 @@ class DeadLetterDesk:
         found = await self._visible(person, query)
         found = [one for one in found if not wanted.before or one.id < wanted.before]
         shown, rest = found[:_PAGE_LETTERS], found[_PAGE_LETTERS:]
-        names = await account_names(self.accounts, _deciders(shown))
+        names = await self.names.all()
         return LetterPage(
             [_listed(one, names) for one in shown],
             shown[-1].id if rest else 0,
@@ -112,7 +116,7 @@ class DeadLetterDesk:
 
     async def show(self, person: Person, id: int) -> ShownLetter:
         letter = await self._load(person, id)
-        names = await account_names(self.accounts, _deciders([letter]))
+        names = await self.names.all()
         event, unit, is_open = event_of(letter), letter.about.unit, letter.ended is None
         can_send = is_open and letter.is_readable and not letter.erased
         return ShownLetter(
@@ -176,10 +180,6 @@ class DeadLetterDesk:
 def _trace_line(entry: TimelineEntry) -> TraceLine:
     said = "; ".join(error.message_vi for error in entry.errors) or translate(entry.detail).vi
     return TraceLine(entry.at, translate(entry.event).vi, entry.channel or "", said)
-
-
-def _deciders(letters: list[DeadLetter]) -> set[str]:
-    return {decision.by for letter in letters for decision in letter.decisions}
 
 
 def _listed(
