@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -230,7 +231,7 @@ async def test_a_relay_without_tls_or_with_a_false_certificate_takes_no_mail(doc
 
 async def test_a_relay_that_accepts_and_is_silent_holds_nothing_up(doctor, monkeypatch):
     """Neither of two silent relays is waited for beyond the limit of the whole dialogue."""
-    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 0.3, raising=False)
+    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 0.3)
     async with SmtpReceiver(always=SILENT) as second, asyncio.timeout(10):
         spare = {
             "LOA_EMAIL_FALLBACK_HOST": "127.0.0.1", "LOA_EMAIL_FALLBACK_PORT": str(second.port)
@@ -244,18 +245,17 @@ async def test_a_relay_that_accepts_and_is_silent_holds_nothing_up(doctor, monke
 
 
 async def test_a_finding_is_told_before_the_relay_answers(tmp_path, monkeypatch, relay_tls):
-    """The last finding is the silent relay's; everything else was known, and told, before."""
-    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 2.0, raising=False)
+    """The records are told while a relay says nothing, for however long."""
+    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 3600.0)
     monkeypatch.chdir(tmp_path)
-    told = list[str]()
     async with DnsServer(HEALTHY) as dns, SmtpReceiver(always=SILENT) as silent:
         for name, value in (SETTINGS | {"LOA_EMAIL_PORT": str(silent.port)}).items():
             monkeypatch.setenv(name, value)
-        async for one in examine_mail("", ("127.0.0.1", dns.port)):
-            told.append(one.code)
-            if one.code == "dmarc_ok":
-                assert silent.connected and "relay_silent" not in told
-    assert told[-1] == "relay_silent"
+        async with asyncio.timeout(10), aclosing(examine_mail("", ("127.0.0.1", dns.port))) as told:
+            async for one in told:
+                if one.code == "dmarc_ok":
+                    return
+    pytest.fail("no finding about DMARC")
 
 
 async def test_a_certificate_that_ends_soon_is_told_in_time(doctor, relay_tls, tmp_path):
