@@ -44,8 +44,8 @@ class StaffMailSender:
     async def send_pending(self, morning: datetime) -> None:
         """Hand on what is pending, and what was to wait until *morning*.
 
-        What is for an account without an address is dropped, and of a morning what is for one
-        whose roles no longer allow it.
+        What is for an account without an address is dropped, and what is for one whose roles no
+        longer allow it.
         """
         accounts = {account.id: account for account in await self.accounts.all()}
         items = _Items(self.log)
@@ -76,9 +76,7 @@ class StaffMailSender:
         await self.outbox.remove(account.id, due)
 
     async def _may_hear(self, account: Account, mail: PendingMail, items: "_Items") -> bool:
-        """Whether a mail that waited for a morning may still be sent."""
-        if mail.slot is None:
-            return True
+        """Whether the account's roles, as they are now, still let it be told."""
         state = await items.state(mail.line.content_id)
         return state is not None and may_still_hear(mail.line, account, state, self.policy)
 

@@ -181,6 +181,30 @@ async def test_a_morning_tells_nothing_to_one_whose_roles_were_taken_away(app, l
     assert login not in [box async for box, _ in app.service.outbox.outboxes()]
 
 
+@pytest.mark.parametrize("login", ["truong", "soan"])
+async def test_a_mail_at_once_tells_nothing_to_one_whose_roles_were_taken_away(app, login):
+    act = {"truong": submitted, "soan": returned}[login]
+    await act(app)
+    app.clock.advance(31)
+    await app.service.follow()  # the mail is noted for the person, and not sent yet
+    await app.accounts.set_grants(app.people[login].id, ())
+    assert login not in [one for one, _ in await app.told()]
+    assert [box async for box in app.service.outbox.outboxes()] == []
+
+
+async def test_a_mail_at_once_tells_nothing_to_one_who_is_blocked_meanwhile(app):
+    await submitted(app)
+    app.clock.advance(31)
+    await app.service.follow()
+    await app.accounts.set_state(app.people["truong"].id, "disabled")
+    assert await app.told() == []
+
+
+async def returned(app: StaffMailApp) -> None:
+    await proposed(app)
+    await app.act(K.RETURN, "duyet", note="Thiếu nguồn.")
+
+
 async def test_what_waits_for_an_account_that_is_gone_is_erased_when_it_is_old(app):
     await in_the_morning(app, "duyet")
     await proposed(app)
