@@ -45,7 +45,8 @@ async def show_preview(visit: Visit) -> Response:
 async def show_document(visit: Visit) -> Response:
     """One document of a channel, for a frame of the preview.
 
-    Styles and pictures may load; no script, no form, and an origin of its own.
+    Styles and pictures may load; no script, and no form. Its origin is the desk's: a browser sends
+    the session with no picture of a frame that has another, and uploads are for readers alone.
     """
     asked = visit.request.query_params.get(_DOCUMENT, "")
     document = Document(asked) if asked in set(Document) else Document.PORTAL
@@ -57,9 +58,9 @@ async def show_document(visit: Visit) -> Response:
         style_src="'self' 'unsafe-inline'",
         img_src=_picture_sources(visit),
         frame_ancestors="'self'",
-        sandbox="",
+        sandbox="allow-same-origin",
     )
-    return HTMLResponse(_with_inert_links(html), headers=policy)
+    return HTMLResponse(_with_inert_links(visit.own_address(html)), headers=policy)
 
 
 def _picture_sources(visit: Visit) -> str:

@@ -9,6 +9,7 @@ from tests.support.desk_app import served_desk
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.events import ITEM
 from tests.support.served_desk import enter
+from tests.support.uploaded_files import picture
 
 EDITOR = "bien-tap-vien"
 BODY = """
@@ -50,6 +51,42 @@ async def looks(page):
         for frame in page.frames[1:]
     ]
     return fonts, await faults_in_every_look(page)
+
+
+@pytest.fixture
+async def pictured(desk, bus, clock, tmp_path):
+    """A session beside a draft whose cover and body show an uploaded picture."""
+    await desk.active("an", EDITOR)
+    token = await desk.session_of("an")
+    file = tmp_path / "a"
+    file.write_bytes(picture())
+    kept = await desk.services.uploads.add(await desk.desk.find(token), file, "a.png")
+    url = desk.services.public_url + kept.address.path
+    cover = {"url": url, "alt": "Ảnh bìa"}
+    text = desk_text(cover=cover, body=f"Sáng thứ Ba.\n\n![Ảnh trong bài]({url})")
+    await save_draft(bus, clock, text, "some-account")
+    return token
+
+
+async def shown_pictures(page, desk, token) -> list[int]:
+    """The widths of the pictures in the frame of the portal's page, as they came."""
+    await enter(page, desk, token)
+    await page.goto(f"{desk.url}/tin/{ITEM}/xem-truoc")
+    frame = page.locator("iframe").first
+    await frame.scroll_into_view_if_needed()
+    await frame.content_frame.get_by_text("Sáng thứ Ba").first.wait_for()
+    found = await frame.content_frame.locator("main img").all()
+    for one in found:
+        await one.scroll_into_view_if_needed()
+        await one.evaluate("async (image) => { await image.decode(); }")
+    return [await one.evaluate("(image) => image.naturalWidth") for one in found]
+
+
+async def test_an_upload_shows_in_a_frame_before_the_release(pictured, desk, browser):
+    with browser.tab() as tab:
+        widths = await tab.run(partial(shown_pictures, desk=desk, token=pictured))
+        assert widths == [160, 160]
+        assert (tab.errors, tab.blocked) == ([], [])
 
 
 @pytest.fixture
