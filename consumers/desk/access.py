@@ -8,8 +8,6 @@ from consumers.staff.policy import ObjectFacts, Policy, Verdict
 from contracts.editorial import ItemState
 from contracts.errors import Forbidden
 
-READ = "read-drafts"
-
 
 def item_facts(state: ItemState, item: Item | None = None) -> ObjectFacts:
     """What decisions depend on, of the newest text of an item; without one, of its record."""

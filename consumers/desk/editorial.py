@@ -23,6 +23,7 @@ from consumers.staff.sessions import SignedIn
 from contracts.base.times import utc_now
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
+from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown_status import shown_status_of
 from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
 from contracts.editorial.state import MOVES
@@ -36,7 +37,6 @@ _ORDERED = (
     *(K.RETURN, K.REJECT, K.WITHDRAW, K.COMMENT),
 )
 """What a person may order, in the order in which a text meets it."""
-_READ = "read-drafts"
 
 
 class Visitor(Protocol):
@@ -83,7 +83,7 @@ class PersonAtDesk:
         state, acts = await self.desk.log.history(content_id)
         if state.text is None:
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
-        self._require(_READ, state)
+        self._require(READ_DRAFTS, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
         texts, names = _texts_of(acts), await self.desk.names.all()
         stored = state.status or Status.DRAFT
@@ -110,7 +110,7 @@ class PersonAtDesk:
         """Raises Forbidden for an item that the person may not read; an unknown id passes."""
         state = (await self.desk.log.read(content_id)).state
         if state.text is not None:
-            self._require(_READ, state)
+            self._require(READ_DRAFTS, state)
 
     @property
     def waiting(self) -> ItemFilter:

@@ -18,12 +18,18 @@ from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.content import Withdrawn
 from contracts.desk.editorial import NewItem, Order
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial import (
+    UNSENT,
+    Action,
+    ActionKind,
+    EditorialText,
+    ItemState,
+    name_hash,
+)
 from contracts.editorial.action import DESK_ACT
 from contracts.errors import Conflict, Invalid
 from contracts.vocabulary import Vocabulary
 
-_UNSENT = frozenset({Status.DRAFT, Status.RETURNED})
 _WRITES = frozenset({ActionKind.SAVE, ActionKind.EDIT})
 _NEEDS_WHOLE_TEXT = frozenset(
     {ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.EDIT, ActionKind.PROPOSE, ActionKind.APPROVE}
@@ -184,7 +190,7 @@ def _own_fields(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _revision(order: Order, state: ItemState, item: Item | None) -> int:
     """The revision that an order concerns: a text that is sent or out is followed by a new one."""
-    begins = order.kind is ActionKind.SAVE and state.status not in _UNSENT
+    begins = order.kind is ActionKind.SAVE and state.status not in UNSENT
     return written.next_revision(item, state) if begins else state.revision
 
 

@@ -12,6 +12,7 @@ from consumers.uploads.missing import missing_uploads
 from contracts import errors
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
+from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus
@@ -26,7 +27,7 @@ _ACTION_OF: Mapping[ActionKind, str] = {
     K.PROPOSE: "edit",
     K.REJECT: "reject",
     K.WITHDRAW: "withdraw",
-    K.COMMENT: "read-drafts",
+    K.COMMENT: READ_DRAFTS,
 }
 """The action of `roles.toml` that an act takes; others depend on the item."""
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}

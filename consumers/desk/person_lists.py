@@ -6,12 +6,11 @@ from consumers.staff.accounts import Account
 from consumers.staff.policy import Condition, Grant, Policy
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, NamedIn, Order, Scope
-from contracts.editorial import Status
+from contracts.desk.roles import READ_DRAFTS
+from contracts.editorial import UNSENT, Status
 
 _ACTION_OF_STEP = {Step.CONFIRM: "confirm", Step.EDIT: "edit", Step.APPROVE: "approve"}
-_READ = "read-drafts"
 _NOBODY = Scope(units=("",))
-_SENT_BACK = frozenset({Status.DRAFT, Status.RETURNED})
 
 
 def _names(account: Account) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def waiting_for(policy: Policy, account: Account) -> ItemFilter:
 
 def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
     """What the person wrote, sent, checked or edited; or of that what is still to be sent."""
-    statuses = _SENT_BACK if unsent else frozenset[Status]()
+    statuses = UNSENT if unsent else frozenset[Status]()
     units = {account.unit, *(unit for grant in account.grants for unit in grant.units)}
     named = NamedIn(account.name, tuple(sorted(units)))
     return ItemFilter(person=(account.id,), named=named, statuses=statuses)
@@ -39,11 +38,13 @@ def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
 
 def readable(policy: Policy, account: Account) -> ItemFilter:
     """What the person may read. Of roles for own items alone: those."""
-    scopes = tuple(_scopes(policy, account, _READ, frozenset()))
+    scopes = tuple(_scopes(policy, account, READ_DRAFTS, frozenset()))
     if scopes:
         return ItemFilter(scopes=scopes)
     return (
-        own_items(account) if policy.has_action(account, _READ) else ItemFilter(scopes=(_NOBODY,))
+        own_items(account)
+        if policy.has_action(account, READ_DRAFTS)
+        else ItemFilter(scopes=(_NOBODY,))
     )
 
 

@@ -14,7 +14,7 @@ from channels.email.render.build import MailContext
 from channels.email.render.preview import Preview, Scheme, in_scheme, publication_previews
 from channels.portal.preview import FeedEntryPreview, PortalPreview
 from channels.zalo.publications.render import ArticleDefaults, article_marker, render
-from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.desk.access import ItemAccess, item_facts
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from contracts import keys
 from contracts.base.times import Clock, utc_now
@@ -29,6 +29,7 @@ from contracts.desk.previews import (
     MailPreview,
     Wanted,
 )
+from contracts.desk.roles import READ_DRAFTS
 from contracts.publication import Publication
 from contracts.vocabulary import PROVINCES
 from design.assets import Asset
@@ -104,7 +105,7 @@ class ItemPreviews:
         found = await finder.find(wanted.content_id, wanted.revision)
         if not found.is_visible:
             facts = item_facts(found.written, found.item)
-            await self.access.require(wanted.account, facts, READ)
+            await self.access.require(wanted.account, facts, READ_DRAFTS)
         publication = found.publication
         earlier = await finder.earlier_publications(publication.content_id, publication.revision)
         return _Found(found, earlier)

@@ -12,7 +12,7 @@ import structlog
 
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.editorial import Action, ItemState, Status
+from contracts.editorial import UNSENT, Action, ItemState
 from contracts.errors import Conflict, ContractError, field_error
 from producers.bus import Bus, Message, RevisionConflict
 from producers.seals import RefusedSeals
@@ -23,7 +23,6 @@ _EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 _MAX_TRIES = 50
 _PAUSE_S = 0.02
 _MAX_REMEMBERED = 32
-_UNSENT = frozenset({Status.DRAFT, Status.RETURNED})
 Decide = Callable[[ItemState], Action | None]
 
 
@@ -231,7 +230,7 @@ def parse_act(message: Message) -> Action:
 
 def _needs_text(state: ItemState) -> bool:
     """Whether a later act may need the text: a person has it, or it has to go out."""
-    return state.is_unfinished or state.status in _UNSENT
+    return state.is_unfinished or state.status in UNSENT
 
 
 def _lean(state: ItemState) -> ItemState:

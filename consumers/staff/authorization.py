@@ -13,6 +13,7 @@ from consumers.staff.proposals import Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import Clock, format_utc, utc_now
+from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import Forbidden, Unauthorized
 
 ACTIONS: Mapping[str, str] = {
@@ -53,9 +54,9 @@ ACTIONS: Mapping[str, str] = {
 `administration` has others.
 """
 READS: Mapping[str, tuple[str, ...]] = {
-    "dead.read": ("edit-dead-letter", "operate", "read-drafts"),
-    "desk.read": ("read-drafts",),
-    "item.read": ("operate", "read-drafts"),
+    "dead.read": ("edit-dead-letter", "operate", READ_DRAFTS),
+    "desk.read": (READ_DRAFTS,),
+    "item.read": ("operate", READ_DRAFTS),
     "subscribers.list": ("manage-readers", "operate"),
 }
 """What is shown of content that is not public, and the actions of which one is enough."""

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+READ_DRAFTS = "read-drafts"
+"""The action that takes reading of what is not public."""
+
 
 class ShownRole(NamedTuple):
     """A role by its name in Vietnamese."""

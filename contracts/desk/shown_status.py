@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from contracts.editorial import Status
+from contracts.editorial import OUT, Status
 
-_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
 _S = TypeVar("_S", bound=Status | None)
 
 
@@ -27,7 +26,7 @@ def shown_status(
     status: _S, begins: datetime | None, ends: datetime | None, now: datetime
 ) -> _S | Status:
     """The status at a moment of a text that begins and ends at these times."""
-    if status not in _OUT:
+    if status not in OUT:
         return status
     if ends is not None and ends <= now:
         return Status.EXPIRED

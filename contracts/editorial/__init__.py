@@ -1,6 +1,15 @@
 """The editorial record of an item: every act on it, and its state as a pure fold over them."""
 
 from contracts.editorial.action import Action, ActionKind, EditorialText, name_hash
-from contracts.editorial.state import ItemState, Status
+from contracts.editorial.state import OUT, UNSENT, ItemState, Status
 
-__all__ = ["Action", "ActionKind", "EditorialText", "ItemState", "Status", "name_hash"]
+__all__ = [
+    "OUT",
+    "UNSENT",
+    "Action",
+    "ActionKind",
+    "EditorialText",
+    "ItemState",
+    "Status",
+    "name_hash",
+]

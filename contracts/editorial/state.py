@@ -39,10 +39,12 @@ _S = Status
 _UNDECIDED = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT, _S.PENDING_APPROVAL})
 """A text waits for a person of the unit or of the Center."""
 _ACCEPTED = frozenset({_S.APPROVED, _S.SCHEDULED})
-_OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
+OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
+"""Readers have the newest text, or will from its time on."""
 _ENDED = frozenset({_S.WITHDRAWN, _S.EXPIRED, _S.REJECTED})
 _GONE = frozenset({_S.WITHDRAWN, _S.EXPIRED})
-_UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
+UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
+"""A text is with the person who writes it."""
 _EDITABLE = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT})
 """An editor may take a text here and leave it as it is; the unit has confirmed it."""
 _ANY = frozenset(Status)
@@ -66,8 +68,8 @@ def _moves(
 
 MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.RECEIVE, _ANY | _NEW, _S.SUBMITTED),
-    **_moves(Kind.SAVE, _UNSENT | _OUT | _ENDED | _NEW, _S.DRAFT),
-    **_moves(Kind.SUBMIT, _UNSENT, _S.SUBMITTED),
+    **_moves(Kind.SAVE, UNSENT | OUT | _ENDED | _NEW, _S.DRAFT),
+    **_moves(Kind.SUBMIT, UNSENT, _S.SUBMITTED),
     **_moves(Kind.CONFIRM, {_S.SUBMITTED}, _S.UNIT_CONFIRMED),
     **_moves(Kind.EDIT, _EDITABLE, _S.IN_EDIT),
     **_moves(Kind.EDIT, {_S.PENDING_APPROVAL, _S.APPROVED}, _S.PENDING_APPROVAL),
@@ -82,8 +84,8 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
     **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
     **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
-    **_moves(Kind.EXPIRE, _ANY - _OUT - _GONE, None),
-    **_moves(Kind.EXPIRE, _OUT, _S.EXPIRED),
+    **_moves(Kind.EXPIRE, _ANY - OUT - _GONE, None),
+    **_moves(Kind.EXPIRE, OUT, _S.EXPIRED),
     **_moves(Kind.COMMENT, _ANY, None),
 }
 """The status after an act, by the status before it; an act without a row is refused."""
@@ -104,7 +106,7 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
 """The kind of actor for each act: a unit's system, a rule of Loa, or a person of any role."""
 
 _BEGINS_REVISION = frozenset({Kind.RECEIVE, Kind.SAVE})
-_KEEPS_WRITERS = {Kind.RECEIVE: _UNSENT, Kind.SAVE: _ANY - _OUT}
+_KEEPS_WRITERS = {Kind.RECEIVE: UNSENT, Kind.SAVE: _ANY - OUT}
 """By the act that brings a text: the statuses whose text it may be made of."""
 _AFTER_UNIT = frozenset({Kind.EDIT, Kind.PROPOSE, Kind.APPROVE})
 _SAYS_WHY = frozenset({Kind.RETURN, Kind.WITHDRAW, Kind.COMMENT})
@@ -245,7 +247,7 @@ def check_revision(state: ItemState, action: Action) -> None:
     waits.
     """
     number, begins = action.revision, action.kind in _BEGINS_REVISION
-    if begins and (action.kind is Kind.RECEIVE or state.status not in _UNSENT):
+    if begins and (action.kind is Kind.RECEIVE or state.status not in UNSENT):
         fits = number > state.revision
     elif action.kind is Kind.EXPIRE:
         fits = number == state.out

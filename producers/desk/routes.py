@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import dry_run, live, previews
@@ -13,7 +14,7 @@ from producers.desk.operations import audit_log, dead_letters, overview, roles
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
-_READ, _WRITE = "read-drafts", "write"
+_READ, _WRITE = READ_DRAFTS, "write"
 
 ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/dang-nhap", PUBLIC, sign_in.show_sign_in),

@@ -12,15 +12,14 @@ from channels.portal.search.normalize import WORD, normalize_spelling, strip_mar
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
 from contracts.desk.shown_status import time_of
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial import OUT, Action, ActionKind, EditorialText, ItemState, Status, name_hash
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.errors import ContractError
 from contracts.text import nfc
 
 NO_DEADLINE = 1 << 62
-_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
-_ON_CALENDAR = _OUT | {Status.APPROVED, Status.SCHEDULED}
+_ON_CALENDAR = OUT | {Status.APPROVED, Status.SCHEDULED}
 _ENDED = frozenset({Status.WITHDRAWN, Status.EXPIRED, Status.REJECTED})
 _NEXT_ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
@@ -160,7 +159,7 @@ def day_of(item: ItemHistory, listed: ListedText) -> datetime | None:
     """The item's place on the calendar."""
     status, leaves = item.state.status, listed.not_before
     if status in _ON_CALENDAR:
-        begins = (item.published_at if status in _OUT else item.since) or item.since
+        begins = (item.published_at if status in OUT else item.since) or item.since
         return max(begins, leaves) if begins and leaves else begins or leaves
     return item.published_at if status in _ENDED else leaves
 

@@ -20,7 +20,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
 from contracts.desk.shown_status import shown_status
-from contracts.editorial import Status
+from contracts.editorial import OUT, Status
 from contracts.text import nfc
 
 _MAX_WORDS = 12
@@ -29,7 +29,6 @@ _SHOWN = """
 CASE WHEN status NOT IN ('published', 'corrected') THEN status
     WHEN ends <= :now THEN 'expired' WHEN begins > :now THEN 'scheduled' ELSE status END
 """
-_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
 _BY_TIME = frozenset({Status.SCHEDULED, Status.EXPIRED})
 _COMING = """
 item.seq IN (
@@ -215,7 +214,7 @@ def _person(wanted: ItemFilter) -> str:
 def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
     """The facets that an item must have, one of each list; conditions say them, too."""
     kinds: list[tuple[str, Collection[str]]] = [
-        ("status", wanted.statuses | (_OUT if wanted.statuses & _BY_TIME else frozenset())),
+        ("status", wanted.statuses | (OUT if wanted.statuses & _BY_TIME else frozenset())),
         ("unit", wanted.units),
         ("topic", wanted.topics),
         ("channel", [wanted.channel] if wanted.channel else []),

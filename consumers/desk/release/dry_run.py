@@ -8,10 +8,10 @@ from typing import Protocol
 
 from channels.zalo.quota.counter import AccountQuotas
 from consumers.channel_health.pauses import paused_channels
-from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.desk.access import ItemAccess, item_facts
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.timing import DepartureClock
-from consumers.reporting.preview import PublicationFinder
+from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from consumers.reporting.reach import known_followers, largest_reach
 from consumers.zalo.quota_watch import BroadcastQuota, quota_key
 from contracts import subjects
@@ -20,6 +20,7 @@ from contracts.base.working_days import WorkingDays
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.previews import Wanted
 from contracts.desk.reach import Cost, DryRun, MailReach, Quota, ZaloReach
+from contracts.desk.roles import READ_DRAFTS
 from contracts.publication import Publication
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
@@ -64,9 +65,7 @@ class DryRunner:
 
     async def dry_run(self, wanted: Wanted) -> DryRun:
         """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
-        finder = PublicationFinder(self.bus, utc_now(self.clock))
-        found = await finder.find(wanted.content_id, wanted.revision)
-        await self.access.require(wanted.account, item_facts(found.written, found.item), READ)
+        found = await self._find(wanted)
         publication = found.publication
         zalo = await self._zalo(publication)
         mail = await self.mail.count(publication)
@@ -92,6 +91,13 @@ class DryRunner:
             many_readers=self.access.policy.file.many_readers,
             needs_second=self._needs_second(publication, reach),
         )
+
+    async def _find(self, wanted: Wanted) -> PreviewedPublication:
+        finder = PublicationFinder(self.bus, utc_now(self.clock))
+        found = await finder.find(wanted.content_id, wanted.revision)
+        facts = item_facts(found.written, found.item)
+        await self.access.require(wanted.account, facts, READ_DRAFTS)
+        return found
 
     def _audience_names(self, publication: Publication) -> dict[str, str]:
         words = self.facts.vocabulary.audiences

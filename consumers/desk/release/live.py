@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.desk.access import ItemAccess, item_facts
 from consumers.desk.release.live_plan import LivePlan
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log, items
@@ -21,6 +21,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.delivery import ChannelName, PlanKey
 from contracts.desk.live import ChannelProgress, LiveItem
 from contracts.desk.previews import Wanted
+from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import NotFound
 from producers.bus import Bus, BusError
 
@@ -82,7 +83,7 @@ class LiveItems:
         if not number or number != items.visible_revision(record, utc_now(self.clock)):
             written = await item_log.read(self.log, wanted.content_id)
             facts = item_facts(written, record)
-            await self.access.require(wanted.account, facts, READ, _OPERATE)
+            await self.access.require(wanted.account, facts, READ_DRAFTS, _OPERATE)
 
     async def watch(self, wanted: Wanted) -> AsyncGenerator[LiveItem, None]:
         """Yield the item's states, the present one first; a slow watcher misses some."""

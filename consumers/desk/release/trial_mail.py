@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from consumers.desk.access import READ, ItemAccess, item_facts
+from consumers.desk.access import ItemAccess, item_facts
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.reporting.preview import PublicationFinder
@@ -12,6 +12,7 @@ from consumers.subscribers.transactional import TransactionalMailer
 from contracts import keys
 from contracts.base.times import Clock, utc_now
 from contracts.desk.previews import Wanted
+from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import Invalid
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from producers.bus import Bus
@@ -38,7 +39,9 @@ class TrialMails:
         """
         now = utc_now(self.clock)
         found = await PublicationFinder(self.bus, now).find(wanted.content_id, wanted.revision)
-        await self.access.require(wanted.account, item_facts(found.written, found.item), READ)
+        await self.access.require(
+            wanted.account, item_facts(found.written, found.item), READ_DRAFTS
+        )
         publication = found.publication
         mail = TransactionalMail(
             kind=TransactionalKind.TRIAL,

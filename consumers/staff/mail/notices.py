@@ -8,6 +8,7 @@ from consumers.staff.accounts import Account
 from consumers.staff.policy import ObjectFacts, Policy, Verdict, is_same_person
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Step, step_of
+from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, name_hash
@@ -32,7 +33,6 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})
 """Told only when the item's status changes."""
 _ASKS = frozenset({StaffMailKind.WAITS, StaffMailKind.OVERDUE})
-_READ = "read-drafts"
 _ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
     Step.EDIT: ActionKind.PROPOSE,
@@ -142,7 +142,7 @@ def may_still_hear(line: StaffMailLine, account: Account, state: ItemState, poli
     facts, permission = _facts(state), line.step
     if line.kind not in _ASKS:
         writers = frozenset[str]().union(*state.writers_of.values())
-        facts, permission = replace(facts, writers=facts.writers | writers), _READ
+        facts, permission = replace(facts, writers=facts.writers | writers), READ_DRAFTS
     is_urgent = state.text is not None and _is_urgent_text(state.text)
     return _is_told(Notice(line, facts, permission, is_urgent=is_urgent), account, policy)
 

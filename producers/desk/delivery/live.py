@@ -11,12 +11,13 @@ from starlette.responses import PlainTextResponse, Response
 from contracts.delivery import OPEN, Status
 from contracts.desk.live import ChannelProgress, LiveItem
 from contracts.desk.previews import Wanted
+from contracts.desk.roles import READ_DRAFTS
 from producers.desk.delivery.wanted import REVISION, wanted_item
 from producers.desk.event_stream import EventStream
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 
-WATCH = ("read-drafts", "operate")
+WATCH = (READ_DRAFTS, "operate")
 _RETRY_S = 10
 _ARRIVED = Status.DELIVERED
 _SHARES = (("half", "50 %"), ("95", "95 %"), ("last", "100 %"))
@@ -83,7 +84,7 @@ def _links(visit: Visit, item: LiveItem) -> list[tuple[str, str]]:
     """Where the item is corrected or withdrawn, for those who may."""
     said: Mapping[str, str] = desk_texts()["live"]
     path = f"/tin/{quote(item.content_id)}"
-    links = [(path, said["item"])] if visit.visitor.may("read-drafts") else []
+    links = [(path, said["item"])] if visit.visitor.may(READ_DRAFTS) else []
     if visit.visitor.may("write") and not item.is_withdrawn:
         links.append((f"{path}/sua", said["correct"]))
     if visit.visitor.may("withdraw") and not item.is_withdrawn:

@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from contracts.desk.index import ItemFilter, ItemRow, Items
-from contracts.editorial import Status
+from contracts.editorial import OUT
 from contracts.errors import Unavailable
 from contracts.text import squeeze
 
-_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
 _WORD = re.compile(r"\w+")
 _SHINGLE = 2
 """Words in a shingle; titles are short."""
@@ -37,7 +36,7 @@ async def find_near(index: Items, content_id: str, data: Mapping[str, Any]) -> l
     rows: dict[str, ItemRow] = {}
     with suppress(Unavailable):
         for part in (words[:half], words[half:]):  # one other word spoils one half alone
-            wanted = ItemFilter(words=" ".join(part), statuses=_OUT, limit=_CANDIDATES)
+            wanted = ItemFilter(words=" ".join(part), statuses=OUT, limit=_CANDIDATES)
             rows |= {row.content_id: row for row in (await index.find(wanted)).rows}
     rows.pop(content_id, None)
     return _nearest(data, rows)

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from contracts.desk.editorial import ItemView
-from contracts.editorial import Status
+from contracts.editorial import OUT
 from contracts.errors import ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
@@ -19,7 +19,6 @@ from producers.desk.visit import Visit
 _ACT_BYTES = 16
 _SHORT_HASH = 8
 _FIRST_HOUR = "08:00"
-_OUT = frozenset({Status.PUBLISHED, Status.CORRECTED})
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
@@ -119,7 +118,7 @@ def _moved_to(visit: Visit, item: ItemView) -> str:
 def _links(item: ItemView) -> list[tuple[str, str]]:
     """The pages of the item that help with what comes next."""
     named, path = desk_texts()["item"]["link"], item_path(item.content_id)
-    edit = "correct" if item.out and item.stored_status in _OUT else "edit"
+    edit = "correct" if item.out and item.stored_status in OUT else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
     return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from contracts.base.security_headers import content_policy
+from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.uploads import (
     FILE_MAX_MB,
     FOLDER,
@@ -21,7 +22,7 @@ from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.visit import Visit, retry_headers
 
-WRITE, READ = "write", ("write", "read-drafts")
+WRITE, READ = "write", ("write", READ_DRAFTS)
 _JSON = "application/json"
 _FIELD = "tep"
 _MB = 1 << 20

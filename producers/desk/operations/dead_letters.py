@@ -10,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from contracts.desk.dead_letters import DeadLetterService, LetterFilter, ShownLetter
+from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.visit import Visit
 from producers.pages.forms import parse_day
 
-READ = ("edit-dead-letter", "operate", "read-drafts")
+READ = ("edit-dead-letter", "operate", READ_DRAFTS)
 EDIT, OPERATE = "edit-dead-letter", "operate"
 _LIST_PATH = "/su-kien-loai"
 _BELOW_FIELD = re.compile(r"^(data\.[^.\[]+).*$")
