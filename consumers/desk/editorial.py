@@ -6,7 +6,7 @@ alone keeps what was done.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 from consumers.desk import person_lists
@@ -146,7 +146,11 @@ class PersonAtDesk:
         """Save a new item; returns its content_id. Raises Forbidden, Invalid."""
         facts = ObjectFacts(new.unit, str(new.data.get("topic", "")), frozenset({self.account_id}))
         role = await self._role("write", facts, [new.act_id])
-        return await self.desk.acts.begin(new, self._actor(role))
+
+        async def still(state: ItemState) -> None:  # noqa: ARG001
+            await self._require_still("write", facts)
+
+        return await self.desk.acts.begin(new, self._actor(role), still)
 
     async def perform(self, order: Order) -> bool:
         """Do an act; False if it waits for a second person.
@@ -163,8 +167,24 @@ class PersonAtDesk:
         ruling = await self.desk.rules.decide(self.signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
             return False
-        await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling))
+        still = partial(self._require_order, order)
+        await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling), still)
         return True
+
+    async def _require_order(self, order: Order, state: ItemState) -> None:
+        """Raises Forbidden unless the order is allowed on the item as it is when it is stored."""
+        act = await self.desk.order_rules.act_of(order, state)
+        await self._require_still(act.action, act.facts)
+
+    async def _require_still(self, action: str, facts: ObjectFacts) -> None:
+        """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""
+        rules = self.desk.rules
+        account = await rules.accounts.find(self.account_id)
+        if account is None:
+            raise Forbidden
+        ruling = rules.policy.is_allowed(account, action, facts)
+        if ruling.verdict is Verdict.REFUSED:
+            raise Forbidden(ruling.as_error(action))
 
     @property
     def account_id(self) -> str:

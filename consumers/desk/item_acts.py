@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumers.editorial.log import EditorialLog
+from consumers.editorial.log import Allow, EditorialLog
 from consumers.intake import written
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
@@ -50,19 +50,21 @@ class ItemActs:
     vocabulary: Vocabulary
     clock: Clock
 
-    async def begin(self, new: NewItem, who: Actor) -> str:
+    async def begin(self, new: NewItem, who: Actor, allow: Allow | None = None) -> str:
         """Save the first text of a new item; returns its content_id. Raises Invalid, Conflict."""
         content_id = _new_content_id(new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
-        await self.perform(order, who, unit=new.unit)
+        await self.perform(order, who, allow, unit=new.unit)
         return content_id
 
-    async def perform(self, order: Order, who: Actor, *, unit: str = "") -> ItemState:
+    async def perform(
+        self, order: Order, who: Actor, allow: Allow | None = None, *, unit: str = ""
+    ) -> ItemState:
         """Add the act of *order*, unless it is there; *unit* is of a new item.
 
-        Raises Conflict if the text is no longer the one that was shown, or if an earlier order of
-        the same id was another one; Invalid for a text that no door would take, and what the acts'
-        rules raise.
+        *allow* has the last word on the item as it then is. Raises Conflict if the text is no
+        longer the one that was shown, or if an earlier order of the same id was another one;
+        Invalid for a text that no door would take, and what the acts' rules raise.
         """
         item, is_repeat = await self._item(order), False
 
@@ -72,7 +74,7 @@ class ItemActs:
             number = _revision(order, state, item)
             return None if is_repeat else self._build(order, who, state, unit, number)
 
-        state = await self.log.act(order.content_id, decide)
+        state = await self.log.act(order.content_id, decide, allow)
         if is_repeat:
             await self._check_same(order)
         return state

@@ -5,7 +5,7 @@ act. An item whose acts contradict each other is named, and blocks no other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -24,6 +24,8 @@ _MAX_TRIES = 50
 _PAUSE_S = 0.02
 _MAX_REMEMBERED = 32
 Decide = Callable[[ItemState], Action | None]
+Allow = Callable[[ItemState], Awaitable[None]]
+"""Raises Forbidden for an act on the item as it is now."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,12 @@ class EditorialLog:
             acts.append(action)
         return state, acts
 
-    async def act(self, content_id: str, decide: Decide) -> ItemState:
+    async def act(self, content_id: str, decide: Decide, allow: Allow | None = None) -> ItemState:
         """Add what *decide* finds right for the present state; None adds nothing.
 
-        It is asked again after another's act, and after a lost answer, when the act may be there.
-        Raises what it raises, and what the act's rules raise.
+        It is asked again after another's act, and after a lost answer, when the act may be there;
+        then *allow*, last of all before the act is stored. Raises what both raise, and what the
+        act's rules raise.
         """
         for _ in range(_MAX_TRIES):
             found = await self.read(content_id, self._newest_known(content_id))
@@ -103,6 +106,8 @@ class EditorialLog:
                 return found.state
             state = found.state.after(action)
             crash_point("editorial.decided")
+            if allow:
+                await allow(found.state)
             if await self._append(content_id, action, found.seq):
                 crash_point("editorial.stored")
                 return state

@@ -1,9 +1,11 @@
-"""A person whose role is taken away between opening a page and pressing its button."""
+"""A person whose role is taken away between opening a page and its act being stored."""
 
 import pytest
 
+from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
-from tests.support.newsroom import open_newsroom
+from contracts.editorial import Status
+from tests.support.newsroom import TEXT, open_newsroom
 
 CLEAN = {"clean": "1"}
 STEPS = (
@@ -45,3 +47,54 @@ async def test_does_nothing_with_the_open_page(newsroom, turn, take_away):
     is_signed_out = answer.status_code == 303 and path not in answer.headers["location"]
     assert answer.status_code in (401, 403) or is_signed_out, answer.text
     assert await log.read(path.removeprefix("/tin/")) == before
+
+
+@pytest.fixture
+def before_it_is_stored(monkeypatch):
+    """Let something happen once, when an order has passed every check and is about to be stored."""
+
+    def arrange(happening) -> None:
+        perform = ItemActs.perform
+
+        async def overtaken(*order, **more):
+            monkeypatch.setattr(ItemActs, "perform", perform)
+            await happening
+            return await perform(*order, **more)
+
+        monkeypatch.setattr(ItemActs, "perform", overtaken)
+
+    return arrange
+
+
+@pytest.mark.parametrize(("turn", "take_away"), [*enumerate((take_role, disable) * 2)])
+async def test_adds_no_act_after_the_check(newsroom, turn, take_away, before_it_is_stored):
+    path = await newsroom.written()
+    for login, act, fields in STEPS[:turn]:
+        await newsroom.press(login, path, act, **fields)
+    login, act, fields = STEPS[turn]
+    log = EditorialLog(newsroom.desk.bus)
+    before = await log.read(path.removeprefix("/tin/"))
+    before_it_is_stored(take_away(newsroom.desk, login))
+    answer = await newsroom[login].press(path, f"{path}/{act}", **fields)
+    assert answer.status_code == 403, answer.text
+    assert await log.read(path.removeprefix("/tin/")) == before
+
+
+async def test_begins_no_item_after_the_check(newsroom, before_it_is_stored):
+    before_it_is_stored(take_role(newsroom.desk, "an"))
+    answer = await newsroom["an"].press("/tin/moi", "/tin/moi", **TEXT)
+    assert answer.status_code == 403, answer.text
+    assert (await EditorialLog(newsroom.desk.bus).audit()).states == {}
+
+
+async def test_a_leader_returns_no_text_that_has_gone_on_to_the_editors(
+    newsroom, before_it_is_stored
+):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    async with newsroom.desk.signed_in("giang", "lanh-dao-don-vi") as other:
+        before_it_is_stored(other.press(path, f"{path}/xac-nhan", clean="1"))
+        answer = await newsroom["binh"].press(path, f"{path}/tra-lai", note="Sai số liệu.")
+    assert answer.status_code == 403, answer.text
+    state = (await EditorialLog(newsroom.desk.bus).read(path.removeprefix("/tin/"))).state
+    assert state.status is Status.UNIT_CONFIRMED
