@@ -8,10 +8,11 @@ from typing import Any
 from starlette.responses import Response
 
 from contracts.desk.editorial import ItemView
-from contracts.editorial import OUT
+from contracts.editorial import OUT, ActionKind
 from contracts.errors import ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
+from producers.desk.editor.findings import find_all
 from producers.desk.items.text_form import TextForm
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
@@ -19,6 +20,8 @@ from producers.desk.visit import Visit
 _ACT_BYTES = 16
 _SHORT_HASH = 8
 _FIRST_HOUR = "08:00"
+_ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
+"""Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
@@ -31,7 +34,7 @@ def item_path(content_id: str, rest: str = "") -> str:
 async def show_item(visit: Visit) -> Response:
     """Raises NotFound, Forbidden."""
     item = await find_item(visit)
-    return visit.page("item.html", **_item_values(visit, item))
+    return visit.page("item.html", **await _item_values(visit, item))
 
 
 async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> Response:
@@ -39,7 +42,7 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
 
     Raises NotFound, Forbidden.
     """
-    values = _item_values(visit, await find_item(visit)) | {"asked_for": kind}
+    values = await _item_values(visit, await find_item(visit)) | {"asked_for": kind}
     return visit.refused_page("item.html", as_in_form(refused), **values)
 
 
@@ -50,7 +53,7 @@ async def show_review(visit: Visit) -> Response:
     bases = {"da-dang": item.out_data, "don-vi": item.sent_data}
     usual = "da-dang" if item.out_data else "don-vi"
     chosen = against if bases.get(against) else usual
-    values = _item_values(visit, item) | {
+    values = await _item_values(visit, item) | {
         "against": chosen,
         "bases": [name for name, data in bases.items() if data],
         "changes": compare(visit, bases[chosen] or {}, item.data),
@@ -90,8 +93,10 @@ async def find_item(visit: Visit) -> ItemView:
     return await visit.editorial.view(visit.request.path_params["content_id"])
 
 
-def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
+async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
+    is_answered_for = item.possible & _ANSWERED_FOR
     return {
+        "checked": await find_all(visit, item.content_id, item.data) if is_answered_for else None,
         "item": item,
         "text": TextForm(item.data),
         "act_id": new_act_id(),

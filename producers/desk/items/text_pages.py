@@ -13,10 +13,9 @@ from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial import ActionKind
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
-from producers.desk.editor.checks import check_text, damage_said, find_missing
 from producers.desk.editor.conversion import settle_markdown
+from producers.desk.editor.findings import find_all
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
-from producers.desk.editor.near_texts import find_near
 from producers.desk.items.pages import (
     act_id,
     as_in_form,
@@ -87,9 +86,7 @@ class _Page:
             "hash": hash,
             "kept": kept,
             "used": used,
-            "found": check_text(data) + await find_missing(visit.desk.services.uploads, data),
-            "damaged": damage_said(data),
-            "near": await find_near(visit.desk.services.index, self.content_id, data),
+            "checked": await find_all(visit, self.content_id, data) if data else None,
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
             "max_mb": FILE_MAX_MB,

@@ -5,6 +5,7 @@ import pytest
 from producers.desk.editor.checks import check_text, damage_said
 from producers.desk.editor.conversion import editor_texts
 from tests.producers.desk.test_items import TEXT
+from tests.support.newsroom import open_newsroom
 
 FINE = {
     "title": "Hướng dẫn nộp hồ sơ",
@@ -60,3 +61,26 @@ async def test_the_checks_stand_beside_the_form_as_it_is_typed(desk):
         done = await officer.post("/soan/moi/kiem-tra", **typed)
         page = await officer.get(done.headers["location"])
     assert "001099012345" in page.text and "có thể là số căn cước" in page.text
+
+
+def beside(page, act: str) -> str:
+    """The part of an item's page with the form of *act*: its heading, findings and fields."""
+    _, *parts = page.text.split('<section class="exit">')
+    [found] = [one.partition("</section>")[0] for one in parts if f'{act}"' in one]
+    return str(found)
+
+
+async def test_the_checks_stand_beside_each_act_that_answers_for_the_text(desk):
+    said = "có thể là số căn cước"
+    async with open_newsroom(desk) as newsroom:
+        path = await newsroom.written(body="Số căn cước 001099012345.")
+        assert said not in (await newsroom["an"].get(path)).text, "who sends answers for nothing"
+        await newsroom.press("an", path, "gui")
+        assert said in beside(await newsroom["binh"].get(path), "/xac-nhan")
+        await newsroom.press("binh", path, "xac-nhan", clean="1")
+        assert said in beside(await newsroom["chi"].get(path), "/trinh")
+        await newsroom.press("chi", path, "trinh", clean="1")
+        for page in (path, f"{path}/duyet"):
+            shown = await newsroom["dung"].get(page)
+            assert said in beside(shown, "/duyet"), page
+            assert f'href="{path}/sua#' not in shown.text, "an approver has no form of the text"
