@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from consumers.intake.items import Item
-from consumers.staff.accounts import AccountStore
+from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.policy import ObjectFacts, Policy, Verdict
 from contracts.editorial import ItemState
 from contracts.errors import Forbidden
@@ -31,6 +31,11 @@ class ItemAccess:
         account = await self.accounts.find(account_id)
         if account is None:
             raise Forbidden
-        rulings = [self.policy.is_allowed(account, action, facts) for action in actions]
-        if all(one.verdict is not Verdict.ALLOWED for one in rulings):
-            raise Forbidden(rulings[0].as_error(actions[0]))
+        if not self.allows(account, facts, *actions):
+            ruling = self.policy.is_allowed(account, actions[0], facts)
+            raise Forbidden(ruling.as_error(actions[0]))
+
+    def allows(self, account: Account, facts: ObjectFacts, *actions: str) -> bool:
+        """Whether one of *actions* is allowed."""
+        rulings = (self.policy.is_allowed(account, action, facts) for action in actions)
+        return any(one.verdict is Verdict.ALLOWED for one in rulings)

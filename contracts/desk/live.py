@@ -51,10 +51,12 @@ class LiveDeliveries(Protocol):
     """Reads the plans of an item at most once a second for all who watch. Raises BusError.
 
     `look` raises NotFound for an unknown item. `watch` yields a new state whenever there is one.
+    `barred`: those who may watch no longer, in one look at each item and one at the accounts.
     """
 
     async def look(self, wanted: Wanted) -> LiveItem: ...
     def watch(self, wanted: Wanted) -> AsyncGenerator[LiveItem, None]: ...
+    async def barred(self, watchers: Collection[Wanted]) -> Collection[Wanted]: ...
 
 
 class SessionCheck(Protocol):

@@ -1,12 +1,13 @@
-"""Server-sent events for people who watch: bounded in number, ended with the session.
+"""Server-sent events for people who watch: bounded in number, ended with session or right.
 
-Each answer goes on until its session ends, its reader goes away or does not read, or its events
-end. All of them together cost one look at the sessions every two seconds.
+Each answer goes on until its session or its right to watch ends, its reader goes away or does not
+read, or its events end. All of them together cost one look at the sessions every two seconds, and
+at most one at each item.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ import structlog
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from contracts.desk.live import SessionCheck
+from contracts.desk.live import LiveDeliveries, SessionCheck
+from contracts.desk.previews import Wanted
 from producers.bus import BusError
 
 log = structlog.get_logger()
@@ -31,18 +33,19 @@ _ENDED = b"event: ended\ndata: session\n\n"
 
 @dataclass
 class _Open:
-    """One stream. `ended`: its session has."""
+    """One stream. `ended`: its session has, or its right."""
 
     token: str
-    account: str
+    watched: Wanted
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
 class OpenStreams:
-    """The streams of one process. The check of their sessions runs while there are some."""
+    """The streams of one process. They are checked while there are some."""
 
     sessions: SessionCheck
+    live: LiveDeliveries
     streams: dict[int, _Open] = field(default_factory=dict)
     by_account: Counter[str] = field(default_factory=Counter)
     _check: asyncio.Task[None] | None = None
@@ -51,35 +54,39 @@ class OpenStreams:
         is_full = len(self.streams) >= _MOST_STREAMS
         return not is_full and self.by_account[account] < MOST_PER_ACCOUNT
 
-    def open(self, token: str, account: str) -> _Open:
-        stream = _Open(token, account)
+    def open(self, token: str, watched: Wanted) -> _Open:
+        stream = _Open(token, watched)
         self.streams[id(stream)] = stream
-        self.by_account[account] += 1
+        self.by_account[watched.account] += 1
         if self._check is None:
-            self._check = asyncio.create_task(self._check_sessions())
+            self._check = asyncio.create_task(self._keep_checking())
         return stream
 
     def close(self, stream: _Open) -> None:
         del self.streams[id(stream)]
-        self.by_account[stream.account] -= 1
-        if not self.by_account[stream.account]:
-            del self.by_account[stream.account]
+        account = stream.watched.account
+        self.by_account[account] -= 1
+        if not self.by_account[account]:
+            del self.by_account[account]
         if not self.streams and self._check:
             self._check.cancel()
             self._check = None
 
-    async def _check_sessions(self) -> None:
+    async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_S)
-            asked = list(self.streams.values())
             try:
-                living = await self.sessions.living({one.token for one in asked})
+                await self._end_what_ended(list(self.streams.values()))
             except BusError as error:  # no page is served now either; the next look decides
                 log.warning("stream_sessions_not_read", error=type(error).__name__)
-                continue
-            for one in asked:
-                if one.token not in living:
-                    one.ended.set()
+
+    async def _end_what_ended(self, asked: Sequence[_Open]) -> None:
+        """End the streams whose session has ended, and those of people who may watch no longer."""
+        living = await self.sessions.living({one.token for one in asked})
+        barred = await self.live.barred({one.watched for one in asked if one.token in living})
+        for one in asked:
+            if one.token not in living or one.watched in barred:
+                one.ended.set()
 
 
 class EventStream(Response):
@@ -88,7 +95,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, events: AsyncGenerator[str, None], streams: OpenStreams, of: tuple[str, str]
+        self, events: AsyncGenerator[str, None], streams: OpenStreams, of: tuple[str, Wanted]
     ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
@@ -109,7 +116,7 @@ class EventStream(Response):
             self.streams.close(stream)
 
     async def _run(self, stream: _Open, receive: Receive, send: Send) -> None:
-        """Send until the first of: the events, the session, the reader's connection ends."""
+        """Send until the first of: the events, the right, the reader's connection ends."""
         work = [
             asyncio.create_task(one)
             for one in (self._send_all(send), stream.ended.wait(), _disconnected(receive))

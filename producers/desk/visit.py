@@ -61,7 +61,7 @@ class Desk:
 
     @cached_property
     def streams(self) -> OpenStreams:
-        return OpenStreams(self.services.sessions)
+        return OpenStreams(self.services.sessions, self.services.live)
 
     @property
     def is_https(self) -> bool:

@@ -1,7 +1,7 @@
 """The delivery of items as it goes on: one reader of each item, however many people watch."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,19 +17,23 @@ from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
+from consumers.staff.accounts import Account
+from consumers.staff.policy import ObjectFacts
 from contracts.base.times import Clock, utc_now
 from contracts.delivery import ChannelName, PlanKey
 from contracts.desk.live import ChannelProgress, LiveItem
 from contracts.desk.previews import Wanted
 from contracts.desk.roles import READ_DRAFTS
-from contracts.errors import NotFound
+from contracts.errors import ContractError, NotFound
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 _TICK_S, _IDLE_TICK_S = 1.0, 10.0
 """How often an item is read while it is being sent, and after that."""
 _MOST_ITEMS = 64
-_OPERATE = "operate"
+_RECENT_S = 2.0
+"""How old the record may be from which it is decided who may go on watching."""
+_MAY_WATCH = (READ_DRAFTS, "operate")
 _Name = tuple[str, int | None]
 
 
@@ -40,6 +44,7 @@ class _WatchedItem:
     name: _Name
     plans: dict[PlanKey, LivePlan] = field(default_factory=dict)
     latest: LiveItem | None = None
+    record: Item | None = None
     read_at: float = float("-inf")
     watchers: int = 0
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -78,12 +83,45 @@ class LiveItems:
 
     async def _require_readable(self, wanted: Wanted) -> None:
         """Let people see what readers see; the rest takes the right to read it, or to operate."""
-        record = await self._record(wanted.content_id)
-        number = wanted.revision or max(record.released, default=0)
-        if not number or number != items.visible_revision(record, utc_now(self.clock)):
-            written = await item_log.read(self.log, wanted.content_id)
-            facts = item_facts(written, record)
-            await self.access.require(wanted.account, facts, READ_DRAFTS, _OPERATE)
+        facts = await self._hidden_facts(_name(wanted), await self._record(wanted.content_id))
+        if facts:
+            await self.access.require(wanted.account, facts, *_MAY_WATCH)
+
+    async def barred(self, watchers: Collection[Wanted]) -> frozenset[Wanted]:
+        """Those who may watch no longer what readers do not see, or see no more."""
+        hidden = {name: await self._facts_now(name) for name in {_name(one) for one in watchers}}
+        asked = [(one, facts) for one in watchers if (facts := hidden[_name(one)])]
+        accounts = await self._accounts_of([one for one, _ in asked])
+        return frozenset(
+            one for one, facts in asked if not self._may_watch(accounts.get(one.account), facts)
+        )
+
+    def _may_watch(self, account: Account | None, facts: ObjectFacts) -> bool:
+        return account is not None and self.access.allows(account, facts, *_MAY_WATCH)
+
+    async def _accounts_of(self, watchers: Collection[Wanted]) -> Mapping[str, Account]:
+        ids = {one.account for one in watchers}
+        return await self.access.accounts.find_many(ids) if ids else {}
+
+    async def _facts_now(self, name: _Name) -> ObjectFacts | None:
+        """As `_hidden_facts`, by a record that was read lately; no facts of an unreadable item."""
+        try:
+            return await self._hidden_facts(name, await self._recent_record(name))
+        except ContractError:
+            return ObjectFacts()
+
+    async def _recent_record(self, name: _Name) -> Item:
+        item = self._items.get(name)
+        if item and item.record and self.clock() - item.read_at < _RECENT_S:
+            return item.record
+        return await self._record(name[0])
+
+    async def _hidden_facts(self, name: _Name, record: Item) -> ObjectFacts | None:
+        """What the right to watch depends on; None where readers see the revision."""
+        number = name[1] or max(record.released, default=0)
+        if number and number == items.visible_revision(record, utc_now(self.clock)):
+            return None
+        return item_facts(await item_log.read(self.log, name[0]), record)
 
     async def watch(self, wanted: Wanted) -> AsyncGenerator[LiveItem, None]:
         """Yield the item's states, the present one first; a slow watcher misses some."""
@@ -106,7 +144,7 @@ class LiveItems:
 
     def _item(self, wanted: Wanted) -> _WatchedItem:
         """The item, used last; of many, the one that was not used longest is forgotten."""
-        name = wanted.content_id, wanted.revision
+        name = _name(wanted)
         item = self._items.pop(name, None) or _WatchedItem(name)
         self._items[name] = item
         unwatched = [one for one in self._items.values() if not one.watchers and one is not item]
@@ -146,7 +184,7 @@ class LiveItems:
 
     async def _state(self, item: _WatchedItem) -> LiveItem:
         content_id, revision = item.name
-        record = await self._record(content_id)
+        record = item.record = await self._record(content_id)
         number = revision or max(record.released, default=0)
         return LiveItem(
             content_id,
@@ -187,3 +225,7 @@ class LiveItems:
         live = item.plans.setdefault(plan, LivePlan(self.ledger, plan))
         await live.update(cursor, self.clock())
         return live.progress(self.clock())
+
+
+def _name(wanted: Wanted) -> _Name:
+    return wanted.content_id, wanted.revision

@@ -50,12 +50,12 @@ async def show_live(visit: Visit) -> Response:
 
 async def stream_live(visit: Visit) -> Response:
     """The counts whenever they change, as server-sent events."""
-    wanted, account = wanted_item(visit), visit.visitor.account.id
-    if not visit.desk.streams.has_room(account):
+    wanted = wanted_item(visit)
+    if not visit.desk.streams.has_room(wanted.account):
         retry = {"Retry-After": str(_RETRY_S)}
         return PlainTextResponse("busy", HTTPStatus.SERVICE_UNAVAILABLE, retry)
     await visit.desk.services.live.look(wanted)
-    return EventStream(_pages(visit, wanted), visit.desk.streams, (visit.token, account))
+    return EventStream(_pages(visit, wanted), visit.desk.streams, (visit.token, wanted))
 
 
 async def _pages(visit: Visit, wanted: Wanted) -> AsyncGenerator[str, None]:

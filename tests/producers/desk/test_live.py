@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from contracts.delivery import ChannelName
+from contracts.desk.previews import Wanted
 from producers.bus import messages
 from producers.desk import event_stream
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import COOKIE, DeskApp
-from tests.support.events import ITEM
+from tests.support.events import ITEM, UNIT, withdrawn
 from tests.support.intake_harness import IntakeHarness
 from tests.support.live_delivery import finish_delivery, send_some
 
@@ -101,8 +102,8 @@ async def test_events_follow_the_ledger(sent, desk, clock):
 
 
 @pytest.fixture
-def requests_in_3_s(monkeypatch):
-    """How many reads the bus is asked for within three seconds."""
+def bus_reads(monkeypatch) -> list[str]:
+    """The streams that are read, in order."""
     asked: list[str] = []
     direct_get = messages.direct_get
 
@@ -111,11 +112,17 @@ def requests_in_3_s(monkeypatch):
         return await direct_get(link, stream, query, min_seq)
 
     monkeypatch.setattr(messages, "direct_get", counted)
+    return asked
+
+
+@pytest.fixture
+def requests_in_3_s(bus_reads):
+    """How many reads the bus is asked for within three seconds."""
 
     async def count() -> int:
-        asked.clear()
+        bus_reads.clear()
         await asyncio.sleep(3.05)
-        return len(asked)
+        return len(bus_reads)
 
     return count
 
@@ -146,6 +153,38 @@ async def test_a_stream_ends_soon_after_its_session(sent, desk):
         await asyncio.wait_for(asyncio.shield(task), 5)
     left = [reader.parts.get_nowait() for _ in range(reader.parts.qsize())]
     assert left[-1].startswith("event: ended")
+
+
+async def test_a_stream_ends_soon_after_the_right_to_what_readers_lost(sent, desk, clock):
+    """All at the desk may watch what readers see; a withdrawn item takes a right."""
+    for login, role in (("an", "nguoi-gui-tin"), ("binh", EDITOR)):
+        await desk.active(login, role)
+    async with (
+        reading(desk, await desk.session_of("an")) as (officer, task),
+        reading(desk, await desk.session_of("binh")) as (editor, other),
+    ):
+        await officer.event()
+        await editor.event()
+        await sent.intake.handle(withdrawn(), UNIT)
+        await asyncio.wait_for(asyncio.shield(task), 5)
+        assert not other.done(), "an editor may read it"
+    left = [officer.parts.get_nowait() for _ in range(officer.parts.qsize())]
+    assert left[-1].startswith("event: ended")
+
+
+async def test_who_may_go_on_costs_the_same_for_one_and_for_two_hundred(sent, desk, bus_reads):
+    await sent.intake.handle(withdrawn(), UNIT)
+    accounts = [(await desk.active(f"an-{number}", EDITOR)).id for number in range(3)]
+    await desk.active("binh", "nguoi-gui-tin")
+    other = (await desk.accounts.require("binh")).id
+    live, costs = desk.services.live, []
+    for watchers in (accounts[:1], [*accounts, *(f"nv-{number}" for number in range(197))]):
+        await live.look(Wanted(accounts[0], ITEM))
+        bus_reads.clear()
+        barred = await live.barred({Wanted(one, ITEM) for one in (*watchers, other)})
+        assert {one.account for one in barred} == {other, *watchers} - {*accounts}
+        costs.append(len(bus_reads))
+    assert costs[0] == costs[1] <= 2, "the item's log, and the accounts"
 
 
 async def test_a_full_house_is_refused(sent, desk, monkeypatch):
