@@ -84,9 +84,13 @@ class ItemActs:
         repository = ItemRepository(self.log.bus)
         return await repository.item(order.content_id) if order.kind is ActionKind.SAVE else None
 
+    def is_stored(self, order: Order, state: ItemState) -> bool:
+        """Whether the log has an act of the order's id."""
+        return _id(order) in state.ids
+
     async def check(self, order: Order, who: Actor, state: ItemState) -> None:
         """Check an order that a second person may have to agree to. Raises as `perform`."""
-        if _id(order) not in state.ids:
+        if not self.is_stored(order, state):
             number = _revision(order, state, await self._item(order))
             state.after(self._build(order, who, state, "", number))
 

@@ -134,6 +134,18 @@ async def test_two_presses_are_one_act_and_one_item(newsroom):
     assert page.text.count(f"<strong>{TEXTS['act']['submit']}</strong>") == 1
 
 
+async def test_a_press_whose_answer_was_lost_is_done_though_the_step_is_over(newsroom):
+    """The leader may return only what waits for the unit; the act has returned it."""
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    page = await newsroom["binh"].get(path)
+    for _ in range(2):
+        done = await newsroom["binh"].submit(page, f"{path}/tra-lai", note="Thiếu căn cứ.")
+        assert (done.status_code, done.headers.get("location")) == (303, f"{path}?xong=return")
+    page = await newsroom["an"].get(path)
+    assert page.text.count(f"<strong>{TEXTS['act']['return']}</strong>") == 1
+
+
 async def test_a_text_that_another_changed_meanwhile_is_not_overwritten(newsroom):
     path = await newsroom.written()
     page = await newsroom["an"].get(f"{path}/sua")
@@ -249,8 +261,10 @@ async def test_an_agreement_ends_when_the_text_goes_back(desk, newsroom):
         await propose_urgent(newsroom, path)
         again = await second.press(path, f"{path}/duyet")
         assert again.headers["location"].endswith("xong=second"), "the first has to agree anew"
-        done = await newsroom["dung"].press(path, f"{path}/duyet")
-        assert done.headers["location"].endswith("xong=approve")
+        page = await newsroom["dung"].get(path)
+        for _ in range(2):
+            done = await newsroom["dung"].submit(page, f"{path}/duyet")
+            assert done.headers["location"].endswith("xong=approve"), "also the second time"
         page = await newsroom["an"].get(path)
         assert "Đỗ Dung</bdi>, <bdi>Hà Giang" in page.text, "both are in the history"
 
