@@ -52,7 +52,7 @@ _EARLIER_EVENT_RETRY_S = 0.2
 _BROKEN_ITEM_RETRY_S = 60.0
 _DONE_ELSEWHERE = frozenset(
     {ActionKind.RECEIVE, ActionKind.SAVE, ActionKind.COMMENT, ActionKind.PUBLISH}
-    | {ActionKind.SUPERSEDE, ActionKind.EXPIRE, ActionKind.SETTLE}
+    | {ActionKind.SUPERSEDE, ActionKind.SETTLE}
 )
 """Acts that need nothing more, or that intake has added behind what it did."""
 

@@ -21,13 +21,12 @@ class StaffMailKind(StrEnum):
     PUBLISHED = "published"
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
     FAILED = "failed"  # not everybody whom it was for got it
 
 
 OPTIONAL_KINDS = (
     *(StaffMailKind.PROGRESS, StaffMailKind.APPROVED, StaffMailKind.PUBLISHED),
-    *(StaffMailKind.CORRECTED, StaffMailKind.EXPIRED, StaffMailKind.FAILED),
+    *(StaffMailKind.CORRECTED, StaffMailKind.FAILED),
 )
 """Kinds that a person may turn off; the others ask for something, or say that it was refused."""
 

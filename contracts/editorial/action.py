@@ -52,7 +52,6 @@ class ActionKind(StrEnum):
     SUPERSEDE = "supersede"
     """A newer revision took the place of one that was not out."""
     WITHDRAW = "withdraw"
-    EXPIRE = "expire"
     COMMENT = "comment"
     """A person remarks on the text, or on one of its paragraphs."""
 

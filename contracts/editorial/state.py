@@ -18,7 +18,10 @@ from contracts.vocabulary import REJECTIONS
 
 
 class Status(StrEnum):
-    """Where the newest revision of an item is."""
+    """Where the newest revision of an item is.
+
+    No act expires a text: what is out is shown as expired once its own time is over.
+    """
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -41,13 +44,12 @@ _UNDECIDED = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT, _S.PENDING_
 _ACCEPTED = frozenset({_S.APPROVED, _S.SCHEDULED})
 OUT = frozenset({_S.PUBLISHED, _S.CORRECTED})
 """Readers have the newest text, or will from its time on."""
-_ENDED = frozenset({_S.WITHDRAWN, _S.EXPIRED, _S.REJECTED})
-_GONE = frozenset({_S.WITHDRAWN, _S.EXPIRED})
+_ENDED = frozenset({_S.WITHDRAWN, _S.REJECTED})
 UNSENT = frozenset({_S.DRAFT, _S.RETURNED})
 """A text is with the person who writes it."""
 _EDITABLE = frozenset({_S.SUBMITTED, _S.UNIT_CONFIRMED, _S.IN_EDIT})
 """An editor may take a text here and leave it as it is; the unit has confirmed it."""
-_ANY = frozenset(Status)
+_ANY = frozenset(Status) - {_S.EXPIRED}
 _NEW = frozenset({None})
 
 
@@ -83,9 +85,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.SETTLE, {_S.REJECTED}, None),
     **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
     **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
-    **_moves(Kind.WITHDRAW, _ANY - _GONE, _S.WITHDRAWN),
-    **_moves(Kind.EXPIRE, _ANY - OUT - _GONE, None),
-    **_moves(Kind.EXPIRE, OUT, _S.EXPIRED),
+    **_moves(Kind.WITHDRAW, _ANY - {_S.WITHDRAWN}, _S.WITHDRAWN),
     **_moves(Kind.COMMENT, _ANY, None),
 }
 """The status after an act, by the status before it; an act without a row is refused."""
@@ -101,7 +101,6 @@ _ACTORS: Mapping[Kind, frozenset[str]] = {
     Kind.SETTLE: frozenset({RULE}),
     Kind.SUPERSEDE: frozenset({RULE}),
     Kind.WITHDRAW: frozenset({_PERSON, UNIT_SYSTEM}),
-    Kind.EXPIRE: frozenset({RULE}),
 }
 """The kind of actor for each act: a unit's system, a rule of Loa, or a person of any role."""
 
@@ -119,7 +118,7 @@ class ItemState:
     """An item after its acts. `after` gives the next state, or refuses the act.
 
     `status` says where the newest revision is, `out` which revision readers have (0: none), and
-    `ended` up to which revision a withdrawal or an expiry took all from readers.
+    `ended` up to which revision a withdrawal took all from readers.
     `last_change`: the act that brought the present status or text.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `name_hashes`: of the names that the accounts had, by their ids.
@@ -167,7 +166,7 @@ class ItemState:
 
     @property
     def going_out(self) -> frozenset[int]:
-        """The revisions that are out or approved, and that no withdrawal or expiry has reached."""
+        """The revisions that are out or approved, and that no withdrawal has reached."""
         return frozenset(one for one in {*self.published, *self.approved} if one > self.ended)
 
     def hash_of(self, revision: int) -> str:
@@ -243,14 +242,11 @@ def check_unit(state: ItemState, action: Action) -> None:
 def check_revision(state: ItemState, action: Action) -> None:
     """An act concerns the newest revision, or begins a higher one; a draft keeps its number.
 
-    What expires is the revision that is out. That one may also be withdrawn while a newer text
-    waits.
+    The revision that is out may also be withdrawn while a newer text waits.
     """
     number, begins = action.revision, action.kind in _BEGINS_REVISION
     if begins and (action.kind is Kind.RECEIVE or state.status not in UNSENT):
         fits = number > state.revision
-    elif action.kind is Kind.EXPIRE:
-        fits = number == state.out
     else:
         is_older = _is_carried_out(state, action) or _is_taken_back(state, action)
         fits = number == state.revision or is_older
@@ -484,5 +480,4 @@ _EFFECTS: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
     Kind.SETTLE: _settle,
     Kind.SUPERSEDE: _supersede,
     Kind.WITHDRAW: _withdraw,
-    Kind.EXPIRE: _withdraw,
 }

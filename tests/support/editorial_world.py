@@ -30,10 +30,9 @@ USUAL: dict[Status | None, tuple[ActionKind, ...]] = {
     S.PENDING_APPROVAL: (K.APPROVE, K.APPROVE, K.EDIT, K.REJECT),
     S.APPROVED: (*(K.PUBLISH,) * 3, K.SCHEDULE, K.EDIT, K.SUPERSEDE),
     S.SCHEDULED: (K.PUBLISH, K.EDIT),
-    S.PUBLISHED: (K.PUBLISH, *(K.RECEIVE,) * 3, K.SAVE, K.WITHDRAW, K.EXPIRE),
+    S.PUBLISHED: (K.PUBLISH, *(K.RECEIVE,) * 3, K.SAVE, K.WITHDRAW),
     S.CORRECTED: (K.RECEIVE, K.WITHDRAW, K.PUBLISH),
     S.WITHDRAWN: (K.RECEIVE, K.SAVE),
-    S.EXPIRED: (K.RECEIVE, K.SAVE),
     S.REJECTED: (K.RECEIVE, K.SAVE, K.SETTLE, K.WITHDRAW),
 }
 ROLES = {
@@ -41,7 +40,6 @@ ROLES = {
     K.PUBLISH: (RULE,),
     K.SETTLE: (RULE,),
     K.SUPERSEDE: (RULE,),
-    K.EXPIRE: (RULE,),
     K.REJECT: ("", "lanh-dao-duyet", RULE),
     K.SCHEDULE: ("", "bien-tap", RULE),
     K.WITHDRAW: ("", "lanh-dao-duyet", UNIT_SYSTEM),
@@ -187,8 +185,6 @@ class EditorialWorld:
     def revision_for(self, kind: ActionKind, seen: ItemState) -> int:
         is_open = seen.status in (S.DRAFT, S.RETURNED)
         usual = seen.revision + (kind is K.RECEIVE or (kind is K.SAVE and not is_open))
-        if kind is K.EXPIRE and seen.out:
-            usual = seen.out
         if kind in (K.PUBLISH, K.SUPERSEDE) and seen.approved:
             usual = self.random.choice(sorted(seen.approved))
         if kind is K.WITHDRAW and self.random.random() < 0.5:
@@ -284,7 +280,7 @@ class Judge:
                 yield f"approved by who wrote this very text: {action.by}"
         elif action.kind is K.PUBLISH:
             yield from _judge_release(action, one)
-        elif action.kind in (K.WITHDRAW, K.EXPIRE):
+        elif action.kind is K.WITHDRAW:
             yield from self.judge_end(action)
         else:
             yield from _judge_check(action, one)
@@ -292,20 +288,17 @@ class Judge:
             yield f"concerns another text: {action.id}"
 
     def judge_end(self, action: Action) -> Iterator[str]:
-        if action.kind is K.EXPIRE and action.revision != self.out:
-            yield f"expired, and was not out: {action.id}"
         if action.revision < max(self.out, self.ended + 1):
             yield f"ended, and a later one was out or ended: {action.id}"
-        is_withdrawn = action.kind is K.WITHDRAW and self.out
-        if is_withdrawn and action.by in self.revisions[self.out].writers:
+        if self.out and action.by in self.revisions[self.out].writers:
             yield f"withdrawn by its writer: {action.by}"
 
     def note(self, action: Action, one: Judged) -> None:
         if action.text:
             self.wrote.setdefault(action.hash, set()).add(action.by)
-        if action.kind in (K.WITHDRAW, K.EXPIRE):
+        if action.kind is K.WITHDRAW:
             self.out, self.ended = 0, action.revision
-            one.is_sent |= action.kind is K.WITHDRAW
+            one.is_sent = True
         elif action.kind is K.PUBLISH and action.revision > self.ended:
             self.out = max(self.out, action.revision)
         _note(action, one)

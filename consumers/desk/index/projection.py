@@ -20,7 +20,7 @@ from contracts.text import nfc
 
 NO_DEADLINE = 1 << 62
 _ON_CALENDAR = OUT | {Status.APPROVED, Status.SCHEDULED}
-_ENDED = frozenset({Status.WITHDRAWN, Status.EXPIRED, Status.REJECTED})
+_ENDED = frozenset({Status.WITHDRAWN, Status.REJECTED})
 _NEXT_ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
     Step.EDIT: ActionKind.PROPOSE,

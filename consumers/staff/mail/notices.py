@@ -27,7 +27,6 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
     ActionKind.RETURN: StaffMailKind.RETURNED,
     ActionKind.REJECT: StaffMailKind.REJECTED,
     ActionKind.WITHDRAW: StaffMailKind.WITHDRAWN,
-    ActionKind.EXPIRE: StaffMailKind.EXPIRED,
 }
 """What those who wrote or sent a revision are told of an act of another; of no other act."""
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})

@@ -21,22 +21,22 @@ SYSTEM = {"by": UNIT, "role": UNIT_SYSTEM}
 UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
-    S.DRAFT: "receive save submit publish supersede withdraw expire",
+    S.DRAFT: "receive save submit publish supersede withdraw",
     S.SUBMITTED: "receive confirm edit propose approve "
-    "publish return reject supersede withdraw expire",
-    S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw expire",
-    S.IN_EDIT: "receive edit propose publish return reject supersede withdraw expire",
-    S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw expire",
-    S.APPROVED: "receive edit schedule publish supersede withdraw expire",
-    S.SCHEDULED: "receive publish supersede withdraw expire",
-    S.PUBLISHED: "receive save publish supersede withdraw expire",
-    S.CORRECTED: "receive save publish supersede withdraw expire",
+    "publish return reject supersede withdraw",
+    S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw",
+    S.IN_EDIT: "receive edit propose publish return reject supersede withdraw",
+    S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw",
+    S.APPROVED: "receive edit schedule publish supersede withdraw",
+    S.SCHEDULED: "receive publish supersede withdraw",
+    S.PUBLISHED: "receive save publish supersede withdraw",
+    S.CORRECTED: "receive save publish supersede withdraw",
     S.WITHDRAWN: "receive save publish supersede",
-    S.EXPIRED: "receive save publish supersede",
-    S.RETURNED: "receive save submit publish supersede withdraw expire",
-    S.REJECTED: "receive save settle publish supersede withdraw expire",
+    S.EXPIRED: "",
+    S.RETURNED: "receive save submit publish supersede withdraw",
+    S.REJECTED: "receive save settle publish supersede withdraw",
 }
-"""Publishing, superseding and expiring may concern a revision before the newest one.
+"""Publishing and superseding may concern a revision before the newest one.
 
 A remark is possible on every item."""
 
@@ -85,7 +85,7 @@ def item() -> Story:
 @pytest.mark.parametrize("status", [None, *Status])
 @pytest.mark.parametrize("kind", ActionKind)
 def test_the_table_has_exactly_the_acts_of_each_status(status, kind):
-    is_remark = kind is K.COMMENT and status is not None
+    is_remark = kind is K.COMMENT and status not in (None, S.EXPIRED)
     assert ((status, kind) in MOVES) == (is_remark or kind.value in ALLOWED[status].split())
 
 
@@ -117,16 +117,6 @@ def test_an_approved_revision_may_come_out_after_a_newer_one_was_sent(item):
     item.received().act(K.APPROVE, APPROVER).received()
     item.act(K.PUBLISH, "loa", role=RULE, revision=1, hash=TEXT.hash)
     assert (item.state.status, item.state.revision, item.state.out) == (S.SUBMITTED, 2, 1)
-
-
-def test_what_is_out_expires_while_a_newer_text_waits(item):
-    item.received().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
-    item.act(K.SAVE, WRITER, text=OTHER, revision=2)
-    expiry = {"role": RULE, "revision": 1, "hash": TEXT.hash}
-    assert refused(Conflict, lambda: item.act(K.EXPIRE, "loa", role=RULE)) == "revision"
-    item.act(K.EXPIRE, "loa", **expiry)
-    assert (item.state.status, item.state.out) == (S.DRAFT, 0)
-    assert refused(Conflict, lambda: item.act(K.EXPIRE, "loa", **expiry)) == "revision"
 
 
 def test_what_is_out_is_withdrawn_while_a_newer_text_waits(item):
@@ -289,11 +279,10 @@ STEPS_TO = {
     K.SUPERSEDE: "save submit confirm propose approve",
     K.RETURN: "save submit", K.REJECT: "save submit", K.WITHDRAW: "save submit",
     K.SETTLE: "save submit reject",
-    K.EXPIRE: "save submit confirm propose approve publish",
     K.RECEIVE: "", K.SAVE: "", K.COMMENT: "save",
 }  # fmt: skip
 USUALLY = {K.SAVE: WRITER, K.SUBMIT: WRITER, K.CONFIRM: LEADER, K.APPROVE: APPROVER}
-BY_RULE = {K.PUBLISH, K.SETTLE, K.SUPERSEDE, K.EXPIRE}
+BY_RULE = {K.PUBLISH, K.SETTLE, K.SUPERSEDE}
 
 
 @pytest.mark.parametrize("kind", ActionKind)
