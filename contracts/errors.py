@@ -132,6 +132,16 @@ class Conflict(ContractError):
     status = 409
 
 
+class BegunBefore(Conflict):
+    """The form of a new text has begun an item before, with another text. `content_id`: of that."""
+
+    def __init__(
+        self, *errors: FieldError, content_id: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(*errors, retry_after_s=retry_after_s)
+        self.content_id = content_id
+
+
 class TooLarge(ContractError):
     code = "too_large"
     status = 413

@@ -143,7 +143,7 @@ class PersonAtDesk:
         return ruling.verdict is not Verdict.REFUSED
 
     async def begin(self, new: NewItem) -> str:
-        """Save a new item; returns its content_id. Raises Forbidden, Invalid."""
+        """Save a new item; returns its content_id. Raises Forbidden, and as `ItemActs.begin`."""
         facts = ObjectFacts(new.unit, str(new.data.get("topic", "")), frozenset({self.account_id}))
         role = await self._role("write", facts, [new.act_id])
 

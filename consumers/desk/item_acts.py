@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from consumers.desk.new_items import NewItemIds
 from consumers.editorial.log import Allow, EditorialLog
 from consumers.intake import written
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.staff.authorization import Actor
-from contracts import errors, events, keys, text
+from contracts import errors, events, text
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.content import Withdrawn
@@ -27,7 +28,7 @@ from contracts.editorial import (
     name_hash,
 )
 from contracts.editorial.action import DESK_ACT
-from contracts.errors import Conflict, Invalid
+from contracts.errors import BegunBefore, Conflict, Invalid
 from contracts.vocabulary import Vocabulary
 
 _WRITES = frozenset({ActionKind.SAVE, ActionKind.EDIT})
@@ -35,8 +36,6 @@ _NEEDS_WHOLE_TEXT = frozenset(
     {ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.EDIT, ActionKind.PROPOSE, ActionKind.APPROVE}
 )
 """Acts on a text that every door would take; a draft may be unfinished."""
-_ID_LENGTH = 55
-_SUFFIX_LENGTH = 6
 _DRAFT_MAX_BYTES = 256 << 10
 _NOTE_MAX, _TITLE_MAX = 1000, 300
 _LOAS_FIELDS = frozenset({"content_id", "revision", "corrects_revision"})
@@ -51,10 +50,20 @@ class ItemActs:
     clock: Clock
 
     async def begin(self, new: NewItem, who: Actor, allow: Allow | None = None) -> str:
-        """Save the first text of a new item; returns its content_id. Raises Invalid, Conflict."""
-        content_id = _new_content_id(new)
+        """Save the first text of a new item; returns its content_id.
+
+        Raises Invalid, BegunBefore if its form has begun an item with another text, Conflict.
+        """
+        content_id = await NewItemIds(self.log.bus).reserve(who.by, new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
-        await self.perform(order, who, allow, unit=new.unit)
+        try:
+            state = await self.perform(order, who, allow, unit=new.unit)
+        except Conflict as refused:
+            if _id(order) in (await self.log.read(content_id)).state.ids:
+                raise BegunBefore(*refused.errors, content_id=content_id) from refused
+            raise
+        if state.text and state.text.unit != new.unit:
+            raise BegunBefore(field_error("hash", "text_changed"), content_id=content_id)
         return content_id
 
     async def perform(
@@ -151,12 +160,6 @@ class ItemActs:
             title=_title(order),
             prev=state.head,
         )
-
-
-def _new_content_id(new: NewItem) -> str:
-    """The name of a new item, for ever: its first title, and what tells it from all others."""
-    title = text.slug(str(new.data.get("title", "")))[:_ID_LENGTH].strip("-") or "tin"
-    return f"{title}-{keys.digest(new.act_id)[:_SUFFIX_LENGTH]}"
 
 
 def _check_text(

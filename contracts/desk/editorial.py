@@ -108,7 +108,10 @@ class PersonAtDesk(Protocol):
         ...
 
     async def begin(self, new: NewItem) -> str:
-        """Save a new item; returns its content_id. Raises Forbidden, Invalid, Conflict."""
+        """Save a new item; returns its content_id.
+
+        Raises Forbidden, Invalid, BegunBefore, Conflict.
+        """
         ...
 
     async def perform(self, order: Order) -> bool:

@@ -12,7 +12,7 @@ from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial import ActionKind
-from contracts.errors import Conflict, ContractError, Forbidden, Invalid
+from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import find_all
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
@@ -61,7 +61,9 @@ class _Page:
         """The form again, with what was typed, what is wrong with it, and what others saved."""
         with suppress(Invalid):  # too large to be kept, it is still on the page
             await keep_form(self.visit, self.content_id)
-        values = await self._values(data) | {"act_id": self.visit.value("act_id")}
+        values = await self._values(data)
+        if not isinstance(refused, BegunBefore):  # whose act has been done
+            values["act_id"] = self.visit.value("act_id")
         is_behind = self.item is not None and self.item.hash != self.visit.value("hash")
         if is_behind and isinstance(refused, Conflict):
             values["changes"] = compare(self.visit, self.saved, data)
@@ -98,13 +100,21 @@ async def show_new_item(visit: Visit) -> Response:
 
 
 async def add_item(visit: Visit) -> Response:
-    """Save a new text. A second press of the button is the same text."""
+    """Save a new text. A second press of the button is the same text.
+
+    What its form sends again with other words changes the item that the first press has begun.
+    """
     data: dict[str, Any] = {}
     try:
         await settle_markdown(visit)
         data = await with_file_facts(visit, read_text(visit.form, {}))
         new = NewItem(visit.value("unit"), act_id(visit), data)
         content_id = await visit.editorial.begin(new)
+    except BegunBefore as before:
+        await finish(visit)
+        return await _Page(visit, await visit.editorial.view(before.content_id)).refuse(
+            before, data
+        )
     except (Invalid, Forbidden, Conflict) as refused:
         return await _Page(visit).refuse(refused, data)
     await finish(visit)

@@ -22,8 +22,7 @@ UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
     S.DRAFT: "receive save submit publish supersede withdraw",
-    S.SUBMITTED: "receive confirm edit propose approve "
-    "publish return reject supersede withdraw",
+    S.SUBMITTED: "receive confirm edit propose approve publish return reject supersede withdraw",
     S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw",
     S.IN_EDIT: "receive edit propose publish return reject supersede withdraw",
     S.PENDING_APPROVAL: "receive edit approve publish return reject supersede withdraw",

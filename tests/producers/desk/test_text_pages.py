@@ -1,10 +1,12 @@
 """The form of a text: nothing that a person typed is lost when another saves meanwhile."""
 
+import asyncio
 import re
 from contextlib import AsyncExitStack
 
 import pytest
 
+from contracts import subjects
 from tests.producers.desk.test_items import TEXT
 
 TYPED = TEXT | {"body": "Đoạn một.\r\n\r\nĐoạn hai của người thứ hai."}
@@ -39,6 +41,23 @@ async def test_who_saves_second_is_shown_both_texts_and_merges_them(two):
     merged = TEXT | {"body": "Đoạn một của người đầu.\n\nĐoạn hai của người thứ hai."}
     assert (await binh.submit(shown, path, **merged)).status_code == 303
     assert merged["body"] in (await an.get(path)).text.replace("\r\n", "\n")
+
+
+async def test_a_form_sent_again_with_another_title_changes_the_item_that_it_began(desk, two):
+    an, _ = two
+    page = await an.get("/tin/moi")
+    renamed = TEXT | {"title": "Tên khác hẳn"}
+    answers = await asyncio.gather(
+        an.submit(page, "/tin/moi", **TEXT), an.submit(page, "/tin/moi", **renamed)
+    )
+    assert sorted(one.status_code for one in answers) == [303, 409]
+    [first], [second] = ([one for one in answers if one.status_code == code] for code in (303, 409))
+    path = first.headers["location"] + "/sua"
+    assert TEXT["title"] in second.text and renamed["title"] in second.text, "both are shown"
+    assert (await an.submit(second, path, **renamed)).status_code == 303
+    again = await an.submit(page, "/tin/moi", **TEXT | {"title": "Tên thứ ba"})
+    assert again.status_code == 409
+    assert len(await desk.bus.count_by_subject(subjects.EDITORIAL.name)) == 1
 
 
 async def test_a_text_of_a_conflict_is_offered_again_after_the_page_is_left(two):
