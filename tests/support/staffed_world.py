@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from consumers.desk.access import item_facts
 from consumers.desk.order_rules import action_of
 from consumers.staff.policy import Grant, Verdict, default_policy
-from contracts.editorial import ActionKind, ItemState
+from contracts.editorial import Action, ActionKind, ItemState
 from tests.support.editorial_world import NAMES, PEOPLE, UNIT, Attempt, EditorialWorld, told_wrong
 
 K = ActionKind
@@ -31,6 +31,7 @@ MAY: Mapping[ActionKind, set[str]] = {
 }
 """The roles of which one does an act, told without the roles file."""
 OF_A_UNIT = {OFFICER, LEADER}
+WROTE = {K.SAVE, K.EDIT, K.SUBMIT}
 _STEPS = 80
 _USUALLY = (OFFICER, LEADER, EDITOR, APPROVER, APPROVER)
 
@@ -98,12 +99,17 @@ class StaffedWorld(EditorialWorld):
         account = self.accounts[_id(attempt)]
         roles = {one.role for one in account.grants} & MAY[attempt.kind]
         if account.unit != UNIT:
-            roles -= OF_A_UNIT
+            roles -= OF_A_UNIT - self.of_own_items(attempt)
         if not (account.is_active and roles):
             self.wrong.append(f"{attempt.kind} without a right: {attempt.by}")
 
+    def of_own_items(self, attempt: Attempt) -> set[str]:
+        """The roles that read, and remark on, what their account wrote, from any unit."""
+        wrote = {_id(one) for one in self.log.actions if one.kind in WROTE}
+        return {OFFICER} if attempt.kind is K.COMMENT and _id(attempt) in wrote else set()
 
-def _id(attempt: Attempt) -> str:
+
+def _id(attempt: Attempt | Action) -> str:
     letters = "".join(one for one in attempt.by.casefold() if one.isalnum())
     return next((id for id in PEOPLE if id.replace("-", "") == letters), PEOPLE[0])
 
