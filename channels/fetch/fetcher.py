@@ -6,7 +6,7 @@ import re
 import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _PERMANENT_REDIRECTS = (301, 308)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _TEMPORARY_STATUSES = (408, 425, 429)
+_GOOD = 2
 _HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses behind a name. Raises OSError."""
 
@@ -169,13 +170,18 @@ class Fetcher:
 
     @asynccontextmanager
     async def _follow_redirects(
-        self, http: aiohttp.ClientSession, url: URL, headers: dict[str, str] | None = None
+        self,
+        http: aiohttp.ClientSession,
+        url: URL,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
     ) -> AsyncIterator[_FinalResponse]:
         """Follow redirects and check each step. Raises ForbiddenAddress, PermanentFetchError."""
         steps: tuple[int, ...] = ()
         while len(steps) <= self.limits.max_redirects:
             self.policy.check_url(url)
-            async with http.get(url, headers=headers, allow_redirects=False) as answer:
+            request = http.request(method, url, headers=headers, allow_redirects=False)
+            async with request as answer:
                 if answer.status not in _REDIRECT_STATUSES:
                     yield _FinalResponse(answer, url, steps)
                     return
@@ -204,6 +210,28 @@ class Fetcher:
             if len(body) > self.limits.max_bytes:
                 raise errors.PermanentFetchError(errors.FetchReason.TOO_LARGE)
         return bytes(body)
+
+
+class LinkProbe(Fetcher):
+    """Asks whether an address leads anywhere; reads no content."""
+
+    async def probe(self, address: str) -> None:
+        """Ask with HEAD, and with GET where HEAD gets no good answer. Raises a FetchError."""
+        with _translate_errors():
+            async with (
+                asyncio.timeout(self.limits.total_s),
+                self._http_session({"*/*"}) as http,
+            ):
+                url = URL(address).with_fragment(None)
+                with suppress(errors.FetchError, aiohttp.ServerDisconnectedError):
+                    await self._ask(http, url, "HEAD")
+                    return
+                await self._ask(http, url, "GET")
+
+    async def _ask(self, http: aiohttp.ClientSession, url: URL, method: str) -> None:
+        async with self._follow_redirects(http, url, method=method) as arrival:
+            if arrival.response.status // 100 != _GOOD:
+                _raise_for_status(arrival.response)
 
 
 class ConditionalFetcher(Fetcher):

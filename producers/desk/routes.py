@@ -8,7 +8,7 @@ from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
-from producers.desk.items import lists, text_pages, uploads
+from producers.desk.items import link_checks, lists, text_pages, uploads
 from producers.desk.items import pages as items
 from producers.desk.operations import audit_log, dead_letters, overview, roles
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
@@ -87,6 +87,11 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),
     DeskRoute("GET", "/tin/{content_id}/sua", _READ, text_pages.show_text),
     DeskRoute("POST", "/tin/{content_id}/sua", _READ, text_pages.save_text, form_bytes=TEXT_BYTES),
+    DeskRoute(
+        *("POST", "/soan/{content_id}/lien-ket", _WRITE, link_checks.check_typed),
+        form_bytes=TEXT_BYTES,
+    ),
+    DeskRoute("POST", "/tin/{content_id}/lien-ket", _READ, link_checks.check_item),
     DeskRoute("POST", "/tin/{content_id}/doi-gio", _READ, item_acts.move),
     DeskRoute("GET", "/tin/{content_id}/duyet", _READ, items.show_review),
     DeskRoute("POST", "/tin/{content_id}/gui", _WRITE, item_acts.perform(Kind.SUBMIT)),

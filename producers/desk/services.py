@@ -9,6 +9,7 @@ from typing import Protocol
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
+from contracts.desk.checks.links import LinkChecks
 from contracts.desk.dead_letters import DeadLetterService
 from contracts.desk.editorial import EditorialService
 from contracts.desk.index import Items
@@ -278,6 +279,7 @@ class DeskServices:
     index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
     kept_texts: KeptTextService = field(kw_only=True)
+    links: LinkChecks = field(kw_only=True)
     clock: Clock = time.time
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""

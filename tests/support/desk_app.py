@@ -34,6 +34,7 @@ from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.kept_texts import KeptTexts
+from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
@@ -148,6 +149,7 @@ class DeskApp(StaffHarness):
         weakref.finalize(self, shutil.rmtree, folder)
         self.index = ItemIndex(EditorialLog(bus), folder / INDEX_FILE, clock)
         self.visitors = 0
+        self.links = DeskLinkChecks(clock)
         self.services = DeskServices(
             *parts,
             oidc=provider,
@@ -157,6 +159,7 @@ class DeskApp(StaffHarness):
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
             kept_texts=KeptTexts(bus, clock),
+            links=self.links,
             live=LiveItems(bus, time.time, ItemAccess(self.accounts, policy)),
             sessions=self.sessions,
             uploads=Uploads(bus, scanner),

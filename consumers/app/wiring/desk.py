@@ -33,6 +33,7 @@ from consumers.desk.dead_letters import DeadLetterDesk
 from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.kept_texts import KeptTexts
+from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
@@ -192,6 +193,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
         "kept_texts": KeptTexts(node.bus, node.clock),
+        "links": DeskLinkChecks(node.clock),
         **_file_services(node),
         "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
     }

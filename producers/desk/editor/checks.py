@@ -15,7 +15,7 @@ from contracts.damaged_text import damage_warnings
 from contracts.desk.uploads import UploadService, named_by_fields
 from contracts.text.limits import DESCRIPTION_LIMIT, TITLE_LIMIT, TextLimit, shorten
 
-_READER = MarkdownIt("commonmark", {"html": False}).enable("table")
+READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _SUBJECT_MAX = 78
 """Characters of a subject that mail programs show on a wide screen; a telephone shows half."""
 _IDENTITY = re.compile(r"(?<!\d)(?<!\d[.,/-])\d{12}(?!\d|[.,/-]\d)")
@@ -103,7 +103,7 @@ def _around(text: str, found: re.Match[str]) -> str:
 
 def _body(body: str) -> Iterator[Finding]:
     level = 1
-    tokens = _READER.parse(body)
+    tokens = READER.parse(body)
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             new, words = int(token.tag[1]), tokens[place + 1].content

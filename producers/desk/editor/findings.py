@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers.desk.editor.checks import Finding, check_text, damage_said, find_missing
+from producers.desk.editor.links import LinkReport, report_links
 from producers.desk.editor.near_texts import NearText, find_near
 from producers.desk.visit import Visit
 
@@ -16,10 +17,11 @@ class Findings:
     found: Sequence[Finding]
     damaged: Sequence[str]
     near: Sequence[NearText]
+    links: LinkReport
 
     @property
     def is_fine(self) -> bool:
-        return not (self.found or self.damaged or self.near)
+        return not (self.found or self.damaged or self.near or self.links.dead)
 
 
 async def find_all(visit: Visit, content_id: str, data: Mapping[str, Any]) -> Findings:
@@ -29,4 +31,5 @@ async def find_all(visit: Visit, content_id: str, data: Mapping[str, Any]) -> Fi
         found=check_text(data) + await find_missing(services.uploads, data),
         damaged=damage_said(data),
         near=await find_near(services.index, content_id, data),
+        links=report_links(visit, data),
     )

@@ -9,7 +9,13 @@ from aiohttp import web
 from channels.fetch import fetcher as fetching
 from channels.fetch import url_policy
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
-from channels.fetch.fetcher import CheckedResolver, ConditionalFetcher, Fetcher, FetchLimits
+from channels.fetch.fetcher import (
+    CheckedResolver,
+    ConditionalFetcher,
+    Fetcher,
+    FetchLimits,
+    LinkProbe,
+)
 from channels.fetch.url_policy import UrlPolicy, parse_policy
 from tests.support.picture_server import HOST, open_picture_server
 
@@ -272,3 +278,61 @@ async def test_what_an_operator_has_opened_is_open_and_nothing_beside_it(server)
     for written in ("", f"{HOST}:{server.port + 1}", f"127.0.0.2:{server.port}"):
         with pytest.raises(PermanentFetchError):
             await Fetcher(parse_policy(written)).fetch(server.url("/a.png"), PNG)
+
+
+async def probe(server, url, names=unreachable, **limits):
+    url = server.url(url) if url.startswith("/") else url
+    await LinkProbe(server.gate(), FetchLimits(**limits), names).probe(url)
+
+
+async def test_a_link_is_asked_for_its_head_and_for_itself_where_that_fails(server):
+    methods = []
+
+    async def answer(request):
+        methods.append(request.method)
+        return web.Response(status=405 if request.method == "HEAD" else 206)
+
+    server.answers["/ngai"] = answer
+    server.serve("/co", BODY)
+    await probe(server, "/co#phan-2")
+    assert server.request_counts == {"/co": 1}
+    await probe(server, "/ngai")
+    assert methods == ["HEAD", "GET"]
+    with pytest.raises(PermanentFetchError, match="404"):
+        await probe(server, "/mat")
+
+
+async def test_no_content_of_a_link_is_read(server):
+    read = []
+
+    async def endless(request):
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        with suppress(ConnectionError, asyncio.CancelledError):
+            while request.method == "GET":
+                await answer.write(bytes(1 << 16))
+                read.append(1)
+        return answer
+
+    async def no_head(request):
+        return web.Response(status=501) if request.method == "HEAD" else await endless(request)
+
+    server.answers["/dai"] = no_head
+    await probe(server, "/dai", total_s=5.0)
+    assert len(read) < 1000
+
+
+@pytest.mark.parametrize("inner", ["http://169.254.169.254/", "http://10.0.0.1/", "file:///etc"])
+async def test_a_link_leads_to_no_inner_address_on_no_way(server, inner):
+    server.move("/qua", inner)
+    for url in ("/qua", inner):
+        with pytest.raises(PermanentFetchError):
+            await probe(server, url)
+    assert server.request_counts == {"/qua": 1}, "HEAD led there, and GET is not tried"
+
+
+async def test_a_name_of_a_link_that_means_an_inner_address_is_not_asked(server, any_port):
+    names = ScriptedResolver(kep=[["93.184.216.34", "127.0.0.2"]])
+    with pytest.raises(PermanentFetchError):
+        await probe(server, named(server, "kep", "/"), names)
+    assert server.request_counts == {}

@@ -1,0 +1,1 @@
+"""What the checks beside a text ask of services: shapes and protocols."""

@@ -1,0 +1,64 @@
+"""The links that readers of a text could follow, and what came of asking them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markdown_it.token import Token
+
+from contracts.desk.checks.links import CheckedLink
+from producers.desk.editor.checks import READER
+from producers.desk.visit import Visit
+
+_BARE = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,:;!?…)\]}”’»]", re.I)
+"""A web address in plain words, which the portal makes a link."""
+_ADDRESS = {"link_open": "href", "image": "src"}
+_ROWS = ("links", "attachments")
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """The links of a text, and what came of those that were asked."""
+
+    urls: tuple[str, ...]
+    asked: tuple[CheckedLink, ...]
+
+    @property
+    def dead(self) -> list[CheckedLink]:
+        return [one for one in self.asked if one.reason]
+
+
+def report_links(visit: Visit, data: Mapping[str, Any]) -> LinkReport:
+    """What is known of the links in the data of a text."""
+    services = visit.desk.services
+    urls = find_links(data, services.public_url)
+    return LinkReport(urls, tuple(services.links.known(urls)))
+
+
+def find_links(data: Mapping[str, Any], public_url: str) -> tuple[str, ...]:
+    """The web addresses in the data of a text, each once; none of the portal's own."""
+    found = [*_in_fields(data), *_in_body(str(data.get("body") or ""))]
+    own = public_url.casefold().rstrip("/") + "/"
+    foreign = (one for one in found if not f"{one.casefold()}/".startswith(own))
+    return tuple(dict.fromkeys(one for one in foreign if _BARE.match(one)))
+
+
+def _in_fields(data: Mapping[str, Any]) -> Iterator[str]:
+    rows = [one for name in _ROWS for one in data.get(name) or ()]
+    for one in (data.get("cover"), *rows):
+        if isinstance(one, Mapping):
+            yield str(one.get("url") or "").strip()
+
+
+def _in_body(body: str) -> Iterator[str]:
+    for token in READER.parse(body):
+        for part in token.children or ():
+            yield from _in_token(part)
+
+
+def _in_token(token: Token) -> Iterator[str]:
+    if name := _ADDRESS.get(token.type):
+        yield str(token.attrs.get(name, ""))
+    elif token.type == "text":
+        yield from _BARE.findall(token.content)
