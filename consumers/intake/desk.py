@@ -5,7 +5,7 @@ the position's record and carried out. The log says last what became of it, so t
 `finish_interrupted` can complete a decision after a crash.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,8 @@ from producers.bus import Bus, records, topology
 from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
+_AT_ONCE = 250
+"""Records that are read in one request, and parsed before other work has its turn."""
 
 
 async def find_draft(bus: Bus, content_id: str, revision: int) -> Draft | None:
@@ -57,13 +59,25 @@ class Desk:
 
     async def waiting_drafts(self) -> list[Draft]:
         """Drafts that can be decided now, by readable records: highest lane first, then oldest."""
-        items = await self.log.waiting_items()
+        items = await self.waiting_items()
         found = [_waiting_draft(name, state) for name, state in items.items()]
-        drafts = {draft.key: draft for draft in found if draft}
-        values = await self.repository.bucket.get_many(list(drafts))
-        positions = {key: records.parse(Position, one.data) for key, one in values.items()}
-        waiting = [drafts[key] for key, one in positions.items() if one and one.state == "waiting"]
-        return sorted(waiting, key=_priority)
+        return sorted(filter(None, found), key=_priority)
+
+    async def waiting_items(self) -> dict[str, ItemState]:
+        """The items whose newest revision can be decided now, by readable records."""
+        return await self._waiting_by_record(await self.log.waiting_items())
+
+    async def _waiting_by_record(self, items: Mapping[str, ItemState]) -> dict[str, ItemState]:
+        """Those of *items* whose newest position waits: one request for many."""
+        by_key = {keys.publication_key(name, one.revision): name for name, one in items.items()}
+        wanted, found = [*by_key], dict[str, ItemState]()
+        for first in range(0, len(wanted), _AT_ONCE):
+            values = await self.repository.bucket.get_many(wanted[first : first + _AT_ONCE])
+            for key, value in values.items():
+                record = records.parse(Position, value.data)
+                if record and record.state == "waiting":
+                    found[by_key[key]] = items[by_key[key]]
+        return found
 
     async def approve(
         self,
@@ -108,8 +122,11 @@ class Desk:
 
     async def finish_interrupted(self) -> int:
         """Complete decisions that a crash interrupted; returns how many drafts were completed."""
-        finished = 0
-        for content_id, state in (await self.log.open_items()).items():
+        finished, items = 0, await self.log.open_items()
+        undecided = {name: one for name, one in items.items() if _waits_alone(one)}
+        for content_id in await self._waiting_by_record(undecided):
+            del items[content_id]
+        for content_id, state in items.items():
             for draft in desk_acts.drafts_of(content_id, state).values():
                 finished += await self.finish_draft(draft, state)
         return finished
@@ -376,6 +393,11 @@ class Desk:
         if item is None or not item.waiting:
             raise Invalid(field_error("content_id", "not_waiting", value=content_id))
         return max(item.waiting)
+
+
+def _waits_alone(state: ItemState) -> bool:
+    """Whether the item waits for a person, and no earlier revision is to be carried out."""
+    return state.is_undecided and not state.approved
 
 
 def _waiting_draft(content_id: str, state: ItemState) -> Draft | None:

@@ -20,6 +20,7 @@ from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.intake.desk_acts import drafts_of
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
@@ -88,6 +89,8 @@ class FactsReader:
     clock: Clock = time.time
     dead: DeadLetters = field(default_factory=DeadLetters)
     dead_state: tuple[int, int] = (-1, -1)  # last letter and last decision that `dead` counts
+    known_drafts: dict[str, tuple[str, WaitingDraft]] = field(default_factory=dict)
+    """By item: its last act when it was read, and what was read."""
 
     def __post_init__(self) -> None:
         self.unknown_sends = UnknownSendsReader(self.bus)
@@ -162,7 +165,17 @@ class FactsReader:
         return self.dead
 
     async def drafts(self) -> tuple[WaitingDraft, ...]:
-        return tuple(map(_waiting_draft, await self.desk.waiting_drafts()))
+        """The drafts on the desk; one that has not changed is not read again."""
+        items, found = await self.desk.waiting_items(), dict[str, tuple[str, WaitingDraft]]()
+        for content_id, state in items.items():
+            known = self.known_drafts.get(content_id)
+            if known is None or known[0] != state.head:
+                draft = drafts_of(content_id, state)[state.revision]
+                known = state.head, _waiting_draft(draft)
+                await asyncio.sleep(0)  # a page may have its turn
+            found[content_id] = known
+        self.known_drafts = found
+        return tuple(draft for _, draft in found.values())
 
 
 def _waiting_draft(draft: Draft) -> WaitingDraft:

@@ -18,6 +18,7 @@ from contracts.editorial.state import fold
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
+from tests.support.bus_requests import count_requests
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
 from tests.support.events import (
@@ -221,6 +222,17 @@ async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
         verdict = (await stored_position(bus, item=item))["decision"]["verdict"]
         assert len(await released_publications(bus, item)) == (verdict == "approved")
     assert await open_drafts(bus) == []
+
+
+async def test_looking_through_many_waiting_drafts_asks_the_bus_no_more_than_for_one(intake, desk):
+    await intake.handle(submitted("tin-dau"), UNIT)
+    for look in (desk.finish_interrupted, desk.waiting_drafts):
+        await look()  # the log is read to its end
+        of_one = await count_requests(look)
+        for number in range(8):
+            await intake.handle(submitted(f"{look.__name__}-{number}".replace("_", "-")), UNIT)
+        await look()
+        assert await count_requests(look) == of_one
 
 
 async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, intake, desk):
