@@ -6,7 +6,10 @@ that dies is followed by one that hands on what is pending, under the same ids.
 
 import asyncio
 import math
+from collections.abc import Set
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -58,6 +61,17 @@ class _Round:
     read_to: dict[str, int] = field(default_factory=dict)
 
 
+class _Waiting(NamedTuple):
+    """An item that waits, as a pass compares it.
+
+    `head`: its last act; `since`: the one with which the wait began; `due`: until when, if known.
+    """
+
+    head: str
+    since: str
+    due: datetime | None
+
+
 @dataclass
 class StaffMailService:
     """Keep `run` running; each step does all that can be done now. Raises BusError."""
@@ -73,8 +87,7 @@ class StaffMailService:
     judged_at: float = -math.inf
     seen_change: int = -1
     """The outbox's last change when everything pending was handed on."""
-    last_acts: dict[str, Told] = field(default_factory=dict)
-    """Of the items that wait."""
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Do all steps again and again; what stops one does not stop the others."""
@@ -129,7 +142,7 @@ class StaffMailService:
         start = MailCursor(
             seq=await self._last_seq(),
             morning=last_morning(utc_now(self.clock), self.deadlines.days),
-            overdue=tuple(one.began.digest for _, one in await self._late_items() if one.began),
+            overdue=tuple((await self._late_items()).values()),
         )
         return await self.outbox.write(known, start, {})
 
@@ -205,26 +218,38 @@ class StaffMailService:
 
     async def _remind(self, read: _Round) -> None:
         """Note each delay that has not been told, item by item."""
-        late = await self._late_items()
-        now_late = {one.began.digest for _, one in late if one.began}
-        for content_id, told in late:
-            known = require(read.cursor.value).overdue
-            if told.began and told.began.digest not in known:
-                mails = overdue_mails(content_id, told, await self._office(read))
-                overdue = (*(one for one in known if one in now_late), told.began.digest)
-                await self._write(read, mails, overdue=overdue)
+        late, told = await self._late_items(), {*require(read.cursor.value).overdue}
+        now_late = {*late.values()}
+        for content_id, since in late.items():
+            if since not in told:
+                await self._note_delay(content_id, since, now_late, read)
 
-    async def _late_items(self) -> list[tuple[str, Told]]:
-        """The items that have waited for longer than their deadline, with their last acts."""
-        waiting, now = await self.log.waiting_items(), utc_now(self.clock)
-        for content_id, state in waiting.items():
-            known = self.last_acts.get(content_id)
-            if known is None or known.state.head != state.head:
-                story = await self._story(content_id)
-                self.last_acts |= {content_id: story[-1]} if story else {}
-        self.last_acts = {name: one for name, one in self.last_acts.items() if name in waiting}
-        dues = {name: one.due(self.deadlines) for name, one in self.last_acts.items()}
-        return [(name, self.last_acts[name]) for name, due in dues.items() if due and due <= now]
+    async def _note_delay(self, content_id: str, since: str, late: Set[str], read: _Round) -> None:
+        """Add the mails of an item that waits *since* an act, unless it has moved on."""
+        story = await self._story(content_id)
+        began = story[-1].began if story else None
+        if began is None or began.digest != since:
+            return
+        known = require(read.cursor.value).overdue
+        mails = overdue_mails(content_id, story[-1], await self._office(read))
+        await self._write(read, mails, overdue=(*(one for one in known if one in late), since))
+
+    async def _late_items(self) -> dict[str, str]:
+        """The items that have waited for longer than their deadline, and since which acts."""
+        items, now = await self.log.waiting_items(), utc_now(self.clock)
+        for content_id, state in items.items():
+            known = self.waiting.get(content_id)
+            if known is None or known.head != state.head:
+                await self._look_at(content_id)
+        self.waiting = {name: one for name, one in self.waiting.items() if name in items}
+        return {name: one.since for name, one in self.waiting.items() if one.due and one.due <= now}
+
+    async def _look_at(self, content_id: str) -> None:
+        """Note since when an item waits; later passes compare that alone."""
+        if story := await self._story(content_id):
+            last = story[-1]
+            since = last.began.digest if last.began else ""
+            self.waiting[content_id] = _Waiting(last.state.head, since, last.due(self.deadlines))
 
     async def _close_morning(self, known: Cursor) -> Cursor:
         """Let nothing more come into the mails of a morning that has begun."""
