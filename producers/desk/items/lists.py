@@ -1,5 +1,6 @@
 """Lists of items: what waits for me, all items and the search, and the calendar."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import default_working_days
 from contracts.delivery import ChannelName
-from contracts.desk.index import ItemFilter, ItemRow, Order, Page
+from contracts.desk.index import ItemFilter, ItemRow, Items, Order, Page
 from contracts.editorial import Status
 from contracts.errors import Unavailable
 from contracts.text.moments import VIETNAM
@@ -31,15 +32,23 @@ _YEARS_AROUND = 50
 
 async def show_work(visit: Visit) -> Response:
     """What waits for the person, most urgent first; the person's own; the channels' health."""
-    person, line = visit.editorial, await visit.desk.services.operations.line()
-    wanted = (person.waiting, person.unsent, replace(person.own, limit=_SHORT))
-    try:
-        pages = [await visit.desk.services.index.find(one) for one in wanted]
-    except Unavailable:  # the start page is there all the same, with a word about it
-        pages = [Page((), is_current=False) for _ in wanted]
-    waiting, unsent, own = pages
+    person, services = visit.editorial, visit.desk.services
+    line, waiting, unsent, own = await asyncio.gather(
+        services.operations.line(),
+        _found(services.index, person.waiting),
+        _found(services.index, person.unsent),
+        _found(services.index, replace(person.own, limit=_SHORT)),
+    )
     shown: dict[str, Any] = {"waiting": waiting, "unsent": unsent, "own": own}
     return visit.page("work.html", now=visit.now, line=line, **shown)
+
+
+async def _found(index: Items, wanted: ItemFilter) -> Page:
+    """The items; without the index the start page is there all the same, with a word about it."""
+    try:
+        return await index.find(wanted)
+    except Unavailable:
+        return Page((), is_current=False)
 
 
 async def show_items(visit: Visit) -> Response:
