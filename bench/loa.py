@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench import bus, letter
 from bench.server import LoaFailed, Server
 from consumers.app.service_names import SERVICE_NAMES
-from consumers.seals.takeover import seal_for_command
+from consumers.seals.takeover import seal_for_command, take_over
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
@@ -41,12 +42,27 @@ def up(
     *program* is the command `loa`, or one that does the same.
     """
     folder = emptied(name)
-    settings = relay(relay_port) | more
+    with _running(folder, relay(relay_port) | more, program) as (url, nats_url, pid):
+        yield Server(folder, url, nats_url, asyncio.run(a_unit(folder, nats_url)), (pid,))
+
+
+@contextmanager
+def up_again(ended: Server, relay_port: int) -> Iterator[Server]:
+    """`loa up` on the folder of a Loa that has ended."""
+    (ended.folder / "run" / "ready.json").unlink(missing_ok=True)
+    with _running(ended.folder, relay(relay_port), (LOA,)) as (url, nats_url, pid):
+        yield replace(ended, url=url, nats_url=nats_url, pids=(pid,))
+
+
+@contextmanager
+def _running(
+    folder: Path, settings: Settings, program: Sequence[str | Path]
+) -> Iterator[tuple[str, str, int]]:
+    """A process of `loa up`: its address, that of its bus with the password, and its id."""
     with started(folder, [*program, "up", "--port", "0"], settings) as process:
         url = wait_until_ready(folder, process)
         ready = json.loads((folder / "run" / "ready.json").read_text())
-        nats_url = str(ready["nats_url"])  # with the password
-        yield Server(folder, url, nats_url, asyncio.run(a_unit(folder, nats_url)), (process.pid,))
+        yield url, str(ready["nats_url"]), process.pid
 
 
 @contextmanager
@@ -107,7 +123,7 @@ def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> str:
 async def use_key(own: Bus, folder: Path) -> None:
     """Write records as a command with this data folder does: under its key."""
     record = folder / "records" / "seals.json"
-    await seal_for_command(own, folder / "vault.key", record, time.time)
+    await seal_for_command(own, folder / "vault.key", record, take_over)
 
 
 async def a_unit(folder: Path, nats_url: str) -> str:
