@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
@@ -12,6 +13,7 @@ from consumers.audit import log as audit
 from consumers.cli.authorization import (
     BREAK_GLASS,
     Exceptions,
+    Staff,
     acting_person,
     reading_right,
 )
@@ -21,6 +23,7 @@ from consumers.messages import field_error
 from consumers.staff.authorization import ACTIONS, READS, Act, Actor, ReadingRight
 from consumers.staff.policy import ObjectFacts
 from contracts.delivery import ChannelName
+from contracts.desk.person import DeskAct, NamedAccount
 from contracts.errors import Invalid
 from producers.bus import Bus
 
@@ -33,7 +36,7 @@ By = Annotated[
         help="Break-glass: a name in place of the account of `loa login`.",
     ),
 ]
-_BY_ACCOUNT_ALONE = frozenset({"desk.approve", "desk.approve-urgent", "desk.reject"})
+_BY_ACCOUNT_ALONE = frozenset({"file.upload"})
 """Acts that need a person's account or name even where no account exists yet."""
 _BY_TIMERS = frozenset({"backup"})
 """Acts that the user who runs Loa may do without an account, as a timer does."""
@@ -91,6 +94,36 @@ async def perform_item_act(bus: Bus, act: audit.Act, work: Callable[[], Awaitabl
     if act.session:
         return await work()
     return await audit.AuditLog(bus, time.time).perform(act, work)
+
+
+class NamedPerson(NamedTuple):
+    """A name in place of an account."""
+
+    id: str
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class TerminalPerson:
+    """The person at this terminal, as the services behind the desk's pages see them."""
+
+    bus: Bus
+    account: NamedAccount
+    by: str = ""
+
+    @classmethod
+    async def of(cls, bus: Bus, by: str) -> "TerminalPerson":
+        """The signed-in account, or *by* in place of one. Raises Unauthorized, Invalid."""
+        if by:
+            return cls(bus, NamedPerson(by, by), by)
+        return cls(bus, (await Staff.open(bus).require_signed_in()).account)
+
+    async def perform(self, act: DeskAct, work: Callable[[], Awaitable[T]]) -> T:
+        """Do *work* if the person may, as `perform` does."""
+        facts = ObjectFacts(act.unit)
+        command = Command(act.name, act.object, self.by, act.after, act.reason, facts)
+        return await perform(self.bus, command, lambda _: work())
 
 
 async def record(bus: Bus, command: Command) -> None:

@@ -2,23 +2,25 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import BaseModel
 
-from consumers.cli import desk_acts, output
-from consumers.cli.acts import By, Command, look, perform
-from consumers.cli.authorization import Staff, position_facts
-from consumers.cli.stores import open_seals
+from consumers.cli import desk_acts, desk_release, desk_uploads, output
+from consumers.cli.acts import By, look
+from consumers.cli.desk_index import find_rows
+from consumers.cli.filters import Limit, parse_time
+from consumers.cli.item_orders import ItemOrders
+from consumers.desk import person_lists
 from consumers.desk.access import item_facts
-from consumers.desk.order_rules import OrderRules
-from consumers.intake import item_log
-from consumers.intake.approval import Draft, Reviewer, draft_of
+from consumers.editorial.log import EditorialLog
+from consumers.intake import approval
+from consumers.intake.approval import Draft, draft_of
 from consumers.intake.desk import Desk
-from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.review import (
@@ -32,13 +34,14 @@ from consumers.reporting.review import (
     read_newest,
     review_draft,
 )
-from consumers.staff.authorization import Actor
-from consumers.staff.policy import ObjectFacts
+from consumers.staff.authorization import ReadingRight
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import Order
+from contracts.desk.index import ItemFilter
+from contracts.desk.index import Order as ItemOrder
 from contracts.editorial import ActionKind, Status
 from contracts.editorial.state import name_of
-from contracts.errors import Invalid
+from contracts.errors import Invalid, Unauthorized
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Write texts, review them, release or reject them.")
@@ -48,6 +51,10 @@ app.command("confirm")(desk_acts.confirm)
 app.command("propose")(desk_acts.propose)
 app.command("return")(desk_acts.send_back)
 app.command("comment")(desk_acts.comment)
+app.command("reschedule")(desk_acts.reschedule)
+app.command("upload")(desk_uploads.upload)
+app.command("dry-run")(desk_release.dry_run)
+app.command("test-send")(desk_release.test_send)
 app.command("history")(desk_acts.history)
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
@@ -60,6 +67,14 @@ Statuses = Annotated[
     list[Status] | None,
     typer.Option("--status", help="Items that are there now; repeatable. Else what waits."),
 ]
+
+
+Mine = Annotated[bool, typer.Option("--mine", help="What waits for you.")]
+Words = Annotated[str, typer.Option(help="Words of title, text, author or id; marks may lack.")]
+From = Annotated[
+    str, typer.Option("--from", metavar="TIME", help="By the calendar: from this day on.")
+]
+Until = Annotated[str, typer.Option(metavar="TIME", help="By the calendar: before this day.")]
 
 
 class ListedDraft(Draft):
@@ -88,37 +103,91 @@ class RejectionAnswer(BaseModel):
 
 @app.command("list")
 @output.page(list[ListedDraft], examples=("loa desk list", "loa desk list --status draft"))
-def list_drafts(status: Statuses = None, by: By = "", as_json: output.Json = False) -> None:
-    """List what waits, most urgent first: since when, and what it changes."""
+def list_drafts(
+    status: Statuses = None,
+    mine: Mine = False,
+    words: Words = "",
+    since: From = "",
+    until: Until = "",
+    limit: Limit = 50,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """List what waits, most urgent first: since when, and what it changes.
 
-    async def load(bus: Bus) -> list[tuple[ListedDraft, DraftEffect]]:
-        right = await look(bus, "desk.read", "", by)
-        found = await _listed(Desk(bus, time.time), status)
-        shown = [one for one in found if right.covers(_draft_facts(one[0]))]
-        effects = await draft_effects(ItemRepository(bus), [draft for draft, _ in shown])
-        return [
-            (ListedDraft(**draft.model_dump(), what=effect.kind, status=state), effect)
-            for (draft, state), effect in zip(shown, effects, strict=True)
-        ]
-
-    drafts = output.run_on_bus(load)
+    With other options the items that they name, as on the desk's pages.
+    """
+    with output.explain_errors():
+        days = parse_time("from", since), parse_time("until", until)
+    search = _Search(frozenset(status or ()), mine, words, *days)
+    drafts = output.run_on_bus(partial(_load, search=search, limit=limit, by=by))
     columns = ("content_id", "revision", "unit", "since", "what", "title", "author", "status")
-    rows = (_draft_cells(draft, effect) for draft, effect in drafts)
-    facts = [draft for draft, _ in drafts]
+    rows = (_draft_cells(draft, effect) for draft, effect in drafts[:limit])
+    facts = [draft for draft, _ in drafts[:limit]]
     output.print_answer(facts, as_json, lambda: output.print_table(columns, rows))
+    if len(drafts) > limit:
+        output.print_errors([field_error("items", "items_more")])
 
 
-async def _listed(desk: Desk, statuses: list[Status] | None) -> list[tuple[Draft, Status | None]]:
-    """What waits, or the newest texts of the items that have one of *statuses*; with the status."""
-    if not statuses:
-        drafts, states = await desk.waiting_drafts(), await desk.log.waiting_items()
-        return [(one, states[one.content_id].status) for one in drafts if one.content_id in states]
-    items = (await desk.log.audit(with_texts=True)).states
+async def _load(
+    bus: Bus, search: "_Search", limit: int, by: str
+) -> list[tuple[ListedDraft, DraftEffect]]:
+    right = await look(bus, "desk.read", "", by)
+    find = _find(bus, right, search, limit) if any(search) else _waiting(bus, right)
+    found = await find
+    effects = await draft_effects(ItemRepository(bus), [draft for draft, _ in found])
     return [
-        (draft_of(name, state.revision, state.text, state.last_change.at), state.status)
-        for name, state in items.items()
-        if state.status in statuses and state.text and state.last_change
+        (ListedDraft(**draft.model_dump(), what=effect.kind, status=state), effect)
+        for (draft, state), effect in zip(found, effects, strict=True)
     ]
+
+
+Listed = list[tuple[Draft, Status | None]]
+"""Texts with the status of their items."""
+
+
+async def _waiting(bus: Bus, right: ReadingRight) -> Listed:
+    """What waits for a decision."""
+    desk = Desk(bus, time.time)
+    drafts, states = await desk.waiting_drafts(), await desk.log.waiting_items()
+    known = [(one, states[one.content_id]) for one in drafts if one.content_id in states]
+    return [(one, state.status) for one, state in known if right.covers(item_facts(state))]
+
+
+class _Search(NamedTuple):
+    """Which items are listed. *mine*: those that wait for the person."""
+
+    statuses: frozenset[Status]
+    mine: bool
+    words: str
+    since: datetime | None
+    until: datetime | None
+
+    def filter_for(self, right: ReadingRight) -> ItemFilter:
+        """Raises Unauthorized for what waits for a person without an account."""
+        if self.mine and right.account is None:
+            raise Unauthorized(field_error("by", "sign_in_first"))
+        lists = person_lists.waiting_for if self.mine else person_lists.readable
+        found = lists(right.policy, right.account) if right.account else ItemFilter()
+        return replace(
+            found,
+            statuses=self.statuses,
+            words=self.words,
+            after=self.since,
+            before=self.until,
+            order=ItemOrder.DATE if self.since or self.until else found.order,
+        )
+
+
+async def _find(bus: Bus, right: ReadingRight, search: _Search, limit: int) -> Listed:
+    """The newest texts of the items that are searched: one more than *limit* at most."""
+    log, found = EditorialLog(bus), Listed()
+    for row in await find_rows(bus, search.filter_for(right), limit + 1):
+        state = (await log.read(row.content_id)).state
+        if state.text and state.last_change and right.covers(item_facts(state)):
+            at = state.last_change.at
+            found.append((draft_of(row.content_id, state.revision, state.text, at), row.status))
+    return found
 
 
 def _draft_cells(draft: ListedDraft, effect: DraftEffect) -> Sequence[object]:
@@ -138,7 +207,7 @@ def show(
     async def read(bus: Bus) -> Review | ReviewAnswer:
         right = await look(bus, "desk.read", content_id, by)
         found = await _read(bus, content_id, revision)
-        right.require(_draft_facts(found.draft if isinstance(found, Review) else found))
+        right.require(item_facts((await EditorialLog(bus).read(content_id)).state))
         return found
 
     found = output.run_on_bus(read)
@@ -167,16 +236,11 @@ def _print_newest(text: ReviewAnswer) -> None:
         typer.echo(line)
 
 
-def _draft_facts(draft: Draft) -> ObjectFacts:
-    writers = frozenset(name for name in (draft.author, draft.submitter) if name)
-    return ObjectFacts(draft.unit, str(draft.data.get("topic", "")), writers)
-
-
 async def _review(bus: Bus, content_id: str, revision: int | None, by: str) -> Review:
     """The draft, for a person who may read it. Raises Unauthorized, Forbidden, Invalid."""
     right = await look(bus, "desk.read", content_id, by)
     review = await review_draft(bus, content_id, revision)
-    right.require(_draft_facts(review.draft))
+    right.require(item_facts((await EditorialLog(bus).read(content_id)).state))
     return review
 
 
@@ -212,23 +276,16 @@ def approve(
 ) -> None:
     """Release a draft: with --hash exactly the content you reviewed, else the text is shown."""
 
-    async def decide(bus: Bus) -> tuple[int, Position]:
-        desk = Desk(bus, time.time, await open_seals(bus))
+    async def decide(bus: Bus) -> ApprovalAnswer:
         reviewed = hash or await _confirmed_hash(bus, content_id, revision, by)
-        number = revision or await desk.newest_waiting(content_id)
-        order = Order(content_id, ActionKind.APPROVE, "", reviewed)
-        approval = await _approval(desk, order, number)
-        command = approval._replace(by=by, after=reviewed)
+        orders = ItemOrders(bus, by)
+        number = await orders.newest(content_id, revision)
+        await orders.give(Order(content_id, ActionKind.APPROVE, "", reviewed))
+        position = await orders.released(content_id, number)
+        facts = position.model_dump(include={"title", "channels", "not_before"})
+        return ApprovalAnswer(content_id=content_id, revision=number, **facts)
 
-        async def release(who: Actor) -> Position:
-            person = Reviewer(who.by, who.name, who.role, who.agreed)
-            return await desk.approve(content_id, person, revision=number, content_hash=reviewed)
-
-        return number, await perform(bus, command, release)
-
-    number, position = output.act_on_bus(decide)
-    facts = position.model_dump(include={"title", "channels", "not_before"})
-    answer = ApprovalAnswer(content_id=content_id, revision=number, **facts)
+    answer = output.act_on_bus(decide)
     output.print_answer(answer, as_json, lambda: _print_approval(answer))
 
 
@@ -257,23 +314,6 @@ def _is_confirmed(review: Review) -> bool:
         return False
 
 
-async def _approval(desk: Desk, order: Order, number: int) -> Command:
-    """The approval for the check of roles; an urgent or a very large item takes two people."""
-    state = await item_log.read(desk.log, order.content_id)
-    act = await OrderRules(desk.bus, Staff.open(desk.bus).policy).act_of(order, state)
-    facts = act.facts if state.text else await _facts_of(desk, order.content_id, number)
-    object_id = f"{order.content_id}.{number}"
-    return Command(f"desk.{act.action}", object_id, facts=facts, arguments=act.arguments)
-
-
-async def _facts_of(desk: Desk, content_id: str, number: int) -> ObjectFacts:
-    """The facts of the newest text, else those of the position."""
-    state = await item_log.read(desk.log, content_id)
-    if state.text:
-        return item_facts(state)
-    return position_facts(await desk.repository.position(content_id, number))
-
-
 @app.command()
 @output.page(RejectionAnswer, examples=("loa desk reject tb-15 --code trung-lap",))
 def reject(
@@ -287,17 +327,10 @@ def reject(
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
-        desk = Desk(bus, time.time)
-        number = revision or await desk.newest_waiting(content_id)
-        facts = await _facts_of(desk, content_id, number)
-        item, why = f"{content_id}.{number}", {"code": code, "reason": reason}
-        command = Command("desk.reject", item, by, reason=code or reason, facts=facts)
-
-        async def refuse(who: Actor) -> Position:
-            person = Reviewer(who.by, who.name, who.role, who.agreed)
-            return await desk.reject(content_id, person, revision=number, **why)
-
-        await perform(bus, command, refuse)
+        orders = ItemOrders(bus, by)
+        chosen, why = approval.rejection(code, reason)
+        number = await orders.newest(content_id, revision)
+        await orders.give(Order(content_id, ActionKind.REJECT, "", code=chosen, note=why))
         return number
 
     number = output.act_on_bus(decide)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.authorization import Staff
+from consumers.cli.filters import parse_time
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
 from consumers.desk.history import history_line
@@ -45,6 +46,10 @@ Unit = Annotated[
 ]
 Paragraph = Annotated[int | None, typer.Option(min=1, help="The paragraph, counted from 1.")]
 Text = Annotated[str, typer.Argument(help="The remark.")]
+At = Annotated[
+    str, typer.Option(metavar="TIME", help="When it leaves; without an offset Vietnam's time.")
+]
+Now = Annotated[bool, typer.Option("--now", help="Leave at once when it is approved.")]
 
 
 class OrderAnswer(BaseModel):
@@ -111,7 +116,7 @@ def write(
         if not item:
             content_id = await orders.begin(unit, data)
             return OrderAnswer.of(content_id, await orders.state(content_id))
-        await _require_hash(orders, item, hash)
+        await require_hash(orders, item, hash)
         order = Order(item, kind, "", hash, _text_fields(data))
         return OrderAnswer.of(item, await orders.give(order))
 
@@ -132,7 +137,7 @@ def _text_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in own}
 
 
-async def _require_hash(orders: ItemOrders, content_id: str, hash: str) -> None:
+async def require_hash(orders: ItemOrders, content_id: str, hash: str) -> None:
     """Raises Invalid where no text is named that the new one was made of."""
     if not hash:
         state = await orders.state(content_id)
@@ -198,6 +203,39 @@ def comment(
 ) -> None:
     """Remark on a text, or on one of its paragraphs."""
     _give(Order(content_id, ActionKind.COMMENT, "", note=text, place=paragraph), by, as_json)
+
+
+@output.page(
+    OrderAnswer,
+    examples=(
+        "loa desk reschedule tb-15 --at 2026-12-01T08:00 --hash HASH",
+        "loa desk reschedule tb-15 --now",
+    ),
+)
+def reschedule(
+    content_id: ContentId,
+    at: At = "",
+    now: Now = False,
+    hash: Hash = "",
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Change the time at which a text leaves; it has to be approved again.
+
+    Of a text that was sent on it is an edit; else it is a save, of one that is out for a new text.
+    """
+    with output.explain_errors():
+        moment = parse_time("at", at)
+    if now == bool(moment):
+        output.fail(field_error("--at", "time_or_now"))
+    change = {"not_before": moment.isoformat() if moment else ""}
+
+    async def give(bus: Bus) -> OrderAnswer:
+        return OrderAnswer.of(
+            content_id, await ItemOrders(bus, by).change(content_id, hash, lambda _: change)
+        )
+
+    _print(output.act_on_bus(give), as_json)
 
 
 def _give(order: Order, by: str, as_json: bool) -> None:

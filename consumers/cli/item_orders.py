@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,15 +16,20 @@ from consumers.desk.item_acts import ItemActs
 from consumers.desk.order_rules import OrderRules
 from consumers.editorial.log import EditorialLog
 from consumers.intake.desk import Desk
+from consumers.intake.items import Position
+from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import errors, keys
 from contracts.desk.editorial import NewItem, Order
-from contracts.editorial import ItemState
-from contracts.errors import Invalid, NotFound
+from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial.state import changing_act
+from contracts.errors import Conflict, Invalid, NotFound
 from producers.bus import Bus
 
+Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""The changed fields, by the data of a text."""
 _BY_ACCOUNT = Exceptions(needs_account=True)
 _FIELD = "content_id"
 
@@ -57,6 +62,22 @@ class ItemOrders:
             raise NotFound(field_error(_FIELD, "item_unknown", value=content_id))
         return state
 
+    async def newest(self, content_id: str, revision: int | None) -> int:
+        """The newest revision of an item. Raises Conflict if *revision* is another one."""
+        newest = (await self.state(content_id)).revision
+        if revision in (None, newest):
+            return newest
+        key = keys.publication_key(content_id, revision)
+        raise Conflict(field_error("revision", "overtaken", value=key))
+
+    async def released(self, content_id: str, revision: int) -> Position:
+        """The record of an approved revision. Raises Conflict if it is not released."""
+        record = await ItemRepository(self.bus).position(content_id, revision)
+        if record and record.state in ("released", "scheduled"):
+            return record
+        key = keys.publication_key(content_id, revision)
+        raise Conflict(field_error("revision", "overtaken", value=key))
+
     async def begin(self, unit: str, data: Mapping[str, Any]) -> str:
         """Save the first text of a new item; returns its content_id.
 
@@ -73,25 +94,50 @@ class ItemOrders:
         record = _record("save", "", actor)
         return await perform_item_act(self.bus, record, lambda: self.acts.begin(new, actor))
 
+    async def change(self, content_id: str, hash: str, change: Change) -> ItemState:
+        """Change some fields of the newest text, which is that of *hash* if one is named.
+
+        Raises as `give`.
+        """
+        state = await self.state(content_id)
+        data = state.text.data if state.text else {}
+        kind = changing_act(state.status)
+        return await self.give(
+            Order(content_id, kind, "", hash or state.hash, {**data, **change(data)})
+        )
+
     async def give(self, order: Order) -> ItemState:
-        """Do the act of *order*, and carry it out.
+        """Do the act of *order*, and carry it out; a decision that was made is carried out again.
 
         Raises NotFound, Unauthorized, Forbidden, Conflict, Invalid.
         """
         state = await self.state(order.content_id)
         order = order._replace(hash=order.hash or state.hash, act_id=secrets.token_hex())
-        rules = OrderRules(self.bus, self.staff.policy)
-        signed_in = None if self.by else await self.staff.require_signed_in()
-        await self.acts.check(order, Actor.of(signed_in) if signed_in else Actor(self.by), state)
-        act = await rules.act_of(order, state)
+        is_done = _is_decided(order, state)
+        if not is_done:
+            await self._check(order, state)
+        act = await self._rules.act_of(order, state)
         actor = await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
-        if signed_in:
-            await rules.check_urgent(order, state, signed_in.account)
-        record = _record(order.kind, f"{order.content_id}.{state.revision}", actor)
-        record = replace(record, after=order.hash, reason=order.note)
-        done = await perform_item_act(self.bus, record, lambda: self.acts.perform(order, actor))
+        if not is_done:
+            state = await self._perform(order, actor, state.revision)
         await Desk(self.bus, time.time, await open_seals(self.bus)).carry_out(order.content_id)
-        return done
+        return state
+
+    @property
+    def _rules(self) -> OrderRules:
+        return OrderRules(self.bus, self.staff.policy)
+
+    async def _check(self, order: Order, state: ItemState) -> None:
+        """Check an order before a code is asked for. Raises as `give`."""
+        signed_in = None if self.by else await self.staff.require_signed_in()
+        who = Actor.of(signed_in) if signed_in else Actor(self.by)
+        await self._rules.check(order, state, signed_in.account if signed_in else None)
+        await self.acts.check(order, who, state)
+
+    async def _perform(self, order: Order, actor: Actor, revision: int) -> ItemState:
+        record = _record(order.kind, f"{order.content_id}.{revision}", actor)
+        record = replace(record, after=order.hash, reason=order.note or order.code)
+        return await perform_item_act(self.bus, record, lambda: self.acts.perform(order, actor))
 
     async def _account_id(self) -> str:
         signed_in = None if self.by else await self.staff.signed_in()
@@ -102,6 +148,14 @@ class ItemOrders:
         if self.by:
             raise Invalid(errors.field_error("unit", "missing"))
         return (await self.staff.require_signed_in()).account.unit
+
+
+def _is_decided(order: Order, state: ItemState) -> bool:
+    """Whether an order repeats a decision on the same text."""
+    if order.kind is ActionKind.APPROVE:
+        return state.has_approved(order.hash)
+    is_rejected = order.kind is ActionKind.REJECT and state.status is Status.REJECTED
+    return is_rejected and order.hash == state.hash
 
 
 def _record(kind: str, object_id: str, actor: Actor) -> audit.Act:

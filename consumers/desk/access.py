@@ -1,9 +1,11 @@
 """What an account may do with one item, by the facts of its editorial log."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from consumers.intake.items import Item
 from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts, Policy, Verdict
 from contracts.editorial import ItemState
 from contracts.errors import Forbidden
@@ -17,6 +19,32 @@ def item_facts(state: ItemState, item: Item | None = None) -> ObjectFacts:
     topic = str(text.data.get("topic", ""))
     of_all = frozenset[str]().union(*state.writers_of.values())
     return ObjectFacts(text.unit, topic, state.writers, state.last_editor, earlier_writers=of_all)
+
+
+class Access(Protocol):
+    """Decides who may read an item."""
+
+    @property
+    def policy(self) -> Policy: ...
+
+    async def require(self, account_id: str, facts: ObjectFacts, *actions: str) -> None:
+        """Require that one of *actions* is allowed. Raises Forbidden."""
+        ...
+
+
+@dataclass(frozen=True)
+class TerminalAccess:
+    """The right of the person at a terminal, which was asked for once."""
+
+    right: ReadingRight
+
+    @property
+    def policy(self) -> Policy:
+        return self.right.policy
+
+    async def require(self, account_id: str, facts: ObjectFacts, *actions: str) -> None:  # noqa: ARG002
+        """Raises Forbidden."""
+        self.right.require(facts)
 
 
 @dataclass(frozen=True)

@@ -163,9 +163,8 @@ class PersonAtDesk:
         if self.desk.acts.is_stored(order, state):  # its answer was lost; it takes no right anew
             await self.desk.acts.perform(order, Actor.of(self.signed_in))
             return True
-        await self.desk.order_rules.check_urgent(order, state, self.signed_in.account)
+        await self.desk.order_rules.check(order, state, self.signed_in.account)
         await self.desk.acts.check(order, Actor.of(self.signed_in), state)
-        await self.desk.order_rules.check_uploads(order, state)
         act = await self.desk.order_rules.act_of(order, state)
         ruling = await self.desk.rules.decide(self.signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:

@@ -49,6 +49,15 @@ class OrderRules:
     bus: Bus
     policy: Policy
 
+    async def check(self, order: Order, state: ItemState, person: Person | None) -> None:
+        """Check what the text asks for; *person*: None for a name in place of an account.
+
+        Raises Forbidden, Invalid.
+        """
+        if person:
+            await self.check_urgent(order, state, person)
+        await self.check_uploads(order, state)
+
     async def act_of(self, order: Order, state: ItemState) -> Act:
         """The act to decide about; the same one for a second person, also at another door.
 

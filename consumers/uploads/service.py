@@ -13,7 +13,7 @@ from consumers.uploads.errors import ScannerAway
 from consumers.uploads.file_checks import check_file
 from consumers.uploads.file_checks.errors import FileRefused
 from contracts.catalog import load_texts
-from contracts.desk.person import DeskAct, Person
+from contracts.desk.person import ActingPerson, DeskAct
 from contracts.desk.uploads import FILE_MAX, FILE_MAX_MB, Upload, UploadAddress, safe_name
 from contracts.errors import ContractError, FieldError, Invalid, TooLarge, Unavailable, localized
 from producers.bus import Bus
@@ -43,7 +43,7 @@ class Uploads:
     def store(self) -> ObjectStore:
         return ObjectStore(self.bus)
 
-    async def add(self, person: Person, file: Path, name: str) -> Upload:
+    async def add(self, person: ActingPerson, file: Path, name: str) -> Upload:
         """Check *file*, which the caller removes afterwards, and keep what is harmless.
 
         Raises TooLarge, Invalid for a refused file, Unavailable without the scanner, BusError.

@@ -27,11 +27,23 @@ class NamedAccount(Protocol):
     def unit(self) -> str: ...
 
 
-class Person(Protocol):
-    """A person, what the roles let them see, and what they do."""
+class ActingPerson(Protocol):
+    """A person who acts, at the desk or at a terminal."""
 
     @property
     def account(self) -> NamedAccount: ...
+
+    async def perform(self, act: DeskAct, work: Callable[[], Awaitable[T]]) -> T:
+        """Do *work* if the person may, with intent and outcome in the audit log.
+
+        Raises Unauthorized, Forbidden, BusError, and what *work* raises.
+        """
+        ...
+
+
+class Person(ActingPerson, Protocol):
+    """A person who is signed in, and what the roles let them see."""
+
     def may(self, action: str) -> bool: ...
     def may_read(self, name: str, unit: str = "") -> bool:
         """Whether the person may see what the reading act *name* shows of a unit."""
@@ -47,11 +59,4 @@ class Person(Protocol):
 
     async def record(self, act: DeskAct) -> None:
         """Record an act that only reads, before its answer. Raises as `perform`."""
-        ...
-
-    async def perform(self, act: DeskAct, work: Callable[[], Awaitable[T]]) -> T:
-        """Do *work* if the person may, with intent and outcome in the audit log.
-
-        Raises Unauthorized, Forbidden, BusError, and what *work* raises.
-        """
         ...

@@ -1,14 +1,16 @@
 """Whom an item would reach, when it would leave, and what it would cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.previews import Wanted
 
 
-class MailReach(NamedTuple):
+@dataclass(frozen=True)
+class MailReach:
     """Readers of an item's mail; every line is made of those before it.
 
     readers - other_choices - daily - weekly = matching; matching + earlier = planned;
@@ -34,7 +36,8 @@ class MailReach(NamedTuple):
     counted_at: datetime
 
 
-class Quota(NamedTuple):
+@dataclass(frozen=True)
+class Quota:
     """A quota of the account on Zalo, as Loa counts it; *limit* 0: not known."""
 
     name: str
@@ -47,7 +50,8 @@ class Quota(NamedTuple):
         return max(self.limit - self.used, 0) if self.limit else None
 
 
-class ZaloReach(NamedTuple):
+@dataclass(frozen=True)
+class ZaloReach:
     """The rows of an item on Zalo, and the followers that Loa knows of.
 
     `is_targeted`: the broadcast is for some of them; Zalo does not tell for how many.
@@ -61,7 +65,8 @@ class ZaloReach(NamedTuple):
     """What is left of the month's broadcasts, as Zalo last said; None if it has not."""
 
 
-class Departure(NamedTuple):
+@dataclass(frozen=True)
+class Departure:
     """When a step would leave if the item were approved now; *why*: what delays it."""
 
     step: str
@@ -69,7 +74,8 @@ class Departure(NamedTuple):
     why: Sequence[str] = ()
 
 
-class Cost(NamedTuple):
+@dataclass(frozen=True)
+class Cost:
     """What a step costs in đồng; None if the price is not known. *source*: who says so."""
 
     step: str
@@ -78,7 +84,8 @@ class Cost(NamedTuple):
     source: str
 
 
-class Timing(NamedTuple):
+@dataclass(frozen=True)
+class Timing:
     """When an item would leave, and what speaks against the hour.
 
     `outside`: `hours` or `day_off`, or empty; `better`: the next usual hour. `is_known_year`:
@@ -92,7 +99,8 @@ class Timing(NamedTuple):
     is_known_year: bool = True
 
 
-class DryRun(NamedTuple):
+@dataclass(frozen=True)
+class ReleaseDryRun:
     """What an item's release would do. `mail` is None while it is being counted.
 
     `audiences`: the names of the item's audiences, by id.
@@ -128,4 +136,4 @@ class Trials(Protocol):
 class DryRuns(Protocol):
     """Says what a release would do, and does nothing. Raises ContractError, BusError."""
 
-    async def dry_run(self, wanted: Wanted) -> DryRun: ...
+    async def dry_run(self, wanted: Wanted) -> ReleaseDryRun: ...

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from contracts import text
 from contracts.content import Content
-from contracts.desk.person import Person
+from contracts.desk.person import ActingPerson
 
 FOLDER = "tep"
 """The first part of the path of every upload, at the desk and on the portal."""
@@ -76,17 +76,47 @@ class UploadAddress(NamedTuple):
         return self.ending in _PICTURES
 
 
+class UploadFacts(NamedTuple):
+    """An upload as pages, scripts and texts name it. `path`: the address without the host."""
+
+    url: str
+    path: str
+    name: str
+    media_type: str
+    size: int
+    is_picture: bool
+    markdown: str
+
+    def as_attachment(self, title: str) -> dict[str, Any]:
+        """The entry of an item's attachments."""
+        return {"url": self.url, "title": title, "media_type": self.media_type, "size": self.size}
+
+
 class Upload(NamedTuple):
     """A stored file."""
 
     address: UploadAddress
     size: int
 
+    def facts(self, public_url: str) -> UploadFacts:
+        """The file at the portal's address *public_url*."""
+        address, url = self.address, public_url + self.address.path
+        mark = "!" if address.is_picture else ""
+        return UploadFacts(
+            url=url,
+            path=address.path,
+            name=address.name,
+            media_type=address.media_type,
+            size=self.size,
+            is_picture=address.is_picture,
+            markdown=f"{mark}[{address.name}]({url})",
+        )
+
 
 class UploadService(Protocol):
     """Keeps files. Every method raises BusError."""
 
-    async def add(self, person: Person, file: Path, name: str) -> Upload:
+    async def add(self, person: ActingPerson, file: Path, name: str) -> Upload:
         """Check *file*, which the caller removes afterwards, and keep it.
 
         Raises ContractError for a file that is refused, or can't be checked now.

@@ -90,6 +90,12 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
 }
 """The status after an act, by the status before it; an act without a row is refused."""
 
+
+def changing_act(status: Status | None) -> Kind:
+    """The act that changes a text of *status*: an edit on its way to readers, else a save."""
+    return Kind.EDIT if (status, Kind.EDIT) in MOVES else Kind.SAVE
+
+
 _PERSON = "person"
 _BY_PERSON = frozenset({_PERSON})
 _ACTORS: Mapping[Kind, frozenset[str]] = {
@@ -175,6 +181,10 @@ class ItemState:
             return self.hash
         approved = self.approved.get(revision)
         return approved.hash if approved else self.published.get(revision, "")
+
+    def has_approved(self, hash: str) -> bool:
+        """Whether a text was approved, and waits to go out or has gone."""
+        return hash in {*self.published.values(), *(one.hash for one in self.approved.values())}
 
     @property
     def is_undecided(self) -> bool:

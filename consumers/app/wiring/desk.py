@@ -14,7 +14,6 @@ from channels.email.render.preview import PREVIEW_SIGNER
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.quota.account import account_quotas
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import ClamdSettings, DeskSettings, load_retention, read_settings
@@ -36,12 +35,9 @@ from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
-from consumers.desk.release.dry_run import DryRunner, ReleaseFacts, load_prices
+from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts
 from consumers.desk.release.live import LiveItems
-from consumers.desk.release.mail_reach import MailReachCounter
-from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.trial_mail import TrialMails
-from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
@@ -56,14 +52,10 @@ from consumers.staff.sessions import SessionStore
 from consumers.staff.sign_in import SignIn
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
-from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
+from consumers.suppression.cache import SuppressionCache
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
-from consumers.zalo.stores import BusKeyValueStore
-from contracts import subjects
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
-from contracts.base.working_days import default_working_days
-from contracts.delivery import ChannelName
 from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
 from producers.desk.rendering import ASSETS_PATH, DeskPages
@@ -231,22 +223,10 @@ def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
     """The dry runs; the copies of the readers and of the suppressed addresses are kept fresh."""
     cache = SuppressionCache(node.bus, node.suppressions.hash_address_bytes, node.clock)
     node.tasks.append(cache.run)
-    contacts = SuppressionAwareContacts(node.directory, cache)
-    audiences: dict[ChannelName, Audience] = {
-        ChannelName.PORTAL: PortalAudience(),
-        ChannelName.EMAIL: SubscriberAudience(node.directory),
-        ChannelName.ZALO: ZaloAudience(),
-    }
-    planned = PlannedRows(node.bus, audiences)
-    mail = MailReachCounter(node.directory, contacts, planned, node.clock)
-    return DryRunner(node.bus, node.clock, access, mail, planned, _release_facts(node))
-
-
-def _release_facts(node: Node) -> ReleaseFacts:
-    store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
-    quotas = account_quotas(node.zalo, store, node.clock)
-    prices = load_prices(node.settings.data_dir)
-    return ReleaseFacts(quotas, node.zalo.app_id, default_working_days(), prices, node.vocabulary)
+    readers = MailReaders(node.directory, cache)
+    data_dir, words = node.settings.data_dir, node.vocabulary
+    facts = ReleaseFacts.read(node.bus, node.zalo, data_dir, words, node.clock)
+    return DryRunner.open(node.bus, node.clock, access, readers, facts)
 
 
 def _channel_faces(node: Node) -> ChannelFaces:

@@ -4,22 +4,29 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
+from channels.zalo.quota.account import account_quotas
 from channels.zalo.quota.counter import AccountQuotas
+from channels.zalo.settings import ZaloSettings
 from consumers.channel_health.pauses import paused_channels
-from consumers.desk.access import ItemAccess, item_facts
+from consumers.desk.access import Access, item_facts
+from consumers.desk.release.mail_reach import MailReachCounter
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.timing import DepartureClock
+from consumers.directory.directory import Directory
+from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from consumers.reporting.reach import known_followers, largest_reach
+from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
 from consumers.zalo.quota_watch import BroadcastQuota, quota_key
+from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
-from contracts.base.working_days import WorkingDays
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.previews import Wanted
-from contracts.desk.reach import Cost, DryRun, MailReach, Quota, ZaloReach
+from contracts.desk.reach import Cost, MailReach, Quota, ReleaseDryRun, ZaloReach
 from contracts.desk.roles import READ_DRAFTS
 from contracts.publication import Publication
 from contracts.vocabulary import Vocabulary
@@ -51,6 +58,21 @@ class ReleaseFacts:
     prices: Prices
     vocabulary: Vocabulary
 
+    @classmethod
+    def read(
+        cls, bus: Bus, zalo: ZaloSettings, data_dir: Path, vocabulary: Vocabulary, clock: Clock
+    ) -> Self:
+        store = BusKeyValueStore(bus, subjects.CONTROL.name)
+        quotas, prices = account_quotas(zalo, store, clock), load_prices(data_dir)
+        return cls(quotas, zalo.app_id, default_working_days(), prices, vocabulary)
+
+
+class MailReaders(NamedTuple):
+    """The copy of the readers, and that of the suppressed addresses. Both are kept fresh."""
+
+    directory: Directory
+    suppressions: SuppressionCache
+
 
 @dataclass
 class DryRunner:
@@ -58,12 +80,28 @@ class DryRunner:
 
     bus: Bus
     clock: Clock
-    access: ItemAccess
+    access: Access
     mail: MailCounter
     planned: PlannedRows
     facts: ReleaseFacts
 
-    async def dry_run(self, wanted: Wanted) -> DryRun:
+    @classmethod
+    def open(
+        cls, bus: Bus, clock: Clock, access: Access, readers: MailReaders, facts: ReleaseFacts
+    ) -> Self:
+        """Dry runs that read rows as dispatch does."""
+        directory = readers.directory
+        audiences: dict[ChannelName, Audience] = {
+            ChannelName.PORTAL: PortalAudience(),
+            ChannelName.EMAIL: SubscriberAudience(directory),
+            ChannelName.ZALO: ZaloAudience(),
+        }
+        planned = PlannedRows(bus, audiences)
+        contacts = SuppressionAwareContacts(directory, readers.suppressions)
+        mail = MailReachCounter(directory, contacts, planned, clock)
+        return cls(bus, clock, access, mail, planned, facts)
+
+    async def dry_run(self, wanted: Wanted) -> ReleaseDryRun:
         """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
         found = await self._find(wanted)
         publication = found.publication
@@ -73,7 +111,7 @@ class DryRunner:
         paused = await paused_channels(self.bus)
         clock = DepartureClock(utc_now(self.clock), paused, zalo.quotas, self.facts.days)
         reach = await largest_reach(self.bus, publication.channels)
-        return DryRun(
+        return ReleaseDryRun(
             content_id=publication.content_id,
             revision=publication.revision,
             state=found.state,
@@ -108,8 +146,7 @@ class DryRunner:
 
     async def _zalo(self, publication: Publication) -> ZaloReach:
         rows = [row.id async for row in self.planned.rows(ChannelName.ZALO, publication)]
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        told = (await read(bucket, quota_key(self.facts.zalo_app), BroadcastQuota)).value
+        told = await self._told()
         asked = publication.broadcast
         targets = (asked.ages, asked.regions, asked.provinces) if asked else ()
         return ZaloReach(
@@ -120,7 +157,16 @@ class DryRunner:
             broadcasts_left=told.left if told else None,
         )
 
+    async def _told(self) -> BroadcastQuota | None:
+        """What Zalo last said of the month's broadcasts; None without an app."""
+        if not self.facts.zalo_app:
+            return None
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        return (await read(bucket, quota_key(self.facts.zalo_app), BroadcastQuota)).value
+
     async def _quotas(self) -> list[Quota]:
+        if not self.facts.zalo_app:
+            return []
         quotas = self.facts.quotas
         counters = (quotas.articles, *quotas.broadcasts.counters)
         counts = [(one.window, await one.shared.read()) for one in counters]

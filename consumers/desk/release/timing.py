@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -80,12 +80,12 @@ class DepartureClock:
             )
             better = self._next_usual(local)
         except UnknownYear:
-            return timing._replace(is_known_year=False)
+            return replace(timing, is_known_year=False)
         hours = usual_hours()
         if is_working and hours.opens <= local.time() < hours.closes:
             return timing
         outside = "hours" if is_working else "day_off"
-        return timing._replace(outside=outside, better=better, day_off=day_off)
+        return replace(timing, outside=outside, better=better, day_off=day_off)
 
     def _next_usual(self, local: datetime) -> datetime | None:
         """The next beginning of usual hours after *local*. Raises UnknownYear."""

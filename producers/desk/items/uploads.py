@@ -13,7 +13,6 @@ from contracts.desk.uploads import (
     FILE_MAX_MB,
     FOLDER,
     SHOWN_IN_PAGE,
-    Upload,
     UploadAddress,
     UploadService,
     parse_address,
@@ -54,7 +53,7 @@ async def add(visit: Visit) -> Response:
         answer = _refused(visit, wrong, rendering.refusal_status(refused))
         answer.headers.update(retry_headers(refused))
         return answer
-    facts = _facts(visit, upload)
+    facts = upload.facts(visit.desk.services.public_url)._asdict()
     if _wants_json(visit):
         return JSONResponse(facts, HTTPStatus.CREATED)
     shown = {"file": facts, "size": _size_text(upload.size), "max_mb": FILE_MAX_MB}
@@ -65,22 +64,6 @@ def _size_text(size: int) -> str:
     if size < _MB:
         return f"{max(size >> 10, 1)} KB"
     return f"{size / _MB:.1f} MB".replace(".", ",")
-
-
-def _facts(visit: Visit, upload: Upload) -> dict[str, Any]:
-    """What a page or a script needs: `url` is the address on the portal, `path` that here."""
-    address = upload.address
-    url = visit.desk.services.public_url + address.path
-    mark = "!" if address.is_picture else ""
-    return {
-        "url": url,
-        "path": address.path,
-        "name": address.name,
-        "media_type": address.media_type,
-        "size": upload.size,
-        "is_picture": address.is_picture,
-        "markdown": f"{mark}[{address.name}]({url})",
-    }
 
 
 def _refused(visit: Visit, wrong: dict[str, str], status: int) -> Response:

@@ -90,6 +90,8 @@ CHANGING = {
     "desk propose": f"{ITEM}-2 --hash x --clean",
     "desk return": f"{ITEM}-2 --reason x",
     "desk comment": f"{ITEM}-2 x",
+    "desk reschedule": f"{ITEM}-2 --now",
+    "desk upload": "a.pdf",
     "desk approve": f"{ITEM}-2 --hash x",
     "desk reject": f"{ITEM}-2 --code trung-lap",
     "dead replay": "1",
@@ -115,6 +117,8 @@ LOOKING = {
     "desk list": "",
     "desk show": f"{ITEM}-2",
     "desk history": f"{ITEM}-2",
+    "desk dry-run": f"{ITEM}-2",
+    "desk test-send": f"{ITEM}-2",
     "dead list": "",
     "dead show": "1",
     "mail preview": f"{ITEM}-2",
@@ -129,6 +133,7 @@ MORE_LOOKING = [
     f"desk approve {ITEM}-2",
     f"desk write data.json --item {ITEM}-2",
     "desk list --status draft",
+    "desk list --mine",
     "mail preview --digest an@example.com",
 ]
 
@@ -162,6 +167,7 @@ async def in_use(loa, bus, clock, tmp_path):
     loa = loa.extended(XDG_STATE_HOME=str(tmp_path / "state"), USER="root", **ZALO, **OIDC)
     await register_unit(bus)
     (tmp_path / "mended.json").write_bytes(envelope.to_structured(submitted()))
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
     (tmp_path / "data.json").write_text('{"title": "x"}')
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "b"}')
     (tmp_path / "readers.csv").write_text(f"{COLUMNS}\nan@example.com,An,,,,\n")

@@ -136,7 +136,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "event.json").write_bytes((EXAMPLES / "first-event.json").read_bytes())
     (tmp_path / "data.json").write_text('{"title": "x"}')
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "r"}')
-    for file in ("mended.json", "readers.csv"):
+    for file in ("mended.json", "readers.csv", "a.pdf"):
         (tmp_path / file).touch()
     return tmp_path
 

@@ -1,5 +1,6 @@
 """When an item would leave: times set, pauses, Zalo's hours and quotas, days off."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -78,7 +79,7 @@ def test_used_up_quotas_put_the_broadcast_off():
     month, day = Quota("broadcasts", 3, 4), Quota("daily-broadcasts", 1, 1)
     found = departures(timing("2026-11-25T12:00", month, day))
     assert found["broadcast"] == (at("2026-11-26T06:05"), ("daily-broadcasts", "broadcast_hours"))
-    spent = month._replace(used=4)
+    spent = replace(month, used=4)
     found = departures(timing("2026-11-25T12:00", spent, Quota("articles", 9, 0)))
     assert found["broadcast"] == (at("2026-12-01T06:05"), ("broadcasts", "broadcast_hours"))
     assert found["article"] == (at("2026-11-25T12:00"), ())
