@@ -67,6 +67,8 @@ WITHOUT_COMMAND: Mapping[str, str] = {
     "/soan/{content_id}/co-mat": "of the visual editor",
     "/soan/{content_id}/bo-giu-tam": "of the visual editor",
     "/soan/{content_id}/kiem-tra": "of the visual editor",
+    "/soan/{content_id}/lien-ket": "a check beside the text",
+    "/tin/{content_id}/lien-ket": "a check beside the text",
 }
 """Acts without a command, and why."""
 
