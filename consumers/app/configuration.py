@@ -22,18 +22,23 @@ from consumers.app.environment import (
 from consumers.app.settings import (
     DeskSettings,
     LoaSettings,
+    load_deadlines,
     load_retention,
     load_vocabulary,
+    load_working_days,
     read_settings,
 )
 from consumers.app.unknown_variables import SETTINGS_CLASSES, unknown_variables, variables_of
 from consumers.app.wiring.stand_ins import describe_withheld
+from consumers.desk.release.prices import PRICES_FILE, load_prices
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD, KeyFile
 from consumers.messages import field_error, translate_os_error
 from consumers.staff.oidc.client_auth import Client
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import load_policy
+from contracts.base.working_days import WORKING_DAYS_FILE
+from contracts.desk.deadlines import DEADLINES_FILE
 from contracts.errors import ContractError, FieldError, Invalid
 from producers.access import without_password
 
@@ -189,10 +194,12 @@ def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
         ("vocabulary.toml", partial(load_vocabulary, settings)),
         ("retention.toml", partial(load_retention, settings)),
         ("roles.toml", partial(load_policy, settings.data_dir)),
+        (WORKING_DAYS_FILE, partial(load_working_days, settings)),
+        (DEADLINES_FILE, partial(load_deadlines, settings)),
+        (PRICES_FILE, partial(load_prices, settings.prices_file)),
     ):
         for error in _errors_of(load, file):
-            is_named = error.field.startswith(file.partition(".")[0])
-            place = file if is_named else f"{file} {error.field}"
+            place = _place(file, error.field)
             yield error.model_copy(update={"field": place})
     yield from _key_errors(settings)
     variables = environment()
@@ -200,6 +207,13 @@ def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
         if path := variables.get(variable):
             examine = _load_certificates if variable in _CERTIFICATES else Path.read_bytes
             yield from _errors_of(partial(examine, Path(path)), variable)
+
+
+def _place(file: str, field: str) -> str:
+    """Where an error is: the file, and the entry in it."""
+    if field.startswith(f"{file}."):
+        return f"{file} {field.removeprefix(file + '.')}"
+    return file if field.startswith(file.partition(".")[0]) else f"{file} {field}"
 
 
 def _load_certificates(path: Path) -> None:

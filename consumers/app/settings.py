@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -37,6 +38,8 @@ from consumers.messages import field_error, load_catalog, translate_os_error
 from contracts.base.addresses import is_mailable
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.retention import Retention
+from contracts.base.working_days import WORKING_DAYS_FILE, WorkingDays, default_working_days
+from contracts.desk.deadlines import DEADLINES_FILE, Deadlines, default_deadlines
 from contracts.errors import (
     FieldError,
     Invalid,
@@ -225,6 +228,21 @@ class LoaSettings(_Settings):
     @property
     def retention_file(self) -> Path:
         return self.data_dir / "retention.toml"
+
+    @property
+    def working_days_file(self) -> Path:
+        """An operator's own days off; may be missing."""
+        return self.data_dir / WORKING_DAYS_FILE
+
+    @property
+    def deadlines_file(self) -> Path:
+        """An operator's own deadlines; may be missing."""
+        return self.data_dir / DEADLINES_FILE
+
+    @property
+    def prices_file(self) -> Path:
+        """An operator's own prices; may be missing."""
+        return self.data_dir / "prices.toml"
 
     @property
     def directory_path(self) -> Path:
@@ -574,6 +592,27 @@ def load_retention(settings: LoaSettings) -> Retention:
     path = settings.retention_file
     text = path.read_text("utf-8") if path.exists() else ""
     return Retention.parse(text) if text.strip() else DEFAULT_RETENTION
+
+
+def load_working_days(settings: LoaSettings) -> WorkingDays:
+    """The days in `<data>/working_days.toml`, else those that ship with Loa.
+
+    Raises Unreadable or Invalid, naming file and entry.
+    """
+    text = _own_text(settings.working_days_file)
+    return WorkingDays.parse(text) if text else default_working_days()
+
+
+def load_deadlines(settings: LoaSettings) -> Deadlines:
+    """The deadlines in `<data>/deadlines.toml`, else those that ship with Loa. Raises alike."""
+    days, text = load_working_days(settings), _own_text(settings.deadlines_file)
+    return Deadlines.parse(text, days) if text else replace(default_deadlines(), days=days)
+
+
+def _own_text(path: Path) -> str:
+    """The content of an operator's file; an empty one is none."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    return text if text.strip() else ""
 
 
 def load_vocabulary(settings: LoaSettings) -> Vocabulary:

@@ -7,7 +7,7 @@ import typer
 
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import LoaSettings, load_deadlines, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
@@ -80,7 +80,8 @@ async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violati
     path, index = settings.directory_path, settings.desk_dir / INDEX_FILE
     damage = read_damage(path)
     found = [Violation(rule="directory-damaged", key=str(path), detail=damage)] if damage else []
-    return [*found, *await find_wrong_rows(checker.context.bus, index, checker.acts)]
+    deadlines, bus = load_deadlines(settings), checker.context.bus
+    return [*found, *await find_wrong_rows(bus, index, deadlines, checker.acts)]
 
 
 def _skipped(context: CheckContext, anchor: Anchor) -> Iterator[Skipped]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import LoaSettings, load_deadlines, read_settings
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.editorial.log import EditorialLog
 from contracts.desk.index import ItemFilter, ItemRow, Page
@@ -42,7 +42,8 @@ def _file(spare: Path) -> Path:
 
 @asynccontextmanager
 async def _open_index(bus: Bus, path: Path) -> AsyncIterator[ItemIndex]:
-    index = ItemIndex(EditorialLog(bus), path, time.time)
+    deadlines = load_deadlines(read_settings(LoaSettings))
+    index = ItemIndex(EditorialLog(bus), path, time.time, deadlines)
     following = asyncio.create_task(index.run())
     try:
         yield index

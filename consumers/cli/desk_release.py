@@ -13,14 +13,21 @@ import typer
 from pydantic import BaseModel
 
 from channels.zalo.settings import ZaloSettings
-from consumers.app.settings import LettersSettings, LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import (
+    LettersSettings,
+    LoaSettings,
+    load_vocabulary,
+    load_working_days,
+    read_settings,
+)
 from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.authorization import Staff
 from consumers.cli.stores import open_keys, open_seals
 from consumers.desk.access import ItemAccess, TerminalAccess
-from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts
+from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts, ReleaseTables
+from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
 from consumers.directory.directory import Directory
 from consumers.key_file import KeyFile, seal_people
@@ -93,8 +100,9 @@ async def _open_dry_runs(bus: Bus, right: ReadingRight, spare: Path) -> AsyncIte
     settings, keys = read_settings(LoaSettings), await open_keys(bus)
     seal_people(bus, keys)
     readers = _open_readers(bus, keys, settings, spare)
-    vocabulary, zalo = load_vocabulary(settings), read_settings(ZaloSettings)
-    facts = ReleaseFacts.read(bus, zalo, settings.data_dir, vocabulary, time.time)
+    days, prices = load_working_days(settings), load_prices(settings.prices_file)
+    tables = ReleaseTables(days, prices, load_vocabulary(settings))
+    facts = ReleaseFacts.of(bus, read_settings(ZaloSettings), tables, time.time)
     following = [
         asyncio.create_task(work()) for work in (readers.directory.run, readers.suppressions.run)
     ]

@@ -16,7 +16,7 @@ from channels.errors import ChannelError
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import RebuildResult
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
 from consumers.app.wiring.portal import build_site
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
@@ -341,7 +341,8 @@ async def _rebuild_desk(
     """Make the index anew; unless *is_named*, leave the one that a running Loa keeps."""
     await open_seals(bus)
     try:
-        items = await rebuild_index(bus, settings.desk_dir / INDEX_FILE)
+        deadlines = load_deadlines(settings)
+        items = await rebuild_index(bus, settings.desk_dir / INDEX_FILE, deadlines)
     except Invalid as in_use:
         if is_named:
             raise

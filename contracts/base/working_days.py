@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts.base.errors import UnknownYear
+from contracts.errors import Invalid, Unreadable, explain, field_error
 
-_FILE = Path(__file__).with_name("working_days.toml")
+WORKING_DAYS_FILE = "working_days.toml"
+"""Its name beside this module; a file of this name in the data folder replaces it."""
+_FILE = Path(__file__).with_name(WORKING_DAYS_FILE)
 _SATURDAY = 5
 _DAY = timedelta(days=1)
 
@@ -31,10 +36,18 @@ class WorkingDays:
 
     @classmethod
     def parse(cls, toml_text: str) -> "WorkingDays":
-        """Read a file like `working_days.toml`. Raises ValueError, KeyError for a broken one."""
-        read = tomllib.loads(toml_text)
-        version = str(read.pop("version"))
-        return cls(version, {int(name): _read_year(found) for name, found in read.items()})
+        """Read a file like `working_days.toml`. Raises Unreadable or Invalid, naming the entry."""
+        try:
+            read = tomllib.loads(toml_text)
+            version = _VERSION.validate_python({"version": read.pop("version", None)}).version
+            years = _YEARS.validate_python(read)
+        except tomllib.TOMLDecodeError as error:
+            raise Unreadable(field_error(WORKING_DAYS_FILE, "not_toml", detail=error)) from error
+        except ValidationError as error:
+            raise Invalid(*explain(error, WORKING_DAYS_FILE)) from error
+        for number, entry in years.items():
+            _check_year(number, entry)
+        return cls(version, {number: Year(**dict(entry)) for number, entry in years.items()})
 
     def is_working(self, day: date) -> bool:
         """Whether offices work on *day*. Raises UnknownYear."""
@@ -60,13 +73,31 @@ class WorkingDays:
         raise UnknownYear(day.year)
 
 
-def _read_year(found: dict[str, dict[str, str]]) -> Year:
-    off, working = (_named_days(found.get(kind, {})) for kind in ("off", "working"))
-    return Year(str(found["source"]), off, working)
+class _Version(BaseModel):
+    version: str
 
 
-def _named_days(found: dict[str, str]) -> dict[date, str]:
-    return {date.fromisoformat(day): name for day, name in found.items()}
+class _YearEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    off: dict[date, str] = {}
+    working: dict[date, str] = {}
+
+
+_VERSION = TypeAdapter(_Version)
+_YEARS = TypeAdapter(dict[Annotated[int, Field(ge=2000, le=2999)], _YearEntry])
+
+
+def _check_year(number: int, entry: _YearEntry) -> None:
+    """Raises Invalid for a day of another year, and for a working day that is one anyway."""
+    for kind, days in (("off", entry.off), ("working", entry.working)):
+        for day in days:
+            place = f"{WORKING_DAYS_FILE}.{number}.{kind}.{day}"
+            if day.year != number:
+                raise Invalid(field_error(place, "day_of_other_year", value=number))
+            if kind == "working" and day.weekday() < _SATURDAY:
+                raise Invalid(field_error(place, "no_weekend"))
 
 
 @cache

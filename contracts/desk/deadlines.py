@@ -7,15 +7,21 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.delivery import Lane
 from contracts.editorial import ItemState, Status
+from contracts.errors import Invalid, Unreadable, explain, field_error
 from contracts.text.moments import VIETNAM
 
-_FILE = Path(__file__).with_name("deadlines.toml")
+DEADLINES_FILE = "deadlines.toml"
+"""Its name beside this module; a file of this name in the data folder replaces it."""
+_FILE = Path(__file__).with_name(DEADLINES_FILE)
+_Count = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
 class Step(StrEnum):
@@ -53,6 +59,24 @@ class Deadline(NamedTuple):
     missing_year: int = 0
 
 
+class _Steps(BaseModel):
+    """A number for each step."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    confirm: _Count
+    edit: _Count
+    approve: _Count
+
+
+class _DeadlinesFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    office_ends: time
+    working_days: _Steps
+    urgent_minutes: _Steps
+
+
 @dataclass(frozen=True)
 class Deadlines:
     """The length of each step, and the days that count."""
@@ -64,8 +88,15 @@ class Deadlines:
 
     @classmethod
     def parse(cls, toml_text: str, days: WorkingDays) -> "Deadlines":
-        read = tomllib.loads(toml_text)
-        return cls(days, read["working_days"], read["urgent_minutes"], read["office_ends"])
+        """Read a file like `deadlines.toml`. Raises Unreadable or Invalid, naming the entry."""
+        try:
+            read = _DeadlinesFile.model_validate(tomllib.loads(toml_text))
+        except tomllib.TOMLDecodeError as error:
+            raise Unreadable(field_error(DEADLINES_FILE, "not_toml", detail=error)) from error
+        except ValidationError as error:
+            raise Invalid(*explain(error, DEADLINES_FILE)) from error
+        working_days, urgent_minutes = dict(read.working_days), dict(read.urgent_minutes)
+        return cls(days, working_days, urgent_minutes, read.office_ends)
 
     @property
     def version(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.base.times import Clock
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
 from contracts.desk.checks.links import LinkChecks
@@ -283,6 +284,7 @@ class DeskServices:
     clock: Clock = time.time
     vocabulary: Vocabulary = DEFAULT
     """The topics and audiences that a text may have."""
+    working_days: WorkingDays = field(default_factory=default_working_days)
     dry_runs: DryRuns = field(kw_only=True)
     audit_log: AuditLogService = field(kw_only=True)
     live: LiveDeliveries = field(kw_only=True)

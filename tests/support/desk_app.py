@@ -37,9 +37,10 @@ from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
-from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, load_prices
+from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
+from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog

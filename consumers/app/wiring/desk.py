@@ -16,7 +16,14 @@ from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
-from consumers.app.settings import ClamdSettings, DeskSettings, load_retention, read_settings
+from consumers.app.settings import (
+    ClamdSettings,
+    DeskSettings,
+    load_deadlines,
+    load_retention,
+    load_working_days,
+    read_settings,
+)
 from consumers.app.web.health import failing_checks
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
@@ -35,8 +42,9 @@ from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
-from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts
+from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts, ReleaseTables
 from consumers.desk.release.live import LiveItems
+from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
@@ -158,6 +166,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
         *(staff, registry, names, seal_key, oidc, has_own_nats, pages),
         sessions=sessions,
         vocabulary=words,
+        working_days=load_working_days(node.settings),
         **_page_services(node, staff),
     )
 
@@ -192,7 +201,9 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
 
 
 def _open_index(node: Node) -> ItemIndex:
-    index = ItemIndex(node.editorial_log, node.settings.desk_dir / INDEX_FILE, node.clock)
+    deadlines = load_deadlines(node.settings)
+    path = node.settings.desk_dir / INDEX_FILE
+    index = ItemIndex(node.editorial_log, path, node.clock, deadlines)
     node.tasks.append(index.run)
     node.desk_index = index
     return index
@@ -224,8 +235,10 @@ def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
     cache = SuppressionCache(node.bus, node.suppressions.hash_address_bytes, node.clock)
     node.tasks.append(cache.run)
     readers = MailReaders(node.directory, cache)
-    data_dir, words = node.settings.data_dir, node.vocabulary
-    facts = ReleaseFacts.read(node.bus, node.zalo, data_dir, words, node.clock)
+    settings = node.settings
+    days, prices = load_working_days(settings), load_prices(settings.prices_file)
+    tables = ReleaseTables(days, prices, node.vocabulary)
+    facts = ReleaseFacts.of(node.bus, node.zalo, tables, node.clock)
     return DryRunner.open(node.bus, node.clock, access, readers, facts)
 
 

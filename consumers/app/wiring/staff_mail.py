@@ -3,7 +3,7 @@
 from functools import partial
 
 from consumers.app.node import Node
-from consumers.app.settings import DeskSettings, read_settings
+from consumers.app.settings import DeskSettings, load_deadlines, read_settings
 from consumers.app.wiring.subscribers import open_mailer
 from consumers.staff.accounts import AccountStore
 from consumers.staff.mail.addresses import StaffAddresses
@@ -12,7 +12,6 @@ from consumers.staff.mail.sender import StaffMailSender
 from consumers.staff.mail.service import StaffMailService
 from consumers.staff.policy import load_policy
 from contracts.delivery import PlanKey
-from contracts.desk.deadlines import default_deadlines
 from contracts.trace import StatusCounts
 
 
@@ -35,7 +34,7 @@ async def add_staff_mail(node: Node) -> None:
         node.editorial_log,
         accounts,
         policy,
-        default_deadlines(),
+        load_deadlines(node.settings),
         outbox,
         sender,
         partial(_counts, node),

@@ -9,7 +9,7 @@ from consumers.check.findings import Violation
 from consumers.desk.index.file import has_format, open_reader, read_seq
 from consumers.editorial.log import Audit, EditorialLog
 from contracts import subjects
-from contracts.desk.deadlines import default_deadlines
+from contracts.desk.deadlines import Deadlines
 from contracts.editorial import ItemState
 from contracts.errors import ContractError
 from producers.bus import Bus
@@ -43,13 +43,15 @@ class _Index(NamedTuple):
     items: dict[str, _Told]
 
 
-async def find_wrong_rows(bus: Bus, path: Path, acts: Audit) -> list[Violation]:
+async def find_wrong_rows(
+    bus: Bus, path: Path, deadlines: Deadlines, acts: Audit
+) -> list[Violation]:
     """Name items of which the index says something else than the log, as far as it has read that.
 
     An index that is not there, or of another version, is made anew anyway.
     """
     try:
-        index = _read_index(path)
+        index = _read_index(path, deadlines)
     except sqlite3.Error as damage:
         return [Violation(rule=_RULE, key=str(path), detail=str(damage))]
     if index is None:
@@ -63,12 +65,12 @@ async def find_wrong_rows(bus: Bus, path: Path, acts: Audit) -> list[Violation]:
     return [one for one in found if one]
 
 
-def _read_index(path: Path) -> _Index | None:
+def _read_index(path: Path, deadlines: Deadlines) -> _Index | None:
     """None without a file of this version. Raises sqlite3.Error."""
     if not path.exists():
         return None
     with closing(open_reader(path)) as db:
-        if not has_format(db, default_deadlines()):
+        if not has_format(db, deadlines):
             return None
         db.execute("BEGIN")
         items = {row[0]: _Told._make(row[1:]) for row in db.execute(_ROWS)}

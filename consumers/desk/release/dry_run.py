@@ -1,9 +1,7 @@
 """The dry run of an item's release: whom it reaches, when it leaves, what it costs."""
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from channels.zalo.quota.account import account_quotas
@@ -13,6 +11,7 @@ from consumers.channel_health.pauses import paused_channels
 from consumers.desk.access import Access, item_facts
 from consumers.desk.release.mail_reach import MailReachCounter
 from consumers.desk.release.planned_rows import PlannedRows
+from consumers.desk.release.prices import Price, Prices
 from consumers.desk.release.timing import DepartureClock
 from consumers.directory.directory import Directory
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
@@ -23,7 +22,7 @@ from consumers.zalo.quota_watch import BroadcastQuota, quota_key
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
-from contracts.base.working_days import WorkingDays, default_working_days
+from contracts.base.working_days import WorkingDays
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.previews import Wanted
 from contracts.desk.reach import Cost, MailReach, Quota, ReleaseDryRun, ZaloReach
@@ -33,19 +32,19 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 from producers.bus.records import read
 
-Prices = Mapping[str, Mapping[str, object]]
-
-
-def load_prices(data_dir: Path) -> Prices:
-    """The prices in `<data>/prices.toml`, or those that ship with Loa."""
-    own, shipped = data_dir / "prices.toml", Path(__file__).with_name("prices.toml")
-    return tomllib.loads((own if own.is_file() else shipped).read_text("utf-8"))
-
 
 class MailCounter(Protocol):
     """Counts the readers of an item's mail; see `mail_reach`."""
 
     async def count(self, publication: Publication) -> MailReach | None: ...
+
+
+class ReleaseTables(NamedTuple):
+    """The operator's tables, or those that ship with Loa."""
+
+    days: WorkingDays
+    prices: Prices
+    vocabulary: Vocabulary
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,9 @@ class ReleaseFacts:
     vocabulary: Vocabulary
 
     @classmethod
-    def read(
-        cls, bus: Bus, zalo: ZaloSettings, data_dir: Path, vocabulary: Vocabulary, clock: Clock
-    ) -> Self:
-        store = BusKeyValueStore(bus, subjects.CONTROL.name)
-        quotas, prices = account_quotas(zalo, store, clock), load_prices(data_dir)
-        return cls(quotas, zalo.app_id, default_working_days(), prices, vocabulary)
+    def of(cls, bus: Bus, zalo: ZaloSettings, tables: ReleaseTables, clock: Clock) -> Self:
+        quotas = account_quotas(zalo, BusKeyValueStore(bus, subjects.CONTROL.name), clock)
+        return cls(quotas, zalo.app_id, *tables)
 
 
 class MailReaders(NamedTuple):
@@ -177,11 +173,9 @@ class DryRunner:
         return [self._cost(step, count) for step, count in effects.items() if count != 0]
 
     def _cost(self, step: str, count: int | None) -> Cost:
-        price = self.facts.prices.get(step, {})
-        each, source = price.get("each"), str(price.get("source", ""))
-        if not isinstance(each, int):
-            return Cost(step, None, None, source)
-        return Cost(step, each, None if count is None else each * count, source)
+        price = self.facts.prices.get(step, Price())
+        total = None if price.each is None or count is None else price.each * count
+        return Cost(step, price.each, total, price.source)
 
     def _needs_second(self, publication: Publication, reach: int) -> bool:
         is_urgent = publication.lane is Lane.URGENT

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from contracts.base.errors import UnknownYear
-from contracts.base.working_days import default_working_days
+from contracts.base.working_days import WorkingDays
 from contracts.delivery import ChannelName
 from contracts.desk.index import ItemFilter, ItemRow, Items, Order, Page
 from contracts.editorial import Status
@@ -99,7 +99,7 @@ async def show_calendar(visit: Visit) -> Response:
     found = await visit.desk.services.index.find(wanted)
     return visit.page(
         "calendar.html",
-        days=_days(first, last, found.rows),
+        days=_days(visit.desk.services.working_days, first, last, found.rows),
         is_week=is_week,
         chosen=chosen,
         before=first - timedelta(days=1),
@@ -131,19 +131,20 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), VIETNAM)
 
 
-def _days(first: date, last: date, rows: tuple[ItemRow, ...]) -> list[dict[str, Any]]:
+def _days(
+    known: WorkingDays, first: date, last: date, rows: tuple[ItemRow, ...]
+) -> list[dict[str, Any]]:
     """Each day with its items, and whether it is a working day where that is known."""
     by_day: dict[date, list[ItemRow]] = {}
     for row in rows:
         by_day.setdefault(row.day.astimezone(VIETNAM).date(), []).append(row)
     count = (last - first).days
     days = [first + timedelta(days=number) for number in range(count)]
-    return [{"day": day, "rows": by_day.get(day, []), **_day_off(day)} for day in days]
+    return [{"day": day, "rows": by_day.get(day, []), **_day_off(known, day)} for day in days]
 
 
-def _day_off(day: date) -> dict[str, Any]:
+def _day_off(days: WorkingDays, day: date) -> dict[str, Any]:
     """Whether a day is off, and its name; `is_known` says whether the year's days are."""
-    days = default_working_days()
     try:
         return {"is_known": True, "is_off": not days.is_working(day), "name": days.name_of(day)}
     except UnknownYear:

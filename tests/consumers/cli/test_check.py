@@ -18,6 +18,7 @@ from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
+from contracts.desk.deadlines import default_deadlines
 from contracts.editorial import ActionKind
 from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
@@ -79,7 +80,7 @@ async def test_an_index_of_the_desk_that_says_something_else_than_the_log_is_nam
     for item in ("tin-1", "tin-2", "tin-3"):
         await log.act(item, save("nv-an"))
     await bus.publish(subjects.editorial("tin-3"), b"no act")
-    await rebuild_index(bus, path)
+    await rebuild_index(bus, path, default_deadlines())
     await log.act("tin-2", step(ActionKind.SUBMIT, "nv-an"))  # later than the index
     assert await wrong_rows(loa) == []
     with closing(sqlite3.connect(path)) as db, db:

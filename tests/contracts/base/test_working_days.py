@@ -6,6 +6,7 @@ import pytest
 
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import WorkingDays, default_working_days
+from contracts.errors import ContractError
 
 DAYS = default_working_days()
 
@@ -57,3 +58,23 @@ def test_a_ministrys_own_file_is_read_alike():
     )
     assert own.after(date(2030, 1, 1), 1) == date(2030, 1, 2)
     assert own.name_of(date(2030, 1, 1)) == "Tết Dương lịch"
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("[2030", "working_days.toml"),
+        ('[2030]\nsource = "x"', "working_days.toml.version"),
+        ('version = "1"\n[2030]\n[2030.off]', "working_days.toml.2030.source"),
+        ('version = "1"\n[2030]\nsource = "x"\nof = {}', "working_days.toml.2030.of"),
+        ('version = "1"\n[2030]\nsource = "x"\n[2030.off]\n2030-02-30 = "x"', ".2030-02-30"),
+        ('version = "1"\n[2030]\nsource = "x"\n[2030.off]\n2031-01-01 = "x"', ".off.2031-01-01"),
+        ('version = "1"\n[2030]\nsource = "x"\n[2030.working]\n2030-01-01 = "x"', ".working.2030-"),
+        ('version = "1"\n[next]\nsource = "x"', "working_days.toml.next"),
+    ],
+)
+def test_a_broken_file_is_refused_by_file_and_entry(written, place):
+    with pytest.raises(ContractError) as refused:
+        WorkingDays.parse(written)
+    [error] = refused.value.errors
+    assert error.field.startswith("working_days.toml") and place in error.field
