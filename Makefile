@@ -66,6 +66,7 @@ $(PEER)/.installed: bench/requirements.lock
 
 crash: install
 	$(BIN)/python -m tests.deep.crash $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.deep.crash.desk_room)
 
 check-speed: install
 	$(BIN)/python -m tests.deep.scale.check_speed $(ARGS)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pydantic import AwareDatetime, BaseModel
 
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.desk.kept_texts import KEPT_MAX, KeptText, OpenPage
 from contracts.desk.person import NamedAccount
@@ -51,6 +52,7 @@ class KeptTexts:
         if await self.bucket.get(key) is None:
             await self._make_room(account)
         await self.bucket.put(key, data)
+        crash_point("desk.text_kept")
         return kept
 
     async def find(self, account: str, content_id: str) -> KeptText | None:

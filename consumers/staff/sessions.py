@@ -20,6 +20,7 @@ from consumers.staff.errors import ProviderSessionEnded
 from consumers.staff.provider_sessions import ProviderSession, has_ended
 from consumers.staff.throttle import network_of
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, format_utc, utc_now
 from contracts.staff.sign_in import TERMINAL
 from producers.bus import Bus, records
@@ -181,6 +182,7 @@ class SessionStore:
             return None
         changes = {"second_factor": utc_now(self.clock)} if stepped_up else {}
         fresh = await self._store_new(signed_in.session.model_copy(update=changes))
+        crash_point("session.renewed")
         await self.end(token)
         return fresh
 

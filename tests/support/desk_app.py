@@ -107,15 +107,20 @@ class Browser:
 
     async def submit(self, page: httpx2.Response, action: str, **fields: Any) -> httpx2.Response:
         """Send the form of an open page."""
-        forms = {path: dict(_HIDDEN.findall(body)) for path, body in _FORM.findall(page.text)}
-        assert action in forms, page.text
-        hidden = {name: html.unescape(value) for name, value in forms[action].items()}
+        hidden = hidden_fields(page.text, action)
         return await self.client.post(action, data=hidden | fields, headers=self.headers)
 
     async def post(self, path: str, **fields: Any) -> httpx2.Response:
         """Send a form with a right seal that no page was opened for."""
         seal = form_seal(SEAL_KEY, self.token, path)
         return await self.client.post(path, data={"seal": seal} | fields, headers=self.headers)
+
+
+def hidden_fields(page: str, action: str) -> dict[str, str]:
+    """What the form of a page that goes to *action* sends besides what is typed."""
+    forms = {path: dict(_HIDDEN.findall(body)) for path, body in _FORM.findall(page)}
+    assert action in forms, page
+    return {name: html.unescape(value) for name, value in forms[action].items()}
 
 
 class DeskApp(StaffHarness):

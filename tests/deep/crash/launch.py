@@ -1,20 +1,26 @@
 """A `loa` command that kills itself with SIGKILL when it passes a crash point for the n-th time.
 
-Point `-` arms nothing. The death is noted in `deaths`, beside the data folder, just before.
+Point `-` arms nothing; `told` is the point that the file `next-death` names, once a page's POST
+passes it. The death is noted in `deaths`, beside the data folder, just before.
 """
 
 import os
 import signal
 import sys
 import time
+from contextvars import ContextVar
 from pathlib import Path
+
+from starlette.requests import Request
 
 from consumers.channel_health.canary.worker import CanaryWorker
 from consumers.cli import main
 from consumers.ledger.wakeups import CanaryKey
 from contracts.base.crash_points import arm
 from contracts.delivery import ChannelName
-from tests.deep.crash import two_people, uploads
+from producers.desk.guard import Guard
+from producers.desk.visit import DeskRoute, Visit
+from tests.deep.crash import desk_writes, two_people, uploads
 from tests.deep.crash.mutants import MUTANTS
 from tests.deep.crash.short_waits import shorten_waits
 from tests.support.forked_loa import become
@@ -22,11 +28,14 @@ from tests.support.forked_loa import become
 NOTHING = "-"
 DEATHS = "deaths"
 MUTANT = "CRASH_MUTANT"
-TWO_PEOPLE, UPLOAD = "two-people", "upload"
+TOLD, NEXT_DEATH = "told", "next-death"
+TWO_PEOPLE, UPLOAD, DESK_WRITES = "two-people", "upload", "desk-writes"
+OWN_COMMANDS = {TWO_PEOPLE: two_people.main, UPLOAD: uploads.main, DESK_WRITES: desk_writes.main}
 """Commands of the campaign's own."""
 OF_CANARIES = {"portal.tmp_written", "portal.file_in_place", "portal.all_in_place"}
 """Points that a canary passes, too: it writes one file. Deaths there are meant for an item."""
 trying: set[CanaryKey] = set()
+posting: ContextVar[bool] = ContextVar("posting", default=False)
 
 
 class KillAtPoint:
@@ -42,8 +51,34 @@ class KillAtPoint:
             return
         self.left -= 1
         if not self.left:
-            os.write(self.deaths, f"{os.getpid()} {name} {time.time()}\n".encode())
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.die(name)
+
+    def die(self, name: str) -> None:
+        os.write(self.deaths, f"{os.getpid()} {name} {time.time()}\n".encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillInPost(KillAtPoint):
+    """Dies only in the handling of a page's POST, and at the point that it is told meanwhile."""
+
+    def __init__(self, deaths: Path) -> None:
+        super().__init__(TOLD, 0, deaths)
+        self.told = deaths.with_name(NEXT_DEATH)
+
+    def __call__(self, name: str) -> None:
+        if posting.get() and self.told.exists() and self.told.read_text() == name:
+            self.die(name)
+
+
+def notice_posts() -> None:
+    """Know what is done for a page's POST; services that run beside it do the same."""
+    admit = Guard._admit
+
+    async def noticed(self: Guard, request: Request, route: DeskRoute) -> Visit:
+        posting.set(request.method == "POST")
+        return await admit(self, request, route)
+
+    Guard._admit = noticed
 
 
 def notice_canaries() -> None:
@@ -67,13 +102,14 @@ def launch(point: str, hit: int, command: list[str]) -> None:
     if mutant := os.environ.get(MUTANT):
         for where, name, replacement in MUTANTS[mutant]:
             setattr(where, name, replacement)
-    if point != NOTHING:
-        arm(KillAtPoint(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
-    if command[0] == UPLOAD:
-        uploads.main(*command[1:])
-        return
-    if command[0] == TWO_PEOPLE:
-        two_people.main(command[1])
+    deaths = Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)
+    if point == TOLD:
+        notice_posts()
+        arm(KillInPost(deaths))
+    elif point != NOTHING:
+        arm(KillAtPoint(point, hit, deaths))
+    if own := OWN_COMMANDS.get(command[0]):
+        own(*command[1:])
         return
     sys.argv = ["loa", *command]
     main()

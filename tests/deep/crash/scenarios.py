@@ -19,7 +19,7 @@ from producers.bus import Bus
 from producers.object_store import ObjectStore
 from producers.pages.rendering import page_texts
 from tests.deep.crash.environment import BOUNCE_DOMAIN, PUBLIC_URL
-from tests.deep.crash.launch import TWO_PEOPLE, UPLOAD
+from tests.deep.crash.launch import DESK_WRITES, TWO_PEOPLE, UPLOAD
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.setup import BIG, CLERK, DESK_UNIT, OLD
 from tests.deep.crash.workload import Workload
@@ -200,6 +200,12 @@ def run_upload(work: Workload) -> list[object]:
     """A file that is kept in place of the one before, again and again until it is done."""
     work.number += 1
     return [UPLOAD, work.number]
+
+
+def run_desk_writes(work: Workload) -> list[object]:
+    """What pages of the desk write beside acts: a text that is kept, a session that is renewed."""
+    work.number += 1
+    return [DESK_WRITES, work.number]
 
 
 def publish_with_file(work: Workload) -> Any:
@@ -386,6 +392,8 @@ WAYS: dict[str, Scenario] = {
     **{f"uploads.{at}": Scenario(command=run_upload) for at in UPLOAD_POINTS},
     "editorial.decided": Scenario(to_desk),
     "editorial.stored": Scenario(command=run_approve),
+    "desk.text_kept": Scenario(command=run_desk_writes),
+    "session.renewed": Scenario(command=run_desk_writes),
     "desk.position_taken": Scenario(send_written),
     "desk.position_opened": Scenario(send_written),
     "desk.release_begun": Scenario(command=run_approve),

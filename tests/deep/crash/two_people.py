@@ -33,7 +33,7 @@ async def _register(data: Path, unit: str) -> None:
     async with await Bus.connect(running.nats_url) as bus:
         await use_key(bus, data)
         accounts = AccountStore(bus, time.time)
-        people = [await _account(accounts, login) for login in LOGINS]
+        people = [await an_account(accounts, login) for login in LOGINS]
         proposals = Proposals(accounts, default_policy())
         for person, verdict in zip(people, (Verdict.NEEDS_SECOND, Verdict.ALLOWED), strict=True):
             ruling = await proposals.authorize(person, ACTION, ObjectFacts(), ["add", unit])
@@ -46,7 +46,7 @@ async def _register(data: Path, unit: str) -> None:
             await registry.rotate(unit)
 
 
-async def _account(accounts: AccountStore, login: str) -> Account:
+async def an_account(accounts: AccountStore, login: str) -> Account:
     """An account that may act and is not in use."""
     known = await accounts.find_by_login(login)
     if known is None:
