@@ -5,10 +5,15 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import httpx2
 
 from consumers.staff import totp
+from consumers.staff.sessions import Session, token_key
+from contracts import subjects
+from producers.bus import records
+from tests.support.loa_bus import bus_of
 from tests.support.loa_process import LoaProcess
 from tests.support.staff import PASSWORD
 
@@ -32,8 +37,8 @@ def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
     accept_invitation(browser, login, added.json["invitation"])
 
 
-def accept_invitation(browser: httpx2.Client, login: str, invitation: str) -> None:
-    """Sign in the first time, with an authenticator app."""
+def accept_invitation(browser: httpx2.Client, login: str, invitation: str) -> bytes:
+    """Sign in the first time, with an authenticator app; returns the secret of its codes."""
     page = browser.get("/kich-hoat").text
     [key] = _APP_KEY.findall(page)
     secret = base64.b32decode(key.replace(" ", ""))
@@ -47,3 +52,18 @@ def accept_invitation(browser: httpx2.Client, login: str, invitation: str) -> No
     }
     done = browser.post("/kich-hoat", data=given)
     assert (done.status_code, done.headers.get("location")) == (303, "/"), done.text
+    return secret
+
+
+def unused_code(secret: bytes) -> str:
+    """A code that is taken though the present one was used: that of the next half minute."""
+    return totp.one_time_code(secret, totp.current_step(time.time()) + 1)
+
+
+async def make_code_old(loa: LoaProcess, token: str) -> None:
+    """Let a session's second factor be six minutes old: older than a step-up takes."""
+    async with bus_of(loa) as bus:
+        bucket, key = bus.bucket(subjects.SESSIONS.name), token_key(token)
+        known = await records.read(bucket, key, Session)
+        old = {"second_factor": known.value.second_factor - timedelta(minutes=6)}
+        await records.write(bucket, key, known.value.model_copy(update=old), known.revision)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +19,7 @@ from producers.desk.visit import Visit
 
 WATCH = (READ_DRAFTS, "operate")
 _RETRY_S = 10
+_RELOADS = "tu-tai"
 _ARRIVED = Status.DELIVERED
 _SHARES = (("half", "50 %"), ("95", "95 %"), ("last", "100 %"))
 
@@ -38,14 +39,29 @@ class ShownChannel(NamedTuple):
 
 
 async def show_live(visit: Visit) -> Response:
-    """The counts now; a script goes on from there, and without it the page loads itself again."""
+    """The counts now; a script goes on from there. Without it the page loads itself, if asked to.
+
+    A page that reloads by itself moves readers of screens to its top: it is each person's choice.
+    """
     wanted = wanted_item(visit)
     item = await visit.desk.services.live.look(wanted)
     path = f"/tin/{quote(item.content_id)}/dang-gui"
-    query = f"?{urlencode({REVISION: wanted.revision})}" if wanted.revision else ""
-    channels, links = _shown_channels(item), _links(visit, item)
-    stream = f"{path}/dong{query}"
-    return visit.page("live.html", item=item, channels=channels, links=links, stream=stream)
+    shown = {REVISION: wanted.revision} if wanted.revision else {}
+    reloads = visit.request.query_params.get(_RELOADS) == "1"
+    still, again = _address(path, shown), _address(path, {**shown, _RELOADS: 1})
+    facts: dict[str, Any] = {
+        "channels": _shown_channels(item),
+        "links": _links(visit, item),
+        "stream": _address(f"{path}/dong", shown),
+        "reloads": reloads,
+        "here": again if reloads else still,
+        "other": still if reloads else again,
+    }
+    return visit.page("live.html", item=item, **facts)
+
+
+def _address(path: str, asked: Mapping[str, int]) -> str:
+    return f"{path}?{urlencode(asked)}" if asked else path
 
 
 async def stream_live(visit: Visit) -> Response:

@@ -1,21 +1,28 @@
 """A text's whole way at the desk of a Loa that runs, each person in a browser of their own.
 
 An officer writes it with a table from Word, a cover and a PDF; the unit's leader confirms, an
-editor changes and proposes it, an approver sees whom it reaches and approves. It leaves, the live
-counts add up, and the officer is mailed. Then a correction and a withdrawal. With scripts at a
-desktop's width, without at a phone's.
+editor changes it, plans its time and proposes it, an approver sees whom it reaches and approves. It
+leaves at its time and not before, the live counts add up, and the officer is mailed. Then a
+correction, and a withdrawal that asks for a code. With scripts at a desktop's width, without at a
+phone's; axe runs in both.
 """
 
+import asyncio
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
+from math import ceil
 
 import pytest
 
 from channels.email.parsing import header_text
+from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
-from tests.support.browser import axe, overflow_px, screenshot
-from tests.support.desk_http import accept_invitation, desk_browser
+from tests.support.browser import faults_in_both_schemes, screenshot
+from tests.support.desk_http import accept_invitation, desk_browser, make_code_old, unused_code
+from tests.support.forked_cli import PATIENCE_S
 from tests.support.loa_process import LoaProcess, complete, wait_until
 from tests.support.uploaded_files import pdf, picture
 
@@ -29,6 +36,9 @@ PEOPLE = {
     "dung": ("Đỗ Dung", "lanh-dao-duyet"),
 }
 TITLE = "Lịch trả kết quả hồ sơ trực tuyến tháng 12"
+WITHDRAWN = "Văn bản đã bị thay thế."
+PATIENCE = 6
+"""How many times as long as one act the planned time is ahead: save, propose and approve."""
 WORD = (
     "<html xmlns:o='urn:schemas-microsoft-com:office:office'><body><p class=MsoNormal>Bộ Nội vụ "
     "thông báo lịch trả kết quả:<o:p></o:p></p><table class=MsoTableGrid border=1><tr><td><p>"
@@ -55,7 +65,7 @@ class Newsroom:
         self.loa, self.url = loa, ready["url"]
         self.has_scripts = looks.get("java_script_enabled", True)
         self.width = looks.get("width", 1280)
-        self.tabs = {}
+        self.tabs, self.secrets, self.tokens = {}, {}, {}
         for login, (name, role) in PEOPLE.items():
             words = ("--name", name, "--unit", "van-phong-bo", "--role", role, "--json")
             added = loa.cli("staff", "add", login, *words)
@@ -66,7 +76,8 @@ class Newsroom:
     async def enter(self, login: str, invitation: str, page) -> None:
         """Give the browser the session of a first sign-in."""
         with desk_browser(self.url) as client:
-            accept_invitation(client, login, invitation)
+            self.secrets[login] = accept_invitation(client, login, invitation)
+            [self.tokens[login]] = client.cookies.values()
             cookies = [{"name": n, "value": v, "url": self.url} for n, v in client.cookies.items()]
         await page.context.add_cookies(cookies)
 
@@ -75,10 +86,11 @@ class Newsroom:
 
     def act(self, login: str, path: str, button: str, **fields: str) -> None:
         self.does(login, press, path, button, fields)
+        self.does(login, read_done)
 
 
 async def press(room: Newsroom, path: str, button: str, fields: dict[str, str], page) -> None:
-    """Press the button of an act on the item's page, by its name, and read that it was done."""
+    """Press the button of an act on the item's page, by its name."""
     await page.goto(f"{room.url}{path}")
     form = page.locator("form", has=page.locator(f'button:text-is("{button}")'))
     fold = page.locator("details", has=form)
@@ -88,15 +100,26 @@ async def press(room: Newsroom, path: str, button: str, fields: dict[str, str], 
         field = form.locator(f'[name="{name}"]')
         await (field.check() if value == "x" else field.fill(value))
     await form.get_by_role("button", name=button, exact=True).click()
+
+
+async def read_done(room: Newsroom, page) -> None:
+    """Read that what was asked for is done."""
     await page.locator(".notice.done").wait_for()
     assert await faults(room, page) == []
 
 
+async def give_code(room: Newsroom, code: str, page) -> None:
+    """Give a code to the page that asks for one before it does what was ordered."""
+    await page.get_by_role("heading", name=desk_texts()["title"]["step_up"]).wait_for()
+    assert await faults(room, page) == []
+    await page.locator("#code").fill(code)
+    async with page.expect_navigation():
+        await page.get_by_role("button", name=desk_texts()["button"]["confirm"]).click()
+
+
 async def faults(room: Newsroom, page) -> list[str]:
-    """What axe finds, which runs where scripts do, and whether the page is too wide."""
-    found = await axe(page) if room.has_scripts else []
-    wider = await overflow_px(page)
-    return [*found, *([f"{wider} pixels too wide"] if wider else [])]
+    """What axe finds in light and dark, and whether the page is too wide."""
+    return await faults_in_both_schemes(page, has_scripts=room.has_scripts)
 
 
 async def write(room: Newsroom, page) -> str:
@@ -187,22 +210,60 @@ def test_a_text_goes_its_whole_way(tmp_path, browser, looks):
         path = room.does("an", write)
         content_id = path.removeprefix("/tin/")
         room.act("an", path, TEXTS["button"]["submit"])
+        began = time.monotonic()
         room.act("binh", path, TEXTS["button"]["confirm"], clean="x")
+        act_s = time.monotonic() - began
         edited = f"{TITLE} năm 2026"
         room.does("chi", change, path, {"title": edited})
         assert "năm 2026" in room.does("chi", look, f"{path}/duyet", "review")
         assert edited in room.does("chi", look, f"{path}/xem-truoc", "preview")
-        room.act("chi", path, TEXTS["button"]["propose"], clean="x")
         assert "3" in room.does("dung", look, f"{path}/se-toi-ai", "dry-run")
-        room.act("dung", path, TEXTS["button"]["approve"])
+        release_at_its_time(room, path, PATIENCE * act_s)
         assert sent(room.loa, content_id, 1) == {"portal": 1, "email": 3}
-        counts = room.does("chi", look, f"{path}/dang-gui", "live")
-        assert desk_texts()["live"]["complete"] in counts
         page = room.loa.page(f"/tin/{content_id}")[1]
         assert edited in page and "Bộ phận Một cửa" in page and "/tep/" in page
         withdraw_after_correction(room, path)
         titles = wait_until(lambda: about_item(room.loa, "an@example.gov.vn", 3), "mails to staff")
         assert len(titles) == len(set(titles)), "each step is told once"
+
+
+def release_at_its_time(room: Newsroom, path: str, after_s: float) -> None:
+    """Plan a time and approve; readers have nothing before it, and the live counts all after."""
+    leaves = ceil(time.time() + after_s)
+    planned = datetime.fromtimestamp(leaves, VIETNAM).replace(tzinfo=None).isoformat()
+    room.does("chi", change, path, {"not_before": planned})
+    room.act("chi", path, TEXTS["button"]["propose"], clean="x")
+    room.act("dung", path, TEXTS["button"]["approve"])
+    assert time.time() < leaves, "the time has to be to come when the text is approved"
+    opened = room.does("chi", look, f"{path}/dang-gui", "live-before")
+    assert desk_texts()["live"]["complete"] not in opened
+    wait_until(lambda: has_left(room.loa, path), "the text's page", after_s + PATIENCE_S)
+    assert time.time() >= leaves, "readers had the text before its time"
+    for channel, counts in room.does("chi", read_counts).items():
+        *by_status, expected = counts
+        assert sum(by_status) == expected > 0, channel
+
+
+def has_left(loa: LoaProcess, path: str) -> bool:
+    """Whether any reader has the text: on the portal or by mail."""
+    to_readers = [one for one in loa.mails() if "nguoi" in header_text(one.as_bytes(), "To")]
+    return loa.page_status(path) == 200 or bool(to_readers)
+
+
+async def read_counts(room: Newsroom, page) -> dict[str, list[int]]:
+    """The open page of a delivery, which goes on by itself, when all is delivered: its numbers.
+
+    Without scripts it loads itself again, once it is asked to.
+    """
+    if not room.has_scripts:
+        await page.get_by_role("link", name=desk_texts()["live"]["reloads"]).click()
+    await page.get_by_text(desk_texts()["live"]["complete"]).wait_for(timeout=60_000)
+    assert await faults(room, page) == []
+    found = {}
+    for channel in await page.locator("section[aria-labelledby^=kenh]").all():
+        numbers = await channel.locator("td.right").all_inner_texts()
+        found[await channel.locator("h2").inner_text()] = [*map(int, numbers)]
+    return found
 
 
 def withdraw_after_correction(room: Newsroom, path: str) -> None:
@@ -214,8 +275,17 @@ def withdraw_after_correction(room: Newsroom, path: str) -> None:
     room.act("dung", path, TEXTS["button"]["approve"])
     assert sent(room.loa, content_id, 2) == {"portal": 1, "email": 3}
     assert "Ghi sai nơi trả." in room.loa.page(f"/tin/{content_id}")[1]
-    room.act("dung", path, TEXTS["button"]["withdraw"], note="Văn bản đã bị thay thế.")
-    wait_until(lambda: "Văn bản đã bị thay thế." in room.loa.page(f"/tin/{content_id}")[1], "gone")
+    withdraw_with_code(room, path)
+    wait_until(lambda: WITHDRAWN in room.loa.page(f"/tin/{content_id}")[1], "gone")
+
+
+def withdraw_with_code(room: Newsroom, path: str) -> None:
+    """The session is too old for a withdrawal: a code is asked for, and a wrong one refused."""
+    asyncio.run(make_code_old(room.loa, room.tokens["dung"]))
+    room.does("dung", press, path, TEXTS["button"]["withdraw"], {"note": WITHDRAWN})
+    room.does("dung", give_code, "000000")
+    room.does("dung", give_code, unused_code(room.secrets["dung"]))
+    room.does("dung", read_done)
 
 
 def sent(loa: LoaProcess, content_id: str, revision: int) -> dict[str, int]:

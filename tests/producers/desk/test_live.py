@@ -87,7 +87,14 @@ async def test_the_rows_add_up_and_say_why_some_do_not_arrive(sent, desk):
     assert (found["Đã tới"], found["Chờ gửi"], found["Không tới được"]) == (3, 496, 1)
     assert found["Chưa vào đợt gửi"] == 500 and found["Tổng trong kế hoạch"] == 1000
     assert "550 5.1.1" in mail
-    assert '<noscript><meta http-equiv="refresh"' in page.text
+
+
+async def test_a_page_without_scripts_reloads_itself_for_who_asks_it_to(sent, desk):
+    meta = '<noscript><meta http-equiv="refresh"'
+    async with desk.signed_in("an", EDITOR) as browser:
+        still, again = await browser.get(PAGE), await browser.get(f"{PAGE}?tu-tai=1")
+    assert (meta in still.text, meta in again.text) == (False, True)
+    assert f'href="{PAGE}?tu-tai=1"' in still.text and f'href="{PAGE}"' in again.text
 
 
 async def test_events_follow_the_ledger(sent, desk, clock):
