@@ -1,10 +1,10 @@
 """Items of the desk in lists: one row each, the filters that find them, and a page of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
@@ -138,9 +138,25 @@ class Page(NamedTuple):
     ignores_marks: bool = False
 
 
+class NearWanted(NamedTuple):
+    """Which near texts: of items that one of the filters lets through, but for *content_id*."""
+
+    content_id: str
+    among: Sequence[ItemFilter]
+    limit: int = 3
+
+
+class NearItem(NamedTuple):
+    """An item, and the share of triples of words that its text has in common with another."""
+
+    row: ItemRow
+    share: float
+
+
 class Items(Protocol):
     """The desk's items in lists. Raises Unavailable when the index can't be read."""
 
     async def find(self, wanted: ItemFilter) -> Page: ...
     async def get(self, content_id: str) -> ItemRow | None: ...
     async def count(self, wanted: ItemFilter) -> Mapping[Status, int]: ...
+    async def near(self, data: Mapping[str, Any], wanted: NearWanted) -> Sequence[NearItem]: ...

@@ -21,16 +21,17 @@ from consumers.desk.index.projection import (
     order_of,
     search_words,
 )
+from consumers.desk.index.sketches import Sketch, keys_of, pack, sketch_of, unpack
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 """To be raised when an item is indexed differently; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_TIMEOUT_S = 5.0
 _FAST = 1
 _WAL_BYTES = 16 << 20
-_TABLES = ("item", "detail", "barred", "meta", "words")
+_TABLES = ("item", "detail", "barred", "shingle", "meta", "words")
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
 _INSERT_ITEM = """
 INSERT INTO item VALUES (
@@ -125,9 +126,11 @@ class IndexFile:
         self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
 
     def _forget(self, content_id: str) -> None:
-        sql = "SELECT seq, words FROM item JOIN detail USING (seq) WHERE content_id = ?"
+        sql = "SELECT seq, words, sketch FROM item JOIN detail USING (seq) WHERE content_id = ?"
         if found := self.db.execute(sql, (content_id,)).fetchone():
-            seq, words = found
+            seq, words, sketch = found
+            keys = [(hash, seq) for hash in keys_of(unpack(sketch))]
+            self.db.executemany("DELETE FROM shingle WHERE hash = ? AND seq = ?", keys)
             self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
             for table in ("item", "detail", "barred"):
                 self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
@@ -137,7 +140,10 @@ class IndexFile:
         facts = json.dumps(record.facts, ensure_ascii=False, separators=(",", ":"))
         packed = zlib.compress(record.words.encode(), _FAST)
         self.db.execute(_INSERT_ITEM, record.columns)
-        self.db.execute("INSERT INTO detail VALUES (?, ?, ?)", (item.seq, facts, packed))
+        detail = (item.seq, facts, packed, pack(record.sketch))
+        self.db.execute("INSERT INTO detail VALUES (?, ?, ?, ?)", detail)
+        keys = [(hash, item.seq) for hash in keys_of(record.sketch)]
+        self.db.executemany("INSERT INTO shingle VALUES (?, ?)", keys)
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
         barred = [(item.seq, name) for name in record.barred]
         self.db.executemany("INSERT INTO barred VALUES (?, ?)", barred)
@@ -160,6 +166,7 @@ class Record(NamedTuple):
     facts: Mapping[str, Any]
     words: str
     barred: frozenset[str]
+    sketch: Sketch
 
     @classmethod
     def of(cls, item: ItemHistory, deadlines: Deadlines) -> "Record":
@@ -169,6 +176,7 @@ class Record(NamedTuple):
             _facts(item, listed, deadlines),
             " ".join((search_words(item), *facets_of(item, listed))),
             barred_people(item.state),
+            sketch_of(item.state.text.data if item.state.text else {}),
         )
 
 

@@ -7,25 +7,27 @@ file, all others read it.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from consumers.desk.index import queries
 from consumers.desk.index.file import open_index, read_seq
 from consumers.desk.index.follow import IndexFollower
+from consumers.desk.index.near import find_near
 from consumers.desk.index.readers import ReaderPool
+from consumers.desk.index.sketches import sketch_of
 from consumers.directory.directory import try_lock
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.base.times import Clock
 from contracts.desk.deadlines import Deadlines, default_deadlines
-from contracts.desk.index import ItemFilter, ItemRow, Page
+from contracts.desk.index import ItemFilter, ItemRow, NearItem, NearWanted, Page
 from contracts.editorial import Status
 from contracts.errors import Unavailable
 from producers.bus import BusError
@@ -73,6 +75,12 @@ class ItemIndex:
         """How many items *wanted* finds, by their present status. Raises as `find`."""
         await self._rounds.next_end()
         return await self._read(lambda db: queries.count_statuses(db, wanted, self._now_us()))
+
+    async def near(self, data: Mapping[str, Any], wanted: NearWanted) -> Sequence[NearItem]:
+        """The items most like a text; acts of the last moment may be missing. Raises as `find`."""
+        if not (sketch := await asyncio.to_thread(sketch_of, data)):
+            return ()
+        return await self._read(lambda db: find_near(db, sketch, wanted, self._now_us()))
 
     def _now_us(self) -> int:
         return round(self.clock() * 1_000_000)

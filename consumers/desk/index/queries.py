@@ -3,8 +3,8 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -283,6 +283,15 @@ def _find(db: sqlite3.Connection, query: _Query, cursor: _Cursor | None) -> Page
     place = getattr(last, sorting.column) if sorting.column else 0
     following = _Cursor(wanted.order, place, last.seq, query.ignores_marks)
     return Page(rows, str(following), ignores_marks=query.ignores_marks)
+
+
+def find_among(
+    db: sqlite3.Connection, wanted: ItemFilter, seqs: Collection[int], now_us: int
+) -> Sequence[ItemRow]:
+    """Those of the rows *seqs*, a few, that the filter lets through."""
+    query = _Query(replace(wanted, order=Order.URGENT, limit=_MAX_LIMIT), now_us)
+    query.conditions.append(f"item.seq IN ({', '.join(map(str, seqs))})")
+    return _find(db, query, None).rows
 
 
 def count_statuses(db: sqlite3.Connection, wanted: ItemFilter, now_us: int) -> dict[Status, int]:

@@ -21,7 +21,17 @@ CREATE INDEX item_day ON item (day, seq) WHERE day IS NOT NULL;
 CREATE INDEX item_status ON item (status);
 CREATE INDEX item_begins ON item (begins) WHERE begins IS NOT NULL;
 CREATE INDEX item_ends ON item (ends, status, begins) WHERE ends IS NOT NULL;
-CREATE TABLE detail (seq INTEGER PRIMARY KEY, facts TEXT NOT NULL, words BLOB NOT NULL);
+CREATE TABLE detail (
+    seq INTEGER PRIMARY KEY,
+    facts TEXT NOT NULL,
+    words BLOB NOT NULL,
+    sketch BLOB NOT NULL
+);
+CREATE TABLE shingle (
+    hash INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (hash, seq)
+) WITHOUT ROWID;
 CREATE TABLE barred (
     seq INTEGER NOT NULL,
     name TEXT NOT NULL,

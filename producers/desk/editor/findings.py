@@ -30,6 +30,6 @@ async def find_all(visit: Visit, content_id: str, data: Mapping[str, Any]) -> Fi
     return Findings(
         found=check_text(data) + await find_missing(services.uploads, data),
         damaged=damage_said(data),
-        near=await find_near(services.index, content_id, data),
+        near=await find_near(visit, content_id, data),
         links=report_links(visit, data),
     )

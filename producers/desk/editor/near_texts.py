@@ -1,14 +1,15 @@
-"""Texts that are out and say nearly the same: found in the index by words, compared by shingles."""
+"""Items that say nearly the same: their texts by the index, their titles by shingles of words."""
 
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from contracts.desk.index import ItemFilter, ItemRow, Items
+from contracts.desk.index import ItemFilter, ItemRow, NearWanted
 from contracts.editorial import OUT
 from contracts.errors import Unavailable
 from contracts.text import squeeze
+from producers.desk.visit import Visit
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 2
@@ -20,33 +21,44 @@ _SHOWN_MAX = 3
 
 
 class NearText(NamedTuple):
-    """An item that is out, and the share of shingles that it has in common."""
+    """An item, and the shares that its text and its title have in common; 0: too little."""
 
-    content_id: str
-    title: str
-    share: float
+    row: ItemRow
+    text: float = 0.0
+    title: float = 0.0
 
 
-async def find_near(index: Items, content_id: str, data: Mapping[str, Any]) -> list[NearText]:
-    """The items most like the title in *data*; none while the index can't be read."""
-    words = _words(str(data.get("title") or ""))
+async def find_near(visit: Visit, content_id: str, data: Mapping[str, Any]) -> list[NearText]:
+    """The items most like *data*, of those that are out or that the person may read.
+
+    None while the index can't be read.
+    """
+    index, found = visit.desk.services.index, dict[str, NearText]()
+    among = (ItemFilter(statuses=OUT), visit.editorial.readable)
+    with suppress(Unavailable):
+        for row, alike in await _near_titles(visit, content_id, str(data.get("title") or "")):
+            found[row.content_id] = NearText(row, title=alike)
+        for one in await index.near(data, NearWanted(content_id, among, _SHOWN_MAX)):
+            near = found.get(one.row.content_id, NearText(one.row))
+            found[one.row.content_id] = near._replace(text=one.share)
+    return sorted(found.values(), key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
+
+
+async def _near_titles(visit: Visit, content_id: str, title: str) -> list[tuple[ItemRow, float]]:
+    """The items that are out with nearly this title."""
+    words = _words(title)
     if len(words) < _WORDS_MIN:
         return []
     half = len(words) // 2
     rows: dict[str, ItemRow] = {}
-    with suppress(Unavailable):
-        for part in (words[:half], words[half:]):  # one other word spoils one half alone
-            wanted = ItemFilter(words=" ".join(part), statuses=OUT, limit=_CANDIDATES)
-            rows |= {row.content_id: row for row in (await index.find(wanted)).rows}
+    for part in (words[:half], words[half:]):  # one other word spoils one half alone
+        wanted = ItemFilter(words=" ".join(part), statuses=OUT, limit=_CANDIDATES)
+        found = await visit.desk.services.index.find(wanted)
+        rows |= {row.content_id: row for row in found.rows}
     rows.pop(content_id, None)
-    return _nearest(data, rows)
-
-
-def _nearest(data: Mapping[str, Any], rows: Mapping[str, ItemRow]) -> list[NearText]:
-    own = shingles(str(data.get("title") or ""))
-    shares = {id: share(own, shingles(row.title)) for id, row in rows.items()}
-    near = [NearText(id, rows[id].title, one) for id, one in shares.items() if one >= _SHARE_MIN]
-    return sorted(near, key=lambda one: -one.share)[:_SHOWN_MAX]
+    own = shingles(title)
+    shares = [(row, share(own, shingles(row.title))) for row in rows.values()]
+    return [(row, one) for row, one in shares if one >= _SHARE_MIN]
 
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:

@@ -16,7 +16,7 @@ from contracts import subjects
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
-from contracts.desk.index import ItemFilter, Order, Scope
+from contracts.desk.index import ItemFilter, NearWanted, Order, Scope
 from contracts.editorial import ActionKind, Status, name_hash
 from contracts.editorial.state import fold
 from contracts.errors import Unavailable
@@ -316,6 +316,39 @@ async def test_a_new_text_is_found_by_its_words_and_not_by_the_old_ones(log, ind
     await do(log, "tin-1", save("nv-an", title="Bản đầu"), save("nv-an", title="Bản cuối"))
     assert await ids(index, words="cuối") == ["tin-1"]
     assert await ids(index, words="đầu") == []
+
+
+LONG = "Người dân nộp hồ sơ trên Cổng Dịch vụ công quốc gia, không phải đến trụ sở. "
+
+
+async def near(index, body: str, content_id: str = "", **among) -> list[tuple[str, float]]:
+    found = await index.near({"body": body}, NearWanted(content_id, (ItemFilter(**among),)))
+    return [(one.row.content_id, round(one.share, 2)) for one in found]
+
+
+async def test_near_texts_are_found_as_they_are_now_and_by_whom_they_concern(log, index, path):
+    bodies = {"tin-1": LONG, "tin-2": LONG + "Hết.", "tin-3": "Lịch tiếp công dân tháng này."}
+    for item, body in bodies.items():
+        await do(log, item, save("nv-an", title="", body=body))
+    await index.find(ItemFilter())
+    assert await near(index, LONG.upper()) == [("tin-1", 1.0), ("tin-2", 0.94)]
+    assert await near(index, LONG, "tin-1") == [("tin-2", 0.94)]
+    assert await near(index, LONG, statuses=frozenset({S.PUBLISHED})) == []
+    assert await near(index, "Vài chữ") == []
+    await do(log, "tin-1", save("nv-an", title="", body="Một nội dung khác hẳn, không giống."))
+    await index.find(ItemFilter())
+    assert await near(index, LONG) == [("tin-2", 0.94)]
+    with closing(file.open_reader(path)) as db:
+        [left] = db.execute("SELECT count(*) FROM shingle WHERE seq NOT IN (SELECT seq FROM item)")
+    assert left == (0,), "a text that was replaced leaves nothing"
+
+
+async def test_a_phrase_that_many_items_have_makes_none_near(log, index, monkeypatch):
+    monkeypatch.setattr("consumers.desk.index.near._OF_ONE_HASH", 3)
+    for number in range(5):
+        await do(log, f"tin-{number}", save("nv-an", title="", body=LONG))
+    await index.find(ItemFilter())
+    assert await near(index, LONG) == []
 
 
 def is_found(row, wanted) -> bool:
