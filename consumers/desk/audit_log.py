@@ -15,6 +15,7 @@ from consumers.check.findings import load_rules
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.authorization import PROPOSED_BY
 from contracts import subjects, text
 from contracts.base.times import Clock, utc_now
 from contracts.desk.audit_log import (
@@ -56,6 +57,12 @@ class _People(NamedTuple):
     def name(self, id: str) -> str:
         account = self.accounts.get(id)
         return account.name if account else ""
+
+    def proposers(self, reason: str) -> tuple[str, ...]:
+        """The names of those who agreed before, of an act whose reason says who did."""
+        if not reason.startswith(PROPOSED_BY):
+            return ()
+        return tuple(self.name(id) or id for id in reason.removeprefix(PROPOSED_BY).split(", "))
 
     def is_wanted(self, actor: str) -> bool:
         account = self.accounts.get(actor)
@@ -215,6 +222,8 @@ def _audit_entry(message: Message, people: _People, *, is_sealed: bool) -> LogEn
         return None
     names = ("role", "action", "object", "reason", "step", "of", "before", "after", "session")
     facts = record.model_dump(include={*names, "at", "actor", "prev"})
+    facts["proposers"] = people.proposers(record.reason)
+    facts["object_name"] = people.name(record.object)
     name = people.name(record.actor)
     return LogEntry("audit", message.seq, name=name, is_sealed=is_sealed, **facts)
 

@@ -25,8 +25,9 @@ from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown_status import shown_status_of
-from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
-from contracts.editorial.state import MOVES
+from contracts.editorial import UNSENT, Action, ActionKind, ItemState, Status, name_hash
+from contracts.editorial.action import GIVEN_UP
+from contracts.editorial.state import MOVES, hashes_of, people_barred
 from contracts.errors import ContractError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
 from producers.bus import Bus
@@ -88,6 +89,7 @@ class PersonAtDesk:
         texts, names = _texts_of(acts), await self.desk.names.all()
         stored = state.status or Status.DRAFT
         agreed = await self._agreed(content_id, state)
+        given = frozenset({K.APPROVE} if self.account_id in agreed else ())
         return ItemView(
             content_id=content_id,
             status=shown_status_of(stored, state.text.data, utc_now(self.desk.rules.clock)),
@@ -100,10 +102,12 @@ class PersonAtDesk:
             out=state.out,
             out_data=texts.get(state.published.get(state.out, "")),
             sent_data=_sent_data(acts, state),
-            possible=frozenset(kind for kind, reason in barred.items() if not reason),
+            possible=frozenset(kind for kind, reason in barred.items() if not reason) - given,
             barred={kind: reason for kind, reason in barred.items() if reason not in ("", _NO)},
             history=tuple(history_line(act, names) for act in acts),
             agreed=tuple(names.get(one, one) for one in agreed),
+            has_agreed=bool(given),
+            may_agree=await self._may_agree(state, agreed) if given else (),
         )
 
     async def require_readable(self, content_id: str) -> None:
@@ -227,7 +231,7 @@ class PersonAtDesk:
         assert state.text is not None  # noqa: S101
         changes = kind in (K.SAVE, K.EDIT)
         text = state.text.model_copy(update={"data": {**state.text.data, _NO: _NO}})
-        is_new = kind is K.SAVE and state.status not in (Status.DRAFT, Status.RETURNED)
+        is_new = kind is K.SAVE and state.status not in UNSENT
         return Action(
             id=_NO,
             at=utc_now(self.desk.rules.clock),
@@ -238,7 +242,7 @@ class PersonAtDesk:
             hash=text.hash if changes else state.hash,
             text=text if changes else None,
             note=_NO,
-            code=next(iter(REJECTIONS)),
+            code=GIVEN_UP if state.status in UNSENT else next(iter(REJECTIONS)),
             prev=state.head,
         )
 
@@ -249,6 +253,19 @@ class PersonAtDesk:
         order = Order(content_id, K.APPROVE, "", state.hash)
         act = await self.desk.order_rules.act_of(order, state)
         return await self.desk.rules.proposals.agreed(act.action, act.facts, act.arguments)
+
+    async def _may_agree(self, state: ItemState, agreed: Sequence[str]) -> tuple[str, ...]:
+        """The names of those who may approve the text besides those who did."""
+        action = await self.desk.order_rules.approval(state)
+        policy, facts = self.desk.rules.policy, item_facts(state)
+        barred = hashes_of(state, people_barred(state, K.APPROVE))
+        return tuple(
+            one.name
+            for one in await self.desk.rules.accounts.all()
+            if one.id not in agreed
+            and policy.is_allowed(one, action, facts).verdict is not Verdict.REFUSED
+            and not barred & {name_hash(one.id), name_hash(one.name)}
+        )
 
 
 _NO = "-"

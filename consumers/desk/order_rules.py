@@ -13,7 +13,7 @@ from contracts import errors
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
-from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus
 from producers.object_store import ObjectStore
@@ -37,6 +37,8 @@ _MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
 
 def action_of(kind: ActionKind, state: ItemState) -> str:
     """The action of `roles.toml` that an act on the item takes; an approval may take another."""
+    if kind is K.REJECT and state.status in UNSENT:
+        return "write"
     if kind is K.RETURN:
         return _RETURNED_BY.get(state.status or Status.DRAFT, "edit")
     return _ACTION_OF.get(kind, "approve")

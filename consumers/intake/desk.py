@@ -181,6 +181,10 @@ class Desk:
     async def try_finish(self, draft: Draft, state: ItemState) -> bool:
         """Complete a decided draft; False if nothing was left to do."""
         record = await self.repository.position(draft.content_id, draft.revision)
+        if record is None and state.is_given_up:
+            act = partial(desk_acts.settle_act, draft, utc_now(self.clock))
+            await item_log.act(self.log, draft.content_id, act)
+            return True
         if record is None or record.code == NOT_ADMITTED_CODE:
             record = await self.take_position(draft)
         decision = await self.decision_in_log(draft, state)

@@ -95,6 +95,12 @@ def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) 
     return _act_of_loa(kind, draft, at, state) if kind else None
 
 
+def settle_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
+    """The end of a draft that was given up and never sent, so that it has no position."""
+    is_due = state.is_given_up and state.has_open_rejection
+    return _act_of_loa(ActionKind.SETTLE, draft, at, state) if is_due else None
+
+
 def _act_of_loa(kind: ActionKind, draft: Draft, at: datetime, state: ItemState) -> Action:
     return Action(
         id=_id(kind, draft, _LOA, state),

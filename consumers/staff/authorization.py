@@ -16,6 +16,9 @@ from contracts.base.times import Clock, format_utc, utc_now
 from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import Forbidden, Unauthorized
 
+PROPOSED_BY = "proposed by "
+"""The beginning of a record's reason that names those who had agreed before."""
+
 ACTIONS: Mapping[str, str] = {
     "audit.export": "audit",
     "audit.read": "audit",
@@ -89,7 +92,7 @@ class Actor(NamedTuple):
 
     def record_of(self, action: str, object_id: str, after: str = "") -> audit.Act:
         """The act as the audit log has it."""
-        reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
+        reason = f"{PROPOSED_BY}{', '.join(self.agreed)}" if self.agreed else ""
         return audit.Act(
             action, object_id, self.by, "", after, reason, role=self.role, session=self.session
         )

@@ -342,6 +342,7 @@ class Policy:
         roles = [ShownRole(id, one.vi, one.second_factor) for id, one in self.file.roles.items()]
         actions = [
             ShownAction(
+                id,
                 action.vi,
                 action.step_up,
                 {role: one.written for (role, name), one in self.permissions.items() if name == id},

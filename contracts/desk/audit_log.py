@@ -34,7 +34,9 @@ class LogFilter(NamedTuple):
 class LogEntry:
     """One entry. *n*: its place in its log; *name*: of the account *actor*, if it is one.
 
-    *step*: of an act in the audit log; *of*: the intent of an outcome. *is_sealed*: Loa wrote it.
+    *object_name*: of the account that *object* is. *proposers*: who had agreed to it before, whom
+    *reason* names by their accounts. *step*: of an act in the audit log; *of*: the intent of an
+    outcome. *is_sealed*: Loa wrote it.
     """
 
     log: LogName
@@ -56,6 +58,8 @@ class LogEntry:
     code: str = ""
     prev: str = ""
     is_sealed: bool = True
+    object_name: str = ""
+    proposers: Sequence[str] = ()
 
 
 class LogPage(NamedTuple):

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
-from contracts.editorial import ActionKind, Status
+from contracts.editorial import UNSENT, ActionKind, Status
+from contracts.editorial.action import GIVEN_UP
 
 
 class Order(NamedTuple):
@@ -59,8 +60,8 @@ class ItemView:
     `status`: with the times of the text; `stored_status`: that of the last act.
     `data`: the newest text; `out_data`: the text that readers have; `sent_data`: the newest text as
     its unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
-    what another may. `agreed`: who has approved it already, where it takes two. `url`: its address
-    on the portal.
+    what another may. `agreed`: who has approved it already, where it takes two; `has_agreed`: that
+    the person has, and `may_agree` who else may. `url`: its address on the portal.
     """
 
     content_id: str
@@ -78,10 +79,31 @@ class ItemView:
     barred: Mapping[ActionKind, str] = field(default_factory=dict)
     history: tuple[ActLine, ...] = ()
     agreed: tuple[str, ...] = ()
+    has_agreed: bool = False
+    may_agree: tuple[str, ...] = ()
+
+    @property
+    def is_move(self) -> bool:
+        """Whether the text is the one that is out or planned, at another time."""
+        before = self.out_data or {}
+        moved = self.data.get(_TIME) != before.get(_TIME)
+        return moved and bool(before) and _untimed(self.data) == _untimed(before)
 
     @property
     def title(self) -> str:
         return str(self.data.get("title", ""))
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether who wrote the text gave it up before it was sent."""
+        decisions = [one for one in self.history if one.kind is ActionKind.REJECT]
+        is_rejected = self.stored_status is Status.REJECTED
+        return is_rejected and bool(decisions) and decisions[-1].code == GIVEN_UP
+
+    @property
+    def may_give_up(self) -> bool:
+        """Whether the person may give the text up before it is sent."""
+        return self.stored_status in UNSENT and ActionKind.REJECT in self.possible
 
     @property
     def is_editable(self) -> bool:
@@ -94,6 +116,16 @@ class ItemView:
             one for one in self.history if one.kind is ActionKind.COMMENT
             and one.revision == self.revision
         )  # fmt: skip
+
+
+_TIME = "not_before"
+_OF_REVISION = frozenset({_TIME, "revision", "corrects_revision", "reason"})
+
+
+def _untimed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The filled fields of a text, without its time and what tells revisions apart."""
+    filled = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in filled.items() if name not in _OF_REVISION}
 
 
 class PersonAtDesk(Protocol):

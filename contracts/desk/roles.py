@@ -18,6 +18,7 @@ class ShownRole(NamedTuple):
 class ShownAction(NamedTuple):
     """An action. *by_role*: of roles that may do it, the conditions as `roles.toml` has them."""
 
+    id: str
     name: str
     needs_step_up: bool
     by_role: Mapping[str, Sequence[str]]

@@ -14,6 +14,8 @@ UNIT_SYSTEM = "unit-system"
 """The role of a unit's system, which its key proves."""
 RULE = "rule"
 """The role of Loa itself, where a rule acts and no person."""
+GIVEN_UP = "bo-ban-nhap"
+"""The code of a rejection by which who wrote a text that is not sent gives it up."""
 DESK_ACT = "desk."
 """The beginning of the id of an act that a person ordered at the desk; others have an event's."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts import text
 from contracts.catalog import load_texts
-from contracts.editorial.action import RULE, UNIT_SYSTEM, Action, EditorialText, name_hash
+from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM, Action, EditorialText, name_hash
 from contracts.editorial.action import ActionKind as Kind
 from contracts.errors import Bilingual, Conflict, Forbidden, Invalid, field_error
 from contracts.vocabulary import REJECTIONS
@@ -81,7 +81,7 @@ MOVES: Mapping[tuple[Status | None, Kind], Status | None] = {
     **_moves(Kind.PUBLISH, _ANY - _ACCEPTED, None),
     **_moves(Kind.PUBLISH, _ACCEPTED, _S.PUBLISHED),
     **_moves(Kind.RETURN, _UNDECIDED, _S.RETURNED),
-    **_moves(Kind.REJECT, _UNDECIDED, _S.REJECTED),
+    **_moves(Kind.REJECT, _UNDECIDED | UNSENT, _S.REJECTED),
     **_moves(Kind.SETTLE, {_S.REJECTED}, None),
     **_moves(Kind.SUPERSEDE, _ANY - _UNDECIDED - _ACCEPTED, None),
     **_moves(Kind.SUPERSEDE, _UNDECIDED | _ACCEPTED, _S.REJECTED),
@@ -198,6 +198,11 @@ class ItemState:
         return is_rejected and self.settled < self.revision
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether who wrote the newest revision gave it up before it was sent."""
+        return self.last_change is not None and self.last_change.code == GIVEN_UP
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether a person or Loa has to act, or a decision is to be carried out."""
         return self.is_undecided or bool(self.approved) or self.has_open_rejection
@@ -285,15 +290,26 @@ def check_edit(state: ItemState, action: Action) -> None:
         raise Invalid(field_error("text", "editorial_text_same"))
 
 
-def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
-    """What goes back, down or away has a reason; a code is one of `rejections.toml`."""
+def check_reason(state: ItemState, action: Action) -> None:
+    """What goes back, down or away has a reason; a code is one of `rejections.toml`.
+
+    A text that is not sent is given up, which needs none.
+    """
     note = text.squeeze(action.note)
     if action.kind in _SAYS_WHY and not note:
         raise Invalid(field_error("note", "editorial_reason"))
-    if action.kind is Kind.REJECT and not (action.code or note):
-        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
-    if action.kind is Kind.REJECT and action.code and action.code not in REJECTIONS:
-        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
+    codes = (GIVEN_UP,) if state.status in UNSENT else tuple(REJECTIONS)
+    is_known = action.code in codes or bool(note and not action.code and GIVEN_UP not in codes)
+    if action.kind is Kind.REJECT and not is_known:
+        raise Invalid(field_error("code", "editorial_code", codes=codes))
+
+
+def _check_author(state: ItemState, action: Action) -> None:
+    """A text that is not sent is given up by who wrote it."""
+    if action.kind is not Kind.REJECT or state.status not in UNSENT:
+        return
+    if not hashes_of(state, {action.by}) & hashes_of(state, state.writers):
+        raise Forbidden(field_error("by", "editorial_not_own"))
 
 
 def check_checkpoints(state: ItemState, action: Action) -> None:
@@ -335,7 +351,7 @@ Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
     *(check_chain, check_actor, _check_move, check_unit),
     *(check_revision, check_text, check_edit, check_reason),
-    *(check_checkpoints, _check_people, check_approval),
+    *(_check_author, check_checkpoints, _check_people, check_approval),
 )
 """What every act has to keep; each refuses by raising."""
 
@@ -409,7 +425,7 @@ def _unchanged(state: ItemState, action: Action) -> ItemState:  # noqa: ARG001
 
 def _begin(state: ItemState, action: Action) -> ItemState:
     """Begin a revision with its writers, and without the checks of the revision before."""
-    is_made_of_it = state.status in _KEEPS_WRITERS[action.kind]
+    is_made_of_it = state.status in _KEEPS_WRITERS[action.kind] or state.is_given_up
     before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
     known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})
     checked = action.by if action.kind is Kind.RECEIVE else ""

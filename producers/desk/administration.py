@@ -150,7 +150,7 @@ async def _submit(visit: Visit, fields: Mapping[str, object]) -> Response:
 
 def _answer(visit: Visit, submitted: Submitted) -> Response:
     subject = submitted.done.account if submitted.done else None
-    said = _describe(submitted.act, subject)
+    said = _describe(visit, submitted.act, subject)
     is_for_server = visit.desk.services.has_own_nats and submitted.act.do in _BUS_KEY_ACTS
     rest = desk_texts()["submitted"]["server"] if submitted.done and is_for_server else ""
     return visit.page("submitted.html", done=submitted.done, said=said, rest=rest)
@@ -158,7 +158,7 @@ def _answer(visit: Visit, submitted: Submitted) -> Response:
 
 async def show_proposals(visit: Visit) -> Response:
     waiting = await visit.visitor.waiting_acts()
-    shown = [(one, _describe(one.act, one.subject)) for one in waiting]
+    shown = [(one, _describe(visit, one.act, one.subject)) for one in waiting]
     return visit.page("proposals.html", waiting=shown, own=visit.visitor.account.id)
 
 
@@ -173,18 +173,35 @@ async def refuse(visit: Visit) -> Response:
     return rendering.redirect("/de-nghi")
 
 
-def _describe(act: Act, subject: Account | None) -> str:
+def _describe(visit: Visit, act: Act, subject: Account | None) -> str:
     """An act as a sentence, in Vietnamese."""
     texts = desk_texts()["act"]
-    facts = {name: _shown(value) for name, value in act.arguments.items()}
-    person = f"{subject.login} ({subject.name})" if subject else facts.get("account", "")
+    facts = {name: _shown(visit, name, value) for name, value in act.arguments.items()}
+    person = f"{subject.name} ({subject.login})" if subject else facts.get("account", "")
     return str(texts[act.do]).format(**facts | {"account": person})
 
 
-def _shown(value: object) -> str:
-    texts = desk_texts()["value"]
+def _shown(visit: Visit, name: str, value: object) -> str:
+    """An argument of an act in the words of its page."""
+    texts = desk_texts()
     if isinstance(value, bool):
-        return str(texts["yes" if value else "no"])
+        return str(texts["value"]["yes" if value else "no"])
+    if name == "notices" and isinstance(value, list):
+        chosen = ",".join(map(str, value))
+        return str(texts["notices"].get(chosen, chosen))
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or str(texts["none"])
-    return str(texts.get(value, value))
+        said = (_role_in_words(visit, str(one)) for one in value)
+        return "; ".join(said) or str(texts["value"]["none"])
+    return visit.unit_name(str(value)) if name == "unit" else str(texts["value"].get(value, value))
+
+
+def _role_in_words(visit: Visit, written: str) -> str:
+    """A role as commands write it, by its name and the names of its units and topics."""
+    role, *scopes = written.split("/")
+    shown = []
+    for kind, ids in (one.split("=", 1) for one in scopes):
+        name_of = visit.unit_name if kind == "units" else visit.topic_name
+        label = desk_texts()["field"][kind].lower()
+        shown.append(f"{label}: {', '.join(map(name_of, ids.split(',')))}")
+    name = visit.role_name(role)
+    return f"{name} ({'; '.join(shown)})" if shown else name

@@ -1,6 +1,7 @@
 """The desk as one ASGI app: routes, styles, security headers, error pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 
 import structlog
@@ -15,18 +16,19 @@ from contracts.errors import ContractError
 from design.routes import asset_routes, folder_routes
 from producers.bus import BusError
 from producers.desk import rendering
-from producers.desk.errors import Refused
+from producers.desk.errors import Refused, WrongAddress
 from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
-from producers.desk.visit import Desk, retry_headers
+from producers.desk.visit import Desk, Visit
 from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
+_UPLOAD_PATH = "/tep"
 _HTTP_PAGES = {
     HTTPStatus.NOT_FOUND: "missing",
     HTTPStatus.METHOD_NOT_ALLOWED: "missing",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "file_too_large",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
 }
 
 
@@ -34,7 +36,7 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
     """Create the app. *url* is the desk's own address, without a path: forms come from there."""
     guard = Guard(Desk(services, url))
     app = Starlette(routes=_routes(guard), exception_handlers=_handlers())
-    app.state.pages = services.pages
+    app.state.desk = guard.desk
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return PageHeaders(app, rendering.HEADERS)
 
@@ -46,7 +48,7 @@ def _routes(guard: Guard) -> Sequence[BaseRoute]:
     return [*asset_routes(head, files), *folder_routes(head, pages.scripts), *own]
 
 
-def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:
+def _handlers() -> dict[object, Callable[[Request, Exception], Response | Awaitable[Response]]]:
     return {
         Refused: _refused,
         ContractError: _invalid,
@@ -57,37 +59,52 @@ def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:
     }
 
 
-def _pages(request: Request) -> rendering.DeskPages:
-    pages: rendering.DeskPages = request.app.state.pages
-    return pages
+def _visit(request: Request) -> Visit:
+    """The visit of a request, whose person may be unknown."""
+    known: Visit | None = getattr(request.state, "visit", None)
+    desk: Desk = request.app.state.desk
+    return known or Visit(desk, request, desk.cookie.read(request))
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _visit_of_person(request: Request) -> Visit:
+    """The visit with its person, so that the page of an error has a menu."""
+    visit = _visit(request)
+    with suppress(BusError, ContractError):
+        await visit.find_person()
+    return visit
+
+
+def _message(visit: Visit, name: str, status: int, **values: str) -> Response:
+    return visit.desk.services.pages.message_page(name, status, visit, **values)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 -- registered for nothing else
-    log.warning("desk_request_refused", reason=error.page, method=request.method)
-    return _pages(request).message_page(error.page, error.status)
+    visit = await _visit_of_person(request)
+    url = {"url": visit.desk.url, "setting": "LOA_DESK_URL"}
+    said = url if isinstance(error, WrongAddress) else {}
+    log.warning("desk_request_refused", reason=error.page, method=request.method, **said)
+    return _message(visit, error.page, error.status, **said)
 
 
-def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     """What an act of administration refuses: unknown roles, a name that is taken, ..."""
     assert isinstance(error, ContractError)  # noqa: S101 -- registered for nothing else
-    wrong = rendering.errors_by_field(error)
-    page = _pages(request).render(
-        "refused.html", rendering.refusal_status(error), visit=None, wrong=wrong
-    )
-    page.headers.update(retry_headers(error))
-    return page
+    visit = await _visit_of_person(request)
+    return visit.refused_page("refused.html", error, back=visit.back())
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
     page = _HTTP_PAGES.get(HTTPStatus(error.status_code), "unreadable")
-    return _pages(request).message_page(page, error.status_code)
+    if page == "too_large" and request.url.path == _UPLOAD_PATH:
+        page = "file_too_large"
+    return _message(await _visit_of_person(request), page, error.status_code)
 
 
 def _bus_unavailable(request: Request, error: Exception) -> Response:
     log.warning("desk_without_bus", error=type(error).__name__)
-    page = _pages(request).message_page("away", HTTPStatus.SERVICE_UNAVAILABLE)
+    page = _message(_visit(request), "away", HTTPStatus.SERVICE_UNAVAILABLE)
     page.headers.update(RETRY_SOON)
     return page
 
@@ -99,4 +116,4 @@ def _client_disconnected(_: Request, __: Exception) -> Response:
 
 def _unexpected_error(request: Request, error: Exception) -> Response:
     log.error("desk_crashed", error=type(error).__name__)
-    return _pages(request).message_page("crashed", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _message(_visit(request), "crashed", HTTPStatus.INTERNAL_SERVER_ERROR)

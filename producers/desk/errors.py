@@ -3,6 +3,7 @@
 Refused
   NotSignedIn           no living session
   ForeignRequest        sent by another page, or with another session's seal
+  WrongAddress          sent by a page of the desk that was opened under another address
   NotAllowed            no role of the account allows it
   TooManyArrivals       too many sign-ins through the identity provider from one network
   SecondFactorMissing   the roles ask for a second factor, and the session has none
@@ -25,6 +26,10 @@ class NotSignedIn(Refused):
 
 class ForeignRequest(Refused):
     page = "foreign"
+
+
+class WrongAddress(ForeignRequest):
+    page = "wrong_address"
 
 
 class NotAllowed(Refused):

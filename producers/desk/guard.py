@@ -9,10 +9,21 @@ from starlette.responses import Response
 
 from contracts.errors import RateLimited, Unauthorized
 from producers.desk import rendering
-from producers.desk.errors import ForeignRequest, NotAllowed, NotSignedIn, SecondFactorMissing
+from producers.desk.errors import (
+    ForeignRequest,
+    NotAllowed,
+    NotSignedIn,
+    SecondFactorMissing,
+    WrongAddress,
+)
 from producers.desk.oidc import step_up_path
 from producers.desk.visit import OWN, PUBLIC, Desk, DeskRoute, Visit
-from producers.desk.web_session import is_own_request, is_sealed, visitor_token
+from producers.desk.web_session import (
+    is_own_request,
+    is_sealed,
+    is_under_other_address,
+    visitor_token,
+)
 from producers.pages import file_forms, forms
 
 _SEAL_FIELD, _CODE_FIELD = "seal", "code"
@@ -58,10 +69,11 @@ class Guard:
     async def _admit(self, request: Request, route: DeskRoute) -> Visit:
         """Raises Refused, or HTTPException for what no form of ours sends."""
         token = self.desk.cookie.read(request)
+        visit = request.state.visit = Visit(self.desk, request, token or visitor_token())
         is_own = is_own_request(request.method, request.headers, self.desk.url)
         if not (is_own or route.from_server):
-            raise ForeignRequest
-        visit = Visit(self.desk, request, token or visitor_token())
+            is_ours = is_under_other_address(request.headers, self.desk.url)
+            raise WrongAddress if is_ours else ForeignRequest
         if route.form_bytes > forms.FORM_BYTES:
             await self._check_person(route, visit, token)
         if route.method == "POST" and not route.takes_file:

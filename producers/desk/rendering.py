@@ -95,9 +95,12 @@ class DeskPages:
             del self._watched[next(iter(self._watched))]
         return known[1]
 
-    def message_page(self, name: str, status: int) -> HTMLResponse:
-        """A page that only says something; `name` is that of its texts."""
-        return self.render("message.html", status, said=desk_texts()["page"][name], visit=None)
+    def message_page(
+        self, name: str, status: int, visit: object = None, **values: str
+    ) -> HTMLResponse:
+        """A page that only says something; `name` is that of its texts, which name *values*."""
+        said = desk_texts()["page"][name]
+        return self.render("message.html", status, said=said, visit=visit, values=values)
 
 
 def _clock(at: datetime) -> str:
@@ -120,11 +123,31 @@ def redirect(path: str) -> RedirectResponse:
 
 
 def errors_by_field(refused: ContractError) -> dict[str, str]:
-    """The first error of each field, in Vietnamese, as a sentence of its own."""
+    """The first error of each field, in Vietnamese, as a sentence that names its field."""
     errors: dict[str, str] = {}
     for error in refused.errors:
-        errors.setdefault(error.field, _as_sentence(error.message_vi))
+        errors.setdefault(error.field, _as_sentence(_with_field(error.field, error.message_vi)))
     return errors
+
+
+def _with_field(field: str, said: str) -> str:
+    """*said* behind the name that people have for the field, unless it names that itself."""
+    name = _field_name(field)
+    if not name or name.lower() in said.lower():
+        return said
+    is_predicate = said.partition(" ")[0] in desk_texts()["wrong"]["predicates"]
+    return f"{name} {said}" if is_predicate else f"{name}: {said}"
+
+
+def _field_name(field: str) -> str:
+    """The name of a field of a form or an event, also of an entry in a list; empty for none."""
+    texts, own = desk_texts(), field.removeprefix("data.")
+    known = texts["field"] | texts["event_field"] | texts["item"]["field"]
+    if found := known.get(own) or known.get(field):
+        return str(found)
+    head, _, rest = own.partition(".")
+    number = rest.partition(".")[0]
+    return f"{known[head]} {int(number) + 1}" if head in known and number.isdecimal() else ""
 
 
 def _as_sentence(text: str) -> str:

@@ -99,6 +99,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/tin/{content_id}/trinh", "edit", item_acts.perform(Kind.PROPOSE)),
     DeskRoute("POST", "/tin/{content_id}/duyet", "approve", item_acts.perform(Kind.APPROVE)),
     DeskRoute("POST", "/tin/{content_id}/tra-lai", _READ, item_acts.perform(Kind.RETURN)),
+    DeskRoute("POST", "/tin/{content_id}/bo", _WRITE, item_acts.give_up),
     DeskRoute("POST", "/tin/{content_id}/tu-choi", "reject", item_acts.perform(Kind.REJECT)),
     DeskRoute("POST", "/tin/{content_id}/go", "withdraw", item_acts.perform(Kind.WITHDRAW)),
     DeskRoute("POST", "/tin/{content_id}/gop-y", _READ, item_acts.perform(Kind.COMMENT)),

@@ -25,4 +25,4 @@ async def show_terminal(visit: Visit) -> Response:
 async def confirm_terminal(visit: Visit) -> Response:
     """Let the terminal in, under the person's own account. Raises Invalid, RateLimited."""
     await visit.visitor.confirm_terminal(visit.value(_CODE_FIELD), visit.network)
-    return visit.desk.services.pages.message_page("terminal_signed_in", 200)
+    return visit.desk.services.pages.message_page("terminal_signed_in", 200, visit)

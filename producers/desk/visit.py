@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -194,6 +195,20 @@ class Visit:
     def role_name(self, role: str) -> str:
         """The name of a role; its id where the roles file has it no longer."""
         return self.desk.services.staff.role_names().get(role, role)
+
+    def back(self) -> list[tuple[str, str]]:
+        """A link to the page of the desk from which the person came, if the browser says so."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        here, name = self.request.url.path, rendering.desk_texts()["link"]["back_page"]
+        is_ours = f"{before.scheme}://{before.netloc}" == self.desk.url
+        is_another = is_ours and before.path not in ("", "/", here)
+        path = f"{before.path}?{before.query}" if before.query else before.path
+        return [(path, name)] if is_another else []
+
+    async def find_person(self) -> None:
+        """Find who is signed in, for a page that anyone may see."""
+        if self.person is None and (token := self.desk.cookie.read(self.request)):
+            self.person = await self.desk.services.staff.find(token)
 
     def refused_page(self, template: str, refused: ContractError, **values: Any) -> HTMLResponse:
         """The page of a form again, with what was wrong."""

@@ -86,6 +86,13 @@ def is_sealed(key: bytes, token: str, action: str, seal: str) -> bool:
     return bool(token) and hmac.compare_digest(right, seal.encode("utf-8", "replace"))
 
 
+def is_under_other_address(headers: Mapping[str, str], own_origin: str) -> bool:
+    """Whether the desk's own page sends a request, opened under another address than its own."""
+    host, own_host = (one.partition("://")[2] for one in (headers.get("origin", ""), own_origin))
+    is_own_page = headers.get("sec-fetch-site") == "same-origin" and host == headers.get("host")
+    return is_own_page and host != own_host
+
+
 def is_own_request(method: str, headers: Mapping[str, str], own_origin: str) -> bool:
     """Whether a request comes from the desk's own pages; *headers* have lower-case names.
 

@@ -30,6 +30,7 @@ PIECES = {
         "item_forms.html",
         "item_table.html",
         "letter_facts.html",
+        "log_reason.html",
         "live_counts.html",
         "marked.html",
         "scripts.html",

@@ -8,7 +8,7 @@ from random import Random
 
 from contracts import events
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
-from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM
 from contracts.editorial.state import fold
 from contracts.errors import ContractError
 from contracts.vocabulary import REJECTIONS
@@ -154,8 +154,13 @@ class EditorialWorld:
             hash=text.hash if text else self.hash_for(kind, seen, revision),
             text=text,
             note=chance.choice(("", " ", *("Sai tên cơ quan.",) * 3)),
-            code=chance.choice(("", "khong-co", *REJECTIONS)) if kind is K.REJECT else "",
+            code=self.code_for(seen) if kind is K.REJECT else "",
         )
+
+    def code_for(self, seen: ItemState) -> str:
+        """The code of a rejection: a text that is not sent is given up."""
+        is_unsent = seen.status in (S.DRAFT, S.RETURNED)
+        return GIVEN_UP if is_unsent else self.random.choice(("", "khong-co", *REJECTIONS))
 
     def actor(self, kind: ActionKind, person: str) -> tuple[str, str, str]:
         """The role, the name and its hash of an act; rarely not the ones that it demands.
@@ -274,6 +279,7 @@ class Judge:
 
     def judge_act(self, action: Action, one: Judged) -> Iterator[str]:
         yield from _judge_reason(action)
+        yield from _judge_giving_up(action, one)
         if action.kind is K.APPROVE:
             yield from _judge_approval(action, one)
             if action.by in self.wrote.get(action.hash, ()):
@@ -344,9 +350,17 @@ def _judge_check(action: Action, one: Judged) -> Iterator[str]:
 def _judge_reason(action: Action) -> Iterator[str]:
     if action.kind in (K.RETURN, K.WITHDRAW, K.COMMENT) and not action.note.strip():
         yield f"no reason: {action.kind}"
-    is_explained = action.code in REJECTIONS or (action.note.strip() and not action.code)
+    codes = (*REJECTIONS, GIVEN_UP)
+    is_explained = action.code in codes or (action.note.strip() and not action.code)
     if action.kind is K.REJECT and not is_explained:
         yield "rejected without code"
+
+
+def _judge_giving_up(action: Action, one: Judged) -> Iterator[str]:
+    if action.kind is K.REJECT and (action.code == GIVEN_UP) is one.is_sent:
+        yield f"given up after it was sent, or rejected before: {action.id}"
+    if action.code == GIVEN_UP and action.by not in one.writers:
+        yield f"given up by another: {action.by}"
 
 
 def _judge_release(action: Action, one: Judged) -> Iterator[str]:

@@ -7,6 +7,7 @@ from consumers.desk.access import item_facts
 from consumers.desk.order_rules import action_of
 from consumers.staff.policy import Grant, Verdict, default_policy
 from contracts.editorial import Action, ActionKind, ItemState
+from contracts.editorial.action import GIVEN_UP
 from tests.support.editorial_world import NAMES, PEOPLE, UNIT, Attempt, EditorialWorld, told_wrong
 
 K = ActionKind
@@ -97,7 +98,8 @@ class StaffedWorld(EditorialWorld):
 
     def judge_right(self, attempt: Attempt) -> None:
         account = self.accounts[_id(attempt)]
-        roles = {one.role for one in account.grants} & MAY[attempt.kind]
+        may = WRITERS if attempt.code == GIVEN_UP else MAY[attempt.kind]
+        roles = {one.role for one in account.grants} & may
         if account.unit != UNIT:
             roles -= OF_A_UNIT - self.of_own_items(attempt)
         if not (account.is_active and roles):

@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
+from contracts.editorial.action import GIVEN_UP
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
 from producers.desk.items.pages import act_id, find_item, item_path, refused_act
-from producers.desk.items.text_form import read_time
-from producers.desk.rendering import redirect
+from producers.desk.items.text_form import TextForm, read_time
+from producers.desk.rendering import desk_texts, redirect
 from producers.desk.visit import Visit
 
 _PLACE = re.compile("[1-9][0-9]{0,3}")
@@ -50,14 +51,27 @@ def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
     )
 
 
+async def give_up(visit: Visit) -> Response:
+    """Give up a text before it is sent, by who wrote it."""
+    content_id = visit.request.path_params["content_id"]
+    facts = (content_id, ActionKind.REJECT, act_id(visit), visit.value("hash"))
+    try:
+        await visit.editorial.perform(Order(*facts, code=GIVEN_UP))
+    except (Invalid, Conflict, Forbidden) as refused:
+        return await refused_act(visit, refused)
+    return redirect(f"{item_path(content_id)}?xong=give_up")
+
+
 async def move(visit: Visit) -> Response:
     """Change the time at which a text leaves; it has to be approved again."""
     item = await find_item(visit)
     kind = ActionKind.EDIT if ActionKind.EDIT in item.possible else ActionKind.SAVE
     moved = read_time(visit.form, "not_before")
+    data = {**item.data, "not_before": moved}
+    said = desk_texts()["item"]["moved_to"].format(TextForm(data).moment("not_before"))
     try:
-        data = {**item.data, "not_before": moved}
-        order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
+        note = said if moved else desk_texts()["item"]["moved_to_now"]
+        order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data, note)
         await visit.editorial.perform(order)
     except (Invalid, Forbidden, Conflict) as refused:
         return await refused_act(visit, refused)

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from contracts.desk.editorial import ItemView
-from contracts.editorial import OUT, ActionKind
+from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
@@ -24,6 +24,8 @@ _ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.AP
 """Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
+_FORM_NAMES = {"code": "reject_code", "title": "new_title", "reason": "note"}
+"""Fields of an act, by the names that they have elsewhere."""
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
 
 
@@ -82,7 +84,7 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "audiences": "; ".join(map(visit.audience_name, text.chosen("audiences"))),
         "channels": "; ".join(names["channel"][one] for one in chosen),
         "lane": names["lane"].get(text.lane, text.lane) if data else "",
-        **{name: text.time(name).replace("T", " ") for name in _TIMES},
+        **{name: text.moment(name) for name in _TIMES},
         "cover": cover,
         **{kind: "\n\n".join(found) for kind, found in rows.items()},
         "author": text.value("author"),
@@ -101,13 +103,18 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "text": TextForm(item.data),
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
-        "codes": {code: texts["vi"] for code, texts in REJECTIONS.items()},
+        "codes": rejection_names(),
         "roles": visit.desk.services.staff.role_names(),
         "links": _links(item),
         "moved": _moved_to(visit, item),
         "asked_for": "",
         "done": visit.request.query_params.get("xong", ""),
     }
+
+
+def rejection_names() -> dict[str, str]:
+    """The reasons for which a text is turned down, by their codes."""
+    return {code: texts["vi"] for code, texts in REJECTIONS.items()}
 
 
 def _moved_to(visit: Visit, item: ItemView) -> str:
@@ -123,7 +130,8 @@ def _moved_to(visit: Visit, item: ItemView) -> str:
 def _links(item: ItemView) -> list[tuple[str, str]]:
     """The pages of the item that help with what comes next."""
     named, path = desk_texts()["item"]["link"], item_path(item.content_id)
-    edit = "correct" if item.out and item.stored_status in OUT else "edit"
+    is_out = item.out and item.stored_status in OUT and item.status is not Status.SCHEDULED
+    edit = "correct" if is_out else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
     return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links
@@ -131,7 +139,8 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
 
 def as_in_form(refused: ContractError) -> ContractError:
     """The same error; fields of an event's data have the names that the form gives them."""
-    names = [(error, error.field.removeprefix("data.")) for error in refused.errors]
+    names = [(one, _FORM_NAMES.get(one.field, one.field)) for one in refused.errors]
+    names = [(error, name.removeprefix("data.")) for error, name in names]
     errors = (error.model_copy(update={"field": name}) for error, name in names)
     return type(refused)(*errors, retry_after_s=refused.retry_after_s)
 

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.content import MAX_LINKS
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid, field_error
-from contracts.text.moments import VIETNAM
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from producers.pages.forms import Form, single_value
 
 _LINES = ("title", "short_title", "summary", "body", "topic", "language", "author", "reason")
@@ -45,6 +45,10 @@ class TextForm:
         except ValueError:
             return written
 
+    def moment(self, name: str) -> str:
+        """A time as people read it; what is no time stays as it is."""
+        return as_moment(self.value(name))
+
     def part(self, name: str, key: str) -> str:
         found = self.data.get(name)
         return str(found.get(key) or "") if isinstance(found, Mapping) else ""
@@ -62,6 +66,14 @@ class TextForm:
     def is_broadcast(self) -> bool:
         found = self.data.get("broadcast")
         return bool(found.get("enabled", True)) if isinstance(found, Mapping) else True
+
+
+def as_moment(written: str) -> str:
+    """A stored time as people read it; what is no time stays as it is."""
+    try:
+        return format_moment_in_sentence(datetime.fromisoformat(written).astimezone(VIETNAM))
+    except ValueError:
+        return written
 
 
 def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:

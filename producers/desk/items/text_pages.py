@@ -12,7 +12,7 @@ from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial import ActionKind
-from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid
+from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import find_all
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
@@ -28,6 +28,7 @@ from producers.desk.items.text_form import TextForm, read_kept, read_text
 from producers.desk.items.uploads import with_file_facts
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
+from producers.pages.forms import single_value
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class _Page:
             "text": TextForm(data),
             "act_id": new_act_id(),
             "units": units,
+            "unit": single_value(used.fields if used else visit.form, "unit"),
             "path": self.path,
             "content_id": self.content_id,
             "hash": hash,
@@ -108,6 +110,8 @@ async def add_item(visit: Visit) -> Response:
     try:
         await settle_markdown(visit)
         data = await with_file_facts(visit, read_text(visit.form, {}))
+        if not visit.value("unit"):
+            raise Invalid(field_error("unit", "missing"))
         new = NewItem(visit.value("unit"), act_id(visit), data)
         content_id = await visit.editorial.begin(new)
     except BegunBefore as before:

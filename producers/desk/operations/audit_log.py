@@ -9,8 +9,11 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from contracts.desk.audit_log import ExportFormat, LogFilter, LogName, LogPlace
+from contracts.desk.audit_log import ExportFormat, LogEntry, LogFilter, LogName, LogPlace
 from contracts.errors import ContractError
+from producers.desk.items.pages import rejection_names
+from producers.desk.items.text_form import as_moment
+from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 from producers.pages.forms import parse_day
 
@@ -20,6 +23,7 @@ _LOGS: Mapping[str, LogName] = {"kiem-toan": "audit", "bien-tap": "editorial"}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 _ASKED = ("nguoi", "viec", "doi-tuong", "tu", "den")
 _LONGEST, _DIGITS = 200, 19
+_LOA, _PROPOSAL = "Loa", "propose"
 
 
 async def show_log(visit: Visit) -> Response:
@@ -32,7 +36,29 @@ async def show_log(visit: Visit) -> Response:
         place = ".".join(map(str, page.older))
         older = f"{_PATH}?{urlencode(given | {'truoc': place})}"
     facts: dict[str, Any] = {"given": given, "older": older, "export": urlencode(given)}
-    return visit.page("log.html", page=page, logs=_names_of_logs(), **facts)
+    shown = [(one, _who(visit, one), _about(visit, one)) for one in page.entries]
+    return visit.page("log.html", page=page, shown=shown, **_words(), **facts)
+
+
+def _words() -> Mapping[str, Any]:
+    """The names of the logs in addresses, and the acts that people may search for."""
+    names: Mapping[str, str] = desk_texts()["log_action"]
+    return {"logs": _names_of_logs(), "acts": sorted(names.items(), key=lambda one: one[1])}
+
+
+def _who(visit: Visit, entry: LogEntry) -> str:
+    """The person, the unit or Loa; else the account that the record names."""
+    return entry.name or visit.unit_name(_LOA if entry.actor == _LOA.lower() else entry.actor)
+
+
+def _about(visit: Visit, entry: LogEntry) -> str:
+    """The account, unit, channel or right that an act is about; else the object as recorded."""
+    texts, object = desk_texts(), entry.object
+    actions = {one.id: one.name for one in visit.desk.services.staff.role_table().actions}
+    known = {**texts["value"], **texts["channel_name"]}
+    if entry.action == _PROPOSAL:
+        known |= {**actions, **texts["log_action"]}
+    return entry.object_name or known.get(object, "") or visit.unit_name(object)
 
 
 def _names_of_logs() -> Mapping[LogName, str]:
@@ -64,7 +90,13 @@ async def show_entry(visit: Visit) -> Response:
         found = await visit.desk.services.audit_log.entry(log, int(n))
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return visit.page("log_entry.html", entry=found, logs=_names_of_logs())
+    facts: dict[str, Any] = {
+        "who": _who(visit, found),
+        "about": _about(visit, found),
+        "session": as_moment(found.session),
+        "codes": rejection_names(),
+    }
+    return visit.page("log_entry.html", entry=found, **facts, **_words())
 
 
 async def show_proof(visit: Visit) -> Response:
@@ -78,7 +110,7 @@ async def prove(visit: Visit) -> Response:
 async def show_export(visit: Visit) -> Response:
     asked = visit.request.query_params
     given = {name: asked[name] for name in _ASKED if asked.get(name)}
-    return visit.page("log_export.html", given=given)
+    return visit.page("log_export.html", **{"given": given, **_words()})
 
 
 async def export(visit: Visit) -> Response:
@@ -89,6 +121,6 @@ async def export(visit: Visit) -> Response:
     try:
         lines = await service.export(visit.visitor, wanted, format, visit.value("reason"))
     except ContractError as refused:
-        return visit.refused_page("log_export.html", refused, given=given)
+        return visit.refused_page("log_export.html", refused, given=given, **_words())
     name = {"Content-Disposition": f'attachment; filename="nhat-ky.{format}"'}
     return StreamingResponse(lines, media_type=_MEDIA[format], headers=name)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
-from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES, check_actor, fold
 from contracts.errors import Conflict, Forbidden, Invalid
 from tests.support.editorial_world import ROLES, UNIT, a_text
@@ -21,7 +21,7 @@ SYSTEM = {"by": UNIT, "role": UNIT_SYSTEM}
 UNDECIDED = (S.SUBMITTED, S.UNIT_CONFIRMED, S.IN_EDIT, S.PENDING_APPROVAL)
 ALLOWED = {
     None: "receive save",
-    S.DRAFT: "receive save submit publish supersede withdraw",
+    S.DRAFT: "receive save submit publish reject supersede withdraw",
     S.SUBMITTED: "receive confirm edit propose approve publish return reject supersede withdraw",
     S.UNIT_CONFIRMED: "receive edit propose publish return reject supersede withdraw",
     S.IN_EDIT: "receive edit propose publish return reject supersede withdraw",
@@ -32,7 +32,7 @@ ALLOWED = {
     S.CORRECTED: "receive save publish supersede withdraw",
     S.WITHDRAWN: "receive save publish supersede",
     S.EXPIRED: "",
-    S.RETURNED: "receive save submit publish supersede withdraw",
+    S.RETURNED: "receive save submit publish reject supersede withdraw",
     S.REJECTED: "receive save settle publish supersede withdraw",
 }
 """Publishing and superseding may concern a revision before the newest one.
@@ -200,6 +200,31 @@ def test_a_rejection_is_open_until_it_is_settled(item):
     assert not item.received().state.has_open_rejection
     assert item.act(K.REJECT, APPROVER, note="Sai.").state.has_open_rejection
     assert not item.act(K.WITHDRAW, LEADER, note="Sai.").state.is_unfinished
+
+
+def test_who_wrote_a_text_that_is_not_sent_gives_it_up(item):
+    item.act(K.SAVE, WRITER, text=TEXT)
+    for code in ({}, {"note": "Thôi."}, {"code": "trung-lap"}):
+        assert refused(Invalid, lambda code=code: item.act(K.REJECT, WRITER, **code)) == "code"
+    gives_up = {"code": GIVEN_UP}
+    assert refused(Forbidden, lambda: item.act(K.REJECT, APPROVER, **gives_up)) == "by"
+    item.act(K.REJECT, WRITER, **gives_up)
+    assert item.state.is_given_up and item.state.has_open_rejection
+    item.act(K.SETTLE, "loa", role=RULE)
+    assert (item.state.status, item.state.is_unfinished) == (S.REJECTED, False)
+    item.act(K.SAVE, WRITER, text=OTHER, revision=2).act(K.SUBMIT, WRITER)
+    assert refused(Invalid, lambda: item.act(K.REJECT, WRITER, **gives_up)) == "code"
+
+
+def test_who_gave_a_text_up_wrote_what_the_units_system_sends_next(item):
+    item.act(K.SAVE, WRITER, text=TEXT).act(K.REJECT, WRITER, code=GIVEN_UP).received()
+    assert WRITER in item.state.writers
+
+
+def test_a_correction_that_is_given_up_leaves_the_text_that_is_out(item):
+    item.proposed().act(K.APPROVE, APPROVER).act(K.PUBLISH, "loa", role=RULE)
+    item.act(K.SAVE, WRITER, text=OTHER, revision=2).act(K.REJECT, WRITER, code=GIVEN_UP)
+    assert (item.state.status, item.state.out) == (S.REJECTED, 1)
 
 
 def test_nothing_is_to_be_carried_out_of_a_text_that_another_replaced(item):

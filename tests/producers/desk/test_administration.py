@@ -29,7 +29,8 @@ async def test_one_manager_proposes_and_another_one_confirms_what_is_shown(desk,
     assert heading(proposed) == DONE and not SECRET.search(proposed.text)
     assert await desk.accounts.find_by_login("cuong") is None
     page = await two.get("/de-nghi")
-    assert "Phạm Văn Cường" in page.text and EDITOR in page.text
+    assert "Phạm Văn Cường" in page.text and "vai trò: Biên tập viên" in page.text
+    assert "đơn vị Văn phòng Bộ" in page.text, "words, not codes"
     [confirm] = re.findall(r'action="(/de-nghi/[0-9a-f]{64}/dong-y)"', page.text)
     assert confirm not in (await one.get("/de-nghi")).text, "nobody confirms their own"
     assert heading(await one.post(confirm)) == DONE
@@ -59,7 +60,7 @@ async def test_what_was_proposed_at_a_terminal_is_confirmed_at_the_desk(desk, ma
     page = await managers[1].get("/de-nghi")
     [confirm] = re.findall(r'action="(/de-nghi/[0-9a-f]{64}/dong-y)"', page.text)
     done = await managers[1].submit(page, confirm)
-    assert "dung (" in done.text and SECRET.search(done.text)
+    assert "(dung)" in done.text and SECRET.search(done.text)
     assert (await desk.accounts.require("dung")).state == "invited"
 
 

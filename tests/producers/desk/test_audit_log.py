@@ -13,7 +13,9 @@ import pytest
 from consumers.audit.log import Act, AuditLog
 from contracts import subjects
 from contracts.base.times import utc_now
+from contracts.editorial import ActionKind
 from producers.desk.rendering import desk_texts
+from tests.lint.sources import ROOT
 from tests.producers.desk.test_audit import recorded
 from tests.support.desk_app import heading
 
@@ -84,6 +86,36 @@ async def test_a_search_is_by_person_without_marks_by_action_object_and_time(des
         assert await found(den="2000-01-01") == []
         assert ("kiem-toan", mine) in await found(den=later)
         assert await found(tu="hôm qua", viec="khong-co") == []
+
+
+async def test_the_log_speaks_in_words(desk):
+    account, other = await desk.active("an", AUDITOR), await desk.active("binh", AUDITOR)
+    await act(desk, action="channel.pause", object="email", actor=account.id)
+    reason = f"proposed by {other.id}"
+    await act(desk, action="staff.roles", object=other.id, actor=account.id, reason=reason)
+    await act(desk, action="propose", object="manage-people", actor=account.id)
+    await add_item_act(desk)
+    async with desk.browser(await desk.session_of("an")) as browser:
+        page = await browser.get(PAGE)
+    told = html.unescape(page.text.partition("<tbody>")[2])
+    for words in ("Thư điện tử", "Văn phòng Bộ", "quản lý người dùng, đơn vị, khóa"):
+        assert words in told
+    assert f"{desk_texts()['field']['proposed_by']}: {other.name}" in told
+    for code in (account.id, other.id, "channel.pause", "staff.roles", "manage-people"):
+        assert code not in told
+    assert '<option value="staff.roles">' in page.text, "acts are chosen by their names"
+
+
+def test_every_act_that_is_recorded_has_a_name():
+    known = desk_texts()["log_action"]
+    assert {kind.value for kind in ActionKind} <= known.keys()
+    written = re.compile(r"\b(?:Act|Command|DeskAct|_record_own)\(\s*\"([a-z]+[.][a-z-]+)\"")
+    found = {
+        name
+        for path in (ROOT / "consumers").rglob("*.py")
+        for name in written.findall(path.read_text("utf-8"))
+    }
+    assert len(found) > 30 and found <= known.keys()
 
 
 async def test_pages_follow_each_other_without_gaps(desk):

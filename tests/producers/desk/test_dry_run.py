@@ -30,7 +30,9 @@ from tests.support.suppression_cache import RunningCache
 
 PAGE = f"/tin/{ITEM}/se-toi-ai"
 EDITOR, OFFICER = "bien-tap-vien", "nguoi-gui-tin"
-_ROW = re.compile(r'<th scope="row">([^<]*)</th><td class="right">(?:<strong>)?([^<]*)')
+_ROW = re.compile(
+    r'<th scope="row">([^<]*)</th><td(?: data-column="[^"]*")? class="right">(?:<strong>)?([^<]*)'
+)
 
 
 @pytest.fixture

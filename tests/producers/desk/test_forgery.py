@@ -9,7 +9,8 @@ from producers.pages.forms import FORM_BYTES
 from tests.support.desk_app import DESK_URL, OWN_HEADERS, SEAL_KEY, heading, path_of
 
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.from_server]
-FOREIGN, NOT_ALLOWED = (desk_texts()["page"][name]["title"] for name in ("foreign", "not_allowed"))
+TEXTS = desk_texts()["page"]
+FOREIGN, NOT_ALLOWED = (TEXTS[name]["title"] for name in ("foreign", "not_allowed"))
 HEADERS = {
     "no origin": {"Sec-Fetch-Site": "same-origin"},
     "null origin": OWN_HEADERS | {"Origin": "null"},
@@ -85,6 +86,31 @@ async def test_a_form_comes_as_a_form_alone(desk):
         answer = await browser.client.post("/dang-xuat", content=large, headers=headers)
         assert answer.status_code == 413
         assert (await browser.get("/")).status_code == 200
+
+
+async def test_a_page_under_another_address_is_told_the_right_one(desk):
+    async with desk.signed_in("an", "quan-tri-tai-khoan") as browser:
+        headers = OWN_HEADERS | {"Origin": "http://localhost:8100", "Host": "localhost:8100"}
+        answer = await browser.client.post("/dang-xuat", data={"a": ""}, headers=headers)
+        assert answer.status_code == 403 and heading(answer) == TEXTS["wrong_address"]["title"]
+        assert f'href="{DESK_URL}/"' in answer.text and "LOA_DESK_URL" in answer.text
+        assert (await browser.get("/")).status_code == 200, "the session lives on"
+
+
+@pytest.mark.parametrize("path", ["/khong-co", "/nhan-su/khong-co", "/tin/khong-co"])
+async def test_an_error_page_keeps_the_menu_and_leads_back(desk, path):
+    async with desk.signed_in("an", "bien-tap-vien") as browser:
+        answer = await browser.client.get(path, headers={"Referer": f"{DESK_URL}/lich?xem=tuan"})
+    assert answer.status_code in (403, 404) and 'action="/dang-xuat"' in answer.text
+    assert "<nav" in answer.text and 'href="/lich?xem=tuan"' in answer.text
+
+
+async def test_an_error_page_leads_to_no_other_site_and_tells_a_stranger_nothing(desk):
+    async with desk.browser() as browser:
+        foreign = {"Referer": "https://evil.example/lich"}
+        answer = await browser.client.get("/khong-co", headers=foreign)
+    assert answer.status_code == 404 and "evil.example" not in answer.text
+    assert "<nav" not in answer.text and "/dang-xuat" not in answer.text
 
 
 async def test_reading_a_page_changes_nothing(desk):

@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from consumers.editorial.log import EditorialLog
+from consumers.intake.repository import ItemRepository
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.editorial import ActionKind, Status
+from contracts.editorial.action import GIVEN_UP
 from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import heading
@@ -89,7 +92,7 @@ async def test_the_review_names_every_published_field_that_was_changed(newsroom)
 
 async def test_each_person_is_offered_what_that_person_may_do(newsroom):
     path = await newsroom.written()
-    assert offered(await newsroom["an"].get(path), path) == {"gui", "gop-y"}
+    assert offered(await newsroom["an"].get(path), path) == {"gui", "bo", "gop-y"}
     await newsroom.press("an", path, "gui")
     assert offered(await newsroom["an"].get(path), path) == {"gop-y"}
     assert offered(await newsroom["binh"].get(path), path) == {"xac-nhan", "tra-lai", "gop-y"}
@@ -170,6 +173,70 @@ async def test_a_planned_time_is_moved_and_approved_again(newsroom):
     times = [one["not_before"] for one in texts]
     assert times == ["2027-01-25T02:30:00Z", "2027-01-26T03:00:00Z"]
     assert [one["action"] for one in texts] == ["published", "published"]
+    page = await newsroom["an"].get(path)
+    assert TEXTS["moved_to"].format("10:00 ngày 26/01/2027") in page.text, "its history says so"
+
+
+async def test_a_planned_time_that_is_moved_is_no_correction(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    moved = await newsroom.press("an", path, "doi-gio", not_before="2027-01-26T10:00")
+    assert TEXTS["move"] in moved.text and TEXTS["correction"] not in moved.text
+    assert "T10:00" not in moved.text.partition("<h2>")[0], "one form of dates"
+    changed = TEXT | {"not_before": "2027-01-26T10:00", "body": "Khác."}
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert TEXTS["correction"] in (await newsroom["an"].get(path)).text
+
+
+async def test_who_wrote_a_draft_deletes_it(desk, newsroom):
+    path = await newsroom.written()
+    assert "bo" not in offered(await newsroom["binh"].get(path), path), "another's draft"
+    page = await newsroom.press("an", path, "bo")
+    assert TEXTS["given_up"] in page.text and TEXTS["done"]["give_up"] in page.text
+    assert offered(page, path) == {"gop-y"}
+    state = (await EditorialLog(desk.bus).read(path.removeprefix("/tin/"))).state
+    assert not state.is_unfinished, "intake has settled it, and it took no position"
+    assert await desk.bus.bucket("publications").get(path.removeprefix("/tin/")) is None
+    lists = await newsroom["an"].get("/")
+    assert f"<h2>{desk_texts()['list']['unsent']}</h2>" not in lists.text
+    again = await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Lại."})
+    assert again.status_code == 303, "what was deleted can be taken up again"
+    await newsroom.approve(path)
+    [released] = await released_publications(desk.bus, path.removeprefix("/tin/"))
+    assert released["revision"] == 2
+
+
+async def test_a_returned_text_is_deleted_with_its_position(desk, newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "tra-lai", note="Chưa được.")
+    await newsroom.press("an", path, "bo")
+    content_id = path.removeprefix("/tin/")
+    position = await ItemRepository(desk.bus).position(content_id, 1)
+    assert (position.state, position.code) == ("refused", GIVEN_UP)
+    assert not (await EditorialLog(desk.bus).read(content_id)).state.is_unfinished
+
+
+async def test_a_new_text_begins_with_no_unit_of_several_and_no_topic(desk, newsroom):
+    page = await newsroom["chi"].get("/tin/moi")
+    chosen = re.findall(r'<select id="(\w+)"[^>]*>\s*<option value="([^"]*)"', page.text)
+    assert dict(chosen) == {"unit": "", "topic": ""} and " selected" not in page.text
+    refused = await newsroom["chi"].submit(page, "/tin/moi", **TEXT | {"unit": ""})
+    assert refused.status_code == 422 and "Đơn vị là trường bắt buộc" in refused.text
+    own = await newsroom["an"].get("/tin/moi")
+    assert '<option value="van-phong-bo">' in own.text
+    assert own.text.count(f'<option value="">{TEXTS["choose"]}') == 1, "the only unit is chosen"
+    refused = await newsroom["chi"].submit(page, "/tin/moi", **TEXT | {"title": ""})
+    assert f'<option value="{TEXT["unit"]}" selected>' in refused.text, "the choice is kept"
+
+
+async def test_a_rejection_has_no_reason_chosen(newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    await newsroom.press("chi", path, "trinh", clean="1")
+    refused = await newsroom["dung"].press(path, f"{path}/tu-choi", reject_code="")
+    assert refused.status_code == 422 and 'id="reject_code-loi"' in refused.text
 
 
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
@@ -256,6 +323,10 @@ async def test_an_agreement_ends_when_the_text_goes_back(desk, newsroom):
         await propose_urgent(newsroom, path)
         first = await newsroom["dung"].press(path, f"{path}/duyet")
         assert first.headers["location"].endswith("xong=second")
+        page = await newsroom["dung"].get(path)
+        assert "duyet" not in offered(page, path), "one agrees once"
+        assert TEXTS["has_agreed"].format("Hà Giang") in page.text, "and reads who is next"
+        assert TEXTS["agreed"].format("Đỗ Dung") in (await second.get(path)).text
         await newsroom.press("dung", path, "tra-lai", note="Chưa được.")
         await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Lần hai."})
         await propose_urgent(newsroom, path)

@@ -48,7 +48,7 @@ async def test_the_table_of_roles_has_a_cell_for_each_role_and_action(desk):
         page = await browser.get("/huong-dan/vai-tro")
     assert heading(page) == desk_texts()["role_table"]["title"]
     assert page.text.count('scope="col"') == len(policy.roles) + 2
-    assert page.text.count("<td>") == (len(policy.actions) + 1) * (len(policy.roles) + 1)
+    assert page.text.count("<td") == (len(policy.actions) + 1) * (len(policy.roles) + 1)
     for role in policy.roles.values():
         assert role.vi in page.text
 

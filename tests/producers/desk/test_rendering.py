@@ -1,20 +1,33 @@
-"""Errors on pages of the desk: sentences, whose first word may be a value."""
+"""Errors on pages of the desk: sentences that name their field."""
 
 import pytest
 
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, field_error
 from producers.desk.rendering import errors_by_field
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("field", "said", "shown"),
     [
-        ("phải ghi lý do", "Phải ghi lý do"),
-        ("đã hết hạn", "Đã hết hạn"),
-        ("khong-co không phải vai trò", "khong-co không phải vai trò"),
-        ("", ""),
+        ("kind", "phải ghi lý do", "Phải ghi lý do"),
+        ("kind", "khong-co không phải vai trò", "khong-co không phải vai trò"),
+        ("kind", "", ""),
+        ("data.title", "là trường bắt buộc", "Tiêu đề là trường bắt buộc"),
+        ("title", "dài quá", "Tiêu đề dài quá"),
+        ("cover.url", "không được để trống", "Địa chỉ ảnh bìa không được để trống"),
+        ("data.links.0.url", "phải là địa chỉ web", "Liên kết 1 phải là địa chỉ web"),
+        ("topic", "khong-co không có trong danh mục", "Chủ đề: khong-co không có trong danh mục"),
+        ("note", "phải nêu lý do", "Phải nêu lý do"),
     ],
+)  # fmt: skip
+def test_an_error_is_a_sentence_that_names_its_field(field, said, shown):
+    wrong = Invalid(FieldError(field=field, message="x", message_vi=said))
+    assert errors_by_field(wrong) == {field: shown}
+
+
+@pytest.mark.parametrize(
+    "field", ["data.title", "data.body", "data.topic", "unit", "clean", "login"]
 )
-def test_an_error_is_a_sentence_unless_it_begins_with_a_value(said, shown):
-    wrong = Invalid(FieldError(field="reason", message="x", message_vi=said))
-    assert errors_by_field(wrong) == {"reason": shown}
+def test_what_is_missing_is_named(field):
+    [said] = errors_by_field(Invalid(field_error(field, "missing"))).values()
+    assert said.endswith(" là trường bắt buộc")
