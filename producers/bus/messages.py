@@ -19,6 +19,8 @@ from producers.bus.retry import retry_until
 _NO_MESSAGE_CODE = 10037
 PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
+_TURN = 32
+"""Messages of a scan after which other work of the process has its turn."""
 _MAX_WINDOW = 1 << 14
 """The most sequences in a window that is read backwards."""
 
@@ -67,8 +69,10 @@ async def scan_messages(
     while True:
         query = {"seq": start, "next_by_subj": subject, **limits}
         page = await direct_get(link, stream, query)
-        for message in page.messages:
+        for number, message in enumerate(page.messages, 1):
             yield message
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
         if not page.pending:
             return
         start = page.messages[-1].seq + 1

@@ -151,6 +151,21 @@ async def test_a_wrong_password_is_told(other_server):
         await Bus.connect(other.url.replace("//", "//loa:wrong@"), patience_s=3)
 
 
+async def test_a_scan_lets_other_work_have_its_turn_within_a_page(bus):
+    await asyncio.gather(*(bus.publish("dead.1", b"x") for _ in range(100)))
+    turns = list[int]()
+
+    async def other_work():
+        while True:
+            turns.append(0)
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(other_work())
+    seen = [len(turns) async for _ in bus.scan("DEAD")]
+    other.cancel()
+    assert len({*seen}) > 3
+
+
 async def test_a_scan_reads_page_after_page_in_order(bus):
     await asyncio.gather(*(bus.publish(f"dead.{n % 2}", b"%d" % n) for n in range(700)))
     seqs = [m.seq async for m in bus.scan("DEAD")]
