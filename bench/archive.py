@@ -78,7 +78,9 @@ async def carry_out_nothing(own: Bus) -> None:
     await own.connection.api_request(f"CONSUMER.DELETE.{stream}.{durable}")
     query = {"stream_name": stream, "config": config, "action": "create"}
     await own.connection.api_request(f"CONSUMER.CREATE.{stream}.{durable}", query)
-    await own.bucket(subjects.STAFF_MAIL.name).purge("cursor")
+    mail = f"KV_{subjects.STAFF_MAIL.name}"
+    if cursor := await own.last_message(mail, f"$KV.{subjects.STAFF_MAIL.name}.cursor"):
+        await own.erase_message(mail, cursor.seq)
 
 
 def item(number: int) -> str:
