@@ -19,12 +19,11 @@ from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.cli import output
 from consumers.cli.stores import open_keys
 from consumers.intake.approval import reviewer
-from consumers.intake.items import Position
 from consumers.messages import field_error
 from consumers.runtime import stdio
 from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Act, Actor, Authorizer, ReadingRight
-from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
+from consumers.staff.policy import Policy, Verdict, load_policy
 from consumers.staff.sessions import SessionStore, SignedIn
 from contracts.base.times import Clock
 from contracts.errors import Forbidden, Invalid, Unauthorized
@@ -182,14 +181,6 @@ async def reading_right(bus: Bus, actions: Sequence[str], by: str) -> ReadingRig
 def owns_data_folder() -> bool:
     folder: Path = read_settings(LoaSettings).data_dir
     return folder.is_dir() and os.geteuid() in (0, folder.stat().st_uid)
-
-
-def position_facts(position: Position | None) -> ObjectFacts:
-    """What decisions depend on, of one position of an item."""
-    if position is None:
-        return ObjectFacts()
-    writers = frozenset(name for name in (position.author, position.submitter) if name)
-    return ObjectFacts(position.unit, position.topic, writers)
 
 
 async def ask(question_code: str, *, is_hidden: bool) -> str:

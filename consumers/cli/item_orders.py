@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
@@ -137,7 +138,16 @@ class ItemOrders:
     async def _perform(self, order: Order, actor: Actor, revision: int) -> ItemState:
         record = _record(order.kind, f"{order.content_id}.{revision}", actor)
         record = replace(record, after=order.hash, reason=order.note or order.code)
-        return await perform_item_act(self.bus, record, lambda: self.acts.perform(order, actor))
+        still = partial(self._require_still, order, actor)
+        return await perform_item_act(
+            self.bus, record, lambda: self.acts.perform(order, actor, still)
+        )
+
+    async def _require_still(self, order: Order, actor: Actor, state: ItemState) -> None:
+        """Raises Forbidden if the account has lost the right when the act is stored."""
+        if actor.session:
+            act = await self._rules.act_of(order, state)
+            await self.staff.rules.require_still(actor.by, act.action, act.facts)
 
     async def _account_id(self) -> str:
         signed_in = None if self.by else await self.staff.signed_in()

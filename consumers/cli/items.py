@@ -15,7 +15,6 @@ from pydantic import Field
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
-from consumers.cli.authorization import position_facts
 from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
@@ -38,6 +37,8 @@ from consumers.cli.output import (
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
+from consumers.desk.access import item_facts
+from consumers.editorial.log import EditorialLog
 from consumers.intake import items
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
@@ -56,7 +57,8 @@ from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.errors import WHOLE_EVENT, FieldError, FieldWarning, Invalid
+from contracts.editorial import ItemState
+from contracts.errors import WHOLE_EVENT, Conflict, FieldError, FieldWarning, Invalid
 from contracts.records import EventRecord
 from contracts.text.moments import format_for_people
 from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
@@ -295,11 +297,19 @@ async def _item_facts(bus: Bus, content_id: str, letters: Sequence[DeadLetter]) 
     """The facts of an item, a dossier, or of dead letters of which no more is known."""
     repository = ItemRepository(bus)
     item = await repository.item(content_id)
+    if item is None and letters:
+        return ObjectFacts(unit=letters[0].about.unit)
     number = (item.revision or item.latest) if item else 0
     position = await repository.position(content_id, number) if number else None
-    if position or not (item or letters):
-        return position_facts(position)
-    return ObjectFacts(unit=item.unit if item else letters[0].about.unit)
+    return item_facts(await _written(bus, content_id), item, position)
+
+
+async def _written(bus: Bus, content_id: str) -> ItemState:
+    """The item as the editorial log has it; a broken one is judged by its records alone."""
+    try:
+        return (await EditorialLog(bus).read(content_id)).state
+    except Conflict:
+        return ItemState()
 
 
 def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -468,7 +478,8 @@ async def order_withdrawal(
     item = await repository.require_item(content_id)
     if existing := await _existing_withdrawal(repository, content_id, item):
         return existing
-    facts = position_facts(await repository.position(content_id, item.revision or item.latest))
+    position = await repository.position(content_id, item.revision or item.latest)
+    facts = item_facts(await _written(bus, content_id), item, position)
     command = Command("withdraw", content_id, by, after=text.title, reason=text.reason, facts=facts)
 
     async def publish(who: Actor) -> Accepted | Spooled:

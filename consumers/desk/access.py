@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumers.intake.items import Item
+from consumers.intake.items import Item, Position
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts, Policy, Verdict
@@ -11,9 +11,14 @@ from contracts.editorial import ItemState
 from contracts.errors import Forbidden
 
 
-def item_facts(state: ItemState, item: Item | None = None) -> ObjectFacts:
-    """What decisions depend on, of the newest text of an item; without one, of its record."""
+def item_facts(
+    state: ItemState, item: Item | None = None, position: Position | None = None
+) -> ObjectFacts:
+    """What decisions depend on, of the newest text of an item; without one, of its records."""
     text = state.text
+    if text is None and position:
+        named = {position.author, position.submitter}
+        return ObjectFacts(position.unit, position.topic, frozenset(filter(None, named)))
     if text is None:
         return ObjectFacts(item.unit, item.topic) if item else ObjectFacts()
     topic = str(text.data.get("topic", ""))

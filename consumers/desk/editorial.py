@@ -184,13 +184,7 @@ class PersonAtDesk:
 
     async def _require_still(self, action: str, facts: ObjectFacts) -> None:
         """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""
-        rules = self.desk.rules
-        account = await rules.accounts.find(self.account_id)
-        if account is None:
-            raise Forbidden
-        ruling = rules.policy.is_allowed(account, action, facts)
-        if ruling.verdict is Verdict.REFUSED:
-            raise Forbidden(ruling.as_error(action))
+        await self.desk.rules.require_still(self.account_id, action, facts)
 
     @property
     def account_id(self) -> str:

@@ -137,6 +137,15 @@ class Authorizer:
             await self.audit_log.record(record)
         return ruling
 
+    async def require_still(self, account_id: str, action: str, facts: ObjectFacts) -> None:
+        """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""
+        account = await self.accounts.find(account_id)
+        if account is None:
+            raise Forbidden
+        ruling = self.policy.is_allowed(account, action, facts)
+        if ruling.verdict is Verdict.REFUSED:
+            raise Forbidden(ruling.as_error(action))
+
     def require_second_factor(self, signed_in: SignedIn) -> None:
         """Raises Unauthorized for a session that lacks it."""
         if self.lacks_second_factor(signed_in):

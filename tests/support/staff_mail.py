@@ -6,10 +6,10 @@ from pathlib import Path
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import Account, AccountStore, NewAccount
 from consumers.staff.mail.addresses import StaffAddresses
+from consumers.staff.mail.item_history import QUIET_SPAN
 from consumers.staff.mail.outbox import StaffOutbox
 from consumers.staff.mail.sender import StaffMailSender
 from consumers.staff.mail.service import StaffMailService
-from consumers.staff.mail.story import QUIET_SPAN
 from consumers.staff.policy import Grant, default_policy
 from contracts import events
 from contracts.base.times import utc_now

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from consumers.staff.mail.item_history import HistoryEntry, MailRules, Mails
 from consumers.staff.mail.outbox import Sending
-from consumers.staff.mail.story import Mails, Office, Told
 from contracts.delivery import ChannelName, PlanKey
 from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind
@@ -17,12 +17,14 @@ _LONGEST = timedelta(days=7)
 _OUT = (StaffMailKind.PUBLISHED, StaffMailKind.CORRECTED)
 
 
-def begun_sending(content_id: str, told: Told, story: Sequence[Told]) -> Sending | None:
+def begun_sending(
+    content_id: str, entry: HistoryEntry, history: Sequence[HistoryEntry]
+) -> Sending | None:
     """The deliveries that begin with an act; None for one that publishes nothing of a person."""
-    action = told.action
-    if action.kind is not ActionKind.PUBLISH or not told.notices:
+    action = entry.action
+    if action.kind is not ActionKind.PUBLISH or not entry.notices:
         return None
-    before = [one.state for one in story if one.seq < told.seq]
+    before = [one.state for one in history if one.seq < entry.seq]
     text = before[-1].approved.get(action.revision) if before else None
     data = text.data if text else {}
     named, begins = data.get("channels"), time_of(data, "not_before")
@@ -48,15 +50,15 @@ async def count_all(sending: Sending, counts: Counts) -> StatusCounts:
     )
 
 
-def failure_mails(told: Told, total: StatusCounts, office: Office) -> Mails:
+def failure_mails(entry: HistoryEntry, total: StatusCounts, rules: MailRules) -> Mails:
     """Tell those who wrote or sent a revision for how many its delivery failed."""
     changes = {"kind": StaffMailKind.FAILED, "missed": total.failed, "expected": total.expected}
     notices = [
         one._replace(line=one.line.model_copy(update=changes))
-        for one in told.notices
+        for one in entry.notices
         if one.line.kind in _OUT
     ]
     mails: Mails = {}
-    for account, notice in office.hear(notices if total.failed else []):
-        mails |= office.mail(account, notice, told.action, None)
+    for account, notice in rules.recipients(notices if total.failed else []):
+        mails |= rules.mail(account, notice, entry.action, None)
     return mails

@@ -136,7 +136,9 @@ def recipients_of(notice: Notice, accounts: Iterable[Account], policy: Policy) -
     return [one for one in accounts if one.is_active and _is_told(notice, one, policy)]
 
 
-def may_still_hear(line: StaffMailLine, account: Account, state: ItemState, policy: Policy) -> bool:
+def may_still_receive(
+    line: StaffMailLine, account: Account, state: ItemState, policy: Policy
+) -> bool:
     """Whether the account's roles still allow the step of *line*, or to read the item."""
     facts, permission = _facts(state), line.step
     if line.kind not in _ASKS:

@@ -10,7 +10,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.errors import KeyFileBroken
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.mail.addresses import StaffAddresses
-from consumers.staff.mail.notices import may_still_hear
+from consumers.staff.mail.notices import may_still_receive
 from consumers.staff.mail.outbox import AccountOutbox, PendingMail, StaffOutbox
 from consumers.staff.policy import Policy
 from consumers.subscribers.transactional import TransactionalMailer
@@ -65,7 +65,7 @@ class StaffMailSender:
 
     async def _send(self, account: Account, due: Sequence[PendingMail], items: "_Items") -> None:
         address, result = self._address_of(account)
-        told = [one for one in due if address and await self._may_hear(account, one, items)]
+        told = [one for one in due if address and await self._may_receive(account, one, items)]
         for name, mails in _letters(account.id, told).items():
             lines = tuple(mail.line for mail in mails)
             await self.mailer.send_once(name, self._letter(address, lines))
@@ -75,10 +75,10 @@ class StaffMailSender:
             STAFF_MAILS.add(mail.line.kind, "no_right" if is_barred else result)
         await self.outbox.remove(account.id, due)
 
-    async def _may_hear(self, account: Account, mail: PendingMail, items: "_Items") -> bool:
+    async def _may_receive(self, account: Account, mail: PendingMail, items: "_Items") -> bool:
         """Whether the account's roles, as they are now, still let it be told."""
         state = await items.state(mail.line.content_id)
-        return state is not None and may_still_hear(mail.line, account, state, self.policy)
+        return state is not None and may_still_receive(mail.line, account, state, self.policy)
 
     def _address_of(self, account: Account) -> tuple[str, str]:
         """Where to send, and the result for the metric."""

@@ -16,18 +16,18 @@ import structlog
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
 from consumers.staff.mail.deliveries import Counts, begun_sending, count_all, failure_mails
+from consumers.staff.mail.item_history import (
+    QUIET_SPAN,
+    HistoryEntry,
+    MailRules,
+    Mails,
+    history_of,
+    mails_of,
+    overdue_mails,
+)
 from consumers.staff.mail.mornings import last_morning, next_morning
 from consumers.staff.mail.outbox import MailCursor, Sending, StaffOutbox
 from consumers.staff.mail.sender import StaffMailSender
-from consumers.staff.mail.story import (
-    QUIET_SPAN,
-    Mails,
-    Office,
-    Told,
-    mails_of,
-    overdue_mails,
-    tell,
-)
 from consumers.staff.policy import Policy
 from contracts import subjects
 from contracts.base.crash_points import crash_point
@@ -50,14 +50,14 @@ Cursor = Versioned[MailCursor | None]
 
 @dataclass
 class _Round:
-    """What one pass has read: the accounts, when there was a mail to write, and items' stories.
+    """What one pass has read: the accounts, when there was a mail to write, and items' histories.
 
-    `read_to`: the last sequence of the log when the item's story was read.
+    `read_to`: the last sequence of the log when the item's history was read.
     """
 
     cursor: Cursor
-    office: Office | None = None
-    stories: dict[str, list[Told]] = field(default_factory=dict)
+    rules: MailRules | None = None
+    histories: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     read_to: dict[str, int] = field(default_factory=dict)
 
 
@@ -150,29 +150,29 @@ class StaffMailService:
         """Note what each new act means for whom, act by act."""
         seen = require(read.cursor.value).seq
         async for message in self.log.bus.scan(_STREAM, start=seen + 1):
-            told = await self._told(message, read)
-            if told and self._is_recent(told.action, message):
+            entry = await self._entry(message, read)
+            if entry and self._is_recent(entry.action, message):
                 break
             seen = message.seq
-            if told and told.notices:
-                await self._note(subjects.item_of_editorial(message.subject), told, read)
+            if entry and entry.notices:
+                await self._note(subjects.item_of_editorial(message.subject), entry, read)
         if seen > require(read.cursor.value).seq:
             await self._write(read, {}, seq=seen)
 
-    async def _note(self, content_id: str, told: Told, read: _Round) -> None:
+    async def _note(self, content_id: str, entry: HistoryEntry, read: _Round) -> None:
         """Add the mails of an act, and move the cursor behind it."""
-        story, sending = read.stories[content_id], require(read.cursor.value).sending
-        mails = mails_of(told, story, await self._office(read))
-        if begun := begun_sending(content_id, told, story):
+        history, sending = read.histories[content_id], require(read.cursor.value).sending
+        mails = mails_of(entry, history, await self._rules(read))
+        if begun := begun_sending(content_id, entry, history):
             sending = _newest((*sending, begun))
-        await self._write(read, mails, seq=told.seq, sending=sending)
+        await self._write(read, mails, seq=entry.seq, sending=sending)
         crash_point("staff_mail.noted")
 
     async def _judge(self, read: _Round, sending: Sending, total: StatusCounts) -> None:
         """Tell what failed, and look after these deliveries no more."""
-        story = await self._story(sending.content_id)
-        told = next((one for one in story if one.action.digest == sending.act), None)
-        mails = failure_mails(told, total, await self._office(read)) if told else {}
+        history = await self._history(sending.content_id)
+        entry = next((one for one in history if one.action.digest == sending.act), None)
+        mails = failure_mails(entry, total, await self._rules(read)) if entry else {}
         left = (one for one in require(read.cursor.value).sending if one != sending)
         try:
             await self._write(read, mails, sending=tuple(left))
@@ -184,29 +184,29 @@ class StaffMailService:
         cursor = require(read.cursor.value).model_copy(update=changes)
         read.cursor = await self.outbox.write(read.cursor, cursor, mails)
 
-    async def _office(self, read: _Round) -> Office:
-        if read.office is None:
+    async def _rules(self, read: _Round) -> MailRules:
+        if read.rules is None:
             after = max(utc_now(self.clock), require(read.cursor.value).morning)
             morning = next_morning(after, self.deadlines.days)
             accounts = await self.accounts.all()
-            read.office = Office(accounts, self.policy, self.deadlines, morning)
-        return read.office
+            read.rules = MailRules(accounts, self.policy, self.deadlines, morning)
+        return read.rules
 
-    async def _told(self, message: Message, read: _Round) -> Told | None:
-        """The act of *message* in its item's story; None for a foreign one, or a broken item."""
+    async def _entry(self, message: Message, read: _Round) -> HistoryEntry | None:
+        """The act of *message* in its item's history; None for a foreign one, or a broken item."""
         content_id = subjects.item_of_editorial(message.subject)
-        if message.seq > read.read_to.get(content_id, 0):  # stored after the story was read
+        if message.seq > read.read_to.get(content_id, 0):  # stored after the history was read
             read.read_to[content_id] = await self._last_seq()
-            read.stories[content_id] = await self._story(content_id)
-        story = read.stories[content_id]
-        return next((told for told in story if told.seq == message.seq), None)
+            read.histories[content_id] = await self._history(content_id)
+        history = read.histories[content_id]
+        return next((entry for entry in history if entry.seq == message.seq), None)
 
     async def _last_seq(self) -> int:
         return int((await self.log.bus.stream_info(_STREAM))["state"]["last_seq"])
 
-    async def _story(self, content_id: str) -> list[Told]:
+    async def _history(self, content_id: str) -> list[HistoryEntry]:
         try:
-            return tell(content_id, [pair async for pair in self.log.acts(content_id)])
+            return history_of(content_id, [pair async for pair in self.log.acts(content_id)])
         except ContractError as broken:
             fields = [one.field for one in broken.errors]
             log.error("editorial_item_broken", content_id=content_id, fields=fields)
@@ -218,20 +218,20 @@ class StaffMailService:
 
     async def _remind(self, read: _Round) -> None:
         """Note each delay that has not been told, item by item."""
-        late, told = await self._late_items(), {*require(read.cursor.value).overdue}
+        late, entry = await self._late_items(), {*require(read.cursor.value).overdue}
         now_late = {*late.values()}
         for content_id, since in late.items():
-            if since not in told:
+            if since not in entry:
                 await self._note_delay(content_id, since, now_late, read)
 
     async def _note_delay(self, content_id: str, since: str, late: Set[str], read: _Round) -> None:
         """Add the mails of an item that waits *since* an act, unless it has moved on."""
-        story = await self._story(content_id)
-        began = story[-1].began if story else None
+        history = await self._history(content_id)
+        began = history[-1].began if history else None
         if began is None or began.digest != since:
             return
         known = require(read.cursor.value).overdue
-        mails = overdue_mails(content_id, story[-1], await self._office(read))
+        mails = overdue_mails(content_id, history[-1], await self._rules(read))
         await self._write(read, mails, overdue=(*(one for one in known if one in late), since))
 
     async def _late_items(self) -> dict[str, str]:
@@ -246,8 +246,8 @@ class StaffMailService:
 
     async def _look_at(self, content_id: str) -> None:
         """Note since when an item waits; later passes compare that alone."""
-        if story := await self._story(content_id):
-            last = story[-1]
+        if history := await self._history(content_id):
+            last = history[-1]
             since = last.began.digest if last.began else ""
             self.waiting[content_id] = _Waiting(last.state.head, since, last.due(self.deadlines))
 

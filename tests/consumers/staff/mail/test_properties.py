@@ -1,4 +1,4 @@
-"""Random stories of people at one item, worked through in random passes: no person is missed."""
+"""Random histories of people at one item, worked through in random passes: no person is missed."""
 
 from collections import Counter
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from consumers.staff.accounts import Account
-from consumers.staff.mail.story import Office, Told, mails_of, tell
+from consumers.staff.mail.item_history import HistoryEntry, MailRules, history_of, mails_of
 from consumers.staff.policy import Grant, default_policy
 from contracts.desk.deadlines import default_deadlines
 from contracts.desk.staff_mail import StaffMailKind
@@ -24,7 +24,7 @@ ACCOUNTS = [
     )
     for id, role in zip(PEOPLE, ROLES, strict=True)
 ]  # fmt: skip
-OFFICE = Office(ACCOUNTS, default_policy(), default_deadlines(), START)
+RULES = MailRules(ACCOUNTS, default_policy(), default_deadlines(), START)
 SURE = {
     K.APPROVE: {M.APPROVED},
     K.PUBLISH: {M.PUBLISHED, M.CORRECTED},
@@ -46,13 +46,13 @@ def worked_through(acts: list[Action], chance: Random) -> dict[tuple[str, str], 
     ids, done = Counter[str](), 0
     while done < len(acts):
         seen = chance.randint(done, len(acts))
-        story = tell("tin-1", enumerate(acts[:seen]))
-        for told in story[done:]:
+        history = history_of("tin-1", enumerate(acts[:seen]))
+        for entry in history[done:]:
             if chance.random() < 0.1:  # the process dies before this act is written
                 break
-            for account, mail in mails_of(told, story, OFFICE).items():
+            for account, mail in mails_of(entry, history, RULES).items():
                 ids[mail.id] += 1
-                found[told.action.id, account] = {mail.line.kind}
+                found[entry.action.id, account] = {mail.line.kind}
             done += 1
     assert {*ids.values()} <= {1}
     return found
@@ -71,34 +71,34 @@ def may(state: ItemState, kind: ActionKind, account: Account) -> bool:
     return True
 
 
-def missed_writers(story: list[Told], found) -> list[str]:
+def missed_writers(history: list[HistoryEntry], found) -> list[str]:
     """Acts whose writers were not told, or whose doer was."""
     wrong = []
-    for _, action, after, *_ in story:
+    for _, action, after, *_ in history:
         writers = {same(one) for one in after.writers_of.get(action.revision, ())}
         for account in ACCOUNTS:
             names = {same(account.id), same(account.name)}
-            told = found.get((action.id, account.id), set())
+            entry = found.get((action.id, account.id), set())
             if same(action.by) in names:
-                wrong += [f"{account.id} of the own {action.kind}"] if told else []
-            elif names & writers and action.kind in SURE and not told & SURE[action.kind]:
+                wrong += [f"{account.id} of the own {action.kind}"] if entry else []
+            elif names & writers and action.kind in SURE and not entry & SURE[action.kind]:
                 wrong.append(f"{account.id} of {action.kind}")
     return wrong
 
 
-def missed_waits(story: list[Told], found) -> list[str]:
+def missed_waits(history: list[HistoryEntry], found) -> list[str]:
     """Who may take the step that the item waits for now, and was not told since that began."""
-    waits = [one.line.step for one in story[-1].notices if one.permission]
-    last = next((n for n in range(len(story) - 1, -1, -1) if _begins(story, n)), None)
-    if last is None or not _step(story[-1].state):
+    waits = [one.line.step for one in history[-1].notices if one.permission]
+    last = next((n for n in range(len(history) - 1, -1, -1) if _begins(history, n)), None)
+    if last is None or not _step(history[-1].state):
         return [f"waits for nobody: {waits}"] if waits else []
-    role, kind = NEXT[_step(story[-1].state)]
+    role, kind = NEXT[_step(history[-1].state)]
     entitled = [
         one for one in ACCOUNTS
-        if one.grants[0].role == role and may(story[last].state, kind, one)
-        and may(story[-1].state, kind, one)
+        if one.grants[0].role == role and may(history[last].state, kind, one)
+        and may(history[-1].state, kind, one)
     ]  # fmt: skip
-    act = story[last].action.id
+    act = history[last].action.id
     return [one.id for one in entitled if M.WAITS not in found.get((act, one.id), set())]
 
 
@@ -109,21 +109,21 @@ def _step(state: ItemState) -> str:
     return steps.get(state.status, "") if state.status else ""
 
 
-def _begins(story: list[Told], number: int) -> bool:
-    before = story[number - 1].state if number else ItemState()
-    after = story[number].state
+def _begins(history: list[HistoryEntry], number: int) -> bool:
+    before = history[number - 1].state if number else ItemState()
+    after = history[number].state
     return (_step(before), before.revision) != (_step(after), after.revision)
 
 
 @pytest.mark.parametrize("chunk", range(4))
 def test_each_act_is_told_once_to_each_whom_it_concerns(chunk):
-    told = Counter[StaffMailKind]()
+    entry = Counter[StaffMailKind]()
     for seed in range(chunk * STORIES // 4, (chunk + 1) * STORIES // 4):
         world = EditorialWorld(seed)
         world.run()
         acts = world.log.actions
-        found, story = worked_through(acts, Random(seed)), tell("tin-1", enumerate(acts))
-        assert missed_writers(story, found) == [], seed
-        assert missed_waits(story, found) == [], seed
-        told.update(kind for kinds in found.values() for kind in kinds)
-    assert {*told} >= {M.WAITS, M.PROGRESS, *(kind for kinds in SURE.values() for kind in kinds)}
+        found, history = worked_through(acts, Random(seed)), history_of("tin-1", enumerate(acts))
+        assert missed_writers(history, found) == [], seed
+        assert missed_waits(history, found) == [], seed
+        entry.update(kind for kinds in found.values() for kind in kinds)
+    assert {*entry} >= {M.WAITS, M.PROGRESS, *(kind for kinds in SURE.values() for kind in kinds)}

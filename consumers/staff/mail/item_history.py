@@ -29,7 +29,7 @@ QUIET_SPAN = timedelta(seconds=30)
 """Acts of one person on one item that follow each other so closely are told together."""
 
 
-class Told(NamedTuple):
+class HistoryEntry(NamedTuple):
     """An act of an item, the state after it, and what it means for whom.
 
     `began`: the act with which the newest text came to the step that it waits for.
@@ -50,20 +50,22 @@ class Told(NamedTuple):
         return deadlines.until(step, self.began.at, lane, time_of(text.data, "not_before")).at
 
 
-def tell(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[Told]:
-    """The story of an item's *acts*, each with its sequence. Raises ContractError."""
-    state, began, story = ItemState(), None, list[Told]()
+def history_of(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[HistoryEntry]:
+    """The history of an item's *acts*, each with its sequence. Raises ContractError."""
+    state, began, history = ItemState(), None, list[HistoryEntry]()
     for seq, action in acts:
         after = state.after(action)
         if begins_step(state, after):
             began = action if step_of(after) else None
-        story.append(Told(seq, action, after, began, notices_of(content_id, state, action, after)))
+        history.append(
+            HistoryEntry(seq, action, after, began, notices_of(content_id, state, action, after))
+        )
         state = after
-    return story
+    return history
 
 
 @dataclass(frozen=True)
-class Office:
+class MailRules:
     """Who may be told, by which rules; `morning`: when the next mail of a morning is made."""
 
     accounts: Sequence[Account]
@@ -71,7 +73,7 @@ class Office:
     deadlines: Deadlines
     morning: datetime
 
-    def hear(self, notices: Iterable[Notice]) -> list[tuple[Account, Notice]]:
+    def recipients(self, notices: Iterable[Notice]) -> list[tuple[Account, Notice]]:
         """Who is to be told what; without who does not want it."""
         return [
             (account, notice)
@@ -89,36 +91,36 @@ class Office:
         return {account.id: PendingMail(id=name, line=line, at=act.at, slot=slot)}
 
 
-def mails_of(told: Told, story: Sequence[Told], office: Office) -> Mails:
+def mails_of(entry: HistoryEntry, history: Sequence[HistoryEntry], rules: MailRules) -> Mails:
     """The mails of one act, by account.
 
     That an item waits is told no more when it has moved on. Of acts of one person that follow each
     other closely, each reader is told the last.
     """
-    later = [one for one in story if one.seq > told.seq]
-    close = [notice for one in later if _is_close(told, one) for notice in one.notices]
-    heard = {account.id for account, _ in office.hear(close)}
+    later = [one for one in history if one.seq > entry.seq]
+    close = [notice for one in later if _is_close(entry, one) for notice in one.notices]
+    told_later = {account.id for account, _ in rules.recipients(close)}
     mails: Mails = {}
-    for account, notice in office.hear(told.notices):
-        is_moot = notice.line.kind is StaffMailKind.WAITS and not _still_waits(told, later)
-        if not (is_moot or account.id in heard or account.id in mails):
-            mails |= office.mail(account, notice, told.action, told.due(office.deadlines))
+    for account, notice in rules.recipients(entry.notices):
+        is_moot = notice.line.kind is StaffMailKind.WAITS and not _still_waits(entry, later)
+        if not (is_moot or account.id in told_later or account.id in mails):
+            mails |= rules.mail(account, notice, entry.action, entry.due(rules.deadlines))
     return mails
 
 
-def overdue_mails(content_id: str, told: Told, office: Office) -> Mails:
-    """The mails that say that an item has waited too long, by account; *told*: its last act."""
-    notice = waiting_notice(content_id, told.state, StaffMailKind.OVERDUE)
+def overdue_mails(content_id: str, entry: HistoryEntry, rules: MailRules) -> Mails:
+    """The mails that say that an item has waited too long, by account; *entry*: its last act."""
+    notice = waiting_notice(content_id, entry.state, StaffMailKind.OVERDUE)
     mails: Mails = {}
-    for account, heard in office.hear([notice] if notice and told.began else []):
-        mails |= office.mail(account, heard, require(told.began), told.due(office.deadlines))
+    for account, found in rules.recipients([notice] if notice and entry.began else []):
+        mails |= rules.mail(account, found, require(entry.began), entry.due(rules.deadlines))
     return mails
 
 
-def _is_close(told: Told, later: Told) -> bool:
-    is_same = later.action.by == told.action.by
-    return is_same and later.action.at - told.action.at <= QUIET_SPAN
+def _is_close(entry: HistoryEntry, later: HistoryEntry) -> bool:
+    is_same = later.action.by == entry.action.by
+    return is_same and later.action.at - entry.action.at <= QUIET_SPAN
 
 
-def _still_waits(told: Told, later: Sequence[Told]) -> bool:
-    return all(one.began == told.began for one in later)
+def _still_waits(entry: HistoryEntry, later: Sequence[HistoryEntry]) -> bool:
+    return all(one.began == entry.began for one in later)
