@@ -8,7 +8,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -20,11 +20,10 @@ from producers.desk.errors import Refused, WrongAddress
 from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
-from producers.desk.visit import Desk, Visit
+from producers.desk.visit import Desk, Visit, wants_json
 from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
-_UPLOAD_PATH = "/tep"
 _HTTP_PAGES = {
     HTTPStatus.NOT_FOUND: "missing",
     HTTPStatus.METHOD_NOT_ALLOWED: "missing",
@@ -97,9 +96,16 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
     page = _HTTP_PAGES.get(HTTPStatus(error.status_code), "unreadable")
-    if page == "too_large" and request.url.path == _UPLOAD_PATH:
+    if page == "too_large" and _has_file(request):
         page = "file_too_large"
+    if wants_json(request):
+        said = rendering.desk_texts()["page"][page]["paragraphs"]
+        return JSONResponse({"error": " ".join(said)}, error.status_code)
     return _message(await _visit_of_person(request), page, error.status_code)
+
+
+def _has_file(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/")
 
 
 def _bus_unavailable(request: Request, error: Exception) -> Response:

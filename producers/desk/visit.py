@@ -30,6 +30,7 @@ _ARRIVALS_PER_MINUTE, _ARRIVALS_BURST = 60.0, 120.0
 """Limit, per network, of browsers that come back from the identity provider: each one makes Loa
 ask it. Many people of an office behind one address sign in at the same time.
 """
+_JSON = "application/json"
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
 _TRIALS_PER_MINUTE, _TRIALS_BURST = 0.5, 10.0
@@ -97,6 +98,8 @@ class Visit:
     form: Form = field(default_factory=dict)
     file: UploadedFile | None = None
     """The file that came with the form; it is removed after the answer."""
+    is_file_too_large: bool = False
+    """A file above the limit came, of which nothing is kept."""
     new_token: str = ""
     """The token that the answer's cookie has to carry."""
 
@@ -222,6 +225,11 @@ class Visit:
 def retry_headers(refused: ContractError) -> Mapping[str, str]:
     after_s = refused.retry_after_s
     return {} if after_s is None else {"Retry-After": str(math.ceil(after_s))}
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asked, which reads JSON in place of a page."""
+    return _JSON in request.headers.get("accept", "")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from producers.pages.forms import FORM_BYTES, Form
 
 _MEDIA_TYPE = "multipart/form-data"
 _MAX_FIELDS = 200
+_DISCARDED_MAX = 10 * FILE_MAX
+"""Of a file that is too large: read, and not kept, so that the fields beside it are."""
 _TIMEOUT_S = 300.0
 """20 MB over a line of 600 kbit/s."""
 
@@ -30,33 +32,45 @@ class UploadedFile(NamedTuple):
     name: str
 
 
+class FileForm(NamedTuple):
+    """The fields of a form, and its file. None was kept of a file that `is_too_large`."""
+
+    fields: Form
+    file: UploadedFile | None = None
+    is_too_large: bool = False
+
+
 @asynccontextmanager
 async def read_file_form(
     request: Request, fields_bytes: int = FORM_BYTES
-) -> AsyncIterator[tuple[Form, UploadedFile | None]]:
+) -> AsyncIterator[FileForm]:
     """The fields of a form, and its file, which lives as long as the context.
 
     *fields_bytes*: what the fields beside the file, and the lines around them, may take.
-    Raises HTTPException for requests that no form of ours sends, and for what is too large.
+    Raises HTTPException for requests that no form of ours sends, and for what is far too large.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _MEDIA_TYPE:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    data = await _parse(request, fields_bytes)
+    parser = _WholeForm(request, fields_bytes)
+    data = await _parse(parser)
     folder = Path(tempfile.mkdtemp(prefix="loa-upload-"))
     try:
         found = [one for one in data.values() if isinstance(one, UploadFile) and one.filename]
-        file = await asyncio.to_thread(_save, found[-1], folder) if found else None
-        yield _fields(data), file
+        if parser.is_too_large or not found:
+            yield FileForm(_fields(data), is_too_large=parser.is_too_large)
+        else:
+            file = await asyncio.to_thread(_save, found[-1], folder)
+            yield FileForm(_fields(data), file)
     finally:
         await data.close()
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _parse(request: Request, fields_bytes: int) -> FormData:
+async def _parse(parser: "_WholeForm") -> FormData:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            return await _WholeForm(request, fields_bytes).parse()
+            return await parser.parse()
     except TimeoutError as slow:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from slow
     except MultiPartException as broken:
@@ -64,18 +78,33 @@ async def _parse(request: Request, fields_bytes: int) -> FormData:
 
 
 class _WholeForm(MultiPartParser):
-    """A form within limits. One that ends too early is refused, and its files are closed."""
+    """A form within limits. One that ends too early is refused, and its files are closed.
+
+    What a file has above its limit is not kept.
+    """
 
     def __init__(self, request: Request, fields_bytes: int) -> None:
         limits = {"max_files": 1, "max_fields": _MAX_FIELDS, "max_part_size": fields_bytes}
         super().__init__(request.headers, self._pieces(request, fields_bytes), **limits)
         self._is_whole = False
+        self._file_bytes = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._file_bytes > FILE_MAX
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is not None:
+            self._file_bytes += end - start
+            if self.is_too_large:
+                return
+        super().on_part_data(data, start, end)
 
     def on_end(self) -> None:
         self._is_whole = True
 
     async def _pieces(self, request: Request, fields_bytes: int) -> AsyncGenerator[bytes, None]:
-        async for piece in _bounded(request, FILE_MAX + fields_bytes):
+        async for piece in _bounded(request, _DISCARDED_MAX + fields_bytes):
             yield piece
         if not self._is_whole:
             raise HTTPException(HTTPStatus.BAD_REQUEST)

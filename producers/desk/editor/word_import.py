@@ -4,6 +4,7 @@ import asyncio
 
 from starlette.responses import Response
 
+from contracts.desk.uploads import FILE_MAX_MB
 from contracts.errors import FieldError, Invalid
 from producers.desk import rendering
 from producers.desk.editor.conversion import (
@@ -45,8 +46,9 @@ async def _convert(visit: Visit) -> ConvertedDocument:
     """Raises Invalid without a document, and for one that can't be read."""
     file = visit.file
     if file is None:
-        said = editor_texts()["word"]["none"]
-        raise Invalid(FieldError(field="docx", message="no file", message_vi=said))
+        code = "too_large" if visit.is_file_too_large else "none"
+        said = editor_texts()["word"][code].format(max_mb=FILE_MAX_MB)
+        raise Invalid(FieldError(field="docx", message=code, message_vi=said))
     data = await asyncio.to_thread(file.path.read_bytes)
     return await asyncio.to_thread(convert_document, "docx", data)
 

@@ -19,10 +19,9 @@ from contracts.desk.uploads import (
 )
 from contracts.errors import ContractError
 from producers.desk import rendering
-from producers.desk.visit import Visit, retry_headers
+from producers.desk.visit import Visit, retry_headers, wants_json
 
 WRITE, READ = "write", ("write", READ_DRAFTS)
-_JSON = "application/json"
 _FIELD = "tep"
 _MB = 1 << 20
 _SEALED_OFF = content_policy(sandbox="")
@@ -30,10 +29,6 @@ _SEALED_OFF = content_policy(sandbox="")
 
 def _service(visit: Visit) -> UploadService:
     return visit.desk.services.uploads
-
-
-def _wants_json(visit: Visit) -> bool:
-    return _JSON in visit.request.headers.get("accept", "")
 
 
 async def show_form(visit: Visit) -> Response:
@@ -44,7 +39,7 @@ async def show_form(visit: Visit) -> Response:
 async def add(visit: Visit) -> Response:
     """Keep the file; say its address, as a page or as JSON."""
     if visit.file is None:
-        return _refused(visit, {_FIELD: rendering.desk_texts()["upload"]["missing"]}, 422)
+        return _without_file(visit)
     try:
         file = visit.file
         upload = await _service(visit).add(visit.visitor, file.path, file.name)
@@ -54,10 +49,18 @@ async def add(visit: Visit) -> Response:
         answer.headers.update(retry_headers(refused))
         return answer
     facts = upload.facts(visit.desk.services.public_url)._asdict()
-    if _wants_json(visit):
+    if wants_json(visit.request):
         return JSONResponse(facts, HTTPStatus.CREATED)
     shown = {"file": facts, "size": _size_text(upload.size), "max_mb": FILE_MAX_MB}
     return visit.page("uploaded.html", HTTPStatus.CREATED, **shown)
+
+
+def _without_file(visit: Visit) -> Response:
+    said = rendering.desk_texts()["upload"]
+    if visit.is_file_too_large:
+        wrong = said["too_large"].format(FILE_MAX_MB)
+        return _refused(visit, {_FIELD: wrong}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return _refused(visit, {_FIELD: said["missing"]}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _size_text(size: int) -> str:
@@ -67,7 +70,7 @@ def _size_text(size: int) -> str:
 
 
 def _refused(visit: Visit, wrong: dict[str, str], status: int) -> Response:
-    if _wants_json(visit):
+    if wants_json(visit.request):
         return JSONResponse({"error": " ".join(wrong.values())}, status)
     return visit.page("upload.html", status, wrong=wrong, max_mb=FILE_MAX_MB)
 

@@ -11,7 +11,7 @@ from consumers.audit.log import AuditLog, parse_record
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.missing import missing_uploads
 from contracts.desk import uploads
-from contracts.desk.uploads import FILE_MAX, UploadAddress, parse_address
+from contracts.desk.uploads import FILE_MAX_MB, UploadAddress, parse_address
 from producers.desk.editor.conversion import editor_texts
 from producers.desk.rendering import desk_texts
 from producers.desk.web_session import form_seal
@@ -81,13 +81,27 @@ async def test_a_refused_file_is_refused_by_name(desk):
     assert await desk.bus.count_by_subject("OBJ_uploads") == {}
 
 
-async def test_what_is_too_large_is_not_read(desk, monkeypatch):
+async def test_a_file_that_is_too_large_is_refused_on_its_form(desk, monkeypatch):
+    monkeypatch.setattr(file_forms, "FILE_MAX", 1 << 17)
+    said = TEXTS["too_large"].format(FILE_MAX_MB)
     async with desk.signed_in("an", OFFICER) as browser:
-        page = await send(browser, bytes(FILE_MAX + (1 << 17)))
-        assert (page.status_code, heading(page)) == (413, TITLES["file_too_large"]["title"])
-        just = await send(browser, bytes(FILE_MAX + 1), headers=JSON)
-        assert just.status_code == 422 or just.status_code == 413
-        monkeypatch.setattr(file_forms, "FILE_MAX", 0)
+        page = await send(browser, bytes((1 << 17) + 1))
+        assert (page.status_code, heading(page)) == (413, TEXTS["title"])
+        assert said in page.text and 'action="/tep"' in page.text
+        told = await send(browser, bytes(1 << 18), headers=JSON)
+        assert (told.status_code, told.json()) == (413, {"error": said})
+    assert await desk.bus.count_by_subject("OBJ_uploads") == {}
+
+
+async def test_what_is_far_too_large_is_not_read(desk, monkeypatch):
+    monkeypatch.setattr(file_forms, "_DISCARDED_MAX", 1 << 17)
+    title, said = TITLES["file_too_large"]["title"], TITLES["file_too_large"]["paragraphs"]
+    async with desk.signed_in("an", OFFICER) as browser:
+        page = await send(browser, bytes(1 << 20))
+        assert (page.status_code, heading(page)) == (413, title)
+        assert 'href="/tep"' in page.text, "the way back"
+        told = await send(browser, bytes(1 << 20), headers=JSON)
+        assert (told.status_code, told.json()["error"]) == (413, " ".join(said))
         headers = browser.headers | {"Content-Type": "multipart/form-data; boundary=a"}
 
         async def endless():
@@ -96,6 +110,12 @@ async def test_what_is_too_large_is_not_read(desk, monkeypatch):
 
         cut = await browser.client.post("/tep", content=endless(), headers=headers)
         assert cut.status_code in (400, 413)
+
+
+async def test_a_form_without_a_file_is_not_called_one(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        page = await browser.post("/tin/moi", **TEXT | {"body": "x" * (7 << 20)})
+    assert (page.status_code, heading(page)) == (413, TITLES["too_large"]["title"])
 
 
 async def test_a_file_takes_a_seal_a_session_and_a_role(desk):

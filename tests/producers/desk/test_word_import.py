@@ -5,6 +5,7 @@ import html
 import pytest
 
 from producers.desk.web_session import form_seal
+from producers.pages import file_forms
 from tests.producers.desk.test_items import TEXT
 from tests.support.desk_app import SEAL_KEY, Browser
 from tests.support.word_documents import paragraph, run, with_body
@@ -63,3 +64,10 @@ async def test_what_stands_in_the_visual_editor_goes_along(officer):
     typed = {name: value for name, value in fields().items() if name != "body"}
     page = await sends(officer, document, **typed, body_html="<p><b>Đã gõ</b></p>")
     assert "**Đã gõ**\n\nTừ Word." in page.text
+
+
+async def test_a_document_that_is_too_large_leaves_the_form_as_it_was(officer, monkeypatch):
+    monkeypatch.setattr(file_forms, "FILE_MAX", 1 << 17)
+    page = await sends(officer, bytes(1 << 18), **fields(body="Đã gõ."))
+    assert "nội dung đã gõ còn nguyên" in page.text
+    assert "Đã gõ." in page.text and TEXT["title"] in page.text
