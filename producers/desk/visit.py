@@ -185,9 +185,14 @@ class Visit:
         """The names of the audiences, by id."""
         return {id: one.name for id, one in self.desk.services.vocabulary.audiences.items()}
 
+    @property
+    def upload_folder(self) -> str:
+        """Where the portal has uploads."""
+        return f"{self.desk.services.public_url}/{FOLDER}/"
+
     def own_address(self, text: str) -> str:
         """*text* with uploads at the desk's own address: the portal may not have them yet."""
-        return text.replace(f"{self.desk.services.public_url}/{FOLDER}/", f"/{FOLDER}/")
+        return text.replace(self.upload_folder, f"/{FOLDER}/")
 
     def topic_name(self, topic: str) -> str:
         return self.topics.get(topic, topic)

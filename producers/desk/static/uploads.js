@@ -1,4 +1,4 @@
-// A file that is sent from beside a text goes where the person says: cover or attachment.
+// A file that is sent from beside a text goes where the person says: cover, attachment or text.
 // Without this script the form opens a page of its own, which says the file's address.
 
 const field = (name) => document.querySelector(`[name="${CSS.escape(name)}"]`);
@@ -20,11 +20,21 @@ function attach(file) {
     if (address.value && address.value !== file.url) continue;
     address.value = file.url;
     const title = field(`attachments.${number}.title`);
-    title.value ||= file.name.replace(/\.[a-z]+$/, "");
+    title.value ||= titleOf(file);
     show(title);
     return true;
   }
   return false;
+}
+
+function titleOf(file) {
+  return file.name.replace(/\.[a-z]+$/, "");
+}
+
+// The editor of the text, which listens for this, puts the file where its cursor is.
+function insert(file) {
+  const detail = { ...file, title: titleOf(file) };
+  document.querySelector("[data-visual-editor]").dispatchEvent(new CustomEvent("insert-file", { detail }));
 }
 
 class UploadForm {
@@ -41,6 +51,11 @@ class UploadForm {
   }
 
   async send() {
+    const [file] = this.form.querySelector("input[type=file]").files;
+    if (file?.size > Number(this.place.dataset.max)) {
+      this.say("tooLarge");
+      return;
+    }
     const button = this.form.querySelector("button");
     button.disabled = true;
     this.said.textContent = this.place.dataset.sending;
@@ -67,6 +82,7 @@ class UploadForm {
     entry.append(`${file.name} `);
     if (file.is_picture) entry.append(this.button("cover", () => useAsCover(file)), " ");
     entry.append(this.button("attach", () => attach(file) || this.say("full")));
+    entry.append(" ", this.button("insert", () => insert(file)));
     this.files.append(entry);
     entry.querySelector("button").focus();
   }

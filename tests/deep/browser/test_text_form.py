@@ -6,13 +6,18 @@ import pytest
 
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind
+from producers.desk.editor.conversion import editor_texts
+from producers.desk.rendering import desk_texts
 from tests.deep.browser.test_editor import WRITTEN, cookie, opened
 from tests.deep.browser.test_editor import desk as desk_fixture
 from tests.producers.desk.test_items import TEXT
 from tests.support.browser import faults_in_every_look, screenshot
+from tests.support.desk_app import PORTAL_URL
+from tests.support.uploaded_files import pdf, picture
 
 desk = desk_fixture
 KEPT_S = 8_000
+UPLOAD, EDITOR = desk_texts()["upload"], editor_texts()
 
 
 class SavedText:
@@ -82,3 +87,67 @@ async def test_the_page_of_a_conflict_shows_both_texts(desk, browser, saved):
     assert "Của người đầu." in marked and "Của người sau." in marked
     assert "Của người sau." in written
     assert faults == []
+
+
+async def send_file(page, name: str, content: bytes):
+    """Send a file from beside the text; the buttons that say where it goes."""
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    await page.locator("#tep").set_input_files(file)
+    await page.locator("[data-upload] button").click()
+    return page.locator("[data-files] li", has_text=name)
+
+
+async def insert(page, entry, accept: str, words: str = "") -> None:
+    await entry.get_by_role("button", name=UPLOAD["into_text"]).click()
+    if words:
+        await page.keyboard.press("Tab")
+        await page.keyboard.type(words)
+    await page.get_by_role("button", name=accept).click()
+
+
+async def test_an_uploaded_file_is_put_into_the_text(desk, browser, saved):
+    async def script(page):
+        await opened(page, desk, cookies, saved.path)
+        await page.click(f"{WRITTEN} p")
+        await page.keyboard.press("Control+End")
+        entry = await send_file(page, "le.png", picture())
+        await insert(page, entry, EDITOR["image_dialog"]["accept"], "Lễ công bố")
+        shown = page.locator(f"{WRITTEN} img[alt='Lễ công bố']")
+        await shown.evaluate("async (image) => { await image.decode(); }")
+        entry = await send_file(page, "bao-cao.pdf", pdf())
+        await insert(page, entry, EDITOR["link_dialog"]["accept"])
+        await page.locator(f"{WRITTEN} a", has_text="bao-cao").wait_for()
+        faults = await faults_in_every_look(page)
+        await page.get_by_role("button", name=EDITOR["command"]["source"]).click()
+        await page.locator("#body").press("Control+End")
+        await entry.get_by_role("button", name=UPLOAD["into_text"]).click()
+        await page.get_by_role("button", name="Lưu").first.click()
+        await page.wait_for_url(lambda url: not url.endswith("/sua"))
+        return faults
+
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+        assert await tab.run(script) == []
+        assert (tab.errors, tab.blocked) == ([], [])
+    body = (await saved.person.view(saved.content_id)).data["body"]
+    assert f"![Lễ công bố]({PORTAL_URL}/tep/" in body
+    assert f"[bao-cao]({PORTAL_URL}/tep/" in body
+    assert f"[bao-cao.pdf]({PORTAL_URL}/tep/" in body, "at the cursor of the Markdown, as it is"
+
+
+async def test_a_file_above_the_limit_is_not_sent(desk, browser, saved):
+    async def script(page):
+        await opened(page, desk, cookies, saved.path)
+        limit = "document.querySelector('[data-uploads]').dataset.max = 100"
+        await page.evaluate(limit)
+        await page.locator("#tep").set_input_files(
+            {"name": "a.pdf", "mimeType": "application/pdf", "buffer": pdf()}
+        )
+        await page.locator("[data-upload] button").click()
+        await page.locator("[data-uploads] [data-said]", has_text="Tệp lớn hơn").wait_for()
+
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+        await tab.run(script)
+        assert (tab.errors, tab.blocked) == ([], [])
+    assert await desk.bus.count_by_subject("OBJ_uploads") == {}

@@ -61,6 +61,13 @@ export class LinkDialog extends Dialog {
     this.open({ address: href ?? "", words: this.view.state.doc.textBetween(from, to) });
   }
 
+  // A link to an uploaded file, behind what is selected.
+  insert({ url, title }) {
+    const { to } = this.view.state.selection;
+    this.range = { from: to, to };
+    this.open({ address: url, words: title });
+  }
+
   apply(href) {
     const { from, to } = this.range;
     const { doc, tr } = this.view.state;
@@ -103,6 +110,10 @@ export class PictureDialog extends Dialog {
   show() {
     const { node } = this.view.state.selection;
     this.open(node?.type === schema.nodes.image ? { address: node.attrs.src, words: node.attrs.alt } : {});
+  }
+
+  insert({ url }) {
+    this.open({ address: url });
   }
 
   apply(src) {

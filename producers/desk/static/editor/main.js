@@ -27,6 +27,7 @@ class Editor {
     this.plainHint = this.hint.textContent;
     this.mount();
     this.field.form.addEventListener("formdata", (event) => this.fill(event.formData));
+    this.field.addEventListener("insert-file", (event) => this.insert(event.detail));
   }
 
   mount() {
@@ -47,6 +48,7 @@ class Editor {
 
   options(content) {
     const { id } = this.field;
+    const { pictureLabel, uploadFolder } = this.place.dataset;
     const label = document.querySelector(`label[for="${id}"]`);
     label.id ||= `${id}-nhan`;
     label.addEventListener("click", () => this.isVisual && this.view.focus());
@@ -56,7 +58,7 @@ class Editor {
     return {
       state: this.state(content),
       attributes,
-      nodeViews: { image: pictureView(this.place.dataset.pictureLabel) },
+      nodeViews: { image: pictureView(pictureLabel, uploadFolder) },
     };
   }
 
@@ -86,6 +88,18 @@ class Editor {
     if (!this.isChanged) return;
     data.delete(this.field.name);
     data.set(`${this.field.name}_html`, writeHtml(this.view.state.doc));
+  }
+
+  // Put an uploaded file where the cursor is: the dialog asks for the words of a picture or link.
+  insert(file) {
+    if (this.isVisual) {
+      (file.is_picture ? this.picture : this.link).insert(file);
+      return;
+    }
+    const { selectionStart, selectionEnd } = this.field;
+    this.field.setRangeText(file.markdown, selectionStart, selectionEnd, "end");
+    this.field.dispatchEvent(new Event("input", { bubbles: true }));
+    this.field.focus();
   }
 
   async turn() {

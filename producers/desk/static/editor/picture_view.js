@@ -1,11 +1,14 @@
 // A picture in the editor: shown if the desk itself serves it, otherwise named by its words.
-// The policy lets no picture of another host in.
+// The policy lets no picture of another host in. `folder`: of uploads on the portal.
 
-export function pictureView(label) {
-  return (node) => ({ dom: node.attrs.src.startsWith("/") ? shown(node.attrs) : named(node.attrs, label) });
+export function pictureView(label, folder) {
+  return ({ attrs }) => {
+    const path = attrs.src.startsWith(folder) ? new URL(attrs.src).pathname : attrs.src;
+    return { dom: path.startsWith("/") ? shown(path, attrs.alt) : named(attrs, label) };
+  };
 }
 
-function shown({ src, alt }) {
+function shown(src, alt) {
   const image = document.createElement("img");
   Object.assign(image, { src, alt });
   return image;
