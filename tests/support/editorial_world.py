@@ -408,7 +408,11 @@ def _note_writers(action: Action, one: Judged) -> None:
 
 def story(seed: int) -> list[str]:
     """What is wrong after a whole story, also when its acts are folded anew."""
-    world = EditorialWorld(seed)
+    return told_of(EditorialWorld(seed))
+
+
+def told_of(world: EditorialWorld) -> list[str]:
+    """As `story`; the world stays to be looked at."""
     return [*world.run(), *told_wrong(world)]
 
 

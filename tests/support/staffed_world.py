@@ -118,6 +118,10 @@ def _id(attempt: Attempt | Action) -> str:
 
 def staffed_story(seed: int) -> list[str]:
     """What is wrong after a whole story."""
-    world = StaffedWorld(seed)
+    return staffed_story_of(StaffedWorld(seed))
+
+
+def staffed_story_of(world: StaffedWorld) -> list[str]:
+    """As `staffed_story`; the world stays to be looked at."""
     wrong = world.run(_STEPS)
     return [*wrong, *world.wrong, *told_wrong(world)]

@@ -1,6 +1,7 @@
 """Readback: an item is delivered when readers can read it; other work goes on meanwhile."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -114,24 +115,33 @@ async def test_while_nothing_comes_back_one_item_is_looked_for_now_and_then(tmp_
 
 
 class SilentServer:
-    """A web server that takes requests and answers none."""
+    """A web server that takes requests and answers none before its end."""
 
     def __init__(self):
-        self.asked = 0
+        self.asked, self.ended = 0, asyncio.Event()
 
     async def __call__(self, scope, receive, send):
         self.asked += 1
-        await receive()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await self.ended.wait()
+        await PlainTextResponse("late", 503)(scope, receive, send)
+
+
+@asynccontextmanager
+async def silent_server():
+    """A silent server and its address; it waits for none of its requests when it stops."""
+    silent = SilentServer()
+    async with serve_app(silent) as url:
+        try:
+            yield silent, url
+        finally:
+            silent.ended.set()
 
 
 async def test_no_item_waits_for_the_readback_of_another(tmp_path, monkeypatch):
     monkeypatch.setattr(readback, "_READ_TIMEOUT_S", 3600.0)
     monkeypatch.setattr(readback, "_PATIENCE_S", 0.05)
-    items = [a_publication(content_id=f"tin-{number}") for number in range(61)]
-    silent = SilentServer()
-    async with serve_app(silent) as url, reading_at(tmp_path, url) as channel:
+    items = [a_publication(content_id=f"tin-{number}") for number in range(13)]
+    async with silent_server() as (silent, url), reading_at(tmp_path, url) as channel:
         async with asyncio.timeout(60):
             outcomes = await send_to(channel, *items)
         assert {one.verdict for one in outcomes} == {Verdict.DOUBT}
@@ -142,7 +152,7 @@ async def test_no_item_waits_for_the_readback_of_another(tmp_path, monkeypatch):
 
 async def test_a_canary_that_waits_to_be_read_back_leaves_a_place_for_items(tmp_path):
     lanes = LaneSemaphore(PortalChannel.connections)
-    async with serve_app(SilentServer()) as url, open_portal(tmp_path) as channel:
+    async with silent_server() as (_, url), open_portal(tmp_path) as channel:
         probing = asyncio.create_task(probe_on_a_place(lanes, channel, url))
         await until(lambda: lanes.running)
         async with asyncio.timeout(5), lanes.acquire(Lane.NORMAL):

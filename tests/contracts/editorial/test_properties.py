@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from hashlib import sha256
-from itertools import count, islice
 
 import pytest
 
 from contracts.editorial import ActionKind, Status, name_hash, state
 from contracts.editorial.state import ItemState
-from tests.support.editorial_world import EditorialWorld, MemoryLog, story
+from tests.support.editorial_world import EditorialWorld, MemoryLog, story, told_of
 from tests.support.planted_bugs import PlantedBugs, Replacement
 
 _STORIES = 200
 _MOST_STORIES = 2500
+_RARE = {
+    "withdraw-what-a-later-one-replaced": (333,),
+    "publish-brings-withdrawn-back": (467,),
+    "withdraw-by-its-writer-behind-a-draft": (372,),
+}
+"""The first story that shows a mistake which few do: told before all others."""
 K, S = ActionKind, Status
 
 
@@ -166,17 +171,15 @@ MISTAKES = PlantedBugs(
 )
 
 
-def test_random_stories_keep_every_hard_rule():
-    assert {seed: wrong for seed in range(_STORIES) if (wrong := story(seed))} == {}
-
-
-def test_the_stories_reach_every_status_and_every_act():
-    kinds, statuses = set(), set()
+def test_random_stories_keep_every_hard_rule_and_reach_every_status_and_every_act():
+    wrong, kinds, statuses = {}, set(), set()
     for seed in range(_STORIES):
         world = EditorialWorld(seed)
-        world.run()
+        if found := told_of(world):
+            wrong[seed] = found
         kinds |= {action.kind for action in world.log.actions}
         statuses |= {one.status for one in world.states}
+    assert wrong == {}
     assert kinds == set(ActionKind)
     assert statuses == {None, *Status} - {S.EXPIRED}
 
@@ -184,5 +187,5 @@ def test_the_stories_reach_every_status_and_every_act():
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_planted_mistake_is_found(mistake):
     with MISTAKES.planted(mistake):
-        stories = (story(seed) for seed in islice(count(), _MOST_STORIES))
+        stories = map(story, [*_RARE.get(mistake, ()), *range(_MOST_STORIES)])
         assert next(filter(None, stories), None)

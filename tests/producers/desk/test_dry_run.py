@@ -50,16 +50,17 @@ async def counted(desk, bus, tmp_path):
 
 async def test_the_lines_add_up(counted, bus, clock):
     readers = DirectoryHarness(bus)
-    for number in range(1500):
-        await readers.add(f"r{number}", topics=("viec-lam",) if number % 3 == 0 else ())
+    topics = [("viec-lam",) if number % 3 == 0 else () for number in range(15)]
+    for number, chosen in enumerate(topics):
+        await readers.add(f"r{number}", topics=chosen)
     await save_draft(bus, clock, desk_text(), "some-account")
     async with counted.signed_in("an", EDITOR) as browser:
         page = await browser.get(PAGE)
     assert page.status_code == 200, page.text
     rows = dict(_ROW.findall(page.text))
-    assert rows["Người nhận tin đang hoạt động"] == "1.500"
-    assert rows["Trừ: chọn chủ đề, đơn vị hoặc đối tượng khác"] == "500"
-    assert rows["Được gửi như tin mới"] == rows["Sẽ được gửi thư"] == "1.000"
+    assert rows["Người nhận tin đang hoạt động"] == "15"
+    assert rows["Trừ: chọn chủ đề, đơn vị hoặc đối tượng khác"] == "5"
+    assert rows["Được gửi như tin mới"] == rows["Sẽ được gửi thư"] == "10"
     assert rows["Lượt phát tin trong ngày"] == "0"
     assert page.text.count("chưa biết") >= 5, "prices, and what Zalo has not said"
     assert "0 đồng" not in page.text

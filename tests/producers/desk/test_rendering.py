@@ -1,9 +1,9 @@
-"""Errors on pages of the desk: sentences that name their field."""
+"""Words of the desk: errors are sentences that name their field; large numbers are grouped."""
 
 import pytest
 
 from contracts.errors import FieldError, Invalid, field_error
-from producers.desk.rendering import errors_by_field
+from producers.desk.rendering import DeskPages, errors_by_field
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_an_error_is_a_sentence_that_names_its_field(field, said, shown):
 def test_what_is_missing_is_named(field):
     [said] = errors_by_field(Invalid(field_error(field, "missing"))).values()
     assert said.endswith(" là trường bắt buộc")
+
+
+def test_large_numbers_are_grouped_as_in_vietnamese():
+    grouped = DeskPages().environment.filters["grouped"]
+    assert [*map(grouped, (0, 999, 1000, 1234567))] == ["0", "999", "1.000", "1.234.567"]
