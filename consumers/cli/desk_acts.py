@@ -21,6 +21,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.desk.editorial import ActLine, Order
 from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.state import name_of
 from contracts.errors import FieldError, Invalid, NotFound
 from producers.bus import Bus
@@ -191,6 +192,12 @@ def send_back(
 ) -> None:
     """Return a text to who wrote it, with a reason."""
     _give(Order(content_id, ActionKind.RETURN, "", note=reason), by, as_json)
+
+
+@output.page(OrderAnswer, examples=("loa desk discard tb-15",))
+def discard(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
+    """Give up a text of your own before it is sent; it can be written on later."""
+    _give(Order(content_id, ActionKind.REJECT, "", code=GIVEN_UP), by, as_json)
 
 
 @output.page(OrderAnswer, examples=('loa desk comment tb-15 "Xem lại số văn bản" --paragraph 2',))

@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "/tin/{content_id}/trinh": "desk propose",
     "/tin/{content_id}/duyet": "desk approve",
     "/tin/{content_id}/tra-lai": "desk return",
+    "/tin/{content_id}/bo": "desk discard",
     "/tin/{content_id}/tu-choi": "desk reject",
     "/tin/{content_id}/go": "withdraw",
     "/tin/{content_id}/gop-y": "desk comment",

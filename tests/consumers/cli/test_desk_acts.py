@@ -69,6 +69,15 @@ async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
     assert [one["content_id"] for one in await done(officer, "list", "--status", "published")]
 
 
+async def test_a_draft_is_given_up_by_who_wrote_it_alone(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    editor = await people("chi", "bien-tap-vien", name="Vũ Chi")
+    item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
+    assert (await editor("desk", "discard", item)).exit_code != 0
+    assert (await done(officer, "discard", item))["status"] == "rejected"
+    assert [one["kind"] for one in await done(officer, "history", item)][-1] == "settle"
+
+
 async def test_who_may_not_do_an_act_is_refused_with_the_reason(people, intake):
     officer = await people("an", "nguoi-gui-tin", name="Lê An")
     item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
