@@ -1,0 +1,73 @@
+"""Random stories of people at one item, carried out on a real bus by an intake that dies.
+
+The fold is tested by thousands of stories; these are fewer, and compare what intake did with it.
+"""
+
+from dataclasses import replace
+from secrets import token_hex
+
+import pytest
+
+from consumers.intake import item_log
+from consumers.intake.desk import Desk
+from consumers.intake.release import Releaser
+from contracts import subjects
+from contracts.publication import encode
+from tests.support.carried_out_world import CarriedOutWorld
+from tests.support.events import register_unit
+from tests.support.planted_bugs import PlantedBugs
+
+pytestmark = pytest.mark.timeout(600)
+STORIES, MOST_STORIES = 20, 60
+MISTAKES = PlantedBugs()
+
+
+@MISTAKES.instead_of(Desk, "begin_release")
+async def release_before_the_fence(original, desk, draft):
+    """The approval that was read at first counts, and no act says that the text leaves."""
+    state = await item_log.read(desk.log, draft.content_id)
+    return replace(state, approved={**state.approved, draft.revision: draft.text})
+
+
+@MISTAKES.instead_of(Releaser, "find_stored", "release-twice")
+async def not_looked_for(original, releaser, released):
+    return None
+
+
+@MISTAKES.instead_of(Releaser, "store", "release-twice")
+async def under_a_new_id(original, releaser, released, trace=None):
+    subject = subjects.publication(released.topic, released.content_id)
+    ack = await releaser.bus.publish(subject, encode(released), msg_id=token_hex(8))
+    return ack.seq
+
+
+@pytest.fixture
+async def played(bus, clock):
+    """Plays stories one after the other."""
+    await register_unit(bus, release="desk")
+
+    async def play(seed: int) -> tuple[list[str], CarriedOutWorld]:
+        world = CarriedOutWorld(bus, clock, seed)
+        return await world.run(), world
+
+    return play
+
+
+async def test_each_approved_text_is_out_once_and_each_withdrawn_one_gone(played):
+    wrong, crashes, out, gone = {}, 0, 0, 0
+    for seed in range(STORIES):
+        found, world = await played(seed)
+        wrong |= {seed: found} if found else {}
+        state = (await world.log.read(world.item)).state
+        crashes, out, gone = crashes + world.crashes, out + len(state.published), gone + state.ended
+    assert wrong == {}
+    assert min(crashes, out, gone) > STORIES / 3, "they reach what they are about"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_each_planted_mistake_is_found(played, mistake):
+    with MISTAKES.planted(mistake):
+        for seed in range(MOST_STORIES):
+            if (await played(seed))[0]:
+                return
+    pytest.fail("not found")
