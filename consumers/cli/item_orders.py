@@ -16,6 +16,7 @@ from consumers.cli.stores import open_seals
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.order_rules import OrderRules
 from consumers.editorial.log import EditorialLog
+from consumers.intake import item_log
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
@@ -55,10 +56,10 @@ class ItemOrders:
         return ItemActs(self.log, load_vocabulary(read_settings(LoaSettings)), time.time)
 
     async def state(self, content_id: str) -> ItemState:
-        """The item as the log has it. Raises NotFound, Unauthorized without a person."""
+        """The item as the log has it. Raises NotFound, BrokenItem, Unauthorized."""
         if not self.by:
             await self.staff.require_signed_in()
-        state = (await self.log.read(content_id)).state
+        state = await item_log.read(self.log, content_id)
         if state.text is None:
             raise NotFound(field_error(_FIELD, "item_unknown", value=content_id))
         return state

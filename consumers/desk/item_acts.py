@@ -33,9 +33,12 @@ from contracts.vocabulary import Vocabulary
 
 _WRITES = frozenset({ActionKind.SAVE, ActionKind.EDIT})
 _NEEDS_WHOLE_TEXT = frozenset(
-    {ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.EDIT, ActionKind.PROPOSE, ActionKind.APPROVE}
+    {ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.EDIT, ActionKind.PROPOSE}
 )
-"""Acts on a text that every door would take; a draft may be unfinished."""
+"""Acts on a text that every door would take; a draft may be unfinished.
+
+What is approved was checked when it was sent or proposed, maybe by the rules of an earlier version.
+"""
 _DRAFT_MAX_BYTES = 256 << 10
 _NOTE_MAX, _TITLE_MAX = 1000, 300
 _LOAS_FIELDS = frozenset({"content_id", "revision", "corrects_revision"})

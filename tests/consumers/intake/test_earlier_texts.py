@@ -9,6 +9,7 @@ from contracts import events, keys, subjects
 from contracts.errors import Invalid
 from contracts.records import EventRecord
 from contracts.vocabulary import DEFAULT
+from tests.support.cli import json_output
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -93,7 +94,7 @@ async def test_what_is_released_can_be_withdrawn_and_its_release_is_found(bus, i
 
 
 @pytest.mark.parametrize("text", EARLIER)
-async def test_a_draft_of_before_can_be_read_and_approved(bus, intake, text):
+async def test_a_draft_of_before_can_be_read_and_approved_once(bus, intake, loa, text):
     await register_unit(bus, release="desk")
     draft = await leave_on_former_desk(intake, submitted())
     data = draft.data | {"title": text, "body": text}
@@ -106,6 +107,9 @@ async def test_a_draft_of_before_can_be_read_and_approved(bus, intake, text):
     await records.put(draft.key, json.dumps(position).encode())
     [shown] = await intake.desk.waiting_drafts()
     assert shown.content.title == text
-    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    words = ("desk", "approve", ITEM, "--by", "Trần Thị Bình", "--hash", changes["hash"])
+    first, again = [await loa(*words, "--json") for _ in range(2)]
+    assert first.exit_code == 0, first.stderr
+    assert json_output(again) == json_output(first), "a repeat is the same decision"
     [released] = await released_publications(bus)
     assert (released["title"], released["body"]) == (text, text)
