@@ -17,7 +17,7 @@ from consumers.desk.item_acts import ItemActs
 from consumers.desk.order_rules import OrderRules
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -122,7 +122,9 @@ class ItemOrders:
         actor = await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
         if not is_done:
             state = await self._perform(order, actor, state.revision)
-        await Desk(self.bus, time.time, await open_seals(self.bus)).carry_out(order.content_id)
+        await DraftDecisions(self.bus, time.time, await open_seals(self.bus)).carry_out(
+            order.content_id
+        )
         return state
 
     @property

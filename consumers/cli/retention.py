@@ -21,7 +21,7 @@ from consumers.cli.output import (
     run_on_bus,
 )
 from consumers.cli.stores import open_keys
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.operations.retention import KindPlan, RetentionService, clock_problem
 from consumers.staff.authorization import Actor
 from contracts.errors import FieldError
@@ -91,4 +91,4 @@ def run(
 async def _open_service(bus: Bus) -> RetentionService:
     with explain_errors():
         retention = load_retention(read_settings(LoaSettings))
-    return build_retention(Desk(bus, time.time), await open_keys(bus), retention)
+    return build_retention(DraftDecisions(bus, time.time), await open_keys(bus), retention)

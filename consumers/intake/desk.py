@@ -45,7 +45,7 @@ async def find_draft(bus: Bus, content_id: str, revision: int) -> Draft | None:
 
 
 @dataclass
-class Desk:
+class DraftDecisions:
     """Drafts, and the decisions on them. Every method may be repeated."""
 
     bus: Bus

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from consumers.intake import desk_acts, item_log, items, written
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
@@ -74,7 +74,7 @@ class Intake:
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
         self.releaser = Releaser(bus, seals)
-        self.desk = Desk(bus, clock, seals)
+        self.desk = DraftDecisions(bus, clock, seals)
 
     async def handle(
         self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from consumers.audit.cut import AuditCutter, OldRecords
 from consumers.audit.log import Act, AuditLog
 from consumers.intake.approval import Draft, Reviewer
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.messages import field_error
 from consumers.operations.errors import RetentionHeld
 from consumers.progress import report_progress
@@ -109,7 +109,7 @@ async def _purge_unchanged(bucket: Bucket, key: str, revision: int) -> bool:
 class Drafts:
     """Drafts on which no decision came: they are rejected; the editorial log keeps their text."""
 
-    desk: Desk
+    desk: DraftDecisions
     kind: RetentionKind = "drafts"
 
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:

@@ -19,7 +19,7 @@ from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.desk_acts import drafts_of
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
@@ -94,7 +94,7 @@ class FactsReader:
 
     def __post_init__(self) -> None:
         self.unknown_sends = UnknownSendsReader(self.bus)
-        self.desk = Desk(self.bus, self.clock)
+        self.desk = DraftDecisions(self.bus, self.clock)
 
     async def read(self, report: StatusReport) -> Facts:
         """The facts of the bus, with the channels of *report*. Raises BusError."""

@@ -20,7 +20,7 @@ from producers.desk.errors import Refused, WrongAddress
 from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
-from producers.desk.visit import Desk, Visit, wants_json
+from producers.desk.visit import DeskParts, Visit, wants_json
 from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ _HTTP_PAGES = {
 
 def create_desk(services: DeskServices, url: str) -> ASGIApp:
     """Create the app. *url* is the desk's own address, without a path: forms come from there."""
-    guard = Guard(Desk(services, url))
+    guard = Guard(DeskParts(services, url))
     app = Starlette(routes=_routes(guard), exception_handlers=_handlers())
     app.state.desk = guard.desk
     app.router.redirect_slashes = False  # its redirects would trust the Host header
@@ -61,7 +61,7 @@ def _handlers() -> dict[object, Callable[[Request, Exception], Response | Awaita
 def _visit(request: Request) -> Visit:
     """The visit of a request, whose person may be unknown."""
     known: Visit | None = getattr(request.state, "visit", None)
-    desk: Desk = request.app.state.desk
+    desk: DeskParts = request.app.state.desk
     return known or Visit(desk, request, desk.cookie.read(request))
 
 

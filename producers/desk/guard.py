@@ -17,7 +17,7 @@ from producers.desk.errors import (
     WrongAddress,
 )
 from producers.desk.oidc import step_up_path
-from producers.desk.visit import OWN, PUBLIC, Desk, DeskRoute, Visit
+from producers.desk.visit import OWN, PUBLIC, DeskParts, DeskRoute, Visit
 from producers.desk.web_session import (
     is_own_request,
     is_sealed,
@@ -35,7 +35,7 @@ _SIGN_IN_PATH = "/dang-nhap"
 class Guard:
     """Lets a request reach the handler of its route, or not."""
 
-    desk: Desk
+    desk: DeskParts
 
     def endpoint(self, route: DeskRoute) -> Callable[[Request], Awaitable[Response]]:
         """The endpoint of *route*."""

@@ -52,7 +52,7 @@ def _limit_of_arrivals() -> TokenBuckets:
 
 
 @dataclass(frozen=True)
-class Desk:
+class DeskParts:
     """The parts that handlers use."""
 
     services: DeskServices
@@ -91,7 +91,7 @@ class MenuSection(NamedTuple):
 class Visit:
     """One request. *token* is that of the session, or seals the forms of a visitor without one."""
 
-    desk: Desk
+    desk: DeskParts
     request: Request
     token: str
     person: Visitor | None = None

@@ -7,7 +7,7 @@ from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.keeping import find_kept, finish, open_elsewhere
 from producers.desk.editor.routes import TEXT_BYTES
 from producers.desk.guard import Guard
-from producers.desk.visit import OWN, Desk, DeskRoute, Visit
+from producers.desk.visit import OWN, DeskParts, DeskRoute, Visit
 from tests.support.desk_app import SEAL_KEY, DeskApp
 
 PATH, ITEM = "/vi-du", "vi-du"
@@ -36,7 +36,7 @@ class EditorPage:
     def __init__(self, desk: DeskApp, text: str = "") -> None:
         self.desk, self.text = desk, text
         app = desk.app.app
-        guard = Guard(Desk(app_services(desk), desk.url))
+        guard = Guard(DeskParts(app_services(desk), desk.url))
         for method, handler in (("GET", self.show), ("POST", self.save)):
             route = DeskRoute(method, PATH, OWN, handler, form_bytes=TEXT_BYTES)
             app.router.routes.append(Route(PATH, guard.endpoint(route), methods=[method]))

@@ -5,7 +5,7 @@ from consumers.app.settings import load_retention
 from consumers.audit.cut import AuditCutter
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.key_file import KeyFile
 from consumers.operations.old_deliveries import OldDeliveries
 from consumers.operations.retention import (
@@ -29,14 +29,14 @@ from contracts.base.retention import Retention
 
 
 def open_retention(node: Node) -> RetentionService:
-    desk = Desk(node.bus, node.clock)
+    desk = DraftDecisions(node.bus, node.clock)
     desk.log = node.editorial_log
     service = build_retention(desk, node.keys, load_retention(node.settings))
     service.may_change_streams = not node.settings.has_limited_rights
     return service
 
 
-def build_retention(desk: Desk, keys: KeyFile, retention: Retention) -> RetentionService:
+def build_retention(desk: DraftDecisions, keys: KeyFile, retention: Retention) -> RetentionService:
     """The service with the rules for what no stream forgets by itself."""
     bus, clock = desk.bus, desk.clock
     unsubscribe = UnsubscribeService.from_key_file(bus, keys)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.staff.accounts import Account
 from consumers.staff.authorization import Actor
 from contracts.base.times import Clock, utc_time
@@ -111,7 +111,7 @@ def read_letter_titles() -> list[str]:
 class SampleItems:
     """Takes items through the desk, with the acts' times as they would be."""
 
-    desk: Desk
+    desk: DraftDecisions
     vocabulary: Vocabulary
     people: Mapping[str, Account]
     clock: Clock

@@ -10,7 +10,7 @@ from typing import Any
 from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.cli.sample.items import SampleItem, SampleItems, read_items, read_letter_titles
 from consumers.cli.sample.people import Credentials, SamplePeople
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import SealRecords
@@ -53,7 +53,7 @@ async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
         await registry.add(unit, release="desk", urgent=True)
     staff = SamplePeople(accounts, keys.derive, default_policy())
     people = await staff.add_all(units, credentials)
-    items = SampleItems(Desk(bus, time.time, seals), vocabulary, people, time.time)
+    items = SampleItems(DraftDecisions(bus, time.time, seals), vocabulary, people, time.time)
     names = [await items.add(item) for item in plan]
     await _send_letters(Publisher(bus, _LETTER_UNIT, vocabulary=vocabulary), _foreign(plan, names))
     return SampleMinistry([*people.values()], credentials, len(names))

@@ -6,7 +6,7 @@ from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S
 from consumers.check.positions import find_difference
 from consumers.editorial.log import EditorialLog
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.handler import Intake
 from consumers.intake.items import Decision, Position
 from contracts.editorial import ItemState
@@ -71,7 +71,7 @@ async def test_they_agree_once_everything_is_carried_out(bus, intake, clock, sto
     await intake.handle(submitted(), UNIT)
     for act in story:
         await act(intake)
-    await Desk(bus, clock).finish_interrupted()
+    await DraftDecisions(bus, clock).finish_interrupted()
     at = CheckTime(clock() + STUCK_S + 1)
     assert {*await differences(intake, at)} == {""}
 

@@ -9,7 +9,7 @@ import pytest
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
 from consumers.intake.approval import Reviewer, rejection
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.editorial import Action, ActionKind, ItemState
@@ -47,7 +47,7 @@ async def intake(bus: Bus, clock: FakeClock) -> Intake:
 
 
 @pytest.fixture
-def desk(intake: Intake) -> Desk:
+def desk(intake: Intake) -> DraftDecisions:
     return intake.desk
 
 
@@ -284,7 +284,7 @@ async def test_an_approval_counts_once_its_draft_is_in_the_log(bus, intake, desk
     assert decided > 1
 
 
-async def check_finished(bus: Bus, desk: Desk, item: str) -> None:
+async def check_finished(bus: Bus, desk: DraftDecisions, item: str) -> None:
     """Either nothing was decided and the draft still waits, or everything was carried out."""
     stored = await stored_position(bus, item=item)
     waiting = [draft.content_id for draft in await desk.waiting_drafts()]
@@ -353,7 +353,7 @@ async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_reje
         await desk.approve(ITEM, CLERK)
     await intake.handle(corrected(), UNIT)
     await desk.reject(ITEM, CLERK, code="trung-lap")
-    restarted = Desk(bus, clock)
+    restarted = DraftDecisions(bus, clock)
     assert await restarted.finish_interrupted() == 1
     [released] = await released_publications(bus)
     assert (released["revision"], (await stored_position(bus))["seq"]) == (1, released["seq"])
@@ -368,7 +368,7 @@ async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
     await intake.handle(submitted(), UNIT)
     with crash_at(died_at):
         await desk.reject(ITEM, CLERK, code="trung-lap")
-    restarted = Desk(bus, clock)
+    restarted = DraftDecisions(bus, clock)
     assert await restarted.log.open_items() != {}
     await restarted.finish_interrupted()
     assert await restarted.log.open_items() == await EditorialLog(bus).open_items() == {}
@@ -424,7 +424,7 @@ async def test_a_text_edited_after_its_approval_is_not_released_with_it(bus, int
     with crash_at("editorial.stored"):
         await desk.approve(ITEM, CLERK)
     await desk.log.act(ITEM, edited)
-    await Desk(bus, clock).finish_interrupted()
+    await DraftDecisions(bus, clock).finish_interrupted()
     assert await released_publications(bus) == []
     [draft] = await desk.waiting_drafts()
     await desk.approve(ITEM, CLERK, content_hash=draft.hash)
@@ -509,7 +509,7 @@ async def test_an_approval_that_was_scheduled_before_it_was_booked_is_carried_ou
     with crash_at("editorial.stored"):
         await desk.approve(ITEM, Reviewer(CLERK, role="lanh-dao"))
     await desk.log.act(ITEM, partial(checked, ActionKind.SCHEDULE, "loa", role=RULE))
-    assert await Desk(bus, clock).finish_interrupted() == 1
+    assert await DraftDecisions(bus, clock).finish_interrupted() == 1
     assert len(await released_publications(bus)) == 1
     decision = (await stored_position(bus))["decision"]
     assert (decision["by"], decision["role"]) == (CLERK, "lanh-dao")

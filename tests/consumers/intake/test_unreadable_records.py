@@ -9,7 +9,7 @@ import structlog
 
 from consumers.directory.directory import Directory
 from consumers.intake import desk_acts
-from consumers.intake.desk import Desk, find_draft
+from consumers.intake.desk import DraftDecisions, find_draft
 from consumers.intake.errors import BrokenItem
 from consumers.intake.handler import Intake
 from consumers.runtime.errors import RetryLater
@@ -33,7 +33,7 @@ from tests.support.events import (
 CLERK = "Trần Thị Bình"
 
 
-class DyingDesk(Desk):
+class DyingDesk(DraftDecisions):
     """Dies between a decision and what follows from it."""
 
     async def complete(self, draft, record):

@@ -8,7 +8,7 @@ import structlog
 
 from consumers.app.settings import LoaSettings, load_retention
 from consumers.app.wiring.retention import build_retention
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.key_file import KeyFile, register_key
 from consumers.operations.errors import RetentionHeld
 from consumers.operations.retention import LastPass
@@ -58,7 +58,7 @@ async def kept(bus, clock, now):
 
 
 def service(bus, clock):
-    return build_retention(Desk(bus, clock), KEYS, DEFAULT)
+    return build_retention(DraftDecisions(bus, clock), KEYS, DEFAULT)
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ async def test_a_draft_without_a_decision_is_rejected_and_leaves_the_desk(bus, c
     await register_key(bus, KEYS)
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
-    desk = Desk(bus, clock)
+    desk = DraftDecisions(bus, clock)
     [draft] = await desk.waiting_drafts()
     assert (await service(bus, clock).run_once())["drafts"] == 0
     clock.now = draft.at.timestamp() + (DEFAULT.drafts + 1) * 86400
@@ -149,7 +149,7 @@ async def test_a_draft_with_a_damaged_record_stops_neither_the_pass_nor_loa(bus,
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
     await news.take_in(submitted("tin-khac"), release="desk")
-    desk = Desk(bus, clock)
+    desk = DraftDecisions(bus, clock)
     assert (await desk.repository.bucket.get(damaged)) is not None
     await desk.repository.bucket.put(damaged, b"{")
     clock.advance((DEFAULT.drafts + 1) * 86400)
@@ -178,7 +178,7 @@ async def test_streams_forget_after_what_the_ministrys_file_says(bus, clock, tmp
     text = "\n".join(f"{kind} = {number}" for kind, number in days.items())
     (tmp_path / "retention.toml").write_text(text)
     chosen = load_retention(LoaSettings(_env_file=None, data_dir=tmp_path))
-    one = build_retention(Desk(bus, clock), KEYS, chosen)
+    one = build_retention(DraftDecisions(bus, clock), KEYS, chosen)
     assert {p.kind: p.age_days for p in await one.plan() if p.age_days} == {
         "receipts": 30, "letters": 30,
     }  # fmt: skip

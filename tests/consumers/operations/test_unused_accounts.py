@@ -6,7 +6,7 @@ import pytest
 
 from consumers.app.wiring.retention import build_retention
 from consumers.audit.log import AuditLog, parse_record
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from contracts.base.retention import DEFAULT
 from tests.support.staff import KEYS, StaffHarness
 
@@ -20,7 +20,9 @@ def staff(bus, clock) -> StaffHarness:
 
 async def states(staff):
     """The states after a pass of the retention."""
-    await build_retention(Desk(staff.bus, staff.clock), KEYS, DEFAULT).run_once(is_clock_right=True)
+    await build_retention(DraftDecisions(staff.bus, staff.clock), KEYS, DEFAULT).run_once(
+        is_clock_right=True
+    )
     return {account.login: account.state for account in await staff.accounts.all()}
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from consumers.app.wiring.retention import build_retention
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from consumers.staff.proposals import Proposals
 from contracts.base.retention import DEFAULT
@@ -97,7 +97,7 @@ async def test_a_proposal_counts_for_its_own_days_and_not_as_long_as_sessions_ar
 
 async def test_an_old_proposal_is_removed(staff, proposals, managers, clock):
     await verdict(proposals, managers[0])
-    service = build_retention(Desk(staff.bus, clock), KEYS, DEFAULT)
+    service = build_retention(DraftDecisions(staff.bus, clock), KEYS, DEFAULT)
     assert (await service.run_once(is_clock_right=True))["proposals"] == 0
     clock.advance(DEFAULT.proposals * 86400 + 1)
     assert (await service.run_once())["proposals"] == 1
