@@ -39,6 +39,10 @@ INSERT INTO item VALUES (
     :due, :day, :is_broken
 )
 """
+_FIND_OLD = """
+SELECT seq, words, sketch, json_extract(facts, '$.hash') FROM item JOIN detail USING (seq)
+WHERE content_id = ?
+"""
 _FORGET_WORDS = "INSERT INTO words (words, rowid, word) VALUES ('delete', ?, ?)"
 
 
@@ -89,8 +93,7 @@ class IndexFile:
         """Replace the rows of *items* and move on to *position*, all or none."""
         with self._transaction():
             for item in items:
-                self._forget(item.content_id)
-                self._insert(item)
+                self._insert(item, self._forget(item.content_id))
             self._note(position)
 
     def reset(self, stream: str) -> None:
@@ -125,24 +128,28 @@ class IndexFile:
         values = position._asdict().items()
         self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
 
-    def _forget(self, content_id: str) -> None:
-        sql = "SELECT seq, words, sketch FROM item JOIN detail USING (seq) WHERE content_id = ?"
-        if found := self.db.execute(sql, (content_id,)).fetchone():
-            seq, words, sketch = found
-            keys = [(hash, seq) for hash in keys_of(unpack(sketch))]
-            self.db.executemany("DELETE FROM shingle WHERE hash = ? AND seq = ?", keys)
-            self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
-            for table in ("item", "detail", "barred"):
-                self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
+    def _forget(self, content_id: str) -> "_Sketched | None":
+        """Delete the item's rows; returns the sketch of its text."""
+        if not (found := self.db.execute(_FIND_OLD, (content_id,)).fetchone()):
+            return None
+        seq, words, packed, hash = found
+        sketch = unpack(packed)
+        keys = [(key, seq) for key in keys_of(sketch)]
+        self.db.executemany("DELETE FROM shingle WHERE hash = ? AND seq = ?", keys)
+        self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
+        for table in ("item", "detail", "barred"):
+            self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
+        return _Sketched(hash, sketch)
 
-    def _insert(self, item: ItemHistory) -> None:
+    def _insert(self, item: ItemHistory, before: "_Sketched | None") -> None:
         record = Record.of(item, self.deadlines)
         facts = json.dumps(record.facts, ensure_ascii=False, separators=(",", ":"))
         packed = zlib.compress(record.words.encode(), _FAST)
         self.db.execute(_INSERT_ITEM, record.columns)
-        detail = (item.seq, facts, packed, pack(record.sketch))
+        sketch = _sketch_of(item, before)
+        detail = (item.seq, facts, packed, pack(sketch))
         self.db.execute("INSERT INTO detail VALUES (?, ?, ?, ?)", detail)
-        keys = [(hash, item.seq) for hash in keys_of(record.sketch)]
+        keys = [(key, item.seq) for key in keys_of(sketch)]
         self.db.executemany("INSERT INTO shingle VALUES (?, ?)", keys)
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
         barred = [(item.seq, name) for name in record.barred]
@@ -166,7 +173,6 @@ class Record(NamedTuple):
     facts: Mapping[str, Any]
     words: str
     barred: frozenset[str]
-    sketch: Sketch
 
     @classmethod
     def of(cls, item: ItemHistory, deadlines: Deadlines) -> "Record":
@@ -176,8 +182,21 @@ class Record(NamedTuple):
             _facts(item, listed, deadlines),
             " ".join((search_words(item), *facets_of(item, listed))),
             barred_people(item.state),
-            sketch_of(item.state.text.data if item.state.text else {}),
         )
+
+
+class _Sketched(NamedTuple):
+    """The hash of a text, and its sketch."""
+
+    hash: str
+    sketch: Sketch
+
+
+def _sketch_of(item: ItemHistory, before: _Sketched | None) -> Sketch:
+    """The sketch of the item's text, made anew where that is not the text of *before*."""
+    if before and before.hash == item.state.hash:
+        return before.sketch
+    return sketch_of(item.state.text.data if item.state.text else {})
 
 
 def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:

@@ -151,3 +151,22 @@ async def test_a_file_above_the_limit_is_not_sent(desk, browser, saved):
         await tab.run(script)
         assert (tab.errors, tab.blocked) == ([], [])
     assert await desk.bus.count_by_subject("OBJ_uploads") == {}
+
+
+async def test_the_links_of_a_text_are_asked_from_the_form(desk, browser, saved):
+    why = EDITOR["links"]["why"]["not_public"]
+
+    async def script(page):
+        await opened(page, desk, cookies, saved.path)
+        await page.click(f"{WRITTEN} p")
+        await page.keyboard.type("Xem http://10.0.0.1/mot và gõ tiếp.")
+        await page.get_by_role("button", name=EDITOR["links"]["ask"]).click()
+        await page.get_by_text(why).first.wait_for()
+        faults = await faults_in_every_look(page)
+        assert "gõ tiếp" in await page.inner_text(WRITTEN), "nothing that was typed is lost"
+        return faults
+
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+        assert await tab.run(script) == []
+        assert (tab.errors, tab.blocked) == ([], [])
