@@ -186,14 +186,16 @@ async def faults_in_every_look(page: Any) -> list[str]:
     return faults
 
 
-async def screenshot(page: Any, name: str, *, whole: bool = True, tallest: int = 20_000) -> None:
+async def screenshot(
+    page: Any, name: str, *, whole: bool = True, tallest: int = 20_000, colours: int = COLOURS
+) -> None:
     """A small picture of the page as `<name>.png` in the folder that LOA_TEST_PICTURES names."""
     if folder := os.environ.get(PICTURES):
         await page.wait_for_load_state("load")  # the emblem comes after the text
         picture = Image.open(io.BytesIO(await page.screenshot(full_page=whole))).convert("RGB")
         picture = picture.crop((0, 0, picture.width, min(picture.height, tallest)))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.quantize(COLOURS).save(Path(folder) / f"{name}.png", optimize=True)
+        picture.quantize(colours).save(Path(folder) / f"{name}.png", optimize=True)
 
 
 @pytest.fixture(scope="session")

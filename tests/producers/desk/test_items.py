@@ -121,7 +121,9 @@ async def test_a_checkpoint_needs_the_promise_and_a_return_the_reason(newsroom):
         assert refused.status_code == 422, act
     assert '<details class="fold" open>' in refused.text, "what was refused is open"
     page = await newsroom.press("binh", path, "tra-lai", note="Thiếu căn cứ.")
-    assert "Thiếu căn cứ." in page.text and TEXTS["status_names"]["returned"] in page.text
+    assert TEXTS["status_names"]["returned"] in page.text
+    why, acts = page.text.index("Thiếu căn cứ."), page.text.index(f"<h2>{TEXTS['acts']}</h2>")
+    assert why < acts, "the reason stands above what is to be done now"
 
 
 async def test_two_presses_are_one_act_and_one_item(newsroom):
