@@ -4,12 +4,9 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -26,9 +23,9 @@ from consumers.messages import field_error
 from contracts.errors import Unavailable
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
+from tests.support.forked_cli import command_fork
 
 T = TypeVar("T")
-ROOT = Path(__file__).parents[3]
 
 
 def run(*words: str) -> int:
@@ -131,10 +128,9 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
 def test_a_bus_that_is_away_is_told_soon_and_in_two_lines(tmp_path):
     """No log precedes the answer, although the command tries again and again meanwhile."""
     env = {"LOA_NATS_URL": "nats://127.0.0.1:1", "LOA_DATA_DIR": str(tmp_path)}
-    words = [sys.executable, "-m", "consumers.cli", "status"]
-    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (3, "")
-    english, vietnamese = done.stderr.splitlines()
+    done = command_fork().run(["status"], env, tmp_path)
+    assert (done.exit_code, done.out) == (3, "")
+    english, vietnamese = done.err.splitlines()
     assert "nats://127.0.0.1:1" in english and "nats://127.0.0.1:1" in vietnamese
     assert "không kết nối được" in vietnamese
 
@@ -144,11 +140,9 @@ def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder)
     (folder / "run").mkdir()
     left = {"url": "http://x", "nats_url": "nats://127.0.0.1:1", "pid": 1}
     (folder / "run" / "ready.json").write_text(json.dumps(left))
-    words = [sys.executable, "-m", "consumers.cli", "units", "list"]
-    env = {"LOA_DATA_DIR": str(folder)}
-    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert [line[:4] for line in done.stderr.splitlines()] == ["bus:", "bus:", "list", "list"]
+    done = command_fork().run(["units", "list"], {"LOA_DATA_DIR": str(folder)}, folder.parent)
+    assert done.exit_code == 0
+    assert [line[:4] for line in done.err.splitlines()] == ["bus:", "bus:", "list", "list"]
 
 
 def test_a_killed_loa_is_a_problem_and_a_stopped_one_is_none(folder, capsys):

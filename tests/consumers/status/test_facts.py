@@ -22,6 +22,7 @@ from consumers.directory.store import DirectoryStore
 from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
+from consumers.runtime import store_check
 from consumers.runtime.store_check import store_problem
 from consumers.status import facts
 from consumers.status.disks import DiskMonitor, disk_spaces
@@ -181,9 +182,10 @@ async def test_a_feed_that_can_not_be_read_is_told(bus, clock, reader, state, to
     assert await codes(bus, clock, reader) == told
 
 
-async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus):
+async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus, monkeypatch):
     assert await store_problem(bus) == ""
     await bus.close()
+    monkeypatch.setattr(store_check, "_WRITE_TIMEOUT_S", 0.2)
     assert await store_problem(bus)
 
 
@@ -255,11 +257,14 @@ async def test_a_damaged_record_keeps_the_facts_as_old_as_they_are_and_is_told(
     assert monitor.read_at == clock() and not monitor.facts.unreadable
 
 
-async def test_a_bus_that_is_gone_can_not_store_whatever_else_it_does_not_say(bus, reader):
+async def test_a_bus_that_is_gone_can_not_store_whatever_else_it_does_not_say(
+    bus, reader, monkeypatch
+):
     monitor = StatusMonitor(reader)
     await monitor.refresh()
     assert not monitor.facts.store_problem
     await bus.close()
+    monkeypatch.setattr(store_check, "_WRITE_TIMEOUT_S", 0.2)
     with pytest.raises(BusError):
         await monitor.refresh()
     assert monitor.facts.store_problem

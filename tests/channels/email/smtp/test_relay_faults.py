@@ -15,7 +15,7 @@ from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.smtp_window import BOTH
 from tests.support.tcp_proxy import TcpProxy
 
-HOUR_S, PAUSE_S = 3600.0, 30.0
+HOUR_S, PAUSE_S, COUNT = 3600.0, 30.0, 10
 BYE = b"421 4.3.2 closing the channel"
 LADDER_S = (5.0, 60.0, 300.0, 1800.0, 7200.0)
 
@@ -198,12 +198,12 @@ async def test_a_reader_refused_for_good_has_failed_and_all_others_get_it(new_em
 )
 async def test_a_refusal_about_us_fails_nobody_but_needs_help(new_email_pipeline, stage, said):
     async with SmtpReceiver(always={stage: said}) as receiver:
-        loa = new_email_pipeline(receiver.port, 30)
+        loa = new_email_pipeline(receiver.port, COUNT)
         plan = await loa.plan()
         await loa.run(plan, until=loa.clock() + HOUR_S)
-        assert await loa.status_counts(plan) == {Status.DEFERRED: 30}
-        assert receiver.number < 30 * HOUR_S / 300
+        assert await loa.status_counts(plan) == {Status.DEFERRED: COUNT}
+        assert receiver.number < COUNT * HOUR_S / 300
         receiver.always.clear()
         await loa.run(plan)
-        assert await loa.status_counts(plan) == {Status.DELIVERED: 30}
+        assert await loa.status_counts(plan) == {Status.DELIVERED: COUNT}
         assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0
