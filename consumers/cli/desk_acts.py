@@ -238,9 +238,11 @@ def reschedule(
     change = {"not_before": moment.isoformat() if moment else ""}
 
     async def give(bus: Bus) -> OrderAnswer:
-        return OrderAnswer.of(
-            content_id, await ItemOrders(bus, by).change(content_id, hash, lambda _: change)
-        )
+        from producers.desk.items.acts import moved_note  # the pages, for this command alone
+
+        orders = ItemOrders(bus, by)
+        state = await orders.change(content_id, hash, lambda _: change, moved_note(change))
+        return OrderAnswer.of(content_id, state)
 
     _print(output.act_on_bus(give), as_json)
 

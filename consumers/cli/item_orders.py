@@ -96,7 +96,7 @@ class ItemOrders:
         record = _record("save", "", actor)
         return await perform_item_act(self.bus, record, lambda: self.acts.begin(new, actor))
 
-    async def change(self, content_id: str, hash: str, change: Change) -> ItemState:
+    async def change(self, content_id: str, hash: str, change: Change, note: str = "") -> ItemState:
         """Change some fields of the newest text, which is that of *hash* if one is named.
 
         Raises as `give`.
@@ -104,9 +104,8 @@ class ItemOrders:
         state = await self.state(content_id)
         data = state.text.data if state.text else {}
         kind = changing_act(state.status)
-        return await self.give(
-            Order(content_id, kind, "", hash or state.hash, {**data, **change(data)})
-        )
+        order = Order(content_id, kind, "", hash or state.hash, {**data, **change(data)}, note)
+        return await self.give(order)
 
     async def give(self, order: Order) -> ItemState:
         """Do the act of *order*, and carry it out; a decision that was made is carried out again.

@@ -1,7 +1,8 @@
 """Acts on an item, each a form of its page: send, confirm, propose, approve, return, reject, ..."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -62,15 +63,21 @@ async def give_up(visit: Visit) -> Response:
     return redirect(f"{item_path(content_id)}?xong=give_up")
 
 
+def moved_note(data: Mapping[str, Any]) -> str:
+    """What the history says of a text whose time was changed to that in *data*."""
+    said = desk_texts()["item"]
+    at = TextForm(data).moment("not_before")
+    return str(said["moved_to"].format(at) if data.get("not_before") else said["moved_to_now"])
+
+
 async def move(visit: Visit) -> Response:
     """Change the time at which a text leaves; it has to be approved again."""
     item = await find_item(visit)
     kind = ActionKind.EDIT if ActionKind.EDIT in item.possible else ActionKind.SAVE
     moved = read_time(visit.form, "not_before")
     data = {**item.data, "not_before": moved}
-    said = desk_texts()["item"]["moved_to"].format(TextForm(data).moment("not_before"))
     try:
-        note = said if moved else desk_texts()["item"]["moved_to_now"]
+        note = moved_note(data)
         order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data, note)
         await visit.editorial.perform(order)
     except (Invalid, Forbidden, Conflict) as refused:

@@ -78,6 +78,7 @@ async def test_a_time_is_changed_by_whom_the_text_waits_for(people, officer, int
     assert moved["status"] == "draft" and moved["hash"] != written["hash"]
     data = (await done(officer, "show", item))["data"]
     assert data["not_before"] == "2027-02-01T08:00:00+07:00"
+    assert "08:00" in (await done(officer, "history", item))[-1]["note"], "as the page notes it"
     await done(officer, "submit", item)
     await done(leader, "confirm", item, "--hash", moved["hash"], "--clean")
     refused = await officer("desk", "reschedule", item, "--now")
