@@ -30,8 +30,8 @@ from consumers.ledger import backoff, moves
 from consumers.operations import retention
 from consumers.operations.old_deliveries import OldDeliveries
 from consumers.runtime import ack
+from consumers.staff.mail import item_history
 from consumers.staff.mail import service as staff_mail
-from consumers.staff.mail import story
 from consumers.subscribers import sealing
 from contracts.base.retention import Retention, RetentionKind
 from producers.bus import topology
@@ -66,7 +66,7 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (sealing, {"_LOOK_EVERY_S": 2.0, "_INTERVAL": timedelta(seconds=1)}),
     (plans, {"_KEPT_S": 0.0}),
     (staff_mail, {"INTERVAL_S": 0.3, "QUIET_SPAN": timedelta(seconds=0.3)}),
-    (story, {"QUIET_SPAN": timedelta(seconds=0.3)}),
+    (item_history, {"QUIET_SPAN": timedelta(seconds=0.3)}),
 )
 OLD_ITEMS = "CRASH_OLD_ITEMS"
 """The items and letters, by id, of which the ledger's rows are old; the audit log always is."""
