@@ -15,7 +15,7 @@ from consumers.staff.accounts import OidcSubject
 from consumers.staff.oidc.id_token import Identity
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
-from tests.deep.browser.test_desk import MANAGER, LateApp, judged, signs_in
+from tests.deep.browser.test_desk import MANAGER, judged, signs_in
 from tests.support.browser import axe, overflow_px
 from tests.support.desk_app import DeskApp
 from tests.support.identity_provider import (
@@ -156,10 +156,11 @@ async def linked_manager(app, issuer):
 
 
 async def test_its_pages_are_clean_for_everyone(bus, clock, browser):
-    late = LateApp()
+    async def late(scope, receive, send):
+        await app.app(scope, receive, send)
+
     async with provider_double(clock) as double, serve_app(late) as url:
         app = DeskApp(bus, clock, url, oidc=double.client)
-        late.app = app.app
         account = await linked_manager(app, double.url)
         with browser.tab() as tab:
             assert await tab.run(partial(looked_at, app=app, account=account)) == []

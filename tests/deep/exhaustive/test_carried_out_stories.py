@@ -9,7 +9,7 @@ from secrets import token_hex
 import pytest
 
 from consumers.intake import item_log
-from consumers.intake.desk import Desk
+from consumers.intake.desk import DraftDecisions
 from consumers.intake.release import Releaser
 from contracts import subjects
 from contracts.publication import encode
@@ -22,7 +22,7 @@ STORIES, MOST_STORIES = 20, 60
 MISTAKES = PlantedBugs()
 
 
-@MISTAKES.instead_of(Desk, "begin_release")
+@MISTAKES.instead_of(DraftDecisions, "begin_release")
 async def release_before_the_fence(original, desk, draft):
     """The approval that was read at first counts, and no act says that the text leaves."""
     state = await item_log.read(desk.log, draft.content_id)
