@@ -6,6 +6,7 @@ from faststream.nats.message import NatsMessage
 from nats.aio.msg import Msg
 from pydantic import BaseModel, ConfigDict
 
+from consumers.dead_letters.letter import EDITED_HEADER
 from consumers.intake.inbound import REVOKED_HEADER
 from consumers.messages import field_error
 from contracts import envelope
@@ -18,7 +19,10 @@ from producers.bus import Message
 
 
 class ContentMessage(BaseModel):
-    """An event on CONTENT; `unit` is proven by the subject, not by the event."""
+    """An event on CONTENT; `unit` is proven by the subject, not by the event.
+
+    `is_edited`: a person has corrected it as a dead letter.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -26,6 +30,7 @@ class ContentMessage(BaseModel):
     unit: str
     kind: str
     seq: int
+    is_edited: bool = False
 
     @property
     def lane(self) -> Lane:
@@ -52,8 +57,13 @@ async def decode_message(msg: NatsMessage) -> Any:
         unit, kind = rest[:2]
         if REVOKED_HEADER in (raw.headers or {}):
             raise Forbidden(field_error("key", "bus_key_revoked"))
-        event = envelope.decode(None, raw.headers, raw.data)
-        return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
+        return ContentMessage(
+            event=envelope.decode(None, raw.headers, raw.data),
+            unit=unit,
+            kind=kind,
+            seq=raw.metadata.sequence.stream,
+            is_edited=EDITED_HEADER in (raw.headers or {}),
+        )
     if stage in ("publication", "receipt", "editorial"):
         return StoredMessage(stored=_stored_message(raw))
     return strict_json.loads(raw.data, "wake_up")

@@ -124,7 +124,8 @@ async def _add_intake(node: Node) -> None:
             if message.lane is Lane.NOTICE:
                 await case_notices.handle(message.event, message.unit, seq=message.seq)
                 return
-            await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
+            given = (message.event, message.unit, message.kind)
+            await intake.handle(*given, seq=message.seq, is_edited=message.is_edited)
 
     async def on_act(message: StoredMessage) -> None:
         await intake.on_act(message.stored)

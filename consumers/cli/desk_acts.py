@@ -68,7 +68,10 @@ class OrderAnswer(BaseModel):
 
 
 class HistoryLine(BaseModel):
-    """An act on an item. `place`: the paragraph that a remark is about."""
+    """An act on an item. `place`: the paragraph that a remark is about.
+
+    `rule`: the rule that approved what the unit's system sent; empty where people decide.
+    """
 
     at: datetime
     who: str
@@ -79,6 +82,7 @@ class HistoryLine(BaseModel):
     note: str
     code: str
     place: int | None
+    rule: str = ""
 
     @classmethod
     def of(cls, line: ActLine) -> "HistoryLine":

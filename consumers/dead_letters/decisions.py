@@ -14,6 +14,7 @@ from hashlib import sha256
 import structlog
 
 from consumers.dead_letters.letter import (
+    EDITED_HEADER,
     DeadLetter,
     Decision,
     DecisionState,
@@ -113,7 +114,8 @@ class DeadLetterDecisions:
     async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
         """Send a corrected event in place of the original, which stays. Raises as `replay`.
 
-        The event names *person* as its submitter: who edits a letter can't approve its item.
+        The event names *person* as its submitter: who edits a letter can't approve its item. It
+        waits for approval, also where its unit releases at once.
         """
         require_whole(letter)
         new = new.submitted_by(printable(person.name.strip(), _NAME_MAX))
@@ -271,7 +273,7 @@ def check_corrected(letter: DeadLetter, body: bytes, vocabulary: Vocabulary) -> 
     event = envelope.from_structured(body)
     events.check(event, vocabulary)
     events.check_sender(event, unit, vocabulary)
-    headers = {"Content-Type": envelope.CONTENT_TYPE}
+    headers = {"Content-Type": envelope.CONTENT_TYPE, EDITED_HEADER: "1"}
     return OutgoingMessage(subjects.content(unit, events.kind_of(event.type)), body, headers)
 
 

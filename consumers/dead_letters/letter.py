@@ -227,6 +227,12 @@ def fingerprint(origin: MessageOrigin, body: bytes) -> str:
     return sha256(head.encode(errors="replace") + b"\x00\x00" + body).hexdigest()
 
 
+EDITED_HEADER = "Loa-Edited"
+"""Marks an event that a person has corrected: its text waits for another's approval.
+
+It stays on the event when that is buried and sent again."""
+
+
 def event_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the event's own headers, without those of the bus."""
     return {name: value for name, value in headers.items() if not name.startswith("Nats-")}

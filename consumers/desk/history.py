@@ -15,4 +15,4 @@ def history_line(act: Action, names: Mapping[str, str]) -> ActLine:
     role = "" if act.role in (RULE, UNIT_SYSTEM) else act.role
     facts = (act.kind, act.revision, act.hash, act.note, act.code, act.place)
     agreed = tuple(names.get(one, one) for one in act.agreed)
-    return ActLine(act.at, who, role, *facts, agreed)
+    return ActLine(act.at, who, role, *facts, agreed, act.rule)

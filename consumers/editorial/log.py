@@ -91,15 +91,21 @@ class EditorialLog:
             acts.append(action)
         return state, acts
 
-    async def act(self, content_id: str, decide: Decide, allow: Allow | None = None) -> ItemState:
+    async def act(
+        self, content_id: str, decide: Decide, allow: Allow | None = None, *, is_new: bool = False
+    ) -> ItemState:
         """Add what *decide* finds right for the present state; None adds nothing.
+
+        *is_new*: the item is probably not in the log, which is read only if that is wrong.
 
         It is asked again after another's act, and after a lost answer, when the act may be there;
         then *allow*, last of all before the act is stored. Raises what both raise, and what the
         act's rules raise.
         """
-        for _ in range(_MAX_TRIES):
-            found = await self.read(content_id, self._newest_known(content_id))
+        for attempt in range(_MAX_TRIES):
+            found = self._newest_known(content_id)
+            if attempt or found.seq or not is_new:
+                found = await self.read(content_id, found)
             self._remember(content_id, found)
             action = decide(found.state)
             if action is None or action.id in found.state.ids:

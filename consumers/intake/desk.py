@@ -186,6 +186,8 @@ class DraftDecisions:
             await item_log.act(self.log, draft.content_id, act)
             return True
         if record is None or record.code == NOT_ADMITTED_CODE:
+            if not written.is_written(draft):
+                return await self.leave_to_event(draft, record)
             record = await self.take_position(draft)
         decision = await self.decision_in_log(draft, state)
         if record.state == "waiting" and decision is None:
@@ -199,17 +201,41 @@ class DraftDecisions:
         await self.complete(draft, record)
         return True
 
+    async def leave_to_event(self, draft: Draft, record: Position | None) -> bool:
+        """Leave a text to its event, which takes the position; one that was refused is closed."""
+        if record:
+            await self.close(draft.content_id, draft.revision, record)
+        return False
+
     async def is_carried_out(self, draft: Draft, record: Position) -> bool:
         """Whether a rejection is in the position's record, and the item's list is right."""
         item = await self.repository.item(draft.content_id)
         return record.state != "waiting" and (item is None or draft.revision not in item.waiting)
 
+    async def receive(self, draft: Draft, rule: str, *, is_new: bool) -> ItemState:
+        """Add the arrival of a revision that has no position yet: the log decides who has it.
+
+        *is_new*: no revision of the item has one. Raises as `desk_acts.first_arrival_act`.
+        """
+        act = partial(desk_acts.first_arrival_act, draft, rule)
+        state = await item_log.act(self.log, draft.content_id, act, is_new=is_new)
+        crash_point("intake.received")
+        return state
+
     async def add_draft(self, draft: Draft) -> None:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""
-        await item_log.act(self.log, draft.content_id, partial(desk_acts.arrival_act, draft))
+        arrival = partial(desk_acts.arrival_act, draft)
+        state = await item_log.act(self.log, draft.content_id, arrival)
         record = await self.repository.position(draft.content_id, draft.revision)
         if record and record.state != "waiting":
             await self.complete(draft, record)
+        elif logged := desk_acts.drafts_of(draft.content_id, state).get(draft.revision):
+            await self.finish_draft(logged, state)
+
+    async def note_outcome(self, content_id: str, number: int) -> None:
+        """Say in the log what became of a revision, as far as its position's record has it."""
+        if record := await self.repository.position(content_id, number):
+            await self.close(content_id, number, record)
 
     async def carry_over(self) -> int:
         """Carry the drafts of an earlier version's bucket over to the log; returns how many.

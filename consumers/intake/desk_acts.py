@@ -9,12 +9,13 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from consumers.intake.approval import Draft, draft_of
-from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
+from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error
+from contracts import errors
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES
-from contracts.errors import Conflict
+from contracts.errors import Conflict, Forbidden
 
 _KINDS = {"approved": ActionKind.APPROVE, "rejected": ActionKind.REJECT}
 _LOA = "loa"
@@ -32,17 +33,33 @@ class Withdrawal(NamedTuple):
     at: datetime
 
 
+def first_arrival_act(draft: Draft, rule: str, state: ItemState) -> Action | None:
+    """The arrival of a revision that has no position yet; None for a repeat.
+
+    *rule*: the rule that approves it, if one does. Raises Conflict if a text at the desk has its
+    number or a higher one, Forbidden if the item is another unit's: its first act owns it.
+    """
+    if _arrival_id(draft) in state.ids:
+        return None
+    if state.text and state.text.unit != draft.unit:
+        owner = {"value": draft.content_id}
+        raise Forbidden(errors.field_error("data.content_id", "owned_by_other_unit", **owner))
+    if draft.revision < state.revision:
+        raise _number_taken(draft, state)
+    act = arrival_act(draft, state)
+    return act.model_copy(update={"rule": rule}) if act else None
+
+
 def arrival_act(draft: Draft, state: ItemState) -> Action | None:
     """The arrival of a draft; None for a repeat, and once a later revision has come.
 
     Raises Conflict if another text has its number.
     """
-    id, number = f"{draft.event_id}.{ActionKind.RECEIVE}", draft.revision
-    if id in state.ids or number < state.revision:
+    id = _arrival_id(draft)
+    if id in state.ids or draft.revision < state.revision:
         return None
-    if number == state.revision:
-        words = {"value": number, "free": state.revision + 1}
-        raise Conflict(field_error("data.revision", "revision_taken", **words))
+    if draft.revision == state.revision:
+        raise _number_taken(draft, state)
     return Action(
         id=id,
         at=draft.at,
@@ -54,6 +71,15 @@ def arrival_act(draft: Draft, state: ItemState) -> Action | None:
         text=draft.text,
         prev=state.head,
     )
+
+
+def _arrival_id(draft: Draft) -> str:
+    return f"{draft.event_id}.{ActionKind.RECEIVE}"
+
+
+def _number_taken(draft: Draft, state: ItemState) -> Conflict:
+    words = {"value": draft.revision, "free": state.revision + 1}
+    return Conflict(field_error("data.revision", "revision_taken", **words))
 
 
 def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> Action | None:
@@ -91,7 +117,7 @@ def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) 
     if draft.revision not in drafts_of(draft.content_id, state):
         return None
     is_rejected = state.revision == draft.revision and state.has_open_rejection
-    kind = _end_of_rejection(record) if is_rejected else _outcome(record)
+    kind = _end_of_rejection(record) if is_rejected else _outcome(record, draft)
     return _act_of_loa(kind, draft, at, state) if kind else None
 
 
@@ -119,10 +145,11 @@ def _id(kind: ActionKind, draft: Draft, by: str, state: ItemState) -> str:
     return f"{kind}.{draft.revision}.{sha256(parts.encode()).hexdigest()[:_ID_LENGTH]}"
 
 
-def _outcome(record: Position) -> ActionKind | None:
+def _outcome(record: Position, draft: Draft) -> ActionKind | None:
     if record.state in ("released", "scheduled") and record.seq is not None:
         return ActionKind.PUBLISH
-    if record.state == "withdrawn" or record.code == SUPERSEDED_CODE:
+    is_refused = record.code == NOT_ADMITTED_CODE and record.event_id == draft.event_id
+    if record.state == "withdrawn" or record.code == SUPERSEDED_CODE or is_refused:
         return ActionKind.SUPERSEDE
     return None
 

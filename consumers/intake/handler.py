@@ -39,7 +39,7 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.editorial import Action, ActionKind, ItemState
-from contracts.editorial.action import DESK_ACT
+from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
@@ -48,6 +48,8 @@ from producers.bus import Bus, Message
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
+Admit = Callable[[Item | None], Item]
+_AUTOMATIC, _DESK = "automatic", "desk"
 _EARLIER_EVENT_RETRY_S = 0.2
 _BROKEN_ITEM_RETRY_S = 60.0
 _DONE_ELSEWHERE = frozenset(
@@ -77,17 +79,22 @@ class Intake:
         self.desk = DraftDecisions(bus, clock, seals)
 
     async def handle(
-        self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0
+        self,
+        event: CloudEvent,
+        unit: str,
+        kind: str | None = None,
+        *,
+        seq: int = 0,
+        is_edited: bool = False,
     ) -> None:
         """Process one event. Its subject proves *unit* and *kind*; *seq* is its stream sequence.
 
-        Events of one item are processed one after another, in order of arrival. Raises
-        ContractError for an event that breaks the contract, RetryLater when an earlier one has to
-        be processed first or the item's log is broken, BusError when the bus fails. A repeat is
-        harmless.
+        *is_edited*: a person has corrected it, and another has to approve it.
+        Events of one item are processed in order of arrival; a repeat is harmless. Raises
+        ContractError, BusError, and RetryLater for an earlier event or a broken log.
         """
         try:
-            check = partial(self.check, event, unit, kind)
+            check = partial(self.check, event, unit, kind, is_edited=is_edited)
             checked = await events.check_unless_recorded(check, self.event_log.find)
         except ContractError as refusal:
             _count(unit, event, refusal.code, "bus")
@@ -108,7 +115,7 @@ class Intake:
         What Loa did not seal is in no item. `loa check` names a broken one.
         """
         act = await self.desk.log.sealed_act(message)
-        if act is None or act.kind in _DONE_ELSEWHERE:
+        if act is None or (act.kind in _DONE_ELSEWHERE and not act.rule):
             return
         content_id = subjects.item_of_editorial(message.subject)
         async with self.locks.setdefault(content_id, asyncio.Lock()):
@@ -122,9 +129,13 @@ class Intake:
     async def carry_out(self, content_id: str, act: Action) -> None:
         """Carry out an act; a withdrawal that came as an event is done already.
 
-        Raises BrokenItem, and UnknownItem for a withdrawal of what has no position.
+        What a rule approved is out, once its event is through. Raises BrokenItem, and UnknownItem
+        for a withdrawal of what has no position; RetryLater while its event is to take that.
         """
-        if act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
+        if act.kind is ActionKind.RECEIVE:
+            await self.desk.note_outcome(content_id, act.revision)
+        elif act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
+            await self.require_position(content_id, act)
             item = await self.repository.require_item(content_id)
             ordered = written.withdrawal(content_id, act, item.unit)
             assert isinstance(ordered.content, Withdrawn)  # noqa: S101
@@ -132,6 +143,15 @@ class Intake:
             await self.withdraw(ordered, ordered.content, known, 0)
         else:
             await self.desk.carry_out(content_id)
+
+    async def require_position(self, content_id: str, act: Action) -> None:
+        """Raise RetryLater while the text that a person withdraws waits for its event."""
+        state = await item_log.read(self.desk.log, content_id)
+        draft = desk_acts.drafts_of(content_id, state).get(act.revision)
+        if draft is None or written.is_written(draft):
+            return
+        if await self.repository.position(content_id, act.revision) is None:
+            raise RetryLater(_EARLIER_EVENT_RETRY_S, "its event comes first")
 
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
         first = checked.to_record()
@@ -141,6 +161,8 @@ class Intake:
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
+        if checked.is_edited:
+            policy = policy.model_copy(update={"release": _DESK})
         is_new = record is first  # the HTTP door has recorded its events before
         try:
             await self.apply(checked, policy, item, seq)
@@ -159,7 +181,13 @@ class Intake:
         log.info("event_taken_in", type=checked.event.type)
 
     def check(
-        self, event: CloudEvent, unit: str, kind: str | None, *, is_new: bool = True
+        self,
+        event: CloudEvent,
+        unit: str,
+        kind: str | None,
+        *,
+        is_new: bool = True,
+        is_edited: bool = False,
     ) -> ReceivedEvent:
         """Run every check that needs no bus; *is_new* as for events. Raises ContractError."""
         content = events.check(event, self.vocabulary, is_new=is_new)
@@ -168,7 +196,7 @@ class Intake:
         if kind is not None and kind != events.kind_of(event.type):
             raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
         events.check_sender(event, unit, self.vocabulary)
-        return ReceivedEvent(unit, event, content, utc_now(self.clock))
+        return ReceivedEvent(unit, event, content, utc_now(self.clock), is_edited)
 
     async def apply(
         self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item | None], seq: int
@@ -176,24 +204,62 @@ class Intake:
         if isinstance(checked.content, Withdrawn):
             await self.withdraw(checked, checked.content, known, seq)
         else:
-            text, goes_by_desk = checked.content, policy.release == "desk"
-            acts = await self.read_acts(text.content_id) if goes_by_desk else None
-            admit = partial(_admit_revision, checked=checked, text=text, policy=policy, acts=acts)
-            item = await self.change_item(checked.content_id, admit, known, seq)
-            await self.submit_revision(checked, text, item, policy)
+            await self.take_in(checked, checked.content, policy, known, seq)
 
-    async def read_acts(self, content_id: str) -> ItemState:
-        """The item in the editorial log; nothing of a broken one, whose drafts wait for repair."""
-        with suppress(BrokenItem):
-            return await item_log.read(self.desk.log, content_id)
-        return ItemState()
+    async def take_in(
+        self,
+        checked: ReceivedEvent,
+        text: Submitted,
+        policy: UnitPolicy,
+        known: Versioned[Item | None],
+        seq: int,
+    ) -> None:
+        """Give a revision its place in the log, then its position, and release it or wait."""
+        admit = partial(_with_position, checked=checked, text=text, policy=policy)
+        known = await self.admissible(admit, known, text.content_id, seq)
+        logged = await self.arrival(checked, text, policy, known.value)
+        take = partial(_with_revision, checked=checked, text=text, policy=policy, logged=logged)
+        item = await self.repository.update_item(text.content_id, take, known)
+        is_by_rule, waits = text.revision in logged.by_rule, text.revision in item.waiting
+        release = _AUTOMATIC if is_by_rule else _DESK if waits else policy.release
+        await self.submit_revision(checked, text, item, release)
+
+    async def arrival(
+        self, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy, item: Item | None
+    ) -> ItemState:
+        """The item in the log, with the revision; what has its position is not added again.
+
+        Raises BrokenItem, and as `Desk.receive`.
+        """
+        if item and text.revision in item.positions:
+            with suppress(BrokenItem):
+                return await item_log.read(self.desk.log, text.content_id)
+            return ItemState()
+        rule = "" if policy.release == _DESK else AUTOMATIC_RELEASE
+        is_new = item is None or not item.positions
+        return await self.desk.receive(build_draft(checked, text), rule, is_new=is_new)
+
+    async def admissible(
+        self, admit: Admit, known: Versioned[Item | None], content_id: str, seq: int
+    ) -> Versioned[Item | None]:
+        """The item as stored, which *admit* takes. An unknown one may come with an earlier event.
+
+        Raises what *admit* raises.
+        """
+        try:
+            admit(known.value)
+        except UnknownItem:
+            await self.require_earlier_settled(seq)
+            known = await self.repository.versioned_item(content_id)
+            admit(known.value)
+        return known
 
     async def submit_revision(
-        self, checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
+        self, checked: ReceivedEvent, text: Submitted, item: Item, release: str
     ) -> None:
         """Release a revision that has its position, or add it to the desk."""
         crash_point("intake.position_taken")
-        first = initial_position(checked, text, item, policy.release)
+        first = initial_position(checked, text, item, release)
         record = await self.repository.open_position(text.content_id, text.revision, first)
         crash_point("intake.position_opened")
         if text.revision in item.released:
@@ -291,17 +357,10 @@ def _count(unit: str, event: CloudEvent, answer: str, door: str) -> None:
     metrics.EVENTS.add(unit, metrics.event_kind(event.type), answer, door)
 
 
-def _admit_revision(
-    stored: Item | None,
-    checked: ReceivedEvent,
-    text: Submitted,
-    policy: UnitPolicy,
-    acts: ItemState | None,
+def _with_position(
+    stored: Item | None, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy
 ) -> Item:
-    """The item with the revision added; unchanged for a repeat. Raises ContractError.
-
-    *acts*: the item in the editorial log, of a text that goes by the desk.
-    """
+    """The item with the revision's position; unchanged for a repeat. Raises ContractError."""
     item = items.require_owner(stored, checked.unit, text.content_id)
     if isinstance(text, Corrected) and not item.positions:
         unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
@@ -311,9 +370,25 @@ def _admit_revision(
         return item
     if text.lane == Lane.URGENT and not policy.urgent:
         raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
-    if acts is not None:
-        desk_acts.arrival_act(build_draft(checked, text), acts)  # a draft may have the number
-        waiting = tuple(sorted({*taken.waiting, text.revision}))
-        return taken.model_copy(update={"waiting": waiting})
-    summary, at = ItemSummary.of(text), checked.received_at
-    return items.release(taken, text.revision, summary, at, text.not_before)
+    return taken
+
+
+def _with_revision(
+    stored: Item | None,
+    checked: ReceivedEvent,
+    text: Submitted,
+    policy: UnitPolicy,
+    logged: ItemState,
+) -> Item:
+    """The item with the revision released, waiting, or withdrawn before that; as `_with_position`.
+
+    *logged*: the item in the editorial log, which says for good whether a rule approved the text.
+    """
+    taken, number = _with_position(stored, checked, text, policy), text.revision
+    is_withdrawn = number <= logged.ended and number not in logged.published
+    if is_withdrawn or (stored and number in stored.positions):
+        return taken
+    if number in logged.by_rule:
+        at = checked.received_at
+        return items.release(taken, number, ItemSummary.of(text), at, text.not_before)
+    return taken.model_copy(update={"waiting": tuple(sorted({*taken.waiting, number}))})

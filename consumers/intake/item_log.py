@@ -18,10 +18,12 @@ async def read(log: EditorialLog, content_id: str) -> ItemState:
         raise BrokenItem(field_error("content_id", "item_broken", value=content_id)) from error
 
 
-async def act(log: EditorialLog, content_id: str, decide: Decide) -> ItemState:
+async def act(
+    log: EditorialLog, content_id: str, decide: Decide, *, is_new: bool = False
+) -> ItemState:
     """As `EditorialLog.act`. Raises BrokenItem, and what the act's rules raise."""
     try:
-        return await log.act(content_id, decide)
+        return await log.act(content_id, decide, is_new=is_new)
     except ContractError:
         await read(log, content_id)
         raise

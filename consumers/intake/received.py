@@ -16,10 +16,14 @@ from contracts.records import EventRecord
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent(CheckedEvent):
-    """A checked content event, and when intake received it."""
+    """A checked content event, and when intake received it.
+
+    `is_edited`: a person has corrected it on its way.
+    """
 
     content: Submitted | Withdrawn
     received_at: datetime
+    is_edited: bool = False
 
     def to_record(self) -> EventRecord:
         return EventRecord(

@@ -25,6 +25,11 @@ def event_id(unit: str, content_id: str, revision: int) -> str:
     return keys.event_id(unit, _source(unit), _own_id(content_id, revision))
 
 
+def is_written(draft: Draft) -> bool:
+    """Whether people wrote the text at the desk; other texts came with a unit's event."""
+    return draft.event_id == event_id(draft.unit, draft.content_id, draft.revision)
+
+
 def next_revision(item: Item | None, state: ItemState) -> int:
     """The number of a text that a person begins: above every position of the item.
 

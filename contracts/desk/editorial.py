@@ -51,6 +51,8 @@ class ActLine(NamedTuple):
     place: int | None = None
     agreed: tuple[str, ...] = ()
     """The names of those who had agreed before."""
+    rule: str = ""
+    """The rule that approved what the unit's system sent."""
 
 
 @dataclass(frozen=True)

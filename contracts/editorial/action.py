@@ -16,6 +16,8 @@ RULE = "rule"
 """The role of Loa itself, where a rule acts and no person."""
 GIVEN_UP = "bo-ban-nhap"
 """The code of a rejection by which who wrote a text that is not sent gives it up."""
+AUTOMATIC_RELEASE = "automatic-release"
+"""The rule by which what a unit's system sends is approved, where its registration says so."""
 DESK_ACT = "desk."
 """The beginning of the id of an act that a person ordered at the desk; others have an event's."""
 
@@ -30,7 +32,7 @@ class ActionKind(StrEnum):
     """What may be done to an item; `contracts.editorial.state.MOVES` says when."""
 
     RECEIVE = "receive"
-    """A unit's system sends a revision."""
+    """A unit's system sends a revision; one that a rule approves is about to leave at once."""
     SAVE = "save"
     """A person of the unit writes or changes a draft."""
     SUBMIT = "submit"
@@ -105,6 +107,8 @@ class Action(_Frozen):
     """The content hash of the text it concerns."""
     text: EditorialText | None = None
     """The whole text, where the act changed it."""
+    rule: str = Field(default="", exclude_if=operator.not_)
+    """The rule of Loa that approves what a unit's system sends; empty where people decide."""
     agreed: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     """The accounts that had agreed before, where an act takes two people."""
     note: str = ""

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from contracts import text
 from contracts.catalog import load_texts
-from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM, Action, EditorialText, name_hash
+from contracts.editorial.action import (
+    AUTOMATIC_RELEASE,
+    GIVEN_UP,
+    RULE,
+    UNIT_SYSTEM,
+    Action,
+    EditorialText,
+    name_hash,
+)
 from contracts.editorial.action import ActionKind as Kind
 from contracts.errors import Bilingual, Conflict, Forbidden, Invalid, field_error
 from contracts.vocabulary import REJECTIONS
@@ -129,7 +137,8 @@ class ItemState:
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `name_hashes`: of the names that the accounts had, by their ids.
     `approved`: the texts that were approved and are not yet out, by revision. `published`: the
-    hashes of those that were. `settled`: the newest revision whose rejection is carried out.
+    hashes of those that were. `by_rule`: the revisions that a rule approved. `settled`: the newest
+    revision whose rejection is carried out.
     `head`: the digest of the last act.
     """
 
@@ -146,6 +155,7 @@ class ItemState:
     center_checker: str = ""
     approved: Mapping[int, EditorialText] = field(default_factory=dict)
     published: Mapping[int, str] = field(default_factory=dict)
+    by_rule: frozenset[int] = frozenset()
     out: int = 0
     ended: int = 0
     settled: int = 0
@@ -280,6 +290,12 @@ def check_text(state: ItemState, action: Action) -> None:
         raise Conflict(field_error("hash", "editorial_hash"))
 
 
+def check_rule(state: ItemState, action: Action) -> None:  # noqa: ARG001
+    """A rule approves only what a unit's system sends."""
+    if action.rule and (action.kind is not Kind.RECEIVE or action.rule != AUTOMATIC_RELEASE):
+        raise Forbidden(field_error("rule", "editorial_rule", value=action.rule))
+
+
 def check_edit(state: ItemState, action: Action) -> None:
     """An edit changes the text, or takes one that is not proposed yet."""
     if action.kind is not Kind.EDIT:
@@ -350,7 +366,7 @@ def check_approval(state: ItemState, action: Action) -> None:
 Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
     *(check_chain, check_actor, _check_move, check_unit),
-    *(check_revision, check_text, check_edit, check_reason),
+    *(check_revision, check_text, check_rule, check_edit, check_reason),
     *(_check_author, check_checkpoints, _check_people, check_approval),
 )
 """What every act has to keep; each refuses by raising."""
@@ -397,7 +413,7 @@ def _hash_concerned(state: ItemState, action: Action) -> str:
 
 
 def _status_after(state: ItemState, action: Action) -> Status | None:
-    target = MOVES[(state.status, action.kind)]
+    target = Status.SCHEDULED if action.rule else MOVES[(state.status, action.kind)]
     if action.revision != state.revision and action.kind in _CARRIES_OUT | {Kind.WITHDRAW}:
         return state.status  # an older revision; the newest one stays where it is
     return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
@@ -442,6 +458,14 @@ def _named(action: Action) -> frozenset[str]:
 
 def _with_writers(state: ItemState, names: frozenset[str]) -> ItemState:
     return replace(state, writers_of={**state.writers_of, state.revision: names})
+
+
+def _receive(state: ItemState, action: Action) -> ItemState:
+    """A text that a rule approves leaves as it is: no person decides, or changes it."""
+    if not (action.rule and action.text):
+        return state
+    approved = {**state.approved, action.revision: action.text}
+    return replace(state, approved=approved, by_rule=state.by_rule | {action.revision})
 
 
 def _submit(state: ItemState, action: Action) -> ItemState:
@@ -497,6 +521,7 @@ def _without(approved: Mapping[int, EditorialText], revision: int) -> Mapping[in
 
 
 _EFFECTS: Mapping[Kind, Callable[[ItemState, Action], ItemState]] = {
+    Kind.RECEIVE: _receive,
     Kind.SUBMIT: _submit,
     Kind.CONFIRM: _confirm,
     Kind.EDIT: _edit,

@@ -8,7 +8,7 @@ from random import Random
 
 from contracts import events
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
-from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM
+from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM
 from contracts.editorial.state import fold
 from contracts.errors import ContractError
 from contracts.vocabulary import REJECTIONS
@@ -46,6 +46,7 @@ ROLES = {
 }
 """As what an act may be done; every other by a person alone, whose role has any other name."""
 WRITES = (K.RECEIVE, K.SAVE, K.EDIT)
+DECIDES = {K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE, K.RETURN, K.REJECT}
 
 
 def a_text(words: str, author: str | None = None) -> EditorialText:
@@ -100,12 +101,13 @@ class Attempt:
     text: EditorialText | None
     note: str
     code: str
+    rule: str = ""
 
     def on(self, state: ItemState, at: datetime) -> Action:
         return Action(
             id=self.id, at=at, by=self.by, name_hash=self.name_hash, role=self.role,
             kind=self.kind, revision=self.revision, hash=self.hash, text=self.text,
-            note=self.note, code=self.code, prev=state.head,
+            note=self.note, code=self.code, rule=self.rule, prev=state.head,
         )  # fmt: skip
 
 
@@ -113,7 +115,7 @@ class EditorialWorld:
     """A random story of some dozen acts."""
 
     def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
+        self.random, self.rules = Random(seed), Random(-1 - seed)
         self.log = MemoryLog()
         self.states = [ItemState()]
         self.now = START
@@ -155,12 +157,18 @@ class EditorialWorld:
             text=text,
             note=chance.choice(("", " ", *("Sai tên cơ quan.",) * 3)),
             code=self.code_for(seen) if kind is K.REJECT else "",
+            rule=self.rule_for(kind),
         )
 
     def code_for(self, seen: ItemState) -> str:
         """The code of a rejection: a text that is not sent is given up."""
         is_unsent = seen.status in (S.DRAFT, S.RETURNED)
         return GIVEN_UP if is_unsent else self.random.choice(("", "khong-co", *REJECTIONS))
+
+    def rule_for(self, kind: ActionKind) -> str:
+        """The rule that approves what a system sends; rarely on an act that none may approve."""
+        is_approved = self.rules.random() < (0.25 if kind is K.RECEIVE else 0.02)
+        return self.rules.choice((*(AUTOMATIC_RELEASE,) * 9, "khong-co")) if is_approved else ""
 
     def actor(self, kind: ActionKind, person: str) -> tuple[str, str, str]:
         """The role, the name and its hash of an act; rarely not the ones that it demands.
@@ -246,6 +254,7 @@ class Judged:
     published: int = 0
     is_leaving: bool = False
     is_sent: bool = False
+    is_by_rule: bool = False
 
 
 @dataclass
@@ -280,6 +289,7 @@ class Judge:
     def judge_act(self, action: Action, one: Judged) -> Iterator[str]:
         yield from _judge_reason(action)
         yield from _judge_giving_up(action, one)
+        yield from _judge_rule(action, one)
         if action.kind is K.APPROVE:
             yield from _judge_approval(action, one)
             if action.by in self.wrote.get(action.hash, ()):
@@ -347,6 +357,13 @@ def _judge_check(action: Action, one: Judged) -> Iterator[str]:
         yield f"edited, and changed nothing: {action.id}"
 
 
+def _judge_rule(action: Action, one: Judged) -> Iterator[str]:
+    if action.rule and (action.kind is not K.RECEIVE or action.rule != AUTOMATIC_RELEASE):
+        yield f"{action.kind} approved by rule {action.rule}"
+    if one.is_by_rule and action.kind in DECIDES:
+        yield f"{action.kind} on what a rule approved: {action.id}"
+
+
 def _judge_reason(action: Action) -> Iterator[str]:
     if action.kind in (K.RETURN, K.WITHDRAW, K.COMMENT) and not action.note.strip():
         yield f"no reason: {action.kind}"
@@ -393,10 +410,11 @@ def _note(action: Action, one: Judged) -> None:
         one.checks.append(action.by)
     if action.kind in (K.RECEIVE, K.SAVE, K.SUBMIT, K.RETURN):
         one.is_sent = action.kind in (K.RECEIVE, K.SUBMIT)
-    if action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
-        one.approved = action.hash if action.kind is K.APPROVE else ""
+    if action.rule or action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
+        one.approved = action.hash if action.rule or action.kind is K.APPROVE else ""
     one.published += action.kind is K.PUBLISH
-    one.is_leaving |= action.kind is K.SCHEDULE
+    one.is_leaving |= action.kind is K.SCHEDULE or bool(action.rule)
+    one.is_by_rule |= bool(action.rule)
 
 
 def _note_writers(action: Action, one: Judged) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumers.editorial.log import EditorialLog
+from consumers.intake.handler import Intake
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError
@@ -73,6 +74,12 @@ async def open_drafts(bus: Bus) -> list[str]:
         name: {*one.approved, *([one.revision] * one.is_undecided)} for name, one in items.items()
     }
     return sorted(f"{name}.{number}" for name, found in numbers.items() for number in found)
+
+
+async def carry_out_acts(intake: Intake, content_id: str = ITEM) -> None:
+    """Carry out every act on an item, as the follower of the editorial log does."""
+    async for message in intake.bus.scan(subjects.EDITORIAL.name, subjects.editorial(content_id)):
+        await intake.on_act(message)
 
 
 async def stored_position(bus: Bus, revision: int = 1, item: str = ITEM) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from consumers.intake.approval import Draft
 from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.cloudevent import CloudEvent
+from contracts.editorial import ItemState
 from producers.bus import Bus, topology
 from tests.support.events import UNIT
 
@@ -26,9 +27,14 @@ async def leave_on_former_desk(intake: Intake, event: CloudEvent) -> Draft:
         await bucket.create(draft.key, draft.model_dump_json().encode())
         left.append(draft)
 
-    keep, intake.desk.add_draft = intake.desk.add_draft, add_draft
+    async def receive(*_: object, **__: object) -> ItemState:
+        return ItemState()
+
+    desk = intake.desk
+    keep = desk.add_draft, desk.receive
+    desk.add_draft, desk.receive = add_draft, receive
     try:
         await intake.handle(event, UNIT)
     finally:
-        intake.desk.add_draft = keep
+        desk.add_draft, desk.receive = keep
     return left[0]

@@ -7,7 +7,7 @@ import pytest
 
 from consumers.dead_letters.bulk import BulkDecisions
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, check_corrected
-from consumers.dead_letters.letter import DeadLetterQuery, MessageOrigin
+from consumers.dead_letters.letter import EDITED_HEADER, DeadLetterQuery, MessageOrigin
 from consumers.dead_letters.redaction import RedactedMessage
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import envelope, subjects
@@ -73,6 +73,7 @@ async def test_a_mended_event_replaces_the_original_which_stays(bus, letters, de
     _, sent = await content_messages(bus)
     by_clerk = event.submitted_by(CLERK.name).body
     assert (sent.subject, sent.data) == (SUBJECT, by_clerk), "where its type belongs"
+    assert EDITED_HEADER in sent.headers, "another person approves it"
     assert ended.before != ended.after
     kept = await letters.load(listed_one.id)
     assert kept.original == b'{"id": "x"}'

@@ -16,6 +16,7 @@ from tests.support.events import (
     ITEM,
     UNIT,
     bucket_records,
+    carry_out_acts,
     corrected,
     event_id,
     open_drafts,
@@ -38,6 +39,7 @@ async def test_content_of_an_automatic_unit_is_released_at_once(bus, intake):
     assert released["first_released_at"] == released["released_at"]
     record = await stored_position(bus)
     assert (record["state"], record["seq"]) == ("released", released["seq"])
+    await carry_out_acts(intake)
     assert await open_drafts(bus) == []
 
 
@@ -210,6 +212,7 @@ async def test_a_desk_unit_takes_back_at_once(bus, intake):
     await intake.handle(corrected(), UNIT)
     await intake.handle(withdrawn(), UNIT)
     assert await released_actions(bus) == ["published", "withdrawn"]
+    await carry_out_acts(intake)
     assert await open_drafts(bus) == []
 
 

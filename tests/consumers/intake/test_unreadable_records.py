@@ -140,7 +140,7 @@ async def test_a_revision_of_a_broken_item_waits_for_its_repair_and_is_not_refus
     with pytest.raises(RetryLater):
         await intake.handle(submitted(revision=3), UNIT)
     assert await refusal_of(intake, submitted(revision=3)) == ()
-    assert (await stored_position(bus, 3))["state"] == "waiting"
+    assert f"{ITEM}.3" not in await bucket_records(bus, subjects.PUBLISHED.name)
 
 
 async def test_a_decision_on_a_broken_item_says_that_its_log_is_broken(bus, intake):

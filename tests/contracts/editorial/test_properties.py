@@ -67,6 +67,13 @@ def begun_without_earlier_writers(now, action):
 original_begin = state._begin
 
 
+original_status_after = state._status_after
+
+
+def undecided_by_a_rule(now, action):
+    return original_status_after(now, action.model_copy(update={"rule": ""}))
+
+
 def wrote_it(now):
     return now.wrote.get(now.hash, frozenset())
 
@@ -132,6 +139,10 @@ MISTAKES = PlantedBugs(
             Replacement(
                 state, "_is_taken_back", lambda now, one: one.kind is K.WITHDRAW and now.published
             )
+        ],
+        "a-rule-approves-a-persons-text": without(state.check_rule),
+        "people-decide-on-what-a-rule-approved": [
+            Replacement(state, "_status_after", undecided_by_a_rule)
         ],
         "publish-brings-withdrawn-back": taking(K.PUBLISH, out_again),
         "release-twice": taking(K.PUBLISH, still_approved_when_out),

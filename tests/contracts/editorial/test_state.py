@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
-from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM
+from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM
 from contracts.editorial.state import MOVES, check_actor, fold
 from contracts.errors import Conflict, Forbidden, Invalid
 from tests.support.editorial_world import ROLES, UNIT, a_text
@@ -97,6 +97,18 @@ def test_a_text_goes_the_whole_way_and_each_step_is_in_its_state(item):
     assert (item.state.status, item.state.out) == (S.CORRECTED, 2)
     item.act(K.WITHDRAW, APPROVER, note="Sai số liệu.")
     assert (item.state.status, item.state.out) == (S.WITHDRAWN, 0)
+
+
+def test_what_a_rule_approves_leaves_at_once_and_no_person_changes_it(item):
+    by_rule = SYSTEM | {"text": TEXT, "rule": AUTOMATIC_RELEASE}
+    item.act(K.RECEIVE, UNIT, **by_rule)
+    assert (item.state.status, item.state.approved) == (S.SCHEDULED, {1: TEXT})
+    for kind in (K.EDIT, K.RETURN, K.REJECT, K.APPROVE):
+        assert refused(Conflict, lambda kind=kind: item.act(kind, EDITOR, note="Sai.")) == "kind"
+    item.act(K.PUBLISH, "loa", role=RULE)
+    assert (item.state.status, item.state.out, item.state.by_rule) == (S.PUBLISHED, 1, {1})
+    item.received()
+    assert (item.state.status, item.state.approved) == (S.SUBMITTED, {})
 
 
 def test_a_later_change_takes_the_approval_back(item):
@@ -289,6 +301,11 @@ REFUSED = {
     "no code to reject": (K.REJECT, Invalid, "code", {}),
     "an unknown code": (K.REJECT, Invalid, "code", {"code": "khong-co", "note": "Trùng."}),
     "an older revision": (K.RECEIVE, Conflict, "revision", SYSTEM | {"text": TEXT}),
+    "a person's act by a rule": (K.APPROVE, Forbidden, "rule", {"rule": AUTOMATIC_RELEASE}),
+    "an unknown rule": (
+        *(K.RECEIVE, Forbidden, "rule"),
+        SYSTEM | {"revision": 2, "text": THIRD, "rule": "khac"},
+    ),
     "no text": (K.RECEIVE, Invalid, "text", SYSTEM | {"revision": 2}),
     "a reason of blanks": (K.RETURN, Invalid, "note", {"note": " \u200b\n"}),
     "a name without letters": (K.APPROVE, Invalid, "by", {"by": "***"}),

@@ -379,6 +379,7 @@ WAYS: dict[str, Scenario] = {
     "intake.moved": Scenario(publish_on_bus),
     "intake.fetched": Scenario(publish_mixture, hits=2),
     "intake.event_booked": Scenario(publish_mixture, hits=2),
+    "intake.received": Scenario(publish_mixture, hits=2),
     "intake.position_taken": Scenario(publish_mixture, hits=2),
     "intake.position_opened": Scenario(publish_mixture, hits=2),
     "intake.done": Scenario(publish_mixture, hits=2),
