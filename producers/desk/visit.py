@@ -153,9 +153,12 @@ class Visit:
     def _place_in(self, nav: Sequence[Mapping[str, Any]]) -> str:
         """The address in *nav* that is that of this page, or of the pages above it."""
         path = self.request.url.path
-        known = [page["path"] for section in nav for page in section["pages"]]
-        above = [one for one in known if path == one or path.startswith(f"{one.rstrip('/')}/")]
-        return max((one for one in above if one != "/" or path == "/"), key=len, default="")
+        pages = [page for section in nav for page in section["pages"]]
+        known: dict[str, str] = {page["also"]: page["path"] for page in pages if "also" in page}
+        known |= {page["path"]: page["path"] for page in pages}
+        above = [one for one in known if f"{path}/".startswith(f"{one.rstrip('/')}/")]
+        last = max((one for one in above if one != "/" or path == "/"), key=len, default="")
+        return known.get(last, "")
 
     def _section(self, section: Mapping[str, Any], here: str) -> MenuSection:
         pages = [

@@ -16,7 +16,6 @@ _SETS = ("audiences", "channels")
 _TIMES = ("not_before", "expires_at")
 _LISTS = ("links", "attachments")
 _SPARE_ROWS = 2
-_FORMAT = "%Y-%m-%dT%H:%M"
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,10 @@ class TextForm:
         """A time of Vietnam as a browser's field has it; what is no time stays as it is."""
         written = self.value(name)
         try:
-            return datetime.fromisoformat(written).astimezone(VIETNAM).strftime(_FORMAT)
+            at = datetime.fromisoformat(written).astimezone(VIETNAM).replace(tzinfo=None)
         except ValueError:
             return written
+        return at.isoformat(timespec="seconds" if at.second else "minutes")
 
     def moment(self, name: str) -> str:
         """A time as people read it; what is no time stays as it is."""

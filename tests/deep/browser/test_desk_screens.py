@@ -21,7 +21,7 @@ from tests.support.served_desk import PLAIN_COOKIE
 pytestmark = pytest.mark.timeout(500)
 PAGE = ROOT / "docs" / "desk-screens.md"
 FOLDER = ROOT / "docs" / "images" / "desk" / "man-hinh"
-TALLEST, COLOURS = 1300, 32
+TALLEST, COLOURS = 1300, 64
 NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),

@@ -179,6 +179,12 @@ async def test_a_planned_time_is_moved_and_approved_again(newsroom):
     assert TEXTS["moved_to"].format("10:00 ngày 26/01/2027") in page.text, "its history says so"
 
 
+@pytest.mark.parametrize("planned", ["2027-01-25T09:30", "2027-01-25T09:30:15"])
+async def test_the_form_shows_a_planned_time_as_exact_as_it_is_stored(newsroom, planned):
+    path = await newsroom.written(not_before=planned)
+    assert f'value="{planned}"' in (await newsroom["an"].get(f"{path}/sua")).text
+
+
 async def test_a_planned_time_that_is_moved_is_no_correction(newsroom):
     path = await newsroom.written(not_before="2027-01-25T09:30")
     await newsroom.approve(path)

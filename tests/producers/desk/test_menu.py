@@ -53,9 +53,11 @@ async def test_the_table_of_roles_has_a_cell_for_each_role_and_action(desk):
         assert role.vi in page.text
 
 
-async def test_a_page_of_no_section_shows_the_sections_alone(desk):
-    async with desk.signed_in("an", "quan-tri-tai-khoan") as browser:
-        page = await browser.get("/dinh-danh")
-    assert page.status_code == 200
-    [top] = rows(page).values()
-    assert [name for _, name, marked in top if marked] == []
+@pytest.mark.parametrize(
+    ("role", "path", "page"),
+    [("quan-tri-tai-khoan", "/dinh-danh", "/nhan-su"), ("nguoi-gui-tin", "/tep", "/tin/moi")],
+)
+async def test_a_page_outside_the_menu_marks_the_page_that_leads_to_it(desk, role, path, page):
+    async with desk.signed_in("an", role) as browser:
+        _, below = rows(await browser.get(path)).values()
+    assert [href for href, _, marked in below if marked] == [page]
