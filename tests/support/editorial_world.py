@@ -418,9 +418,11 @@ def _note(action: Action, one: Judged) -> None:
 
 
 def _note_writers(action: Action, one: Judged) -> None:
+    """Who wrote or sent it; of a draft made of an edited text, also who edited that."""
     named = (action.text.author, action.text.submitter) if action.text else ()
     people = () if action.role == UNIT_SYSTEM else (action.by,)
     one.writers |= {same(name) for name in (*named, *people) if name}
+    one.writers.update(one.editors[-1:] if action.kind is K.SAVE else ())
     one.checks = [action.by] if action.kind is K.RECEIVE else []
 
 
