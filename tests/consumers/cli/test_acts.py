@@ -89,6 +89,7 @@ CHANGING = {
     "desk confirm": f"{ITEM}-2 --hash x --clean",
     "desk propose": f"{ITEM}-2 --hash x --clean",
     "desk return": f"{ITEM}-2 --reason x",
+    "desk discard": f"{ITEM}-2",
     "desk comment": f"{ITEM}-2 x",
     "desk reschedule": f"{ITEM}-2 --now",
     "desk upload": "a.pdf",
