@@ -1,12 +1,14 @@
 """What members of staff give to sign in, and to change how they do; secrets stay out of logs."""
 
 import base64
+import re
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 TERMINAL = "terminal"
 """The network of sign-ins on the command line."""
 _ISSUER = "Loa"
+_LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}")
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,8 @@ def setup_uri(secret: bytes, login: str = "") -> str:
     """The `otpauth:` address that an authenticator app opens, or reads from a QR code."""
     label = f"{_ISSUER}:{quote(login)}" if login else _ISSUER
     return f"otpauth://totp/{label}?secret={text_secret(secret)}&issuer={_ISSUER}"
+
+
+def local_path(path: str) -> str:
+    """*path* if it stays on this host, else the start page: no open redirect."""
+    return path if _LOCAL_PATH.fullmatch(path) else "/"

@@ -16,10 +16,11 @@ from contracts.errors import ContractError
 from design.routes import asset_routes, folder_routes
 from producers.bus import BusError
 from producers.desk import rendering
-from producers.desk.errors import Refused, WrongAddress
+from producers.desk.errors import NotSignedIn, Refused, WrongAddress
 from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
+from producers.desk.sign_in import ended_session_page
 from producers.desk.visit import DeskParts, Visit, wants_json
 from producers.pages.app import RETRY_SOON, PageHeaders
 
@@ -80,6 +81,9 @@ def _message(visit: Visit, name: str, status: int, **values: str) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 -- registered for nothing else
     visit = await _visit_of_person(request)
+    if isinstance(error, NotSignedIn):
+        log.warning("desk_request_refused", reason=error.page, method=request.method)
+        return await ended_session_page(visit)
     url = {"url": visit.desk.url, "setting": "LOA_DESK_URL"}
     said = url if isinstance(error, WrongAddress) else {}
     log.warning("desk_request_refused", reason=error.page, method=request.method, **said)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from producers.desk.errors import (
     WrongAddress,
 )
 from producers.desk.oidc import step_up_path
+from producers.desk.sign_in import sign_in_path
 from producers.desk.visit import OWN, PUBLIC, DeskParts, DeskRoute, Visit
 from producers.desk.web_session import (
     is_own_request,
@@ -28,7 +30,6 @@ from producers.pages import file_forms, forms
 
 _SEAL_FIELD, _CODE_FIELD = "seal", "code"
 _OWN_FIELDS = (_SEAL_FIELD, _CODE_FIELD)
-_SIGN_IN_PATH = "/dang-nhap"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Guard:
             except NotSignedIn:
                 if request.method == "POST":
                     raise
-                return rendering.redirect(_SIGN_IN_PATH)
+                return rendering.redirect(sign_in_path(_page_of(request)))
             if route.takes_file:
                 return await self._answer_with_file(route, visit)
             return await self._answer(route, visit)
@@ -109,6 +110,11 @@ class Guard:
             return visit.refused_page("step_up.html", refused, **shown)
         visit.person = await staff.find(visit.token)
         return None
+
+
+def _page_of(request: Request) -> str:
+    url = request.url
+    return f"{quote(url.path)}?{url.query}" if url.query else quote(url.path)
 
 
 def _needs_step_up(route: DeskRoute, visit: Visit) -> bool:

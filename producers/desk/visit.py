@@ -16,6 +16,7 @@ from contracts.base.times import utc_now
 from contracts.desk.editorial import PersonAtDesk
 from contracts.desk.uploads import FOLDER
 from contracts.errors import ContractError
+from contracts.staff.sign_in import local_path
 from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
 from producers.desk.event_stream import OpenStreams
@@ -207,14 +208,19 @@ class Visit:
         """The name of a role; its id where the roles file has it no longer."""
         return self.desk.services.staff.role_names().get(role, role)
 
+    @property
+    def page_before(self) -> str:
+        """The page of the desk from which the person came; the start page where none is known."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        is_ours = f"{before.scheme}://{before.netloc}" == self.desk.url
+        path = f"{before.path}?{before.query}" if before.query else before.path
+        return local_path(path) if is_ours else "/"
+
     def back(self) -> list[tuple[str, str]]:
         """A link to the page of the desk from which the person came, if the browser says so."""
-        before = urlsplit(self.request.headers.get("referer", ""))
-        here, name = self.request.url.path, rendering.desk_texts()["link"]["back_page"]
-        is_ours = f"{before.scheme}://{before.netloc}" == self.desk.url
-        is_another = is_ours and before.path not in ("", "/", here)
-        path = f"{before.path}?{before.query}" if before.query else before.path
-        return [(path, name)] if is_another else []
+        before, name = self.page_before, rendering.desk_texts()["link"]["back_page"]
+        is_another = before.partition("?")[0] not in ("/", self.request.url.path)
+        return [(before, name)] if is_another else []
 
     async def find_person(self) -> None:
         """Find who is signed in, for a page that anyone may see."""

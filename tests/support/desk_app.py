@@ -235,8 +235,12 @@ class DeskApp(StaffHarness):
         return await self.sessions.start(account, network="198.51.100.7")
 
     async def press_sign_in(self, browser: Browser, login: str, **changes: str) -> httpx2.Response:
-        given = {"login": login, "password": PASSWORD, "code": self.code()} | changes
+        given = self.credentials(login, **changes)
         return await browser.press("/dang-nhap", "/dang-nhap", **given)
+
+    def credentials(self, login: str, **changes: str) -> dict[str, str]:
+        """What a person gives to sign in now."""
+        return {"login": login, "password": PASSWORD, "code": self.code()} | changes
 
 
 def desk_previews(staff: StaffHarness) -> ItemPreviews:

@@ -23,6 +23,7 @@ from consumers.staff.provider_sessions import ProviderSession
 from consumers.staff.sessions import SessionStore
 from consumers.staff.throttle import network_of
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
+from contracts.staff.sign_in import local_path
 from producers.bus import RevisionConflict
 
 log = structlog.get_logger()
@@ -98,7 +99,7 @@ class OidcSignIn:
         provider = (await self.provider.current()).metadata
         transaction = Transaction(
             started=self.provider.clock(),
-            return_to=authorization.local_path(return_to),
+            return_to=local_path(return_to),
             step_up_of=step_up_of,
         )
         url = authorization.authorization_url(transaction, provider, self.client.request)

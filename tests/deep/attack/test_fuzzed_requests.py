@@ -21,12 +21,13 @@ from channels.portal.http.file_cache import FileCache
 from channels.portal.http.negotiation import accepted_formats
 from channels.portal.search.query import InvalidQuery, parse_query
 from consumers.app.web.proxies import TrustedProxies
-from consumers.staff.oidc.authorization import Transaction, Transactions, local_path
+from consumers.staff.oidc.authorization import Transaction, Transactions
 from consumers.staff.oidc.errors import OidcRefused, ProviderUnavailable
 from consumers.staff.oidc.metadata import parse_metadata
 from consumers.staff.oidc.signature import SigningKeys, verify
 from contracts import envelope, events
 from contracts.errors import ContractError
+from contracts.staff.sign_in import local_path
 from contracts.vocabulary import DEFAULT
 from producers import event_file
 from producers.bus.connection import _Client

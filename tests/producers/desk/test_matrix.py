@@ -82,7 +82,9 @@ async def test_a_role_reaches_its_routes_and_no_other(desk, role):
 
 def assert_refused(role: str, route: DeskRoute, answer) -> None:
     if role == SIGNED_OUT and route.method == "GET":
-        assert answer.status_code == 303 and answer.headers["location"] == "/dang-nhap", route
+        assert answer.status_code == 303 and answer.headers["location"].startswith("/dang-nhap"), (
+            route
+        )
         return
     title = TITLES["signed_out" if role == SIGNED_OUT else "not_allowed"]
     assert answer.status_code == 403 and title in answer.text, route
@@ -159,6 +161,6 @@ async def test_what_asks_for_a_code_takes_neither_an_old_one_nor_a_wrong_one(sta
 def is_reached(answer) -> bool:
     """Whether the answer is the handler's, not the guard's."""
     refused = (TITLES[name] for name in ("not_allowed", "signed_out", "second_factor_missing"))
-    is_sent_away = answer.headers.get("location") == "/dang-nhap"
+    is_sent_away = answer.headers.get("location", "").startswith("/dang-nhap")
     is_known = answer.status_code < 500
     return is_known and not is_sent_away and not any(title in answer.text for title in refused)

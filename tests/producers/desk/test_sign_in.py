@@ -112,7 +112,7 @@ async def test_a_session_that_has_ended_neither_reads_nor_acts(desk, clock, chan
 
 async def assert_dead(desk: DeskApp, token: str) -> None:
     async with desk.browser(token) as browser:
-        assert (await browser.get("/tai-khoan")).headers["location"] == SIGN_IN
+        assert (await browser.get("/")).headers["location"] == SIGN_IN
         answer = await browser.post("/tai-khoan/moi-phien")
         assert (answer.status_code, heading(answer)) == (403, TITLES["signed_out"])
 

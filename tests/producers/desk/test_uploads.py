@@ -143,7 +143,7 @@ async def test_nothing_is_served_under_another_name_or_type(desk):
             assert (await browser.get(f"{folder}/{name}")).status_code == 404, name
         assert (await browser.get("/tep/" + "0" * 64 + "/a.pdf")).status_code == 404
     async with desk.browser() as browser:
-        assert (await browser.get(told["path"])).headers["location"] == "/dang-nhap"
+        assert (await browser.get(told["path"])).headers["location"].startswith("/dang-nhap")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from joserfc import jwt
 
 from consumers.staff.accounts import OidcSubject
 from consumers.staff.errors import ProviderSessionEnded
-from consumers.staff.oidc.authorization import Transaction, Transactions, local_path
+from consumers.staff.oidc.authorization import Transaction, Transactions
 from consumers.staff.oidc.errors import OidcRefused, PersonUnknown
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.provider_sessions import ProviderSession
@@ -18,6 +18,7 @@ from contracts.base.times import utc_now
 from contracts.desk.staff_mail import MailChoice
 from contracts.errors import Conflict
 from contracts.staff.oidc import Beginning
+from contracts.staff.sign_in import local_path
 from tests.support import oidc_tokens
 from tests.support.oidc_provider import CODE, DESK, LEVEL, arrive, provider_double, query
 from tests.support.staff import StaffHarness

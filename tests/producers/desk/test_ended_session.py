@@ -1,0 +1,96 @@
+"""A session that has ended: its person comes back to the page, and what was typed is shown."""
+
+import html
+import re
+
+import pytest
+
+from producers.desk.rendering import desk_texts
+from tests.producers.desk.test_items import TEXT
+from tests.support.desk_app import DESK_URL, heading
+
+SIGN_IN = "/dang-nhap"
+ENDED = desk_texts()["page"]["signed_out"]["title"]
+REMARK = "Đoạn hai nên nêu số văn bản.\n\nXin xem <lại>."
+
+
+def shown(page) -> str:
+    """What the page gives to copy; empty for nothing."""
+    [*found] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page.text, re.S)
+    return html.unescape("".join(found))
+
+
+async def ended_form(desk, path: str, action: str, **fields: str):
+    """The answer to a form of a page that was open when its session ended."""
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        made = await browser.press("/tin/moi", "/tin/moi", **TEXT)
+        place = made.headers["location"]
+        page = await browser.get(f"{place}{path}")
+        desk.clock.advance(15 * 60)
+        browser.headers["Referer"] = f"{DESK_URL}{place}{path}"
+        return place, await browser.submit(page, f"{place}{action}", **fields)
+
+
+async def test_a_remark_sent_too_late_is_shown_to_copy(desk):
+    path, answer = await ended_form(desk, "?xong=save", "/gop-y", note=REMARK)
+    assert (answer.status_code, heading(answer)) == (403, ENDED)
+    assert shown(answer) == REMARK and "<lại>" not in answer.text
+    [way] = re.findall(rf'href="({SIGN_IN}[^"]*)"', answer.text)
+    async with desk.browser() as browser:
+        page = await browser.get(html.unescape(way))
+        done = await browser.submit(page, SIGN_IN, **desk.credentials("an"))
+    assert (done.status_code, done.headers["location"]) == (303, f"{path}?xong=save")
+
+
+async def test_a_text_sent_too_late_is_shown_to_copy(desk):
+    changed = TEXT | {"body": "Đoạn một viết lại."}
+    _, answer = await ended_form(desk, "/sua", "/sua", **changed)
+    assert (answer.status_code, heading(answer)) == (403, ENDED)
+    assert changed["body"] in shown(answer) and changed["title"] in shown(answer)
+
+
+async def test_no_secret_is_shown_again(desk):
+    async with desk.signed_in("an") as browser:
+        page = await browser.get("/tai-khoan")
+        desk.clock.advance(15 * 60)
+        secrets = dict.fromkeys(("password", "new", "again"), "bi-mat-cua-an")
+        answer = await browser.submit(page, "/tai-khoan/mat-khau", **secrets)
+    assert heading(answer) == ENDED
+    assert "bi-mat" not in answer.text and shown(answer) == ""
+
+
+@pytest.mark.parametrize("path", ["/tin?q=tuyen+dung&trang-thai=draft", "/tin/moi", "/nhan-su"])
+async def test_one_comes_back_to_the_page_that_asked_for_the_sign_in(desk, path):
+    await desk.active("an", "nguoi-gui-tin")
+    async with desk.browser() as browser:
+        way = (await browser.get(path)).headers["location"]
+        page = await browser.get(way)
+        wrong = await browser.submit(page, SIGN_IN, **desk.credentials("an", password="sai"))
+        assert wrong.status_code == 403
+        done = await browser.submit(wrong, SIGN_IN, **desk.credentials("an"))
+        assert (done.status_code, done.headers["location"]) == (303, path)
+        assert (await browser.get(way)).headers["location"] == path, "already signed in"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "", "x"],
+)
+async def test_a_sign_in_leads_to_no_other_site(desk, foreign):
+    await desk.active("an")
+    async with desk.browser() as browser:
+        page = await browser.client.get(SIGN_IN, params={"ve": foreign})
+        assert "evil" not in page.text and "javascript" not in page.text
+        given = desk.credentials("an") | {"ve": foreign}
+        done = await browser.submit(page, SIGN_IN, **given)
+        assert done.headers["location"] == "/"
+        again = await browser.client.get(SIGN_IN, params={"ve": foreign})
+        assert again.headers["location"] == "/"
+
+
+async def test_a_page_of_another_site_is_no_page_to_come_back_to(desk):
+    async with desk.signed_in("an") as browser:
+        desk.clock.advance(15 * 60)
+        browser.headers["Referer"] = "https://evil.example/tin"
+        answer = await browser.post("/tai-khoan/thu")
+    assert f'href="{SIGN_IN}"' in answer.text and "evil" not in answer.text
