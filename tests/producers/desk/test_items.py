@@ -90,6 +90,26 @@ async def test_the_review_names_every_published_field_that_was_changed(newsroom)
     assert pdf in page and "Đoạn hai." in page
 
 
+async def test_the_review_shows_what_stayed_as_readers_see_it_and_marks_what_is_written(newsroom):
+    table = "| Vị trí | Chỉ tiêu |\n| --- | ---: |\n| Chuyên viên | 4 |"
+    body = f"## Chỉ tiêu\n\n{table}\n\nNộp **trước** ngày 05.\n\n[a]: https://moha.gov.vn/a"
+    path = await newsroom.written(body=body)
+    first = (await newsroom["an"].get(f"{path}/duyet")).text
+    assert "<h2>Chỉ tiêu</h2>" in first and "<strong>trước</strong>" in first
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    changed = TEXT | {"body": body.replace("ngày 05", "ngày 15")}
+    await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
+    page = (await newsroom["chi"].get(f"{path}/duyet")).text
+    assert "<h2>Chỉ tiêu</h2>" in page and "<td>Chuyên viên</td>" in page
+    assert "Nộp **trước** ngày" in page and "<del>" in page and "<ins>" in page
+    assert "[a]: https://moha.gov.vn/a" in page, "nothing of the text is left out"
+    assert all(f"[{number}]" in page for number in (1, 2, 3, 4)), "remarks name paragraphs"
+    same = desk_texts()["marked"]["unchanged"]
+    [line] = re.findall(f"{same}(.*?)</p>", page)
+    assert TEXTS["field"]["title"] in line and f"<h3>{TEXTS['field']['title']}</h3>" not in page
+
+
 async def test_each_person_is_offered_what_that_person_may_do(newsroom):
     path = await newsroom.written()
     assert offered(await newsroom["an"].get(path), path) == {"gui", "bo", "gop-y"}

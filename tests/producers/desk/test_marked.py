@@ -20,5 +20,5 @@ def test_words_of_a_text_are_no_markup():
     assert "<script>" not in page and "<b>" not in page
 
 
-def test_two_equal_texts_say_so():
+def test_two_equal_texts_have_no_marks():
     assert "<ins>" not in render("Như nhau.", "Như nhau.")
