@@ -1,19 +1,18 @@
 """Administration: accounts, units with their keys, and what waits for a second person."""
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.desk import rendering
 from producers.desk.rendering import desk_texts
-from producers.desk.services import Account, Act, Submitted
+from producers.desk.services import Account, Act, Grant, Submitted
 from producers.desk.visit import Visit
 
 _BUS_KEY_ACTS = ("units.revoke", "units.bus-key", "units.bus-key-revoke")
-_SEPARATORS = re.compile(r"[\s,;]+")
 
 
 async def show_accounts(visit: Visit) -> Response:
@@ -22,16 +21,22 @@ async def show_accounts(visit: Visit) -> Response:
 
 
 async def show_new_account(visit: Visit) -> Response:
-    roles = visit.desk.services.staff.role_names()
-    units = visit.desk.services.unit_names
-    return visit.page("new_account.html", roles=roles, grants={}, units=units)
+    return visit.page("new_account.html", **_role_choices(visit, {}))
 
 
 async def show_account(visit: Visit) -> Response:
     account = await visit.visitor.find_account(visit.request.path_params["id"])
     grants = {grant.role: grant for grant in account.grants}
+    return visit.page("staff_account.html", account=account, **_role_choices(visit, grants))
+
+
+def _role_choices(visit: Visit, grants: Mapping[str, Grant]) -> dict[str, Any]:
+    """The roles with their units and topics, also those that a grant has and no vocabulary."""
+    units, topics = dict(visit.desk.services.unit_names), dict(visit.topics)
+    units |= {id: visit.unit_name(id) for one in grants.values() for id in one.units}
+    topics |= {id: visit.topic_name(id) for one in grants.values() for id in one.topics}
     roles = visit.desk.services.staff.role_names()
-    return visit.page("staff_account.html", account=account, roles=roles, grants=grants)
+    return {"roles": roles, "grants": grants, "units": units, "topics": topics}
 
 
 async def add_account(visit: Visit) -> Response:
@@ -90,8 +95,7 @@ def _chosen_roles(visit: Visit) -> list[str]:
     chosen = []
     for role in visit.form.get("role", []):
         scopes = (
-            (kind, ",".join(filter(None, _SEPARATORS.split(visit.value(f"{kind}.{role}")))))
-            for kind in ("units", "topics")
+            (kind, ",".join(visit.form.get(f"{kind}.{role}", []))) for kind in ("units", "topics")
         )
         chosen.append("/".join([role, *(f"{kind}={ids}" for kind, ids in scopes if ids)]))
     return chosen

@@ -147,12 +147,22 @@ async def test_what_can_not_be_is_refused_before_anyone_is_asked(desk, managers,
 async def test_roles_are_given_for_units_and_topics(desk, managers):
     await desk.active("dung", EDITOR)
     path = f"/nhan-su/{(await desk.accounts.require('dung')).id}"
-    wanted = {"role": EDITOR, f"topics.{EDITOR}": "viec-lam, tuyen-dung"}
+    wanted = {"role": EDITOR, f"topics.{EDITOR}": ["viec-lam", "tuyen-dung"]}
     for browser in managers:
         assert heading(await browser.press(path, f"{path}/vai-tro", **wanted)) == DONE
     grant = Grant(role=EDITOR, topics=("viec-lam", "tuyen-dung"))
     assert (await desk.accounts.require("dung")).grants == (grant,)
-    assert 'value="viec-lam, tuyen-dung"' in (await managers[0].get(path)).text
+    page = (await managers[0].get(path)).text
+    chosen = re.findall(rf'name="topics.{EDITOR}" value="([a-z-]+)" checked', page)
+    assert sorted(chosen) == ["tuyen-dung", "viec-lam"]
+
+
+async def test_a_unit_that_is_in_no_vocabulary_stays_chosen(desk, managers):
+    gone = Grant(role=EDITOR, units=("vu-da-giai-the",))
+    account = await desk.active("dung", EDITOR)
+    await desk.accounts.set_grants(account.id, (gone,))
+    page = (await managers[0].get(f"/nhan-su/{account.id}")).text
+    assert f'name="units.{EDITOR}" value="vu-da-giai-the" checked' in page
 
 
 @pytest.mark.promise("15.4")
