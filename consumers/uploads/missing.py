@@ -1,9 +1,10 @@
-"""Uploaded files that a text names and that are not kept."""
+"""Uploaded files that a text names and that are not kept under that ending."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from consumers.messages import field_error
+from consumers.uploads.kept import find_kept
 from contracts.desk.uploads import named_by_fields
 from contracts.errors import FieldError
 from producers.object_store import ObjectStore
@@ -14,5 +15,5 @@ async def missing_uploads(store: ObjectStore, data: Mapping[str, Any]) -> list[F
     return [
         field_error(f"data.{name}", "upload_missing", value=address.path)
         for name, address in named_by_fields(data)
-        if await store.find(address.hash) is None
+        if await find_kept(store, address) is None
     ]

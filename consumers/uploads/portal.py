@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from consumers.runtime.errors import unreachable_without_bus
+from consumers.uploads.kept import find_kept
 from contracts.desk.uploads import UploadAddress
 from producers.bus import Bus
 from producers.bus.errors import DamagedObject
@@ -28,7 +29,7 @@ class PublicUploads:
         store = ObjectStore(self.bus)
         with unreachable_without_bus():
             try:
-                if found := await store.find(address.hash):
+                if found := await find_kept(store, address):
                     async for piece in store.read(found):
                         yield piece
             except DamagedObject:

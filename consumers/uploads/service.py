@@ -12,6 +12,7 @@ from consumers.uploads.clamd import Clamd
 from consumers.uploads.errors import ScannerAway
 from consumers.uploads.file_checks import check_file
 from consumers.uploads.file_checks.errors import FileRefused
+from consumers.uploads.kept import NAME, find_kept
 from contracts.catalog import load_texts
 from contracts.desk.person import ActingPerson, DeskAct
 from contracts.desk.uploads import FILE_MAX, FILE_MAX_MB, Upload, UploadAddress, safe_name
@@ -58,7 +59,7 @@ class Uploads:
                 raise _refused(refused) from refused
         digest = await asyncio.to_thread(_digest, kept.path)
         address = UploadAddress(digest, safe_name(name, kept.ending))
-        facts = {"name": address.name, "by": person.account.id}
+        facts = {NAME: address.name, "by": person.account.id}
         act = DeskAct("file.upload", digest, person.account.unit, after=address.name)
         await person.perform(act, lambda: self.store.put(digest, _pieces(kept.path), facts))
         size = (await asyncio.to_thread(kept.path.stat)).st_size
@@ -67,12 +68,12 @@ class Uploads:
 
     async def size(self, address: UploadAddress) -> int | None:
         """The size of a file; None if it is not kept."""
-        found = await self.store.find(address.hash)
+        found = await find_kept(self.store, address)
         return found.info.size if found else None
 
     async def read(self, address: UploadAddress) -> AsyncIterator[bytes]:
         """The content of a file in pieces; none if it is not kept. Raises BusError."""
-        if found := await self.store.find(address.hash):
+        if found := await find_kept(self.store, address):
             async for piece in self.store.read(found):
                 yield piece
 

@@ -82,6 +82,8 @@ def _polyglots() -> Iterator[bytes]:
     yield from (pdf() + page, page + pdf(), b"%PDF-1.7\n%" + page + b"\n" + pdf()[9:])
     yield pdf(objects={4: b"<</Title(" + page.replace(b"(", b"\\(").replace(b")", b"\\)") + b")>>"})
     yield from (office() + page, page + office(), pdf() + office(), office() + pdf())
+    launch = pdf(b"/OpenAction" + ACTIONS[0])
+    yield from (files.behind(launch, office()), files.behind(page, opendocument()))
     yield from (b"BM" + SCRIPT, b"\x00\x00\x01\x00" + SCRIPT, b"\xef\xbb\xbf" + page)
 
 

@@ -94,6 +94,13 @@ def office(
     )
 
 
+def behind(content: bytes, document: bytes) -> bytes:
+    """The package *document* with *content* as it is, as its first part."""
+    with zipfile.ZipFile(io.BytesIO(document)) as opened:
+        parts = {name: opened.read(name) for name in opened.namelist()}
+    return package({"a.bin": content, **parts}, first="a.bin")
+
+
 def _relationships(links: str) -> str:
     return f'<Relationships xmlns="{_LINKS}">{links}</Relationships>'
 

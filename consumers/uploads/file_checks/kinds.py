@@ -28,6 +28,8 @@ def check_content(content: bytes, target: Path) -> str:
     if pdf.is_pdf(content):
         pdf.check_pdf(content)
         return ".pdf"
+    if pdf.opens_as_pdf(content):
+        raise FileRefused("pdf_in_front")
     if packages.is_package(content):
         return packages.check_package(content)
     if compound.is_compound(content):

@@ -14,6 +14,7 @@ from consumers.uploads.file_checks.errors import FileRefused
 from consumers.uploads.file_checks.limits import UNPACKED_MAX
 
 _HEADER = re.compile(rb"%PDF-[12]\.\d")
+_HEADER_WORD, _HEADER_WITHIN = b"%PDF-", 1024
 _END = re.compile(rb"%%EOF[\s\0]{0,64}\Z")
 _TAIL_BYTES = 2048
 _PLACES = re.compile(rb"(?<![A-Za-z])(?:obj|trailer)(?![A-Za-z])")
@@ -43,6 +44,11 @@ _FILTERS = re.compile(rb"(?:Decode|^(?:AHx|A85|LZW|Fl|RL|Crypt))$")
 
 def is_pdf(content: bytes) -> bool:
     return _HEADER.match(content) is not None
+
+
+def opens_as_pdf(content: bytes) -> bool:
+    """Whether readers of PDF take it, which look for the header in the first bytes."""
+    return _HEADER_WORD in content[:_HEADER_WITHIN]
 
 
 def check_pdf(content: bytes) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from consumers.operations import rebuild
 from consumers.operations.retention import UnusedUploads
+from consumers.uploads.kept import NAME
 from consumers.uploads.unused import UnusedFiles
 from contracts.content import Attachment
 from contracts.desk.uploads import UploadAddress
@@ -16,6 +17,7 @@ from tests.support.restored_bus import restored_bus, save_bus
 
 CONTENT = b"%PDF-1.7 " + bytes(range(256)) * 2000
 ADDRESS = UploadAddress(hashlib.sha256(CONTENT).hexdigest(), "Báo-cáo.pdf")
+FACTS = {NAME: ADDRESS.name}
 ITEM = a_publication(
     attachments=(Attachment(url=PUBLIC_URL + ADDRESS.path, title="Báo cáo"),), channels=("portal",)
 )
@@ -27,7 +29,7 @@ def placed(folder) -> list[bytes]:
 
 
 async def test_a_restored_bus_has_the_files_of_a_portal_that_is_made_anew(bus, tmp_path, clock):
-    await ObjectStore(bus).put(ADDRESS.hash, [CONTENT[:999], CONTENT[999:]], {})
+    await ObjectStore(bus).put(ADDRESS.hash, [CONTENT[:999], CONTENT[999:]], FACTS)
     await deliver_to_portal(bus, ITEM)
     await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as restored:
@@ -41,7 +43,7 @@ async def test_a_restored_bus_has_the_files_of_a_portal_that_is_made_anew(bus, t
 
 async def test_an_erased_file_is_in_no_later_backup(bus, tmp_path, clock):
     store = ObjectStore(bus)
-    await store.put(ADDRESS.hash, [CONTENT], {})
+    await store.put(ADDRESS.hash, [CONTENT], FACTS)
     later = datetime.now(UTC) + timedelta(days=1)
     async for due in UnusedUploads(UnusedFiles(bus), clock).due(later):
         assert await due.remove()

@@ -102,6 +102,18 @@ REFUSED = {
     "an encrypted PDF": (pdf(trailer=b"/Encrypt 9 0 R"), "pdf_encrypted"),
     "a PDF and a ZIP": (pdf() + package({"a": "b"}), "pdf_broken"),
     "a ZIP that a PDF stands in": (package({"a.pdf": pdf()}), "not_known"),
+    "a text that opens as a PDF": (
+        files.behind(pdf(b"/OpenAction" + SCRIPT), office()),
+        "pdf_in_front",
+    ),
+    "a sheet that opens as a PDF": (
+        files.behind(pdf(), opendocument("spreadsheet")),
+        "pdf_in_front",
+    ),
+    "a text of 1997 that opens as a PDF": (
+        files.compound({"A": pdf()} | files.WORD_97),
+        "pdf_in_front",
+    ),
     "a cut PDF": (pdf()[:100], "pdf_broken"),
     "a PDF of objects that never end": (
         pdf(objects={4: b"<<" * 20_000 + b" obj <<" * 60_000}),

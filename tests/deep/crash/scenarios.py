@@ -14,6 +14,7 @@ from typing import Any
 from consumers.audit.log import Act, AuditLog
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.tokens import LinkOwner, LinkTokens, TokenPurpose
+from consumers.uploads.kept import NAME
 from contracts.desk.uploads import UploadAddress
 from producers.bus import Bus
 from producers.object_store import ObjectStore
@@ -212,7 +213,8 @@ def publish_with_file(work: Workload) -> Any:
     """An item with an attachment that was uploaded before."""
     content = f"%PDF {work.number}".encode()
     address = UploadAddress(sha256(content).hexdigest(), "a.pdf")
-    work.environment.on_bus(lambda bus: ObjectStore(bus).put(address.hash, [content], {}))
+    facts = {NAME: address.name}
+    work.environment.on_bus(lambda bus: ObjectStore(bus).put(address.hash, [content], facts))
     attachment = {"url": PUBLIC_URL + address.path, "title": "Văn bản"}
     return publish_first(work, "portal", attachments=[attachment])
 

@@ -4,14 +4,16 @@ import asyncio
 import hashlib
 import re
 import struct
+from pathlib import PurePosixPath
 
 import pytest
 
 from consumers.audit.log import AuditLog, parse_record
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.missing import missing_uploads
+from consumers.uploads.portal import PublicUploads
 from contracts.desk import uploads
-from contracts.desk.uploads import FILE_MAX_MB, UploadAddress, parse_address
+from contracts.desk.uploads import FILE_MAX_MB, MEDIA_TYPES, UploadAddress, parse_address
 from producers.desk.editor.conversion import editor_texts
 from producers.desk.rendering import desk_texts
 from producers.desk.web_session import form_seal
@@ -142,6 +144,14 @@ async def test_nothing_is_served_under_another_name_or_type(desk):
         for name in ("a.html", "a.svg", "..%2fa.pdf", "a", ".pdf", "a%00.pdf", "A .pdf"):
             assert (await browser.get(f"{folder}/{name}")).status_code == 404, name
         assert (await browser.get("/tep/" + "0" * 64 + "/a.pdf")).status_code == 404
+        sheet = (await send(browser, files.office("xlsx"), headers=JSON)).json()["path"]
+        for kept in (told["path"], sheet):
+            folder, ending = kept.rpartition("/")[0], PurePosixPath(kept).suffix
+            served = {
+                one for one in MEDIA_TYPES
+                if (await browser.get(f"{folder}/x{one}")).status_code == 200
+            }  # fmt: skip
+            assert served == {ending}
     async with desk.browser() as browser:
         assert (await browser.get(told["path"])).headers["location"].startswith("/dang-nhap")
 
@@ -230,8 +240,10 @@ async def test_a_text_that_names_a_file_that_is_not_kept_does_not_go_on(desk):
         path = await newsroom.written(body=f"Xem [tệp]({missing}).")
         refused = await newsroom["an"].press(path, f"{path}/gui")
         assert refused.status_code == 422 and missing in refused.text
-        [error] = await missing_uploads(ObjectStore(desk.bus), {"cover": {"url": missing}})
-        assert error.field == "data.cover"
+        other = told["path"].replace(".pdf", ".docx")
+        for address in (missing, other):
+            [error] = await missing_uploads(ObjectStore(desk.bus), {"cover": {"url": address}})
+            assert error.field == "data.cover"
         path = await newsroom.written(body=f"Xem [tệp]({told['path']}).", title="Có tệp")
         await newsroom.press("an", path, "gui")
         await newsroom.press("binh", path, "xac-nhan", clean="1")
@@ -241,6 +253,19 @@ async def test_a_text_that_names_a_file_that_is_not_kept_does_not_go_on(desk):
         await store.delete(kept)
         refused = await newsroom["dung"].press(path, f"{path}/duyet")
         assert refused.status_code == 422 and told["path"] in refused.text
+
+
+async def test_the_portal_gets_a_file_under_its_own_ending_alone(desk):
+    content = files.office()
+    async with desk.signed_in("an", OFFICER) as browser:
+        told = (await send(browser, content, headers=JSON)).json()
+    source, hash = PublicUploads(desk.bus), told["path"].split("/")[2]
+
+    async def read(ending: str) -> bytes:
+        return b"".join([one async for one in source.read(UploadAddress(hash, "b" + ending))])
+
+    assert [one for one in MEDIA_TYPES if await read(one)] == [".docx"]
+    assert await read(".docx") == content
 
 
 async def test_the_checks_beside_a_text_name_a_file_that_is_not_kept(desk):
