@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts.content import MAX_LINKS
+from contracts.content import MAX_LINKS, Content
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid, field_error
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from producers.pages.forms import Form, single_value
 
-_LINES = ("title", "short_title", "summary", "body", "topic", "language", "author", "reason")
+_LINES = ("title", "short_title", "summary", "body", "topic", "author", "reason")
 _SETS = ("audiences", "channels")
 _TIMES = ("not_before", "expires_at")
 _LISTS = ("links", "attachments")
 _SPARE_ROWS = 2
+_USUAL_LANGUAGE = Content.model_fields["language"].default
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class TextForm:
     @property
     def lane(self) -> str:
         return self.value("lane") or Lane.NORMAL
+
+    @property
+    def language(self) -> str:
+        return self.value("language") or _USUAL_LANGUAGE
+
+    def languages(self, named: Mapping[str, str]) -> Mapping[str, str]:
+        """The languages to choose from: those with a name, and that of the text."""
+        return {**named, self.language: named.get(self.language, self.language)}
 
     def time(self, name: str) -> str:
         """A time of Vietnam as a browser's field has it; what is no time stays as it is."""
@@ -89,6 +98,7 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     data |= {name: [*_rows(form, name, before)] for name in _LISTS}
     data["cover"] = _filled({key: single_value(form, f"cover.{key}") for key in ("url", "alt")})
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
+    data |= {"language": chosen} if (chosen := single_value(form, "language")) else {}
     data["broadcast"] = _broadcast(form, before)
     return {name: value for name, value in data.items() if value not in ("", [], {}, None)}
 

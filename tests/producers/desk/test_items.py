@@ -14,7 +14,7 @@ from contracts.editorial.action import GIVEN_UP
 from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import heading
-from tests.support.events import released_publications
+from tests.support.events import ITEM, UNIT, register_unit, released_publications, submitted
 from tests.support.newsroom import TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
@@ -88,6 +88,22 @@ async def test_the_review_names_every_published_field_that_was_changed(newsroom)
     for name in ("topic", "links", "attachments", "body"):
         assert f"<h3>{TEXTS['field'][name]}</h3>" in page, name
     assert pdf in page and "Đoạn hai." in page
+
+
+@pytest.mark.parametrize("language", ["en", "lo"])
+async def test_a_text_keeps_its_language_when_a_letter_is_corrected(newsroom, language):
+    await register_unit(newsroom.desk.bus, UNIT, release="desk")
+    await newsroom.intake.handle(submitted(language=language), UNIT)
+    path = f"/tin/{ITEM}"
+    form = (await newsroom["chi"].get(f"{path}/sua")).text
+    assert f'<option value="{language}" selected>' in form
+    changed = TEXT | {"title": "Office hours"}
+    edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert edited.status_code == 303, edited.text
+    await newsroom.press("chi", path, "trinh", clean="1")
+    await newsroom.press("dung", path, "duyet")
+    [released] = await released_publications(newsroom.desk.bus)
+    assert (released["title"], released["language"]) == ("Office hours", language)
 
 
 async def test_the_review_shows_what_stayed_as_readers_see_it_and_marks_what_is_written(newsroom):
@@ -248,7 +264,8 @@ async def test_a_returned_text_is_deleted_with_its_position(desk, newsroom):
 async def test_a_new_text_begins_with_no_unit_of_several_and_no_topic(desk, newsroom):
     page = await newsroom["chi"].get("/tin/moi")
     chosen = re.findall(r'<select id="(\w+)"[^>]*>\s*<option value="([^"]*)"', page.text)
-    assert dict(chosen) == {"unit": "", "topic": ""} and " selected" not in page.text
+    assert dict(chosen) == {"unit": "", "topic": "", "language": "vi"}
+    assert re.findall('<option value="([^"]*)" selected', page.text) == ["vi"]
     refused = await newsroom["chi"].submit(page, "/tin/moi", **TEXT | {"unit": ""})
     assert refused.status_code == 422 and "Đơn vị là trường bắt buộc" in refused.text
     own = await newsroom["an"].get("/tin/moi")
