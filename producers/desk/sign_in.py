@@ -18,7 +18,8 @@ from producers.pages.forms import read_form
 
 _PATH, _RETURN_TO = "/dang-nhap", "ve"
 """The address of the sign-in, and its parameter that names the page to return to."""
-_WRITTEN = ("title", "short_title", "summary", "body", "reason", "note", "new_title")
+_TEXT = ("title", "short_title", "summary", "body", "reason")
+_WRITTEN = frozenset((*_TEXT, *(f"f.data.{one}" for one in _TEXT), "f.event", "note", "new_title"))
 """Fields with words that people write; no other one is shown again."""
 
 
@@ -89,6 +90,6 @@ async def ended_session_page(visit: Visit) -> Response:
     if not visit.form:
         with suppress(HTTPException, ClientDisconnect):
             visit.form = await read_form(visit.request)
-    written = "\n\n".join(filter(None, map(visit.value, _WRITTEN)))
-    path = sign_in_path(visit.page_before)
+    fields = [visit.value(name) for name in visit.form if name in _WRITTEN]
+    written, path = "\n\n".join(filter(None, fields)), sign_in_path(visit.page_before)
     return visit.page("ended_session.html", NotSignedIn.status, written=written, path=path)

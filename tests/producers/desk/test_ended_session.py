@@ -49,6 +49,14 @@ async def test_a_text_sent_too_late_is_shown_to_copy(desk):
     assert changed["body"] in shown(answer) and changed["title"] in shown(answer)
 
 
+async def test_a_corrected_event_sent_too_late_is_shown_to_copy(desk):
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        desk.clock.advance(15 * 60)
+        fields = {"f.data.body": "Đoạn sửa.", "f.id": "1", "reason": "Sai ngày."}
+        answer = await browser.post("/su-kien-loai/1/sua", **fields)
+    assert shown(answer) == "Đoạn sửa.\n\nSai ngày."
+
+
 async def test_no_secret_is_shown_again(desk):
     async with desk.signed_in("an") as browser:
         page = await browser.get("/tai-khoan")
