@@ -1,7 +1,7 @@
 """Uploaded files that no text names any more, and how long that has been so.
 
-A text names a file as long as it may still go out, or as long as its item, once out, is not
-withdrawn: the editorial log and the publications say so. Times are those of the server.
+A revision names its files as long as its text may still go out, or as long as its item, once out,
+is not withdrawn: the editorial log and the publications say so. Times are those of the server.
 """
 
 import re
@@ -17,8 +17,9 @@ from producers.bus import Bus, Message
 from producers.object_store import ObjectStore, StoredObject
 from producers.seals import RefusedSeals
 
-_ENDS = {ActionKind.WITHDRAW, ActionKind.REJECT, ActionKind.SUPERSEDE, ActionKind.PUBLISH}
-"""Acts after which the editorial log needs no text: another follows, or it is a publication."""
+_ENDS = {ActionKind.REJECT, ActionKind.SUPERSEDE, ActionKind.PUBLISH}
+"""Acts after which the log needs no text of their revision: it is a publication, or nothing."""
+_BEGINS = {ActionKind.RECEIVE, ActionKind.SAVE}
 STRAYS_AFTER = timedelta(days=1)
 """How old pieces without a file are before they are erased: no upload takes so long."""
 _NAMED = re.compile(rf"/{FOLDER}/([0-9a-f]{{64}})".encode())
@@ -26,12 +27,15 @@ _NAMED = re.compile(rf"/{FOLDER}/([0-9a-f]{{64}})".encode())
 
 @dataclass
 class _Uses:
-    """The files that are named now, by the text that does, and when others last were."""
+    """The files that are named now, by the text that does, and when others last were.
 
-    now: dict[str, frozenset[str]] = field(default_factory=dict)
+    A text is a revision in the editorial log, or all that is out of an item (revision 0).
+    """
+
+    now: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     until: dict[str, datetime] = field(default_factory=dict)
 
-    def set(self, text: str, named: frozenset[str], at: datetime) -> None:
+    def set(self, text: tuple[str, int], named: frozenset[str], at: datetime) -> None:
         """From *at* on, *text* names these files and no others."""
         for hash in self.now.pop(text, frozenset()) - named:
             self.until[hash] = max(at, self.until.get(hash, at))
@@ -40,6 +44,36 @@ class _Uses:
 
     def in_use(self) -> frozenset[str]:
         return frozenset().union(*self.now.values())
+
+
+@dataclass
+class _Revisions:
+    """The revisions of an item whose files are in use, and those that were approved."""
+
+    item: str
+    waiting: set[int] = field(default_factory=set)
+    approved: set[int] = field(default_factory=set)
+
+    def take(self, action: Action, named: frozenset[str], at: datetime, uses: _Uses) -> None:
+        """Follow one act, whose text names the files *named*."""
+        for ended in self._ended_by(action):
+            uses.set((self.item, ended), frozenset(), at)
+            self.waiting.discard(ended)
+        if action.text:
+            uses.set((self.item, action.revision), named, at)
+            self.waiting.add(action.revision)
+            self.approved.discard(action.revision)
+        if action.rule or action.kind is ActionKind.APPROVE:
+            self.approved.add(action.revision)
+
+    def _ended_by(self, action: Action) -> set[int]:
+        """The revisions that will not go out, or have gone; an approved one is still to go out."""
+        number = action.revision
+        if action.kind in _BEGINS:
+            return {one for one in self.waiting if one < number} - self.approved
+        if action.kind is ActionKind.WITHDRAW:
+            return {one for one in self.waiting if one <= number}
+        return {number} if action.kind in _ENDS else set()
 
 
 @dataclass(frozen=True)
@@ -67,29 +101,29 @@ class UnusedFiles:
                 yield since, one
 
     async def _read_acts(self, uses: _Uses) -> None:
+        items: dict[str, _Revisions] = {}
         async for message in self.bus.scan(subjects.EDITORIAL.name):
-            named = _hashes(message.data)
-            if not (named or message.subject in uses.now) or not await self._is_genuine(message):
+            item, named = message.subject, _hashes(message.data)
+            if not (named or item in items) or not await self._is_genuine(message):
                 continue
-            action = _parse(message)
-            if action and action.text:
-                uses.set(message.subject, named, message.time)
-            elif action and action.kind in _ENDS:
-                uses.set(message.subject, frozenset(), message.time)
+            if action := _parse(message):
+                revisions = items.setdefault(item, _Revisions(item))
+                revisions.take(action, named, message.time, uses)
 
     async def _read_publications(self, uses: _Uses) -> None:
         """Every file of an item that is out, also of its earlier texts, until it is withdrawn."""
         last: dict[str, datetime] = {}
         async for message in self.bus.scan(subjects.PUBLICATIONS.name):
             content_id, named = message.subject.rpartition(".")[2], _hashes(message.data)
-            if named or content_id in uses.now:
-                uses.set(content_id, uses.now.get(content_id, frozenset()) | named, message.time)
+            text = content_id, 0
+            if named or text in uses.now:
+                uses.set(text, uses.now.get(text, frozenset()) | named, message.time)
                 last[content_id] = message.time
         items = ItemRepository(self.bus)
         for content_id, at in last.items():
             item = await items.item(content_id)
             if item and item.state == "withdrawn":
-                uses.set(content_id, frozenset(), at)
+                uses.set((content_id, 0), frozenset(), at)
 
     async def _is_genuine(self, message: Message) -> bool:
         seals = self.bus.seals_of(message.subject)

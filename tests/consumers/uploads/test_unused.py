@@ -11,6 +11,7 @@ from consumers.uploads.unused import UnusedFiles
 from contracts import events
 from contracts.desk.uploads import UploadAddress
 from contracts.editorial import Action, ActionKind, EditorialText
+from contracts.editorial.action import AUTOMATIC_RELEASE, RULE, UNIT_SYSTEM
 from producers.object_store import ObjectStore
 from tests.support.events import ITEM, UNIT, submitted, withdrawn
 from tests.support.intake_harness import IntakeHarness
@@ -37,19 +38,19 @@ async def store(bus):
     return store
 
 
-async def act(bus, kind, text=None, by="nv-an", **more) -> None:
+async def act(bus, kind, text=None, by="nv-an", revision=None, **more) -> None:
     def decide(state) -> Action:
+        number = text.data["revision"] if text else revision or state.revision
         return Action(
-            id=f"{kind}.{state.head[:8]}", at=datetime.now(UTC), by=by, kind=kind,
-            revision=text.data["revision"] if text else state.revision,
-            hash=text.hash if text else state.hash, text=text, prev=state.head, **more,
+            id=f"{kind}.{state.head[:8]}", at=datetime.now(UTC), by=by, kind=kind, revision=number,
+            hash=text.hash if text else state.hash_of(number), text=text, prev=state.head, **more,
         )  # fmt: skip
 
     await EditorialLog(bus).act(ITEM, decide)
 
 
-def a_text(*contents: bytes) -> EditorialText:
-    data = submitted(ITEM).data | {"attachments": attached(*contents)}
+def a_text(*contents: bytes, revision: int = 1) -> EditorialText:
+    data = submitted(ITEM).data | {"attachments": attached(*contents), "revision": revision}
     return EditorialText(unit=UNIT, type=events.SUBMITTED, data=data)
 
 
@@ -75,6 +76,43 @@ async def test_a_draft_uses_what_it_names_until_it_changes_or_ends(bus, store):
     await act(bus, K.REJECT, by="nv-lanh-dao", note="Trùng.")
     assert await unused(bus) == {ONE, TWO}
     assert await unused(bus, BEFORE) == set(), "for a while after the rejection"
+
+
+SYSTEM = {"by": UNIT, "role": UNIT_SYSTEM}
+LOA = {"by": "loa", "role": RULE}
+
+
+async def release(bus, text: EditorialText) -> None:
+    """A unit's system sends a text that a rule approves, and that is about to go out."""
+    await act(bus, K.RECEIVE, text, rule=AUTOMATIC_RELEASE, **SYSTEM)
+
+
+async def test_a_draft_uses_its_files_whatever_ends_the_text_before_it(bus, store):
+    await release(bus, a_text(OTHER))
+    await act(bus, K.PUBLISH, **LOA)
+    await act(bus, K.SAVE, a_text(CONTENT, revision=2))
+    await act(bus, K.WITHDRAW, by="nv-binh", note="Sai.", revision=1)
+    assert await unused(bus) == {TWO}
+
+
+@pytest.mark.parametrize("kind", [K.PUBLISH, K.SUPERSEDE])
+async def test_a_text_that_waits_uses_its_files_when_the_one_before_is_carried_out(
+    bus, store, kind
+):
+    await release(bus, a_text(OTHER))
+    await act(bus, K.RECEIVE, a_text(CONTENT, revision=2), **SYSTEM)
+    assert await unused(bus) == set(), "the first one is still to go out"
+    await act(bus, kind, revision=1, **LOA)
+    assert await unused(bus) == {TWO}
+
+
+async def test_a_text_that_a_newer_one_has_overtaken_or_that_is_withdrawn_uses_no_file(bus, store):
+    await act(bus, K.SAVE, a_text(CONTENT))
+    await act(bus, K.RECEIVE, a_text(OTHER, revision=2), **SYSTEM)
+    assert await unused(bus) == {ONE}
+    assert await unused(bus, BEFORE) == set(), "for a while"
+    await act(bus, K.WITHDRAW, note="Nhầm.", **SYSTEM)
+    assert await unused(bus) == {ONE, TWO}
 
 
 async def test_an_item_uses_what_it_ever_published_until_it_is_withdrawn(bus, clock, store):
