@@ -13,13 +13,11 @@ from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
 from consumers.check.records import read_records
 from consumers.intake import approval
-from consumers.intake.approval import Reviewer
 from consumers.intake.items import Item, Position
 from consumers.intake.release import build_withdrawal
 from consumers.operations import restore
 from consumers.progress import report_progress
 from contracts import subjects
-from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
 from contracts.text.moments import format_for_people
 from producers.bus.records import parse
@@ -44,16 +42,8 @@ def _check_approval(position: Position, policy: str, *, restored: bool = False) 
         yield "unapproved", f"{decision.verdict} by {decision.by}"
     elif not restored and (position.released_at is None or decision.at > position.released_at):
         yield "unapproved", f"approved at {format_for_people(decision.at)}, after its release"
-    elif _is_own_content(position, decision.by):
+    elif approval.is_own_content(position, decision.by):
         yield "self-approved", f"by {decision.by}"
-
-
-def _is_own_content(position: Position, approver: str) -> bool:
-    try:
-        approval.check_four_eyes(position, Reviewer(approver))
-    except Forbidden:
-        return True
-    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from consumers.app.environment import environment
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.cli import output
 from consumers.cli.stores import open_keys
-from consumers.intake.approval import reviewer
+from consumers.intake.approval import reviewer_name
 from consumers.messages import field_error
 from consumers.runtime import stdio
 from consumers.staff.accounts import AccountStore
@@ -132,7 +132,7 @@ async def acting_person(bus: Bus, act: Act, by: str, exceptions: Exceptions) -> 
     staff = Staff.open(bus)
     has_accounts = await staff.accounts.is_in_use()
     if by:
-        name = reviewer(_FIELD, by).by
+        name = reviewer_name(_FIELD, by)
         return break_glass(act.action, name) if has_accounts else Actor(name)
     is_timer = exceptions.is_for_timers and not read_token() and owns_data_folder()
     if is_timer or not (has_accounts or exceptions.needs_account):
@@ -169,7 +169,7 @@ async def reading_right(bus: Bus, actions: Sequence[str], by: str) -> ReadingRig
     if not await staff.accounts.is_in_use():
         return ReadingRight(staff.policy, actions)
     if by:
-        actor = break_glass(actions[0], reviewer(_FIELD, by).by)
+        actor = break_glass(actions[0], reviewer_name(_FIELD, by))
         return ReadingRight(staff.policy, actions, by=actor.by)
     signed_in = await staff.require_signed_in()
     staff.rules.require_second_factor(signed_in)

@@ -1,11 +1,10 @@
-"""Drafts at the desk and the rules of a decision: four eyes, one decision, a reason.
+"""Drafts at the desk, and decisions on them in the records of their positions.
 
-The rules of `contracts.editorial` know people as the log names them; here an account's name counts
-as well.
+`contracts.editorial` has the rules of a decision.
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +12,8 @@ from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error, translate
 from contracts import errors, events, keys, text
 from contracts.content import Submitted
-from contracts.editorial import EditorialText, name_hash
-from contracts.errors import Conflict, Forbidden, Invalid
+from contracts.editorial import EditorialText
+from contracts.errors import Conflict, Invalid
 from contracts.vocabulary import REJECTIONS
 
 _NAME_MAX = 150
@@ -65,46 +64,17 @@ class Draft(BaseModel):
         return read
 
 
-class Reviewer(NamedTuple):
-    """A person who decides: `by` is recorded, an account's id or a name; `name`: the account's.
-
-    `agreed`: ids of accounts that proposed the decision before.
-    """
-
-    by: str
-    name: str = ""
-    role: str = ""
-    agreed: tuple[str, ...] = ()
-
-    def is_person(self, named: str) -> bool:
-        """Whether *named*, an id or a name, is this person; names match without marks and case."""
-        return any(text.is_same_name(own, named) for own in (self.by, self.name))
-
-    def approval(self, at: datetime, reviewed_hash: str = "") -> Decision:
-        reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
-        return self._decision("approved", at, reason=reason, hash=reviewed_hash)
-
-    def rejection(self, at: datetime, code: str, reason: str) -> Decision:
-        return self._decision("rejected", at, code=code, reason=reason)
-
-    def _decision(self, verdict: str, at: datetime, **facts: str) -> Decision:
-        who = {"by": self.by, "name_hash": name_hash(self.name), "role": self.role}
-        return Decision.model_validate({"verdict": verdict, "at": at, **who, **facts})
-
-
 def draft_of(content_id: str, revision: int, text: EditorialText, at: datetime) -> Draft:
     """The draft of a revision whose whole text an act carried."""
     facts = {"content_id": content_id, "revision": revision, "hash": text.hash, "at": at}
     return Draft.model_validate(text.model_dump() | facts)
 
 
-def reviewer(field: str, who: str | Reviewer) -> Reviewer:
-    """The reviewer, a name cleaned. Raises Invalid without one."""
-    if isinstance(who, Reviewer):
-        return who
-    line = errors.check_line(field, who, _NAME_MAX)
+def reviewer_name(field: str, name: str) -> str:
+    """The name of a person, cleaned. Raises Invalid without one."""
+    line = errors.check_line(field, name, _NAME_MAX)
     if text.name_key(line):
-        return Reviewer(line)
+        return line
     raise Invalid(field_error(field, "who_required"))
 
 
@@ -120,10 +90,10 @@ def rejection(code: str, reason: str) -> tuple[str, str]:
     return code, reason
 
 
-def check_four_eyes(record: Position, approver: Reviewer) -> None:
-    """Refuse approval by the author or the submitter. Raises Forbidden."""
-    if any(approver.is_person(name) for name in (record.author, record.submitter) if name):
-        raise Forbidden(field_error("approver", "own_content", value=approver.name or approver.by))
+def is_own_content(record: Position, approver: str) -> bool:
+    """Whether *approver* is the author or the submitter; names match without marks and case."""
+    people = (record.author, record.submitter)
+    return any(text.is_same_name(approver, one) for one in people if one)
 
 
 def decided_hash(record: Position) -> str:
@@ -137,12 +107,6 @@ def check_hash(hash: str, expected: str) -> None:
         raise Conflict(field_error("content_hash", "content_differs"))
 
 
-def about(decision: Decision, hash: str) -> Decision:
-    """The decision on the text of *hash*. Raises Conflict if another one was reviewed."""
-    check_hash(hash, decision.hash)
-    return decision.model_copy(update={"hash": hash})
-
-
 def record_decision(record: Position | None, decision: Decision, key: str) -> Position:
     """The record with the decision; a repeated decision changes nothing.
 
@@ -154,22 +118,12 @@ def record_decision(record: Position | None, decision: Decision, key: str) -> Po
         return _with_decision(record, decision)
     if record.decision is None:
         gone = record.state == "withdrawn" or record.code == SUPERSEDED_CODE
-        is_out = record.state in ("released", "scheduled")
-        code = "overtaken" if gone else "released_already" if is_out else "not_waiting"
+        code = "overtaken" if gone else "not_waiting"
         raise Conflict(field_error("revision", code, value=key))
     if record.decision.verdict != decision.verdict:
         state, who = translate(record.decision.verdict), record.decision.by
         raise Conflict(field_error("revision", "already_decided", value=key, state=state, who=who))
     return record
-
-
-def repeated(record: Position | None, decision: Decision, key: str) -> Position:
-    """The record of a decided position. Raises as `record_decision`, and Conflict if it waits."""
-    if record and record.state == "waiting":
-        raise Conflict(field_error("revision", "not_waiting", value=key))
-    if record:
-        check_hash(decided_hash(record), decision.hash)
-    return record_decision(record, decision, key)
 
 
 def _with_decision(record: Position, decision: Decision) -> Position:

@@ -1,6 +1,6 @@
 """The desk: drafts that wait for the Information Technology Centre, and the decisions on them.
 
-A decision is an act of the editorial log, so the first of two reviewers wins. It is then booked in
+A decision is an act of the editorial log, so the first of two reviewers wins. Here it is booked in
 the position's record and carried out. The log says last what became of it, so that
 `finish_interrupted` can complete a decision after a crash.
 """
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from consumers.editorial.log import EditorialLog
 from consumers.intake import approval, desk_acts, item_log, items, written
-from consumers.intake.approval import Draft, Reviewer
+from consumers.intake.approval import Draft
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.errors import BrokenItem, Superseded
 from consumers.intake.items import NOT_ADMITTED_CODE, Decision, Item, ItemSummary, Position
@@ -46,7 +46,7 @@ async def find_draft(bus: Bus, content_id: str, revision: int) -> Draft | None:
 
 @dataclass
 class DraftDecisions:
-    """Drafts, and the decisions on them. Every method may be repeated."""
+    """Carries out decisions on drafts. Every method may be repeated."""
 
     bus: Bus
     clock: Callable[[], float]
@@ -79,46 +79,15 @@ class DraftDecisions:
                     found[by_key[key]] = items[by_key[key]]
         return found
 
-    async def approve(
-        self,
-        content_id: str,
-        approver: str | Reviewer,
-        *,
-        revision: int | None = None,
-        content_hash: str | None = None,
-    ) -> Position:
-        """Release a draft: the newest that waits, unless *revision* names one.
+    async def reject_by_rule(self, draft: Draft, rule: str, code: str) -> bool:
+        """Reject a draft that waits as it was read, in the name of *rule*; False if it does not.
 
-        Raises Forbidden for its author; Conflict when the content differs from the reviewed one,
-        is superseded, or was rejected before; Invalid when no draft waits.
+        Raises BrokenItem.
         """
-        by = approval.reviewer("approver", approver)
-        number = revision or await self.newest_waiting(content_id)
-        record = await self.repository.position(content_id, number)
-        if record:
-            approval.check_four_eyes(record, by)
-        decision = by.approval(utc_now(self.clock), content_hash or "")
-        record = await self.decide(content_id, number, decision)
-        if record.state != "released":
-            key = keys.publication_key(content_id, number)
-            raise Conflict(field_error("revision", "overtaken", value=key))
-        return record
-
-    async def reject(
-        self,
-        content_id: str,
-        reviewer: str | Reviewer,
-        *,
-        revision: int | None = None,
-        code: str = "",
-        reason: str = "",
-    ) -> Position:
-        """Reject a draft with a code of `rejections.toml` or a reason. Raises as `approve`."""
-        code, reason = approval.rejection(code, reason)
-        by = approval.reviewer("clerk", reviewer)
-        number = revision or await self.newest_waiting(content_id)
-        decision = by.rejection(utc_now(self.clock), code, reason)
-        return await self.decide(content_id, number, decision)
+        act = partial(desk_acts.rule_rejection_act, draft, rule, code, utc_now(self.clock))
+        state = await item_log.act(self.log, draft.content_id, act)
+        is_rejected = state.has_open_rejection and state.revision == draft.revision
+        return is_rejected and await self.finish_draft(draft, state)
 
     async def finish_interrupted(self) -> int:
         """Complete decisions that a crash interrupted; returns how many drafts were completed."""
@@ -198,6 +167,9 @@ class DraftDecisions:
             return False
         if record.state == "waiting" and decision:
             record = await self.book(draft, decision)
+            crash_point("desk.decided")
+            facts = {"content_id": draft.content_id, "revision": draft.revision}
+            log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
         await self.complete(draft, record)
         return True
 
@@ -284,41 +256,6 @@ class DraftDecisions:
                 await self.close(content_id, number, record)
         if outdated:
             await self.repository.remove_waiting(content_id, outdated)
-
-    async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
-        """Decide on a draft of the log; without one, the position has to be decided already."""
-        item = await self.repository.item(content_id)
-        if item and number in item.outdated:
-            await self.drop_outdated(content_id, item)
-        state = await item_log.read(self.log, content_id)
-        draft = desk_acts.drafts_of(content_id, state).get(number)
-        if draft is None:
-            record = await self.repository.position(content_id, number)
-            return approval.repeated(record, decision, keys.publication_key(content_id, number))
-        decision = await self.record_decision(draft, approval.about(decision, draft.hash))
-        record = await self.book(draft, decision)
-        crash_point("desk.decided")
-        facts = {"content_id": content_id, "revision": number}
-        log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
-        return await self.complete(draft, record)
-
-    async def record_decision(self, draft: Draft, decision: Decision) -> Decision:
-        """Add the decision to the log; returns what its position's record is to say.
-
-        Raises Conflict if the text was overtaken.
-        """
-        act = partial(desk_acts.decision_act, draft, decision)
-        state = await item_log.act(self.log, draft.content_id, act)
-        known = await self.decision_in_log(draft, state)
-        if known is None:  # a newer revision came, or a withdrawal; or it is decided and out
-            record = await self.repository.position(draft.content_id, draft.revision)
-            if record and record.state == "waiting":
-                raise Conflict(field_error("revision", "overtaken", value=draft.key))
-            return decision
-        if known.verdict != decision.verdict:
-            await self.book(draft, known)
-            return decision  # the position's record says by whom it was decided
-        return known
 
     async def decision_in_log(self, draft: Draft, state: ItemState) -> Decision | None:
         """The decision on the newest revision; an approval may have other acts behind it."""
@@ -416,13 +353,6 @@ class DraftDecisions:
         if record.state == "released" and record.seq is None:
             raise Conflict(field_error("revision", "not_approved", value=draft.key))
         return record
-
-    async def newest_waiting(self, content_id: str) -> int:
-        """The item's newest waiting position. Raises Invalid when none waits."""
-        item = await self.repository.item(content_id)
-        if item is None or not item.waiting:
-            raise Invalid(field_error("content_id", "not_waiting", value=content_id))
-        return max(item.waiting)
 
 
 def _waits_alone(state: ItemState) -> bool:

@@ -4,6 +4,7 @@ What comes with an event has an id of that event, so that a repeat is the same a
 what became of it, has an id of its text, its person and the act before it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -102,6 +103,17 @@ def decision_act(draft: Draft, decision: Decision | None, state: ItemState) -> A
     )
 
 
+def rule_rejection_act(
+    draft: Draft, rule: str, code: str, at: datetime, state: ItemState
+) -> Action | None:
+    """The rejection of a draft by a rule; None unless the draft waits as it was read."""
+    waiting = drafts_of(draft.content_id, state) if state.is_undecided else {}
+    if waiting.get(draft.revision) != draft:
+        return None
+    act = _act_of_loa(ActionKind.REJECT, draft, at, state, by=rule)
+    return act.model_copy(update={"code": code})
+
+
 def release_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
     """The begin of a release, after which the text stays as it is; None unless it is approved.
 
@@ -127,11 +139,13 @@ def settle_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
     return _act_of_loa(ActionKind.SETTLE, draft, at, state) if is_due else None
 
 
-def _act_of_loa(kind: ActionKind, draft: Draft, at: datetime, state: ItemState) -> Action:
+def _act_of_loa(
+    kind: ActionKind, draft: Draft, at: datetime, state: ItemState, *, by: str = _LOA
+) -> Action:
     return Action(
-        id=_id(kind, draft, _LOA, state),
+        id=_id(kind, draft, by, state),
         at=at,
-        by=_LOA,
+        by=by,
         role=RULE,
         kind=kind,
         revision=draft.revision,
@@ -170,8 +184,14 @@ def to_decision(action: Action) -> Decision | None:
     if verdict is None:
         return None
     who = {"by": action.by, "name_hash": action.name_hash, "role": action.role, "at": action.at}
-    why = {"code": action.code, "reason": action.note, "hash": action.hash}
+    reason = action.note or _named(action.agreed)
+    why = {"code": action.code, "reason": reason, "hash": action.hash}
     return Decision.model_validate({"verdict": verdict, **who, **why})
+
+
+def _named(agreed: Sequence[str]) -> str:
+    """The accounts that agreed before, as a decision's reason names them."""
+    return f"proposed by {', '.join(agreed)}" if agreed else ""
 
 
 def is_approved(draft: Draft, state: ItemState) -> bool:

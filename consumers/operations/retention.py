@@ -10,12 +10,13 @@ from functools import partial
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel
 
 from consumers.audit.cut import AuditCutter, OldRecords
 from consumers.audit.log import Act, AuditLog
-from consumers.intake.approval import Draft, Reviewer
+from consumers.intake.approval import Draft
 from consumers.intake.desk import DraftDecisions
+from consumers.intake.errors import BrokenItem
 from consumers.messages import field_error
 from consumers.operations.errors import RetentionHeld
 from consumers.progress import report_progress
@@ -28,8 +29,7 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
-from contracts.editorial.action import RULE
-from contracts.errors import Conflict, FieldError, Invalid
+from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.periodic import every
@@ -119,14 +119,9 @@ class Drafts:
 
     async def reject(self, draft: Draft) -> bool:
         try:
-            by = Reviewer(_REVIEWER, role=RULE)
-            await self.desk.reject(draft.content_id, by, revision=draft.revision, code=_CODE)
-        except (Conflict, Invalid):  # decided, or superseded, just now
+            return await self.desk.reject_by_rule(draft, _REVIEWER, _CODE)
+        except BrokenItem:  # `loa check` names it
             return False
-        except (ValidationError, LookupError) as broken:  # `loa check` names the record
-            log.error("draft_unusable", draft=draft.key, error=type(broken).__name__, fields=[])
-            return False
-        return True
 
 
 @dataclass

@@ -7,6 +7,7 @@ from contracts import events
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
 from producers.event_file import wrap_data
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -66,7 +67,7 @@ async def test_a_released_correction_carries_what_was_wrong(bus, intake):
     await intake.handle(submitted(revision=3), UNIT)
     await register_unit(bus, release="desk")
     await intake.handle(corrected(revision=4, reason=WHY), UNIT)
-    await intake.desk.approve(submitted().data["content_id"], CLERK)
+    await approve_item(intake.desk, submitted().data["content_id"], CLERK)
     assert [one["reason"] for one in await released_publications(bus)] == ["", WHY, "", WHY]
 
 
@@ -74,7 +75,7 @@ async def test_a_correction_of_a_draft_corrects_nothing_that_anybody_has_read(bu
     await register_unit(bus, release="desk")
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(reason=WHY), UNIT)
-    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
     [only] = await released_publications(bus)
     assert (only["action"], only["reason"]) == ("published", "")
 

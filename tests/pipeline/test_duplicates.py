@@ -24,6 +24,7 @@ from producers.publisher import Publisher
 from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.content_consumer import content_consumer
+from tests.support.decisions import approve_item
 from tests.support.events import (
     corrected,
     open_drafts,
@@ -198,7 +199,7 @@ async def test_an_approval_given_fifty_times_releases_once(bus, pipeline):
     await register_unit(bus, release="desk")
     await pipeline.intake.handle(submitted(ITEM), events.UNIT)
     said = await asyncio.gather(
-        *(pipeline.desk.approve(ITEM, f"Cán bộ số {n % 5}", revision=1) for n in range(50)),
+        *(approve_item(pipeline.desk, ITEM, f"Cán bộ số {n % 5}") for n in range(50)),
         return_exceptions=True,
     )
     refused = [one for one in said if isinstance(one, BaseException)]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from consumers.intake.approval import Reviewer
+from consumers.staff.authorization import Actor
 from contracts import subjects
 from contracts.base import tracing
+from tests.support.decisions import approve_item
 from tests.support.events import ITEM, UNIT, register_unit, submitted
 from tests.support.pipeline_harness import PipelineHarness
 from tests.support.traced import traced
@@ -41,7 +42,7 @@ async def test_what_the_desk_releases_later_goes_on_in_the_trace_of_its_event(lo
     with traced() as process:
         await loa.intake.handle(traced_event(), UNIT)
         [intake] = process.spans("intake CONTENT")
-    await loa.desk.approve(ITEM, Reviewer("bien-tap", "Biên tập viên"))
+    await approve_item(loa.desk, ITEM, Actor("bien-tap", "Biên tập viên"))
     async for message in bus.scan(subjects.PUBLICATIONS.name):
         with traced(), tracing.continued(message.headers):
             assert tracing.carrier()["traceparent"].split("-")[1:3] == [

@@ -12,6 +12,7 @@ from consumers.intake.items import Decision, Position
 from contracts.editorial import ItemState
 from contracts.vocabulary import DEFAULT
 from tests.support.crashing_bus import crash_at
+from tests.support.decisions import approve_item, reject_item
 from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
 
 CLERK = "Trần Thị Bình"
@@ -29,11 +30,11 @@ async def stay(intake):
 
 
 async def approve(intake):
-    await intake.desk.approve(ITEM, CLERK)
+    await approve_item(intake.desk, ITEM, CLERK)
 
 
 async def reject(intake):
-    await intake.desk.reject(ITEM, CLERK, code="trung-lap")
+    await reject_item(intake.desk, ITEM, CLERK, code="trung-lap")
 
 
 async def correct(intake):
@@ -46,7 +47,7 @@ async def withdraw(intake):
 
 async def die(intake):
     with crash_at("desk.item_released"):
-        await intake.desk.approve(ITEM, CLERK)
+        await approve_item(intake.desk, ITEM, CLERK)
 
 
 STORIES = [
@@ -79,7 +80,7 @@ async def test_they_agree_once_everything_is_carried_out(bus, intake, clock, sto
 async def test_a_decision_in_the_log_alone_is_told_after_ten_minutes(intake, clock):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.release_begun"):
-        await intake.desk.approve(ITEM, CLERK)
+        await approve_item(intake.desk, ITEM, CLERK)
     assert await differences(intake, CheckTime(clock() + STUCK_S - 1)) == [""]
     told = await differences(intake, CheckTime(clock() + STUCK_S + 1))
     assert told == ["waits by its record, approved by the log"]

@@ -9,9 +9,9 @@ from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli import items
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
 from consumers.email.bounce_records import BounceRecords
-from consumers.intake.approval import Reviewer
 from consumers.intake.event_log import EventLog
 from consumers.ledger import codec
+from consumers.staff.authorization import Actor
 from contracts import envelope, events, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName
@@ -19,6 +19,7 @@ from contracts.errors import field_error
 from contracts.records import EventRecord
 from contracts.trace import Trace
 from tests.support.cli import json_output
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -362,7 +363,7 @@ async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
 ):
     await intake_harness.take_in(submitted(), "desk")
     account, _ = await StaffHarness(bus, intake_harness.clock).invited()
-    await intake_harness.intake.desk.approve(ITEM, Reviewer(account.id))
+    await approve_item(intake_harness.intake.desk, ITEM, Actor(account.id))
     await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
     where = Destination(to="the Zalo sandbox at http://a", stand_in=True)
     await write_destination(bus, ChannelName.ZALO, where)

@@ -13,6 +13,7 @@ from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.errors import ContractError, Invalid
 from contracts.vocabulary import DEFAULT
+from tests.support.decisions import approve_item
 from tests.support.events import ITEM, UNIT, register_unit, submitted, withdrawn
 from tests.support.seals import FORGERIES, new_seals, open_seals, write_past_the_desk
 
@@ -104,7 +105,7 @@ async def test_a_forged_text_of_a_draft_is_not_taken_for_its_release(bus, releas
     subject = forged.subject.replace(ITEM, "tin-cho-duyet")
     await bus.publish(subject, body)
     assert await release.refusal(2) == ["Loa-Seal"]
-    position = await release.intake.desk.approve("tin-cho-duyet", "Trần Thị Bình")
+    position = await approve_item(release.intake.desk, "tin-cho-duyet", "Trần Thị Bình")
     assert position.seq == 3
     assert (await release.guard.require_released(await release.message(3))).seq == 3
 

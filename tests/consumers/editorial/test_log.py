@@ -14,6 +14,7 @@ from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE
 from contracts.errors import Conflict
 from producers.bus import Bus, NoReply, RevisionConflict
+from tests.support.decisions import approve_item
 from tests.support.editorial_world import START, a_text
 from tests.support.events import corrected, submitted
 from tests.support.records_forger import seal_new_records
@@ -162,7 +163,7 @@ async def test_an_item_whose_acts_contradict_each_other_is_named_and_blocks_no_o
 async def test_open_items_follow_what_is_new_as_a_fresh_reader_does(bus, log, intake_harness):
     await intake_harness.take_in(submitted(), "desk")
     assert [*await log.open_items()] == [submitted().data["content_id"]]
-    await intake_harness.intake.desk.approve(submitted().data["content_id"], "Trần Thị Bình")
+    await approve_item(intake_harness.intake.desk, submitted().data["content_id"], "Trần Thị Bình")
     assert await log.open_items() == {}
     await intake_harness.take_in(corrected(), "desk")
     assert await log.open_items() == await EditorialLog(bus).open_items() != {}

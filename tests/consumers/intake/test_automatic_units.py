@@ -13,6 +13,7 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import crash_at
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -173,7 +174,7 @@ async def test_an_event_that_a_person_corrected_waits_for_another_person(bus, in
     assert await released_actions(bus) == []
     assert (await history(intake))[0].status is Status.SUBMITTED
     assert (await bucket_records(bus, "publications"))[f"{ITEM}.1"]["policy"] == "desk"
-    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
     assert await released_actions(bus) == ["published"]
 
 

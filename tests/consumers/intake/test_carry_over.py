@@ -14,6 +14,7 @@ from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import StorageFull, topology
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
+from tests.support.decisions import approve_item, reject_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -38,7 +39,7 @@ async def test_a_draft_is_carried_over_as_it_was_and_can_be_approved(bus, intake
     draft = await leave_on_former_desk(intake, submitted(author="Nguyễn Văn An"))
     assert await intake.desk.carry_over() == 1
     assert await intake.desk.waiting_drafts() == [draft]
-    await intake.desk.approve(draft.content_id, CLERK, content_hash=draft.hash)
+    await approve_item(intake.desk, draft.content_id, CLERK, hash=draft.hash)
     assert len(await released_publications(bus)) == 1
 
 
@@ -112,7 +113,7 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
         await intake.desk.carry_over()
         assert await open_drafts(bus) == [f"{item}.1"]
         assert [key async for key, _ in bus.bucket(subjects.DESK.name).values()] == []
-        await intake.desk.reject(item, CLERK, code="trung-lap")
+        await reject_item(intake.desk, item, CLERK, code="trung-lap")
 
 
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):

@@ -5,13 +5,16 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+from pydantic import ValidationError
 
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
-from consumers.intake.approval import Reviewer, rejection
+from consumers.intake.approval import rejection
 from consumers.intake.desk import DraftDecisions
 from consumers.intake.handler import Intake
+from consumers.staff.authorization import Actor
 from contracts import subjects
+from contracts.desk.editorial import Order
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import fold
@@ -21,6 +24,7 @@ from producers.bus import Bus
 from tests.support.bus_requests import count_requests
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
+from tests.support.decisions import approve_item, decide, reject_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -67,7 +71,7 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
     await intake.handle(submitted(author=AUTHOR), UNIT)
     [draft] = await desk.waiting_drafts()
     clock.advance(600)
-    await desk.approve(ITEM, CLERK, revision=1, content_hash=draft.hash)
+    await approve_item(desk, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert released["body"] == draft.content.body
     stored = await stored_position(bus)
@@ -88,13 +92,13 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
             "Nguyen Van An",
             "nguyen-van-an",
             "Ｎｇｕｙễｎ Văn An",
-            Reviewer("nv-x", "Nguyen Van An"),
+            Actor("nv-x", "Nguyen Van An"),
         ),
     ],
 )
 async def test_nobody_approves_their_own_text(bus, intake, desk, approver):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    assert await refusal(desk.approve(ITEM, approver), Forbidden) == ["approver"]
+    assert await refusal(approve_item(desk, ITEM, approver), Forbidden) == ["by"]
     assert await released_publications(bus) == []
     assert (await stored_position(bus))["state"] == "waiting"
 
@@ -102,27 +106,29 @@ async def test_nobody_approves_their_own_text(bus, intake, desk, approver):
 async def test_nobody_approves_what_they_sent_in(intake, desk):
     event = submitted(author=AUTHOR).model_copy(update={"extensions": {"submitter": CLERK}})
     await intake.handle(event, UNIT)
-    await refusal(desk.approve(ITEM, CLERK), Forbidden)
-    await desk.approve(ITEM, "Lê Văn Cường")
+    await refusal(approve_item(desk, ITEM, CLERK), Forbidden)
+    await approve_item(desk, ITEM, "Lê Văn Cường")
 
 
 async def test_an_account_does_not_approve_what_its_id_wrote(intake, desk):
     await intake.handle(submitted(author="nv-abc"), UNIT)
-    await refusal(desk.approve(ITEM, Reviewer("nv-abc", "Trần Thị Bình")), Forbidden)
-    approved = await desk.approve(ITEM, Reviewer("nv-xyz", "Trần Thị Bình"))
+    await refusal(approve_item(desk, ITEM, Actor("nv-abc", "Trần Thị Bình")), Forbidden)
+    approved = await approve_item(desk, ITEM, Actor("nv-xyz", "Trần Thị Bình"))
     assert approved.decision.by == "nv-xyz", "the id is kept, not the name"
 
 
 @pytest.mark.parametrize("nobody", ["", "   ", "\u200b"])
 async def test_an_approval_needs_a_name(intake, desk, nobody):
     await intake.handle(submitted(), UNIT)
-    assert await refusal(desk.approve(ITEM, nobody), Invalid) == ["approver"]
+    with pytest.raises((Invalid, ValidationError)):
+        await approve_item(desk, ITEM, nobody)
+    assert len(await desk.waiting_drafts()) == 1
 
 
 async def test_an_approval_of_another_content_is_refused(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    fields = await refusal(desk.approve(ITEM, CLERK, content_hash="x" * 52), Conflict)
-    assert fields == ["content_hash"]
+    fields = await refusal(approve_item(desk, ITEM, CLERK, hash="x" * 52), Conflict)
+    assert fields == ["hash"]
     assert await released_publications(bus) == []
 
 
@@ -136,14 +142,15 @@ async def test_a_draft_that_was_changed_in_the_log_is_not_released(bus, intake, 
     changes = {"text": forged.text, "id": id or "khac", "prev": state.head if id else ""}
     act = state.last_change.model_copy(update=changes)
     await bus.publish(subjects.editorial(ITEM), act.encode())
-    await refusal(desk.approve(ITEM, CLERK), Conflict)
+    with suppress(Conflict):
+        await approve_item(desk, ITEM, CLERK)
     assert await released_publications(bus) == []
     assert (await stored_position(bus))["state"] == "waiting"
 
 
 async def test_a_rejection_keeps_who_when_and_why(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    await desk.reject(ITEM, CLERK, code="trung-lap", reason="Đã đăng ngày 20/11")
+    await reject_item(desk, ITEM, CLERK, code="trung-lap", reason="Đã đăng ngày 20/11")
     stored = await stored_position(bus)
     assert (stored["state"], stored["code"]) == ("refused", "trung-lap")
     assert stored["decision"]["by"] == CLERK
@@ -152,12 +159,10 @@ async def test_a_rejection_keeps_who_when_and_why(bus, intake, desk):
     assert await open_drafts(bus) == []
 
 
-@pytest.mark.parametrize(
-    ("why", "field"), [({}, "reason"), ({"reason": " "}, "reason"), ({"code": "khong-co"}, "code")]
-)
-async def test_a_rejection_needs_a_known_code_or_a_reason(intake, desk, why, field):
+@pytest.mark.parametrize("why", [{}, {"reason": " "}, {"code": "khong-co"}])
+async def test_a_rejection_needs_a_known_code_or_a_reason(intake, desk, why):
     await intake.handle(submitted(), UNIT)
-    assert await refusal(desk.reject(ITEM, CLERK, **why), Invalid) == [field]
+    assert await refusal(reject_item(desk, ITEM, CLERK, **why), Invalid) == ["code"]
     assert len(await desk.waiting_drafts()) == 1
 
 
@@ -171,7 +176,7 @@ def test_an_unknown_code_of_refusal_lists_them_all_and_suggests_the_nearest():
 
 async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    await desk.reject(ITEM, CLERK, code="trung-lap")
+    await reject_item(desk, ITEM, CLERK, code="trung-lap")
     await intake.handle(submitted(), UNIT)
     assert (await stored_position(bus))["state"] == "refused"
     assert await desk.waiting_drafts() == []
@@ -179,9 +184,9 @@ async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(bus
 
 async def test_after_a_rejection_the_unit_sends_a_higher_revision(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    await desk.reject(ITEM, CLERK, code="khong-dat-chat-luong")
+    await reject_item(desk, ITEM, CLERK, code="khong-dat-chat-luong")
     await intake.handle(submitted(revision=2), UNIT)
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     [released] = await released_publications(bus)
     assert (released["revision"], released["action"]) == (2, "published")
 
@@ -189,23 +194,32 @@ async def test_after_a_rejection_the_unit_sends_a_higher_revision(bus, intake, d
 async def test_a_correction_of_a_text_that_never_came_out_is_a_first_text(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(), UNIT)
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     assert await released_actions(bus) == ["published"]
 
 
-@pytest.mark.parametrize("content_id", ["khong-co-tin-nay", ITEM])
-async def test_what_does_not_wait_cannot_be_decided(intake, desk, content_id):
-    await register_unit(intake.desk.bus)
+async def test_what_is_out_cannot_be_decided(bus, intake, desk):
+    await register_unit(bus)
     await intake.handle(submitted(), UNIT)
-    for decide in (desk.approve(content_id, CLERK), desk.reject(content_id, CLERK, reason="x")):
-        assert await refusal(decide) == ["content_id"]
+    hash = (await desk.log.read(ITEM)).state.hash
+    for kind in (ActionKind.APPROVE, ActionKind.REJECT):
+        order = Order(ITEM, kind, "mot-lan", hash, code="trung-lap")
+        assert await refusal(decide(desk, order, CLERK), Conflict) == ["kind"]
+    assert await released_actions(bus) == ["published"]
 
 
-@pytest.mark.parametrize("newer", [corrected(), withdrawn()], ids=["corrected", "withdrawn"])
-async def test_what_a_newer_event_has_superseded_cannot_be_approved(bus, intake, desk, newer):
+@pytest.mark.parametrize(
+    ("newer", "field"),
+    [(corrected(), "hash"), (withdrawn(), "kind")],
+    ids=["corrected", "withdrawn"],
+)
+async def test_what_a_newer_event_has_superseded_cannot_be_approved(
+    bus, intake, desk, newer, field
+):
     await intake.handle(submitted(), UNIT)
+    [read] = await desk.waiting_drafts()
     await intake.handle(newer, UNIT)
-    assert await refusal(desk.approve(ITEM, CLERK, revision=1), Conflict) == ["revision"]
+    assert await refusal(approve_item(desk, ITEM, CLERK, hash=read.hash), Conflict) == [field]
     assert await released_publications(bus) == []
 
 
@@ -215,8 +229,8 @@ async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
         await intake.handle(submitted(item), UNIT)
         other = Intake(bus, DEFAULT, clock).desk
         await asyncio.gather(
-            desk.approve(item, CLERK),
-            other.reject(item, "Lê Văn Cường", code="trung-lap"),
+            approve_item(desk, item, CLERK),
+            reject_item(other, item, "Lê Văn Cường", code="trung-lap"),
             return_exceptions=True,
         )
         verdict = (await stored_position(bus, item=item))["decision"]["verdict"]
@@ -240,7 +254,7 @@ async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, int
         item = f"tin-{number}"
         await intake.handle(submitted(item), UNIT)
         await asyncio.gather(
-            desk.approve(item, CLERK, revision=1),
+            approve_item(desk, item, CLERK),
             intake.handle(withdrawn(item), UNIT),
             return_exceptions=True,
         )
@@ -252,14 +266,19 @@ async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, int
 
 @pytest.mark.promise("2.3")
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-@pytest.mark.parametrize("verdict", ["approve", "reject"])
-async def test_a_decision_cut_short_anywhere_is_finished(bus, intake, desk, clock, verdict, after):
-    how = {} if verdict == "approve" else {"code": "trung-lap"}
+@pytest.mark.parametrize(
+    "decide_on",
+    [approve_item, partial(reject_item, code="trung-lap")],
+    ids=["approve", "reject"],
+)
+async def test_a_decision_cut_short_anywhere_is_finished(
+    bus, intake, desk, clock, decide_on, after
+):
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=6)):
         item = f"tin-{number}"
         await intake.handle(submitted(item), UNIT)
         with suppress(SimulatedCrash):
-            await getattr(Intake(dying, DEFAULT, clock).desk, verdict)(item, CLERK, **how)
+            await decide_on(Intake(dying, DEFAULT, clock).desk, item, CLERK)
         await desk.finish_interrupted()
         await check_finished(bus, desk, item)
 
@@ -272,11 +291,13 @@ async def test_an_approval_counts_once_its_draft_is_in_the_log(bus, intake, desk
         item = f"tin-{number}"
         with suppress(SimulatedCrash):
             await Intake(dying, DEFAULT, clock).handle(submitted(item), UNIT)
-        with suppress(Invalid, Conflict):  # nothing was booked yet, or it is not in the log
-            await desk.approve(item, CLERK, revision=1)
+        state = (await desk.log.read(item)).state
+        if state.text:
+            await decide(desk, Order(item, ActionKind.APPROVE, "nhanh", state.hash), CLERK)
+            await desk.carry_out(item)
             decided += 1
         await intake.handle(submitted(item), UNIT)
-        await desk.approve(item, CLERK, revision=1)
+        await approve_item(desk, item, CLERK)
         await check_finished(bus, desk, item)
         assert len(await released_publications(bus, item)) == 1
         kinds = [act.kind for act in await acts_of(bus, item)]
@@ -290,20 +311,13 @@ async def check_finished(bus: Bus, desk: DraftDecisions, item: str) -> None:
     waiting = [draft.content_id for draft in await desk.waiting_drafts()]
     if stored["state"] == "waiting":
         assert waiting == [item]
-        await desk.reject(item, CLERK, code="trung-lap")
+        await reject_item(desk, item, CLERK, code="trung-lap")
         return
     assert waiting == []
     assert await open_drafts(bus) == []
     assert (await bucket_records(bus, "publications"))[item]["waiting"] == []
     assert len(await released_publications(bus, item)) == (stored["state"] == "released")
     assert (stored["seq"] is not None) == (stored["state"] == "released")
-
-
-async def test_a_released_position_is_called_that_when_someone_decides_on_it(intake, bus):
-    await register_unit(bus)
-    await intake.handle(submitted(), UNIT)
-    with pytest.raises(Conflict, match="released already"):
-        await intake.desk.approve(ITEM, "An", revision=1)
 
 
 async def acts_of(bus: Bus, item: str = ITEM) -> list[Action]:
@@ -314,7 +328,7 @@ async def acts_of(bus: Bus, item: str = ITEM) -> list[Action]:
 
 async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     with crash_at("intake.withdrawal_published"):
         await intake.handle(withdrawn(), UNIT)
     await intake.handle(submitted(revision=3), UNIT)
@@ -324,7 +338,7 @@ async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(
     acts = await acts_of(bus)
     assert [act.revision for act in acts if act.kind is ActionKind.WITHDRAW] == [1]
     assert fold(acts).out == 0
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     assert await released_actions(bus) == ["published", "withdrawn", "published"]
 
 
@@ -338,9 +352,9 @@ async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, 
 
     await desk.log.act(ITEM, taken_back)
     before = await stored_position(bus)
-    assert await refusal(desk.approve(ITEM, CLERK), Conflict) == ["revision"]
-    reject = desk.reject(ITEM, CLERK, code="trung-lap")
-    assert await refusal(reject, Conflict) == ["revision"]
+    assert await refusal(approve_item(desk, ITEM, CLERK), Conflict) == ["kind"]
+    reject = reject_item(desk, ITEM, CLERK, code="trung-lap")
+    assert await refusal(reject, Conflict) == ["kind"]
     assert await stored_position(bus) == before
     assert len(await acts_of(bus)) == 2
 
@@ -350,11 +364,12 @@ async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_reje
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.item_released"):
-        await desk.approve(ITEM, CLERK)
+        await approve_item(desk, ITEM, CLERK)
     await intake.handle(corrected(), UNIT)
-    await desk.reject(ITEM, CLERK, code="trung-lap")
+    with crash_at("editorial.stored"):
+        await reject_item(desk, ITEM, CLERK, code="trung-lap")
     restarted = DraftDecisions(bus, clock)
-    assert await restarted.finish_interrupted() == 1
+    assert await restarted.finish_interrupted() == 2
     [released] = await released_publications(bus)
     assert (released["revision"], (await stored_position(bus))["seq"]) == (1, released["seq"])
     assert await restarted.finish_interrupted() == 0
@@ -367,7 +382,7 @@ async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at(died_at):
-        await desk.reject(ITEM, CLERK, code="trung-lap")
+        await reject_item(desk, ITEM, CLERK, code="trung-lap")
     restarted = DraftDecisions(bus, clock)
     assert await restarted.log.open_items() != {}
     await restarted.finish_interrupted()
@@ -378,7 +393,7 @@ async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
 
 async def test_the_log_names_the_person_who_withdrew(bus, intake, desk):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     event = withdrawn().model_copy(update={"extensions": {"submitter": "nv-go"}})
     await intake.handle(event, UNIT)
     act = (await acts_of(bus))[-1]
@@ -387,7 +402,7 @@ async def test_the_log_names_the_person_who_withdrew(bus, intake, desk):
 
 async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, desk):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    await desk.approve(ITEM, CLERK)
+    await approve_item(desk, ITEM, CLERK)
     event = withdrawn().model_copy(update={"extensions": {"submitter": AUTHOR}})
     await intake.handle(event, UNIT)
     act = (await acts_of(bus))[-1]
@@ -397,9 +412,10 @@ async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, desk):
 
 async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
-    approved = await desk.approve(ITEM, Reviewer("nv-2", "Lê Văn Cường", "lanh-dao", ("nv-1",)))
+    second = Actor("nv-2", "Lê Văn Cường", "lanh-dao", agreed=("nv-1",))
+    approved = await approve_item(desk, ITEM, second)
     [act] = [act for act in await acts_of(bus) if act.kind is ActionKind.APPROVE]
-    assert (act.by, act.role) == ("nv-2", "lanh-dao") and "nv-1" in act.note
+    assert (act.by, act.role, act.agreed) == ("nv-2", "lanh-dao", ("nv-1",))
     assert approved.decision.role == "lanh-dao" and "nv-1" in approved.decision.reason
 
 
@@ -422,12 +438,12 @@ def edited(state: ItemState) -> Action:
 async def test_a_text_edited_after_its_approval_is_not_released_with_it(bus, intake, desk, clock):
     await intake.handle(submitted(), UNIT)
     with crash_at("editorial.stored"):
-        await desk.approve(ITEM, CLERK)
+        await approve_item(desk, ITEM, CLERK)
     await desk.log.act(ITEM, edited)
     await DraftDecisions(bus, clock).finish_interrupted()
     assert await released_publications(bus) == []
     [draft] = await desk.waiting_drafts()
-    await desk.approve(ITEM, CLERK, content_hash=draft.hash)
+    await approve_item(desk, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert released["body"] == "Chưa ai duyệt"
 
@@ -457,7 +473,7 @@ async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits
 
     monkeypatch.setattr(owner, step, edit_first)
     with suppress(Conflict):
-        await desk.approve(ITEM, CLERK)
+        await approve_item(desk, ITEM, CLERK)
     assert next(turns) > turn
     state = fold(await acts_of(bus))
     bodies = [one["body"] for one in await released_publications(bus)]
@@ -469,7 +485,7 @@ async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits
 async def test_a_text_withdrawn_between_its_approval_and_its_release_stays_in(bus, intake, desk):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.decided"):
-        await desk.approve(ITEM, CLERK)
+        await approve_item(desk, ITEM, CLERK)
     await desk.log.act(ITEM, gone)
     await desk.finish_interrupted()
     assert await released_publications(bus) == []
@@ -487,11 +503,11 @@ async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, desk):
     ):
         await desk.log.act(ITEM, partial(checked, kind, by) if kind else edited)
     [draft] = await desk.waiting_drafts()
-    await refusal(desk.approve(ITEM, CLERK, content_hash=sent.hash), Conflict)
-    approved = await desk.approve(ITEM, CLERK, content_hash=draft.hash)
+    await refusal(approve_item(desk, ITEM, CLERK, hash=sent.hash), Conflict)
+    approved = await approve_item(desk, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert (released["body"], approved.decision.hash) == ("Chưa ai duyệt", draft.hash)
-    again = await desk.approve(ITEM, CLERK, revision=1, content_hash=draft.hash)
+    again = await approve_item(desk, ITEM, CLERK, hash=draft.hash)
     assert again.seq == released["seq"]
 
 
@@ -507,7 +523,7 @@ async def test_an_approval_that_was_scheduled_before_it_was_booked_is_carried_ou
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at("editorial.stored"):
-        await desk.approve(ITEM, Reviewer(CLERK, role="lanh-dao"))
+        await approve_item(desk, ITEM, Actor(CLERK, role="lanh-dao"))
     await desk.log.act(ITEM, partial(checked, ActionKind.SCHEDULE, "loa", role=RULE))
     assert await DraftDecisions(bus, clock).finish_interrupted() == 1
     assert len(await released_publications(bus)) == 1

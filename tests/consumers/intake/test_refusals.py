@@ -7,6 +7,7 @@ import pytest
 from contracts import events, subjects
 from contracts.envelope import to_structured
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
+from tests.support.decisions import reject_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -126,7 +127,7 @@ async def test_an_item_that_was_only_reserved_or_refused_has_nothing_to_correct(
 async def test_a_first_text_that_the_desk_turned_down_may_be_corrected(bus, intake):
     await register_unit(bus, release="desk")
     await intake.handle(submitted(), UNIT)
-    await intake.desk.reject(ITEM, "Trần Thị B", reason="Sai tên.")
+    await reject_item(intake.desk, ITEM, "Trần Thị B", reason="Sai tên.")
     await intake.handle(corrected(), UNIT)
     assert [draft.revision for draft in await intake.desk.waiting_drafts()] == [2]
 

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import structlog
 
+from consumers.cli.item_orders import ItemOrders
 from consumers.directory.directory import Directory
 from consumers.intake import desk_acts
 from consumers.intake.desk import DraftDecisions, find_draft
@@ -14,9 +15,12 @@ from consumers.intake.errors import BrokenItem
 from consumers.intake.handler import Intake
 from consumers.runtime.errors import RetryLater
 from contracts import events, keys, subjects
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import DEFAULT
 from tests.support.crashing_bus import SimulatedCrash
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -49,7 +53,7 @@ async def desk(bus, clock):
         await intake.handle(submitted(item), UNIT)
     for item in ("tin-a", "tin-c"):
         with pytest.raises(SimulatedCrash):
-            await DyingDesk(bus, clock).approve(item, CLERK)
+            await approve_item(DyingDesk(bus, clock), item, CLERK)
     return intake.desk
 
 
@@ -114,7 +118,7 @@ async def intake(bus, clock):
     await register_unit(bus, release="desk")
     intake = Intake(bus, DEFAULT, clock)
     await intake.handle(submitted(), UNIT)
-    await intake.desk.approve(ITEM, CLERK)
+    await approve_item(intake.desk, ITEM, CLERK)
     await intake.handle(corrected(), UNIT)
     await bus.publish(subjects.editorial(ITEM), b"{}")
     return intake
@@ -144,8 +148,12 @@ async def test_a_revision_of_a_broken_item_waits_for_its_repair_and_is_not_refus
 
 
 async def test_a_decision_on_a_broken_item_says_that_its_log_is_broken(bus, intake):
-    desk = intake.desk
-    for work in (partial(desk.approve, ITEM, CLERK), partial(find_draft, bus, ITEM, 2)):
+    order = Order(ITEM, ActionKind.APPROVE, "")
+    for work in (
+        partial(ItemOrders(bus, CLERK).give, order),
+        partial(intake.desk.carry_out, ITEM),
+        partial(find_draft, bus, ITEM, 2),
+    ):
         with pytest.raises(BrokenItem, match="loa check"):
             await work()
     assert (await stored_position(bus, 2))["state"] == "waiting"

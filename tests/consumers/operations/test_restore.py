@@ -24,6 +24,7 @@ from contracts.errors import Invalid, field_error
 from producers.bus import NoReply, topology
 from tests.support.check_harness import CheckHarness, acknowledge_all
 from tests.support.clock import FakeClock
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -327,7 +328,7 @@ async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_p
     """The approval takes it off the desk; the backup has it, or the approval."""
 
     async def act(loa):
-        await loa.intake.desk.approve(ITEM, CLERK)
+        await approve_item(loa.intake.desk, ITEM, CLERK)
 
     loa = await CheckHarness(bus, tmp_path / "first").open(release="desk")
     await loa.send(submitted())
@@ -336,7 +337,7 @@ async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_p
         [before] = await released_publications(loa.bus)
         [draft] = await loa.intake.desk.waiting_drafts()
         assert draft.content_id == ITEM
-        await loa.intake.desk.approve(ITEM, CLERK)
+        await approve_item(loa.intake.desk, ITEM, CLERK)
         assert await released_publications(loa.bus) == [before]
         await acknowledge_all(loa.bus, "CONTENT", subjects.INTAKE)
         await loa.deliver_all(ITEM)

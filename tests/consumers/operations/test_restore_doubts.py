@@ -14,6 +14,7 @@ from contracts.publication import StoredPublication
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.nats_server import NatsServer
+from tests.support.decisions import approve_item
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.events import (
     ITEM,
@@ -72,7 +73,7 @@ async def test_a_draft_that_is_approved_a_second_time_is_in_doubt(bus, tmp_path,
     async with restored_bus(tmp_path, clock) as new:
         clock.advance(HOUR_S)
         desk = Intake(new, DEFAULT, clock).desk
-        await desk.approve(ITEM, CLERK)
+        await approve_item(desk, ITEM, CLERK)
         assert await doubted(new) == [True]
 
 

@@ -11,21 +11,24 @@ from consumers.app.wiring.retention import build_retention
 from consumers.intake.desk import DraftDecisions
 from consumers.key_file import KeyFile, register_key
 from consumers.operations.errors import RetentionHeld
-from consumers.operations.retention import LastPass
+from consumers.operations.retention import Drafts, LastPass
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts import subjects
 from contracts.base import retention
 from contracts.base.retention import DEFAULT, Retention
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
+from contracts.editorial import ActionKind
 from contracts.editorial.action import RULE
 from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import Consent, Subscriber
 from producers.bus import topology
 from tests.support.cli import json_output
-from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.crashing_bus import SimulatedCrash, crash_at, crashing_bus
 from tests.support.events import ITEM, open_drafts, submitted
 from tests.support.intake_harness import IntakeHarness
+from tests.support.listed_items import step
 
 KEYS = KeyFile(b"k" * 32)
 EMAIL = ChannelName.EMAIL
@@ -140,6 +143,32 @@ async def test_a_draft_without_a_decision_is_rejected_and_leaves_the_desk(bus, c
     record = await desk.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
     assert record.decision.role == RULE
+    _, acts = await desk.log.history(draft.content_id)
+    assert [(act.kind, act.by) for act in acts[1:]] == [("reject", "Loa"), ("settle", "loa")]
+
+
+async def test_a_draft_that_somebody_worked_on_after_it_was_found_is_kept(bus, clock):
+    news = IntakeHarness(bus, clock)
+    await news.take_in(submitted(), release="desk")
+    desk = DraftDecisions(bus, clock)
+    [due] = [one async for one in Drafts(desk).due(utc_now(clock) + DAY)]
+    await desk.log.act(ITEM, step(ActionKind.CONFIRM, "nv-binh"))
+    assert await due.remove() is False
+    assert await open_drafts(bus) == [f"{ITEM}.1"]
+    assert (await desk.repository.position(ITEM, 1)).state == "waiting"
+
+
+@pytest.mark.parametrize("point", ["editorial.stored", "desk.decided", "desk.settled"])
+async def test_a_rejection_by_age_that_is_cut_short_is_finished_by_a_start(bus, clock, point):
+    news = IntakeHarness(bus, clock)
+    await news.take_in(submitted(), release="desk")
+    [due] = [one async for one in Drafts(DraftDecisions(bus, clock)).due(utc_now(clock) + DAY)]
+    with crash_at(point):
+        await due.remove()
+    restarted = DraftDecisions(bus, clock)
+    await restarted.finish_interrupted()
+    assert (await restarted.repository.position(ITEM, 1)).state == "refused"
+    assert await restarted.log.open_items() == {}
 
 
 @pytest.mark.parametrize("damaged", [f"{ITEM}.1", ITEM])

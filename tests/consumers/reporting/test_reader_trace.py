@@ -19,6 +19,7 @@ from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.text.moments import VIETNAM
 from tests.support.cli import json_output
+from tests.support.decisions import approve_item
 from tests.support.digest_pipeline import DigestPipeline
 from tests.support.events import ITEM, corrected, submitted
 from tests.support.intake_harness import IntakeHarness
@@ -172,7 +173,7 @@ async def test_before_the_readers_are_settled_or_all_is_out_that_is_said(bus, in
     await reads(bus)
     await intake_harness.take_in(submitted(), "desk")
     assert "is released" in (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
-    await intake_harness.intake.desk.approve(ITEM, "Trần Thị Bình")
+    await approve_item(intake_harness.intake.desk, ITEM, "Trần Thị Bình")
     assert "not settled yet" in (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
 
 

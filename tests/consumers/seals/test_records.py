@@ -26,6 +26,7 @@ from producers.bus import Bus
 from producers.seals import NotSealed
 from producers.units.registry import UnitRegistry
 from tests.support.case_pipeline import case_event
+from tests.support.decisions import approve_item
 from tests.support.delivery_pipeline import new_delivery_pipeline
 from tests.support.events import (
     ITEM,
@@ -147,7 +148,7 @@ async def test_a_draft_of_another_text_is_not_approved(intake, forger, bus):
     await forger.bus.publish(
         subjects.editorial(ITEM), state.last_change.model_copy(update=changes).encode()
     )
-    await intake.desk.approve(ITEM, "Trần Thị B")
+    await approve_item(intake.desk, ITEM, "Trần Thị B")
     [released] = await released_publications(bus)
     assert (released["revision"], released["body"]) == (1, draft.data["body"])
 

@@ -44,6 +44,7 @@ from producers.bus import Bus, BusError
 from producers.imports.feed_state import FeedState
 from tests.support.case_pipeline import CASE
 from tests.support.dead_letters import buried
+from tests.support.decisions import approve_item
 from tests.support.events import UNIT, register_unit, submitted
 
 SETTINGS = ZaloSettings(broadcasts_per_month=5)
@@ -78,7 +79,7 @@ async def test_drafts_at_the_desk_say_what_is_urgent_and_when_their_time_comes(
     await intake.handle(submitted("tin-1", lane="urgent"), UNIT)
     await intake.handle(submitted("tin-2", not_before=soon), UNIT)
     assert await codes(bus, clock, reader) == ["desk_deadline", "desk_urgent", "desk_waits"]
-    await intake.desk.approve("tin-2", "Trần Thị B")
+    await approve_item(intake.desk, "tin-2", "Trần Thị B")
     assert await codes(bus, clock, reader) == ["desk_urgent", "desk_waits"]
 
 

@@ -16,6 +16,7 @@ from contracts.keys import content_hash
 from producers.bus import topology
 from producers.seals import publish_sealed
 from tests.support.check_harness import DAY_S, CheckHarness, acknowledge_all
+from tests.support.decisions import approve_item
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -59,7 +60,7 @@ async def check_harness(bus, tmp_path):
         await harness.send(event)
     for content_id in (APPROVED, WAITING):
         await harness.send(of_the_desk(content_id), DESK_UNIT)
-    await harness.desk.approve(APPROVED, "Nguyễn Văn A")
+    await approve_item(harness.desk, APPROVED, "Nguyễn Văn A")
     for content_id in (GONE, APPROVED):
         await harness.deliver_all(content_id)
     yield harness
