@@ -94,7 +94,8 @@ class ItemOrders:
         act = Act("write", facts, [new.act_id])
         actor = await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
         record = _record("save", "", actor)
-        return await perform_item_act(self.bus, record, lambda: self.acts.begin(new, actor))
+        still = partial(self._require_still, actor, act)
+        return await perform_item_act(self.bus, record, lambda: self.acts.begin(new, actor, still))
 
     async def change(self, content_id: str, hash: str, change: Change, note: str = "") -> ItemState:
         """Change some fields of the newest text, which is that of *hash* if one is named.
@@ -140,15 +141,18 @@ class ItemOrders:
     async def _perform(self, order: Order, actor: Actor, revision: int) -> ItemState:
         record = _record(order.kind, f"{order.content_id}.{revision}", actor)
         record = replace(record, after=order.hash, reason=order.note or order.code)
-        still = partial(self._require_still, order, actor)
+        still = partial(self._require_order, order, actor)
         return await perform_item_act(
             self.bus, record, lambda: self.acts.perform(order, actor, still)
         )
 
-    async def _require_still(self, order: Order, actor: Actor, state: ItemState) -> None:
+    async def _require_order(self, order: Order, actor: Actor, state: ItemState) -> None:
+        """Raises Forbidden unless the order is allowed on the item as it is when it is stored."""
+        await self._require_still(actor, await self._rules.act_of(order, state), state)
+
+    async def _require_still(self, actor: Actor, act: Act, state: ItemState) -> None:  # noqa: ARG002
         """Raises Forbidden if the account has lost the right when the act is stored."""
         if actor.session:
-            act = await self._rules.act_of(order, state)
             await self.staff.rules.require_still(actor.by, act.action, act.facts)
 
     async def _account_id(self) -> str:

@@ -1,10 +1,17 @@
 """`loa desk`: every act of the desk's pages at the command line, as a named account."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from consumers.desk.text_file import read_text_file
+from consumers.staff.accounts import AccountStore
+from contracts import subjects
+from contracts.base import crash_points
 from contracts.errors import Invalid
-from tests.consumers.cli.test_staff import APPROVER, Terminal, intake, people
+from tests.consumers.cli.test_staff import APPROVER, Terminal, account_id, intake, people
 from tests.support.cli import json_output
 from tests.support.events import UNIT, released_publications
 
@@ -89,9 +96,42 @@ async def test_who_may_not_do_an_act_is_refused_with_the_reason(people, intake):
     urgent = TEXT.replace("topic =", 'lane = "urgent"\ntopic =')
     item = (await done(officer, "write", "-", "--unit", UNIT, stdin=urgent))["content_id"]
     assert (await officer("desk", "history", item, "--json")).exit_code == 0
-    for words in (("history", "khong-co"), ("submit", "khong-co")):
+    for words in (("history", "khong-co"), ("submit", "khong-co"), ("approve", "khong-co")):
         unknown = await officer("desk", *words)
         assert unknown.exit_code == 2 and "khong-co" in unknown.stderr
+
+
+@contextmanager
+def just_before_an_act_is_stored(work: Callable[[], Awaitable[object]]) -> Iterator[None]:
+    """Another process does *work* after the command has asked for the right."""
+    loop = asyncio.get_running_loop()
+
+    def do(point: str) -> None:
+        if point == "editorial.decided":
+            asyncio.run_coroutine_threadsafe(work(), loop).result(timeout=10)
+
+    crash_points.arm(do)
+    try:
+        yield
+    finally:
+        crash_points.arm(None)
+
+
+@pytest.mark.parametrize("act", ["write", "submit"])
+async def test_a_right_that_is_lost_before_the_act_is_stored_does_nothing(
+    people, intake, clock, act
+):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    words = ("write", "-")
+    if act == "submit":
+        words = ("submit", (await done(officer, *words, stdin=TEXT))["content_id"])
+    before = (await intake.bus.stream_info(subjects.EDITORIAL.name))["state"]["messages"]
+    accounts, id = AccountStore(intake.bus, clock), await account_id(officer)
+    with just_before_an_act_is_stored(lambda: accounts.set_grants(id, ())):
+        refused = await officer("desk", *words, stdin=TEXT)
+    assert refused.exit_code == 2 and "no role of the account" in refused.stderr
+    stored = (await intake.bus.stream_info(subjects.EDITORIAL.name))["state"]["messages"]
+    assert stored == before
 
 
 async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
