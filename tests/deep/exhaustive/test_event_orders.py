@@ -12,6 +12,7 @@ from contracts.errors import ContractError
 from tests.support.decisions import approve_item
 from tests.support.events import (
     UNIT,
+    carry_out_acts,
     corrected,
     open_drafts,
     register_unit,
@@ -142,6 +143,7 @@ async def check_releases(loa: PipelineHarness, item: str, expected: ExpectedEffe
         for one in await loa.released(item)
     ]
     assert found == expected.releases
+    await carry_out_acts(loa.intake, item)
     drafts = [one.rpartition(".") for one in await open_drafts(loa.bus)]
     waiting = {int(number) for name, _, number in drafts if name == item}
     assert waiting == expected.waiting
