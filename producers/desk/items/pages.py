@@ -1,7 +1,7 @@
 """Pages of one item: its state and history, and its review."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -26,6 +26,8 @@ _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
 _FORM_NAMES = {"code": "reject_code", "title": "new_title", "reason": "note"}
 """Fields of an act, by the names that they have elsewhere."""
+_FILE_FACTS = ("media_type", "size")
+_FOLLOWERS, _EVERY_GENDER = ("ages", "gender", "regions", "provinces", "also"), "all"
 _COMPARED = ("title", "short_title", "summary", "reason", "body")
 
 
@@ -75,7 +77,6 @@ def compare(
 def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
     """Every field that is published, as text that people read and compare."""
     text, names = TextForm(data), desk_texts()["item"]
-    rows = {kind: [f"{title}: {url}" for url, title in text.rows(kind) if url] for kind in _ROWS}
     cover = " ".join(filter(None, (text.part("cover", key) for key in ("alt", "url"))))
     chosen = text.chosen("channels") if data else ()
     return {
@@ -84,11 +85,39 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "audiences": "; ".join(map(visit.audience_name, text.chosen("audiences"))),
         "channels": "; ".join(names["channel"][one] for one in chosen),
         "lane": names["lane"].get(text.lane, text.lane) if data else "",
+        "language": names["language"].get(text.language, text.language) if data else "",
+        "broadcast": broadcast_words(text) if data else "",
         **{name: text.moment(name) for name in _TIMES},
         "cover": cover,
-        **{kind: "\n\n".join(found) for kind, found in rows.items()},
+        **{kind: "\n\n".join(_entries(data, kind)) for kind in _ROWS},
         "author": text.value("author"),
     }
+
+
+def _entries(data: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """The entries of a list, with what is known of the file behind each address."""
+    for one in filter(_is_entry, data.get(kind) or ()):
+        file = ", ".join(str(one[name]) for name in _FILE_FACTS if one.get(name) is not None)
+        yield f"{one.get('title', '')}: {one.get('url', '')}" + (f" ({file})" if file else "")
+
+
+def _is_entry(found: object) -> bool:
+    return isinstance(found, Mapping)
+
+
+def broadcast_words(text: TextForm) -> str:
+    """Whether followers on Zalo are told at once, and which of them."""
+    told, called = desk_texts()["item"]["told"], desk_texts()["preview"]
+    if not text.is_broadcast:
+        return str(told["none"])
+    chosen, words = text.data.get("broadcast") or {}, [str(told["followers"])]
+    for name in _FOLLOWERS:
+        values = chosen.get(name) or ()
+        values = [values] if isinstance(values, str) else values
+        named = called["genders"] | called["regions_of"]
+        shown = ", ".join(named.get(one, one) for one in values if one != _EVERY_GENDER)
+        words += [f"{called[name]}: {shown}"] if shown else []
+    return "; ".join(words)
 
 
 async def find_item(visit: Visit) -> ItemView:
@@ -101,6 +130,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "checked": await find_all(visit, item.content_id, item.data) if is_answered_for else None,
         "item": item,
         "text": TextForm(item.data),
+        "told": broadcast_words(TextForm(item.data)),
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
         "codes": rejection_names(),

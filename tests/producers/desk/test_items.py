@@ -8,13 +8,23 @@ import pytest
 from consumers.editorial.log import EditorialLog
 from consumers.intake.repository import ItemRepository
 from contracts.base.times import utc_now
+from contracts.content import Broadcast, Corrected
 from contracts.delivery import ChannelName
 from contracts.editorial import ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 from contracts.text.moments import VIETNAM
+from producers.desk.items.pages import broadcast_words
+from producers.desk.items.text_form import TextForm
 from producers.desk.rendering import desk_texts
 from tests.support.desk_app import heading
-from tests.support.events import ITEM, UNIT, register_unit, released_publications, submitted
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    corrected,
+    register_unit,
+    released_publications,
+    submitted,
+)
 from tests.support.newsroom import TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
@@ -75,19 +85,58 @@ def test_each_status_and_act_has_a_name_and_each_button_a_text():
     assert TEXTS["channel"].keys() == {one.value for one in ChannelName}
 
 
+PDF = {"url": "https://moha.gov.vn/van-ban.pdf", "title": "Văn bản"}
+BEFORE = {"attachments": [PDF | {"size": 1}], "links": [PDF]}
+CHANGED = {
+    "topic": "viec-lam",
+    "title": "Tiêu đề khác",
+    "short_title": "Ngắn",
+    "summary": "Tóm tắt khác.",
+    "language": "en",
+    "author": "Vụ Tổ chức",
+    "cover": {"url": "https://moha.gov.vn/anh.png", "alt": "Trụ sở"},
+    "links": [],
+    "attachments": [PDF | {"size": 2}],
+    "audiences": ["can-bo"],
+    "channels": ["portal"],
+    "lane": "bulk",
+    "not_before": "2027-02-01T08:00:00+07:00",
+    "expires_at": "2027-03-01T08:00:00+07:00",
+    "broadcast": {"enabled": False},
+    "body": "Nội dung khác.",
+    "reason": "Sai số liệu.",
+}
+POSITION = {"content_id", "revision", "corrects_revision"}
+
+
 async def test_the_review_names_every_published_field_that_was_changed(newsroom):
-    path = await newsroom.written(
-        **{"links.0.url": "https://moha.gov.vn/cu", "links.0.title": "Cũ"}
-    )
-    await newsroom.press("an", path, "gui")
-    await newsroom.press("binh", path, "xac-nhan", clean="1")
-    pdf = "https://moha.gov.vn/van-ban.pdf"
-    more = {"attachments.0.url": pdf, "attachments.0.title": "Văn bản", "topic": "viec-lam"}
-    await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **TEXT | more)
-    page = (await newsroom["dung"].get(f"{path}/duyet")).text
-    for name in ("topic", "links", "attachments", "body"):
-        assert f"<h3>{TEXTS['field'][name]}</h3>" in page, name
-    assert pdf in page and "Đoạn hai." in page
+    assert Corrected.model_fields.keys() - POSITION == CHANGED.keys()
+    await register_unit(newsroom.desk.bus, UNIT, release="automatic")
+    await newsroom.intake.handle(submitted(**BEFORE), UNIT)
+    await newsroom.carry_out()
+    await register_unit(newsroom.desk.bus, UNIT, release="desk")
+    await newsroom.intake.handle(corrected(**CHANGED), UNIT)
+    page = (await newsroom["dung"].get(f"/tin/{ITEM}/duyet")).text
+    assert TEXTS["base"]["da-dang"] in page, "against what is out"
+    named = set(re.findall("<h3>(.*?)</h3>", page))
+    assert {name for name in CHANGED if TEXTS["field"][name] not in named} == set()
+
+
+FOLLOWERS = {
+    "enabled": False,
+    "ages": ["18-24"],
+    "gender": "female",
+    "regions": ["north"],
+    "provinces": ["ha-noi"],
+    "also": ["tin-khac"],
+}
+
+
+def test_the_words_for_a_broadcast_tell_each_choice_of_followers():
+    assert Broadcast.model_fields.keys() == FOLLOWERS.keys()
+    usual = broadcast_words(TextForm({}))
+    for name, value in FOLLOWERS.items():
+        assert broadcast_words(TextForm({"broadcast": {name: value}})) != usual, name
 
 
 @pytest.mark.parametrize("language", ["en", "lo"])
