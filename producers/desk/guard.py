@@ -1,13 +1,16 @@
 """Admission of a request: forged or not, signed in, role, second factor, step-up."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.base.fields import ID_PATTERN
 from contracts.errors import RateLimited, Unauthorized
 from producers.desk import rendering
 from producers.desk.errors import (
@@ -30,6 +33,10 @@ from producers.pages import file_forms, forms
 
 _SEAL_FIELD, _CODE_FIELD = "seal", "code"
 _OWN_FIELDS = (_SEAL_FIELD, _CODE_FIELD)
+_CONTRACT_ID = re.compile(ID_PATTERN.strip("^$"))
+_KEY = re.compile(r"[-_=A-Za-z0-9]{1,200}(?:\.[-_=A-Za-z0-9]{1,200}){0,9}")
+_SHAPES = {"content_id": _CONTRACT_ID, "unit": _CONTRACT_ID, "channel": _CONTRACT_ID, "id": _KEY}
+"""What an id in an address looks like: none has the wildcards of subjects in it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,8 @@ class Guard:
             return await self._answer(route, visit)
 
     async def _admit(self, request: Request, route: DeskRoute) -> Visit:
-        """Raises Refused, or HTTPException for what no form of ours sends."""
+        """Raises Refused, or HTTPException for what no page or form of ours sends."""
+        _require_ids(request.path_params)
         token = self.desk.cookie.read(request)
         visit = request.state.visit = Visit(self.desk, request, token or visitor_token())
         is_own = is_own_request(request.method, request.headers, self.desk.url)
@@ -110,6 +118,13 @@ class Guard:
             return visit.refused_page("step_up.html", refused, **shown)
         visit.person = await staff.find(visit.token)
         return None
+
+
+def _require_ids(found: Mapping[str, str]) -> None:
+    """Raises HTTPException for an address whose ids are none; no handler checks them again."""
+    for name, shape in _SHAPES.items():
+        if name in found and not shape.fullmatch(found[name]):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
 def _page_of(request: Request) -> str:

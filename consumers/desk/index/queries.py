@@ -25,6 +25,7 @@ from contracts.text import nfc
 
 _MAX_WORDS = 12
 _MAX_LIMIT = 500
+_MOST, _MOST_DIGITS = 2**63 - 1, 19
 _SHOWN = """
 CASE WHEN status NOT IN ('published', 'corrected') THEN status
     WHEN ends <= :now THEN 'expired' WHEN begins > :now THEN 'scheduled' ELSE status END
@@ -89,7 +90,9 @@ class _Cursor(NamedTuple):
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+    """Whether SQLite has the number."""
+    is_short = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return is_short and int(text) <= _MOST
 
 
 @dataclass

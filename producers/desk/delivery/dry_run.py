@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from contracts.errors import Invalid, RateLimited, field_error
 from producers.desk import rendering
-from producers.desk.delivery.wanted import REVISION, wanted_item
+from producers.desk.delivery.wanted import REVISION, read_revision, wanted_item
 from producers.desk.visit import Visit
 
 _CLICK_FIELD, _DONE = "lan-bam", "xong"
@@ -32,8 +32,7 @@ async def send_trial(visit: Visit) -> Response:
 
     Raises RateLimited, Forbidden.
     """
-    wanted, number = wanted_item(visit), visit.value(REVISION)
-    wanted = wanted._replace(revision=int(number) if number.isdecimal() else None)
+    wanted = wanted_item(visit)._replace(revision=read_revision(visit.value(REVISION)))
     if wait_s := visit.desk.trials.take(wanted.account):
         raise RateLimited(field_error("email", "too_many_trials"), retry_after_s=wait_s)
     try:

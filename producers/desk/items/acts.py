@@ -74,9 +74,8 @@ async def move(visit: Visit) -> Response:
     """Change the time at which a text leaves; it has to be approved again."""
     item = await find_item(visit)
     kind = ActionKind.EDIT if ActionKind.EDIT in item.possible else ActionKind.SAVE
-    moved = read_time(visit.form, "not_before")
-    data = {**item.data, "not_before": moved}
     try:
+        data = {**item.data, "not_before": read_time(visit.form, "not_before")}
         note = moved_note(data)
         order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data, note)
         await visit.editorial.perform(order)

@@ -264,6 +264,32 @@ async def test_a_planned_time_is_moved_and_approved_again(newsroom):
     assert TEXTS["moved_to"].format("10:00 ngày 26/01/2027") in page.text, "its history says so"
 
 
+async def test_a_time_that_is_none_is_refused_on_the_items_page(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    refused = await newsroom["an"].press(path, f"{path}/doi-gio", not_before="mai")
+    assert refused.status_code == 422 and f'action="{path}/doi-gio"' in refused.text
+
+
+ODD_ADDRESSES = (
+    *("/tin/*", "/tin/%3E", "/tin/a%20b/xem-truoc", "/tin/a.*/se-toi-ai", "/tin/A/dang-gui"),
+    *("/nhan-su/*", "/don-vi/a%20b", "/su-kien-loai/%3E"),
+)
+
+
+async def test_an_address_with_an_id_that_is_none_has_no_page(newsroom):
+    for path in ODD_ADDRESSES:
+        assert (await newsroom["chi"].get(path)).status_code == 404, path
+
+
+async def test_numbers_that_no_page_offers_are_none(newsroom):
+    last = "recent.0.9999999999999999999.0"
+    assert (await newsroom["chi"].get(f"/tin?sau={last}")).status_code == 200
+    path = await newsroom.written() + "/se-toi-ai"
+    sent = await newsroom["chi"].post(path, ban="9" * 5000)
+    assert sent.status_code < 500
+
+
 @pytest.mark.parametrize("planned", ["2027-01-25T09:30", "2027-01-25T09:30:15"])
 async def test_the_form_shows_a_planned_time_as_exact_as_it_is_stored(newsroom, planned):
     path = await newsroom.written(not_before=planned)

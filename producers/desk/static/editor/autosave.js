@@ -36,18 +36,23 @@ export class Autosave {
   }
 
   stop() {
-    clearTimeout(this.timer);
+    this.forgetTimer();
     this.isStopped = true;
   }
 
   keepNow() {
     if (!this.timer) return;
-    clearTimeout(this.timer);
+    this.forgetTimer();
     this.keep();
   }
 
-  async keep() {
+  forgetTimer() {
+    clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  async keep() {
+    this.forgetTimer();
     if (this.isStopped) return;
     const fields = [...new FormData(this.form)].filter(([name, value]) => name !== "seal" && typeof value === "string");
     try {
