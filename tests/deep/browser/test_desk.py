@@ -5,8 +5,10 @@ from functools import partial
 import pytest
 from starlette.responses import HTMLResponse
 
+from consumers.editorial.log import EditorialLog
 from tests.support.browser import faults_in_every_look, screenshot
 from tests.support.desk_app import served_desk
+from tests.support.listed_items import save
 from tests.support.signup_app import serve_app
 from tests.support.staff import PASSWORD
 
@@ -64,6 +66,33 @@ async def test_a_browser_without_scripts_signs_in_proposes_and_signs_out(desk, b
         await tab.run(partial(proposes_and_signs_out, desk=desk))
         assert [said for said in tab.errors if "status of" not in said] == []
     assert len(await desk.bus.bucket("sessions").keys("proposal.")) == 1
+
+
+async def searches_while_typing(page, desk, paths):
+    """The list follows what is typed; an ended session leaves it as it was."""
+    await signs_in(page, desk, "an")
+    await page.goto(f"{desk.url}/tin")
+    found = page.locator("#tim-thay")
+    await page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung").press_sequentially(
+        "huong dan"
+    )
+    await found.locator(f'a[href="{paths[1]}"]').wait_for(state="detached")
+    assert await found.locator(f'a[href="{paths[0]}"]').count() == 1
+    assert page.url.startswith(f"{desk.url}/tin?q=huong+dan")
+    await page.context.clear_cookies()
+    async with page.expect_response(lambda answer: "q=huong+dan+nop" in answer.url):
+        await page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung").press_sequentially(" nop")
+    assert await found.locator(f'a[href="{paths[0]}"]').count() == 1
+
+
+async def test_a_search_shows_what_it_finds_while_its_words_are_typed(desk, browser):
+    await desk.active("an", "bien-tap-vien")
+    log = EditorialLog(desk.bus)
+    for content_id, title in (("bai-1", "Hướng dẫn nộp hồ sơ"), ("bai-2", "Lịch tiếp công dân")):
+        await log.act(content_id, save("nv-lan", title=title))
+    with browser.tab() as tab:
+        await tab.run(partial(searches_while_typing, desk=desk, paths=["/tin/bai-1", "/tin/bai-2"]))
+        assert tab.blocked == []
 
 
 async def looked_at(page, desk):
