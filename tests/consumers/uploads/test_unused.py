@@ -7,12 +7,14 @@ import pytest
 
 from consumers.editorial.log import EditorialLog
 from consumers.operations.retention import UnusedUploads
-from consumers.uploads.unused import UnusedFiles
+from consumers.uploads.unused import UnusedFiles, _Revisions, _Uses
 from contracts import events
 from contracts.desk.uploads import UploadAddress
 from contracts.editorial import Action, ActionKind, EditorialText
 from contracts.editorial.action import AUTOMATIC_RELEASE, RULE, UNIT_SYSTEM
+from contracts.editorial.state import UNSENT, ItemState
 from producers.object_store import ObjectStore
+from tests.support.editorial_world import EditorialWorld
 from tests.support.events import ITEM, UNIT, submitted, withdrawn
 from tests.support.intake_harness import IntakeHarness
 
@@ -132,3 +134,26 @@ async def test_the_sweep_erases_what_is_unused_and_nothing_else(bus, clock, stor
     assert [await one.remove() for one in due] == [True]
     assert await store.find(ONE) is None and await store.find(TWO)
     assert b"".join([one async for one in store.read(await store.find(TWO))]) == OTHER
+
+
+def test_in_random_stories_what_may_still_go_out_and_nothing_else_uses_its_file():
+    for seed in range(40):
+        world = EditorialWorld(seed)
+        world.run()
+        uses, revisions, state = _Uses(), _Revisions("a"), ItemState()
+        for action in world.log.actions:
+            state = state.after(action)
+            named = frozenset({file_of(action.revision, action.hash)} if action.text else ())
+            revisions.take(action, named, action.at, uses)
+            assert uses.in_use() == may_go_out(state), (seed, action.kind)
+
+
+def file_of(revision: int, hash: str) -> str:
+    return f"{revision}.{hash}"
+
+
+def may_go_out(state: ItemState) -> set[str]:
+    """A file for each text that a person still works on, or that is approved and not yet out."""
+    approved = {number: one.hash for number, one in state.approved.items() if number > state.ended}
+    waiting = {state.revision: state.hash} if state.status in UNSENT or state.is_undecided else {}
+    return {file_of(*one) for one in (approved | waiting).items()}
