@@ -51,8 +51,8 @@ class Uploads:
         """
         if (await asyncio.to_thread(file.stat)).st_size > FILE_MAX:
             raise TooLarge(_refusal("too_large", max=FILE_MAX_MB))
+        await self._scan(file)  # clamd has a queue of its own; a slow one holds up no check
         async with self._checking:
-            await self._scan(file)
             try:
                 kept = await asyncio.to_thread(check_file, file)
             except FileRefused as refused:

@@ -214,6 +214,24 @@ async def test_a_scanner_sees_each_file_first(bus, clock, tmp_path, reply, statu
     assert bool(await bus.count_by_subject("OBJ_uploads")) is (status == 201)
 
 
+async def test_a_slow_scanner_holds_up_no_other_file(bus, clock, tmp_path):
+    all_shown = asyncio.Barrier(3)
+
+    class SlowScanner(FakeScanner):
+        async def serve(self, reader, writer) -> None:
+            await all_shown.wait()
+            await super().serve(reader, writer)
+
+    server = await asyncio.start_unix_server(SlowScanner(b"stream: OK\0").serve, tmp_path / "clamd")
+    async with server:
+        scanner = Clamd(f"unix:{tmp_path / 'clamd'}", timeout_s=10)
+        desk = DeskApp(bus, clock, scanner=scanner)
+        async with desk.signed_in("an", OFFICER) as browser:
+            sent = (send(browser, files.pdf(), headers=JSON) for _ in range(all_shown.parties))
+            answers = await asyncio.gather(*sent)
+    assert [one.status_code for one in answers] == [201] * all_shown.parties
+
+
 async def test_without_its_scanner_no_file_is_kept(bus, clock, tmp_path):
     for url in (f"unix:{tmp_path / 'none'}", "tcp://127.0.0.1:1"):
         desk = DeskApp(bus, clock, scanner=Clamd(url))
