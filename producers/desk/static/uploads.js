@@ -8,8 +8,14 @@ function show(input) {
   input.focus();
 }
 
+// Fill in a field as typing would, so that the autosave keeps it.
+function fill(input, value) {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 function useAsCover(file) {
-  field("cover.url").value = file.url;
+  fill(field("cover.url"), file.url);
   show(field("cover.alt"));
 }
 
@@ -18,9 +24,9 @@ function attach(file) {
   for (let number = 0; field(`attachments.${number}.url`); number += 1) {
     const address = field(`attachments.${number}.url`);
     if (address.value && address.value !== file.url) continue;
-    address.value = file.url;
     const title = field(`attachments.${number}.title`);
     title.value ||= titleOf(file);
+    fill(address, file.url);
     show(title);
     return true;
   }

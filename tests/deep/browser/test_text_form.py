@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from consumers.desk.kept_texts import KeptTexts
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind
 from producers.desk.editor.conversion import editor_texts
@@ -133,6 +134,22 @@ async def test_an_uploaded_file_is_put_into_the_text(desk, browser, saved):
     assert f"![Lễ công bố]({PORTAL_URL}/tep/" in body
     assert f"[bao-cao]({PORTAL_URL}/tep/" in body
     assert f"[bao-cao.pdf]({PORTAL_URL}/tep/" in body, "at the cursor of the Markdown, as it is"
+
+
+async def test_an_uploaded_cover_is_kept_without_a_key(desk, browser, saved):
+    async def script(page):
+        await opened(page, desk, cookies, saved.path)
+        entry = await send_file(page, "bia.png", picture())
+        await entry.get_by_role("button", name=UPLOAD["as_cover"]).click()
+        await page.get_by_text("Đã giữ tạm lúc").wait_for(timeout=KEPT_S)
+
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+        await tab.run(script)
+        assert (tab.errors, tab.blocked) == ([], [])
+    account = await desk.accounts.require("an")
+    kept = await KeptTexts(desk.bus).find(account.id, saved.content_id)
+    assert kept and kept.fields["cover.url"][0].startswith(f"{PORTAL_URL}/tep/")
 
 
 async def test_a_file_above_the_limit_is_not_sent(desk, browser, saved):
