@@ -266,22 +266,27 @@ def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_publish
 
 @app.command()
 @output.page(
-    ApprovalAnswer, examples=("loa desk approve tb-15", "loa desk approve tb-15 --hash HASH --json")
+    ApprovalAnswer,
+    examples=("loa desk approve tb-15 --clean", "loa desk approve tb-15 --hash HASH --json"),
 )
 def approve(
     content_id: ContentId,
     by: By = "",
     revision: Revision = None,
     hash: Hash = None,
+    clean: desk_acts.Clean = False,
     as_json: output.Json = False,
 ) -> None:
-    """Release a draft: with --hash exactly the content you reviewed, else the text is shown."""
+    """Release a draft: with --hash exactly the content you reviewed, else the text is shown.
+
+    A text that no editor has proposed takes --clean.
+    """
 
     async def decide(bus: Bus) -> ApprovalAnswer:
         reviewed = hash or await _confirmed_hash(bus, content_id, revision, by)
         orders = ItemOrders(bus, by)
         number = await orders.newest(content_id, revision)
-        await orders.give(Order(content_id, ActionKind.APPROVE, "", reviewed))
+        await orders.give(Order(content_id, ActionKind.APPROVE, "", reviewed, is_clean=clean))
         position = await orders.released(content_id, number)
         facts = position.model_dump(include={"title", "channels", "not_before"})
         return ApprovalAnswer(content_id=content_id, revision=number, **facts)

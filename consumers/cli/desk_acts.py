@@ -166,7 +166,7 @@ def confirm(
     as_json: output.Json = False,
 ) -> None:
     """Confirm a text for the unit; it goes to the editors."""
-    _check_point(Order(content_id, ActionKind.CONFIRM, "", hash), clean, by, as_json)
+    _check_point(Order(content_id, ActionKind.CONFIRM, "", hash, is_clean=clean), by, as_json)
 
 
 @output.page(OrderAnswer, examples=("loa desk propose tb-15 --hash HASH --clean",))
@@ -178,13 +178,11 @@ def propose(
     as_json: output.Json = False,
 ) -> None:
     """Propose a text for approval, as an editor."""
-    _check_point(Order(content_id, ActionKind.PROPOSE, "", hash), clean, by, as_json)
+    _check_point(Order(content_id, ActionKind.PROPOSE, "", hash, is_clean=clean), by, as_json)
 
 
-def _check_point(order: Order, is_clean: bool, by: str, as_json: bool) -> None:
-    """Give an order by which a person answers for the text. Exit code 2 without the promise."""
-    if not is_clean:
-        output.fail(field_error("--clean", "clean_required"))
+def _check_point(order: Order, by: str, as_json: bool) -> None:
+    """Give an order by which a person answers for the text that it names."""
     if not order.hash:
         output.fail(field_error("--hash", "hash_of_read"))
     _give(order, by, as_json)

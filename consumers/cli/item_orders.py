@@ -26,7 +26,7 @@ from consumers.staff.policy import ObjectFacts
 from contracts import errors, keys
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, ItemState, Status
-from contracts.editorial.state import changing_act
+from contracts.editorial.state import changing_act, is_checkpoint
 from contracts.errors import Conflict, Invalid, NotFound
 from producers.bus import Bus
 
@@ -133,6 +133,8 @@ class ItemOrders:
 
     async def _check(self, order: Order, state: ItemState) -> None:
         """Check an order before a code is asked for. Raises as `give`."""
+        if is_checkpoint(order.kind, state) and not order.is_clean:
+            raise Invalid(field_error("--clean", "clean_required"))
         signed_in = None if self.by else await self.staff.require_signed_in()
         who = Actor.of(signed_in) if signed_in else Actor(self.by)
         await self._rules.check(order, state, signed_in.account if signed_in else None)

@@ -7,7 +7,7 @@ alone keeps what was done.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
@@ -25,9 +25,17 @@ from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown_status import shown_status_of
-from contracts.editorial import UNSENT, Action, ActionKind, ItemState, Status, name_hash
+from contracts.editorial import (
+    UNSENT,
+    Action,
+    ActionKind,
+    EditorialText,
+    ItemState,
+    Status,
+    name_hash,
+)
 from contracts.editorial.action import GIVEN_UP
-from contracts.editorial.state import MOVES, hashes_of, people_barred
+from contracts.editorial.state import MOVES, hashes_of, is_checkpoint, people_barred
 from contracts.errors import ContractError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
 from producers.bus import Bus
@@ -86,7 +94,7 @@ class PersonAtDesk:
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
         self._require(READ_DRAFTS, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
-        texts, names = _texts_of(acts), await self.desk.names.all()
+        names = await self.desk.names.all()
         stored = state.status or Status.DRAFT
         agreed = await self._agreed(content_id, state)
         given = frozenset({K.APPROVE} if self.account_id in agreed else ())
@@ -97,17 +105,16 @@ class PersonAtDesk:
             revision=state.revision,
             unit=state.text.unit,
             hash=state.hash,
-            data=state.text.data,
             is_correction="corrects_revision" in state.text.data,
             out=state.out,
-            out_data=texts.get(state.published.get(state.out, "")),
-            sent_data=_sent_data(acts, state),
+            **_texts_shown(acts, state, state.text),
             possible=frozenset(kind for kind, reason in barred.items() if not reason) - given,
             barred={kind: reason for kind, reason in barred.items() if reason not in ("", _NO)},
             history=tuple(history_line(act, names) for act in acts),
             agreed=tuple(names.get(one, one) for one in agreed),
             has_agreed=bool(given),
             may_agree=await self._may_agree(state, agreed) if given else (),
+            is_checked_by_approval=is_checkpoint(K.APPROVE, state),
         )
 
     async def require_readable(self, content_id: str) -> None:
@@ -273,6 +280,24 @@ def _is_next(kind: ActionKind, state: ItemState) -> bool:
 
 def _texts_of(acts: Sequence[Action]) -> dict[str, Mapping[str, object]]:
     return {act.hash: act.text.data for act in acts if act.text}
+
+
+class _TextsShown(TypedDict):
+    data: Mapping[str, object]
+    out_data: Mapping[str, object] | None
+    sent_data: Mapping[str, object] | None
+    texts: Mapping[str, Mapping[str, object]]
+
+
+def _texts_shown(acts: Sequence[Action], state: ItemState, newest: EditorialText) -> _TextsShown:
+    """The texts of an item: the newest, the one that is out, the one that was sent, and all."""
+    texts = _texts_of(acts)
+    return {
+        "data": newest.data,
+        "out_data": texts.get(state.published.get(state.out, "")),
+        "sent_data": _sent_data(acts, state),
+        "texts": texts,
+    }
 
 
 def _sent_data(acts: Sequence[Action], state: ItemState) -> Mapping[str, object] | None:

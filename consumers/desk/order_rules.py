@@ -14,6 +14,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
+from contracts.editorial.state import is_checkpoint
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus
 from producers.object_store import ObjectStore
@@ -44,6 +45,12 @@ def action_of(kind: ActionKind, state: ItemState) -> str:
     return _ACTION_OF.get(kind, "approve")
 
 
+def _check_clean(order: Order, state: ItemState) -> None:
+    """Raise Invalid without the promise of who answers for a text."""
+    if is_checkpoint(order.kind, state) and not order.is_clean:
+        raise Invalid(errors.field_error("clean", "missing"))
+
+
 @dataclass(frozen=True)
 class OrderRules:
     """What an order takes, by the text that the log has now."""
@@ -56,6 +63,7 @@ class OrderRules:
 
         Raises Forbidden, Invalid.
         """
+        _check_clean(order, state)
         if person:
             await self.check_urgent(order, state, person)
         await self.check_uploads(order, state)

@@ -27,6 +27,8 @@ class Order(NamedTuple):
     place: int | None = None
     title: str = ""
     """For a withdrawal: what readers read in place of the item's title."""
+    is_clean: bool = False
+    """The person has checked that the text holds nothing secret and no personal data."""
 
 
 class NewItem(NamedTuple):
@@ -63,7 +65,8 @@ class ItemView:
     `data`: the newest text; `out_data`: the text that readers have; `sent_data`: the newest text as
     its unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
     what another may. `agreed`: who has approved it already, where it takes two; `has_agreed`: that
-    the person has, and `may_agree` who else may. `url`: its address on the portal.
+    the person has, and `may_agree` who else may. `is_checked_by_approval`: no editor has answered
+    for the text, so that who approves it does.
     """
 
     content_id: str
@@ -83,6 +86,9 @@ class ItemView:
     agreed: tuple[str, ...] = ()
     has_agreed: bool = False
     may_agree: tuple[str, ...] = ()
+    is_checked_by_approval: bool = False
+    texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """All texts that the item has had, by their hashes."""
 
     @property
     def is_move(self) -> bool:

@@ -372,6 +372,16 @@ RULES: tuple[Rule, ...] = (
 """What every act has to keep; each refuses by raising."""
 
 
+def is_checkpoint(kind: Kind, state: ItemState) -> bool:
+    """Whether a person answers by an act of *kind* that nothing secret is in the text.
+
+    An approval is the Center's checkpoint of a text that came from a unit's system and that no
+    editor has answered for.
+    """
+    is_unread = state.status is _S.SUBMITTED and bool(state.unit_checker)
+    return kind in (Kind.CONFIRM, Kind.PROPOSE) or (kind is Kind.APPROVE and is_unread)
+
+
 def people_barred(state: ItemState, kind: Kind) -> frozenset[str]:
     """The people who may not do an act of *kind*, because of what they did to the item before."""
     wrote = state.writers | state.wrote.get(state.hash, frozenset())

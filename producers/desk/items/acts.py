@@ -9,15 +9,13 @@ from starlette.responses import Response
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
-from contracts.errors import Conflict, Forbidden, Invalid, field_error
+from contracts.errors import Conflict, Forbidden, Invalid
 from producers.desk.items.pages import act_id, find_item, item_path, refused_act
 from producers.desk.items.text_form import TextForm, read_time
 from producers.desk.rendering import desk_texts, redirect
 from producers.desk.visit import Visit
 
 _PLACE = re.compile("[1-9][0-9]{0,3}")
-_CHECKPOINTS = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE})
-"""Acts by which a person answers for a text that holds nothing secret or personal."""
 
 
 def perform(kind: ActionKind) -> Callable[[Visit], Awaitable[Response]]:
@@ -36,9 +34,7 @@ def perform(kind: ActionKind) -> Callable[[Visit], Awaitable[Response]]:
 
 
 def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
-    """The act that a form orders. Raises Invalid without the promise of a checkpoint."""
-    if kind in _CHECKPOINTS and not visit.value("clean"):
-        raise Invalid(field_error("clean", "missing"))
+    """The act that a form orders. Raises Invalid for an id that no page offers."""
     place = visit.value("place")
     return Order(
         content_id,
@@ -49,6 +45,7 @@ def _order(visit: Visit, content_id: str, kind: ActionKind) -> Order:
         code=visit.value("reject_code"),
         place=int(place) if _PLACE.fullmatch(place) else None,
         title=visit.value("new_title"),
+        is_clean=bool(visit.value("clean")),
     )
 
 

@@ -93,7 +93,7 @@ CHANGING = {
     "desk comment": f"{ITEM}-2 x",
     "desk reschedule": f"{ITEM}-2 --now",
     "desk upload": "a.pdf",
-    "desk approve": f"{ITEM}-2 --hash x",
+    "desk approve": f"{ITEM}-2 --hash x --clean",
     "desk reject": f"{ITEM}-2 --code trung-lap",
     "dead replay": "1",
     "dead edit": "1 mended.json --yes",

@@ -122,7 +122,7 @@ async def test_what_nobody_has_seen_yet_is_not_corrected(intake, loa):
 )
 async def test_an_approval_says_what_goes_out_when_and_where(intake, loa, not_before, words):
     await intake.handle(submitted(not_before=not_before), UNIT)
-    run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình", stdin="y\n")
+    run = await loa("desk", "approve", ITEM, "--clean", "--by", "Trần Thị Bình", stdin="y\n")
     for said in (*words, f"\nwill stand at: {PLACE}"):
         assert said in run.stdout, said
 
@@ -145,5 +145,5 @@ async def test_trace_tells_scripts_too_why_something_waits(intake, loa):
 
 async def test_what_is_not_for_the_portal_has_no_place_there(intake, loa):
     await intake.handle(submitted(channels=["email"]), UNIT)
-    run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình", stdin="y\n")
+    run = await loa("desk", "approve", ITEM, "--clean", "--by", "Trần Thị Bình", stdin="y\n")
     assert PLACE not in run.stdout and PLACE not in (await loa("trace", ITEM)).stdout

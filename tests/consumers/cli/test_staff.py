@@ -97,7 +97,7 @@ async def account_id(terminal: Terminal) -> str:
 
 async def approve(terminal: Terminal, intake: Intake, *words: str):
     [draft] = await intake.desk.waiting_drafts()
-    return await terminal.say("desk", "approve", ITEM, "--hash", draft.hash, *words)
+    return await terminal.say("desk", "approve", ITEM, "--hash", draft.hash, "--clean", *words)
 
 
 async def test_an_approval_is_recorded_under_the_accounts_id(people, intake):
@@ -165,7 +165,9 @@ async def test_break_glass_is_for_the_owner_of_the_data_folder(people, tmp_path,
 async def test_without_an_account_or_a_name_nothing_is_decided(people, intake, loa):
     await intake.handle(submitted(), UNIT)
     [draft] = await intake.desk.waiting_drafts()
-    refused = await loa("desk", "approve", ITEM, "--hash", draft.hash, XDG_STATE_HOME="/nowhere")
+    refused = await loa(
+        "desk", "approve", ITEM, "--hash", draft.hash, "--clean", XDG_STATE_HOME="/nowhere"
+    )
     assert refused.exit_code == 2 and "loa login" in refused.stderr
     assert (await stored_position(intake.bus))["state"] == "waiting"
 
@@ -181,12 +183,28 @@ async def test_a_name_in_place_of_an_account_works_and_is_told(people, intake):
 async def test_an_approval_without_hash_shows_the_text_and_asks(intake, loa):
     await intake.handle(submitted(body="Nội dung phải đọc."), UNIT)
     for answer in ("", "n\n", "\n"):
-        refused = await loa("desk", "approve", ITEM, "--by", "Lê Văn Cường", stdin=answer)
+        refused = await loa(
+            "desk", "approve", ITEM, "--clean", "--by", "Lê Văn Cường", stdin=answer
+        )
         assert refused.exit_code == 2 and "--hash" in refused.stderr
         assert "Nội dung phải đọc." in refused.stdout
     assert await released_publications(intake.bus) == []
-    done = await loa("desk", "approve", ITEM, "--by", "Lê Văn Cường", stdin="y\n")
+    done = await loa("desk", "approve", ITEM, "--clean", "--by", "Lê Văn Cường", stdin="y\n")
     assert done.exit_code == 0 and len(await released_publications(intake.bus)) == 1
+
+
+async def test_who_approves_what_no_editor_proposed_says_that_nothing_secret_is_in_it(
+    people, intake
+):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(), UNIT)
+    [draft] = await intake.desk.waiting_drafts()
+    for person in ((), ("--by", "Lê Văn Cường")):
+        words = ("desk", "approve", ITEM, "--hash", draft.hash, *person)
+        refused = await an.say(*words)
+        assert refused.exit_code == 2 and "--clean" in refused.stderr
+    assert await released_publications(intake.bus) == []
+    assert (await approve(an, intake)).exit_code == 0
 
 
 async def test_what_is_urgent_takes_two_approvers(people, intake):
@@ -219,7 +237,7 @@ async def test_what_can_reach_very_many_takes_two_approvers(
     assert ("second account" in first.stderr, first.exit_code) == (needs_two, 2 if needs_two else 0)
     await intake.handle(submitted(content_id="chi-cong", channels=["portal"]), UNIT)
     [draft] = [one for one in await intake.desk.waiting_drafts() if one.content_id == "chi-cong"]
-    words = ("desk", "approve", "chi-cong", "--hash", draft.hash)
+    words = ("desk", "approve", "chi-cong", "--hash", draft.hash, "--clean")
     assert (await an.say(*words)).exit_code == 0, "the portal reaches who looks"
 
 
@@ -262,7 +280,7 @@ async def test_a_decision_asks_for_a_code_again_after_5_minutes(people, intake, 
     await intake.handle(submitted(), UNIT)
     clock.advance(400)
     [draft] = await intake.desk.waiting_drafts()
-    words = ("desk", "approve", ITEM, "--hash", draft.hash)
+    words = ("desk", "approve", ITEM, "--hash", draft.hash, "--clean")
     assert (await an(*words)).exit_code == 2, "no code"
     assert (await an(*words, stdin="000000\n")).exit_code == 2
     assert (await an.say(*words)).exit_code == 0

@@ -107,7 +107,7 @@ async def test_a_draft_of_before_can_be_read_and_approved_once(bus, intake, loa,
     await records.put(draft.key, json.dumps(position).encode())
     [shown] = await intake.desk.waiting_drafts()
     assert shown.content.title == text
-    words = ("desk", "approve", ITEM, "--by", "Trần Thị Bình", "--hash", changes["hash"])
+    words = ("desk", "approve", ITEM, "--clean", "--by", "Trần Thị Bình", "--hash", changes["hash"])
     first, again = [await loa(*words, "--json") for _ in range(2)]
     assert first.exit_code == 0, first.stderr
     assert json_output(again) == json_output(first), "a repeat is the same decision"

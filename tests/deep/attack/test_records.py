@@ -118,7 +118,7 @@ def test_what_is_written_into_records_reaches_no_reader_and_is_named(tmp_path):
         forged = asyncio.run(attack(loa.ready().nats_url, first))
         event = sample_event(id="gia", content_id="tin-gia") | {"source": f"/units/{DESK_UNIT}"}
         assert loa.post(event, Authorization=f"Bearer {key}").status == 401
-        assert loa.cli("desk", "approve", WAITING, "--by", "Trần Thị B").exit_code == 2
+        assert loa.cli("desk", "approve", WAITING, "--clean", "--by", "Trần Thị B").exit_code == 2
         wait_until(lambda: len(loa.dead_letters()) >= 5, "a dead letter for each wake-up")
         loa.publish("tin-sau", title="Tin sau")
         loa.trace_when_complete("tin-sau")

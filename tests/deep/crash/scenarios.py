@@ -185,7 +185,18 @@ def run_approve(work: Workload) -> list[object]:
     draft = work.item("portal", unit=DESK_UNIT)
     work.wait_accepted(draft)
     read = work.wait_at_desk(draft)
-    return ["desk", "approve", draft.content_id, "--by", CLERK, "--revision", 1, "--hash", read]
+    return [
+        "desk",
+        "approve",
+        draft.content_id,
+        "--by",
+        CLERK,
+        "--revision",
+        1,
+        "--hash",
+        read,
+        "--clean",
+    ]
 
 
 def run_import(work: Workload) -> list[object]:

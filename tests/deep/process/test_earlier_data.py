@@ -86,7 +86,7 @@ def test_data_of_the_first_version_opens_checks_clean_and_delivers_on(loa, relay
     assert email_of(loa, WAITING)["delivered"] == expected
     [read] = [draft for draft in EXPECTED["desk"] if draft["content_id"] == DRAFT]
     by = ("--by", "Trưởng phòng Biên tập", "--hash", read["hash"])
-    approved = loa.cli("desk", "approve", DRAFT, *by)
+    approved = loa.cli("desk", "approve", DRAFT, "--clean", *by)
     assert approved.exit_code == 0, approved.err
     wait_until(lambda: email_of(loa, DRAFT).get("complete"), "the approved draft's mails")
     assert loa.page_status(f"/tin/{DRAFT}") == 200

@@ -122,7 +122,7 @@ def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
         assert loa.request(accepted.body["status_url"]).body["state"] == "waiting"
         own = ("--by", "Nguyen Van A", "--hash", waiting[0]["hash"])
         assert loa.cli("desk", "approve", "cho-duyet", *own).exit_code == 2
-        approve = ("desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash")
+        approve = ("desk", "approve", "cho-duyet", "--clean", "--by", "Trần Thị B", "--hash")
         assert loa.cli(*approve, "x").exit_code == 2
         ok = loa.cli(*approve, waiting[0]["hash"])
         assert ok.exit_code == 0, ok

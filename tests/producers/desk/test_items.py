@@ -504,3 +504,14 @@ async def test_an_officer_keeps_the_own_item_when_an_editor_begins_a_correction(
     for page in (path, f"{path}/xem-truoc"):
         assert (await newsroom["an"].get(page)).status_code == 200, page
     assert f'href="{path}"' in (await newsroom["an"].get("/tin")).text
+
+
+async def test_who_approves_what_no_editor_proposed_says_that_nothing_secret_is_in_it(newsroom):
+    await register_unit(newsroom.desk.bus, release="desk")
+    await newsroom.intake.handle(submitted(), UNIT)
+    path = f"/tin/{ITEM}"
+    page = await newsroom["dung"].get(path)
+    refused = await newsroom["dung"].submit(page, f"{path}/duyet")
+    assert refused.status_code == 422 and TEXTS["clean"] in refused.text
+    await newsroom.press("dung", path, "duyet", clean="1")
+    assert await newsroom.intake.repository.position(ITEM, 1)
