@@ -21,6 +21,7 @@ class StaffMailKind(StrEnum):
     PUBLISHED = "published"
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
+    OVERTAKEN = "overtaken"  # a newer text of the unit's system stands in its place
     FAILED = "failed"  # not everybody whom it was for got it
 
 

@@ -95,15 +95,17 @@ def mails_of(entry: HistoryEntry, history: Sequence[HistoryEntry], rules: MailRu
     """The mails of one act, by account.
 
     That an item waits is told no more when it has moved on. Of acts of one person that follow each
-    other closely, each reader is told the last.
+    other closely, each reader is told the last, and in any case that the own text was overtaken.
     """
     later = [one for one in history if one.seq > entry.seq]
     close = [notice for one in later if _is_close(entry, one) for notice in one.notices]
     told_later = {account.id for account, _ in rules.recipients(close)}
     mails: Mails = {}
     for account, notice in rules.recipients(entry.notices):
-        is_moot = notice.line.kind is StaffMailKind.WAITS and not _still_waits(entry, later)
-        if not (is_moot or account.id in told_later or account.id in mails):
+        kind = notice.line.kind
+        is_moot = kind is StaffMailKind.WAITS and not _still_waits(entry, later)
+        is_told_later = account.id in told_later and kind is not StaffMailKind.OVERTAKEN
+        if not (is_moot or is_told_later or account.id in mails):
             mails |= rules.mail(account, notice, entry.action, entry.due(rules.deadlines))
     return mails
 

@@ -11,7 +11,7 @@ from contracts.desk.deadlines import Step, step_of
 from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, name_hash
+from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState, name_hash
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.text import name_key
 
@@ -64,7 +64,8 @@ def notices_of(
     begins = begins_step(before, after)
     waits = waiting_notice(content_id, after, StaffMailKind.WAITS, action.by) if begins else None
     tells = _writers_notice(content_id, before, action, after)
-    return [notice for notice in (waits, tells) if notice]
+    overtaken = _overtaken_notice(content_id, before, action)
+    return [notice for notice in (overtaken, waits, tells) if notice]
 
 
 def begins_step(before: ItemState, after: ItemState) -> bool:
@@ -110,6 +111,20 @@ def _writers_notice(
         barred=hashes_of(after, {action.by}) - {""},
         is_urgent=_is_urgent_text(text),
     )
+
+
+def _overtaken_notice(content_id: str, before: ItemState, action: Action) -> Notice | None:
+    """Tell those who were at work on a text that one of the unit's system takes its place."""
+    is_open = before.is_undecided or before.status in UNSENT
+    if action.kind is not ActionKind.RECEIVE or before.text is None or not is_open:
+        return None
+    is_written_here = before.unit_checker != before.text.unit
+    people = {before.last_editor, *(before.writers if is_written_here else ())} - {""}
+    if not people:
+        return None
+    line = _line(content_id, before.text, StaffMailKind.OVERTAKEN)
+    is_urgent = _is_urgent_text(before.text)
+    return Notice(line, _facts(before), people=frozenset(people), is_urgent=is_urgent)
 
 
 def _line(content_id: str, text: EditorialText, kind: StaffMailKind) -> StaffMailLine:

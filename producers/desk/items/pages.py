@@ -38,7 +38,12 @@ def item_path(content_id: str, rest: str = "") -> str:
 async def show_item(visit: Visit) -> Response:
     """Raises NotFound, Forbidden."""
     item = await find_item(visit)
-    return visit.page("item.html", **await _item_values(visit, item))
+    earlier = item.texts.get(visit.request.query_params.get("ban", ""), {})
+    values = await _item_values(visit, item) | {
+        "earlier": TextForm(earlier),
+        "earlier_fields": {name: one for name, one in _readable(visit, earlier).items() if one},
+    }
+    return visit.page("item.html", **values)
 
 
 async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> Response:
@@ -138,6 +143,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "links": _links(item),
         "moved": _moved_to(visit, item),
         "asked_for": "",
+        "earlier_fields": {},
         "done": visit.request.query_params.get("xong", ""),
     }
 

@@ -515,3 +515,17 @@ async def test_who_approves_what_no_editor_proposed_says_that_nothing_secret_is_
     assert refused.status_code == 422 and TEXTS["clean"] in refused.text
     await newsroom.press("dung", path, "duyet", clean="1")
     assert await newsroom.intake.repository.position(ITEM, 1)
+
+
+async def test_a_text_that_one_of_the_units_system_took_the_place_of_is_shown(newsroom):
+    await register_unit(newsroom.desk.bus, release="desk")
+    path = await newsroom.written(body="Câu của cán bộ.", title="Tiêu đề của cán bộ")
+    content_id = path.removeprefix("/tin/")
+    await newsroom.intake.handle(submitted(content_id, revision=2), UNIT)
+    page = await newsroom["an"].get(path)
+    assert "Câu của cán bộ." not in page.text
+    [(hash, place)] = re.findall(rf'href="{path}\?ban=([0-9a-z]+)#([a-z-]+)"', page.text)
+    shown = (await newsroom["an"].get(f"{path}?ban={hash}")).text
+    assert f'id="{place}"' in shown
+    assert "Câu của cán bộ." in shown and "Tiêu đề của cán bộ" in shown
+    assert "Câu của cán bộ." not in (await newsroom["an"].get(f"{path}?ban=khong-co")).text

@@ -99,7 +99,8 @@ def missed_waits(history: list[HistoryEntry], found) -> list[str]:
         and may(history[-1].state, kind, one)
     ]  # fmt: skip
     act = history[last].action.id
-    return [one.id for one in entitled if M.WAITS not in found.get((act, one.id), set())]
+    told = {M.WAITS, M.OVERTAKEN}
+    return [one.id for one in entitled if not told & found.get((act, one.id), set())]
 
 
 def _step(state: ItemState) -> str:

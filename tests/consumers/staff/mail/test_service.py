@@ -344,3 +344,23 @@ async def test_a_delivery_to_all_and_one_without_end_tell_nothing(app):
     for days in (0, 8, 1):
         app.clock.advance(days * 86400 + JUDGE_INTERVAL_S)
         assert await app.told() == []
+
+
+@pytest.mark.parametrize("at", ["draft", "returned", "in edit", "of the system"])
+async def test_who_works_on_a_text_is_told_that_one_of_the_units_system_takes_its_place(app, at):
+    system = {"role": UNIT_SYSTEM, "text": draft("Bản của hệ thống")}
+    if at == "of the system":
+        await app.act(K.RECEIVE, UNIT, **system)
+    else:
+        await app.act(K.SAVE, "soan", text=draft())
+    if at in ("returned", "in edit"):
+        await app.act(K.SUBMIT, "soan")
+        await app.act(K.CONFIRM, "truong")
+        await app.act(K.EDIT, "bien", text=draft("Bản đã sửa"))
+    if at == "returned":
+        await app.act(K.RETURN, "bien", note="Thiếu nguồn.")
+    await app.mails()
+    await app.act(K.RECEIVE, UNIT, **system | {"text": draft("Bản mới của hệ thống")})
+    told = {login for login, kind in await app.told() if kind == "overtaken"}
+    people = {"draft": {"soan"}, "of the system": set()}
+    assert told == people.get(at, {"soan", "bien"})
