@@ -79,6 +79,15 @@ class IndexFile:
     def close(self) -> None:
         self.db.close()
 
+    def is_sound(self) -> bool:
+        """Whether SQLite finds no damage; closed behind damage that it can't read."""
+        try:
+            with closing(self.db.execute("PRAGMA quick_check(1)")) as found:
+                return bool(found.fetchone() == ("ok",))
+        except sqlite3.Error:
+            self.close()
+            raise
+
     @property
     def is_current(self) -> bool:
         """Whether the file is still the one that was opened."""
@@ -257,9 +266,8 @@ def open_index(path: Path, deadlines: Deadlines) -> IndexFile:
     """Open the file to write it; a damaged one is deleted, as the log makes it anew."""
     try:
         file = IndexFile(path, deadlines)
-        with closing(file.db.execute("PRAGMA quick_check(1)")) as found:
-            if found.fetchone() == ("ok",):
-                return file
+        if file.is_sound():
+            return file
         file.close()
     except sqlite3.DatabaseError as broken:
         if broken.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

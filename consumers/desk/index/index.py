@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from consumers.desk.index import queries
-from consumers.desk.index.file import open_index, read_seq
+from consumers.desk.index.file import IndexFile, open_index, read_seq
 from consumers.desk.index.follow import IndexFollower
 from consumers.desk.index.near import find_near
 from consumers.desk.index.readers import ReaderPool
@@ -128,16 +128,16 @@ class ItemIndex:
 
     async def _write(self) -> None:
         """Write the file while it is there; a damaged one is made anew."""
-        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "desk-index-writer") as writer:
-            file = await loop.run_in_executor(writer, open_index, self.path, self.deadlines)
-            follower = IndexFollower(self.log, file, writer)
+            opening = writer.submit(open_index, self.path, self.deadlines)
             try:
+                file = await asyncio.wrap_future(opening)
+                follower = IndexFollower(self.log, file, writer)
                 while file.is_current:
                     await self._rounds.run(lambda: self._advance(follower))
                     await self._rounds.wait_for_request(_IDLE_S)
             finally:
-                writer.submit(file.close)  # behind what it writes
+                writer.submit(_close_opened, opening)  # behind what it writes
 
     async def _advance(self, follower: IndexFollower) -> bool:
         try:
@@ -156,6 +156,12 @@ class ItemIndex:
                 return True
             await asyncio.sleep(_POLL_S)
         return False
+
+
+def _close_opened(opening: Future[IndexFile]) -> None:
+    """Close a file that was opened, also if nobody waited for that any more."""
+    if not (opening.cancelled() or opening.exception()):
+        opening.result().close()
 
 
 class _Rounds:
