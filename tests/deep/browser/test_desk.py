@@ -73,15 +73,14 @@ async def searches_while_typing(page, desk, paths):
     await signs_in(page, desk, "an")
     await page.goto(f"{desk.url}/tin")
     found = page.locator("#tim-thay")
-    await page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung").press_sequentially(
-        "huong dan"
-    )
+    words = page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung")
+    await words.press_sequentially("huong dan")
     await found.locator(f'a[href="{paths[1]}"]').wait_for(state="detached")
     assert await found.locator(f'a[href="{paths[0]}"]').count() == 1
     assert page.url.startswith(f"{desk.url}/tin?q=huong+dan")
     await page.context.clear_cookies()
     async with page.expect_response(lambda answer: "q=huong+dan+nop" in answer.url):
-        await page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung").press_sequentially(" nop")
+        await words.press_sequentially(" nop")
     assert await found.locator(f'a[href="{paths[0]}"]').count() == 1
 
 
