@@ -159,7 +159,7 @@ class ItemIndex:
 
 
 def _close_opened(opening: Future[IndexFile]) -> None:
-    """Close a file that was opened, also if nobody waited for that any more."""
+    """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
     if not (opening.cancelled() or opening.exception()):
         opening.result().close()
 
