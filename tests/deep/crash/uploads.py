@@ -28,16 +28,23 @@ async def _keep(data: Path, number: int) -> None:
         store = ObjectStore(bus)
         for erase in [erase async for _, erase in store.strays(datetime.now(UTC))]:
             await erase()
+        if not [one async for one in store.objects()]:
+            await _put(store, number - 1)
         earlier = [one async for one in store.objects()]
         for one in earlier:
             _ = [piece async for piece in store.read(one)]  # raises for a damaged one
-        pieces = [number.to_bytes(8, "big") * 1000] * _PIECES
-        name = hashlib.sha256(b"".join(pieces)).hexdigest()
-        await store.put(name, pieces, {})
+        name = await _put(store, number)
         for one in earlier:
             if one.info.name != name:
                 await store.delete(one)
         await _check(bus, store, name)
+
+
+async def _put(store: ObjectStore, number: int) -> str:
+    pieces = [number.to_bytes(8, "big") * 1000] * _PIECES
+    name = hashlib.sha256(b"".join(pieces)).hexdigest()
+    await store.put(name, pieces, {})
+    return name
 
 
 async def _check(bus: Bus, store: ObjectStore, name: str) -> None:
