@@ -71,6 +71,9 @@ def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa, tmp_pat
         loa.cli("dead", "edit", letters[0]["id"], mended, "--by", "người trực", "--yes").exit_code
         == 0
     )
+    [waiting] = wait_until(lambda: loa.cli("desk", "list", "--json").json, "the mended text")
+    approve = ("desk", "approve", "nats-bad", "--clean", "--by", "Trần Thị B")
+    assert loa.cli(*approve, "--hash", waiting["hash"]).exit_code == 0
     assert loa.trace_when_complete("nats-bad")["state"] == "released"
     assert loa.dead_letters() == []
 
