@@ -152,7 +152,8 @@ class DeskApp(StaffHarness):
         parts = (self.desk, self.registry, units, SEAL_KEY)
         provider = oidc(self) if oidc else None
         folder = Path(mkdtemp())
-        weakref.finalize(self, shutil.rmtree, folder)
+        cleaning = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        cleaning.atexit = False  # a forked command ends without cleaning for its parent
         self.index = ItemIndex(EditorialLog(bus), folder / INDEX_FILE, clock)
         self.visitors = 0
         self.links = DeskLinkChecks(clock)
