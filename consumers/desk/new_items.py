@@ -21,7 +21,7 @@ class _Reserved(BaseModel):
 
 @dataclass(frozen=True)
 class NewItemIds:
-    """Content ids by person and form, in bucket `kept_texts` for as long as it keeps what is typed.
+    """Content ids by person and form, kept in bucket `kept_texts` as long as unsaved texts are.
 
     A form that is sent again with another title gets the content_id of the first time. The log's
     compare-and-set alone can't see that, because the two would be on two subjects.

@@ -90,7 +90,7 @@ class FactsReader:
     dead: DeadLetters = field(default_factory=DeadLetters)
     dead_state: tuple[int, int] = (-1, -1)  # last letter and last decision that `dead` counts
     known_drafts: dict[str, tuple[str, WaitingDraft]] = field(default_factory=dict)
-    """By item: its last act when it was read, and what was read."""
+    """Drafts read before, by item, each with the last act of its item at that time."""
 
     def __post_init__(self) -> None:
         self.unknown_sends = UnknownSendsReader(self.bus)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 READ_DRAFTS = "read-drafts"
-"""The action that takes reading of what is not public."""
+"""The action of `roles.toml` that permits reading texts that are not public."""
 
 
 class ShownRole(NamedTuple):

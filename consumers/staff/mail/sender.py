@@ -57,7 +57,7 @@ class StaffMailSender:
                 await self._send(accounts[account_id], due, items)
 
     async def _drop_old(self, account_id: str, box: AccountOutbox) -> None:
-        """Drop what is for an account that is gone, when it is old news."""
+        """Drop old mails to accounts that no longer exist."""
         newest = max(mail.slot or mail.at for mail in box.mails)
         if newest + _LIFETIME < utc_now(self.clock):
             await self.outbox.drop(account_id)

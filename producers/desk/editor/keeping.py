@@ -82,7 +82,7 @@ async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None
 
 
 async def finish(visit: Visit, content_id: str = NEW_ITEM) -> None:
-    """Forget what was kept of the saved form, not of another tab's, and who had the page open."""
+    """Delete the kept text of the saved form (not of other tabs) and the presence of its person."""
     texts, account = visit.desk.services.kept_texts, visit.visitor.account
     kept = await find_kept(visit, content_id)
     if kept and kept.is_of(visit.form):

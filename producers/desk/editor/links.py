@@ -30,7 +30,7 @@ class LinkReport:
 
 
 def report_links(visit: Visit, data: Mapping[str, Any]) -> LinkReport:
-    """What is known of the links in the data of a text."""
+    """Known results for the links in the data of a text."""
     services = visit.desk.services
     urls = find_links(data, services.public_url)
     return LinkReport(urls, tuple(services.links.known(urls)))

@@ -100,7 +100,7 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _entries(data: Mapping[str, Any], kind: str) -> Iterator[str]:
-    """The entries of a list, with what is known of the file behind each address."""
+    """Entries of a list, each with the facts of its uploaded file, if it has one."""
     for one in filter(_is_entry, data.get(kind) or ()):
         file = ", ".join(str(one[name]) for name in _FILE_FACTS if one.get(name) is not None)
         yield f"{one.get('title', '')}: {one.get('url', '')}" + (f" ({file})" if file else "")

@@ -55,7 +55,7 @@ class TextForm:
         return at.isoformat(timespec="seconds" if at.second else "minutes")
 
     def moment(self, name: str) -> str:
-        """A time as people read it; what is no time stays as it is."""
+        """Format a time for people; other text is returned unchanged."""
         return as_moment(self.value(name))
 
     def part(self, name: str, key: str) -> str:
