@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from consumers.check.batches import Hits
 from consumers.check.context import CheckContext
+from consumers.check.desk_texts import approved_fingerprint
 from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
 from consumers.check.records import read_records
+from consumers.editorial.log import EditorialLog
 from consumers.intake import approval
 from consumers.intake.items import Item, Position
 from consumers.intake.release import build_withdrawal
@@ -53,6 +55,8 @@ class StoredRecords:
     positions: dict[str, Position]
     items: dict[str, Item]
     records: dict[str, EventRecord]
+    approved: dict[str, bytes] = field(default_factory=dict)
+    """By publication key: texts that are not as their event came, by the editorial log."""
 
 
 @dataclass
@@ -87,6 +91,7 @@ class ReleaseRules:
         remaining = (facts for facts in publications if facts.seq <= self.last_seq)
         while chunk := list(islice(remaining, CHUNK_PUBLICATIONS)):
             records = await self.load_records(chunk)
+            await self.load_approved(chunk, records)
             for facts in chunk:
                 self.count += 1
                 for rule, detail in self.check_publication(facts, records):
@@ -104,19 +109,45 @@ class ReleaseRules:
         ids = list({position.event_id for position in positions.values()})
         return StoredRecords(positions, items, await read_records(events, ids, EventRecord))
 
+    async def load_approved(self, chunk: Sequence[PublicationFacts], stored: StoredRecords) -> None:
+        """Read what people wrote, changed or withdrew at the desk."""
+        log = EditorialLog(self.context.bus)
+        for facts in chunk:
+            position, item = stored.positions.get(facts.key), stored.items.get(facts.content_id)
+            if position is None or item is None or self.is_of_event(facts, position, item, stored):
+                continue
+            if text := await approved_fingerprint(log, facts, position, item):
+                stored.approved[facts.key] = text
+
+    def is_of_event(
+        self, facts: PublicationFacts, position: Position, item: Item, stored: StoredRecords
+    ) -> bool:
+        """Whether an accepted event says what was published."""
+        is_known = position.event_id in stored.records
+        return is_known and self.expected_fingerprint(facts, position, item) == facts.fingerprint
+
     def check_publication(self, facts: PublicationFacts, stored: StoredRecords) -> Hits:
         position, item = stored.positions.get(facts.key), stored.items.get(facts.content_id)
         if position is None or item is None or facts.revision not in item.released:
             yield "publication-unexpected", "nobody has released it"
             return
+        if approved := stored.approved.get(facts.key):
+            if approved != facts.fingerprint:
+                yield "text-differs", "not what was approved at the desk"
+        else:
+            yield from self.check_event(facts, position, item, stored)
+        policy = self.policies.get(position.unit, _DESK_POLICY)
+        yield from _check_approval(position, policy, restored=facts.seq <= self.restored_up_to)
+
+    def check_event(
+        self, facts: PublicationFacts, position: Position, item: Item, stored: StoredRecords
+    ) -> Hits:
         record = stored.records.get(position.event_id)
         expected = self.expected_fingerprint(facts, position, item)
         if record is None or expected is None:
             yield "publication-unexpected", "no accepted event says so"
         elif expected != facts.fingerprint or record.hash != position.hash:
             yield "text-differs", "not what the accepted event says"
-        policy = self.policies.get(position.unit, _DESK_POLICY)
-        yield from _check_approval(position, policy, restored=facts.seq <= self.restored_up_to)
 
     def expected_fingerprint(
         self, facts: PublicationFacts, position: Position, item: Item
