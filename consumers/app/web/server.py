@@ -82,6 +82,10 @@ class AppRouter:
 _CRASHED = PlainTextResponse("Internal Server Error", 500)
 
 
+_KEEP_ALIVE_S = 75
+"""An idle connection stays open longer than in proxies and browsers (nginx: 60 s), so that they end
+it: a request that meets the server's own end is lost, and nginx answers 502 for a POST.
+"""
 _UNSENT_MAX = 64 << 10
 """Bytes of an answer that the system takes before they can be sent; without it 2.5 MB a peer, and
 the time to copy them, also for peers that do not read.
@@ -124,6 +128,7 @@ class WebServer(uvicorn.Server):
             lifespan="off",
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=5,
         )
         super().__init__(config)

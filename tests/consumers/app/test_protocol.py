@@ -12,6 +12,7 @@ from consumers.app.web.protocol import HEAD_MAX, PIPELINE_MAX
 from consumers.app.web.server import WebServer, bind_socket
 
 RECEIVED_AT_ONCE = 256 << 10
+NGINX_KEEP_ALIVE_S = 60
 
 
 async def counting(scope, receive, send):
@@ -125,6 +126,17 @@ async def test_a_long_body_is_no_long_head_and_the_connection_goes_on():
             writer.write(head)
             writer.write(b"b" * size)
             assert await answer(reader) == (200, str(size).encode())
+
+
+async def test_an_idle_connection_ends_later_than_that_of_a_web_server_in_front():
+    async with serving(counting) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await answer(reader)
+        [connection] = server.server_state.connections
+        remains_s = connection.timeout_keep_alive_task.when() - asyncio.get_running_loop().time()
+        assert remains_s > NGINX_KEEP_ALIVE_S
+        writer.close()
 
 
 async def test_many_requests_at_once_on_one_connection_are_all_answered():
