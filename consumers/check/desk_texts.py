@@ -28,15 +28,18 @@ async def approved_fingerprint(
 def _is_about(act: Action, facts: PublicationFacts, position: Position) -> bool:
     """Whether an act withdrew the item, or brought the text that was approved."""
     if position.kind == "withdrawn":
-        is_withdrawal = act.kind is ActionKind.WITHDRAW and bool(act.note)
-        if not is_withdrawal:
-            return False
-        return (
-            written.withdrawal(facts.content_id, act, position.unit).event_id == position.event_id
-        )
-    decision = position.decision
-    is_approved = decision is not None and decision.verdict == "approved"
-    return is_approved and act.text is not None and act.hash == decision.hash
+        return _is_withdrawal(act) and _event_id(act, facts, position) == position.event_id
+    if position.decision is None or position.decision.verdict != "approved":
+        return False
+    return act.text is not None and act.hash == position.decision.hash
+
+
+def _is_withdrawal(act: Action) -> bool:
+    return act.kind is ActionKind.WITHDRAW and bool(act.note)
+
+
+def _event_id(act: Action, facts: PublicationFacts, position: Position) -> str:
+    return written.withdrawal(facts.content_id, act, position.unit).event_id
 
 
 def _fingerprint(
