@@ -1,10 +1,12 @@
-"""Context of a check: its time, the progress of consumers, excuses, and all publications."""
+"""What the rules share: time, progress of consumers, excuses, publications, records in bulk."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from consumers.check.findings import STUCK_S
 from consumers.check.publications import PublicationFacts, PublicationIndex
@@ -12,11 +14,13 @@ from consumers.seals.publications import PublicationSeals
 from contracts import subjects
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
-from producers.bus import Bus
+from producers.bus import Bucket, Bus
+from producers.bus.records import parse
 
 _RECHECK_AFTER_S = 6.0
 """By then all wake-ups have come again that a pause or a lost bus had delayed."""
 
+Kind = TypeVar("Kind", bound=BaseModel)
 IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
 
 
@@ -123,3 +127,10 @@ class ConsumerProgress:
             return True
         tried = publication.seq <= planner.delivered and not planner.pending
         return tried and at.is_overdue(publication.start, STUCK_S)
+
+
+async def read_records(bucket: Bucket, names: Sequence[str], kind: type[Kind]) -> dict[str, Kind]:
+    """Read records by key, without absent and unreadable ones."""
+    values = await bucket.get_many(names)
+    records = {key: parse(kind, value.data) for key, value in values.items()}
+    return {key: record for key, record in records.items() if record is not None}

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ValidationError
 
 from consumers.check import case_notices
-from consumers.check.context import CheckContext, CheckTime, ConsumerProgress, ConsumerState
+from consumers.check.context import (
+    CheckContext,
+    CheckTime,
+    ConsumerProgress,
+    ConsumerState,
+    read_records,
+)
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.publications import text_fingerprint
-from consumers.check.records import read_records
 from consumers.chunks import chunked
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item

@@ -6,10 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumers.check.context import CheckContext, CheckTime
+from consumers.check.context import CheckContext, CheckTime, read_records
 from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
-from consumers.check.records import read_records
 from consumers.chunks import chunked
 from consumers.editorial.log import Audit, EditorialLog
 from consumers.intake.desk import find_draft

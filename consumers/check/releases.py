@@ -8,11 +8,10 @@ from itertools import islice
 from pydantic import ValidationError
 
 from consumers.check.batches import Hits
-from consumers.check.context import CheckContext
+from consumers.check.context import CheckContext, read_records
 from consumers.check.desk_texts import approved_fingerprint
 from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
-from consumers.check.records import read_records
 from consumers.editorial.log import EditorialLog
 from consumers.intake import approval
 from consumers.intake.items import Item, Position
