@@ -57,6 +57,7 @@ async def read_until(process, word: str) -> list[str]:
 
 async def test_a_sample_ministry_can_be_tried(sample, tmp_path):
     await check_items(tmp_path / "demo")
+    await check_promises(tmp_path / "demo")
     await sign_in_and_end(*sample)
 
 
@@ -74,6 +75,16 @@ async def check_items(folder):
                 await asyncio.sleep(0.1)
         with pytest.raises(Conflict):
             await fill(bus, settings)
+
+
+async def check_promises(folder):
+    """Everything that people released at the desk is as the log says that it was approved."""
+    command = [sys.executable, "-m", "consumers.cli", "check", "--deep"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env=os.environ | {"LOA_DATA_DIR": str(folder)}
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 async def sign_in_and_end(said: str, process) -> None:
