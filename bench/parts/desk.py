@@ -1,48 +1,38 @@
 """The desk's pages with few and with many items, and a hundred people at work on them."""
 
 import asyncio
-import json
 import random
 import re
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import cycle, islice
-from pathlib import Path
+from itertools import cycle
 from statistics import quantiles
-from typing import TypeVar
 
 import httpx2
 
 from bench import archive, loa, processes
 from bench.figures import Findings, at_most, percentile, typical
-from bench.server import LoaFailed, Server
+from bench.letter import TOPICS
+from bench.server import LoaFailed, Server, item
 from bench.sizes import Sizes
-from consumers.key_file import KeyFile
-from consumers.staff.accounts import AccountStore, NewAccount
-from consumers.staff.passwords import Passwords
-from consumers.staff.policy import Grant, default_policy
-from consumers.staff.sessions import SessionStore
-from consumers.staff.sign_in import SignIn
-from consumers.staff.totp import current_step, one_time_code
-from contracts.staff.sign_in import Activation
-from producers.bus import Bus
-from producers.desk.web_session import SessionCookie
+from bench.staff import MB, SignedIn, cookie, desk_url, on_bus, sign_in, usage
+from contracts.desk.previews import Document
 
-T = TypeVar("T")
 PART = "desk"
 RELAY = 25  # nothing is mailed
-ROLES = ("lanh-dao-don-vi", "bien-tap-vien", "lanh-dao-duyet")
-PASSWORD, SECRET = "mưa rơi trên mái ngói", b"12345678901234567890"
+EDITOR, AUDITOR = "bien-tap-vien", "kiem-tra-doc-lap"
+ROLES = ("lanh-dao-don-vi", EDITOR, "lanh-dao-duyet", AUDITOR)
 PEOPLE = 100
 THINK_S = 2.0
 """Between two pages of a person, on average."""
 LISTED_S, CALM_S = 900.0, 300.0
-MB = 1 << 20
+DELIVERED = 20
+"""Items whose delivery people look at."""
 _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 
@@ -65,10 +55,10 @@ class Work:
 def measure(sizes: Sizes) -> Findings:
     """Pages of a desk with a hundredth of the items, and of one with all."""
     few_items, many_items = sizes.desk_items // 100, sizes.desk_items
-    few, many = (work_with(count, sizes.desk_s) for count in (few_items, many_items))
+    few, many = (work_with(count, sizes) for count in (few_items, many_items))
     named = f"{many_items} items, {PEOPLE} people"
     routes = [
-        percentile(PART, f"{route}, {many_items} items", "ms", found, 95)
+        percentile(PART, f"{route}, {many_items} items", "ms", found, 95, at_most(100))
         for route, found in many.taken.items()
     ]
     return Findings(
@@ -89,20 +79,38 @@ def middle(found: Work) -> float:
     return sorted(found.pages)[len(found.pages) // 2]
 
 
-def work_with(count: int, seconds: float) -> Work:
-    """A Loa with *count* items, and people at work for some *seconds*."""
+def work_with(count: int, sizes: Sizes) -> Work:
+    """A Loa with *count* items, and people at work for some seconds."""
     with loa.up(PART, RELAY) as server:
-        pass  # now it has its folder, streams and keys
+        deliver(server)
+        loa.import_readers(server.folder, readers(sizes.mails))
     with archive.without_sync(server) as nats_url:
         asyncio.run(on_bus(server.folder, nats_url, partial(archive.fill, count=count)))
     with loa.up_again(server, RELAY) as server:
-        tokens = asyncio.run(on_bus(server.folder, server.nats_url, sign_in))
+        people = sign_in(server, ROLES, PEOPLE)
         url = desk_url(server.folder)
-        wait_until_listed(url, tokens[0], count)
+        wait_until_listed(url, people[0], count)
         processes.settle(server.pid, timeout_s=CALM_S)
-        found = measured(server, lambda: at_work(url, tokens, count, seconds))
+        found = measured(server, lambda: at_work(url, people, count, sizes.desk_s))
     told(count, found)
     return found
+
+
+def deliver(server: Server) -> None:
+    """Release some items, while there is no reader of mail."""
+    for number in range(DELIVERED):
+        sent = item(delivered(number), TOPICS[0], channels=["portal", "email"])
+        server.closed(server.post(sent)["status_url"])
+
+
+def delivered(number: int) -> str:
+    return f"tin-gui-{number}"
+
+
+def readers(count: int) -> Iterator[str]:
+    """Readers whom a dry run counts, each of one topic."""
+    for number, topic in zip(range(count), cycle(TOPICS), strict=False):
+        yield loa.reader(f"reader{number}", topic)
 
 
 def measured(server: Server, work: Callable[[], Coroutine[None, None, Work]]) -> Work:
@@ -113,13 +121,6 @@ def measured(server: Server, work: Callable[[], Coroutine[None, None, Work]]) ->
     found.cpu_ms = after.since(before).cpu_s * 1000 / len(found.pages)
     found.grown_mb = (after.peak_bytes - before.peak_bytes) / MB
     return found
-
-
-def usage(server: Server) -> processes.Usage:
-    """CPU so far, and the memory of this moment."""
-    processes.forget_peak(server.pid)
-    own, _ = processes.used(server.pid)
-    return own
 
 
 def told(count: int, found: Work) -> None:
@@ -133,39 +134,9 @@ def told(count: int, found: Work) -> None:
         )
 
 
-def desk_url(folder: Path) -> str:
-    lines = (folder / "loa.log").read_text().splitlines()
-    said = [json.loads(one) for one in lines if one.startswith("{")]
-    [url] = [str(one["url"]) for one in said if one.get("event") == "desk_ready"]
-    return url
-
-
-async def on_bus(folder: Path, url: str, work: Callable[[Bus, KeyFile], Awaitable[T]]) -> T:
-    """Do something on the bus of a Loa, under its key."""
-    async with await Bus.connect(url, name="bench") as own:
-        await loa.use_key(own, folder)
-        return await work(own, KeyFile.open(folder / "vault.key"))
-
-
-async def sign_in(own: Bus, keys: KeyFile) -> list[str]:
-    """A session for each person; three accounts of different roles have them by turns."""
-    accounts, passwords = AccountStore(own, time.time), Passwords()
-    door = SignIn(accounts, keys.derive, passwords)
-    sessions, known = SessionStore(own, accounts, time.time), []
-    for login in ROLES:
-        wanted = NewAccount(login=login, name=login, unit=archive.UNIT, grants=(Grant(role=login),))
-        _, invitation = await accounts.add(wanted, by="bench")
-        code = one_time_code(SECRET, current_step(time.time()))
-        facts = Activation(login, invitation, PASSWORD, SECRET, code)
-        known.append(await door.activate(facts, default_policy()))
-    passwords.close()
-    people = islice(cycle(known), PEOPLE)
-    return [await sessions.start(one, network="127.0.0.1") for one in people]
-
-
-def wait_until_listed(url: str, token: str, count: int) -> None:
+def wait_until_listed(url: str, one: SignedIn, count: int) -> None:
     """Return once the newest item can be read and the lists are current. Raises LoaFailed."""
-    with httpx2.Client(base_url=url, cookies=cookie(token), timeout=60.0) as browser:
+    with httpx2.Client(base_url=url, cookies=cookie(one), timeout=60.0) as browser:
         until = time.monotonic() + LISTED_S
         while time.monotonic() < until:
             page = browser.get("/tin")
@@ -175,11 +146,7 @@ def wait_until_listed(url: str, token: str, count: int) -> None:
     raise LoaFailed("the desk does not list its newest item")
 
 
-def cookie(token: str) -> dict[str, str]:
-    return {SessionCookie(is_https=False).name: token}
-
-
-async def at_work(url: str, tokens: Sequence[str], count: int, seconds: float) -> Work:
+async def at_work(url: str, people: Sequence[SignedIn], count: int, seconds: float) -> Work:
     """All people open pages and remark on items; their browsers are open before the clock runs."""
     found = Work()
     async with AsyncExitStack() as stack:
@@ -188,11 +155,14 @@ async def at_work(url: str, tokens: Sequence[str], count: int, seconds: float) -
             await stack.enter_async_context(
                 httpx2.AsyncClient(base_url=url, cookies=cookie(one), timeout=60.0, verify=tls)
             )
-            for one in tokens
+            for one in people
         ]
         until = time.monotonic() + seconds
-        people = (Person(one, random.Random(seed), found) for seed, one in enumerate(browsers))
-        await asyncio.gather(*(person.work(count, until) for person in people))
+        working = (
+            Person(browser, one.role, random.Random(seed), found)
+            for seed, (browser, one) in enumerate(zip(browsers, people, strict=True))
+        )
+        await asyncio.gather(*(person.work(count, until) for person in working))
     return found
 
 
@@ -201,6 +171,7 @@ class Person:
     """A person at a browser."""
 
     browser: httpx2.AsyncClient
+    role: str
     chance: random.Random
     found: Work
 
@@ -213,9 +184,10 @@ class Person:
                 await self.remark(path, page)
 
     def places(self, count: int) -> Iterator[tuple[str, str]]:
-        """What people open: their work, lists, the search, the calendar, an item, its review."""
+        """What people open: their work, lists, an item and all that is shown of it."""
         path = f"/tin/{archive.item(self.chance.randrange(count))}"
         words = "+".join(self.chance.choices(archive.WORDS, k=2))
+        sent = delivered(self.chance.randrange(DELIVERED))
         yield from [("the start page", "/")] * 2
         yield "a list", "/tin"
         yield "a list by status", "/tin?trang-thai=pending_approval"
@@ -223,6 +195,21 @@ class Person:
         yield "the calendar", "/lich"
         yield from [("an item", path)] * 2
         yield "a review", f"{path}/duyet"
+        yield "a preview", f"{path}/xem-truoc"
+        yield "a dry run", f"{path}/se-toi-ai"
+        yield "a live delivery", f"/tin/{sent}/dang-gui"
+        document = self.chance.choice([*Document])
+        yield "a frame of a preview", f"{path}/xem-truoc/khung?kieu={document}"
+        yield from self.own_places(path)
+
+    def own_places(self, path: str) -> Iterator[tuple[str, str]]:
+        """What only people of a role open."""
+        if self.role == EDITOR:
+            yield from [("the edit form", f"{path}/sua")] * 2
+        if self.role in (EDITOR, AUDITOR):
+            yield "operations", "/van-hanh"
+        if self.role == AUDITOR:
+            yield from [("the log", "/nhat-ky")] * 2
 
     async def remark(self, path: str, page: str) -> None:
         """Send the form of a remark, as the page offers it."""
