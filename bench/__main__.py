@@ -26,6 +26,7 @@ from bench.parts import (
     serving,
     tracing,
     urgent,
+    watchers,
 )
 from bench.peer import PeerFailed
 from bench.picture import picture
@@ -48,6 +49,7 @@ MODULES = (
     portal,
     serving,
     desk,
+    watchers,
     tracing,
 )
 PARTS: dict[str, Callable[[Sizes], Findings]] = {one.PART: one.measure for one in MODULES}

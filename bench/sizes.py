@@ -24,6 +24,8 @@ class Sizes:
     serving_s: int = 5
     desk_items: int = 50_000
     desk_s: float = 60.0
+    watchers: int = 200
+    watch_s: float = 300.0
 
 
 SMALL = Sizes(
@@ -41,4 +43,6 @@ SMALL = Sizes(
     serving_s=1,
     desk_items=300,
     desk_s=5.0,
+    watchers=30,
+    watch_s=4.0,
 )
