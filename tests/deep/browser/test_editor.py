@@ -279,6 +279,28 @@ async def test_without_scripts_the_field_is_markdown(desk, browser):
     assert example.text == "Chữ **mới**"
 
 
+async def test_typing_is_kept_again_after_a_submission_that_was_stopped(desk, browser):
+    async def script(page):
+        async def stay(route):
+            await (
+                route.fulfill(status=204) if route.request.method == "POST" else route.continue_()
+            )
+
+        await page.route(f"**{PATH}", stay)
+        await page.focus(WRITTEN)
+        await page.keyboard.type("một")
+        async with page.expect_response(f"**{PATH}"):
+            await page.get_by_role("button", name="Lưu").click(no_wait_after=True)
+        async with page.expect_response("**/giu-tam", timeout=15_000):
+            await page.focus(WRITTEN)
+            await page.keyboard.type(" hai")
+
+    await runs(desk, browser, script)
+    account = await desk.accounts.require("an")
+    kept = await KeptTexts(desk.bus, desk.clock).find(account.id, ITEM)
+    assert kept.fields["body"][-1].strip() == "một hai"
+
+
 async def types_until_killed(desk, browser, folder, cookies) -> list[tuple[float, str]]:
     """Type in a Chromium of its own, and kill it; returns what was typed by when."""
     command = [requirements.CHROMIUM, *FLAGS, "--headless=new", "--remote-debugging-port=0"]
