@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
-from contracts.desk.kept_texts import KEPT_MAX, KeptText, OpenPage
+from contracts.desk.kept_texts import HEARD_OF, KEPT_MAX, KeptText, OpenPage
 from contracts.desk.person import NamedAccount
 from contracts.errors import Invalid, field_error
 from producers.bus import Bus, records
@@ -18,15 +18,14 @@ from producers.bus import Bus, records
 _TEXT, _OPEN = "text", "open"
 _TEXTS_MAX = 50
 """Texts kept for one account; the one left longest ago makes room."""
-_OPEN_FOR = timedelta(seconds=60)
 
 
 class _Open(BaseModel):
-    """A page that is open: who, since when, and when it last said so."""
+    """A page that is open: who, since when, and until when it counts as open."""
 
     name: str
     since: AwareDatetime
-    seen: AwareDatetime
+    until: AwareDatetime
 
 
 @dataclass
@@ -64,13 +63,14 @@ class KeptTexts:
         if await self.bucket.get(_text_key(account, content_id)) is not None:
             await self.bucket.purge(_text_key(account, content_id))
 
-    async def open_page(self, account: NamedAccount, content_id: str) -> Sequence[OpenPage]:
-        """Note that a person has the text open; returns who else has."""
+    async def open_page(
+        self, account: NamedAccount, content_id: str, lasts: timedelta = HEARD_OF
+    ) -> Sequence[OpenPage]:
+        """Note that a person has the text open, for how long; returns who else has."""
         key, now = _open_key(content_id, account.id), utc_now(self.clock)
         known = (await records.read_or_absent(self.bucket, key, _Open)).value
-        is_open = known is not None and now - known.seen < _OPEN_FOR
-        since = known.since if known and is_open else now
-        mine = _Open(name=account.name, since=since, seen=now)
+        since = known.since if known and now < known.until else now
+        mine = _Open(name=account.name, since=since, until=now + lasts)
         await self.bucket.put(key, mine.model_dump_json().encode())
         return [one async for one in self._others(content_id, key)]
 
@@ -81,7 +81,7 @@ class KeptTexts:
         now = utc_now(self.clock)
         async for key, value in self.bucket.values(f"{_OPEN}.{content_id}."):
             page = records.parse(_Open, value.data)
-            if page is None or now - page.seen >= _OPEN_FOR:
+            if page is None or page.until <= now:
                 await self.bucket.purge(key)
             elif key != own:
                 yield OpenPage(page.name, page.since)

@@ -1,7 +1,7 @@
 """What people typed and did not save, and who has a text open."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -12,6 +12,10 @@ NEW_ITEM = "moi"
 """In place of a content_id: a text that no item has yet."""
 KEPT_MAX = 800_000
 """Bytes of a form that is kept; the longest text takes less than half."""
+HEARD_OF = timedelta(seconds=60)
+"""How long a page counts as open that says so every 25 seconds."""
+UNHEARD_OF = timedelta(minutes=15)
+"""The same for a page without scripts, which says so once: as long as a session is left unused."""
 
 
 class KeptText(BaseModel):
@@ -51,8 +55,10 @@ class KeptTextService(Protocol):
         """Forget the text, which is saved or not wanted."""
         ...
 
-    async def open_page(self, account: NamedAccount, content_id: str) -> Sequence[OpenPage]:
-        """Note that a person has the text open; returns who else has."""
+    async def open_page(
+        self, account: NamedAccount, content_id: str, lasts: timedelta = HEARD_OF
+    ) -> Sequence[OpenPage]:
+        """Note that a person has the text open, for how long; returns who else has."""
         ...
 
     async def close_page(self, account: str, content_id: str) -> None: ...

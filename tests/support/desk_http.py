@@ -25,7 +25,7 @@ _APP_KEY = re.compile(r"<code>([A-Z2-7 ]+)</code>")
 def desk_browser(url: str) -> Iterator[httpx2.Client]:
     """A browser, which says of itself what browsers say."""
     headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
-    with httpx2.Client(base_url=url, headers=headers) as client:
+    with httpx2.Client(base_url=url, headers=headers, timeout=30) as client:
         yield client
 
 

@@ -1,10 +1,11 @@
 """What a person typed and did not save: kept while typing, offered again, gone after the save."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from starlette.responses import JSONResponse, Response
 
-from contracts.desk.kept_texts import NEW_ITEM, KeptText, OpenPage
+from contracts.desk.kept_texts import HEARD_OF, NEW_ITEM, UNHEARD_OF, KeptText, OpenPage
 from contracts.errors import Invalid
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from producers.desk import rendering
@@ -62,7 +63,7 @@ async def _others(visit: Visit) -> list[str]:
     if content_id == NEW_ITEM:
         return []
     await visit.editorial.require_readable(content_id)
-    return await open_elsewhere(visit, content_id)
+    return await _note_open(visit, content_id, HEARD_OF)
 
 
 async def drop(visit: Visit) -> Response:
@@ -91,9 +92,17 @@ async def finish(visit: Visit, content_id: str = NEW_ITEM) -> None:
 
 
 async def open_elsewhere(visit: Visit, content_id: str) -> list[str]:
-    """Who else has the text open, as sentences; notes that this person has."""
-    others = await visit.desk.services.kept_texts.open_page(visit.visitor.account, content_id)
-    return _told(others)
+    """Who else has the text open, for the page that this person now opens.
+
+    A page with scripts says from then on that it is open; one without does not.
+    """
+    return await _note_open(visit, content_id, UNHEARD_OF)
+
+
+async def _note_open(visit: Visit, content_id: str, lasts: timedelta) -> list[str]:
+    """Note that this person has the text open; who else has, as sentences."""
+    account, texts = visit.visitor.account, visit.desk.services.kept_texts
+    return _told(await texts.open_page(account, content_id, lasts))
 
 
 def _told(others: Sequence[OpenPage]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from consumers.desk.kept_texts import KeptTexts
+from contracts.desk.kept_texts import UNHEARD_OF
 from contracts.errors import Invalid
 
 
@@ -55,6 +56,14 @@ async def test_who_else_has_a_text_open_is_known_while_the_pages_say_so(texts, c
     await texts.open_page(AN, "tin-1")
     clock.advance(30)
     assert [one.since for one in await texts.open_page(BINH, "tin-1")] == [other.since]
+    clock.advance(61)
+    assert await texts.open_page(BINH, "tin-1") == []
+
+
+async def test_a_page_without_scripts_counts_as_open_while_it_may_be_written_on(texts, clock):
+    await texts.open_page(AN, "tin-1", UNHEARD_OF)
+    clock.advance(14 * 60)
+    assert [one.name for one in await texts.open_page(BINH, "tin-1")] == [AN.name]
     clock.advance(61)
     assert await texts.open_page(BINH, "tin-1") == []
 

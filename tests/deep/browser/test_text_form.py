@@ -1,6 +1,7 @@
 """The form of a text in a browser: typed, left, taken up again; and the page of a conflict."""
 
 import secrets
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.uploaded_files import pdf, picture
 
 desk = desk_fixture
 KEPT_S = 8_000
+OTHERS = "[data-others]:not([hidden])"
 UPLOAD, EDITOR = desk_texts()["upload"], editor_texts()
 
 
@@ -63,6 +65,44 @@ async def test_what_is_typed_and_left_is_offered_again(desk, browser, saved):
         cookies = [await cookie(desk)]
         assert await tab.run(script) == []
         assert (tab.errors, tab.blocked) == ([], [])
+
+
+class Other(NamedTuple):
+    id: str = "nv-binh"
+    name: str = "Trần Bình"
+
+
+async def test_who_else_has_the_text_open_is_named_while_one_types(desk, browser, saved):
+    texts = KeptTexts(desk.bus, desk.clock)
+
+    async def types(page):
+        await page.click(f"{WRITTEN} p")
+        await page.keyboard.type("Gõ. ")
+        await page.locator(OTHERS).wait_for(timeout=KEPT_S)
+        return await page.inner_text(OTHERS), await faults_in_every_look(page)
+
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+        await tab.run(lambda page: opened(page, desk, cookies, saved.path))
+        assert not await tab.run(lambda page: page.is_visible(OTHERS))
+        await texts.open_page(Other(), saved.content_id)
+        said, faults = await tab.run(types)
+    assert Other().name in said and faults == []
+
+
+async def test_who_else_has_the_text_open_is_named_without_scripts(desk, browser, saved):
+    async def opens(page):
+        await page.context.add_cookies(cookies)
+        await page.goto(desk.url + saved.path)
+        return await page.inner_text(OTHERS)
+
+    texts = KeptTexts(desk.bus, desk.clock)
+    await texts.open_page(Other(), saved.content_id)
+    with browser.tab(width=390, java_script_enabled=False) as tab:
+        cookies = [await cookie(desk)]
+        assert Other().name in await tab.run(opens)
+    desk.clock.advance(10 * 60)  # a page without scripts says nothing more
+    assert await texts.open_page(Other(), saved.content_id)
 
 
 async def test_the_page_of_a_conflict_shows_both_texts(desk, browser, saved):
