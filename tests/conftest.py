@@ -16,18 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import jinja2
 import pytest
 import structlog
 
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
-from producers.gateway import app as gateway_app
-from producers.gateway import openapi_document
 from producers.nats_server import NatsServer, find_binary
 from tests.support.browser import browser  # noqa: F401 - a fixture
 from tests.support.cli import InProcessCli
 from tests.support.clock import FakeClock
+from tests.support.made_once import remembering
 
 pytest_plugins = ["tests.support.fixtures"]
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
@@ -120,32 +118,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def once(make: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
-    """*make*, called once for all arguments of one key."""
-    made: dict[Any, Any] = {}
-
-    def made_before(*args: Any, **options: Any) -> Any:
-        if (known := key(*args, **options)) not in made:
-            made[known] = args, make(*args, **options)  # an id is a key as long as its object lives
-        return made[known][1]
-
-    return made_before
-
-
 @pytest.fixture(scope="session", autouse=True)
 def made_once() -> Iterator[None]:
     """Compile each template once a run, and make the gateway's documentation once.
 
     Most tests make Jinja environments and gateways of their own.
     """
-    made = [
-        (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
-        (openapi_document, "build_openapi", lambda _: None),
-        (gateway_app, "DocsPage", lambda document, identity: (id(document), identity)),
-    ]
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name, key in made:
-            patch.setattr(owner, name, once(getattr(owner, name), key))
+        for owner, name, remembers in remembering():
+            patch.setattr(owner, name, remembers)
         yield
 
 

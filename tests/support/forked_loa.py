@@ -32,7 +32,7 @@ def fork_context(*modules: str) -> ForkServerContext:
     It starts with the first child, when every file of tests has named its modules.
     """
     _PRELOADED.extend(modules)
-    _CONTEXT.set_forkserver_preload(_PRELOADED)
+    _CONTEXT.set_forkserver_preload([*_PRELOADED, "tests.support.warm_start"])
     return _CONTEXT
 
 

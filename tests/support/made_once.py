@@ -1,0 +1,31 @@
+"""Memory of what each start of Loa makes anew, and what never differs."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jinja2
+
+from producers.gateway import app as gateway_app
+from producers.gateway import openapi_document
+
+
+def once(make: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """*make*, called once for all arguments of one key."""
+    made: dict[Any, Any] = {}
+
+    def made_before(*args: Any, **options: Any) -> Any:
+        if (known := key(*args, **options)) not in made:
+            made[known] = args, make(*args, **options)  # an id is a key as long as its object lives
+        return made[known][1]
+
+    return made_before
+
+
+def remembering() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """Owner, name and replacement of each function that remembers what it made."""
+    made = [
+        (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
+        (openapi_document, "build_openapi", lambda _: None),
+        (gateway_app, "DocsPage", lambda document, identity: (id(document), identity)),
+    ]
+    return ((owner, name, once(getattr(owner, name), key)) for owner, name, key in made)

@@ -1,0 +1,32 @@
+"""Preparations of the process from which Loas are forked: its children share what it has made.
+
+Importing this module is the preparation; only the fork server does.
+"""
+
+import gc
+import time
+from functools import partialmethod
+
+import jinja2
+
+from contracts.vocabulary import DEFAULT
+from design.settings import SiteIdentity
+from producers.bus import Bus
+from producers.bus.connection import Connection
+from producers.gateway import add_docs_page, create_gateway
+from tests.support.made_once import remembering
+
+
+def _prepare() -> None:
+    for owner, name, remembers in remembering():
+        setattr(owner, name, remembers)
+    compiled = jinja2.FileSystemBytecodeCache()
+    jinja2.Environment.__init__ = partialmethod(
+        jinja2.Environment.__init__, bytecode_cache=compiled
+    )
+    add_docs_page(create_gateway(Bus(Connection()), DEFAULT, time.time), SiteIdentity())
+    gc.collect()
+    gc.freeze()  # or each child would search, and copy, all that is imported
+
+
+_prepare()
