@@ -1,13 +1,17 @@
 """The people of random stories with roles that are given and taken while they act."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from consumers.desk.access import item_facts
 from consumers.desk.order_rules import action_of
-from consumers.staff.policy import Grant, Verdict, default_policy
+from consumers.staff.authorization import Authorizer
+from consumers.staff.policy import Grant, ObjectFacts, Verdict, default_policy
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import GIVEN_UP
+from contracts.errors import Forbidden
 from tests.support.editorial_world import NAMES, PEOPLE, UNIT, Attempt, EditorialWorld, told_wrong
 
 K = ActionKind
@@ -57,7 +61,13 @@ class StaffedWorld(EditorialWorld):
             id: Account(id, NAMES[id], grants=(Grant(role=role),))
             for id, role in zip(PEOPLE, _USUALLY, strict=True)
         }
+        self.before: dict[str, Account] = {}
+        self.authorizer = Authorizer(self, POLICY, lambda: self.now.timestamp())
         self.wrong: list[str] = []
+
+    async def find(self, id: str) -> Account:
+        """The account as it is now, for the product's last look."""
+        return self.accounts[id]
 
     def attempt(self, attempt: Attempt, seen: ItemState) -> None:
         if self.random.random() < 0.1:
@@ -70,6 +80,7 @@ class StaffedWorld(EditorialWorld):
         chance, id = self.random, self.random.choice(PEOPLE)
         usual = _USUALLY[PEOPLE.index(id)]
         role = chance.choice((usual, usual, *ROLES))
+        self.before[id] = self.accounts[id]
         self.accounts[id] = Account(
             id,
             NAMES[id],
@@ -79,17 +90,31 @@ class StaffedWorld(EditorialWorld):
         )
 
     def is_allowed(self, attempt: Attempt, now: ItemState) -> bool:
-        """Whether the account may do it, by the state that it has when it is tried."""
-        account = self.account_of(attempt)
+        """Whether the product lets the account: when its page is opened, and when it is stored."""
         facts = item_facts(now)
         if now.text is None:
             facts = replace(facts, unit=UNIT)
-        ruling = POLICY.is_allowed(account, action_of(attempt.kind, now), facts)
-        return ruling.verdict is Verdict.ALLOWED
+        action = action_of(attempt.kind, now)
+        ruling = POLICY.is_allowed(self.account_at_first(attempt), action, facts)
+        return ruling.verdict is Verdict.ALLOWED and self.is_still_allowed(attempt, action, facts)
 
-    def account_of(self, attempt: Attempt) -> Account:
-        """The account as it is now."""
-        return self.accounts[_id(attempt)]
+    def account_at_first(self, attempt: Attempt) -> Account:
+        """The account as it is now, or as it was when a page was opened."""
+        id = _id(attempt)
+        return (
+            self.before.get(id, self.accounts[id]) if self.was_open(attempt) else self.accounts[id]
+        )
+
+    def was_open(self, attempt: Attempt) -> bool:
+        """Whether the page was opened before the account's last change; of every third."""
+        return int(attempt.id.rpartition("-")[2]) % 3 == 0
+
+    def is_still_allowed(self, attempt: Attempt, action: str, facts: ObjectFacts) -> bool:
+        try:
+            run_at_once(self.authorizer.require_still(_id(attempt), action, facts))
+        except Forbidden:
+            return False
+        return True
 
     def stored(self, attempt: Attempt, state: ItemState) -> None:
         super().stored(attempt, state)
@@ -109,6 +134,12 @@ class StaffedWorld(EditorialWorld):
         """The roles that read, and remark on, what their account wrote, from any unit."""
         wrote = {_id(one) for one in self.log.actions if one.kind in WROTE}
         return {OFFICER} if attempt.kind is K.COMMENT and _id(attempt) in wrote else set()
+
+
+def run_at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Run what waits for nothing."""
+    with suppress(StopIteration):
+        work.send(None)
 
 
 def _id(attempt: Attempt | Action) -> str:

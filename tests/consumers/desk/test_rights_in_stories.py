@@ -6,31 +6,25 @@ import pytest
 
 from consumers.desk import order_rules
 from consumers.staff import policy
+from consumers.staff.authorization import Authorizer
 from contracts.editorial import ActionKind
 from tests.support.editorial_world import NAMES
-from tests.support.planted_bugs import PlantedBugs, Replacement
+from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
 from tests.support.staffed_world import MAY, StaffedWorld, staffed_story, staffed_story_of
 
 _STORIES, _MOST_STORIES = 100, 500
 K = ActionKind
-first_account_of = StaffedWorld.account_of
+first_is_allowed = policy.Policy.is_allowed
 
 
-def as_at_first(world, attempt):
-    """The account as it was when the person signed in."""
-    known = world.__dict__.setdefault("signed_in", {})
-    now = first_account_of(world, attempt)
-    return known.setdefault(now.id, now)
-
-
-def active(world, attempt):
-    return replace(first_account_of(world, attempt), is_active=True)
+def as_if_active(rules, person, action, facts):
+    return first_is_allowed(rules, replace(person, is_active=True), action, facts)
 
 
 MISTAKES = PlantedBugs(
     {
-        "role-taken-away-meanwhile": [Replacement(StaffedWorld, "account_of", as_at_first)],
-        "disabled-account-acts": [Replacement(StaffedWorld, "account_of", active)],
+        "role-taken-away-meanwhile": [Replacement(Authorizer, "require_still", no_op)],
+        "disabled-account-acts": [Replacement(policy.Policy, "is_allowed", as_if_active)],
         "another-units-leader-confirms": [
             Replacement(
                 policy,
