@@ -1,6 +1,7 @@
 """What one person finds in lists: what waits for that person, and what may be read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from consumers.staff.accounts import Account
 from consumers.staff.policy import Condition, Grant, Policy
@@ -37,15 +38,12 @@ def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
 
 
 def readable(policy: Policy, account: Account) -> ItemFilter:
-    """What the person may read. Of roles for own items alone: those."""
+    """What the person may read: what grants reach, and of roles for own items those."""
     scopes = tuple(_scopes(policy, account, READ_DRAFTS, frozenset()))
-    if scopes:
-        return ItemFilter(scopes=scopes)
-    return (
-        own_items(account)
-        if policy.has_action(account, READ_DRAFTS)
-        else ItemFilter(scopes=(_NOBODY,))
-    )
+    permissions = [policy.permissions.get((one.role, READ_DRAFTS)) for one in account.grants]
+    if any(one and Condition.OWN_ITEM in one.conditions for one in permissions):
+        return replace(own_items(account), scopes=scopes, adds_own=bool(scopes))
+    return ItemFilter(scopes=scopes or (_NOBODY,))
 
 
 def _scopes(

@@ -101,7 +101,8 @@ class ItemFilter:
     `scopes`: items in any of them, which is how grants become what waits for a person.
     `not_barred`: the names of one person, account id and name: items whose next step the rule
     of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
-    checked or edited. `after` and `before` bound the day on the calendar, the second excluded.
+    checked or edited; if `adds_own`, those besides `scopes`. `after` and `before` bound the day on
+    the calendar, the second excluded.
     `words`: all of them, with the marks that they have; without marks where no item has them.
     """
 
@@ -109,6 +110,7 @@ class ItemFilter:
     not_barred: tuple[str, ...] = ()
     person: tuple[str, ...] = ()
     named: NamedIn | None = None
+    adds_own: bool = False
     statuses: frozenset[Status] = frozenset()
     units: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()

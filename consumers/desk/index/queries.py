@@ -143,6 +143,9 @@ class _Query:
 
 def _scopes(query: _Query) -> str:
     parts = [f"({_scope(query, scope)})" for scope in query.wanted.scopes]
+    if query.wanted.adds_own and (person := _person(query.wanted)):
+        query.values["own"] = person
+        parts.append("item.seq IN (SELECT rowid FROM words WHERE words MATCH :own)")
     return f"({' OR '.join(parts)})" if parts else ""
 
 
@@ -189,7 +192,8 @@ def _words(query: _Query) -> str:
     words = [strip_marks(word) if query.ignores_marks else word for word in query.words]
     groups = [_any_of([word]) for word in words]
     groups += [_any_of(found) for found in _facets(query.wanted) if found]
-    groups += [person] if (person := _person(query.wanted)) else []
+    person = "" if query.wanted.adds_own else _person(query.wanted)
+    groups += [person] if person else []
     is_needed = words or person or query.is_recent
     if not (is_needed and groups):
         return ""
@@ -216,6 +220,7 @@ def _person(wanted: ItemFilter) -> str:
 
 def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
     """The facets that an item must have, one of each list; conditions say them, too."""
+    scopes = () if wanted.adds_own else wanted.scopes
     kinds: list[tuple[str, Collection[str]]] = [
         ("status", wanted.statuses | (OUT if wanted.statuses & _BY_TIME else frozenset())),
         ("unit", wanted.units),
@@ -223,9 +228,9 @@ def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
         ("channel", [wanted.channel] if wanted.channel else []),
         ("lane", [wanted.lane] if wanted.lane else []),
         ("language", [wanted.language] if wanted.language else []),
-        ("step", _of_every([scope.steps for scope in wanted.scopes])),
-        ("unit", _of_every([scope.units for scope in wanted.scopes])),
-        ("topic", _of_every([scope.topics for scope in wanted.scopes])),
+        ("step", _of_every([scope.steps for scope in scopes])),
+        ("unit", _of_every([scope.units for scope in scopes])),
+        ("topic", _of_every([scope.topics for scope in scopes])),
     ]
     for kind, ids in kinds:
         yield [facet(kind, id) for id in sorted(ids)]

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -10,8 +11,11 @@ import pytest
 import structlog
 
 from consumers.desk.index import ItemIndex, file
+from consumers.desk.person_lists import readable
 from consumers.editorial.log import EditorialLog
 from consumers.key_file import KeyFile
+from consumers.staff.accounts import Account
+from consumers.staff.policy import Grant, default_policy
 from contracts import subjects
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane
@@ -21,7 +25,7 @@ from contracts.editorial import ActionKind, Status, name_hash
 from contracts.editorial.state import fold
 from contracts.errors import Unavailable
 from producers.bus import topology
-from tests.support.editorial_world import EditorialWorld
+from tests.support.editorial_world import START, UNIT, EditorialWorld
 from tests.support.listed_items import act, listed_text, publish, receive, save, step
 from tests.support.records_forger import seal_new_records
 from tests.support.waiting import until
@@ -491,3 +495,27 @@ async def test_a_page_of_an_index_that_lags_says_so_and_waits_no_longer(
         while not (page := await index.find(ItemFilter())).is_current:
             await asyncio.sleep(0.01)
     assert [row.content_id for row in page.rows] == ["tin-2", "tin-1"]
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("words", ["", "tuyển dụng"])
+async def test_an_officer_who_leads_another_unit_finds_own_items_and_that_units(
+    log, index, order, words
+):
+    grants = (Grant(role="nguoi-gui-tin"), Grant(role="lanh-dao-don-vi", units=("vu-khac",)))
+    person = Account(
+        id="nv-an",
+        login="an",
+        name="Lê An",
+        unit=UNIT,
+        grants=grants,
+        state="active",
+        created=START,
+    )
+    begins = {"not_before": "2026-12-01T08:00:00+07:00"}
+    await do(log, "cua-minh", save("nv-an", listed_text(**begins)))
+    await do(log, "don-vi-khac", save("nv-binh", listed_text("vu-khac", **begins)))
+    await do(log, "cua-nguoi-khac", save("nv-binh", listed_text(**begins)))
+    wanted = replace(readable(default_policy(), person), order=order, words=words, limit=7)
+    found = [row.content_id for row in (await index.find(wanted)).rows]
+    assert {*found} == {"cua-minh", "don-vi-khac"} and len(found) == 2
