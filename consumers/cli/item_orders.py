@@ -1,11 +1,11 @@
 """Orders on items at the command line: who gives them, and what Loa does with them."""
 
 import json
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
@@ -13,8 +13,9 @@ from consumers.audit import log as audit
 from consumers.cli.acts import perform_item_act
 from consumers.cli.authorization import Exceptions, Staff, acting_person
 from consumers.cli.stores import open_seals
-from consumers.desk.item_acts import ItemActs
-from consumers.desk.order_rules import OrderRules
+from consumers.desk.item_acts import ItemActs, act_key
+from consumers.desk.orders.rules import OrderRules
+from consumers.desk.orders.service import Orders, Store
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
 from consumers.intake.desk import DraftDecisions
@@ -22,7 +23,8 @@ from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor
-from consumers.staff.policy import ObjectFacts
+from consumers.staff.policy import ObjectFacts, Person
+from consumers.staff.sessions import SignedIn
 from contracts import errors, keys
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, ItemState, Status
@@ -114,14 +116,13 @@ class ItemOrders:
         Raises NotFound, Unauthorized, Forbidden, Conflict, Invalid.
         """
         state = await self.state(order.content_id)
-        order = order._replace(hash=order.hash or state.hash, act_id=secrets.token_hex())
-        is_done = _is_decided(order, state)
-        if not is_done:
-            await self._check(order, state)
-        act = await self._rules.act_of(order, state)
-        actor = await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
-        if not is_done:
-            state = await self._perform(order, actor, state.revision)
+        person = await self._person(f"{order.content_id}.{state.revision}")
+        order = _named(order._replace(hash=order.hash or state.hash), person.actor.by, state)
+        if _is_decided(order, state):
+            await person.require_repeat(await self._rules.act_of(order, state))
+        else:
+            self._require_clean(order, state)
+            state = await Orders(self.acts, self._rules).perform(order, state, person) or state
         await DraftDecisions(self.bus, time.time, await open_seals(self.bus)).carry_out(
             order.content_id
         )
@@ -131,26 +132,14 @@ class ItemOrders:
     def _rules(self) -> OrderRules:
         return OrderRules(self.bus, self.staff.policy)
 
-    async def _check(self, order: Order, state: ItemState) -> None:
-        """Check an order before a code is asked for. Raises as `give`."""
+    def _require_clean(self, order: Order, state: ItemState) -> None:
+        """Raises Invalid without the promise of who answers for a text."""
         if is_checkpoint(order.kind, state) and not order.is_clean:
             raise Invalid(field_error("--clean", "clean_required"))
+
+    async def _person(self, object_id: str) -> "_PersonAtTerminal":
         signed_in = None if self.by else await self.staff.require_signed_in()
-        who = Actor.of(signed_in) if signed_in else Actor(self.by)
-        await self._rules.check(order, state, signed_in.account if signed_in else None)
-        await self.acts.check(order, who, state)
-
-    async def _perform(self, order: Order, actor: Actor, revision: int) -> ItemState:
-        record = _record(order.kind, f"{order.content_id}.{revision}", actor)
-        record = replace(record, after=order.hash, reason=order.note or order.code)
-        still = partial(self._require_order, order, actor)
-        return await perform_item_act(
-            self.bus, record, lambda: self.acts.perform(order, actor, still)
-        )
-
-    async def _require_order(self, order: Order, actor: Actor, state: ItemState) -> None:
-        """Raises Forbidden unless the order is allowed on the item as it is when it is stored."""
-        await self._require_still(actor, await self._rules.act_of(order, state), state)
+        return _PersonAtTerminal(self.bus, object_id, self.by, signed_in)
 
     async def _require_still(self, actor: Actor, act: Act, state: ItemState) -> None:  # noqa: ARG002
         """Raises Forbidden if the account has lost the right when the act is stored."""
@@ -166,6 +155,62 @@ class ItemOrders:
         if self.by:
             raise Invalid(errors.field_error("unit", "missing"))
         return (await self.staff.require_signed_in()).account.unit
+
+
+@dataclass(frozen=True)
+class _PersonAtTerminal:
+    """The account of this terminal, or *by* in place of one; *object_id*: for the audit log."""
+
+    bus: Bus
+    object_id: str
+    by: str
+    signed_in: SignedIn | None
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.signed_in) if self.signed_in else Actor(self.by)
+
+    @property
+    def account(self) -> Person | None:
+        return self.signed_in.account if self.signed_in else None
+
+    async def decide(self, act: Act) -> Actor:
+        """Raises Forbidden also where a second person is needed."""
+        return await acting_person(self.bus, act, self.by, _BY_ACCOUNT)
+
+    async def require_still(self, act: Act) -> None:
+        if self.account:
+            await Staff.open(self.bus).rules.require_still(self.account.id, act.action, act.facts)
+
+    async def require_repeat(self, act: Act) -> None:
+        """Raises Forbidden without the right; a repeat takes no code or second person anew."""
+        if self.account:
+            await self.require_still(act)
+        else:
+            await self.decide(act)
+
+    async def record(self, order: Order, actor: Actor, store: Store) -> ItemState:
+        record = _record(order.kind, self.object_id, actor)
+        record = replace(record, after=order.hash, reason=order.note or order.code)
+        return await perform_item_act(self.bus, record, store)
+
+    async def use_up(self, act: Act) -> None:
+        if self.account:
+            await Staff.open(self.bus).rules.use_up(act)
+
+
+def _named(order: Order, who: str, state: ItemState) -> Order:
+    """The order under the id that its repeat has, too, as long as no other act has followed it.
+
+    A remark on the same text is one remark.
+    """
+    data = json.dumps(order.data, sort_keys=True, ensure_ascii=False)
+    said = (order.note, order.code, str(order.place or ""), order.title, data)
+    facts = (who, order.content_id, order.kind, order.hash, *said)
+    last = state.last_change.id if state.last_change else ""
+    named = (order._replace(act_id=keys.digest(*facts, str(number))) for number in count())
+    is_one = order.kind is ActionKind.COMMENT
+    return next(one for one in named if is_one or act_key(one) not in {*state.ids} - {last})
 
 
 def _is_decided(order: Order, state: ItemState) -> bool:

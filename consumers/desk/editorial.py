@@ -6,7 +6,7 @@ alone keeps what was done.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Protocol, TypedDict
 
 from consumers.desk import person_lists
@@ -14,7 +14,8 @@ from consumers.desk.access import item_facts
 from consumers.desk.history import history_line
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.names import AccountNames
-from consumers.desk.order_rules import OrderRules, action_of
+from consumers.desk.orders.rules import OrderRules, action_of
+from consumers.desk.orders.service import Orders, SessionPerson
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor, Authorizer
@@ -171,23 +172,9 @@ class PersonAtDesk:
         state = (await self.desk.log.read(order.content_id)).state
         if state.text is None:
             raise NotFound(field_error("content_id", "item_unknown", value=order.content_id))
-        if self.desk.acts.is_stored(order, state):  # its answer was lost; it takes no right anew
-            await self.desk.acts.perform(order, Actor.of(self.signed_in))
-            return True
-        await self.desk.order_rules.check(order, state, self.signed_in.account)
-        await self.desk.acts.check(order, Actor.of(self.signed_in), state)
-        act = await self.desk.order_rules.act_of(order, state)
-        ruling = await self.desk.rules.decide(self.signed_in, act)
-        if ruling.verdict is not Verdict.ALLOWED:
-            return False
-        still = partial(self._require_order, order)
-        await self.desk.acts.perform(order, Actor.of(self.signed_in, ruling), still)
-        return True
-
-    async def _require_order(self, order: Order, state: ItemState) -> None:
-        """Raises Forbidden unless the order is allowed on the item as it is when it is stored."""
-        act = await self.desk.order_rules.act_of(order, state)
-        await self._require_still(act.action, act.facts)
+        orders = Orders(self.desk.acts, self.desk.order_rules)
+        person = SessionPerson(self.desk.rules, self.signed_in)
+        return await orders.perform(order, state, person) is not None
 
     async def _require_still(self, action: str, facts: ObjectFacts) -> None:
         """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""

@@ -62,7 +62,7 @@ class ItemActs:
         try:
             state = await self.perform(order, who, allow, unit=new.unit)
         except Conflict as refused:
-            if _id(order) in (await self.log.read(content_id)).state.ids:
+            if act_key(order) in (await self.log.read(content_id)).state.ids:
                 raise BegunBefore(*refused.errors, content_id=content_id) from refused
             raise
         if state.text and state.text.unit != new.unit:
@@ -82,7 +82,7 @@ class ItemActs:
 
         def decide(state: ItemState) -> Action | None:
             nonlocal is_repeat
-            is_repeat = _id(order) in state.ids
+            is_repeat = act_key(order) in state.ids
             number = _revision(order, state, item)
             return None if is_repeat else self._build(order, who, state, unit, number)
 
@@ -98,7 +98,7 @@ class ItemActs:
 
     def is_stored(self, order: Order, state: ItemState) -> bool:
         """Whether the log has an act of the order's id."""
-        return _id(order) in state.ids
+        return act_key(order) in state.ids
 
     async def check(self, order: Order, who: Actor, state: ItemState) -> None:
         """Check an order that a second person may have to agree to. Raises as `perform`."""
@@ -109,7 +109,7 @@ class ItemActs:
     async def _check_same(self, order: Order) -> None:
         """Raise Conflict if the act that is there under the order's id is another one."""
         _, acts = await self.log.history(order.content_id)
-        stored = next(one for one in acts if one.id == _id(order))
+        stored = next(one for one in acts if one.id == act_key(order))
         said = (stored.note, stored.code, stored.place, stored.title)
         same = said == (_note(order), order.code, order.place, _title(order))
         written_before = _own_fields(stored.text.data) if stored.text else None
@@ -147,7 +147,7 @@ class ItemActs:
         self, order: Order, who: Actor, state: ItemState, number: int, changed: EditorialText | None
     ) -> Action:
         return Action(
-            id=_id(order),
+            id=act_key(order),
             at=utc_now(self.clock),
             by=who.by,
             name_hash=name_hash(who.name),
@@ -181,7 +181,8 @@ def _check_text(
     return found
 
 
-def _id(order: Order) -> str:
+def act_key(order: Order) -> str:
+    """The id that the log has of the act of an order."""
     return f"{DESK_ACT}{order.act_id}.{order.kind}"
 
 

@@ -63,11 +63,16 @@ READS: Mapping[str, tuple[str, ...]] = {
 
 
 class Act(NamedTuple):
-    """An action on an object; *arguments* make it the same action for a second person."""
+    """An action on an object; *arguments* make it the same action for a second person.
+
+    `is_of_state`: they name the state that the action changes, so that it can't be done twice. Its
+    proposal stays until it is done, and is then used up by `Authorizer.use_up`.
+    """
 
     action: str
     facts: ObjectFacts = ObjectFacts()
     arguments: object = None
+    is_of_state: bool = False
 
 
 class Actor(NamedTuple):
@@ -130,12 +135,17 @@ class Authorizer:
     async def decide(self, signed_in: SignedIn, act: Act) -> Ruling:
         """Decide; where a second person is needed, record this one. Raises Forbidden."""
         account = signed_in.account
-        ruling = await self.proposals.authorize(account, act.action, act.facts, act.arguments)
+        asked = (account, act.action, act.facts, act.arguments)
+        ruling = await self.proposals.authorize(*asked, uses_up=not act.is_of_state)
         if ruling.verdict is Verdict.NEEDS_SECOND:
             id = proposal_id(act.action, act.arguments)
             record = Actor.of(signed_in, ruling).record_of("propose", act.action, after=id)
             await self.audit_log.record(record)
         return ruling
+
+    async def use_up(self, act: Act) -> None:
+        """Remove the agreements to *act*, which is done."""
+        await self.proposals.use_up(act.action, act.arguments)
 
     async def require_still(self, account_id: str, action: str, facts: ObjectFacts) -> None:
         """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""

@@ -65,11 +65,17 @@ class Proposals:
         self.bucket = self.accounts.bus.bucket(subjects.SESSIONS.name)
 
     async def authorize(
-        self, person: Person, action: str, facts: ObjectFacts, arguments: object
+        self,
+        person: Person,
+        action: str,
+        facts: ObjectFacts,
+        arguments: object,
+        *,
+        uses_up: bool = True,
     ) -> Ruling:
         """Decide; where a second person is needed, record this one. Raises Forbidden.
 
-        An action that is allowed uses its proposal up.
+        If *uses_up*, an action that is allowed uses its proposal up; else it stays until `use_up`.
         """
         key = _KEY_PREFIX + proposal_id(action, arguments)
         known = await records.read(self.bucket, key, Proposal)
@@ -79,18 +85,27 @@ class Proposals:
             raise Forbidden(ruling.as_error(action))
         if ruling.verdict is Verdict.NEEDS_SECOND:
             new = Proposal(action=action, arguments=arguments, at=utc_now(self.accounts.clock))
-            mine = Agreement(person.id, ruling.role)
-            await records.update(
-                self.bucket,
-                key,
-                Proposal,
-                lambda stored: (self._live(stored) or new).with_agreement(mine),
-            )
-        elif known.value and not await self._use_up(key, known.revision):
-            return await self.authorize(person, action, facts, arguments)
-        elif known.value:
+            await self._add(key, new, Agreement(person.id, ruling.role))
+        elif known.value and uses_up:
+            if not await self._use_up(key, known.revision):
+                return await self.authorize(person, action, facts, arguments)
             crash_point("proposals.used_up")
         return ruling._replace(agreed=tuple(one.account for one in agreed))
+
+    async def _add(self, key: str, new: Proposal, mine: Agreement) -> None:
+        """Add an agreement to the proposal that is stored and still counts, or to *new*."""
+
+        def added(stored: Proposal | None) -> Proposal:
+            return (self._live(stored) or new).with_agreement(mine)
+
+        await records.update(self.bucket, key, Proposal, added)
+
+    async def use_up(self, action: str, arguments: object) -> None:
+        """Remove the proposal of an action that is done."""
+        key = _KEY_PREFIX + proposal_id(action, arguments)
+        known = await records.read(self.bucket, key, Proposal)
+        if known.value:
+            await self._use_up(key, known.revision)
 
     async def agreed(self, action: str, facts: ObjectFacts, arguments: object) -> tuple[str, ...]:
         """The accounts that have done their half of an action."""

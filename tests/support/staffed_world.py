@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consumers.desk.access import item_facts
-from consumers.desk.order_rules import action_of
+from consumers.desk.orders.rules import action_of
 from consumers.staff.authorization import Authorizer
 from consumers.staff.policy import Grant, ObjectFacts, Verdict, default_policy
 from contracts.editorial import Action, ActionKind, ItemState

@@ -151,6 +151,11 @@ async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
     first = await approver.say("desk", "approve", item, "--hash", hash)
     assert first.exit_code == 2 and "second account" in first.stderr
     assert await released_publications(intake.bus, item) == []
+    second = await people("giang", APPROVER, name="Hà Giang")
+    for _ in range(2):  # the second time its answer was lost
+        approved = await second.say("desk", "approve", item, "--hash", hash)
+        assert approved.exit_code == 0, approved.stderr
+    assert len(await released_publications(intake.bus, item)) == 1
 
 
 async def test_a_name_in_place_of_an_account_is_on_record(people, intake, loa):
@@ -170,3 +175,25 @@ def test_a_file_that_is_no_text_is_refused(content):
     with pytest.raises(Invalid) as refused:
         read_text_file(content)
     assert refused.value.errors[0].field == "file"
+
+
+async def test_a_command_that_is_repeated_is_one_act(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, hash = written["content_id"], written["hash"]
+    changed = ("write", "-", "--item", item, "--hash", hash)
+    remark = ("comment", item, "Xem lại số văn bản")
+    for words, text in ((changed, TEXT + "\nThêm."), (remark, None), (("submit", item), None)):
+        first, again = [await done(officer, *words, stdin=text or "") for _ in range(2)]
+        assert first == again
+    kinds = [one["kind"] for one in await done(officer, "history", item)]
+    assert kinds == ["save", "save", "comment", "submit"]
+    for turn in range(2):
+        hash = (await done(officer, "show", item))["hash"]
+        for _ in range(2):
+            words = ("return", item, "--reason", "Thiếu căn cứ")
+            assert (await done(leader, *words))["status"] == "returned"
+        assert (await done(officer, "submit", item))["status"] == "submitted", turn
+    kinds = [one["kind"] for one in await done(officer, "history", item)]
+    assert kinds[4:] == ["return", "submit"] * 2

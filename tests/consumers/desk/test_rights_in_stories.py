@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.desk import order_rules
+from consumers.desk.orders import rules as order_rules
 from consumers.staff import policy
 from consumers.staff.authorization import Authorizer
 from contracts.editorial import ActionKind

@@ -1,10 +1,12 @@
 """A text's whole way over the desk's pages, by the people whose turn it is."""
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
+from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
 from consumers.intake.repository import ItemRepository
 from contracts.base.times import utc_now
@@ -12,7 +14,9 @@ from contracts.content import Broadcast, Corrected
 from contracts.delivery import ChannelName
 from contracts.editorial import ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
+from contracts.errors import Conflict
 from contracts.text.moments import VIETNAM
+from producers.bus import BusError
 from producers.desk.items.pages import broadcast_words
 from producers.desk.items.text_form import TextForm
 from producers.desk.rendering import desk_texts
@@ -529,3 +533,26 @@ async def test_a_text_that_one_of_the_units_system_took_the_place_of_is_shown(ne
     assert f'id="{place}"' in shown
     assert "Câu của cán bộ." in shown and "Tiêu đề của cán bộ" in shown
     assert "Câu của cán bộ." not in (await newsroom["an"].get(f"{path}?ban=khong-co")).text
+
+
+@pytest.mark.parametrize("loss", [Conflict(), BusError("lost")])
+async def test_what_is_not_stored_after_two_agreed_takes_the_second_alone(
+    desk, newsroom, monkeypatch, loss
+):
+    """The first approver's agreement stays until the approval is in the log."""
+    desk.names["giang"] = "Hà Giang"
+    path = await newsroom.written()
+    async with desk.signed_in("giang", "lanh-dao-duyet") as second:
+        await propose_urgent(newsroom, path)
+        await newsroom["dung"].press(path, f"{path}/duyet")
+        page = await second.get(path)
+
+        async def lost(*_, **__):
+            raise loss
+
+        with monkeypatch.context() as patched, suppress(BusError):
+            patched.setattr(ItemActs, "perform", lost)
+            await second.submit(page, f"{path}/duyet")
+        done = await second.submit(page, f"{path}/duyet")
+        assert done.headers["location"].endswith("xong=approve")
+    assert [one async for one in desk.bus.bucket("sessions").values("proposal.")] == []

@@ -78,7 +78,7 @@ class OrderRules:
         found = await self.approval(state) if is_approval else action_of(order.kind, state)
         began = state.last_change.id if state.last_change else ""
         arguments = [order.content_id, state.revision, order.kind, order.hash, began]
-        return Act(found, item_facts(state), arguments)
+        return Act(found, item_facts(state), arguments, is_of_state=True)
 
     async def approval(self, state: ItemState) -> str:
         """The action of the item's approval, by its newest text's lane and channels."""
