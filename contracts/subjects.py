@@ -104,6 +104,16 @@ def item_of_editorial(subject: str) -> str:
     return subject.removeprefix(f"{_EDITORIAL}.")
 
 
+def fact(key: str) -> str:
+    """Subject of a fact, by its key."""
+    return f"{_FACT}.{key}"
+
+
+def key_of_fact(subject: str) -> str:
+    """The key of a subject of `fact`."""
+    return subject.removeprefix(f"{_FACT}.")
+
+
 def upload_piece(object_id: str) -> str:
     """Subject of every piece of an object."""
     return f"{_UPLOAD_PIECES}.{object_id}"
@@ -126,6 +136,7 @@ def dispatch(channel: ChannelName) -> str:
 
 INTAKE = "intake"
 _EDITORIAL = "editorial"
+_FACT = "fact"
 _FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
 _MAX_WAITING_MESSAGES = 100_000
@@ -219,6 +230,8 @@ EDITORIAL = StreamSpec(
     consumers=(ConsumerSpec(INTAKE, ">"),),
 )
 """Acts on items, with the whole text where they change it; kept for ever."""
+FACTS = StreamSpec("FACTS", (fact(">"),), max_bytes=4 * _GIB, is_protected=True)
+"""What reports count, one subject for each fact; kept for ever."""
 _UPLOAD_PIECES, _UPLOADS = "$O.uploads.C", "$O.uploads.M"
 UPLOADS = StreamSpec(
     "OBJ_uploads",
@@ -228,7 +241,7 @@ UPLOADS = StreamSpec(
 )
 """Files that officials upload, in the layout of a JetStream object store."""
 ALL_UPLOAD_PIECES, ALL_UPLOADS = UPLOADS.subjects
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL, UPLOADS)
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL, FACTS, UPLOADS)
 
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)

@@ -1,0 +1,1 @@
+"""Facts: written behind the logs that have them already, rebuilt from there, compared with them."""

@@ -1,0 +1,79 @@
+"""The stream FACTS: one subject for each fact, whose newest message is what is so.
+
+A fact is stored only right behind the message of its key that was read before, so of two processes
+one is first, and the same fact is there once. What Loa did not seal is no fact.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+
+from contracts import facts, subjects
+from contracts.errors import ContractError
+from contracts.facts import Fact
+from producers.bus import Bus, Message, RevisionConflict
+from producers.seals import RefusedSeals
+
+log = structlog.get_logger()
+_STREAM = subjects.FACTS.name
+_EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
+
+
+class StoredFact(NamedTuple):
+    """A key's newest fact, and the sequence of its message: 0 for none."""
+
+    fact: Fact | None = None
+    seq: int = 0
+
+
+@dataclass
+class FactStore:
+    """Reads and adds facts. Raises BusError."""
+
+    bus: Bus
+
+    async def read(self, key: str) -> StoredFact:
+        """The newest fact of *key*; one that can't be read, or is foreign, may be replaced."""
+        message = await self.bus.last_message(_STREAM, subjects.fact(key))
+        if message is None:
+            return StoredFact()
+        return StoredFact(await self._genuine(message), message.seq)
+
+    async def scan(self, kind: str = "", start: int = 1) -> AsyncIterator[StoredFact]:
+        """Every genuine fact of *kind*, or of all, in the order in which they were stored."""
+        subject = subjects.fact(f"{kind}.>" if kind else ">")
+        async for message in self.bus.scan(_STREAM, subject, start):
+            if fact := await self._genuine(message):
+                yield StoredFact(fact, message.seq)
+
+    async def newest(self, kind: str = "") -> dict[str, StoredFact]:
+        """The newest fact of each key."""
+        return {one.fact.key: one async for one in self.scan(kind) if one.fact}
+
+    async def add(self, fact: Fact, seen: int) -> bool:
+        """Store *fact* behind message *seen* of its key; False if another one was first."""
+        subject, body = subjects.fact(fact.key), fact.encode()
+        seals, name = self.bus.seals_of(subject), f"{fact.key}.{seen}"
+        msg_id = seals.own_id(name) if seals else name
+        headers = dict(seals.headers(subject, body, msg_id)) if seals else {}
+        headers[_EXPECTED_HEADER] = str(seen)
+        try:
+            ack = await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
+        except RevisionConflict:
+            return False
+        return not ack.duplicate
+
+    async def _genuine(self, message: Message) -> Fact | None:
+        """The fact in *message*, if Loa wrote it and this version can read it."""
+        seals, key = self.bus.seals_of(message.subject), subjects.key_of_fact(message.subject)
+        is_judged = seals is not None and not isinstance(seals, RefusedSeals)
+        if is_judged and seals and (problem := await seals.problem(message)):
+            log.error("fact_not_sealed", key=key, seq=message.seq, reason=problem)
+            return None
+        try:
+            return facts.decode(key, message.data)
+        except ContractError:
+            log.error("fact_unreadable", key=key, seq=message.seq)
+            return None

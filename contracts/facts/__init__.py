@@ -1,0 +1,29 @@
+"""Facts: what happened, in numbers without personal data, from which every report is made."""
+
+from contracts.facts.kinds import (
+    DayFact,
+    DecisionFact,
+    DeliveryFact,
+    EventsFact,
+    Fact,
+    FactKind,
+    IncidentFact,
+    OpinionsFact,
+    ReadersFact,
+    ReleaseFact,
+    decode,
+)
+
+__all__ = [
+    "DayFact",
+    "DecisionFact",
+    "DeliveryFact",
+    "EventsFact",
+    "Fact",
+    "FactKind",
+    "IncidentFact",
+    "OpinionsFact",
+    "ReadersFact",
+    "ReleaseFact",
+    "decode",
+]

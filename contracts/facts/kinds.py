@@ -1,0 +1,297 @@
+"""The kinds of facts, each with the key under which it is stored once.
+
+A fact says what is so about its key. A later fact of the same key replaces it: a mail that comes
+back, or evidence about a row in doubt, changes what is known of a delivery that had ended. Facts
+name items, units, topics and channels, never a person.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, ValidationError
+
+from contracts import publication
+from contracts.content import Content
+from contracts.delivery import ChannelName, Lane, Status
+from contracts.errors import Unreadable, field_error
+from contracts.records import Record
+from contracts.subscriptions.reaction import Reaction
+from contracts.text.moments import VIETNAM
+
+Count = int
+
+
+class FactKind(StrEnum):
+    """What a fact is about; the first word of its key."""
+
+    RELEASE = "release"
+    DECISION = "decision"
+    DELIVERY = "delivery"
+    EVENTS = "events"
+    OPINIONS = "opinions"
+    READERS = "readers"
+    INCIDENT = "incident"
+    DAY = "day"
+
+
+def day_of(at: datetime) -> date:
+    """The day in Vietnam, by which reports count."""
+    return at.astimezone(VIETNAM).date()
+
+
+class Fact(Record):
+    """One fact. `encode` gives the same bytes for the same fact."""
+
+    kind: ClassVar[FactKind]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What tells the fact from others of its kind."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """The idempotency key, and the rest of the fact's subject."""
+        return ".".join(map(str, (self.kind, *self.parts)))
+
+    @property
+    def day(self) -> date | None:
+        """The day on which it counts; None where that is not known."""
+        raise NotImplementedError
+
+    def encode(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, UTF-8."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return canonical.encode()
+
+
+class ReleaseFact(Fact):
+    """A revision, or the withdrawal of an item, was released to its channels."""
+
+    kind: ClassVar = FactKind.RELEASE
+
+    content_id: str
+    revision: int
+    action: publication.Action
+    unit: str
+    topic: str
+    lane: Lane
+    channels: tuple[ChannelName, ...]
+    audiences: tuple[str, ...] = ()
+    released_at: AwareDatetime
+    shown_at: AwareDatetime
+    """When readers saw it: its release, or its own time if that was later."""
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.content_id, self.revision
+
+    @property
+    def day(self) -> date:
+        return day_of(self.shown_at)
+
+
+Verdict = Literal["approved", "rejected", "withdrawn", "superseded"]
+
+
+class DecisionFact(Fact):
+    """A revision's way over the desk, without the people: when it came, and what became of it.
+
+    `by_rule`: a rule approved it, and no person. `returns`: how often it went back.
+    """
+
+    kind: ClassVar = FactKind.DECISION
+
+    content_id: str
+    revision: int
+    unit: str
+    topic: str = ""
+    by_rule: bool = False
+    sent_at: AwareDatetime
+    """When the unit's system, or a person of the unit, sent it first."""
+    confirmed_at: AwareDatetime | None = None
+    proposed_at: AwareDatetime | None = None
+    decided_at: AwareDatetime | None = None
+    """The last decision; None while it waits."""
+    verdict: Verdict | None = None
+    code: str = ""
+    published_at: AwareDatetime | None = None
+    returns: Count = 0
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.content_id, self.revision
+
+    @property
+    def day(self) -> date:
+        return day_of(self.decided_at or self.sent_at)
+
+
+class DeliveryFact(Fact):
+    """The delivery of one revision, or one digest, on one channel has ended.
+
+    `counts`: rows by their final status, which add up to `expected`. `copies`: possible duplicates,
+    outside the sum. `bounced` and `complained`: of the delivered mails, those that came back, and
+    those that readers called spam. `causes`: rows that were not delivered, by status and code.
+    """
+
+    kind: ClassVar = FactKind.DELIVERY
+
+    channel: ChannelName
+    content_id: str
+    revision: int
+    lane: Lane
+    began_at: AwareDatetime
+    """When its recipients were first put into batches."""
+    ended_at: AwareDatetime | None = None
+    """None where retention removed the rows before the fact was written."""
+    counts: Mapping[Status, Count]
+    copies: Count = 0
+    bounced: Count = 0
+    complained: Count = 0
+    reached_s: Mapping[Literal["first", "half", "most", "all"], float] = {}
+    """Seconds from `began_at` to the first delivery, and to 50, 95 and 100 % of them."""
+    within_10_s: Count | None = None
+    """Rows certainly delivered within ten seconds; None where no times are known."""
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.channel, self.content_id, self.revision
+
+    @property
+    def day(self) -> date:
+        return day_of(self.ended_at or self.began_at)
+
+    @property
+    def expected(self) -> Count:
+        return sum(self.counts.values())
+
+    def count(self, status: Status) -> Count:
+        return self.counts.get(status, 0)
+
+
+class _OfDay(Fact):
+    """A count of one day in Vietnam, which is over."""
+
+    on: date
+
+    @property
+    def day(self) -> date:
+        return self.on
+
+
+class EventsFact(_OfDay):
+    """What the doors accepted of a unit's events on a day, by kind: `content.*` and `case.*`."""
+
+    kind: ClassVar = FactKind.EVENTS
+
+    unit: str
+    accepted: Mapping[str, Count]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.on, self.unit
+
+
+class OpinionsFact(_OfDay):
+    """How often readers of an item pressed which button on a day, by channel."""
+
+    kind: ClassVar = FactKind.OPINIONS
+
+    content_id: str
+    counts: Mapping[ChannelName, Mapping[Reaction, Count]]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.on, self.content_id
+
+
+class ReadersFact(_OfDay):
+    """How many readers a channel had at the end of a day, and how many came and left on it.
+
+    `total`: None for a day that was counted later. `left`: by the way they left.
+    """
+
+    kind: ClassVar = FactKind.READERS
+
+    channel: ChannelName
+    total: Count | None = None
+    came: Count
+    left: Mapping[str, Count]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.on, self.channel
+
+
+class IncidentFact(Fact):
+    """A channel, or a part of it, was paused by a person, or stopped by its circuit breaker."""
+
+    kind: ClassVar = FactKind.INCIDENT
+
+    what: Literal["pause", "breaker"]
+    circuit: str
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    """None while it lasts."""
+    reason: str = ""
+    """The reason of a breaker; people's own words are in the audit log."""
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return int(self.began_at.timestamp()), self.what, self.circuit
+
+    @property
+    def day(self) -> date:
+        return day_of(self.began_at)
+
+
+class DayFact(_OfDay):
+    """The kinds of facts that were counted to the end of a day: a kind that is not here has no
+    data for the day, which is something else than zero."""
+
+    kind: ClassVar = FactKind.DAY
+
+    counted: tuple[FactKind, ...]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return (self.on,)
+
+
+_KINDS: Mapping[str, type[Fact]] = {
+    one.kind: one
+    for one in (
+        *(ReleaseFact, DecisionFact, DeliveryFact, EventsFact, OpinionsFact),
+        *(ReadersFact, IncidentFact, DayFact),
+    )
+}
+
+
+def decode(key: str, data: bytes) -> Fact:
+    """The fact that is stored under *key*. Raises Unreadable for one of a later version."""
+    kind = _KINDS.get(key.partition(".")[0])
+    try:
+        fact = kind.model_validate_json(data) if kind else None
+    except ValidationError as error:
+        raise Unreadable(field_error("fact", "fact_unreadable", value=key)) from error
+    if fact is None or fact.key != key:
+        raise Unreadable(field_error("fact", "fact_unreadable", value=key))
+    return fact
+
+
+def release_of(released: publication.Publication) -> ReleaseFact:
+    """The fact of a release. A withdrawal counts for the channels that had the item."""
+    return ReleaseFact(
+        **{name: getattr(released, name) for name in _OF_PUBLICATION},
+        channels=tuple(sorted(released.channels)),
+        audiences=tuple(sorted(released.audiences)),
+        shown_at=released.shown_at,
+    )
+
+
+_OF_PUBLICATION = ("content_id", "revision", "action", "unit", "topic", "lane", "released_at")
