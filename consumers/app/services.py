@@ -19,6 +19,7 @@ from consumers.app.wiring import (
     desk,
     digests,
     email,
+    facts,
     imports,
     portal,
     receipts,
@@ -244,10 +245,11 @@ async def _add_canary(node: Node) -> None:
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records.
 
-    It mails staff about items, too.
+    It mails staff about items, and writes the facts for reports, too.
     """
     await audit.add_audit(node)
     await staff_mail.add_staff_mail(node)
+    await facts.add_facts(node)
     node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 

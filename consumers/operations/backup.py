@@ -56,6 +56,7 @@ _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
     subjects.AUDIT.name,
     f"KV_{subjects.CONTROL.name}",
+    subjects.FACTS.name,
     f"KV_{subjects.LEDGER.name}",
     f"KV_{subjects.DIGESTS.name}",
     f"KV_{subjects.SUPPRESSED.name}",
@@ -79,7 +80,8 @@ SAVE_ORDER = (
     f"KV_{subjects.VAULT.name}",
 )
 _ADDED_LATER = {
-    *(subjects.AUDIT.name, subjects.EDITORIAL.name, subjects.UPLOADS.name),
+    *(subjects.AUDIT.name, subjects.EDITORIAL.name),
+    *(subjects.FACTS.name, subjects.UPLOADS.name),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
     f"KV_{subjects.STAFF_MAIL.name}",
 }

@@ -15,6 +15,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.channel_health import pauses
+from consumers.facts.follow import forget_positions
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import bulk, codec, moves, watermark
 from consumers.ledger.entry import LedgerEntry
@@ -126,6 +127,7 @@ async def restore_backup(
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermarks(bus)
+    await forget_positions(bus)
     ledger = Ledger(bus)
     opened = [batch async for batch in open_batches(ledger)]
     if not moved:

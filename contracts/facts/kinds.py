@@ -14,7 +14,6 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, ValidationError
 
 from contracts import publication
-from contracts.content import Content
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.errors import Unreadable, field_error
 from contracts.records import Record
@@ -58,9 +57,14 @@ class Fact(Record):
         return ".".join(map(str, (self.kind, *self.parts)))
 
     @property
-    def day(self) -> date | None:
-        """The day on which it counts; None where that is not known."""
+    def day(self) -> date:
+        """The day on which it counts."""
         raise NotImplementedError
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its source was there in whole; otherwise it replaces no other."""
+        return True
 
     def encode(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, UTF-8."""
@@ -165,6 +169,10 @@ class DeliveryFact(Fact):
     @property
     def day(self) -> date:
         return day_of(self.ended_at or self.began_at)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.ended_at is not None
 
     @property
     def expected(self) -> Count:

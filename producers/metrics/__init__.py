@@ -10,6 +10,7 @@ from contracts import events
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.errors import ContractError
+from contracts.facts import FactKind
 from contracts.vocabulary import DEFAULT
 from producers.metrics.instruments import (
     METRICS,
@@ -173,6 +174,16 @@ MAIL_REPORTS = CounterMetric(
         (Label("kind", _REPORTS), Label("meaning", _MEANINGS)),
     ),
     product(_REPORTS, _MEANINGS),
+)
+FACTS = CounterMetric(
+    Metric(
+        "loa_facts_total",
+        "counter",
+        "Facts for reports that were stored, new ones and changed ones, by kind",
+        "sweep",
+        (Label("kind", FactKind),),
+    ),
+    product(FactKind),
 )
 STAFF_MAILS = CounterMetric(
     Metric(

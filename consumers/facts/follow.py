@@ -1,0 +1,168 @@
+"""Write facts behind their sources: a durable follower, which any number of processes may run.
+
+First the facts of what is new, then the position. A process that dies between is followed by one
+that tells the same facts again, and finds them there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+from pydantic import Field
+
+from consumers.facts.sources import FactSource
+from consumers.facts.store import FactStore
+from consumers.progress import report_progress
+from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.facts import Fact
+from contracts.records import Record
+from producers import metrics
+from producers.bus import Bus, RevisionConflict, records
+from producers.bus.periodic import attempt, every
+
+log = structlog.get_logger()
+INTERVAL_S = 60.0
+POSITION_KEY = "facts"
+_KEPT_EVERY = 500
+_MAX_TRIES = 20
+
+
+class SourcePosition(Record):
+    """Up to where a source was told; `created`: of which stream.
+
+    `before`: the same of the round before, from which the next one reads: a replica that was behind
+    may have left out what came last.
+    """
+
+    seq: int = 0
+    before: int = 0
+    created: str = ""
+
+    def of_stream(self, created: str, last: int) -> "SourcePosition":
+        """The position in a stream, which a restore may have made anew."""
+        is_same = created == self.created and self.seq <= last
+        return self if is_same else SourcePosition(created=created)
+
+    def told(self, seq: int) -> "SourcePosition":
+        return self.model_copy(update={"seq": max(seq, self.seq)})
+
+    def next_round(self) -> "SourcePosition":
+        return self.model_copy(update={"before": self.seq})
+
+
+class FactPositions(Record):
+    """Bucket `control`, key `facts`: the position in each source, by the kind of its facts."""
+
+    sources: dict[str, SourcePosition] = Field(default_factory=dict)
+
+    def of(self, kind: str) -> SourcePosition:
+        return self.sources.get(kind, SourcePosition())
+
+    def with_position(self, kind: str, position: SourcePosition) -> "FactPositions":
+        return self.model_copy(update={"sources": self.sources | {kind: position}})
+
+
+async def read_positions(bus: Bus) -> FactPositions:
+    """The positions; those of a later version, which can't be read, count as none."""
+    bucket = bus.bucket(subjects.CONTROL.name)
+    stored = await records.read_or_absent(bucket, POSITION_KEY, FactPositions)
+    return stored.value or FactPositions()
+
+
+async def forget_positions(bus: Bus) -> None:
+    """Let every source be told from its start: a restored bus has other sequences."""
+    await bus.bucket(subjects.CONTROL.name).purge(POSITION_KEY)
+
+
+class FactCounts(NamedTuple):
+    """What a round told: all facts, and those of them that were new or had changed."""
+
+    told: int = 0
+    written: int = 0
+
+
+@dataclass
+class FactFollower:
+    """Keep `run` running; each round tells all that is there now. Raises BusError."""
+
+    store: FactStore
+    sources: Sequence[FactSource]
+    counts: dict[str, FactCounts] = field(default_factory=dict)
+
+    @property
+    def bus(self) -> Bus:
+        return self.store.bus
+
+    async def run(self) -> None:
+        await every(INTERVAL_S, self.follow)
+
+    async def follow(self) -> None:
+        """One round over all sources; what stops one does not stop the others."""
+        for source in self.sources:
+
+            async def tell(source: FactSource = source) -> None:
+                await self.tell(source)
+
+            await attempt(tell)
+
+    async def rebuild(self) -> dict[str, FactCounts]:
+        """Tell every source from its start, and say what was written. Nothing is removed."""
+        for source in self.sources:
+            await self.tell(source, is_whole=True)
+        return self.counts
+
+    async def tell(self, source: FactSource, *, is_whole: bool = False) -> None:
+        """Write the facts behind the position of *source*, or all, then the position."""
+        info = await self.bus.stream_info(source.stream)
+        created, last = str(info["created"]), int(info["state"]["last_seq"])
+        known = (await read_positions(self.bus)).of(source.kind).of_stream(created, last)
+        told = written = 0
+        start = 0 if is_whole else known.before
+        position = known.next_round()
+        async for one in source.told(start):
+            if one.fact:
+                told, written = told + 1, written + await self.write(source, one.fact)
+                report_progress(source.kind, told)
+            position = position.told(one.seq)
+            if one.fact and told % _KEPT_EVERY == 0:
+                await self._keep(source, position)
+        if position != known:
+            await self._keep(source, position)
+        self.counts[source.kind] = FactCounts(told, written)
+
+    async def write(self, source: FactSource, fact: Fact) -> bool:
+        """Store *fact* unless it is there; True if this call has stored it.
+
+        In place of another fact of its key comes what the source says after that was read: another
+        process may have stored what is newer than *fact*.
+        """
+        current: Fact | None = fact
+        for _ in range(_MAX_TRIES):
+            stored = await self.store.read(fact.key)
+            if stored.seq and current != stored.fact:
+                current = await source.again(fact)
+            if current is None or current == stored.fact:
+                return False
+            if stored.fact and not current.is_whole:
+                return False
+            crash_point("facts.decided")
+            if await self.store.add(current, stored.seq):
+                crash_point("facts.stored")
+                metrics.FACTS.add(source.kind)
+                return True
+        raise RevisionConflict(f"{fact.key} changed {_MAX_TRIES} times")
+
+    async def _keep(self, source: FactSource, position: SourcePosition) -> None:
+        """Store the position in *source*; another process may be further, or behind."""
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        await records.update_or_create(
+            bucket,
+            POSITION_KEY,
+            FactPositions,
+            lambda stored: stored.with_position(source.kind, position),
+        )
+        crash_point("facts.position_kept")
+
+
