@@ -241,7 +241,18 @@ UPLOADS = StreamSpec(
 )
 """Files that officials upload, in the layout of a JetStream object store."""
 ALL_UPLOAD_PIECES, ALL_UPLOADS = UPLOADS.subjects
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT, EDITORIAL, FACTS, UPLOADS)
+STREAMS = (
+    CONTENT,
+    PUBLICATIONS,
+    DELIVER,
+    RECEIPTS,
+    DEAD,
+    OPINIONS,
+    AUDIT,
+    EDITORIAL,
+    FACTS,
+    UPLOADS,
+)
 
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)

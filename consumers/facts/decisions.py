@@ -47,6 +47,12 @@ def _returned(known: _Known, act: Action) -> None:  # noqa: ARG001
     known["returns"] = known.get("returns", 0) + 1
 
 
+def _edited(known: _Known, act: Action) -> None:
+    """A text that changes has lost its approval."""
+    if act.text and "published_at" not in known:
+        known |= {"decided_at": None, "verdict": None, "code": ""}
+
+
 def _published(known: _Known, act: Action) -> None:
     known.setdefault("published_at", act.at)
 
@@ -71,6 +77,7 @@ _EFFECTS: Mapping[ActionKind, Callable[[_Known, Action], None]] = {
     ActionKind.RECEIVE: _sent,
     ActionKind.SUBMIT: _sent,
     ActionKind.CONFIRM: _confirmed,
+    ActionKind.EDIT: _edited,
     ActionKind.PROPOSE: _proposed,
     ActionKind.APPROVE: _decided,
     ActionKind.RETURN: _returned,

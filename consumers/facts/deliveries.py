@@ -1,4 +1,4 @@
-"""The delivery of one plan as a fact, once all its rows have ended: pure, from what the ledger has."""
+"""The delivery of one plan as a fact, once all its rows have ended; pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,9 +84,7 @@ def _counts(entries: Iterable[LedgerEntry]) -> Mapping[Status, int]:
 
 def _reached_s(cursor: PlanCursor, times: Sequence[BatchTimes]) -> Mapping[Mark, float]:
     moments = reached_moments(times)
-    return {
-        mark: round(at - cursor.created, 2) for mark, at in zip(_MARKS, moments, strict=False)
-    }
+    return {mark: round(at - cursor.created, 2) for mark, at in zip(_MARKS, moments, strict=False)}
 
 
 def _within_10_s(cursor: PlanCursor, times: Iterable[BatchTimes]) -> int | None:

@@ -164,5 +164,3 @@ class FactFollower:
             lambda stored: stored.with_position(source.kind, position),
         )
         crash_point("facts.position_kept")
-
-

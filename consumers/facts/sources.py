@@ -6,11 +6,9 @@ same: so a process that dies between a fact and its position is followed by one 
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import NamedTuple, Protocol
-
-import structlog
 
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
@@ -33,7 +31,8 @@ from contracts.subscriptions.reaction import Reaction
 from contracts.text.moments import VIETNAM
 from producers.bus import Bus, Message
 
-log = structlog.get_logger()
+_LATE_S = 3600.0
+"""A day is told an hour after its end, when every replica has it whole."""
 
 
 class Told(NamedTuple):
@@ -189,10 +188,10 @@ class _OfDays:
     clock: Clock
     stream: str = ""
     told_on: tuple[int, date] | None = None
-    """From where, and on which day, it was told last: until tomorrow there is nothing new."""
+    """From where, and on which day, it was told last: until tomorrow that brings nothing new."""
 
     async def told(self, after: int) -> AsyncIterator[Told]:
-        last, today = after, _midnight(vietnam_time(self.clock()))
+        last, today = after, _midnight(vietnam_time(self.clock() - _LATE_S))
         if self.told_on == (after, today.date()):
             return
         days = defaultdict[date, Counter[str]](Counter)
@@ -204,7 +203,7 @@ class _OfDays:
         for day, counts in days.items():
             for fact in self.facts(day, counts):
                 yield Told(after, fact)
-        self.told_on = (last, today.date())
+        self.told_on = (after, today.date())
         yield Told(last)
 
     async def again(self, fact: Fact) -> Fact | None:

@@ -96,9 +96,7 @@ class FactSet:
         groups: dict[G, list[F]] = {}
         for fact in self.of_kind(kind, span):
             groups.setdefault(by(fact), []).append(fact)
-        return {
-            group: self._figure(kind, span, facts, amount) for group, facts in groups.items()
-        }
+        return {group: self._figure(kind, span, facts, amount) for group, facts in groups.items()}
 
     def _figure(
         self,

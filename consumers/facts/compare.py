@@ -1,0 +1,50 @@
+"""Compare facts with the logs and the ledger: which are missing, and which say something else."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, NamedTuple
+
+from consumers.facts.follow import read_positions
+from consumers.facts.sources import FactSource
+from consumers.facts.store import FactStore, StoredFact
+from contracts.facts import Fact
+
+
+class Difference(NamedTuple):
+    """A fact that is not what its source says."""
+
+    key: str
+    problem: Literal["missing", "differs"]
+    stored: str = ""
+    wanted: str = ""
+
+
+async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Difference]:
+    """What was told of *source* and is not so. What is still to be told is left out.
+
+    A fact whose source retention has removed is compared with none. Raises BusError.
+    """
+    until = (await read_positions(store.bus)).of(source.kind).seq
+    stored = await store.newest(source.kind)
+    told = [one.fact async for one in source.told(0) if one.fact] if until else []
+    doubted = [fact for fact in told if not _agree(stored, fact)]
+    if not doubted:
+        return
+    pending = {one.fact.key async for one in source.told(until) if one.fact}
+    for fact in doubted:
+        if fact.key not in pending and (found := await _look_again(store, source, fact)):
+            yield found
+
+
+def _agree(stored: Mapping[str, StoredFact], fact: Fact) -> bool:
+    known = stored.get(fact.key, StoredFact()).fact
+    return known == fact or (known is not None and not fact.is_whole)
+
+
+async def _look_again(store: FactStore, source: FactSource, fact: Fact) -> Difference | None:
+    """The difference, if it is there now, too."""
+    known = await store.read(fact.key)
+    now = await source.again(fact)
+    if now is None or _agree({fact.key: known}, now):
+        return None
+    stored = known.fact.encode().decode() if known.fact else ""
+    return Difference(fact.key, "differs" if stored else "missing", stored, now.encode().decode())

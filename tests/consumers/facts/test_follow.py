@@ -1,0 +1,200 @@
+"""Facts behind the logs and the ledger: each once, wherever a process dies, and never lost."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.app.wiring.facts import fact_sources
+from consumers.editorial.log import EditorialLog
+from consumers.email.bounce_records import BounceRecords
+from consumers.facts.follow import FactFollower, forget_positions, read_positions
+from consumers.facts.store import FactStore
+from consumers.ledger.entry import notice_entry
+from consumers.ledger.store import Ledger
+from consumers.operations.old_deliveries import OldDeliveries
+from consumers.reporting.trace import TraceReader
+from contracts import publication, subjects
+from contracts.base.times import utc_time
+from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
+from contracts.facts import FactKind, decode
+from contracts.subscriptions.reaction import Reaction
+from tests.support.clock import FakeClock
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.ledger_plan import store_plan
+from tests.support.ledger_rules import NOW
+from tests.support.publications import a_publication
+from tests.support.scripted_channel import reader_ids
+
+ITEM = a_publication().content_id
+PLAN = PlanKey(ChannelName.EMAIL, ITEM, 1)
+DELIVERY, RELEASE = f"delivery.{PLAN}", f"release.{ITEM}.1"
+
+
+def follower(bus, clock=None) -> FactFollower:
+    sources = fact_sources(bus, None, EditorialLog(bus), clock or FakeClock())
+    return FactFollower(FactStore(bus), sources)
+
+
+async def release(bus, **changes) -> None:
+    released = a_publication(**changes)
+    subject = subjects.publication(released.topic, released.content_id)
+    await bus.publish(subject, publication.encode(released), msg_id=released.key)
+
+
+async def close(bus, plan: PlanKey, letters: bytes, number: int = 0) -> None:
+    """Let a batch end as *letters* say."""
+    ledger, key = Ledger(bus), BatchKey(*plan, number)
+    known = await ledger.state(key)
+    ended = replace(known.value, rows=letters, closed_at=NOW + 9)
+    await ledger.swap(key, known, ended, until=NOW)
+
+
+async def stored(bus) -> list[tuple[str, bytes]]:
+    """Every message of FACTS."""
+    messages = [message async for message in bus.scan(subjects.FACTS.name)]
+    return [(subjects.key_of_fact(one.subject), one.data) for one in messages]
+
+
+async def keys(bus) -> list[str]:
+    return sorted(key for key, _ in await stored(bus))
+
+
+async def newest(bus, key: str):
+    return (await FactStore(bus).read(key)).fact
+
+
+async def a_delivered_item(bus) -> None:
+    """An item for three readers, whose plan is in the ledger and has ended."""
+    await release(bus)
+    await store_plan(Ledger(bus), PLAN, reader_ids(2), ["z"], at=NOW)
+    await close(bus, PLAN, b"dx")
+    await close(bus, PLAN, b"D", 1)
+
+
+async def test_a_plan_is_a_fact_once_its_last_row_has_ended(bus):
+    await store_plan(Ledger(bus), PLAN, reader_ids(2), ["z"], at=NOW)
+    await close(bus, PLAN, b"dx")
+    await follower(bus).follow()
+    assert await keys(bus) == []
+    await close(bus, PLAN, b"D", 1)
+    await follower(bus).follow()
+    fact = await newest(bus, DELIVERY)
+    assert fact.counts == {Status.DELIVERED: 2, Status.FAILED: 1}
+    assert fact.ended_at == utc_time(NOW + 9)
+
+
+async def test_a_round_that_has_nothing_new_writes_nothing(bus):
+    await a_delivered_item(bus)
+    for _ in range(4):
+        await follower(bus).follow()
+    assert await keys(bus) == [DELIVERY, RELEASE]
+    await follower(bus).rebuild()
+    assert await keys(bus) == [DELIVERY, RELEASE]
+
+
+async def test_a_mail_that_comes_back_later_changes_the_fact(bus):
+    await a_delivered_item(bus)
+    await follower(bus).follow()
+    bounces = BounceRecords(Ledger(bus).bucket)
+    await bounces.record_bounce(BatchKey(*PLAN, 0), 0, "5.1.1", NOW + 99)
+    await follower(bus).follow()
+    assert (await newest(bus, DELIVERY)).bounced == 1
+    assert (await keys(bus)).count(DELIVERY) == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_wherever_the_process_dies_each_fact_is_there_once(bus, after):
+    """Dies at each call of the bus in turn, or just behind it, and another process goes on."""
+    await a_delivered_item(bus)
+    await release(bus, content_id="tin-2")
+    for calls in range(1, 60):
+        dying = follower(crashing_bus(bus, calls, after=after))
+        try:
+            for source in dying.sources:
+                await dying.tell(source)
+        except SimulatedCrash:
+            continue
+        break
+    assert calls < 59
+    await follower(bus).follow()
+    assert await keys(bus) == [DELIVERY, RELEASE, "release.tin-2.1"]
+
+
+async def test_two_processes_at_once_write_each_fact_once(bus):
+    await a_delivered_item(bus)
+    for number in range(20):
+        await release(bus, content_id=f"tin-{number}")
+    await asyncio.gather(*(follower(bus).follow() for _ in range(3)))
+    found = await keys(bus)
+    assert len(found) == len(set(found)) == 22
+
+
+async def test_what_retention_removes_from_the_ledger_stays_a_fact(bus):
+    await a_delivered_item(bus)
+    await follower(bus).follow()
+    before = await stored(bus)
+    clock = FakeClock(NOW + 3000 * 86400)
+    old = OldDeliveries(bus, None, TraceReader(bus, clock).channel_counts, clock)
+    held = await Ledger(bus).plan(PLAN)
+    assert await old.remove_plan(PLAN, held)
+    await follower(bus).follow()
+    await follower(bus).rebuild()
+    assert await stored(bus) == before
+
+
+async def test_a_ledger_without_rows_is_backfilled_from_the_counts_that_it_kept(bus):
+    await a_delivered_item(bus)
+    clock = FakeClock(NOW + 3000 * 86400)
+    old = OldDeliveries(bus, None, TraceReader(bus, clock).channel_counts, clock)
+    await old.remove_plan(PLAN, await Ledger(bus).plan(PLAN))
+    await follower(bus).rebuild()
+    fact = await newest(bus, DELIVERY)
+    assert (fact.count(Status.DELIVERED), fact.count(Status.FAILED), fact.ended_at) == (2, 1, None)
+
+
+async def test_a_restored_bus_is_told_from_its_start(bus):
+    await a_delivered_item(bus)
+    await follower(bus).follow()
+    await forget_positions(bus)
+    assert (await read_positions(bus)).sources == {}
+    await follower(bus).follow()
+    assert await keys(bus) == [DELIVERY, RELEASE]
+
+
+async def test_a_message_to_one_person_is_no_fact_of_its_own(bus):
+    batch = BatchKey(ChannelName.EMAIL, "case-aaaaaaaaaaaaaaaaaaaa", 1, 0)
+    entry = replace(notice_entry(1, "e", NOW), rows=b"d", closed_at=NOW + 1)
+    await Ledger(bus).create_notice(batch, entry)
+    await follower(bus).follow()
+    assert await keys(bus) == []
+
+
+async def test_a_day_is_counted_once_it_is_over(bus):
+    for channel, pressed in (("portal", Reaction.SATISFIED), ("email", Reaction.SATISFIED)) * 2:
+        await bus.publish(subjects.reaction(channel, "tin-1", pressed), b"")
+    today = FakeClock(datetime.now(UTC).timestamp())
+    await follower(bus, today).follow()
+    assert await keys(bus) == []
+    tomorrow = FakeClock(today.now + 86400 + 3600)
+    for _ in range(2):
+        await follower(bus, tomorrow).follow()
+    [(key, data)] = await stored(bus)
+    fact = decode(key, data)
+    assert fact.kind is FactKind.OPINIONS
+    assert fact.counts == {name: {Reaction.SATISFIED: 2} for name in ("portal", "email")}
+
+
+async def test_events_are_counted_by_day_unit_and_kind(bus):
+    sent = (("vu-cchc", "submitted"), ("vu-cchc", "corrected"), ("so-noi-vu", "submitted"))
+    for unit, kind in sent:
+        await bus.publish(subjects.content(unit, kind), b"{}")
+    await bus.publish(subjects.case("vu-cchc"), b"{}")
+    tomorrow = FakeClock((datetime.now(UTC) + timedelta(days=1, hours=1)).timestamp())
+    await follower(bus, tomorrow).follow()
+    found = {fact.unit: fact.accepted for fact in [decode(*one) for one in await stored(bus)]}
+    assert found == {
+        "vu-cchc": {"content.submitted": 1, "content.corrected": 1, "case.updated": 1},
+        "so-noi-vu": {"content.submitted": 1},
+    }
