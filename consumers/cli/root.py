@@ -96,6 +96,7 @@ class Commands(CommandGroup):
         "trace": _path(Group.LOOK, "items", "trace"),
         "check": _path(Group.LOOK, "check", "check"),
         "opinions": _path(Group.LOOK, "items", "opinions"),
+        "facts": _path(Group.LOOK, "facts"),
         "digests": _path(Group.LOOK, "digests", "digests"),
         "desk": _path(Group.ACT, "desk"),
         "withdraw": _path(Group.ACT, "items", "withdraw"),

@@ -251,3 +251,11 @@ class Opinions(_OfDays):
             presses[Reaction(reaction)] = count
         for content_id, pressed in items.items():
             yield OpinionsFact(on=day, content_id=content_id, counts=pressed)
+
+
+def fact_sources(
+    bus: Bus, seals: PublicationSeals | None, log: EditorialLog, clock: Clock
+) -> list[FactSource]:
+    """All sources, in the order in which a round tells them."""
+    counted = (Events(bus, clock), Opinions(bus, clock))
+    return [Releases(bus, seals), Decisions(log), Deliveries(bus), *counted]

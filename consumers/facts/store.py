@@ -65,11 +65,23 @@ class FactStore:
             return False
         return not ack.duplicate
 
+    async def foreign(self) -> AsyncIterator[tuple[int, str]]:
+        """The messages that Loa did not write, each with the reason."""
+        async for message in self.bus.scan(_STREAM):
+            if problem := await self._problem(message):
+                yield message.seq, problem
+
+    async def _problem(self, message: Message) -> str:
+        """Why Loa did not write *message*; nothing is told without the key."""
+        seals = self.bus.seals_of(message.subject)
+        if seals is None or isinstance(seals, RefusedSeals):
+            return ""
+        return await seals.problem(message)
+
     async def _genuine(self, message: Message) -> Fact | None:
         """The fact in *message*, if Loa wrote it and this version can read it."""
-        seals, key = self.bus.seals_of(message.subject), subjects.key_of_fact(message.subject)
-        is_judged = seals is not None and not isinstance(seals, RefusedSeals)
-        if is_judged and seals and (problem := await seals.problem(message)):
+        key = subjects.key_of_fact(message.subject)
+        if problem := await self._problem(message):
             log.error("fact_not_sealed", key=key, seq=message.seq, reason=problem)
             return None
         try:

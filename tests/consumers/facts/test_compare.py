@@ -29,7 +29,7 @@ async def told(bus):
 
 async def named(bus) -> list[tuple[str, str]]:
     fresh = follower(bus)
-    found = [one async for source in fresh.sources for one in differences(fresh.store, source)]
+    found = [one for source in fresh.sources async for one in differences(fresh.store, source)]
     return [(one.key, one.problem) for one in found]
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.app.wiring.facts import fact_sources
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.facts.follow import FactFollower, forget_positions, read_positions
+from consumers.facts.sources import fact_sources
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
