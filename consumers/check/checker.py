@@ -18,7 +18,7 @@ from consumers.check.positions import PositionRules
 from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
 from consumers.editorial.log import Audit, EditorialLog
-from consumers.facts.sources import fact_sources
+from consumers.facts.all_sources import fact_sources
 from consumers.facts.store import FactStore
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
@@ -135,7 +135,7 @@ class Checker:
         """Check the numbers that reports count against what they come from."""
         context, store = self.context, FactStore(self.context.bus)
         log = EditorialLog(context.bus)
-        sources = fact_sources(context.bus, context.seals, log, context.clock)
+        sources = fact_sources(store, log, context.clock, context.seals)
         return [one async for one in check_facts(store, sources)]
 
     async def check_channels(self, ledger: LedgerPass) -> list[Violation]:

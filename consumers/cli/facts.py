@@ -9,14 +9,15 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from consumers.cli import output
-from consumers.cli.stores import find_seals, open_seals
+from consumers.cli.stores import find_seals, open_seals, open_subscribers
 from consumers.editorial.log import EditorialLog
+from consumers.facts.all_sources import PeopleBuckets, fact_sources
 from consumers.facts.compare import Difference, differences
 from consumers.facts.follow import FactCounts, FactFollower
-from consumers.facts.sources import fact_sources
 from consumers.facts.store import FactStore, StoredFact
 from consumers.messages import field_error
 from consumers.seals.publications import PublicationSeals
+from contracts import subjects
 from contracts.facts import Fact, FactKind
 from producers.bus import Bus
 
@@ -74,31 +75,35 @@ def _listed(fact: Fact, stored: StoredFact) -> ListedFact:
 
 
 class RebuildAnswer(BaseModel):
-    """What `rebuild` found of one kind: facts that were told, and those that were not so yet."""
+    """What `rebuild` found in one source: facts that it tells, and those that were not so yet."""
 
     told: int
     written: int
 
 
 @app.command()
-@output.page(dict[FactKind, RebuildAnswer])
+@output.page(dict[str, RebuildAnswer])
 def rebuild(as_json: output.Json = False) -> None:
     """Write every fact anew that the logs and the ledger still tell; others stay. Repeatable."""
 
     async def work(bus: Bus) -> dict[str, FactCounts]:
-        return await _follower(bus, await open_seals(bus)).rebuild()
+        seals, subscribers = await open_seals(bus), await open_subscribers(bus)
+        people = PeopleBuckets(subscribers.bucket, bus.bucket(subjects.FOLLOWERS.name))
+        return await _follower(bus, seals, people).rebuild()
 
     counts = output.act_on_bus(work)
-    answer = {kind: RebuildAnswer(**one._asdict()) for kind, one in counts.items()}
-    rows = [(kind, one.told, one.written) for kind, one in counts.items()]
+    answer = {name: RebuildAnswer(**one._asdict()) for name, one in counts.items()}
+    rows = [(name, one.told, one.written) for name, one in counts.items()]
     output.print_answer(
-        answer, as_json, lambda: output.print_table(("kind", "told", "written"), rows)
+        answer, as_json, lambda: output.print_table(("source", "told", "written"), rows)
     )
 
 
-def _follower(bus: Bus, seals: PublicationSeals | None) -> FactFollower:
-    sources = fact_sources(bus, seals, EditorialLog(bus), time.time)
-    return FactFollower(FactStore(bus), sources)
+def _follower(
+    bus: Bus, seals: PublicationSeals | None, people: PeopleBuckets | None = None
+) -> FactFollower:
+    store, clock = FactStore(bus), time.time
+    return FactFollower(store, fact_sources(store, EditorialLog(bus), clock, seals, people), clock)
 
 
 @app.command()

@@ -21,9 +21,12 @@ class Difference(NamedTuple):
 async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Difference]:
     """What was told of *source* and is not so. What is still to be told is left out.
 
-    A fact whose source retention has removed is compared with none. Raises BusError.
+    A fact whose source retention has removed is compared with none; so are readers and incidents,
+    of which only their time can tell. Raises BusError.
     """
-    until = (await read_positions(store.bus)).of(source.kind).seq
+    if not source.is_lasting:
+        return
+    until = (await read_positions(store.bus)).of(source.name).seq
     stored = await store.newest(source.kind)
     told = [one.fact async for one in source.told(0) if one.fact] if until else []
     doubted = [fact for fact in told if not _agree(stored, fact)]

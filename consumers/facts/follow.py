@@ -6,17 +6,22 @@ that tells the same facts again, and finds them there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 from pydantic import Field
 
+from consumers.facts.days import days_between, last_day
 from consumers.facts.sources import FactSource
 from consumers.facts.store import FactStore
 from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.facts import Fact
+from contracts.base.times import Clock
+from contracts.facts import DayFact, Fact, FactKind
+from contracts.facts.kinds import day_of
 from contracts.records import Record
 from producers import metrics
 from producers.bus import Bus, RevisionConflict, records
@@ -25,6 +30,7 @@ from producers.bus.periodic import attempt, every
 log = structlog.get_logger()
 INTERVAL_S = 60.0
 POSITION_KEY = "facts"
+_BEGINNINGS = (subjects.CONTENT.name, subjects.EDITORIAL.name, subjects.PUBLICATIONS.name)
 _KEPT_EVERY = 500
 _MAX_TRIES = 20
 
@@ -53,15 +59,15 @@ class SourcePosition(Record):
 
 
 class FactPositions(Record):
-    """Bucket `control`, key `facts`: the position in each source, by the kind of its facts."""
+    """Bucket `control`, key `facts`: the position in each source, by its name."""
 
     sources: dict[str, SourcePosition] = Field(default_factory=dict)
 
-    def of(self, kind: str) -> SourcePosition:
-        return self.sources.get(kind, SourcePosition())
+    def of(self, name: str) -> SourcePosition:
+        return self.sources.get(name, SourcePosition())
 
-    def with_position(self, kind: str, position: SourcePosition) -> "FactPositions":
-        return self.model_copy(update={"sources": self.sources | {kind: position}})
+    def with_position(self, name: str, position: SourcePosition) -> "FactPositions":
+        return self.model_copy(update={"sources": self.sources | {name: position}})
 
 
 async def read_positions(bus: Bus) -> FactPositions:
@@ -89,7 +95,10 @@ class FactFollower:
 
     store: FactStore
     sources: Sequence[FactSource]
+    clock: Clock
     counts: dict[str, FactCounts] = field(default_factory=dict)
+    closed: date | None = None
+    """The last day that this process has closed."""
 
     @property
     def bus(self) -> Bus:
@@ -100,24 +109,52 @@ class FactFollower:
 
     async def follow(self) -> None:
         """One round over all sources; what stops one does not stop the others."""
+        self.counts.clear()
         for source in self.sources:
-
-            async def tell(source: FactSource = source) -> None:
-                await self.tell(source)
-
-            await attempt(tell)
+            await attempt(partial(self.tell, source))
+        await attempt(self.close_days)
 
     async def rebuild(self) -> dict[str, FactCounts]:
         """Tell every source from its start, and say what was written. Nothing is removed."""
         for source in self.sources:
             await self.tell(source, is_whole=True)
+        await self.close_days()
         return self.counts
+
+    async def close_days(self) -> None:
+        """Note for each day that is over what was counted to its end, once a round told all.
+
+        Readers and incidents count for the last day alone: of others only their time can tell.
+        """
+        told = {one.kind for one in self.sources if one.name in self.counts}
+        if self.closed == (last := last_day(self.clock)) or len(self.counts) < len(self.sources):
+            return
+        lasting = {one.kind for one in self.sources if one.is_lasting}
+        for day in days_between(await self._first_day(), last):
+            counted = told if day == last else told & lasting
+            closed = DayFact(on=day, counted=tuple(sorted(counted)))
+            if not (await self.store.read(closed.key)).fact:
+                await self.store.add(closed, 0)
+        self.closed = last
+
+    async def _first_day(self) -> date:
+        """The day after the last one that is closed, or that on which the bus got its first event.
+
+        Without any, the last day.
+        """
+        newest = (await self.store.newest(FactKind.DAY)).values()
+        closed = [one.fact.day for one in newest if one.fact]
+        if closed:
+            return max(closed) + timedelta(days=1)
+        states = [(await self.bus.stream_info(name))["state"] for name in _BEGINNINGS]
+        first = [datetime.fromisoformat(one["first_ts"]) for one in states if one["messages"]]
+        return day_of(min(first)) if first else last_day(self.clock)
 
     async def tell(self, source: FactSource, *, is_whole: bool = False) -> None:
         """Write the facts behind the position of *source*, or all, then the position."""
         info = await self.bus.stream_info(source.stream)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
-        known = (await read_positions(self.bus)).of(source.kind).of_stream(created, last)
+        known = (await read_positions(self.bus)).of(source.name).of_stream(created, last)
         told = written = 0
         start = 0 if is_whole else known.before
         position = known.next_round()
@@ -130,7 +167,7 @@ class FactFollower:
                 await self._keep(source, position)
         if position != known:
             await self._keep(source, position)
-        self.counts[source.kind] = FactCounts(told, written)
+        self.counts[source.name] = FactCounts(told, written)
 
     async def write(self, source: FactSource, fact: Fact) -> bool:
         """Store *fact* unless it is there; True if this call has stored it.
@@ -161,6 +198,6 @@ class FactFollower:
             bucket,
             POSITION_KEY,
             FactPositions,
-            lambda stored: stored.with_position(source.kind, position),
+            lambda stored: stored.with_position(source.name, position),
         )
         crash_point("facts.position_kept")

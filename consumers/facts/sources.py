@@ -7,12 +7,13 @@ same: so a process that dies between a fact and its position is followed by one 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from typing import NamedTuple, Protocol
+from datetime import date
+from typing import ClassVar, NamedTuple
 
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
 from consumers.email.bounce_records import BounceRecords, BounceTotals
+from consumers.facts.days import midnight, open_day
 from consumers.facts.decisions import decision_facts
 from consumers.facts.deliveries import delivery_fact, has_ended
 from consumers.ledger import codec
@@ -22,17 +23,13 @@ from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.seals.publications import PublicationSeals
 from contracts import keys, publication, subjects
-from contracts.base.times import Clock, vietnam_time
+from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import ContractError
 from contracts.facts import DeliveryFact, EventsFact, Fact, FactKind, OpinionsFact
 from contracts.facts.kinds import day_of, release_of
 from contracts.subscriptions.reaction import Reaction
-from contracts.text.moments import VIETNAM
 from producers.bus import Bus, Message
-
-_LATE_S = 3600.0
-"""A day is told an hour after its end, when every replica has it whole."""
 
 
 class Told(NamedTuple):
@@ -42,36 +39,42 @@ class Told(NamedTuple):
     fact: Fact | None = None
 
 
-class FactSource(Protocol):
-    """Raises BusError. `stream`: what `seq` counts in."""
+class FactSource:
+    """Where facts of one kind come from. Raises BusError.
 
-    kind: FactKind
+    `stream`: what `Told.seq` counts in. `is_lasting`: it tells of the past what it told before.
+    """
+
+    kind: ClassVar[FactKind]
+    is_lasting: ClassVar[bool] = True
     stream: str
+
+    @property
+    def name(self) -> str:
+        """The name of its position."""
+        return self.kind
 
     def told(self, after: int) -> AsyncIterator[Told]:
         """What is new behind *after*; the last one says up to where the source was read."""
-        ...
+        raise NotImplementedError
 
     async def again(self, fact: Fact) -> Fact | None:
         """The fact of the same key as it is now; None if it is not told any more."""
-        ...
+        return fact
 
 
 @dataclass
-class Releases:
+class Releases(FactSource):
     """PUBLICATIONS: a fact for each message that Loa released."""
 
     bus: Bus
     seals: PublicationSeals | None
-    kind: FactKind = FactKind.RELEASE
+    kind: ClassVar = FactKind.RELEASE
     stream: str = subjects.PUBLICATIONS.name
 
     async def told(self, after: int) -> AsyncIterator[Told]:
         async for message in self.bus.scan(self.stream, start=after + 1):
             yield Told(message.seq, self._fact(message))
-
-    async def again(self, fact: Fact) -> Fact | None:
-        return fact  # a publication never changes
 
     def _fact(self, message: Message) -> Fact | None:
         """None for what Loa did not release, or can't read: `loa check` names it."""
@@ -84,11 +87,11 @@ class Releases:
 
 
 @dataclass
-class Decisions:
+class Decisions(FactSource):
     """EDITORIAL: a fact for each revision that was sent, which later acts change."""
 
     log: EditorialLog
-    kind: FactKind = FactKind.DECISION
+    kind: ClassVar = FactKind.DECISION
     stream: str = subjects.EDITORIAL.name
 
     async def told(self, after: int) -> AsyncIterator[Told]:
@@ -115,11 +118,11 @@ class Decisions:
 
 
 @dataclass
-class Deliveries:
+class Deliveries(FactSource):
     """The ledger: a fact for each plan, once its last row has ended; late evidence changes it."""
 
     bus: Bus
-    kind: FactKind = FactKind.DELIVERY
+    kind: ClassVar = FactKind.DELIVERY
     stream: str = f"KV_{subjects.LEDGER.name}"
 
     def __post_init__(self) -> None:
@@ -181,47 +184,39 @@ def _plan_of(name: str) -> PlanKey | None:
 
 
 @dataclass
-class _OfDays:
+class _OfDays(FactSource):
     """A stream whose messages are counted by days: a day is told when it is over."""
 
     bus: Bus
     clock: Clock
-    stream: str = ""
     told_on: tuple[int, date] | None = None
     """From where, and on which day, it was told last: until tomorrow that brings nothing new."""
 
     async def told(self, after: int) -> AsyncIterator[Told]:
-        last, today = after, _midnight(vietnam_time(self.clock() - _LATE_S))
-        if self.told_on == (after, today.date()):
+        last, today = after, open_day(self.clock)
+        if self.told_on == (after, today):
             return
         days = defaultdict[date, Counter[str]](Counter)
         async for message in self.bus.scan(self.stream, start=after + 1):
-            if message.time >= today:
+            if message.time >= midnight(today):
                 break
             last = message.seq
             days[day_of(message.time)][message.subject] += 1
         for day, counts in days.items():
             for fact in self.facts(day, counts):
                 yield Told(after, fact)
-        self.told_on = (after, today.date())
+        self.told_on = (after, today)
         yield Told(last)
-
-    async def again(self, fact: Fact) -> Fact | None:
-        return fact  # what was stored on a past day does not change
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
         raise NotImplementedError
-
-
-def _midnight(now: datetime) -> datetime:
-    return datetime.combine(now.date(), time(), VIETNAM)
 
 
 @dataclass
 class Events(_OfDays):
     """CONTENT: what the doors accepted, by unit and kind."""
 
-    kind: FactKind = FactKind.EVENTS
+    kind: ClassVar = FactKind.EVENTS
     stream: str = subjects.CONTENT.name
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
@@ -240,7 +235,7 @@ _Presses = dict[ChannelName, dict[Reaction, int]]
 class Opinions(_OfDays):
     """OPINIONS: how often which button was pressed, by item and channel."""
 
-    kind: FactKind = FactKind.OPINIONS
+    kind: ClassVar = FactKind.OPINIONS
     stream: str = subjects.OPINIONS.name
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
@@ -251,11 +246,3 @@ class Opinions(_OfDays):
             presses[Reaction(reaction)] = count
         for content_id, pressed in items.items():
             yield OpinionsFact(on=day, content_id=content_id, counts=pressed)
-
-
-def fact_sources(
-    bus: Bus, seals: PublicationSeals | None, log: EditorialLog, clock: Clock
-) -> list[FactSource]:
-    """All sources, in the order in which a round tells them."""
-    counted = (Events(bus, clock), Opinions(bus, clock))
-    return [Releases(bus, seals), Decisions(log), Deliveries(bus), *counted]

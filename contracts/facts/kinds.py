@@ -232,6 +232,10 @@ class ReadersFact(_OfDay):
     left: Mapping[str, Count]
 
     @property
+    def is_whole(self) -> bool:
+        return False  # who is erased later is not in a later count
+
+    @property
     def parts(self) -> tuple[object, ...]:
         return self.on, self.channel
 

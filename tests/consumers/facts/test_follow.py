@@ -8,8 +8,8 @@ import pytest
 
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
+from consumers.facts.all_sources import fact_sources
 from consumers.facts.follow import FactFollower, forget_positions, read_positions
-from consumers.facts.sources import fact_sources
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
@@ -33,8 +33,8 @@ DELIVERY, RELEASE = f"delivery.{PLAN}", f"release.{ITEM}.1"
 
 
 def follower(bus, clock=None) -> FactFollower:
-    sources = fact_sources(bus, None, EditorialLog(bus), clock or FakeClock())
-    return FactFollower(FactStore(bus), sources)
+    store, clock = FactStore(bus), clock or FakeClock(datetime.now(UTC).timestamp())
+    return FactFollower(store, fact_sources(store, EditorialLog(bus), clock, None), clock)
 
 
 async def release(bus, **changes) -> None:
@@ -52,9 +52,10 @@ async def close(bus, plan: PlanKey, letters: bytes, number: int = 0) -> None:
 
 
 async def stored(bus) -> list[tuple[str, bytes]]:
-    """Every message of FACTS."""
+    """Every message of FACTS, without those that close a day."""
     messages = [message async for message in bus.scan(subjects.FACTS.name)]
-    return [(subjects.key_of_fact(one.subject), one.data) for one in messages]
+    found = [(subjects.key_of_fact(one.subject), one.data) for one in messages]
+    return [(key, data) for key, data in found if not key.startswith(FactKind.DAY)]
 
 
 async def keys(bus) -> list[str]:
