@@ -25,6 +25,7 @@ _PARAMETER_DESCRIPTIONS = {
     "channel": "Where the reader met the item.",
     "opinion": "satisfied, neutral or dissatisfied.",
     "stage": "Where the message could not be processed.",
+    "key": "Kind of the fact, and what tells it from others of its kind.",
     "batch": "channel.content_id.revision.number of the batch.",
     "wake": "Number of the wake-up.",
 }
@@ -74,6 +75,8 @@ def _internal_channels() -> Iterator[BusChannel]:
     yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
     act_address = subjects.editorial("{content_id}")
     yield BusChannel("editorial", act_address, subjects.EDITORIAL, "receive", "editorial-act")
+    fact_address = subjects.fact("{key}")
+    yield BusChannel("fact", fact_address, subjects.FACTS, "send", "fact")
     yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
     for address, name in (
         (subjects.ALL_UPLOAD_PIECES, "upload-piece"),
@@ -145,6 +148,7 @@ _INTERNAL_MESSAGES = (
     "dead-letter",
     "editorial-act",
     "audit-record",
+    "fact",
     "upload-piece",
     "upload",
 )

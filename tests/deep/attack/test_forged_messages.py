@@ -117,6 +117,10 @@ TABLE = {
     "EDITORIAL": row(
         f"editorial.{WAITING}", "editorial.tin-gia", UNSEALED, alarm="act_not_sealed", by="em",
     ),
+    "FACTS": row(
+        "fact.release.tin-gia.1", "fact.release.tin-gia.2", UNSEALED, alarm="fact_not_sealed",
+        unit="em",
+    ),
     "OBJ_uploads": row("$O.uploads.M.Z2lh", "$O.uploads.M.Z2li", HARMLESS, nuid="x"),
     "KV_events": row("", "gia", HARMLESS, unit=DESK_UNIT),
     "KV_publications": sealed(f"{SENT}.1", f"{SENT}.9", state="waiting"),

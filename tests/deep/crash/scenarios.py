@@ -518,6 +518,10 @@ WAYS: dict[str, Scenario] = {
     "letter.stored": Scenario(request_signup),
     "staff_mail.noted": Scenario(to_desk),
     "staff_mail.begun": Scenario(to_desk),
+    **{
+        f"facts.{name}": Scenario(publish_item("portal"))
+        for name in ("decided", "stored", "position_kept")
+    },
     "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},
     "audit.cut_signed": Scenario(act),

@@ -25,6 +25,7 @@ from consumers.deliver import worker
 from consumers.digests import service as digests
 from consumers.digests.schedule import DigestSchedule
 from consumers.dispatch import supersede
+from consumers.facts import follow as facts
 from consumers.feedback import handler
 from consumers.ledger import backoff, moves
 from consumers.operations import retention
@@ -62,6 +63,7 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (broadcast, {"ARTICLE_WAIT_S": 0.5}),
     (channel, {"RESOLVE_AGAIN_S": 0.5}),
     (digests, {"INTERVAL_S": 0.3}),
+    (facts, {"INTERVAL_S": 1.0}),
     (retention, {"_INTERVAL_S": 2.0}),
     (sealing, {"_LOOK_EVERY_S": 2.0, "_INTERVAL": timedelta(seconds=1)}),
     (plans, {"_KEPT_S": 0.0}),
