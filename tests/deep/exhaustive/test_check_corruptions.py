@@ -369,6 +369,7 @@ def test_every_rule_has_its_corruption():
     elsewhere |= {"bus-damaged"}  # tests/consumers/audit/test_anchor.py
     elsewhere |= {"desk-index-wrong"}  # tests/consumers/cli/test_check.py
     elsewhere |= {"directory-damaged"}  # tests/consumers/cli/test_check.py
+    elsewhere |= {"fact-wrong"}  # tests/consumers/cli/test_facts.py
     elsewhere |= {"key-wrong"}  # tests/consumers/test_key_file_mismatch.py
     elsewhere |= {"bus-key-served"}  # tests/consumers/cli/test_bus.py
     elsewhere |= {"record-unsealed"}  # tests/deep/attack/test_records.py
