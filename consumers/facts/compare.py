@@ -1,19 +1,25 @@
 """Compare facts with the logs and the ledger: which are missing, and which say something else."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from consumers.facts.follow import read_positions
 from consumers.facts.sources import FactSource
 from consumers.facts.store import FactStore, StoredFact
 from contracts.facts import Fact
 
+Problem = Literal["missing", "differs"]
 
-class Difference(NamedTuple):
+
+class Difference(BaseModel):
     """A fact that is not what its source says."""
 
+    model_config = ConfigDict(frozen=True)
+
     key: str
-    problem: Literal["missing", "differs"]
+    problem: Problem
     stored: str = ""
     wanted: str = ""
 
@@ -50,4 +56,5 @@ async def _look_again(store: FactStore, source: FactSource, fact: Fact) -> Diffe
     if now is None or _agree({fact.key: known}, now):
         return None
     stored = known.fact.encode().decode() if known.fact else ""
-    return Difference(fact.key, "differs" if stored else "missing", stored, now.encode().decode())
+    problem: Problem = "differs" if stored else "missing"
+    return Difference(key=fact.key, problem=problem, stored=stored, wanted=now.encode().decode())

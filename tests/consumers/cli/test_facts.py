@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumers.facts.store import FactStore
-from consumers.key_file import KeyFile
+from consumers.key_file import open_key_file
 from contracts import subjects
 from contracts.facts.kinds import release_of
 from tests.consumers.facts.test_follow import DELIVERY, a_delivered_item, stored
@@ -18,7 +18,7 @@ from tests.support.seals import use_key
 async def sealed_bus(bus, loa):
     """A bus whose records this machine's key seals, with an item that was delivered."""
     folder = Path(loa.environ["LOA_DATA_DIR"])
-    KeyFile.open(folder / "vault.key")
+    await open_key_file(bus, folder / "vault.key")
     await use_key(bus, folder)
     await a_delivered_item(bus)
     return bus
