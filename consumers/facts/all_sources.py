@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 from consumers.editorial.log import EditorialLog
 from consumers.facts.incidents import Incidents
+from consumers.facts.notices import Notices
 from consumers.facts.readers import Followers, Readers, Subscribers
 from consumers.facts.sources import Decisions, Deliveries, Events, FactSource, Opinions, Releases
 from consumers.facts.store import FactStore
 from consumers.seals.publications import PublicationSeals
+from contracts import subjects
 from contracts.base.times import Clock
 from producers.bus import Bucket
 
@@ -30,6 +32,7 @@ def fact_sources(
     bus = store.bus
     found: list[FactSource] = [Releases(bus, seals), Decisions(log), Deliveries(bus)]
     found += [Events(bus, clock), Opinions(bus, clock), Incidents(store, clock)]
+    found += [Notices(bus.bucket(subjects.LEDGER.name), clock)]
     if people:
         readers = (Subscribers(people.subscribers), Followers(people.followers))
         found += [Readers(one, store, clock) for one in readers]

@@ -27,8 +27,8 @@ class Difference(BaseModel):
 async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Difference]:
     """What was told of *source* and is not so. What is still to be told is left out.
 
-    A fact whose source retention has removed is compared with none; so are readers and incidents,
-    of which only their time can tell. Raises BusError.
+    A fact whose source retention has removed is compared with none; so are readers,
+    notices and incidents, of which only their time can tell. Raises BusError.
     """
     if not source.is_lasting:
         return

@@ -30,6 +30,7 @@ class FactKind(StrEnum):
     DECISION = "decision"
     DELIVERY = "delivery"
     EVENTS = "events"
+    NOTICES = "notices"
     OPINIONS = "opinions"
     READERS = "readers"
     INCIDENT = "incident"
@@ -205,6 +206,29 @@ class EventsFact(_OfDay):
         return self.on, self.unit
 
 
+NoticeSort = Literal["case", "letter"]
+"""A step of a dossier, or a letter about a subscription or to staff."""
+
+
+class NoticesFact(_OfDay):
+    """The case notices, or the letters, that ended on a day on one channel, by final status."""
+
+    kind: ClassVar = FactKind.NOTICES
+
+    channel: ChannelName
+    sort: NoticeSort
+    counts: Mapping[Status, Count]
+    copies: Count = 0
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.on, self.channel, self.sort
+
+    @property
+    def is_whole(self) -> bool:
+        return False  # retention removes notices one by one
+
+
 class OpinionsFact(_OfDay):
     """How often readers of an item pressed which button on a day, by channel."""
 
@@ -279,7 +303,7 @@ _KINDS: Mapping[str, type[Fact]] = {
     one.kind: one
     for one in (
         *(ReleaseFact, DecisionFact, DeliveryFact, EventsFact, OpinionsFact),
-        *(ReadersFact, IncidentFact, DayFact),
+        *(NoticesFact, ReadersFact, IncidentFact, DayFact),
     )
 }
 

@@ -1,5 +1,6 @@
 """Readers, incidents, and which days were counted: what only its own time can tell."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,10 +12,12 @@ from consumers.facts.all_sources import PeopleBuckets, fact_sources
 from consumers.facts.follow import FactFollower
 from consumers.facts.readers import Change, ReaderDays, consent_changes
 from consumers.facts.store import FactStore
+from consumers.ledger.entry import notice_entry
+from consumers.ledger.store import Ledger
 from consumers.zalo.followers import Follower
 from contracts import subjects
 from contracts.base.times import utc_time
-from contracts.delivery import ChannelName
+from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.facts import FactKind
 from contracts.facts.kinds import day_of
 from contracts.subscriptions.subscriber import Consent, ConsentEvent, Subscriber
@@ -157,3 +160,30 @@ async def test_a_day_is_closed_only_after_a_round_that_told_everything(counted):
 def test_the_day_is_the_one_in_vietnam():
     assert day_of(datetime(2026, 11, 20, 16, 59, tzinfo=UTC)) == DAY
     assert day_of(datetime(2026, 11, 20, 17, tzinfo=UTC)) == DAY + ONE
+
+
+async def end_notice(bus, number: int, at: datetime, letter: bytes = b"d") -> None:
+    """A case notice that ended then."""
+    batch = BatchKey(ChannelName.EMAIL, f"case-{'a' * 19}{chr(98 + number)}", 1, 0)
+    ended = replace(notice_entry(number, "e", 1.0), rows=letter, closed_at=at.timestamp())
+    await Ledger(bus).create_notice(batch, ended)
+
+
+async def test_messages_to_one_person_are_counted_by_the_day_on_which_they_ended(bus):
+    now = datetime.now(UTC)
+    tomorrow = Counted(bus, now + timedelta(days=1, hours=2))
+    for number, letter in enumerate((b"d", b"d", b"x")):
+        await end_notice(bus, number, now, letter)
+    await end_notice(bus, 3, now + ONE)  # the next day is not over
+    for _ in range(3):
+        await tomorrow.fresh().follow()
+    [fact] = await tomorrow.found(FactKind.NOTICES)
+    assert (fact.on, fact.channel, fact.sort) == (day_of(now), "email", "case")
+    assert fact.counts == {Status.DELIVERED: 2, Status.FAILED: 1}
+    await end_notice(bus, 4, now)  # evidence that came late
+    tomorrow.clock.advance(86400)
+    for follow in (tomorrow.fresh().follow, tomorrow.fresh().rebuild):
+        await follow()
+        assert fact in await tomorrow.found(FactKind.NOTICES)
+    words = b" ".join(one.encode() for one in await tomorrow.found(FactKind.NOTICES))
+    assert b"case-" not in words
