@@ -23,7 +23,10 @@ _Open = dict[str, IncidentFact]
 
 @dataclass
 class Incidents(FactSource):
-    """The control bucket: what lasts now, and what has ended since the last look."""
+    """The control bucket: what lasts now, and what has ended since the last look.
+
+    It has no position: the facts that are stored without an end say what lasted then.
+    """
 
     store: FactStore
     clock: Clock
@@ -46,7 +49,6 @@ class Incidents(FactSource):
         for one in found:
             yield Told(after, one)
         self.open = now_open
-        yield Told(await self.store.bus.bucket(subjects.CONTROL.name).last_seq())
 
     async def _stored_open(self) -> _Open:
         """What lasted when a process looked last."""

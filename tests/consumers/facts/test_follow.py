@@ -199,3 +199,27 @@ async def test_events_are_counted_by_day_unit_and_kind(bus):
         "vu-cchc": {"content.submitted": 1, "content.corrected": 1, "case.updated": 1},
         "so-noi-vu": {"content.submitted": 1},
     }
+
+
+async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
+    await a_delivered_item(bus)
+    found = follower(bus)
+    for _ in range(3):
+        await found.follow()
+    names = (subjects.FACTS.name, f"KV_{subjects.CONTROL.name}")
+    before = [(await bus.stream_info(name))["state"]["last_seq"] for name in names]
+    await found.follow()
+    assert [(await bus.stream_info(name))["state"]["last_seq"] for name in names] == before
+
+
+async def test_a_process_that_read_the_ledger_before_another_does_not_write_over_it(bus):
+    await a_delivered_item(bus)
+    slow = follower(bus)
+    await slow.follow()
+    known = await newest(bus, DELIVERY)
+    bounces = BounceRecords(Ledger(bus).bucket)
+    await bounces.record_bounce(BatchKey(*PLAN, 0), 0, "5.1.1", NOW + 99)
+    await follower(bus).follow()
+    deliveries = next(one for one in slow.sources if one.kind is FactKind.DELIVERY)
+    assert not await slow.write(deliveries, known)
+    assert (await newest(bus, DELIVERY)).bounced == 1
