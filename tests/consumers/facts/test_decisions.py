@@ -31,6 +31,8 @@ def test_each_revision_that_was_sent_has_a_fact_which_says_what_became_of_it(chu
             if number in state.published or number in state.approved:
                 taken = "withdrawn" if any(act.kind is K.WITHDRAW for act in mine) else "approved"
                 assert fact.verdict in ("approved", taken), seed
+            elif fact.verdict == "approved":
+                pytest.fail(f"{seed}: {number} has lost its approval")
             assert fact.returns == sum(act.kind is K.RETURN for act in mine)
             assert fact.by_rule == (number in state.by_rule), seed
             assert decode(fact.key, fact.encode()) == fact

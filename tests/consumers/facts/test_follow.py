@@ -223,3 +223,16 @@ async def test_a_process_that_read_the_ledger_before_another_does_not_write_over
     deliveries = next(one for one in slow.sources if one.kind is FactKind.DELIVERY)
     assert not await slow.write(deliveries, known)
     assert (await newest(bus, DELIVERY)).bounced == 1
+
+
+async def test_a_fact_is_added_only_right_behind_the_one_that_was_read(bus):
+    """The server compares, so this holds also when it has forgotten the message's id."""
+    await a_delivered_item(bus)
+    await follower(bus).follow()
+    store = FactStore(bus)
+    known = await store.read(DELIVERY)
+    others = [known.fact.model_copy(update={"copies": number}) for number in (7, 8)]
+    assert not await store.add(others[0], known.seq - 1)
+    assert await store.add(others[0], known.seq)
+    assert not await store.add(others[1], known.seq)
+    assert (await newest(bus, DELIVERY)) == others[0]
