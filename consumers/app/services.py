@@ -19,7 +19,6 @@ from consumers.app.wiring import (
     desk,
     digests,
     email,
-    facts,
     imports,
     portal,
     receipts,
@@ -41,6 +40,9 @@ from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.dispatch.supersede import Supersession
+from consumers.facts.all_sources import PeopleBuckets, fact_sources
+from consumers.facts.follow import FactFollower
+from consumers.facts.store import FactStore
 from consumers.intake.handler import Intake
 from consumers.intake.inbound import InboundMover
 from consumers.operations import restore
@@ -249,9 +251,17 @@ async def _add_sweep(node: Node) -> None:
     """
     await audit.add_audit(node)
     await staff_mail.add_staff_mail(node)
-    await facts.add_facts(node)
+    await _add_facts(node)
     node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
+
+
+async def _add_facts(node: Node) -> None:
+    """The logs, the ledger and people's records → FACTS."""
+    seals, store = await node.open_seals(), FactStore(node.bus)
+    people = PeopleBuckets(node.subscribers.bucket, node.bus.bucket(subjects.FOLLOWERS.name))
+    sources = fact_sources(store, node.editorial_log, node.clock, seals, people)
+    node.tasks.append(FactFollower(store, sources, node.clock).run)
 
 
 async def _add_feedback(node: Node) -> None:

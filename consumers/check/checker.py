@@ -10,7 +10,6 @@ from channels.portal.writer.audit import FolderAudit
 from consumers.check.context import CheckContext
 from consumers.check.digests import IssueIndex
 from consumers.check.events import EventRules
-from consumers.check.facts import check_facts
 from consumers.check.findings import Findings, Skipped, Violation, unreadable
 from consumers.check.ledger_pass import LedgerPass
 from consumers.check.portal import INDEX_LOST_RULE, PortalRules, find_stopped_portal
@@ -18,8 +17,6 @@ from consumers.check.positions import PositionRules
 from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
 from consumers.editorial.log import Audit, EditorialLog
-from consumers.facts.all_sources import fact_sources
-from consumers.facts.store import FactStore
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
 from producers.bus import Bus
@@ -103,8 +100,6 @@ class Checker:
             violations += await self.check_channels(ledger.first_pass)
         violations += await _find_unsealed_records(context.bus)
         violations += _wrong_acts(acts)
-        if context.deep:
-            violations += await self.check_facts()
         if not any(one.rule == INDEX_LOST_RULE for one in violations):
             violations += await find_stopped_portal(context.bus)
         return Findings(
@@ -130,13 +125,6 @@ class Checker:
         self.checked |= {"events": events.count, "publications": releases.count}
         self.checked |= {"positions": positions.count}
         return violations
-
-    async def check_facts(self) -> list[Violation]:
-        """Check the numbers that reports count against what they come from."""
-        context, store = self.context, FactStore(self.context.bus)
-        log = EditorialLog(context.bus)
-        sources = fact_sources(store, log, context.clock, context.seals)
-        return [one async for one in check_facts(store, sources)]
 
     async def check_channels(self, ledger: LedgerPass) -> list[Violation]:
         """Check rows that serve all recipients at once: pages, feeds, articles."""

@@ -22,6 +22,10 @@ from consumers.cli.units import open_registry
 from consumers.desk.index import INDEX_FILE
 from consumers.desk.index.check import find_wrong_rows
 from consumers.directory.store import read_damage
+from consumers.editorial.log import EditorialLog
+from consumers.facts.all_sources import fact_sources
+from consumers.facts.check import check_facts
+from consumers.facts.store import FactStore
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
 from contracts.errors import FieldError
@@ -70,6 +74,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     findings = await checker.run()
     if deep:
         violations += await _wrong_copies(settings, checker)
+        violations += await _wrong_facts(context)
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
@@ -82,6 +87,13 @@ async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violati
     found = [Violation(rule="directory-damaged", key=str(path), detail=damage)] if damage else []
     deadlines, bus = load_deadlines(settings), checker.context.bus
     return [*found, *await find_wrong_rows(bus, index, deadlines, checker.acts)]
+
+
+async def _wrong_facts(context: CheckContext) -> list[Violation]:
+    """Numbers for reports that say something else than what they come from."""
+    store, log = FactStore(context.bus), EditorialLog(context.bus)
+    sources = fact_sources(store, log, context.clock, context.seals)
+    return [one async for one in check_facts(store, sources)]
 
 
 def _skipped(context: CheckContext, anchor: Anchor) -> Iterator[Skipped]:

@@ -20,7 +20,7 @@ from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock
-from contracts.facts import DayFact, Fact, FactKind
+from contracts.facts import FACT_POSITIONS_KEY, DayFact, Fact, FactKind
 from contracts.facts.kinds import day_of
 from contracts.records import Record
 from producers import metrics
@@ -29,7 +29,6 @@ from producers.bus.periodic import attempt, every
 
 log = structlog.get_logger()
 INTERVAL_S = 60.0
-POSITION_KEY = "facts"
 _BEGINNINGS = (subjects.CONTENT.name, subjects.EDITORIAL.name, subjects.PUBLICATIONS.name)
 _KEPT_EVERY = 500
 _MAX_TRIES = 20
@@ -73,13 +72,8 @@ class FactPositions(Record):
 async def read_positions(bus: Bus) -> FactPositions:
     """The positions; those of a later version, which can't be read, count as none."""
     bucket = bus.bucket(subjects.CONTROL.name)
-    stored = await records.read_or_absent(bucket, POSITION_KEY, FactPositions)
+    stored = await records.read_or_absent(bucket, FACT_POSITIONS_KEY, FactPositions)
     return stored.value or FactPositions()
-
-
-async def forget_positions(bus: Bus) -> None:
-    """Let every source be told from its start: a restored bus has other sequences."""
-    await bus.bucket(subjects.CONTROL.name).purge(POSITION_KEY)
 
 
 class FactCounts(NamedTuple):
@@ -196,7 +190,7 @@ class FactFollower:
         bucket = self.bus.bucket(subjects.CONTROL.name)
         await records.update_or_create(
             bucket,
-            POSITION_KEY,
+            FACT_POSITIONS_KEY,
             FactPositions,
             lambda stored: stored.with_position(source.name, position),
         )

@@ -57,8 +57,8 @@ class _NoticeDays:
 class Notices(FactSource):
     """The ledger's entries of one person, in the order of their last change.
 
-    The position is the last change before the first day that is not told: whatever ended on a later
-    day has changed behind it. What evidence changes after its day was told stays as it was.
+    The position is the last change before the first day that is not told: a notice that ended on a
+    later day has changed behind it. What evidence changes after its day was told stays as it was.
     """
 
     ledger: Bucket

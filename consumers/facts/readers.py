@@ -46,7 +46,7 @@ def consent_changes(events: Iterable[ConsentEvent]) -> Iterator[Change]:
             yield Change(event.at, event.by)
 
 
-def follow_changes(follower: Follower) -> Iterator[Change]:
+def _follow_changes(follower: Follower) -> Iterator[Change]:
     """The last change of a follower; earlier ones are not kept."""
     if follower.follows_at and follower.follows is not None:
         yield Change(follower.follows_at, "" if follower.follows else _UNFOLLOWED)
@@ -117,7 +117,7 @@ class Followers:
     async def count(self, days: ReaderDays) -> None:
         async for _, value in self.bucket.values():
             if person := parse(Follower, value.data):
-                days.add(is_reader=person.follows is True, changes=follow_changes(person))
+                days.add(is_reader=person.follows is True, changes=_follow_changes(person))
 
 
 @dataclass

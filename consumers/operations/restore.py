@@ -15,7 +15,6 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.channel_health import pauses
-from consumers.facts.follow import forget_positions
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import bulk, codec, moves, watermark
 from consumers.ledger.entry import LedgerEntry
@@ -33,6 +32,7 @@ from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid
+from contracts.facts import FACT_POSITIONS_KEY
 from contracts.publication import Publication
 from contracts.records import EventRecord
 from producers.bus import Bus, Snapshot, topology
@@ -127,7 +127,7 @@ async def restore_backup(
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermarks(bus)
-    await forget_positions(bus)
+    await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
     ledger = Ledger(bus)
     opened = [batch async for batch in open_batches(ledger)]
     if not moved:

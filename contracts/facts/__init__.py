@@ -1,6 +1,7 @@
 """Facts: what happened, in numbers without personal data, from which every report is made."""
 
 from contracts.facts.kinds import (
+    FACT_POSITIONS_KEY,
     DayFact,
     DecisionFact,
     DeliveryFact,
@@ -16,6 +17,7 @@ from contracts.facts.kinds import (
 )
 
 __all__ = [
+    "FACT_POSITIONS_KEY",
     "DayFact",
     "DecisionFact",
     "DeliveryFact",

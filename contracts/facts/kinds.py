@@ -21,6 +21,9 @@ from contracts.subscriptions.reaction import Reaction
 from contracts.text.moments import VIETNAM
 
 Count = int
+FACT_POSITIONS_KEY = "facts"
+"""Key in bucket `control` of the positions up to which sources were told; a restored bus, which has
+other sequences, is told from its start."""
 
 
 class FactKind(StrEnum):

@@ -9,7 +9,7 @@ import pytest
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.facts.all_sources import fact_sources
-from consumers.facts.follow import FactFollower, forget_positions, read_positions
+from consumers.facts.follow import FactFollower, read_positions
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
@@ -18,7 +18,7 @@ from consumers.reporting.trace import TraceReader
 from contracts import publication, subjects
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
-from contracts.facts import FactKind, decode
+from contracts.facts import FACT_POSITIONS_KEY, FactKind, decode
 from contracts.subscriptions.reaction import Reaction
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
@@ -158,7 +158,7 @@ async def test_a_ledger_without_rows_is_backfilled_from_the_counts_that_it_kept(
 async def test_a_restored_bus_is_told_from_its_start(bus):
     await a_delivered_item(bus)
     await follower(bus).follow()
-    await forget_positions(bus)
+    await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
     assert (await read_positions(bus)).sources == {}
     await follower(bus).follow()
     assert await keys(bus) == [DELIVERY, RELEASE]
