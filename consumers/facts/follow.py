@@ -13,13 +13,13 @@ from typing import NamedTuple
 import structlog
 from pydantic import Field
 
-from consumers.facts.days import days_between, last_day
+from consumers.facts.days import days_between, last_day, midnight
 from consumers.facts.sources import FactSource
 from consumers.facts.store import FactStore
 from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.facts import FACT_POSITIONS_KEY, DayFact, Fact, FactKind
 from contracts.facts.kinds import day_of
 from contracts.records import Record
@@ -94,6 +94,9 @@ class FactFollower:
     closed: date | None = None
     """The last day that this process has closed."""
 
+    def __post_init__(self) -> None:
+        self.began = utc_now(self.clock)
+
     @property
     def bus(self) -> Bus:
         return self.store.bus
@@ -118,11 +121,14 @@ class FactFollower:
     async def close_days(self) -> None:
         """Note for each day that is over what was counted to its end, once a round told all.
 
-        Readers and incidents count for the last day alone: of others only their time can tell.
+        Readers and incidents count for the last day alone: of others only their time can tell, and
+        incidents only if this process began before its end.
         """
         told = {one.kind for one in self.sources if one.name in self.counts}
         if self.closed == (last := last_day(self.clock)) or len(self.counts) < len(self.sources):
             return
+        if self.began >= midnight(last + timedelta(days=1)):
+            told.discard(FactKind.INCIDENT)
         lasting = {one.kind for one in self.sources if one.is_lasting}
         for day in days_between(await self._first_day(), last):
             counted = told if day == last else told & lasting
