@@ -45,9 +45,7 @@ async def test_what_is_there_already_is_told_by_one_command_and_listed(sealed_bu
     assert json_output(await loa("facts", "list", "--since", "2200-01-01", "--json")) == []
 
 
-async def test_a_foreign_fact_is_named_and_counts_nowhere(
-    sealed_bus, loa
-):
+async def test_a_foreign_fact_is_named_and_counts_nowhere(sealed_bus, loa):
     await told(loa)
     assert await wrong(loa) == []
     forged = release_of(a_publication()).model_copy(update={"unit": "don-vi-gia"})
