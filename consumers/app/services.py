@@ -247,7 +247,7 @@ async def _add_canary(node: Node) -> None:
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records.
 
-    It mails staff about items, and writes the facts for reports, too.
+    It mails staff about items, and writes facts for reports, too.
     """
     await audit.add_audit(node)
     await staff_mail.add_staff_mail(node)

@@ -75,16 +75,16 @@ def _listed(fact: Fact, stored: StoredFact) -> ListedFact:
 
 
 class RebuildAnswer(BaseModel):
-    """What `rebuild` found in one source: facts that it tells, and those that were not so yet."""
+    """What `rebuild` found in one source: all facts, and those that were missing or differed."""
 
-    told: int
+    derived: int
     written: int
 
 
 @app.command()
 @output.page(dict[str, RebuildAnswer])
 def rebuild(as_json: output.Json = False) -> None:
-    """Write every fact anew that the logs and the ledger still tell; others stay. Repeatable."""
+    """Write anew every fact whose source is still there; others stay. Repeatable."""
 
     async def work(bus: Bus) -> dict[str, FactCounts]:
         seals, subscribers = await open_seals(bus), await open_subscribers(bus)
@@ -93,9 +93,9 @@ def rebuild(as_json: output.Json = False) -> None:
 
     counts = output.act_on_bus(work)
     answer = {name: RebuildAnswer(**one._asdict()) for name, one in counts.items()}
-    rows = [(name, one.told, one.written) for name, one in counts.items()]
+    rows = [(name, one.derived, one.written) for name, one in counts.items()]
     output.print_answer(
-        answer, as_json, lambda: output.print_table(("source", "told", "written"), rows)
+        answer, as_json, lambda: output.print_table(("source", "derived", "written"), rows)
     )
 
 

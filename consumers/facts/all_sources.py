@@ -1,4 +1,4 @@
-"""All sources of facts, in the order in which a round tells them."""
+"""All sources of facts, in the order of a round."""
 
 from typing import NamedTuple
 

@@ -25,20 +25,20 @@ class Difference(BaseModel):
 
 
 async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Difference]:
-    """What was told of *source* and is not so. What is still to be told is left out.
+    """The facts of *source* that are missing or differ, without those that are still to be stored.
 
-    A fact whose source retention has removed is compared with none; so are readers,
-    notices and incidents, of which only their time can tell. Raises BusError.
+    Facts whose source retention has removed are not compared; nor are readers, notices and
+    incidents, which can be counted in their own time only. Raises BusError.
     """
     if not source.is_lasting:
         return
     until = (await read_positions(store.bus)).of(source.name).seq
     stored = await store.newest(source.kind)
-    told = [one.fact async for one in source.told(0) if one.fact] if until else []
-    doubted = [fact for fact in told if not _agree(stored, fact)]
+    derived = [one.fact async for one in source.derive(0) if one.fact] if until else []
+    doubted = [fact for fact in derived if not _agree(stored, fact)]
     if not doubted:
         return
-    pending = {one.fact.key async for one in source.told(until) if one.fact}
+    pending = {one.fact.key async for one in source.derive(until) if one.fact}
     for fact in doubted:
         if fact.key not in pending and (found := await _look_again(store, source, fact)):
             yield found
@@ -46,13 +46,13 @@ async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Dif
 
 def _agree(stored: Mapping[str, StoredFact], fact: Fact) -> bool:
     known = stored.get(fact.key, StoredFact()).fact
-    return known == fact or (known is not None and not fact.is_whole)
+    return known is not None and not fact.replaces(known)
 
 
 async def _look_again(store: FactStore, source: FactSource, fact: Fact) -> Difference | None:
     """The difference, if it is there now, too."""
     known = await store.read(fact.key)
-    now = await source.again(fact)
+    now = await source.derive_again(fact)
     if now is None or _agree({fact.key: known}, now):
         return None
     stored = known.fact.encode().decode() if known.fact else ""

@@ -7,11 +7,11 @@ from contracts.editorial import Action, ActionKind
 from contracts.facts import DecisionFact
 
 _Known = dict[str, Any]
-"""The fields of a `DecisionFact`, as far as the acts so far tell them."""
+"""The fields of a `DecisionFact`, as far as the acts so far say."""
 
 
 def decision_facts(content_id: str, acts: Iterable[Action]) -> list[DecisionFact]:
-    """The fact of each revision that was sent; a draft that was not is no one's business."""
+    """The fact of each revision that was sent; a draft has none."""
     revisions: dict[int, _Known] = {}
     for act in acts:
         known = revisions.setdefault(act.revision, {"content_id": content_id})

@@ -1,7 +1,7 @@
 """Write facts behind their sources: a durable follower, which any number of processes may run.
 
 First the facts of what is new, then the position. A process that dies between is followed by one
-that tells the same facts again, and finds them there.
+that derives the same facts again, and finds them there.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import Field
 
-from consumers.facts.days import days_between, last_day, midnight
+from consumers.facts.days import last_day, midnight
 from consumers.facts.sources import FactSource
 from consumers.facts.store import FactStore
 from consumers.progress import report_progress
@@ -22,6 +22,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.facts import FACT_POSITIONS_KEY, DayFact, Fact, FactKind
 from contracts.facts.kinds import day_of
+from contracts.facts.totals import Span
 from contracts.records import Record
 from producers import metrics
 from producers.bus import Bus, RevisionConflict, records
@@ -35,7 +36,7 @@ _MAX_TRIES = 20
 
 
 class SourcePosition(Record):
-    """Up to where a source was told; `created`: of which stream.
+    """Up to where a source was read; `created`: of which stream.
 
     `before`: the same of the round before, from which the next one reads: a replica that was behind
     may have left out what came last.
@@ -50,7 +51,7 @@ class SourcePosition(Record):
         is_same = created == self.created and self.seq <= last
         return self if is_same else SourcePosition(created=created)
 
-    def told(self, seq: int) -> "SourcePosition":
+    def moved_to(self, seq: int) -> "SourcePosition":
         return self.model_copy(update={"seq": max(seq, self.seq)})
 
     def next_round(self) -> "SourcePosition":
@@ -77,15 +78,15 @@ async def read_positions(bus: Bus) -> FactPositions:
 
 
 class FactCounts(NamedTuple):
-    """What a round told: all facts, and those of them that were new or had changed."""
+    """What a round derived: all facts, and those of them that were new or had changed."""
 
-    told: int = 0
+    derived: int = 0
     written: int = 0
 
 
 @dataclass
 class FactFollower:
-    """Keep `run` running; each round tells all that is there now. Raises BusError."""
+    """Keep `run` running; each round reads all that is there now. Raises BusError."""
 
     store: FactStore
     sources: Sequence[FactSource]
@@ -108,30 +109,30 @@ class FactFollower:
         """One round over all sources; what stops one does not stop the others."""
         self.counts.clear()
         for source in self.sources:
-            await attempt(partial(self.tell, source))
+            await attempt(partial(self.follow_source, source))
         await attempt(self.close_days)
 
     async def rebuild(self) -> dict[str, FactCounts]:
-        """Tell every source from its start, and say what was written. Nothing is removed."""
+        """Derive all facts from the start, and say what was written. Nothing is removed."""
         for source in self.sources:
-            await self.tell(source, is_whole=True)
+            await self.follow_source(source, from_start=True)
         await self.close_days()
         return self.counts
 
     async def close_days(self) -> None:
-        """Note for each day that is over what was counted to its end, once a round told all.
+        """Note for each day that is over what was counted to its end, once a round read all.
 
-        Readers and incidents count for the last day alone: of others only their time can tell, and
-        incidents only if this process began before its end.
+        What does not last counts for the last day alone, and incidents only if this process began
+        before its end.
         """
-        told = {one.kind for one in self.sources if one.name in self.counts}
+        read = {one.kind for one in self.sources if one.name in self.counts}
         if self.closed == (last := last_day(self.clock)) or len(self.counts) < len(self.sources):
             return
         if self.began >= midnight(last + timedelta(days=1)):
-            told.discard(FactKind.INCIDENT)
+            read.discard(FactKind.INCIDENT)
         lasting = {one.kind for one in self.sources if one.is_lasting}
-        for day in days_between(await self._first_day(), last):
-            counted = told if day == last else told & lasting
+        for day in Span(await self._first_day(), last).days():
+            counted = read if day == last else read & lasting
             closed = DayFact(on=day, counted=tuple(sorted(counted)))
             if not (await self.store.read(closed.key)).fact:
                 await self.store.add(closed, 0)
@@ -150,24 +151,24 @@ class FactFollower:
         first = [datetime.fromisoformat(one["first_ts"]) for one in states if one["messages"]]
         return day_of(min(first)) if first else last_day(self.clock)
 
-    async def tell(self, source: FactSource, *, is_whole: bool = False) -> None:
+    async def follow_source(self, source: FactSource, *, from_start: bool = False) -> None:
         """Write the facts behind the position of *source*, or all, then the position."""
         info = await self.bus.stream_info(source.stream)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
         known = (await read_positions(self.bus)).of(source.name).of_stream(created, last)
-        told = written = 0
-        start = 0 if is_whole else known.before
+        derived = written = 0
+        start = 0 if from_start else known.before
         position = known.next_round()
-        async for one in source.told(start):
+        async for one in source.derive(start):
             if one.fact:
-                told, written = told + 1, written + await self.write(source, one.fact)
-                report_progress(source.kind, told)
-            position = position.told(one.seq)
-            if one.fact and told % _KEPT_EVERY == 0:
+                derived, written = derived + 1, written + await self.write(source, one.fact)
+                report_progress(source.kind, derived)
+            position = position.moved_to(one.seq)
+            if one.fact and derived % _KEPT_EVERY == 0:
                 await self._keep(source, position)
         if position != known:
             await self._keep(source, position)
-        self.counts[source.name] = FactCounts(told, written)
+        self.counts[source.name] = FactCounts(derived, written)
 
     async def write(self, source: FactSource, fact: Fact) -> bool:
         """Store *fact* unless it is there; True if this call has stored it.
@@ -179,10 +180,8 @@ class FactFollower:
         for _ in range(_MAX_TRIES):
             stored = await self.store.read(fact.key)
             if stored.seq and current != stored.fact:
-                current = await source.again(fact)
-            if current is None or current == stored.fact:
-                return False
-            if stored.fact and not current.is_whole:
+                current = await source.derive_again(fact)
+            if current is None or (stored.fact and not current.replaces(stored.fact)):
                 return False
             crash_point("facts.decided")
             if await self.store.add(current, stored.seq):

@@ -11,7 +11,7 @@ from typing import ClassVar
 from consumers.channel_health import breaker_store, pauses
 from consumers.channel_health.breaker import Breaker
 from consumers.channel_health.pauses import pause_key
-from consumers.facts.sources import FactSource, Told
+from consumers.facts.sources import Derived, FactSource
 from consumers.facts.store import FactStore
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time
@@ -36,7 +36,7 @@ class Incidents(FactSource):
     open: _Open | None = field(default=None)
     """By key; None before the first look of this process."""
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         if self.open is None:
             self.open = await self._stored_open()
         breakers = await breaker_store.load_breakers(self.store.bus, {})
@@ -45,9 +45,9 @@ class Incidents(FactSource):
         for key, ended in self.open.items():
             if key not in now_open:
                 at = await self._end_of(ended, breakers)
-                yield Told(after, ended.model_copy(update={"ended_at": at}))
+                yield Derived(after, ended.model_copy(update={"ended_at": at}))
         for one in found:
-            yield Told(after, one)
+            yield Derived(after, one)
         self.open = now_open
 
     async def _stored_open(self) -> _Open:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import ClassVar, NamedTuple
 
 from consumers.facts.days import midnight, open_day
-from consumers.facts.sources import FactSource, Told
+from consumers.facts.sources import Derived, FactSource
 from consumers.ledger import bulk
 from consumers.ledger.entry import LedgerEntry
 from contracts import keys, subjects
@@ -57,8 +57,8 @@ class _NoticeDays:
 class Notices(FactSource):
     """The ledger's entries of one person, in the order of their last change.
 
-    The position is the last change before the first day that is not told: a notice that ended on a
-    later day has changed behind it. What evidence changes after its day was told stays as it was.
+    The position is the last change before the first open day: a notice that ended on a later day
+    has changed behind it. The fact of a day stays as it was, whatever later evidence changes.
     """
 
     ledger: Bucket
@@ -66,12 +66,12 @@ class Notices(FactSource):
     kind: ClassVar = FactKind.NOTICES
     is_lasting: ClassVar = False
     stream: str = f"KV_{subjects.LEDGER.name}"
-    told_on: tuple[int, date] | None = None
-    """As that of `sources.Events`."""
+    read_on: tuple[int, date] | None = None
+    """As in `sources`: until tomorrow the same position brings nothing new."""
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         today, last = open_day(self.clock), after
-        if self.told_on == (after, today):
+        if self.read_on == (after, today):
             return
         days: _NoticeDays | None = None
         async for key, value in self.ledger.values("state.", start=after + 1):
@@ -83,6 +83,6 @@ class Notices(FactSource):
             if found and keys.is_personal(found[0].content_id):
                 days.add(*found)
         for fact in days.facts() if days else ():
-            yield Told(after, fact)
-        self.told_on = (after, today)
-        yield Told(last)
+            yield Derived(after, fact)
+        self.read_on = (after, today)
+        yield Derived(last)

@@ -1,7 +1,7 @@
 """How many readers came and left on each day, and how many there were at the end of the last one.
 
-People's records tell of every day, but they forget: who is erased, or left long ago, has none. So
-a day is counted when it is over, and what was counted then stays.
+People's records have every change, but who is erased, or left long ago, has no record any more. So
+a day is counted when it is over, and its fact stays.
 """
 
 from collections import Counter, defaultdict
@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import ClassVar, NamedTuple, Protocol
 
-from consumers.facts.days import days_between, last_day
-from consumers.facts.sources import FactSource, Told
+from consumers.facts.days import last_day
+from consumers.facts.sources import Derived, FactSource
 from consumers.facts.store import FactStore
 from consumers.zalo.followers import Follower
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName
 from contracts.facts import FactKind, ReadersFact
 from contracts.facts.kinds import day_of
+from contracts.facts.totals import Span
 from contracts.subscriptions.subscriber import ConsentEvent, Subscriber
 from producers.bus import Bucket
 from producers.bus.records import parse
@@ -75,7 +76,7 @@ class ReaderDays:
 
     def facts(self, channel: ChannelName, first: date) -> Iterator[ReadersFact]:
         """A fact for each day from *first* on; only the last one has the total."""
-        for day in days_between(first, self.last):
+        for day in Span(first, self.last).days():
             total = self.total if day == self.last else None
             left = dict(sorted(self.left[day].items()))
             yield ReadersFact(on=day, channel=channel, total=total, came=self.came[day], left=left)
@@ -137,16 +138,16 @@ class Readers(FactSource):
     def name(self) -> str:
         return f"{self.kind}.{self.people.channel}"
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         """The last days that no process has counted; from the start, every day that is known."""
         day, seq = last_day(self.clock), await self.people.bucket.last_seq()
         wanted = ReadersFact(on=day, channel=self.people.channel, came=0, left={}).key
         if after and (await self.store.read(wanted)).fact:
-            yield Told(seq)
+            yield Derived(seq)
             return
         days = ReaderDays(day)
         await self.people.count(days)
         first = max(days.first, day - _PATIENCE) if after else days.first
         for fact in days.facts(self.people.channel, first):
-            yield Told(after, fact)
-        yield Told(seq)
+            yield Derived(after, fact)
+        yield Derived(seq)

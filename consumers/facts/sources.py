@@ -1,7 +1,7 @@
-"""Where facts come from: logs and the ledger, read behind a position, each in its own way.
+"""Sources of facts: logs and the ledger, read behind a position, each in its own way.
 
-A source tells facts, and up to where it has read. Told again from an earlier position, it tells the
-same: so a process that dies between a fact and its position is followed by one that repeats it.
+A source derives facts, and says up to where it has read. From an earlier position it derives the
+same again, so a process that dies between a fact and its position is followed by one that repeats.
 """
 
 from collections import Counter, defaultdict
@@ -26,23 +26,23 @@ from contracts import keys, publication, subjects
 from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import ContractError
-from contracts.facts import DeliveryFact, EventsFact, Fact, FactKind, OpinionsFact
+from contracts.facts import EventsFact, Fact, FactKind, OpinionsFact
 from contracts.facts.kinds import day_of, release_of
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, Message
 
 
-class Told(NamedTuple):
-    """One fact of a source, or none; everything up to *seq* is told with it."""
+class Derived(NamedTuple):
+    """One fact of a source, or none; with it the source was read up to *seq*."""
 
     seq: int
     fact: Fact | None = None
 
 
 class FactSource:
-    """Where facts of one kind come from. Raises BusError.
+    """What facts of one kind are derived from. Raises BusError.
 
-    `stream`: what `Told.seq` counts in. `is_lasting`: it tells of the past what it told before.
+    `stream`: the stream of `Derived.seq`. `is_lasting`: it still has what its past facts came from.
     """
 
     kind: ClassVar[FactKind]
@@ -54,12 +54,12 @@ class FactSource:
         """The name of its position."""
         return self.kind
 
-    def told(self, after: int) -> AsyncIterator[Told]:
-        """What is new behind *after*; the last one says up to where the source was read."""
+    def derive(self, after: int) -> AsyncIterator[Derived]:
+        """The facts of what is new behind *after*; the last one has the new position."""
         raise NotImplementedError
 
-    async def again(self, fact: Fact) -> Fact | None:
-        """The fact of the same key as it is now; None if it is not told any more."""
+    async def derive_again(self, fact: Fact) -> Fact | None:
+        """The fact of the same key as it is now; None if the source has no longer one."""
         return fact
 
 
@@ -72,9 +72,9 @@ class Releases(FactSource):
     kind: ClassVar = FactKind.RELEASE
     stream: str = subjects.PUBLICATIONS.name
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         async for message in self.bus.scan(self.stream, start=after + 1):
-            yield Told(message.seq, self._fact(message))
+            yield Derived(message.seq, self._fact(message))
 
     def _fact(self, message: Message) -> Fact | None:
         """None for what Loa did not release, or can't read: `loa check` names it."""
@@ -94,7 +94,7 @@ class Decisions(FactSource):
     kind: ClassVar = FactKind.DECISION
     stream: str = subjects.EDITORIAL.name
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         """Each item with new acts once, as it is now."""
         last, changed = after, dict[str, None]()
         async for message in self.log.bus.scan(self.stream, start=after + 1):
@@ -102,10 +102,10 @@ class Decisions(FactSource):
             changed[subjects.item_of_editorial(message.subject)] = None
         for content_id in changed:
             for fact in await self._facts(content_id):
-                yield Told(after, fact)
-        yield Told(last)
+                yield Derived(after, fact)
+        yield Derived(last)
 
-    async def again(self, fact: Fact) -> Fact | None:
+    async def derive_again(self, fact: Fact) -> Fact | None:
         content_id = str(fact.parts[0])
         return next((one for one in await self._facts(content_id) if one.key == fact.key), None)
 
@@ -129,7 +129,7 @@ class Deliveries(FactSource):
         self.ledger = Ledger(self.bus)
         self.bounces = BounceRecords(self.ledger.bucket)
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         """Each plan with changed keys once, as it is now, if it has ended."""
         last = await self.ledger.bucket.last_seq()
         plans = dict[PlanKey, None]()
@@ -138,12 +138,11 @@ class Deliveries(FactSource):
                 if plan := _plan_of(key.removeprefix(prefix)):
                     plans[plan] = None
         for plan in plans:
-            yield Told(after, await self._fact(plan))
-        yield Told(max(last, after))
+            yield Derived(after, await self._fact(plan))
+        yield Derived(max(last, after))
 
-    async def again(self, fact: Fact) -> Fact | None:
-        assert isinstance(fact, DeliveryFact)  # noqa: S101
-        return await self._fact(PlanKey(fact.channel, fact.content_id, fact.revision))
+    async def derive_again(self, fact: Fact) -> Fact | None:
+        return await self._fact(PlanKey.parse(fact.key.removeprefix(f"{self.kind}.")))
 
     async def _fact(self, plan: PlanKey) -> Fact | None:
         """None for a plan at work, or one whose rows are just being removed."""
@@ -185,16 +184,16 @@ def _plan_of(name: str) -> PlanKey | None:
 
 @dataclass
 class _OfDays(FactSource):
-    """A stream whose messages are counted by days: a day is told when it is over."""
+    """A stream whose messages are counted by days, each when it is over."""
 
     bus: Bus
     clock: Clock
-    told_on: tuple[int, date] | None = None
-    """From where, and on which day, it was told last: until tomorrow that brings nothing new."""
+    read_on: tuple[int, date] | None = None
+    """From where, and on which day, it was read last: until tomorrow that brings nothing new."""
 
-    async def told(self, after: int) -> AsyncIterator[Told]:
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
         last, today = after, open_day(self.clock)
-        if self.told_on == (after, today):
+        if self.read_on == (after, today):
             return
         days = defaultdict[date, Counter[str]](Counter)
         async for message in self.bus.scan(self.stream, start=after + 1):
@@ -204,9 +203,9 @@ class _OfDays(FactSource):
             days[day_of(message.time)][message.subject] += 1
         for day, counts in days.items():
             for fact in self.facts(day, counts):
-                yield Told(after, fact)
-        self.told_on = (after, today)
-        yield Told(last)
+                yield Derived(after, fact)
+        self.read_on = (after, today)
+        yield Derived(last)
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
         raise NotImplementedError

@@ -72,7 +72,7 @@ class FactStore:
                 yield message.seq, problem
 
     async def _problem(self, message: Message) -> str:
-        """Why Loa did not write *message*; nothing is told without the key."""
+        """Why Loa did not write *message*; without the key nothing is known."""
         seals = self.bus.seals_of(message.subject)
         if seals is None or isinstance(seals, RefusedSeals):
             return ""

@@ -22,8 +22,8 @@ from contracts.text.moments import VIETNAM
 
 Count = int
 FACT_POSITIONS_KEY = "facts"
-"""Key in bucket `control` of the positions up to which sources were told; a restored bus, which has
-other sequences, is told from its start."""
+"""Key in bucket `control` of the positions up to which sources were read. A restored bus has other
+sequences, and is read from its start."""
 
 
 class FactKind(StrEnum):
@@ -52,7 +52,7 @@ class Fact(Record):
 
     @property
     def parts(self) -> tuple[object, ...]:
-        """What tells the fact from others of its kind."""
+        """What distinguishes the fact from others of its kind."""
         raise NotImplementedError
 
     @property
@@ -65,10 +65,9 @@ class Fact(Record):
         """The day on which it counts."""
         raise NotImplementedError
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its source was there in whole; otherwise it replaces no other."""
-        return True
+    def replaces(self, stored: "Fact") -> bool:
+        """Whether it is stored in place of *stored*, a fact of the same key."""
+        return self != stored
 
     def encode(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, UTF-8."""
@@ -174,9 +173,8 @@ class DeliveryFact(Fact):
     def day(self) -> date:
         return day_of(self.ended_at or self.began_at)
 
-    @property
-    def is_whole(self) -> bool:
-        return self.ended_at is not None
+    def replaces(self, stored: Fact) -> bool:
+        return self.ended_at is not None and self != stored
 
     @property
     def expected(self) -> Count:
@@ -208,6 +206,14 @@ class EventsFact(_OfDay):
     def parts(self) -> tuple[object, ...]:
         return self.on, self.unit
 
+    def replaces(self, stored: Fact) -> bool:
+        """A dead letter's event that named a contact is erased, and is in no later count."""
+        return isinstance(stored, EventsFact) and self.total > stored.total
+
+    @property
+    def total(self) -> Count:
+        return sum(self.accepted.values())
+
 
 NoticeSort = Literal["case", "letter"]
 """A step of a dossier, or a letter about a subscription or to staff."""
@@ -227,8 +233,7 @@ class NoticesFact(_OfDay):
     def parts(self) -> tuple[object, ...]:
         return self.on, self.channel, self.sort
 
-    @property
-    def is_whole(self) -> bool:
+    def replaces(self, stored: Fact) -> bool:  # noqa: ARG002
         return False  # retention removes notices one by one
 
 
@@ -259,12 +264,11 @@ class ReadersFact(_OfDay):
     left: Mapping[str, Count]
 
     @property
-    def is_whole(self) -> bool:
-        return False  # who is erased later is not in a later count
-
-    @property
     def parts(self) -> tuple[object, ...]:
         return self.on, self.channel
+
+    def replaces(self, stored: Fact) -> bool:  # noqa: ARG002
+        return False  # who is erased later is not in a later count
 
 
 class IncidentFact(Fact):

@@ -24,7 +24,7 @@ async def sealed_bus(bus, loa):
     return bus
 
 
-async def told(loa) -> dict[str, int]:
+async def rebuild(loa) -> dict[str, int]:
     answer = json_output(await loa("facts", "rebuild", "--json"))
     return {name: one["written"] for name, one in answer.items()}
 
@@ -35,9 +35,9 @@ async def wrong(loa) -> list[tuple[str, str]]:
     return [(one["rule"], one["key"]) for one in checked["violations"] if one["rule"] in rules]
 
 
-async def test_what_is_there_already_is_told_by_one_command_and_listed(sealed_bus, loa):
-    assert (await told(loa))["delivery"] == 1
-    assert (await told(loa))["delivery"] == 0
+async def test_what_is_there_already_is_written_by_one_command_and_listed(sealed_bus, loa):
+    assert (await rebuild(loa))["delivery"] == 1
+    assert (await rebuild(loa))["delivery"] == 0
     listed = json_output(await loa("facts", "list", "--kind", "delivery", "--json"))
     assert [(one["key"], one["facts"]["counts"]) for one in listed] == [
         (DELIVERY, {"delivered": 2, "failed": 1})
@@ -46,7 +46,7 @@ async def test_what_is_there_already_is_told_by_one_command_and_listed(sealed_bu
 
 
 async def test_a_foreign_fact_is_named_and_counts_nowhere(sealed_bus, loa):
-    await told(loa)
+    await rebuild(loa)
     assert await wrong(loa) == []
     forged = release_of(a_publication()).model_copy(update={"unit": "don-vi-gia"})
     ack = await sealed_bus.publish(subjects.fact(forged.key), forged.encode())
@@ -56,7 +56,7 @@ async def test_a_foreign_fact_is_named_and_counts_nowhere(sealed_bus, loa):
 
 
 async def test_a_comparison_says_both_and_a_rebuild_ends_it(sealed_bus, loa):
-    await told(loa)
+    await rebuild(loa)
     store = FactStore(sealed_bus)
     known = await store.read(DELIVERY)
     assert await store.add(known.fact.model_copy(update={"copies": 7}), known.seq)
@@ -65,6 +65,6 @@ async def test_a_comparison_says_both_and_a_rebuild_ends_it(sealed_bus, loa):
     assert (compared.exit_code, found["key"], found["problem"]) == (1, DELIVERY, "differs")
     assert '"copies":7' in found["stored"] and '"copies":0' in found["wanted"]
     assert await wrong(loa) == [("fact-wrong", subjects.fact(DELIVERY))]
-    assert (await told(loa))["delivery"] == 1
+    assert (await rebuild(loa))["delivery"] == 1
     assert (await loa("facts", "compare")).exit_code == 0
     assert [key for key, _ in await stored(sealed_bus)].count(DELIVERY) == 3

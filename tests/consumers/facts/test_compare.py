@@ -20,7 +20,7 @@ from tests.consumers.facts.test_follow import (
 
 
 @pytest.fixture
-async def told(bus):
+async def followed(bus):
     await a_delivered_item(bus)
     found = follower(bus)
     await found.follow()
@@ -38,20 +38,20 @@ async def overwrite(bus, key: str, **changes) -> None:
     assert await follower(bus).store.add(stored.fact.model_copy(update=changes), stored.seq)
 
 
-async def test_facts_that_say_what_their_sources_say_are_not_named(bus, told):
+async def test_facts_that_say_what_their_sources_say_are_not_named(bus, followed):
     assert await named(bus) == []
 
 
-async def test_what_was_not_told_yet_is_not_named(bus, told):
+async def test_what_was_not_written_yet_is_not_named(bus, followed):
     await release(bus, content_id="tin-2")
     await BounceRecords(Ledger(bus).bucket).record_bounce(BatchKey(*PLAN, 0), 0, "5.1.1", 1.0)
     assert await named(bus) == []
-    await told.follow()
+    await followed.follow()
     assert (await newest(bus, DELIVERY)).bounced == 1
     assert await named(bus) == []
 
 
-async def test_a_fact_that_says_something_else_is_named_and_rebuilt(bus, told):
+async def test_a_fact_that_says_something_else_is_named_and_rebuilt(bus, followed):
     await overwrite(bus, DELIVERY, copies=7)
     await overwrite(bus, RELEASE, unit="don-vi-khac")
     assert await named(bus) == [(RELEASE, "differs"), (DELIVERY, "differs")]
@@ -62,7 +62,7 @@ async def test_a_fact_that_says_something_else_is_named_and_rebuilt(bus, told):
     assert await named(bus) == []
 
 
-async def test_a_lost_fact_is_named(bus, told):
+async def test_a_lost_fact_is_named(bus, followed):
     await bus.connection.api_request(f"STREAM.DELETE.{subjects.FACTS.name}")
     await create_stream(bus, subjects.FACTS.name)
     assert await named(bus) == [(RELEASE, "missing"), (DELIVERY, "missing")]

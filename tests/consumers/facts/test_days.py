@@ -1,4 +1,4 @@
-"""Readers, incidents, and which days were counted: what only its own time can tell."""
+"""Readers, incidents, and which days were counted: what can be counted in its own time only."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -67,7 +67,7 @@ def test_a_consent_that_is_given_again_brings_no_second_reader():
     assert changes == [Change(NOON), Change(gone.at, "mail"), Change(back.at)]
 
 
-def test_the_end_of_a_day_is_told_from_what_is_so_later():
+def test_the_end_of_a_day_is_counted_from_what_is_so_later():
     days = ReaderDays(DAY)
     days.add(is_reader=True, changes=[Change(NOON)])
     days.add(is_reader=True, changes=[Change(NOON + ONE)])  # came when the day was over
@@ -93,7 +93,7 @@ async def test_readers_are_counted_once_and_who_is_erased_later_stays_counted(co
     assert await counted.found(FactKind.READERS) == [mail, zalo]
 
 
-async def test_days_on_which_no_process_counted_are_told_without_a_total(counted):
+async def test_days_on_which_no_process_counted_have_no_total(counted):
     await counted.put(a_reader("a", NOON))
     await counted.fresh().follow()
     await counted.put(a_reader("b", NOON + 2 * ONE))
@@ -152,7 +152,7 @@ async def test_a_day_says_what_was_counted_and_a_lost_week_has_no_readers(counte
     assert closed[DAY] == closed[DAY + 5 * ONE] - {FactKind.INCIDENT}, "it began after that day"
 
 
-async def test_a_day_is_closed_only_after_a_round_that_told_everything(counted):
+async def test_a_day_is_closed_only_after_a_round_that_read_everything(counted):
     follower = counted.fresh()
     await follower.bus.connection.api_request("STREAM.DELETE.OPINIONS")
     await follower.follow()

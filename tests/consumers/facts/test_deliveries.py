@@ -97,8 +97,9 @@ def test_a_fact_says_how_long_it_took_and_how_many_had_it_within_ten_seconds():
     assert (fact.within_10_s, fact.lane) == (50, Lane.URGENT)
 
 
-def test_what_retention_has_removed_is_told_by_its_counts_and_is_not_whole():
+def test_what_retention_has_removed_has_its_counts_and_replaces_nothing():
     counts = {"expected": 5, "delivered": 3, "failed": 2, "maybe_duplicate": 1, "bounced": 1}
     fact = a_fact(removed=5000.0, counts=counts)
     assert fact.counts == {Status.DELIVERED: 3, Status.FAILED: 2}
-    assert (fact.copies, fact.bounced, fact.ended_at, fact.is_whole) == (1, 1, None, False)
+    assert (fact.copies, fact.bounced, fact.ended_at) == (1, 1, None)
+    assert not fact.replaces(fact.model_copy(update={"copies": 7}))

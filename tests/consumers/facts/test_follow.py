@@ -9,6 +9,7 @@ import pytest
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.facts.all_sources import fact_sources
+from consumers.facts.compare import differences
 from consumers.facts.follow import FactFollower, read_positions
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import notice_entry
@@ -114,7 +115,7 @@ async def test_wherever_the_process_dies_each_fact_is_there_once(bus, after):
         dying = follower(crashing_bus(bus, calls, after=after))
         try:
             for source in dying.sources:
-                await dying.tell(source)
+                await dying.follow_source(source)
         except SimulatedCrash:
             continue
         break
@@ -155,7 +156,7 @@ async def test_a_ledger_without_rows_is_backfilled_from_the_counts_that_it_kept(
     assert (fact.count(Status.DELIVERED), fact.count(Status.FAILED), fact.ended_at) == (2, 1, None)
 
 
-async def test_a_restored_bus_is_told_from_its_start(bus):
+async def test_a_restored_bus_is_read_from_its_start(bus):
     await a_delivered_item(bus)
     await follower(bus).follow()
     await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
@@ -199,6 +200,20 @@ async def test_events_are_counted_by_day_unit_and_kind(bus):
         "vu-cchc": {"content.submitted": 1, "content.corrected": 1, "case.updated": 1},
         "so-noi-vu": {"content.submitted": 1},
     }
+
+
+async def test_an_event_that_is_erased_later_stays_counted(bus):
+    """A dead letter's event that names a contact is erased from CONTENT."""
+    sent = [await bus.publish(subjects.case("vu-cchc"), b"{}") for _ in range(2)]
+    tomorrow = FakeClock((datetime.now(UTC) + timedelta(days=1, hours=1)).timestamp())
+    await follower(bus, tomorrow).follow()
+    before = await stored(bus)
+    await bus.erase_message(subjects.CONTENT.name, sent[0].seq)
+    found = follower(bus, tomorrow)
+    await found.rebuild()
+    assert await stored(bus) == before
+    named = [one for source in found.sources async for one in differences(found.store, source)]
+    assert named == []
 
 
 async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
