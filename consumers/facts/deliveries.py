@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from consumers.email.bounce_records import BounceTotals
 from consumers.ledger.cursor import PlanCursor
@@ -43,11 +43,7 @@ def delivery_fact(
     ended = max([entry.closed_at for entry in entries], default=cursor.finished or cursor.created)
     times = [BatchTimes.of(entry) for entry in entries]
     return DeliveryFact(
-        channel=plan.channel,
-        content_id=plan.content_id,
-        revision=plan.revision,
-        lane=cursor.lane,
-        began_at=utc_time(cursor.created),
+        **_begun(plan, cursor),
         ended_at=utc_time(ended),
         counts=_counts(entries),
         copies=sum(entry.possible_copies for entry in entries),
@@ -63,16 +59,16 @@ def _remembered_fact(plan: PlanKey, cursor: PlanCursor) -> DeliveryFact:
     kept = StatusCounts.model_validate(cursor.counts)
     counts = {status: getattr(kept, status) for status in Status}
     return DeliveryFact(
-        channel=plan.channel,
-        content_id=plan.content_id,
-        revision=plan.revision,
-        lane=cursor.lane,
-        began_at=utc_time(cursor.created),
+        **_begun(plan, cursor),
         counts={status: count for status, count in counts.items() if count},
         copies=kept.maybe_duplicate,
         bounced=kept.bounced,
         complained=kept.complained,
     )
+
+
+def _begun(plan: PlanKey, cursor: PlanCursor) -> dict[str, Any]:
+    return plan._asdict() | {"lane": cursor.lane, "began_at": utc_time(cursor.created)}
 
 
 def _counts(entries: Iterable[LedgerEntry]) -> Mapping[Status, int]:
