@@ -58,7 +58,7 @@ class Notices(FactSource):
     """The ledger's entries of one person, in the order of their last change.
 
     The position is the last change before the first open day: a notice that ended on a later day
-    has changed behind it. The fact of a day stays as it was, whatever later evidence changes.
+    has changed behind it. Later evidence changes no fact of a day.
     """
 
     ledger: Bucket
