@@ -24,7 +24,7 @@ READERS_PER_S, DELAY_MS = 200, 150
 """More readers than mails leave in a second, with a relay so slow: the delivery goes on."""
 THINK_S = 10.0
 """Between two pages of a browser, on average, while its stream goes on."""
-ENDED_S, FIRST_S = 30.0, 30.0
+PATIENCE_S = 120.0
 PAGES = (f"/tin/{ITEM}/dang-gui", f"/tin/{ITEM}", "/", "/tin")
 _ENDED = "event: ended"
 
@@ -108,7 +108,7 @@ async def watch(server: Server, people: Sequence[SignedIn], seconds: float) -> W
             raise LoaFailed("a stream ended while its session went on")
         began = time.monotonic()
         await on_bus(server.folder, server.nats_url, lambda own, _: sign_out(own, people))
-        async with asyncio.timeout(ENDED_S):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*streams)
     found.ends = [one.ended - began for one in found.streams if one.ended]
     return found
@@ -136,7 +136,7 @@ async def stream(http: aiohttp.ClientSession, one: SignedIn, found: Watched) -> 
 
 
 async def until_all_show(found: Watched, count: int) -> None:
-    async with asyncio.timeout(FIRST_S):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(bool(one.states) for one in found.streams) < count:
             await asyncio.sleep(0.05)
 

@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
@@ -25,6 +26,8 @@ from contracts.text import nfc
 
 _MAX_WORDS = 12
 _MAX_LIMIT = 500
+_REMEMBERED = 4 * _MAX_LIMIT
+"""Rows of the file that are kept as they were read: a list that is asked for again has the same."""
 _MOST, _MOST_DIGITS = 2**63 - 1, 19
 _SHOWN = """
 CASE WHEN status NOT IN ('published', 'corrected') THEN status
@@ -283,8 +286,9 @@ def _find(db: sqlite3.Connection, query: _Query, cursor: _Cursor | None) -> Page
         f"SELECT page.*, facts FROM ({inner}) AS page CROSS JOIN detail ON detail.seq = page.seq"  # noqa: S608
         f" ORDER BY {sorting.sorted.format(seq='page.seq')}"
     )
-    found = [_read(values) for values in db.execute(outer, query.values)]
-    rows = tuple(one.row(query.now_us) for one in found[:limit])
+    found = [_Read._make(values) for values in db.execute(outer, query.values)]
+    now = _time(query.now_us)
+    rows = tuple(_shown(one, now) for one in found[:limit])
     if len(found) <= limit:
         return Page(rows, ignores_marks=query.ignores_marks)
     last = found[limit - 1]
@@ -329,7 +333,7 @@ def _count_all(db: sqlite3.Connection, now_us: int) -> dict[Status, int]:
 def find_item(db: sqlite3.Connection, content_id: str, now_us: int) -> ItemRow | None:
     sql = f"SELECT {_COLUMNS}, facts FROM item JOIN detail USING (seq) WHERE content_id = ?"  # noqa: S608
     found = db.execute(sql, (content_id,)).fetchone()
-    return _read(found).row(now_us) if found else None
+    return _shown(_Read._make(found), _time(now_us)) if found else None
 
 
 class _Read(NamedTuple):
@@ -337,7 +341,7 @@ class _Read(NamedTuple):
 
     seq: int
     content_id: str
-    stored: Status | None
+    stored: str
     step: str
     unit: str
     topic: str
@@ -347,40 +351,47 @@ class _Read(NamedTuple):
     ends: int | None
     due: int
     day: int | None
-    facts: Mapping[str, Any]
+    facts: str
 
-    def row(self, now_us: int) -> ItemRow:
-        """The row as lists show it at a moment."""
-        facts = dict(self.facts)
-        moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
-        channels = facts.pop("channels")
-        begins, ends = moment(self.begins), moment(self.ends)
-        now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
-        return ItemRow(
-            content_id=self.content_id,
-            status=shown_status(self.stored, begins, ends, now),
-            stored_status=self.stored,
-            step=Step(self.step) if self.step else None,
-            unit=self.unit,
-            topic=self.topic,
-            lane=Lane(self.lane),
-            language=self.language,
-            seq=self.seq,
-            not_before=begins,
-            expires_at=ends,
-            channels=tuple(name for name in ChannelName if name in channels),
-            audiences=tuple(facts.pop("audiences")),
-            **moments,
-            **facts,
-        )
+
+def _shown(read: _Read, now: datetime) -> ItemRow:
+    """The row as lists show it at a moment."""
+    row = _parse(read)
+    status = shown_status(row.stored_status, row.not_before, row.expires_at, now)
+    return row if status is row.status else replace(row, status=status)
+
+
+@lru_cache(_REMEMBERED)
+def _parse(read: _Read) -> ItemRow:
+    """The row with the status of its last act."""
+    facts: dict[str, Any] = json.loads(read.facts)
+    moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
+    channels = facts.pop("channels")
+    stored = Status(read.stored) if read.stored else None
+    return ItemRow(
+        content_id=read.content_id,
+        status=stored,
+        stored_status=stored,
+        step=Step(read.step) if read.step else None,
+        unit=read.unit,
+        topic=read.topic,
+        lane=Lane(read.lane),
+        language=read.language,
+        seq=read.seq,
+        not_before=moment(read.begins),
+        expires_at=moment(read.ends),
+        channels=tuple(name for name in ChannelName if name in channels),
+        audiences=tuple(facts.pop("audiences")),
+        **moments,
+        **facts,
+    )
 
 
 _MOMENTS = ("created", "since", "changed", "published_at", "deadline")
 
 
-def _read(values: tuple[Any, ...]) -> _Read:
-    found = _Read._make((*values[:-1], json.loads(values[-1])))
-    return found._replace(stored=Status(found.stored) if found.stored else None)
+def _time(now_us: int) -> datetime:
+    return datetime.fromtimestamp(now_us / 1_000_000, UTC)
 
 
 def _keys(names: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -131,16 +131,25 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), VIETNAM)
 
 
+class _Entry(NamedTuple):
+    """An item on its day: a month has hundreds, and a template formats times slowly."""
+
+    row: ItemRow
+    at: str
+    clock: str
+
+
 def _days(
     known: WorkingDays, first: date, last: date, rows: tuple[ItemRow, ...]
 ) -> list[dict[str, Any]]:
     """Each day with its items, and whether it is a working day where that is known."""
-    by_day: dict[date, list[ItemRow]] = {}
+    by_day: dict[date, list[_Entry]] = {}
     for row in rows:
-        by_day.setdefault(row.day.astimezone(VIETNAM).date(), []).append(row)
+        at = row.day.astimezone(VIETNAM)
+        by_day.setdefault(at.date(), []).append(_Entry(row, at.isoformat(), f"{at:%H:%M}"))
     count = (last - first).days
     days = [first + timedelta(days=number) for number in range(count)]
-    return [{"day": day, "rows": by_day.get(day, []), **_day_off(known, day)} for day in days]
+    return [{"day": day, "entries": by_day.get(day, []), **_day_off(known, day)} for day in days]
 
 
 def _day_off(days: WorkingDays, day: date) -> dict[str, Any]:
