@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -88,6 +89,8 @@ OWN_HEADERS = {"Origin": DESK_URL, "Sec-Fetch-Site": "same-origin"}
 COOKIE = SessionCookie(is_https=True).name
 _FORM = re.compile(r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', re.S)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
+_NAME = re.compile(r'<(?:input|select|textarea|button)\b[^>]*\sname="([^"]*)"')
+NOTHING: Mapping[str, Any] = {}
 
 
 class Browser:
@@ -101,14 +104,25 @@ class Browser:
     def token(self) -> str:
         return self.client.cookies.get(COOKIE, "")
 
-    async def press(self, page: str, action: str, **fields: Any) -> httpx2.Response:
-        """Open *page* and send its form that goes to *action*, filled in with *fields*."""
-        return await self.submit(await self.get(page), action, **fields)
+    async def press(
+        self, page: str, action: str, planted: Mapping[str, Any] = NOTHING, **fields: Any
+    ) -> httpx2.Response:
+        """Open *page* and send its form that goes to *action*, filled in as by `submit`."""
+        return await self.submit(await self.get(page), action, planted, **fields)
 
-    async def submit(self, page: httpx2.Response, action: str, **fields: Any) -> httpx2.Response:
-        """Send the form of an open page."""
-        hidden = hidden_fields(page.text, action)
-        return await self.client.post(action, data=hidden | fields, headers=self.headers)
+    async def submit(
+        self,
+        page: httpx2.Response,
+        action: str,
+        planted: Mapping[str, Any] = NOTHING,
+        **fields: Any,
+    ) -> httpx2.Response:
+        """Send the form of an open page, which has each of *fields*; it has none of *planted*."""
+        form = open_form(page.text, action)
+        assert not (lacking := fields.keys() - form.names), (action, lacking)
+        assert not (known := planted.keys() & form.names), (action, known)
+        data = {**form.hidden, **fields, **planted}
+        return await self.client.post(action, data=data, headers=self.headers)
 
     async def post(self, path: str, **fields: Any) -> httpx2.Response:
         """Send a form with a right seal that no page was opened for."""
@@ -116,11 +130,25 @@ class Browser:
         return await self.client.post(path, data={"seal": seal} | fields, headers=self.headers)
 
 
-def hidden_fields(page: str, action: str) -> dict[str, str]:
-    """What the form of a page that goes to *action* sends besides what is typed."""
-    forms = {path: dict(_HIDDEN.findall(body)) for path, body in _FORM.findall(page)}
+@dataclass(frozen=True)
+class OpenForm:
+    """A form of a page: the names of its fields, and what it sends besides what is typed."""
+
+    names: frozenset[str]
+    hidden: Mapping[str, str]
+
+
+def open_form(page: str, action: str) -> OpenForm:
+    """The form of a page that goes to *action*."""
+    forms = dict(_FORM.findall(page))
     assert action in forms, page
-    return {name: html.unescape(value) for name, value in forms[action].items()}
+    hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(forms[action])}
+    return OpenForm(frozenset(_NAME.findall(forms[action])), hidden)
+
+
+def hidden_fields(page: str, action: str) -> Mapping[str, str]:
+    """What the form of a page that goes to *action* sends besides what is typed."""
+    return open_form(page, action).hidden
 
 
 class DeskApp(StaffHarness):

@@ -24,6 +24,8 @@ TEXT = {
     "lane": "normal",
     "broadcast": "1",
 }
+FIELDS = {name: value for name, value in TEXT.items() if name != "unit"}
+"""What the form of an item has; its unit stays."""
 
 
 class Newsroom:

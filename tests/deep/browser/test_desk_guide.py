@@ -20,7 +20,7 @@ from tests.lint.sources import ROOT
 from tests.support.browser import PICTURES, screenshot
 from tests.support.desk_app import Browser, DeskApp
 from tests.support.events import register_unit
-from tests.support.newsroom import TEXT, Newsroom
+from tests.support.newsroom import FIELDS, Newsroom
 from tests.support.signup_app import serve_app
 
 GUIDE = ROOT / "docs" / "ban-bien-tap.vi.md"
@@ -74,7 +74,7 @@ async def prepare(newsroom: Newsroom) -> dict[str, str]:
         await newsroom.press("an", paths[name], "gui")
     await newsroom.press("binh", paths[PROPOSED], "xac-nhan", clean="1")
     path, text = paths[PROPOSED], form(PROPOSED)
-    changed = text | {"body": text["body"].replace("03 ngày", "05 ngày")}
+    changed = {**FIELDS, **text, "body": text["body"].replace("03 ngày", "05 ngày")}
     await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
     await newsroom.press("chi", path, "trinh", clean="1")
     await newsroom.approve(paths[OUT])
@@ -83,7 +83,7 @@ async def prepare(newsroom: Newsroom) -> dict[str, str]:
 
 def form(name: str) -> dict:
     data = read_sample_text(name)
-    return {**TEXT, "unit": UNIT, **{key: data[key] for key in ("title", "topic", "body")}}
+    return {key: data[key] for key in ("title", "topic", "body")}
 
 
 async def take(page, name: str, path: str, url: str) -> list[str]:

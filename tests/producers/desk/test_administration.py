@@ -109,7 +109,7 @@ async def test_no_field_of_a_form_gives_roles_that_the_form_does_not_ask_for(des
             ("/tai-khoan/ung-dung", "/tai-khoan/ung-dung"),
             ("/", "/dang-xuat"),
         ):
-            await browser.press(path, action, **{extra: MANAGER})
+            await browser.press(path, action, planted={extra: MANAGER})
         after = await desk.accounts.require("an")
         assert after.model_copy(update={"networks": ()}) == before.model_copy(
             update={"networks": ()}
@@ -119,7 +119,7 @@ async def test_no_field_of_a_form_gives_roles_that_the_form_does_not_ask_for(des
 async def test_an_act_carries_what_its_form_has_and_no_more(desk, managers):
     planted = {"state": "active", "grants": MANAGER, "roles": MANAGER, "do": "staff.enable"}
     for browser in managers:
-        await browser.press(ADD, ADD, **NEW | planted)
+        await browser.press(ADD, ADD, planted, **NEW)
     account = await desk.accounts.require("cuong")
     assert (account.state, account.local, account.grants) == (
         *("invited", None),
@@ -176,7 +176,7 @@ async def test_units_and_their_keys_take_two_and_a_revocation_one(desk, managers
     assert (unit.release, unit.urgent, [*unit.notices]) == ("desk", True, ["email"])
     path = "/don-vi/van-phong-bo"
     for browser in managers:
-        changed = rules | {"release": "automatic", "notices": "zalo,email"}
+        changed = {"release": "automatic", "notices": "zalo,email", "urgent": "1"}
         await browser.press(path, f"{path}/quyen", **changed)
         rotated = await browser.press(path, f"{path}/khoa-moi", now="1")
     [second] = SECRET.findall(rotated.text)

@@ -125,8 +125,9 @@ async def test_who_edits_a_letter_does_not_approve_its_item(desk, letters, claim
     edit, item = f"{LIST}/1/sua", f"/tin/{ITEM}"
     async with desk.browser(await desk.session_of("an")) as browser:
         page = await browser.get(edit)
-        text = {"f.data.title": "Tin mới", "f.data.body": "Thay hết.", "f.submitter": claimed}
-        checked = await browser.submit(page, edit, **form_values(page) | text)
+        text = {"f.data.title": "Tin mới", "f.data.body": "Thay hết."}
+        values = form_values(page) | text
+        checked = await browser.submit(page, edit, {"f.submitter": claimed}, **values)
         assert account.id in checked.text, "the difference names the submitter"
         await browser.submit(checked, edit)
         sent = envelope.from_structured((await content_messages(desk.bus))[1].data)

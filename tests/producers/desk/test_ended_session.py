@@ -6,8 +6,8 @@ import re
 import pytest
 
 from producers.desk.rendering import desk_texts
-from tests.producers.desk.test_items import TEXT
 from tests.support.desk_app import DESK_URL, heading
+from tests.support.newsroom import FIELDS, TEXT
 
 SIGN_IN = "/dang-nhap"
 ENDED = desk_texts()["page"]["signed_out"]["title"]
@@ -43,7 +43,7 @@ async def test_a_remark_sent_too_late_is_shown_to_copy(desk):
 
 
 async def test_a_text_sent_too_late_is_shown_to_copy(desk):
-    changed = TEXT | {"body": "Đoạn một viết lại."}
+    changed = FIELDS | {"body": "Đoạn một viết lại."}
     _, answer = await ended_form(desk, "/sua", "/sua", **changed)
     assert (answer.status_code, heading(answer)) == (403, ENDED)
     assert changed["body"] in shown(answer) and changed["title"] in shown(answer)

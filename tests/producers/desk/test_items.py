@@ -29,7 +29,7 @@ from tests.support.events import (
     released_publications,
     submitted,
 )
-from tests.support.newsroom import TEXT, open_newsroom
+from tests.support.newsroom import FIELDS, TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
 
@@ -54,7 +54,7 @@ async def test_a_text_goes_from_the_officer_over_leader_and_editor_to_readers(ne
     )
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
-    changed = {**TEXT, "title": "Hướng dẫn nộp hồ sơ trực tuyến tại Bộ"}
+    changed = {**FIELDS, "title": "Hướng dẫn nộp hồ sơ trực tuyến tại Bộ"}
     edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
     assert edited.headers["location"] == path
     await newsroom.press("chi", path, "trinh", clean="1")
@@ -150,7 +150,7 @@ async def test_a_text_keeps_its_language_when_a_letter_is_corrected(newsroom, la
     path = f"/tin/{ITEM}"
     form = (await newsroom["chi"].get(f"{path}/sua")).text
     assert f'<option value="{language}" selected>' in form
-    changed = TEXT | {"title": "Office hours"}
+    changed = FIELDS | {"title": "Office hours"}
     edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
     assert edited.status_code == 303, edited.text
     await newsroom.press("chi", path, "trinh", clean="1")
@@ -167,7 +167,7 @@ async def test_the_review_shows_what_stayed_as_readers_see_it_and_marks_what_is_
     assert "<h2>Chỉ tiêu</h2>" in first and "<strong>trước</strong>" in first
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
-    changed = TEXT | {"body": body.replace("ngày 05", "ngày 15")}
+    changed = FIELDS | {"body": body.replace("ngày 05", "ngày 15")}
     await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
     page = (await newsroom["chi"].get(f"{path}/duyet")).text
     assert "<h2>Chỉ tiêu</h2>" in page and "<td>Chuyên viên</td>" in page
@@ -243,8 +243,8 @@ async def test_a_press_whose_answer_was_lost_is_done_though_the_step_is_over(new
 async def test_a_text_that_another_changed_meanwhile_is_not_overwritten(newsroom):
     path = await newsroom.written()
     page = await newsroom["an"].get(f"{path}/sua")
-    await newsroom["binh"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"title": "Tiêu đề khác"})
-    typed = TEXT | {"title": "Tiêu đề của tôi"}
+    await newsroom["binh"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"title": "Tiêu đề khác"})
+    typed = FIELDS | {"title": "Tiêu đề của tôi"}
     refused = await newsroom["an"].submit(page, f"{path}/sua", **typed)
     assert refused.status_code == 409 and "Tiêu đề của tôi" in refused.text
 
@@ -306,7 +306,7 @@ async def test_a_planned_time_that_is_moved_is_no_correction(newsroom):
     moved = await newsroom.press("an", path, "doi-gio", not_before="2027-01-26T10:00")
     assert TEXTS["move"] in moved.text and TEXTS["correction"] not in moved.text
     assert "T10:00" not in moved.text.partition("<h2>")[0], "one form of dates"
-    changed = TEXT | {"not_before": "2027-01-26T10:00", "body": "Khác."}
+    changed = FIELDS | {"not_before": "2027-01-26T10:00", "body": "Khác."}
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **changed)
     assert TEXTS["correction"] in (await newsroom["an"].get(path)).text
 
@@ -322,7 +322,7 @@ async def test_who_wrote_a_draft_deletes_it(desk, newsroom):
     assert await desk.bus.bucket("publications").get(path.removeprefix("/tin/")) is None
     lists = await newsroom["an"].get("/")
     assert f"<h2>{desk_texts()['list']['unsent']}</h2>" not in lists.text
-    again = await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Lại."})
+    again = await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"body": "Lại."})
     assert again.status_code == 303, "what was deleted can be taken up again"
     await newsroom.approve(path)
     [released] = await released_publications(desk.bus, path.removeprefix("/tin/"))
@@ -366,7 +366,7 @@ async def test_a_rejection_has_no_reason_chosen(newsroom):
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     path = await newsroom.written()
     await newsroom.approve(path)
-    correction = TEXT | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
+    correction = FIELDS | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **correction)
     await newsroom.approve(path)
     actions = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
@@ -384,7 +384,7 @@ async def test_a_text_written_after_a_withdrawal_goes_out(newsroom, is_carried_o
     await newsroom["dung"].press(path, f"{path}/go", note="Sai số hiệu.")
     if is_carried_out:
         await newsroom.carry_out()
-    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Đoạn đúng."})
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"body": "Đoạn đúng."})
     await newsroom.carry_out()
     await newsroom.approve(path)
     out = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
@@ -413,7 +413,7 @@ async def test_a_withdrawal_concerns_what_is_out_whatever_is_written_meanwhile(n
     path = await newsroom.written()
     await newsroom.approve(path)
     page = await newsroom["dung"].get(path)
-    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Sửa."})
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"body": "Sửa."})
     done = await newsroom["dung"].submit(page, f"{path}/go", note="Sai số liệu.")
     assert done.status_code == 303, done.text
     await newsroom.carry_out()
@@ -432,9 +432,9 @@ async def test_a_draft_that_readers_never_had_is_not_withdrawn(newsroom):
 async def test_a_second_press_with_another_text_is_not_taken_for_the_first(newsroom):
     path = await newsroom.written()
     page = await newsroom["an"].get(f"{path}/sua")
-    first = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Một."})
-    again = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Một."})
-    other = await newsroom["an"].submit(page, f"{path}/sua", **TEXT | {"body": "Hai."})
+    first = await newsroom["an"].submit(page, f"{path}/sua", **FIELDS | {"body": "Một."})
+    again = await newsroom["an"].submit(page, f"{path}/sua", **FIELDS | {"body": "Một."})
+    other = await newsroom["an"].submit(page, f"{path}/sua", **FIELDS | {"body": "Hai."})
     assert [one.status_code for one in (first, again, other)] == [303, 303, 409]
     assert "Hai." in other.text
 
@@ -452,7 +452,7 @@ async def test_an_agreement_ends_when_the_text_goes_back(desk, newsroom):
         assert TEXTS["has_agreed"].format("Hà Giang") in page.text, "and reads who is next"
         assert TEXTS["agreed"].format("Đỗ Dung") in (await second.get(path)).text
         await newsroom.press("dung", path, "tra-lai", note="Chưa được.")
-        await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **TEXT | {"body": "Lần hai."})
+        await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"body": "Lần hai."})
         await propose_urgent(newsroom, path)
         again = await second.press(path, f"{path}/duyet")
         assert again.headers["location"].endswith("xong=second"), "the first has to agree anew"
@@ -468,7 +468,7 @@ async def propose_urgent(newsroom, path: str) -> None:
     """Bring a draft before the approvers as urgent, which an editor may ask for."""
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
-    changed = TEXT | {"lane": "urgent", "body": f"Khẩn {newsroom.carried_out}."}
+    changed = FIELDS | {"lane": "urgent", "body": f"Khẩn {newsroom.carried_out}."}
     edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
     assert edited.status_code == 303, edited.text
     await newsroom.press("chi", path, "trinh", clean="1")
@@ -502,7 +502,7 @@ async def test_the_units_leader_may_remark_while_a_text_waits_for_approval(newsr
 async def test_an_officer_keeps_the_own_item_when_an_editor_begins_a_correction(newsroom):
     path = await newsroom.written()
     await newsroom.approve(path)
-    changes = TEXT | {"body": "Sửa.", "reason": "Sai ngày."}
+    changes = FIELDS | {"body": "Sửa.", "reason": "Sai ngày."}
     begun = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changes)
     assert begun.status_code == 303
     for page in (path, f"{path}/xem-truoc"):

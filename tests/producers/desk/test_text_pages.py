@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from contracts import subjects
-from tests.producers.desk.test_items import TEXT
+from tests.support.newsroom import FIELDS, TEXT
 
-TYPED = TEXT | {"body": "Đoạn một.\r\n\r\nĐoạn hai của người thứ hai."}
+TYPED = FIELDS | {"body": "Đoạn một.\r\n\r\nĐoạn hai của người thứ hai."}
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ async def test_who_saves_second_is_shown_both_texts_and_merges_them(two):
     an, binh = two
     path = await new_text(an)
     page = await binh.get(path)
-    first = TEXT | {"body": "Đoạn một của người đầu.\r\n\r\nĐoạn hai."}
+    first = FIELDS | {"body": "Đoạn một của người đầu.\r\n\r\nĐoạn hai."}
     assert (await an.press(path, path, **first)).status_code == 303
     shown = await binh.submit(page, path, **TYPED)
     assert shown.status_code == 409
     assert "Đoạn hai của người thứ hai." in shown.text, "the own text is in the form"
     assert "Đoạn một của người đầu." in shown.text, "the other text is shown whole"
     assert "<ins>" in shown.text and "<del>" in shown.text
-    merged = TEXT | {"body": "Đoạn một của người đầu.\n\nĐoạn hai của người thứ hai."}
+    merged = FIELDS | {"body": "Đoạn một của người đầu.\n\nĐoạn hai của người thứ hai."}
     assert (await binh.submit(shown, path, **merged)).status_code == 303
     assert merged["body"] in (await an.get(path)).text.replace("\r\n", "\n")
 
@@ -54,6 +54,7 @@ async def test_a_form_sent_again_with_another_title_changes_the_item_that_it_beg
     [first], [second] = ([one for one in answers if one.status_code == code] for code in (303, 409))
     path = first.headers["location"] + "/sua"
     assert TEXT["title"] in second.text and renamed["title"] in second.text, "both are shown"
+    del renamed["unit"]
     assert (await an.submit(second, path, **renamed)).status_code == 303
     again = await an.submit(page, "/tin/moi", **TEXT | {"title": "Tên thứ ba"})
     assert again.status_code == 409
@@ -64,7 +65,7 @@ async def test_a_text_of_a_conflict_is_offered_again_after_the_page_is_left(two)
     an, binh = two
     path = await new_text(an)
     page = await binh.get(path)
-    await an.press(path, path, **TEXT | {"title": "Tên khác"})
+    await an.press(path, path, **FIELDS | {"title": "Tên khác"})
     await binh.submit(page, path, **TYPED)
     assert "gõ dở nội dung này" in (await binh.get(path)).text
     used = await binh.get(f"{path}?giu-tam=1")
@@ -75,20 +76,21 @@ async def test_a_text_of_a_conflict_is_offered_again_after_the_page_is_left(two)
 async def test_what_the_visual_editor_sends_is_saved_as_markdown(two):
     an, _ = two
     path = await new_text(an)
-    written = {name: value for name, value in TEXT.items() if name != "body"}
+    written = {name: value for name, value in FIELDS.items() if name != "body"}
     html = "<h2>Đề mục</h2><p><strong>Đậm</strong></p><script>x</script>"
-    assert (await an.press(path, path, **written, body_html=html)).status_code == 303
+    by_script = {"body_html": html}
+    assert (await an.press(path, path, by_script, **written)).status_code == 303
     assert "## Đề mục\n\n**Đậm**" in (await an.get(path)).text
 
 
 async def test_a_new_text_that_was_left_is_offered_again_until_it_is_saved(two):
     an, binh = two
-    await an.post("/soan/moi/giu-tam", **TYPED)
+    await an.post("/soan/moi/giu-tam", **TEXT | TYPED)
     assert "gõ dở nội dung này" in (await an.get("/tin/moi")).text
     assert "gõ dở nội dung này" not in (await binh.get("/tin/moi")).text
     used = await an.get("/tin/moi?giu-tam=1")
     assert "Đoạn hai của người thứ hai." in used.text
-    assert (await an.submit(used, "/tin/moi", **TYPED)).status_code == 303
+    assert (await an.submit(used, "/tin/moi", **TEXT | TYPED)).status_code == 303
     assert "gõ dở nội dung này" not in (await an.get("/tin/moi")).text
 
 
@@ -111,7 +113,7 @@ async def test_a_save_leaves_what_was_typed_in_another_tab(two, is_new):
     keep = f"/soan/{path.split('/')[2]}/giu-tam"
     first, second = [await an.get(path) for _ in range(2)]
     await an.post(keep, **TYPED, **hidden_in(second))
-    changed = TEXT | {"title": "Tên khác"}
+    changed = (TEXT if is_new else FIELDS) | {"title": "Tên khác"}
     assert (await an.submit(first, path, **changed)).status_code == 303
     assert "gõ dở nội dung này" in (await an.get(path)).text
     used = await an.get(f"{path}?giu-tam=1")
