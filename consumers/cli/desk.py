@@ -321,22 +321,25 @@ def _is_confirmed(review: Review) -> bool:
 
 
 @app.command()
-@output.page(RejectionAnswer, examples=("loa desk reject tb-15 --code trung-lap",))
+@output.page(RejectionAnswer, examples=("loa desk reject tb-15 --hash HASH --code trung-lap",))
 def reject(
     content_id: ContentId,
     by: By = "",
     revision: Revision = None,
+    hash: Hash = None,
     code: Code = "",
     reason: Reason = "",
     as_json: output.Json = False,
 ) -> None:
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
+    reviewed = hash or ""
+    desk_acts.require_read(reviewed)
 
     async def decide(bus: Bus) -> int:
         orders = ItemOrders(bus, by)
         chosen, why = approval.rejection(code, reason)
         number = await orders.newest(content_id, revision)
-        await orders.give(Order(content_id, ActionKind.REJECT, "", code=chosen, note=why))
+        await orders.give(Order(content_id, ActionKind.REJECT, "", reviewed, code=chosen, note=why))
         return number
 
     number = output.act_on_bus(decide)

@@ -149,7 +149,7 @@ async def require_hash(orders: ItemOrders, content_id: str, hash: str) -> None:
         raise Invalid(field_error("hash", "hash_of_text", value=state.hash))
 
 
-@output.page(OrderAnswer, examples=("loa desk submit tb-15",))
+@output.page(OrderAnswer, examples=("loa desk submit tb-15 --hash HASH",))
 def submit(
     content_id: ContentId, hash: Hash = "", by: By = "", as_json: output.Json = False
 ) -> None:
@@ -166,7 +166,7 @@ def confirm(
     as_json: output.Json = False,
 ) -> None:
     """Confirm a text for the unit; it goes to the editors."""
-    _check_point(Order(content_id, ActionKind.CONFIRM, "", hash, is_clean=clean), by, as_json)
+    _give(Order(content_id, ActionKind.CONFIRM, "", hash, is_clean=clean), by, as_json)
 
 
 @output.page(OrderAnswer, examples=("loa desk propose tb-15 --hash HASH --clean",))
@@ -178,47 +178,50 @@ def propose(
     as_json: output.Json = False,
 ) -> None:
     """Propose a text for approval, as an editor."""
-    _check_point(Order(content_id, ActionKind.PROPOSE, "", hash, is_clean=clean), by, as_json)
+    _give(Order(content_id, ActionKind.PROPOSE, "", hash, is_clean=clean), by, as_json)
 
 
-def _check_point(order: Order, by: str, as_json: bool) -> None:
-    """Give an order by which a person answers for the text that it names."""
-    if not order.hash:
-        output.fail(field_error("--hash", "hash_of_read"))
-    _give(order, by, as_json)
-
-
-@output.page(OrderAnswer, examples=('loa desk return tb-15 --reason "Thiếu căn cứ"',))
+@output.page(OrderAnswer, examples=('loa desk return tb-15 --hash HASH --reason "Thiếu căn cứ"',))
 def send_back(
-    content_id: ContentId, reason: Reason, by: By = "", as_json: output.Json = False
+    content_id: ContentId,
+    reason: Reason,
+    hash: Hash = "",
+    by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Return a text to who wrote it, with a reason."""
-    _give(Order(content_id, ActionKind.RETURN, "", note=reason), by, as_json)
+    _give(Order(content_id, ActionKind.RETURN, "", hash, note=reason), by, as_json)
 
 
-@output.page(OrderAnswer, examples=("loa desk discard tb-15",))
-def discard(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
+@output.page(OrderAnswer, examples=("loa desk discard tb-15 --hash HASH",))
+def discard(
+    content_id: ContentId, hash: Hash = "", by: By = "", as_json: output.Json = False
+) -> None:
     """Give up a text of your own before it is sent; it can be written on later."""
-    _give(Order(content_id, ActionKind.REJECT, "", code=GIVEN_UP), by, as_json)
+    _give(Order(content_id, ActionKind.REJECT, "", hash, code=GIVEN_UP), by, as_json)
 
 
-@output.page(OrderAnswer, examples=('loa desk comment tb-15 "Xem lại số văn bản" --paragraph 2',))
+@output.page(
+    OrderAnswer,
+    examples=('loa desk comment tb-15 "Xem lại số văn bản" --paragraph 2 --hash HASH',),
+)
 def comment(
     content_id: ContentId,
     text: Text,
     paragraph: Paragraph = None,
+    hash: Hash = "",
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Remark on a text, or on one of its paragraphs."""
-    _give(Order(content_id, ActionKind.COMMENT, "", note=text, place=paragraph), by, as_json)
+    _give(Order(content_id, ActionKind.COMMENT, "", hash, note=text, place=paragraph), by, as_json)
 
 
 @output.page(
     OrderAnswer,
     examples=(
         "loa desk reschedule tb-15 --at 2026-12-01T08:00 --hash HASH",
-        "loa desk reschedule tb-15 --now",
+        "loa desk reschedule tb-15 --now --hash HASH",
     ),
 )
 def reschedule(
@@ -237,6 +240,7 @@ def reschedule(
         moment = parse_time("at", at)
     if now == bool(moment):
         output.fail(field_error("--at", "time_or_now"))
+    require_read(hash)
     change = {"not_before": moment.isoformat() if moment else ""}
 
     async def give(bus: Bus) -> OrderAnswer:
@@ -250,12 +254,19 @@ def reschedule(
 
 
 def _give(order: Order, by: str, as_json: bool) -> None:
-    """Give an order, and print the item as it is then."""
+    """Give an order on the text that it names, and print the item as it is then."""
+    require_read(order.hash)
 
     async def give(bus: Bus) -> OrderAnswer:
         return OrderAnswer.of(order.content_id, await ItemOrders(bus, by).give(order))
 
     _print(output.act_on_bus(give), as_json)
+
+
+def require_read(hash: str) -> None:
+    """End with exit code 2 where no text is named that was read."""
+    if not hash:
+        output.fail(field_error("--hash", "hash_of_read"))
 
 
 def _print(answer: OrderAnswer, as_json: bool) -> None:

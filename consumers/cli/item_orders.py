@@ -100,15 +100,15 @@ class ItemOrders:
         return await perform_item_act(self.bus, record, lambda: self.acts.begin(new, actor, still))
 
     async def change(self, content_id: str, hash: str, change: Change, note: str = "") -> ItemState:
-        """Change some fields of the newest text, which is that of *hash* if one is named.
+        """Change some fields of the text of *hash*. Raises as `give`."""
+        kind = changing_act((await self.state(content_id)).status)
+        data = await self._data_of(content_id, hash)
+        return await self.give(Order(content_id, kind, "", hash, {**data, **change(data)}, note))
 
-        Raises as `give`.
-        """
-        state = await self.state(content_id)
-        data = state.text.data if state.text else {}
-        kind = changing_act(state.status)
-        order = Order(content_id, kind, "", hash or state.hash, {**data, **change(data)}, note)
-        return await self.give(order)
+    async def _data_of(self, content_id: str, hash: str) -> Mapping[str, Any]:
+        """The data of a text that the item has had; empty for a hash that it has not."""
+        _, acts = await self.log.history(content_id)
+        return next((one.text.data for one in acts if one.text and one.hash == hash), {})
 
     async def give(self, order: Order) -> ItemState:
         """Do the act of *order*, and carry it out; a decision that was made is carried out again.
@@ -117,7 +117,7 @@ class ItemOrders:
         """
         state = await self.state(order.content_id)
         person = await self._person(f"{order.content_id}.{state.revision}")
-        order = _named(order._replace(hash=order.hash or state.hash), person.actor.by, state)
+        order = _named(order, person.actor.by, state)
         if _is_decided(order, state):
             await person.require_repeat(await self._rules.act_of(order, state))
         else:

@@ -129,7 +129,9 @@ async def test_an_approval_says_what_goes_out_when_and_where(intake, loa, not_be
 
 async def test_a_rejection_is_confirmed_in_both_languages(intake, loa):
     await intake.handle(submitted(), UNIT)
-    run = await loa("desk", "reject", ITEM, "--by", "Trần Thị Bình", "--code", "trung-lap")
+    [draft] = await intake.desk.waiting_drafts()
+    words = ("--by", "Trần Thị Bình", "--hash", draft.hash, "--code", "trung-lap")
+    run = await loa("desk", "reject", ITEM, *words)
     assert "revision 1 is refused" in run.stdout and "đã từ chối bản số 1" in run.stdout
 
 

@@ -46,13 +46,14 @@ async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
     assert (written["status"], item) == ("draft", item)
     assert (await done(officer, "write", "-", stdin=TEXT))["content_id"] == item, "a repeat"
     assert (await done(officer, "show", item))["data"]["body"] == "Đoạn một.\n\nĐoạn hai."
-    assert (await done(officer, "submit", item))["status"] == "submitted"
-    sent_back = await done(leader, "return", item, "--reason", "Thiếu căn cứ")
+    read = ("--hash", hash)
+    assert (await done(officer, "submit", item, *read))["status"] == "submitted"
+    sent_back = await done(leader, "return", item, "--reason", "Thiếu căn cứ", *read)
     assert sent_back["status"] == "returned"
     own = await officer("desk", "write", "-", "--item", item, stdin=CHANGED)
     assert own.exit_code == 2 and f"--hash {hash}" in own.stderr, "what was read is named"
     changed = await done(officer, "write", "-", "--item", item, "--hash", hash, stdin=CHANGED)
-    await done(officer, "submit", item)
+    await done(officer, "submit", item, "--hash", changed["hash"])
     words = ("confirm", item, "--hash", changed["hash"])
     assert (await leader("desk", *words)).exit_code == 2, "without the promise"
     assert (await done(leader, *words, "--clean"))["status"] == "unit_confirmed"
@@ -62,8 +63,9 @@ async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
     words = ("write", "-", "--item", item, "--hash", changed["hash"], "--edit")
     newest = await done(editor, *words, stdin=edited)
     assert newest["status"] == "in_edit"
-    await done(editor, "comment", item, "Xem lại tiêu đề", "--paragraph", "1")
-    await done(editor, "propose", item, "--hash", newest["hash"], "--clean")
+    read = ("--hash", newest["hash"])
+    await done(editor, "comment", item, "Xem lại tiêu đề", "--paragraph", "1", *read)
+    await done(editor, "propose", item, *read, "--clean")
     [listed] = await done(approver, "list")
     assert (listed["content_id"], listed["status"]) == (item, "pending_approval")
     approved = await approver.say("desk", "approve", item, "--hash", newest["hash"])
@@ -79,24 +81,26 @@ async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
 async def test_a_draft_is_given_up_by_who_wrote_it_alone(people, intake):
     officer = await people("an", "nguoi-gui-tin", name="Lê An")
     editor = await people("chi", "bien-tap-vien", name="Vũ Chi")
-    item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
-    assert (await editor("desk", "discard", item)).exit_code != 0
-    assert (await done(officer, "discard", item))["status"] == "rejected"
+    written = await done(officer, "write", "-", stdin=TEXT)
+    words = ("discard", item := written["content_id"], "--hash", written["hash"])
+    assert (await editor("desk", *words)).exit_code != 0
+    assert (await done(officer, *words))["status"] == "rejected"
     assert [one["kind"] for one in await done(officer, "history", item)][-1] == "settle"
 
 
 async def test_who_may_not_do_an_act_is_refused_with_the_reason(people, intake):
     officer = await people("an", "nguoi-gui-tin", name="Lê An")
-    item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
-    await done(officer, "submit", item)
-    refused = await officer("desk", "return", item, "--reason", "x")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, read = written["content_id"], ("--hash", written["hash"])
+    await done(officer, "submit", item, *read)
+    refused = await officer("desk", "return", item, "--reason", "x", *read)
     assert refused.exit_code == 2 and "no role of the account" in refused.stderr
     other = await officer("desk", "write", "-", "--unit", "vu-phap-che", stdin=TEXT)
     assert other.exit_code == 2 and "one's own unit" in other.stderr
     urgent = TEXT.replace("topic =", 'lane = "urgent"\ntopic =')
     item = (await done(officer, "write", "-", "--unit", UNIT, stdin=urgent))["content_id"]
     assert (await officer("desk", "history", item, "--json")).exit_code == 0
-    for words in (("history", "khong-co"), ("submit", "khong-co"), ("approve", "khong-co")):
+    for words in (("history", "khong-co"), ("submit", "khong-co", *read), ("approve", "khong-co")):
         unknown = await officer("desk", *words)
         assert unknown.exit_code == 2 and "khong-co" in unknown.stderr
 
@@ -124,7 +128,8 @@ async def test_a_right_that_is_lost_before_the_act_is_stored_does_nothing(
     officer = await people("an", "nguoi-gui-tin", name="Lê An")
     words = ("write", "-")
     if act == "submit":
-        words = ("submit", (await done(officer, *words, stdin=TEXT))["content_id"])
+        written = await done(officer, *words, stdin=TEXT)
+        words = ("submit", written["content_id"], "--hash", written["hash"])
     before = (await intake.bus.stream_info(subjects.EDITORIAL.name))["state"]["messages"]
     accounts, id = AccountStore(intake.bus, clock), await account_id(officer)
     with just_before_an_act_is_stored(lambda: accounts.set_grants(id, ())):
@@ -142,7 +147,7 @@ async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
     approver = await people("dung", APPROVER, name="Đỗ Dung")
     written = await done(officer, "write", "-", stdin=TEXT)
     item, hash = written["content_id"], written["hash"]
-    await done(officer, "submit", item)
+    await done(officer, "submit", item, "--hash", hash)
     await done(leader, "confirm", item, "--hash", hash, "--clean")
     urgent = TEXT.replace("topic =", 'lane = "urgent"\ntopic =')
     words = ("write", "-", "--item", item, "--hash", hash, "--edit")
@@ -182,18 +187,43 @@ async def test_a_command_that_is_repeated_is_one_act(people, intake):
     leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
     written = await done(officer, "write", "-", stdin=TEXT)
     item, hash = written["content_id"], written["hash"]
-    changed = ("write", "-", "--item", item, "--hash", hash)
-    remark = ("comment", item, "Xem lại số văn bản")
-    for words, text in ((changed, TEXT + "\nThêm."), (remark, None), (("submit", item), None)):
-        first, again = [await done(officer, *words, stdin=text or "") for _ in range(2)]
+
+    async def twice(person, act, *words, hash, stdin=""):
+        options = (*words, "--hash", hash)
+        first, again = [await done(person, act, *options, stdin=stdin) for _ in range(2)]
         assert first == again
+        return first
+
+    changed = await twice(
+        *(officer, "write", "-", "--item", item), hash=hash, stdin=TEXT + "\nThêm."
+    )
+    words = ("reschedule", item, "--at", "2027-02-01T08:00")
+    hash = (await twice(officer, *words, hash=changed["hash"]))["hash"]
+    await twice(officer, "comment", item, "Xem lại số văn bản", hash=hash)
+    await twice(officer, "submit", item, hash=hash)
     kinds = [one["kind"] for one in await done(officer, "history", item)]
-    assert kinds == ["save", "save", "comment", "submit"]
-    for turn in range(2):
-        hash = (await done(officer, "show", item))["hash"]
-        for _ in range(2):
-            words = ("return", item, "--reason", "Thiếu căn cứ")
-            assert (await done(leader, *words))["status"] == "returned"
-        assert (await done(officer, "submit", item))["status"] == "submitted", turn
+    assert kinds == ["save", "save", "save", "comment", "submit"]
+    for _ in range(2):
+        await twice(leader, "return", item, "--reason", "Thiếu căn cứ", hash=hash)
+        await done(officer, "submit", item, "--hash", hash)
     kinds = [one["kind"] for one in await done(officer, "history", item)]
-    assert kinds[4:] == ["return", "submit"] * 2
+    assert kinds[5:] == ["return", "submit"] * 2
+
+
+async def test_no_act_falls_on_a_text_that_was_not_read(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, read = written["content_id"], ("--hash", written["hash"])
+    await done(officer, "write", "-", "--item", item, *read, stdin=CHANGED)
+    for words in (
+        ("submit", item),
+        ("return", item, "--reason", "x"),
+        ("discard", item),
+        ("comment", item, "x"),
+        ("reject", item, "--code", "trung-lap"),
+        ("reschedule", item, "--now"),
+    ):
+        unnamed = await officer("desk", *words)
+        assert unnamed.exit_code == 2 and "name the text that you have read" in unnamed.stderr
+        assert (await officer("desk", *words, *read)).exit_code == 2, "another one is there by now"
+    assert [one["kind"] for one in await done(officer, "history", item)] == ["save", "save"]

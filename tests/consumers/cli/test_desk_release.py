@@ -74,19 +74,21 @@ async def test_a_time_is_changed_by_whom_the_text_waits_for(people, officer, int
     item = written["content_id"]
     for words in ((), ("--at", "2027-02-01T08:00", "--now")):
         assert (await officer("desk", "reschedule", item, *words)).exit_code == 2
-    moved = await done(officer, "reschedule", item, "--at", "2027-02-01T08:00")
+    words = ("--at", "2027-02-01T08:00", "--hash", written["hash"])
+    moved = await done(officer, "reschedule", item, *words)
     assert moved["status"] == "draft" and moved["hash"] != written["hash"]
     data = (await done(officer, "show", item))["data"]
     assert data["not_before"] == "2027-02-01T08:00:00+07:00"
     assert "08:00" in (await done(officer, "history", item))[-1]["note"], "as the page notes it"
-    await done(officer, "submit", item)
+    now = ("reschedule", item, "--now", "--hash", moved["hash"])
+    await done(officer, "submit", item, "--hash", moved["hash"])
     await done(leader, "confirm", item, "--hash", moved["hash"], "--clean")
-    refused = await officer("desk", "reschedule", item, "--now")
+    refused = await officer("desk", *now)
     assert refused.exit_code == 2 and "no role of the account" in refused.stderr
     editor = await people("chi", "bien-tap-vien", name="Vũ Chi")
     stale = await editor("desk", "reschedule", item, "--now", "--hash", written["hash"])
     assert stale.exit_code == 2
-    edited = await done(editor, "reschedule", item, "--now")
+    edited = await done(editor, *now)
     assert edited["status"] == "in_edit"
     assert "not_before" not in (await done(editor, "show", item))["data"]
 
@@ -96,8 +98,9 @@ async def test_lists_are_those_of_the_pages(people, officer, intake):
     leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
     draft = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
     sent = TEXT.replace("Hướng dẫn nộp", "Kế hoạch tiếp nhận")
-    sent = (await done(officer, "write", "-", stdin=sent))["content_id"]
-    await done(officer, "submit", sent)
+    written = await done(officer, "write", "-", stdin=sent)
+    sent = written["content_id"]
+    await done(officer, "submit", sent, "--hash", written["hash"])
 
     async def listed(person, *words):
         return {one["content_id"] for one in await done(person, "list", *words)}

@@ -138,8 +138,9 @@ async def test_a_failure_has_one_time_whenever_it_is_asked_for(intake_harness, l
 
 async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, loa):
     await intake_harness.take_in(submitted(), "desk")
-    words = ("desk", "reject", ITEM, "--by", "Nguyễn Văn C", "--code", "trung-lap", "--json")
-    assert json_output(await loa(*words))["content_id"] == ITEM
+    [draft] = json_output(await loa("desk", "list", "--json"))
+    words = ("--by", "Nguyễn Văn C", "--hash", draft["hash"], "--code", "trung-lap", "--json")
+    assert json_output(await loa("desk", "reject", ITEM, *words))["content_id"] == ITEM
     said = (await loa("trace", ITEM)).stdout
     assert "revision 1: trung-lap (already published), by Nguyễn Văn C" in said
     assert "Trùng với tin đã có" in said

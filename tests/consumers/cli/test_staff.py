@@ -100,6 +100,12 @@ async def approve(terminal: Terminal, intake: Intake, *words: str):
     return await terminal.say("desk", "approve", ITEM, "--hash", draft.hash, "--clean", *words)
 
 
+async def reject(terminal: Terminal, intake: Intake):
+    [draft] = await intake.desk.waiting_drafts()
+    words = ("--hash", draft.hash, "--code", "trung-lap")
+    return await terminal("desk", "reject", ITEM, *words)
+
+
 async def test_an_approval_is_recorded_under_the_accounts_id(people, intake):
     an = await people("an", APPROVER)
     await intake.handle(submitted(author="Nguyễn Văn Á"), UNIT)
@@ -120,9 +126,8 @@ async def test_an_account_does_not_approve_what_its_name_wrote(people, intake, a
 async def test_a_role_without_the_right_is_refused(people, intake):
     an = await people("an", "bien-tap-vien")
     await intake.handle(submitted(), UNIT)
-    for words in (("reject", ITEM, "--code", "trung-lap"),):
-        refused = await an("desk", *words)
-        assert refused.exit_code == 2 and "no role of the account" in refused.stderr
+    refused = await reject(an, intake)
+    assert refused.exit_code == 2 and "no role of the account" in refused.stderr
     assert (await approve(an, intake)).exit_code == 2
     assert (await stored_position(intake.bus))["state"] == "waiting"
 
@@ -389,7 +394,7 @@ async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkey
     await owner("staff", "roles", "an", "--role", APPROVER)
     assert (await an("login", "an", stdin=f"{PASSWORD}\n\n")).exit_code == 0
     await intake.handle(submitted(), UNIT)
-    refused = await an("desk", "reject", ITEM, "--code", "trung-lap")
+    refused = await reject(an, intake)
     assert refused.exit_code == 2 and "authenticator app" in refused.stderr
 
 

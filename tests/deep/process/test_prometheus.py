@@ -135,5 +135,7 @@ def mend(loa: LoaProcess, relay: RelayProcess) -> None:
     for letter in loa.dead_letters():
         done = loa.cli("dead", "discard", letter["id"], "--reason", "Nhầm", "--by", "An")
         assert done.exit_code == 0, done.err
-    done = loa.cli("desk", "reject", "cho-duyet", "--code", "trung-lap", "--by", "An")
+    waiting = {one["content_id"]: one["hash"] for one in loa.cli("desk", "list", "--json").json}
+    words = ("--hash", waiting["cho-duyet"], "--code", "trung-lap", "--by", "An")
+    done = loa.cli("desk", "reject", "cho-duyet", *words)
     assert done.exit_code == 0, done.err
