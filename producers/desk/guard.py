@@ -137,7 +137,7 @@ def _needs_step_up(route: DeskRoute, visit: Visit) -> bool:
         return False
     if route.access == OWN:
         return route.signs_in and visit.visitor.needs_step_up_to_sign_in
-    return any(map(visit.visitor.needs_step_up, route.actions))
+    return isinstance(route.access, str) and visit.visitor.needs_step_up(route.access)
 
 
 def _require_access(route: DeskRoute, visit: Visit) -> None:

@@ -91,7 +91,7 @@ ROUTES: Sequence[DeskRoute] = (
         *("POST", "/soan/{content_id}/lien-ket", _WRITE, link_checks.check_typed),
         form_bytes=TEXT_BYTES,
     ),
-    DeskRoute("POST", "/tin/{content_id}/lien-ket", _READ, link_checks.check_item),
+    DeskRoute("POST", "/tin/{content_id}/lien-ket", link_checks.ASK, link_checks.check_item),
     DeskRoute("POST", "/tin/{content_id}/doi-gio", _READ, item_acts.move),
     DeskRoute("GET", "/tin/{content_id}/duyet", _READ, items.show_review),
     DeskRoute("POST", "/tin/{content_id}/gui", _WRITE, item_acts.perform(Kind.SUBMIT)),

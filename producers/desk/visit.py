@@ -250,7 +250,7 @@ def wants_json(request: Request) -> bool:
 class DeskRoute:
     """A route and who may use it: PUBLIC, OWN, or an action of `roles.toml`.
 
-    Of several actions one is enough, on pages that only show something.
+    Of several actions one is enough, where nothing is changed: there no code is asked for.
     `from_server`: another server sends it, without cookie, and proves itself in the handler.
     `takes_file`: its form comes with a file, which is read only from a person who may send one.
     `signs_in`: it begins another session, which takes a second factor anew if this one had one.

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 LINKS_MAX = 60
-"""Links of one text that are asked."""
+"""Links of one text that one check asks."""
+HOST_LINKS_MAX = 20
+"""Of these, links of one host, which the desk does not burden for long."""
 
 
 class CheckedLink(NamedTuple):
@@ -24,7 +26,10 @@ class LinkChecks(Protocol):
     """Asks public web addresses, and remembers for a while what came of it."""
 
     async def check(self, urls: Sequence[str]) -> None:
-        """Ask each of the first LINKS_MAX addresses once, within seconds."""
+        """Ask LINKS_MAX addresses, HOST_LINKS_MAX of one host, once each, within seconds.
+
+        What could not be asked by then has no result; those without one come first.
+        """
         ...
 
     def known(self, urls: Sequence[str]) -> Sequence[CheckedLink]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from contracts.desk.checks.links import CheckedLink
+from contracts.desk.checks.links import HOST_LINKS_MAX, LINKS_MAX, CheckedLink
 from producers.desk.editor.checks import READER
 from producers.desk.visit import Visit
 
@@ -23,6 +23,14 @@ class LinkReport:
 
     urls: tuple[str, ...]
     asked: tuple[CheckedLink, ...]
+    most: int = LINKS_MAX
+    of_host: int = HOST_LINKS_MAX
+    """Links that one check asks, in all and of one host."""
+
+    @property
+    def rest(self) -> int:
+        """How many were not asked."""
+        return len(self.urls) - len(self.asked)
 
     @property
     def dead(self) -> list[CheckedLink]:

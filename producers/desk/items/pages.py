@@ -20,7 +20,7 @@ from producers.desk.visit import Visit
 _ACT_BYTES = 16
 _SHORT_HASH = 8
 _FIRST_HOUR = "08:00"
-_ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
+ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
 """Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
@@ -130,7 +130,7 @@ async def find_item(visit: Visit) -> ItemView:
 
 
 async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
-    is_answered_for = item.possible & _ANSWERED_FOR
+    is_answered_for = item.possible & ANSWERED_FOR
     return {
         "checked": await find_all(visit, item.content_id, item.data) if is_answered_for else None,
         "item": item,

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from channels.fetch.errors import FetchReason
+from contracts.desk.checks.links import HOST_LINKS_MAX, LINKS_MAX
 from producers.desk.editor.conversion import editor_texts
 from producers.desk.editor.links import find_links
 from tests.producers.desk.test_items import TEXT
@@ -18,7 +19,8 @@ NEVER_RAISED = {
     *(FetchReason.CUT_SHORT, FetchReason.UNENCRYPTED),
 }
 """Reasons of who reads an answer."""
-WHY = editor_texts()["links"]["why"]
+SAID = editor_texts()["links"]
+WHY = SAID["why"]
 
 
 @pytest.fixture
@@ -89,8 +91,24 @@ async def test_who_answers_for_a_text_has_its_links_asked_on_the_items_pages(des
         asked = await newsroom["dung"].press(review, f"{path}/lien-ket")
         assert asked.headers["location"].startswith(review)
         assert "HTTP 500" not in (await newsroom["dung"].get(asked.headers["location"])).text
+        before = server.request_counts.copy()
         async with desk.signed_in("khac", "nguoi-gui-tin") as other:
             assert (await other.post(f"{path}/lien-ket")).status_code == 403
+        for reader in ("an", "binh", "chi"):
+            assert (await newsroom[reader].get(path)).status_code == 200
+            assert (await newsroom[reader].post(f"{path}/lien-ket")).status_code == 403
+        assert server.request_counts == before, "asked for who may answer for the text alone"
+
+
+async def test_the_page_says_how_many_links_were_not_asked(desk, server):
+    body = " ".join(server.url(f"/{number}") for number in range(HOST_LINKS_MAX + 2))
+    async with desk.signed_in("an", "nguoi-gui-tin") as officer:
+        for asked in (HOST_LINKS_MAX, HOST_LINKS_MAX + 2):
+            done = await officer.post("/soan/moi/lien-ket", **TEXT | {"body": body})
+            page = (await officer.get(done.headers["location"])).text
+            assert f"{asked}/{HOST_LINKS_MAX + 2}" in page
+            rest = SAID["rest"].format(rest=2, most=LINKS_MAX, of_host=HOST_LINKS_MAX)
+            assert (rest in page) == (asked == HOST_LINKS_MAX)
 
 
 async def test_an_account_asks_few_times_a_minute(desk, server):
