@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 from contracts import text
+from contracts.base.security_headers import content_policy
 from contracts.content import Content
 from contracts.desk.person import ActingPerson
 
@@ -34,7 +35,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".xls": "application/vnd.ms-excel",
 }
 """What may be uploaded, by the ending of its name, which follows from the content."""
-SHOWN_IN_PAGE = frozenset({".jpg", ".png", ".pdf"})
+_SHOWN = frozenset({".jpg", ".png", ".pdf"})
 """What a browser may show; it saves all else."""
 _PICTURES = frozenset({".jpg", ".png"})
 _STEM_LETTERS, _STEM_BYTES = 80, 180
@@ -130,6 +131,17 @@ class UploadService(Protocol):
     def read(self, address: UploadAddress) -> AsyncIterator[bytes]:
         """The content of a file in pieces; none if it is not kept."""
         ...
+
+
+def file_headers(ending: str) -> dict[str, str]:
+    """Headers that let a browser show or save a file, and nothing else.
+
+    A PDF has no sandbox: Safari shows an empty window for some, and Chromium's viewer, which runs
+    apart from the page, looks at no policy of a PDF.
+    """
+    how = "inline" if ending in _SHOWN else "attachment"
+    policy = content_policy() if ending == ".pdf" else content_policy(sandbox="")
+    return {"Content-Disposition": how, **policy}
 
 
 def parse_address(hash: str, name: str) -> UploadAddress | None:

@@ -127,6 +127,14 @@ def is_local(url: str) -> bool:
     return parts.scheme in ("file", "data", "about", "blob") or local
 
 
+async def allow_viewers(page: Any) -> None:
+    """Let Chromium show a PDF, which is a page of its own with resources that no test may hold up.
+
+    Names outside this machine lead nowhere all the same (FLAGS).
+    """
+    await page.context.unroute_all()
+
+
 async def overflow_px(page: Any) -> int:
     """By how many pixels the page is wider than its window: what one would have to scroll."""
     root = "document.documentElement"

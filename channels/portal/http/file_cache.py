@@ -13,10 +13,10 @@ from pathlib import Path, PurePath
 from stat import S_ISREG
 from time import monotonic
 
-from contracts.base.security_headers import content_policy, raw_headers
+from contracts.base.security_headers import raw_headers
 from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
 from contracts.desk.uploads import MEDIA_TYPES as UPLOAD_TYPES
-from contracts.desk.uploads import SHOWN_IN_PAGE, parse_address
+from contracts.desk.uploads import file_headers, parse_address
 from design.frame import URGENT_SHEET
 
 _MEMORY_BYTES = 64 << 20
@@ -188,16 +188,10 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
         (b"content-type", (MEDIA_TYPES.get(suffix) or UPLOAD_TYPES[suffix]).encode()),
     ]
     if path.parts[-3:-2] == (UPLOADS_FOLDER,):
-        headers += _upload_headers(suffix)
+        headers += raw_headers(file_headers(suffix))
     if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, _stamp(on_disk), modified_s, status, headers, body_headers)
-
-
-def _upload_headers(suffix: str) -> list[Header]:
-    """A browser shows pictures and PDF by themselves, saves all else, and runs nothing of it."""
-    how = b"inline" if suffix in SHOWN_IN_PAGE else b"attachment"
-    return [(b"content-disposition", how), *raw_headers(content_policy(sandbox=""))]
 
 
 def _lifetime(path: PurePath) -> str:

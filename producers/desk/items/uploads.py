@@ -7,14 +7,12 @@ from urllib.parse import unquote
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from contracts.base.security_headers import content_policy
 from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.uploads import (
     FILE_MAX_MB,
     FOLDER,
-    SHOWN_IN_PAGE,
-    UploadAddress,
     UploadService,
+    file_headers,
     parse_address,
 )
 from contracts.errors import ContractError
@@ -24,7 +22,7 @@ from producers.desk.visit import Visit, retry_headers, wants_json
 WRITE, READ = "write", ("write", READ_DRAFTS)
 _FIELD = "tep"
 _MB = 1 << 20
-_SEALED_OFF = content_policy(sandbox="")
+_CACHED = "private, max-age=3600"
 
 
 def _service(visit: Visit) -> UploadService:
@@ -98,16 +96,7 @@ async def serve(visit: Visit) -> Response:
     size = await _service(visit).size(address) if address else None
     if address is None or size is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    headers = {"Content-Length": str(size), **_file_headers(address)}
+    headers = {"Content-Length": str(size), "Cache-Control": _CACHED}
     pieces = _service(visit).read(address)
+    headers |= file_headers(address.ending)
     return StreamingResponse(pieces, media_type=address.media_type, headers=headers)
-
-
-def _file_headers(address: UploadAddress) -> dict[str, str]:
-    """Headers that let a browser show or save a file, and nothing else."""
-    kind = "inline" if address.ending in SHOWN_IN_PAGE else "attachment"
-    return {
-        "Content-Disposition": kind,
-        "Cache-Control": "private, max-age=3600",
-        **_SEALED_OFF,
-    }

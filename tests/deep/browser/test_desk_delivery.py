@@ -1,17 +1,25 @@
 """An item's preview on the desk in a real browser: frames show, and no script of an item runs."""
 
+import asyncio
+import io
 from functools import partial
 
 import pytest
+from PIL import Image
 
-from tests.support.browser import faults_in_every_look, screenshot
+from channels.portal.http.file_app import portal_app
+from channels.portal.storage.uploads import UploadFiles
+from consumers.uploads.portal import PublicUploads
+from tests.support.browser import allow_viewers, faults_in_every_look, screenshot
 from tests.support.desk_app import served_desk
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.events import ITEM
 from tests.support.served_desk import enter
+from tests.support.signup_app import serve_app
 from tests.support.uploaded_files import picture
 
 EDITOR = "bien-tap-vien"
+SHOWN_WITHIN_S = 30
 BODY = """
 Sáng **thứ Ba** hằng tuần, từ 8 giờ.
 
@@ -112,3 +120,40 @@ async def test_without_scripts_the_frames_show_as_well(written, desk, browser):
     with browser.tab(width=390, java_script_enabled=False) as tab:
         names, _ = await tab.run(partial(previews, desk=desk, token=written))
         assert len(names) == 5
+
+
+@pytest.fixture
+async def red_paper(desk, tmp_path):
+    """A session, and the address of a kept PDF whose page is red."""
+    await desk.active("an", EDITOR)
+    token, file = await desk.session_of("an"), tmp_path / "a"
+    Image.new("RGB", (600, 800), "red").save(file, "PDF")
+    kept = await desk.services.uploads.add(await desk.desk.find(token), file, "a.pdf")
+    return token, kept.address
+
+
+async def shows_red(page, url: str) -> None:
+    """Open *url* and wait until much of the window is red. Raises TimeoutError."""
+    await page.goto(url)
+    async with asyncio.timeout(SHOWN_WITHIN_S):
+        while True:
+            shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB").resize((20, 20))
+            if sum(n for n, (r, g, _) in shot.getcolors(400) if r > 200 and g < 60) > 10:
+                return
+
+
+async def test_a_kept_pdf_is_shown_by_the_browser_at_the_desk_and_on_the_portal(
+    desk, red_paper, browser, tmp_path
+):
+    token, address = red_paper
+    await UploadFiles(tmp_path, PublicUploads(desk.bus)).place([address])
+
+    async def script(page):
+        await enter(page, desk, token)
+        await allow_viewers(page)
+        for root in (desk.url, portal):
+            await shows_red(page, root + address.path)
+
+    async with serve_app(portal_app(tmp_path)) as portal:
+        with browser.tab() as tab:
+            await tab.run(script)
