@@ -222,6 +222,7 @@ def _new_text(order: Order, who: Actor, state: ItemState, unit: str, number: int
         type=events.CORRECTED if is_correction else events.SUBMITTED,
         data=data,
         event_id=before.event_id if before else written.event_id(owner, order.content_id, number),
+        event_time=before.event_time if before else None,
         author=data.get("author"),
         submitter=before.submitter if before else who.by,
         trace=before.trace if before else {},

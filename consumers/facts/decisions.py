@@ -30,6 +30,8 @@ def _nothing(known: _Known, act: Action) -> None:
 def _sent(known: _Known, act: Action) -> None:
     """A text is sent once: what comes back and is sent again keeps its first time."""
     known.setdefault("sent_at", act.at)
+    if act.text and act.text.event_time:
+        known.setdefault("event_at", act.text.event_time)
     if act.rule:
         known |= {"by_rule": True}
         _decided(known, act)

@@ -36,6 +36,7 @@ class Draft(BaseModel):
     type: str
     data: dict[str, Any]
     at: datetime
+    event_time: datetime | None = None
     author: str | None = None
     submitter: str | None = None
     trace: dict[str, str] = Field(default_factory=dict)  # its trace context, for the release

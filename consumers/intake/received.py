@@ -77,6 +77,7 @@ def build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
         type=checked.event.type,
         data=checked.event.data,
         at=checked.received_at,
+        event_time=checked.event.time,
         author=text.author,
         submitter=submitter(checked.event),
         trace=tracing.carrier(),

@@ -77,6 +77,8 @@ class EditorialText(_Frozen):
     data: dict[str, Any]
     event_id: str = ""
     """The unit's event that it came with."""
+    event_time: Annotated[AwareDatetime | None, Field(exclude_if=lambda at: at is None)] = None
+    """When the event came to be, as it says itself."""
     author: str | None = None
     submitter: str | None = None
     trace: dict[str, str] = Field(default_factory=dict)

@@ -118,6 +118,8 @@ class DecisionFact(Fact):
     unit: str
     topic: str = ""
     by_rule: bool = False
+    event_at: AwareDatetime | None = None
+    """When the unit's event came to be, as it says itself; None for a text written at the desk."""
     sent_at: AwareDatetime
     """When the unit's system, or a person of the unit, sent it first."""
     confirmed_at: AwareDatetime | None = None

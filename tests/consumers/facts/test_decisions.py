@@ -1,12 +1,18 @@
 """The ways of revisions over the desk as facts: over random histories they agree with the log."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from consumers.editorial.log import EditorialLog
 from consumers.facts.decisions import decision_facts
+from consumers.intake.handler import Intake
 from contracts.editorial import ActionKind
 from contracts.editorial.state import fold
 from contracts.facts import decode
+from contracts.vocabulary import DEFAULT
 from tests.support.editorial_world import NAMES, EditorialWorld
+from tests.support.events import ITEM, UNIT, register_unit, submitted
 
 K = ActionKind
 STORIES = 200
@@ -58,3 +64,13 @@ def test_a_later_act_never_takes_a_fact_away():
             found = facts_of(acts[:number]).keys()
             assert known <= found
             known = set(found)
+
+
+@pytest.mark.parametrize("release", ["desk", "automatic"])
+async def test_a_fact_says_when_its_event_came_to_be(bus, clock, release):
+    born = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    await register_unit(bus, release=release)
+    event = submitted().model_copy(update={"time": born})
+    await Intake(bus, DEFAULT, clock).handle(event, UNIT)
+    [fact] = decision_facts(ITEM, [act async for _, act in EditorialLog(bus).acts(ITEM)])
+    assert fact.event_at == born < fact.sent_at
