@@ -18,6 +18,7 @@ from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
+from consumers.facts.unread import unread_since
 from consumers.intake.approval import Draft
 from consumers.intake.desk import DraftDecisions
 from consumers.intake.desk_acts import drafts_of
@@ -110,6 +111,7 @@ class FactsReader:
             unknown_sends=await self.unknown_sends.read(),
             consent_ends=await self.consent_ends(),
             stale_feeds=await self.stale_feeds(),
+            unread_since=await unread_since(self.bus),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
         )

@@ -30,6 +30,7 @@ _BREAKER_ACT_AFTER = timedelta(minutes=5)
 _HELD_ACT_AFTER = timedelta(hours=1)
 _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
+_FACTS_LATE = timedelta(minutes=10)
 _CONSENT_SHORT = timedelta(days=7)
 _MAX_NAMED = 5
 _LIMIT_LOW_PERCENT = 80
@@ -130,6 +131,8 @@ class Facts:
     unknown_sends: UnknownSends = UnknownSends()
     consent_ends: datetime | None = None
     stale_feeds: tuple[StaleFeed, ...] = ()
+    unread_since: datetime | None = None
+    """The oldest message of which facts for reports say nothing yet."""
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
@@ -570,8 +573,15 @@ def _feeds(facts: Facts) -> Iterator[StatusFinding]:
         yield _finding(Severity.WATCH, "feed_stale", "import", times, **values)
 
 
+def _report_facts(facts: Facts) -> Iterator[StatusFinding]:
+    """The facts that reports count, where a Loa that runs has not written them."""
+    since = facts.unread_since
+    if facts.at_work and since and facts.now - since >= _FACTS_LATE:
+        yield _finding(Severity.WATCH, "report_facts_behind", "facts", _Times(since))
+
+
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
     *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
     *(_channels, _unknown_sends, _consent, _webhook, _limits, _dead_letters, _desk, _feeds),
-    *(_restored, _process),
+    *(_report_facts, _restored, _process),
 )

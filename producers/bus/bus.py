@@ -130,6 +130,11 @@ class Bus:
         """The latest message on *subject*, from the leader."""
         return await messages.read_message(self.connection, stream, {"last_by_subj": subject})
 
+    async def next_message(self, stream: str, seq: int) -> Message | None:
+        """The first message from sequence *seq* on, from the leader."""
+        query = {"seq": seq, "next_by_subj": ">"}
+        return await messages.read_message(self.connection, stream, query)
+
     async def erase_message(self, stream: str, seq: int) -> None:
         """Remove one message from *stream*, and from its disk; it may be gone already."""
         try:

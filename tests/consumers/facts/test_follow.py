@@ -12,6 +12,7 @@ from consumers.facts.all_sources import fact_sources
 from consumers.facts.compare import differences
 from consumers.facts.follow import FactFollower, read_positions
 from consumers.facts.store import FactStore
+from consumers.facts.unread import unread_since
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
 from consumers.operations.old_deliveries import OldDeliveries
@@ -225,6 +226,17 @@ async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
     before = [(await bus.stream_info(name))["state"]["last_seq"] for name in names]
     await found.follow()
     assert [(await bus.stream_info(name))["state"]["last_seq"] for name in names] == before
+
+
+async def test_what_no_round_has_read_is_known_by_its_first_moment(bus):
+    assert await unread_since(bus) is None
+    await a_delivered_item(bus)
+    first = await bus.next_message(subjects.PUBLICATIONS.name, 1)
+    assert await unread_since(bus) == first.time
+    await follower(bus).follow()
+    assert await unread_since(bus) is None
+    await BounceRecords(Ledger(bus).bucket).record_bounce(BatchKey(*PLAN, 0), 0, "5.1.1", NOW)
+    assert await unread_since(bus) > first.time
 
 
 async def test_a_process_that_read_the_ledger_before_another_does_not_write_over_it(bus):

@@ -192,6 +192,8 @@ TABLE = [
     ({"consent_ends": NOW + timedelta(days=6)}, [(ACT, "zalo_consent_ends", ZALO)]),
     ({"stale_feeds": (StaleFeed("a.f", AGO), StaleFeed("b.f"))}, [(WATCH, "feed_stale", "import")]),
     ({"dead": DeadLetters(3, AGO)}, [(ACT, "dead_letters", "dead")]),
+    ({"unread_since": NOW - timedelta(minutes=10)}, [(WATCH, "report_facts_behind", "facts")]),
+    ({"unread_since": NOW - timedelta(minutes=9)}, []),
     (a_draft(), [(NOTE, "desk_waits", "desk")]),
     (a_draft(NOW - timedelta(days=1)), [(WATCH, "desk_waits", "desk")]),
     (a_draft(is_urgent=True), [(ACT, "desk_urgent", "desk"), (NOTE, "desk_waits", "desk")]),
