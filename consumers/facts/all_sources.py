@@ -6,7 +6,15 @@ from consumers.editorial.log import EditorialLog
 from consumers.facts.incidents import Incidents
 from consumers.facts.notices import Notices
 from consumers.facts.readers import Followers, Readers, Subscribers
-from consumers.facts.sources import Decisions, Deliveries, Events, FactSource, Opinions, Releases
+from consumers.facts.sources import (
+    Decisions,
+    Deliveries,
+    Events,
+    FactSource,
+    Opinions,
+    Refusals,
+    Releases,
+)
 from consumers.facts.store import FactStore
 from consumers.seals.publications import PublicationSeals
 from contracts import subjects
@@ -31,8 +39,8 @@ def fact_sources(
     """Without *people* no readers are counted: a comparison needs none."""
     bus = store.bus
     found: list[FactSource] = [Releases(bus, seals), Decisions(log), Deliveries(bus)]
-    found += [Events(bus, clock), Opinions(bus, clock), Incidents(store, clock)]
-    found += [Notices(bus.bucket(subjects.LEDGER.name), clock)]
+    found += [Events(bus, clock), Refusals(bus, clock), Opinions(bus, clock)]
+    found += [Incidents(store, clock), Notices(bus.bucket(subjects.LEDGER.name), clock)]
     if people:
         readers = (Subscribers(people.subscribers), Followers(people.followers))
         found += [Readers(one, store, clock) for one in readers]

@@ -4,12 +4,14 @@ A source derives facts, and says up to where it has read. From an earlier positi
 same again, so a process that dies between a fact and its position is followed by one that repeats.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, NamedTuple
 
+from consumers.dead_letters.store import parse_letter
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
 from consumers.email.bounce_records import BounceRecords, BounceTotals
@@ -26,10 +28,12 @@ from contracts import keys, publication, subjects
 from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import ContractError
-from contracts.facts import EventsFact, Fact, FactKind, OpinionsFact
+from contracts.facts import EventsFact, Fact, FactKind, OpinionsFact, RefusalsFact
 from contracts.facts.kinds import day_of, release_of
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, Message
+
+_EVENT = re.compile(r"[a-z]+\.[a-z0-9-]+\.[a-z_-]+")
 
 
 class Derived(NamedTuple):
@@ -200,12 +204,16 @@ class _OfDays(FactSource):
             if message.time >= midnight(today):
                 break
             last = message.seq
-            days[day_of(message.time)][message.subject] += 1
+            days[day_of(message.time)][self.label(message)] += 1
         for day, counts in days.items():
             for fact in self.facts(day, counts):
                 yield Derived(after, fact)
         self.read_on = (after, today)
         yield Derived(last)
+
+    def label(self, message: Message) -> str:
+        """What is counted as one with others of the day."""
+        return message.subject
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
         raise NotImplementedError
@@ -219,12 +227,36 @@ class Events(_OfDays):
     stream: str = subjects.CONTENT.name
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
-        units = defaultdict[str, dict[str, int]](dict)
-        for subject, count in counts.items():
-            family, unit, kind = subject.split(".")
-            units[unit][f"{family}.{kind}"] = count
-        for unit, accepted in units.items():
+        for unit, accepted in _by_unit(counts).items():
             yield EventsFact(on=day, unit=unit, accepted=accepted)
+
+
+@dataclass
+class Refusals(_OfDays):
+    """DEAD: the events that intake refused, by unit and kind."""
+
+    kind: ClassVar = FactKind.REFUSALS
+    stream: str = subjects.DEAD.name
+
+    def label(self, message: Message) -> str:
+        """The event's place and subject, as the same death may be stored twice; else empty."""
+        origin = parse_letter(message).origin
+        is_event = origin.stream == subjects.CONTENT.name and _EVENT.fullmatch(origin.subject)
+        return f"{origin.seq} {origin.subject}" if is_event else ""
+
+    def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
+        refused = Counter(label.partition(" ")[2] for label in counts if label)
+        for unit, kinds in _by_unit(refused).items():
+            yield RefusalsFact(on=day, unit=unit, refused=kinds)
+
+
+def _by_unit(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Counts by subjects of CONTENT, by unit and then by kind, as `content.submitted`."""
+    units = defaultdict[str, dict[str, int]](dict)
+    for subject, count in counts.items():
+        family, unit, kind = subject.split(".")
+        units[unit][f"{family}.{kind}"] = count
+    return units
 
 
 _Presses = dict[ChannelName, dict[Reaction, int]]

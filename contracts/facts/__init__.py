@@ -12,6 +12,7 @@ from contracts.facts.kinds import (
     NoticesFact,
     OpinionsFact,
     ReadersFact,
+    RefusalsFact,
     ReleaseFact,
     decode,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "NoticesFact",
     "OpinionsFact",
     "ReadersFact",
+    "RefusalsFact",
     "ReleaseFact",
     "decode",
 ]

@@ -33,6 +33,7 @@ class FactKind(StrEnum):
     DECISION = "decision"
     DELIVERY = "delivery"
     EVENTS = "events"
+    REFUSALS = "refusals"
     NOTICES = "notices"
     OPINIONS = "opinions"
     READERS = "readers"
@@ -217,6 +218,19 @@ class EventsFact(_OfDay):
         return sum(self.accepted.values())
 
 
+class RefusalsFact(_OfDay):
+    """A unit's accepted events that intake refused on a day, by kind, each try: dead letters."""
+
+    kind: ClassVar = FactKind.REFUSALS
+
+    unit: str
+    refused: Mapping[str, Count]
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return self.on, self.unit
+
+
 NoticeSort = Literal["case", "letter"]
 """A step of a dossier, or a letter about a subscription or to staff."""
 
@@ -311,8 +325,8 @@ class DayFact(_OfDay):
 _KINDS: Mapping[str, type[Fact]] = {
     one.kind: one
     for one in (
-        *(ReleaseFact, DecisionFact, DeliveryFact, EventsFact, OpinionsFact),
-        *(NoticesFact, ReadersFact, IncidentFact, DayFact),
+        *(ReleaseFact, DecisionFact, DeliveryFact, EventsFact, RefusalsFact),
+        *(OpinionsFact, NoticesFact, ReadersFact, IncidentFact, DayFact),
     )
 }
 

@@ -147,7 +147,7 @@ async def test_a_day_says_what_was_counted_and_a_lost_week_has_no_readers(counte
     closed = {fact.on: set(fact.counted) for fact in await counted.found(FactKind.DAY)}
     lasting = {FactKind.RELEASE, FactKind.DECISION, FactKind.DELIVERY, FactKind.EVENTS}
     assert sorted(closed) == [DAY + n * ONE for n in range(6)]
-    assert closed[DAY + 2 * ONE] == lasting | {FactKind.OPINIONS}
+    assert closed[DAY + 2 * ONE] == lasting | {FactKind.REFUSALS, FactKind.OPINIONS}
     assert closed[DAY + 5 * ONE] == {*FactKind} - {FactKind.DAY}
     assert closed[DAY] == closed[DAY + 5 * ONE] - {FactKind.INCIDENT}, "it began after that day"
 

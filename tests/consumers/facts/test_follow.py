@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.facts.all_sources import fact_sources
@@ -24,6 +25,7 @@ from contracts.facts import FACT_POSITIONS_KEY, FactKind, decode
 from contracts.subscriptions.reaction import Reaction
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.dead_letters import bury
 from tests.support.ledger_plan import store_plan
 from tests.support.ledger_rules import NOW
 from tests.support.publications import a_publication
@@ -37,6 +39,11 @@ DELIVERY, RELEASE = f"delivery.{PLAN}", f"release.{ITEM}.1"
 def follower(bus, clock=None) -> FactFollower:
     store, clock = FactStore(bus), clock or FakeClock(datetime.now(UTC).timestamp())
     return FactFollower(store, fact_sources(store, EditorialLog(bus), clock, None), clock)
+
+
+def tomorrow() -> FakeClock:
+    """When this day may be counted."""
+    return FakeClock((datetime.now(UTC) + timedelta(days=1, hours=1)).timestamp())
 
 
 async def release(bus, **changes) -> None:
@@ -180,9 +187,8 @@ async def test_a_day_is_counted_once_it_is_over(bus):
     today = FakeClock(datetime.now(UTC).timestamp())
     await follower(bus, today).follow()
     assert await keys(bus) == []
-    tomorrow = FakeClock(today.now + 86400 + 3600)
     for _ in range(2):
-        await follower(bus, tomorrow).follow()
+        await follower(bus, tomorrow()).follow()
     [(key, data)] = await stored(bus)
     fact = decode(key, data)
     assert fact.kind is FactKind.OPINIONS
@@ -194,8 +200,7 @@ async def test_events_are_counted_by_day_unit_and_kind(bus):
     for unit, kind in sent:
         await bus.publish(subjects.content(unit, kind), b"{}")
     await bus.publish(subjects.case("vu-cchc"), b"{}")
-    tomorrow = FakeClock((datetime.now(UTC) + timedelta(days=1, hours=1)).timestamp())
-    await follower(bus, tomorrow).follow()
+    await follower(bus, tomorrow()).follow()
     found = {fact.unit: fact.accepted for fact in [decode(*one) for one in await stored(bus)]}
     assert found == {
         "vu-cchc": {"content.submitted": 1, "content.corrected": 1, "case.updated": 1},
@@ -203,14 +208,26 @@ async def test_events_are_counted_by_day_unit_and_kind(bus):
     }
 
 
+async def test_refused_events_are_counted_by_day_unit_and_kind(bus):
+    """A death that was stored again, and what is no dead letter, counts for nothing more."""
+    for _ in range(2):
+        await bury(DeadLetterStore(bus), b"{", subject=subjects.content("vu-cchc", "submitted"))
+    letter = await bus.next_message(subjects.DEAD.name, 1)
+    for body in (letter.data, b"foreign"):
+        await bus.publish(letter.subject, body)
+    await follower(bus, tomorrow()).follow()
+    found = [decode(*one) for one in await stored(bus)]
+    [refusals] = [one for one in found if one.kind is FactKind.REFUSALS]
+    assert (refusals.unit, refusals.refused) == ("vu-cchc", {"content.submitted": 2})
+
+
 async def test_an_event_that_is_erased_later_stays_counted(bus):
     """A dead letter's event that names a contact is erased from CONTENT."""
     sent = [await bus.publish(subjects.case("vu-cchc"), b"{}") for _ in range(2)]
-    tomorrow = FakeClock((datetime.now(UTC) + timedelta(days=1, hours=1)).timestamp())
-    await follower(bus, tomorrow).follow()
+    await follower(bus, tomorrow()).follow()
     before = await stored(bus)
     await bus.erase_message(subjects.CONTENT.name, sent[0].seq)
-    found = follower(bus, tomorrow)
+    found = follower(bus, tomorrow())
     await found.rebuild()
     assert await stored(bus) == before
     named = [one for source in found.sources async for one in differences(found.store, source)]
