@@ -106,7 +106,8 @@ class Facts:
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
     of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
     folder, without the index that it had. `spooled`: events that wait in the spool folder for a
-    Loa. Not `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
+    Loa. `unread_since`: the oldest message of which facts for reports say nothing yet. Not
+    `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
     now: datetime
@@ -132,7 +133,6 @@ class Facts:
     consent_ends: datetime | None = None
     stale_feeds: tuple[StaleFeed, ...] = ()
     unread_since: datetime | None = None
-    """The oldest message of which facts for reports say nothing yet."""
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None

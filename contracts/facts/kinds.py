@@ -14,13 +14,13 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, ValidationError
 
 from contracts import publication
+from contracts.base.fields import Count
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.errors import Unreadable, field_error
 from contracts.records import Record
 from contracts.subscriptions.reaction import Reaction
 from contracts.text.moments import VIETNAM
 
-Count = int
 FACT_POSITIONS_KEY = "facts"
 """Key in bucket `control` of the positions up to which sources were read. A restored bus has other
 sequences, and is read from its start."""
