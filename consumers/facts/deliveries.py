@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from consumers.email.bounce_records import BounceTotals
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.delivery_times import BatchTimes, reached_moments
 from consumers.ledger.entry import LedgerEntry
-from consumers.status.item_times import BatchTimes, reached_moments
 from contracts.base.times import utc_time
 from contracts.delivery import PlanKey, Status
 from contracts.facts import DeliveryFact

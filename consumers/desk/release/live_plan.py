@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.delivery_times import BatchTimes, reached_moments
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.messages import translate
 from consumers.reporting.plan_summary import PlanSummary, status_counts
-from consumers.status.item_times import BatchTimes, reached_moments
 from contracts.delivery import OPEN, PlanKey, Status
 from contracts.desk.live import ChannelProgress
 from contracts.trace import StatusCounts

@@ -9,8 +9,9 @@ import pytest
 from channels.base import Outcome, Verdict
 from consumers.ledger import codec, moves
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.delivery_times import BatchTimes, reached_moments
 from consumers.ledger.entry import TimeRules, planned_entry
-from consumers.status.item_times import BatchTimes, ItemTimes, reached_moments
+from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers import metrics
