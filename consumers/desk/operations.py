@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.texts import canary_line
@@ -33,9 +35,13 @@ from contracts.desk.operations import (
 )
 from contracts.desk.person import DeskAct, Person
 from contracts.errors import Invalid
-from producers.bus import Bus
+from producers.bus import Bus, BusError
 
-_FRESH_S = 5.0
+log = structlog.get_logger()
+_FRESH_S, _LINE_S = 5.0, 60.0
+"""How old the view of the page may be, and the line of a start page while the next is read."""
+_WAIT_S = 0.5
+"""How long a start page waits where there is no such line: the first reading takes long."""
 _STOPS_SHOWN = 20
 
 
@@ -47,20 +53,45 @@ class OperationsDesk:
     facts: Callable[[], Awaitable[Facts]]
     clock: Clock = time.time
     _view: OperationsView | None = None
-    _fresh_until: float = 0.0
+    _read_at: float = float("-inf")
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _behind: asyncio.Task[None] | None = None
 
     async def view(self) -> OperationsView:
         async with self._reading:
-            if self._view is None or time.monotonic() >= self._fresh_until:
+            if self._view is None or self._age_s >= _FRESH_S:
                 self._view = await self._read()
-                self._fresh_until = time.monotonic() + _FRESH_S
+                self._read_at = time.monotonic()
             return self._view
 
-    async def line(self) -> HealthLine:
-        view = await self.view()
+    async def line(self) -> HealthLine | None:
+        """The line of the last view: a page does not wait while the next one is read.
+
+        None where no view of the last minute is there, and none comes soon.
+        """
+        if self._age_s >= _FRESH_S and (self._behind is None or self._behind.done()):
+            self._behind = asyncio.create_task(self._read_behind())
+        if self._behind and (self._view is None or self._age_s >= _LINE_S):
+            await asyncio.wait({self._behind}, timeout=_WAIT_S)
+        if (view := self._view) is None or self._age_s >= _LINE_S:
+            return None
         problems = sum(one.severity == Severity.ACT for one in view.problems)
         return HealthLine(list(map(_state, view.channels)), problems)
+
+    @property
+    def _age_s(self) -> float:
+        return time.monotonic() - self._read_at
+
+    async def _read_behind(self) -> None:
+        try:
+            await self.view()
+        except BusError as error:
+            log.warning("operations_not_read", error=type(error).__name__)
+
+    async def _forget(self) -> None:
+        """Show no person what was read before an act on a channel, nor what is being read now."""
+        async with self._reading:
+            self._view, self._read_at = None, float("-inf")
 
     async def pause(self, person: Person, channel: ChannelName, reason: str) -> None:
         why, account = reason.strip(), person.account
@@ -70,12 +101,12 @@ class OperationsDesk:
         await person.perform(
             act, lambda: pauses.pause_if_running(self.bus, channel, why, account.name)
         )
-        self._fresh_until = 0.0
+        await self._forget()
 
     async def resume(self, person: Person, channel: ChannelName, reason: str) -> None:
         act = DeskAct("channel.resume", channel, reason=reason.strip())
         await person.perform(act, lambda: pauses.resume(self.bus, channel))
-        self._fresh_until = 0.0
+        await self._forget()
 
     async def _read(self) -> OperationsView:
         facts, paused = await self.facts(), await pauses.load_pauses(self.bus)

@@ -125,9 +125,12 @@ class HealthLine(NamedTuple):
 
 
 class ChannelHealth(Protocol):
-    """The channels in one line, for pages that have other subjects. Raises BusError."""
+    """The channels in one line, for pages that have other subjects.
 
-    async def line(self) -> HealthLine: ...
+    A minute old at most; None where that is still being read.
+    """
+
+    async def line(self) -> HealthLine | None: ...
 
 
 class OperationsService(ChannelHealth, Protocol):

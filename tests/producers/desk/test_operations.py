@@ -84,3 +84,36 @@ async def test_the_line_for_other_pages_says_each_channel_in_a_word(desk, state)
     line = await desk.services.operations.line()
     told = {one.name: one.state for one in line.channels}
     assert told == dict.fromkeys(ChannelName, "well") | {ChannelName.ZALO: state}
+
+
+async def test_a_start_page_does_not_wait_while_the_next_line_is_read(desk, monkeypatch):
+    read, held = desk.status.reader.read, asyncio.Event()
+
+    async def slow(report):
+        await held.wait()
+        return await read(report)
+
+    async with desk.signed_in("an", OPERATOR) as browser:
+        await browser.get("/")
+        monkeypatch.setattr("consumers.desk.operations._FRESH_S", 0.0)
+        monkeypatch.setattr(desk.status.reader, "read", slow)
+        await pauses.pause(desk.bus, ChannelName.ZALO)
+        paused = f"Zalo: {TEXTS['state']['paused']}"
+        assert paused not in (await browser.get("/")).text, "as it was read last"
+        held.set()
+        while paused not in (await browser.get("/")).text:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_line_of_more_than_a_minute_is_not_shown(desk, monkeypatch):
+    await desk.services.operations.line()
+    monkeypatch.setattr("consumers.desk.operations._LINE_S", 0.0)
+    assert await desk.services.operations.line() is None
+
+
+async def test_a_start_page_is_there_before_the_first_reading_ends(desk, monkeypatch):
+    monkeypatch.setattr("consumers.desk.operations._WAIT_S", 0.0)
+    monkeypatch.setattr(desk.status.reader, "read", lambda report: asyncio.Event().wait())
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = await browser.get("/")
+    assert page.status_code == 200 and TEXTS["line_unread"] in page.text
