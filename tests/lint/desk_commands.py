@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from producers.desk.routes import ROUTES
 from producers.desk.visit import DeskRoute
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "desk.md"
 BEGIN, END = "<!-- commands -->\n", "<!-- /commands -->\n"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from consumers.staff.policy import Policy, default_policy
 from producers.desk.routes import ROUTES
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "desk.md"
 SIGNED_OUT = "signed out"

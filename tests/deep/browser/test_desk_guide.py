@@ -16,11 +16,11 @@ import pytest
 
 from consumers.cli.sample.items import read_sample_text
 from producers.desk.web_session import SessionCookie
-from tests.lint.sources import ROOT
 from tests.support.browser import PICTURES, screenshot
 from tests.support.desk_app import Browser, DeskApp
 from tests.support.events import register_unit
 from tests.support.newsroom import FIELDS, Newsroom
+from tests.support.repository import ROOT
 from tests.support.signup_app import serve_app
 
 GUIDE = ROOT / "docs" / "ban-bien-tap.vi.md"

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 
 from producers.desk.routes import ROUTES
-from tests.lint.sources import ROOT
 from tests.support.browser import axe, overflow_px, screenshot, set_look
 from tests.support.loa_process import LoaProcess
+from tests.support.repository import ROOT
 from tests.support.sample_desk import SampleDesk, fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
 

@@ -15,9 +15,9 @@ from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.editorial import ActionKind
 from producers.desk.rendering import desk_texts
-from tests.lint.sources import ROOT
 from tests.producers.desk.test_audit import recorded
 from tests.support.desk_app import heading
+from tests.support.repository import ROOT
 
 PAGE, PROOF, EXPORT = "/nhat-ky", "/nhat-ky/doi-chieu", "/nhat-ky/trich-xuat"
 AUDITOR = "kiem-tra-doc-lap"

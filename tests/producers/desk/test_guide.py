@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from producers.desk.routes import ROUTES
-from tests.lint.sources import ROOT
+from tests.support.repository import ROOT
 
 GUIDE = (ROOT / "docs" / "ban-bien-tap.vi.md").read_text("utf-8")
 CATALOGUES = sorted((ROOT / "producers" / "desk").rglob("texts.toml"))
