@@ -240,6 +240,13 @@ def _check_move(state: ItemState, action: Action) -> None:
         raise Conflict(field_error("kind", "editorial_move", possible=possible, **words))
 
 
+def _check_way(state: ItemState, action: Action) -> None:
+    """A text is given up before it is sent, and rejected after."""
+    if action.kind is Kind.REJECT and (action.code == GIVEN_UP) != (state.status in UNSENT):
+        status = name_of(state.status or "new")
+        raise Conflict(field_error("kind", "editorial_way", status=status))
+
+
 def _possible_acts(status: Status | None) -> Bilingual:
     """What a person may do to an item of *status*, in both languages."""
     kinds = [one for one in Kind if (status, one) in MOVES and _PERSON in _ACTORS[one]]
@@ -306,7 +313,7 @@ def check_edit(state: ItemState, action: Action) -> None:
         raise Invalid(field_error("text", "editorial_text_same"))
 
 
-def check_reason(state: ItemState, action: Action) -> None:
+def check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """What goes back, down or away has a reason; a code is one of `rejections.toml`.
 
     A text that is not sent is given up, which needs none.
@@ -314,10 +321,9 @@ def check_reason(state: ItemState, action: Action) -> None:
     note = text.squeeze(action.note)
     if action.kind in _SAYS_WHY and not note:
         raise Invalid(field_error("note", "editorial_reason"))
-    codes = (GIVEN_UP,) if state.status in UNSENT else tuple(REJECTIONS)
-    is_known = action.code in codes or bool(note and not action.code and GIVEN_UP not in codes)
+    is_known = action.code in {*REJECTIONS, GIVEN_UP} or bool(note and not action.code)
     if action.kind is Kind.REJECT and not is_known:
-        raise Invalid(field_error("code", "editorial_code", codes=codes))
+        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
 
 
 def _check_author(state: ItemState, action: Action) -> None:
@@ -365,7 +371,7 @@ def check_approval(state: ItemState, action: Action) -> None:
 
 Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
-    *(check_chain, check_actor, _check_move, check_unit),
+    *(check_chain, check_actor, _check_move, _check_way, check_unit),
     *(check_revision, check_text, check_rule, check_edit, check_reason),
     *(_check_author, check_checkpoints, _check_people, check_approval),
 )

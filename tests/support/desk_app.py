@@ -91,6 +91,8 @@ _FORM = re.compile(r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', re
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
 _NAME = re.compile(r'<(?:input|select|textarea|button)\b[^>]*\sname="([^"]*)"')
 NOTHING: Mapping[str, Any] = {}
+NO_ITEM = "khong-co"
+"""The id of an item that no desk has by itself."""
 
 
 class Browser:
@@ -286,7 +288,7 @@ def desk_previews(staff: StaffHarness) -> ItemPreviews:
 def path_of(route: DeskRoute) -> str:
     """An address of a route; nothing has the ids in it, but for the unit and the channel."""
     values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo", "{log}": "kiem-toan"}
-    values["{content_id}"] = "khong-co"
+    values["{content_id}"] = NO_ITEM
     path = route.path
     for name, value in values.items():
         path = path.replace(name, value)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
+from contracts.editorial.state import changing_act
 from contracts.errors import Conflict, Forbidden, Invalid
 from producers.desk.items.pages import act_id, find_item, item_path, refused_act
 from producers.desk.items.text_form import TextForm, read_time
@@ -70,7 +71,7 @@ def moved_note(data: Mapping[str, Any]) -> str:
 async def move(visit: Visit) -> Response:
     """Change the time at which a text leaves; it has to be approved again."""
     item = await find_item(visit)
-    kind = ActionKind.EDIT if ActionKind.EDIT in item.possible else ActionKind.SAVE
+    kind = changing_act(item.stored_status)
     try:
         data = {**item.data, "not_before": read_time(visit.form, "not_before")}
         note = moved_note(data)

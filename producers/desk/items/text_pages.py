@@ -11,7 +11,7 @@ from starlette.responses import Response
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
-from contracts.editorial import ActionKind
+from contracts.editorial.state import changing_act
 from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import find_all
@@ -136,7 +136,7 @@ async def show_text(visit: Visit) -> Response:
 async def save_text(visit: Visit) -> Response:
     """Save a changed text: a draft of the unit, or an editor's."""
     item = await find_item(visit)
-    kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
+    kind = changing_act(item.stored_status)
     data: dict[str, Any] = dict(item.data)
     try:
         await settle_markdown(visit)

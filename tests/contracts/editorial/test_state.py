@@ -217,7 +217,7 @@ def test_a_rejection_is_open_until_it_is_settled(item):
 def test_who_wrote_a_text_that_is_not_sent_gives_it_up(item):
     item.act(K.SAVE, WRITER, text=TEXT)
     for code in ({}, {"note": "Thôi."}, {"code": "trung-lap"}):
-        assert refused(Invalid, lambda code=code: item.act(K.REJECT, WRITER, **code)) == "code"
+        assert refused(Conflict, lambda code=code: item.act(K.REJECT, WRITER, **code)) == "kind"
     gives_up = {"code": GIVEN_UP}
     assert refused(Forbidden, lambda: item.act(K.REJECT, APPROVER, **gives_up)) == "by"
     item.act(K.REJECT, WRITER, **gives_up)
@@ -225,7 +225,7 @@ def test_who_wrote_a_text_that_is_not_sent_gives_it_up(item):
     item.act(K.SETTLE, "loa", role=RULE)
     assert (item.state.status, item.state.is_unfinished) == (S.REJECTED, False)
     item.act(K.SAVE, WRITER, text=OTHER, revision=2).act(K.SUBMIT, WRITER)
-    assert refused(Invalid, lambda: item.act(K.REJECT, WRITER, **gives_up)) == "code"
+    assert refused(Conflict, lambda: item.act(K.REJECT, WRITER, **gives_up)) == "kind"
 
 
 def test_who_gave_a_text_up_wrote_what_the_units_system_sends_next(item):

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from starlette.routing import Route
 
+from consumers.editorial.log import EditorialLog
 from consumers.staff import policy
+from contracts.editorial import Status
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
 from producers.desk.visit import PUBLIC, DeskRoute
 from producers.desk.web_session import form_seal
 from tests.lint.desk_routes import SIGNED_OUT, allowed_roles
-from tests.support.desk_app import SEAL_KEY, DeskApp, heading, path_of
+from tests.support.desk_app import NO_ITEM, SEAL_KEY, DeskApp, heading, path_of
+from tests.support.staffed_items import bring
 
 ROLES_FILE = tomllib.loads(Path(policy.__file__).with_name("roles.toml").read_text("utf-8"))
 ACTIONS, ROLES = ROLES_FILE["actions"], ROLES_FILE["roles"]
@@ -147,15 +150,22 @@ async def test_what_asks_for_a_code_takes_neither_an_old_one_nor_a_wrong_one(sta
     several = [one.path for one in CHANGING if len(one.actions) > 1]
     assert several == ["/tin/{content_id}/lien-ket"], "asks for no code: it changes no item"
     with_code = [one for one in CHANGING if ACTIONS.get(str(one.access), {}).get("step_up")]
+    log = EditorialLog(staffed.bus)
+    item = await bring(log, NO_ITEM, Status.PENDING_APPROVAL)
+    form = {"act_id": "a" * 32, "hash": item.hash, "note": "Sai số liệu."}
     for route, role in ((one, role) for one in with_code for role in who_reaches(one)):
         async with staffed.browser(await staffed.session_of(role)) as browser:
             staffed.clock.advance(6 * 60)
-            assert heading(await ask(browser, route)) == asked, (route, role)
+            assert heading(await ask(browser, route, **form)) == asked, (route, role)
             for code in ("000000", staffed.code(-20)):
-                refused = await ask(browser, route, code=code)
+                refused = await ask(browser, route, **form, code=code)
                 assert refused.status_code in (403, 429), (route, role)
                 assert heading(refused) == asked, (route, role)
     assert await accounts_and_units(staffed) == before
+    assert (await log.read(NO_ITEM)).state == item
+    async with staffed.browser(await staffed.session_of("lanh-dao-duyet")) as browser:
+        await browser.post(f"/tin/{NO_ITEM}/duyet", **form)
+    assert (await log.read(NO_ITEM)).state.status is Status.APPROVED, "but for the code, it counts"
 
 
 def is_reached(answer) -> bool:
