@@ -187,6 +187,35 @@ async def test_a_text_of_word_is_pasted_clean_and_its_losses_are_told(desk, brow
     assert "Gạch chân, 1 chỗ" in said
 
 
+async def test_pastes_that_come_while_one_converts_wait_their_turn(desk, browser):
+    """What is selected is replaced, what is typed meanwhile stays, no paste is the page's own."""
+    first = paragraph('Hồ sơ <u style="color:red">gồm</u>:')
+    second = paragraph('Đơn <s style="color:red">cũ</s>.')
+    later = asyncio.Event()
+
+    async def hold(route):
+        await later.wait()
+        await route.continue_()
+
+    async def script(page):
+        await page.route("**/soan/dan", hold)
+        await page.focus(WRITTEN)
+        await page.keyboard.press("Control+a")
+        await page.evaluate(PASTE, [first, "một"])
+        await page.evaluate(PASTE, [second, "hai"])
+        await page.keyboard.type(" Gõ tiếp")
+        await page.get_by_text("Gõ tiếp").wait_for()
+        later.set()
+        await page.get_by_text("Gạch ngang, 1 chỗ").wait_for()
+        said = await page.inner_text("[data-losses]")
+        await saved(page)
+        return said
+
+    example, said = await runs(desk, browser, script, "Chữ cũ.\n")
+    assert example.text == "Hồ sơ gồm:Đơn cũ. Gõ tiếp\n"
+    assert "Gạch chân, 1 chỗ" in said, "losses of both"
+
+
 async def test_a_paste_that_fails_keeps_the_words(desk, browser):
     async def script(page):
         await page.route("**/soan/dan", lambda route: route.abort())
