@@ -10,7 +10,8 @@ from datetime import timedelta
 import httpx2
 
 from consumers.staff import totp
-from consumers.staff.sessions import Session, token_key
+from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.sessions import Session, SessionStore, token_key
 from contracts import subjects
 from producers.bus import records
 from tests.support.loa_bus import bus_of
@@ -60,10 +61,27 @@ def unused_code(secret: bytes) -> str:
     return totp.one_time_code(secret, totp.current_step(time.time()) + 1)
 
 
+async def start_session(loa: LoaProcess, login: str) -> str:
+    """Start one more session of an account; its token."""
+    async with bus_of(loa) as bus:
+        accounts = AccountStore(bus, time.time)
+        sessions = SessionStore(bus, accounts, time.time)
+        return await sessions.start(await accounts.require(login))
+
+
 async def make_code_old(loa: LoaProcess, token: str) -> None:
-    """Let a session's second factor be six minutes old: older than a step-up takes."""
+    """Let a session's second factor be six minutes old: older than a step-up takes.
+
+    The account has given no code since.
+    """
     async with bus_of(loa) as bus:
         bucket, key = bus.bucket(subjects.SESSIONS.name), token_key(token)
         known = await records.read(bucket, key, Session)
         old = {"second_factor": known.value.second_factor - timedelta(minutes=6)}
         await records.write(bucket, key, known.value.model_copy(update=old), known.revision)
+        await AccountStore(bus, time.time).change(known.value.account, _forget_code)
+
+
+def _forget_code(account: Account) -> Account:
+    local = records.require(account.local).model_copy(update={"used_step": 0})
+    return account.model_copy(update={"local": local})

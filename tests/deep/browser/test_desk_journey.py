@@ -1,54 +1,91 @@
 """A text's whole way at the desk of a Loa that runs, each person in a browser of their own.
 
-An officer writes it with a table from Word, a cover and a PDF; the unit's leader confirms, an
-editor changes it, plans its time and proposes it, an approver sees whom it reaches and approves. It
-leaves at its time and not before, the live counts add up, and the officer is mailed. Then a
-correction, and a withdrawal that asks for a code. With scripts at a desktop's width, without at a
-phone's; axe runs in both.
+An officer writes it with a table from Word, a cover and a PDF, and mends what the checks find; the
+unit's leader confirms, an editor changes it, sees the changes and every channel, plans its time and
+proposes it, an approver sees whom it reaches and approves. It leaves at its time and not before,
+the live counts are those of the deliveries. Then a correction, and a withdrawal that asks for a
+code; each person has been mailed once of each step. All of it at a desktop's width and a phone's,
+with scripts and without, two texts at a time in one Loa; axe runs everywhere.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from math import ceil
+from typing import NamedTuple
 
 import pytest
 
 from channels.email.parsing import header_text
+from consumers.editorial.log import EditorialLog
+from consumers.staff.mail.outbox import StaffOutbox
+from contracts import subjects
+from contracts.editorial import Action
 from contracts.text.moments import VIETNAM
+from producers.bus.records import require
+from producers.desk.editor.conversion import editor_texts
 from producers.desk.rendering import desk_texts
-from tests.support.browser import faults_in_both_schemes, screenshot
-from tests.support.desk_http import accept_invitation, desk_browser, make_code_old, unused_code
+from tests.support.browser import screenshot
+from tests.support.desk_http import make_code_old, unused_code
+from tests.support.desk_journey import (
+    PEOPLE,
+    DeskPeople,
+    Journey,
+    Look,
+    address_of,
+    faults,
+    give_code,
+    press,
+    read_done,
+    read_rows,
+    visit,
+)
 from tests.support.forked_cli import PATIENCE_S
+from tests.support.loa_bus import bus_of
 from tests.support.loa_process import LoaProcess, complete, wait_until
+from tests.support.told_staff import Told, mails_due
 from tests.support.uploaded_files import pdf, picture
 
-pytestmark = pytest.mark.timeout(300)
-TEXTS = desk_texts()["item"]
-UPLOAD = desk_texts()["upload"]
-PEOPLE = {
-    "an": ("Lê Thị An", "nguoi-gui-tin"),
-    "binh": ("Trần Bình", "lanh-dao-don-vi"),
-    "chi": ("Vũ Chi", "bien-tap-vien"),
-    "dung": ("Đỗ Dung", "lanh-dao-duyet"),
-}
-TITLE = "Lịch trả kết quả hồ sơ trực tuyến tháng 12"
+pytestmark = pytest.mark.timeout(500)
+TEXTS, UPLOAD, PREVIEW, DRY_RUN, LIVE = (
+    desk_texts()[part] for part in ("item", "upload", "preview", "dry_run", "live")
+)
+BUTTON = TEXTS["button"]
+TITLES = (
+    "Lịch trả kết quả hồ sơ trực tuyến tháng 12",
+    "Bộ phận Một cửa làm việc thêm sáng thứ Bảy",
+)
+PAIRS = (
+    (Look("desktop", 1280, True, TITLES[0]), Look("phone-plain", 390, False, TITLES[1])),
+    (Look("phone", 390, True, TITLES[0]), Look("desktop-plain", 1280, False, TITLES[1])),
+)
+"""Two looks at one Loa at the same time; `plain`: without scripts."""
+YEAR = " năm 2026"
+READERS = 3
+NUMBER = "001099012345"
+SUMMARY = "Bộ phận Một cửa trả kết quả theo lịch dưới đây."
+ALT, FILE = "Quầy số 3", "Lịch in sẵn"
 WITHDRAWN = "Văn bản đã bị thay thế."
-PATIENCE = 6
-"""How many times as long as one act the planned time is ahead: save, propose and approve."""
+WRONG_PLACE = "Ghi sai nơi trả."
+ACTS_IN_TIME = 3
+"""Each text is planned, proposed and approved before its time."""
+MAILED_S = 45
+"""After how many seconds at the latest an act of an idle Loa is mailed."""
 WORD = (
     "<html xmlns:o='urn:schemas-microsoft-com:office:office'><body><p class=MsoNormal>Bộ Nội vụ "
     "thông báo lịch trả kết quả:<o:p></o:p></p><table class=MsoTableGrid border=1><tr><td><p>"
-    "Ngày</p></td><td><p>Nơi trả</p></td></tr><tr><td><p>01/12</p></td><td><p>Bộ phận Một cửa"
+    "Ngày</p></td><td><p>Nơi trả</p></td></tr><tr><td><p>01/12</p></td><td><p>Phòng 105"
     "</p></td></tr></table></body></html>"
 )
 MARKDOWN = (
     "Bộ Nội vụ thông báo lịch trả kết quả:\n\n| Ngày | Nơi trả |\n| --- | --- |\n"
-    "| 01/12 | Bộ phận Một cửa |\n"
+    "| 01/12 | Phòng 105 |\n"
 )
+CELL = "Phòng 105"
 PASTE = """(html) => {
   const data = new DataTransfer();
   data.setData("text/html", html);
@@ -57,92 +94,25 @@ PASTE = """(html) => {
 }"""
 
 
-class Newsroom:
-    """The people of a desk, each with a browser."""
-
-    def __init__(self, loa: LoaProcess, browser, stack: ExitStack, **looks) -> None:
-        [ready] = loa.logged("desk_ready")
-        self.loa, self.url = loa, ready["url"]
-        self.has_scripts = looks.get("java_script_enabled", True)
-        self.width = looks.get("width", 1280)
-        self.tabs, self.secrets, self.tokens = {}, {}, {}
-        for login, (name, role) in PEOPLE.items():
-            words = ("--name", name, "--unit", "van-phong-bo", "--role", role, "--json")
-            added = loa.cli("staff", "add", login, *words)
-            assert added.exit_code == 0, added.err
-            self.tabs[login] = stack.enter_context(browser.tab(**looks))
-            self.tabs[login].do(partial(self.enter, login, added.json["invitation"]))
-
-    async def enter(self, login: str, invitation: str, page) -> None:
-        """Give the browser the session of a first sign-in."""
-        with desk_browser(self.url) as client:
-            self.secrets[login] = accept_invitation(client, login, invitation)
-            [self.tokens[login]] = client.cookies.values()
-            cookies = [{"name": n, "value": v, "url": self.url} for n, v in client.cookies.items()]
-        await page.context.add_cookies(cookies)
-
-    def does(self, login: str, script: Callable, *values):
-        return self.tabs[login].do(partial(script, self, *values))
-
-    def act(self, login: str, path: str, button: str, **fields: str) -> None:
-        self.does(login, press, path, button, fields)
-        self.does(login, read_done)
-
-
-async def press(room: Newsroom, path: str, button: str, fields: dict[str, str], page) -> None:
-    """Press the button of an act on the item's page, by its name."""
-    await page.goto(f"{room.url}{path}")
-    form = page.locator("form", has=page.locator(f'button:text-is("{button}")'))
-    fold = page.locator("details", has=form)
-    if await fold.count() and await fold.get_attribute("open") is None:
-        await fold.locator("summary").click()
-    for name, value in fields.items():
-        field = form.locator(f'[name="{name}"]')
-        await (field.check() if value == "x" else field.fill(value))
-    await form.get_by_role("button", name=button, exact=True).click()
-
-
-async def read_done(room: Newsroom, page) -> None:
-    """Read that what was asked for is done."""
-    await page.locator(".notice.done").wait_for()
-    assert await faults(room, page) == []
-
-
-async def give_code(room: Newsroom, code: str, page) -> None:
-    """Give a code to the page that asks for one before it does what was ordered."""
-    await page.get_by_role("heading", name=desk_texts()["title"]["step_up"]).wait_for()
-    assert await faults(room, page) == []
-    await page.locator("#code").fill(code)
-    async with page.expect_navigation():
-        await page.get_by_role("button", name=desk_texts()["button"]["confirm"]).click()
-
-
-async def faults(room: Newsroom, page) -> list[str]:
-    """What axe finds in light and dark, and whether the page is too wide."""
-    return await faults_in_both_schemes(page, has_scripts=room.has_scripts)
-
-
-async def write(room: Newsroom, page) -> str:
-    """Write the text, with a cover and an attachment; the item's path."""
-    await page.goto(f"{room.url}/tin/moi")
-    await page.locator("#title").fill(TITLE)
+async def write(journey: Journey, page) -> None:
+    """Write the text, with a cover and an attachment, and a number that is one person's."""
+    await page.goto(f"{journey.url}/tin/moi")
+    await page.locator("#title").fill(journey.title)
+    await page.locator("#summary").fill(f"Hồ sơ số {NUMBER}.")
     await page.locator("#topic").select_option("cai-cach-hanh-chinh")
     await page.locator('[name="channels"][value="zalo"]').uncheck()
-    if room.has_scripts:
+    if journey.look.has_scripts:
         await page.locator(".ProseMirror").click()
         await page.evaluate(PASTE, WORD)
         await page.locator(".ProseMirror table").wait_for()
         await upload(page, "bia.png", picture(), UPLOAD["as_cover"])
-        await page.locator('[name="cover.alt"]').fill("Bộ phận Một cửa")
         await upload(page, "lich.pdf", pdf(), UPLOAD["as_attachment"])
     else:
         await page.locator("#body").fill(MARKDOWN)
-        await fill_addresses(room, page)
-    await screenshot(page, f"journey-write-{room.width}")
-    assert await faults(room, page) == []
-    await page.get_by_role("button", name=TEXTS["button"]["save"], exact=True).click()
-    await page.get_by_role("heading", name=TITLE).wait_for()
-    return page.url.removeprefix(room.url)
+        await fill_addresses(journey, page)
+    await page.locator('[name="attachments.0.title"]').fill(FILE)
+    await screenshot(page, f"journey-write-{journey.look.width}")
+    assert await faults(journey, page) == []
 
 
 async def upload(page, name: str, content: bytes, use: str) -> None:
@@ -154,13 +124,12 @@ async def upload(page, name: str, content: bytes, use: str) -> None:
     await page.locator("[data-files] li", has_text=name).get_by_role("button", name=use).click()
 
 
-async def fill_addresses(room: Newsroom, page) -> None:
+async def fill_addresses(journey: Journey, page) -> None:
     """Without scripts: upload on a page of its own, and copy the address."""
     files = {"cover": ("bia.png", picture()), "attachments.0": ("lich.pdf", pdf())}
-    titles = {"cover": ("alt", "Bộ phận Một cửa"), "attachments.0": ("title", "Lịch trả kết quả")}
     other = await page.context.new_page()
     for at, (name, content) in files.items():
-        await other.goto(f"{room.url}/tep")
+        await other.goto(f"{journey.url}/tep")
         file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         await other.locator("#tep").set_input_files(file)
         await other.get_by_role("button", name=desk_texts()["button"]["upload"]).click()
@@ -168,140 +137,314 @@ async def fill_addresses(room: Newsroom, page) -> None:
         field = page.locator(f'[name="{at}.url"]')
         await page.locator("details", has=field).locator("summary").click()
         await field.fill(address)
-        part, title = titles[at]
-        await page.locator(f'[name="{at}.{part}"]').fill(title)
     await other.close()
 
 
-async def change(room: Newsroom, path: str, fields: dict[str, str], page) -> None:
+async def see_checks(journey: Journey, page) -> list[str]:
+    """Have the text checked before it is saved; the fields to which the findings lead."""
+    await page.get_by_role("button", name=editor_texts()["checks"]["again"]).click()
+    found = page.locator("[aria-labelledby=kiem-tra] li a")
+    await found.first.wait_for()
+    assert await faults(journey, page) == []
+    said = await found.all_inner_texts()
+    assert any(NUMBER in one for one in said), said
+    return [str(await one.get_attribute("href")).partition("#")[2] for one in await found.all()]
+
+
+async def mend(journey: Journey, page) -> None:
+    """Mend what the checks found, and save."""
+    await page.locator("#summary").fill(SUMMARY)
+    await page.locator('[name="cover.alt"]').fill(ALT)
+    await page.get_by_role("button", name=BUTTON["save"], exact=True).click()
+    await page.wait_for_url(lambda url: "/tin/moi" not in url)
+    journey.path = page.url.removeprefix(journey.url)
+
+
+async def findings(journey: Journey, page) -> str:
+    """What the checks say beside the form of the saved text."""
+    await visit(journey, "/sua", "edit", page)
+    return await page.locator("[aria-labelledby=kiem-tra]").inner_text()
+
+
+async def change(journey: Journey, fields: dict[str, str], page) -> None:
     """Change fields of the text, and save it."""
-    await page.goto(f"{room.url}{path}/sua")
+    await page.goto(f"{journey.url}{journey.path}/sua")
     for name, value in fields.items():
         await page.locator(f"#{name}").fill(value)
-    await page.get_by_role("button", name=TEXTS["button"]["save"], exact=True).click()
+    await page.get_by_role("button", name=BUTTON["save"], exact=True).click()
     await page.get_by_role("heading", level=1).wait_for()
-    assert page.url == f"{room.url}{path}", await page.locator("main").inner_text()
+    at = f"{journey.url}{journey.path}"
+    assert page.url == at, await page.locator("main").inner_text()
 
 
-async def look(room: Newsroom, path: str, name: str, page) -> str:
-    """A page that only shows something, clean and not too wide; what it says."""
-    await page.goto(f"{room.url}{path}")
-    await screenshot(page, f"journey-{name}-{room.width}")
-    assert await faults(room, page) == [], path
-    return await page.locator("main").inner_text()
+async def marked(journey: Journey, page) -> list[str]:
+    """The words that the review marks as added, with the hints around them for screen readers."""
+    await visit(journey, "/duyet", "review", page)
+    return await page.locator(".marked ins").all_inner_texts()
 
 
-@contextmanager
-def newsroom(folder, browser, **looks):
-    with LoaProcess(folder) as loa, ExitStack() as stack:
-        loa.add_unit("van-phong-bo")
-        loa.readers(3)
-        yield Newsroom(loa, browser, stack, **looks)
+async def previews(journey: Journey, page) -> dict[str, str]:
+    """What each part of the preview says, by its name: frames, the mail's text, the article."""
+    await visit(journey, "/xem-truoc", "preview", page)
+    said = {}
+    for frame in await page.locator("iframe").all():
+        await frame.scroll_into_view_if_needed()
+        await frame.content_frame.get_by_text(CELL).first.wait_for()
+        name = str(await frame.get_attribute("title"))
+        said[name] = await frame.content_frame.locator("body").inner_text()
+    said[PREVIEW["text"]] = await page.locator("[aria-labelledby=thu] pre").inner_text()
+    said[PREVIEW["article"]] = await page.locator("[aria-labelledby=zalo] .post").inner_text()
+    return said
 
 
-LOOKS = [{"width": 1280}, {"width": 390, "java_script_enabled": False}]
+async def not_sent(journey: Journey, page) -> list[str]:
+    """The parts of the open preview that say that the text does not go there."""
+    parts = page.locator("section", has=page.get_by_text(PREVIEW["not_sent"]))
+    return await parts.locator("h2").all_inner_texts()
 
 
-@pytest.mark.parametrize("looks", LOOKS, ids=["desktop", "phone without scripts"])
-def test_a_text_goes_its_whole_way(tmp_path, browser, looks):
-    with newsroom(tmp_path, browser, **looks) as room:
-        told = room.loa.cli("staff", "address", "an", "an@example.gov.vn")
-        assert told.exit_code == 0, told.err
-        path = room.does("an", write)
-        content_id = path.removeprefix("/tin/")
-        room.act("an", path, TEXTS["button"]["submit"])
-        began = time.monotonic()
-        room.act("binh", path, TEXTS["button"]["confirm"], clean="x")
-        act_s = time.monotonic() - began
-        edited = f"{TITLE} năm 2026"
-        room.does("chi", change, path, {"title": edited})
-        assert "năm 2026" in room.does("chi", look, f"{path}/duyet", "review")
-        assert edited in room.does("chi", look, f"{path}/xem-truoc", "preview")
-        assert "3" in room.does("dung", look, f"{path}/se-toi-ai", "dry-run")
-        release_at_its_time(room, path, PATIENCE * act_s)
-        assert sent(room.loa, content_id, 1) == {"portal": 1, "email": 3}
-        page = room.loa.page(f"/tin/{content_id}")[1]
-        assert edited in page and "Bộ phận Một cửa" in page and "/tep/" in page
-        withdraw_after_correction(room, path)
-        titles = wait_until(lambda: about_item(room.loa, "an@example.gov.vn", 3), "mails to staff")
-        assert len(titles) == len(set(titles)), "each step is told once"
+class DryRun(NamedTuple):
+    """What the page says: people by the line that counts them, and when each step is taken."""
+
+    mail: dict[str, list[str]]
+    steps: dict[str, list[str]]
+    zalo: str
 
 
-def release_at_its_time(room: Newsroom, path: str, after_s: float) -> None:
-    """Plan a time and approve; readers have nothing before it, and the live counts all after."""
-    leaves = ceil(time.time() + after_s)
-    planned = datetime.fromtimestamp(leaves, VIETNAM).replace(tzinfo=None).isoformat()
-    room.does("chi", change, path, {"not_before": planned})
-    room.act("chi", path, TEXTS["button"]["propose"], clean="x")
-    room.act("dung", path, TEXTS["button"]["approve"])
-    assert time.time() < leaves, "the time has to be to come when the text is approved"
-    opened = room.does("chi", look, f"{path}/dang-gui", "live-before")
-    assert desk_texts()["live"]["complete"] not in opened
-    wait_until(lambda: has_left(room.loa, path), "the text's page", after_s + PATIENCE_S)
-    assert time.time() >= leaves, "readers had the text before its time"
-    for channel, counts in room.does("chi", read_counts).items():
-        *by_status, expected = counts
-        assert sum(by_status) == expected > 0, channel
+async def dry_run(journey: Journey, page) -> DryRun:
+    """The dry run's numbers, once the readers have been counted."""
+    await visit(journey, "/se-toi-ai", "dry-run", page)
+    mail = page.locator("section[aria-labelledby=thu]")
+    while await mail.get_by_text(DRY_RUN["counting"]).count():
+        await page.get_by_role("link", name=DRY_RUN["reload"]).click()
+    return DryRun(
+        await read_rows(mail),
+        await read_rows(page.locator("section[aria-labelledby=khi-nao]")),
+        await page.locator("section[aria-labelledby=zalo] p").inner_text(),
+    )
 
 
-def has_left(loa: LoaProcess, path: str) -> bool:
-    """Whether any reader has the text: on the portal or by mail."""
-    to_readers = [one for one in loa.mails() if "nguoi" in header_text(one.as_bytes(), "To")]
-    return loa.page_status(path) == 200 or bool(to_readers)
-
-
-async def read_counts(room: Newsroom, page) -> dict[str, list[int]]:
+async def counts(journey: Journey, page) -> dict[str, dict[str, int]]:
     """The open page of a delivery, which goes on by itself, when all is delivered: its numbers.
 
     Without scripts it loads itself again, once it is asked to.
     """
-    if not room.has_scripts:
-        await page.get_by_role("link", name=desk_texts()["live"]["reloads"]).click()
-    await page.get_by_text(desk_texts()["live"]["complete"]).wait_for(timeout=60_000)
-    assert await faults(room, page) == []
+    if not journey.look.has_scripts:
+        await page.get_by_role("link", name=LIVE["reloads"]).click()
+    await page.get_by_text(LIVE["complete"]).wait_for(timeout=60_000)
+    assert await faults(journey, page) == []
     found = {}
     for channel in await page.locator("section[aria-labelledby^=kenh]").all():
-        numbers = await channel.locator("td.right").all_inner_texts()
-        found[await channel.locator("h2").inner_text()] = [*map(int, numbers)]
+        rows = await read_rows(channel)
+        found[await channel.locator("h2").inner_text()] = {
+            name: int(number) for name, [number] in rows.items()
+        }
     return found
 
 
-def withdraw_after_correction(room: Newsroom, path: str) -> None:
-    content_id = path.removeprefix("/tin/")
-    room.does("an", change, path, {"summary": "Sửa nơi trả.", "reason": "Ghi sai nơi trả."})
-    for login, button in (("an", "submit"), ("binh", "confirm"), ("chi", "propose")):
-        fields = {} if button == "submit" else {"clean": "x"}
-        room.act(login, path, TEXTS["button"][button], **fields)
-    room.act("dung", path, TEXTS["button"]["approve"])
-    assert sent(room.loa, content_id, 2) == {"portal": 1, "email": 3}
-    assert "Ghi sai nơi trả." in room.loa.page(f"/tin/{content_id}")[1]
-    withdraw_with_code(room, path)
-    wait_until(lambda: WITHDRAWN in room.loa.page(f"/tin/{content_id}")[1], "gone")
+async def is_complete(journey: Journey, page) -> bool:
+    """Open the page of the delivery; whether it says that all is delivered."""
+    await visit(journey, "/dang-gui", "live-before", page)
+    return bool(await page.get_by_text(LIVE["complete"]).count())
 
 
-def withdraw_with_code(room: Newsroom, path: str) -> None:
+@pytest.fixture
+def journeys(request, tmp_path, browser) -> Iterator[list[Journey]]:
+    with LoaProcess(tmp_path) as loa, ExitStack() as stack:
+        loa.add_unit("van-phong-bo")
+        loa.readers(READERS)
+        people = DeskPeople(loa)
+        yield [Journey(people, browser, look, stack) for look in request.param]
+
+
+@pytest.mark.parametrize("journeys", PAIRS, ids=lambda pair: pair[0].name, indirect=True)
+def test_texts_go_their_whole_way(journeys):
+    for one in journeys:
+        reach_the_editor(one)
+        look_at_everything(one)
+    release_at_their_time(journeys)
+    for one in journeys:
+        correct(one)
+        withdraw_with_code(one)
+    for one in journeys:
+        wait_until(partial(is_gone, one), one.title)
+    wait_until(partial(is_all_told, journeys[0].loa), "the mails to staff", 2 * PATIENCE_S)
+    for one in journeys:
+        must, may = mails_due(asyncio.run(acts_of(one)))
+        found = told(one)
+        assert must <= found <= must + may, (found - must - may, must - found)
+        assert one.errors == []
+
+
+def reach_the_editor(journey: Journey) -> None:
+    """Write it, mend what the checks find, confirm it for the unit, and change its title."""
+    journey.does("an", write)
+    assert {"summary", "cover.alt"} <= {*journey.does("an", see_checks)}
+    journey.does("an", mend)
+    assert NUMBER not in journey.does("an", findings)
+    journey.act("an", BUTTON["submit"])
+    journey.act("binh", BUTTON["confirm"], clean="x")
+    journey.does("chi", change, {"title": journey.title + YEAR})
+
+
+def look_at_everything(journey: Journey) -> None:
+    """The changes, every channel, and the dry run, each by the words of its own part."""
+    assert any(YEAR.strip() in one for one in journey.does("chi", marked))
+    judge_previews(journey, journey.does("chi", previews))
+    assert journey.does("chi", not_sent) == [PREVIEW["channel"]["zalo"]]
+    run = journey.does("dung", dry_run)
+    everyone = {
+        DRY_RUN[name]: [f"{READERS}"] for name in ("readers", "matching", "planned", "sent")
+    }
+    nobody = {DRY_RUN[name]: ["0"] for name in ("other_choices", "daily", "weekly", "paused")}
+    assert run.mail == everyone | nobody
+    at_once = {DRY_RUN["steps"][step]: DRY_RUN["at_once"] for step in ("portal", "email")}
+    assert {name: at for name, [at, _] in run.steps.items()} == at_once
+    assert run.zalo == DRY_RUN["no_channel"]
+
+
+def judge_previews(journey: Journey, said: Mapping[str, str]) -> None:
+    """Each part shows the table; so do the title and the file, but for the feed and Zalo."""
+    portal, mail = (PREVIEW["channel"][name] for name in ("portal", "email"))
+    pages = {f"{portal}: {PREVIEW[look]}" for look in ("desktop", "phone")}
+    mails = {f"{mail}: {PREVIEW[look]}" for look in ("light", "dark")} | {PREVIEW["text"]}
+    assert said.keys() == pages | mails | {PREVIEW["article"], PREVIEW["entry"]}
+    assert [name for name, text in said.items() if CELL not in text] == []
+    titled = {*said} - {PREVIEW["entry"]}
+    assert [name for name in titled if journey.title + YEAR not in said[name]] == []
+    assert [name for name in pages | mails if FILE not in said[name]] == []
+
+
+def release_at_their_time(journeys: Sequence[Journey]) -> None:
+    """Plan a time and approve; readers have nothing before it, and the live counts all after.
+
+    The approver comes when the mail says that a text waits.
+    """
+    act_s = timed(lambda: journeys[0].does("dung", is_complete))
+    leaves = ceil(time.time() + MAILED_S + 2 * act_s * ACTS_IN_TIME * len(journeys))
+    planned = datetime.fromtimestamp(leaves, VIETNAM).replace(tzinfo=None).isoformat()
+    for one in journeys:
+        one.does("chi", change, {"not_before": planned})
+        one.act("chi", BUTTON["propose"], clean="x")
+    for one in journeys:
+        wait_until(partial(is_approver_told, one), "the approver's mail")
+        one.act("dung", BUTTON["approve"])
+    assert time.time() < leaves, "the time has to be to come when the texts are approved"
+    assert not any(one.does("chi", is_complete) for one in journeys)
+    for one in journeys:
+        patience_s = max(0, leaves - time.time()) + PATIENCE_S
+        wait_until(partial(has_left, one), one.title, patience_s)
+        assert time.time() >= leaves, "readers had the text before its time"
+    for one in journeys:
+        judge_delivery(one)
+
+
+def timed(run) -> float:
+    began = time.monotonic()
+    run()
+    return time.monotonic() - began
+
+
+def is_approver_told(journey: Journey) -> bool:
+    return told(journey)["dung", "Chờ duyệt"] > 0
+
+
+def has_left(journey: Journey) -> bool:
+    """Whether any reader has the text: on the portal or by mail."""
+    return journey.loa.page_status(journey.path) == 200 or bool(reached(journey))
+
+
+def is_gone(journey: Journey) -> bool:
+    return WITHDRAWN in public_page(journey)
+
+
+def judge_delivery(journey: Journey) -> None:
+    """The live page's numbers are those of the deliveries: the portal's page, and the mails."""
+    live = journey.does("chi", counts)
+    assert deliveries(journey, 1) == {"portal": 1, "email": READERS}
+    assert len(reached(journey)) == READERS
+    assert live == {
+        LIVE["channel"][channel]: {LIVE["status"]["delivered"]: count, LIVE["expected"]: count}
+        for channel, count in (("portal", 1), ("email", READERS))
+    }
+    page = public_page(journey)
+    assert all(one in page for one in (journey.title + YEAR, ALT, FILE, "/tep/"))
+
+
+def correct(journey: Journey) -> None:
+    journey.does("an", change, {"summary": "Sửa nơi trả.", "reason": WRONG_PLACE})
+    journey.act("an", BUTTON["submit"])
+    journey.act("binh", BUTTON["confirm"], clean="x")
+    journey.act("chi", BUTTON["propose"], clean="x")
+    journey.act("dung", BUTTON["approve"])
+    assert deliveries(journey, 2) == {"portal": 1, "email": READERS}
+    assert WRONG_PLACE in public_page(journey)
+
+
+def withdraw_with_code(journey: Journey) -> None:
     """The session is too old for a withdrawal: a code is asked for, and a wrong one refused."""
-    asyncio.run(make_code_old(room.loa, room.tokens["dung"]))
-    room.does("dung", press, path, TEXTS["button"]["withdraw"], {"note": WITHDRAWN})
-    room.does("dung", give_code, "000000")
-    room.does("dung", give_code, unused_code(room.secrets["dung"]))
-    room.does("dung", read_done)
+    asyncio.run(make_code_old(journey.loa, journey.tokens["dung"]))
+    journey.does("dung", press, BUTTON["withdraw"], {"note": WITHDRAWN})
+    journey.does("dung", give_code, "000000")
+    journey.does("dung", give_code, unused_code(journey.people.secrets["dung"]))
+    journey.does("dung", read_done)
 
 
-def sent(loa: LoaProcess, content_id: str, revision: int) -> dict[str, int]:
+def public_page(journey: Journey) -> str:
+    return journey.loa.page(journey.path)[1]
+
+
+def deliveries(journey: Journey, revision: int) -> dict[str, int]:
     """How many deliveries each channel has made, once all are."""
 
     def story() -> dict:
-        told = loa.cli("trace", content_id, "--json", "--by", "Người vận hành")
+        words = ("trace", journey.content_id, "--json", "--by", "Người vận hành")
+        told = journey.loa.cli(*words)
         found = told.json if told.exit_code == 0 else {}
         return found if complete(found) and found["revision"] == revision else {}
 
-    channels = wait_until(story, f"{content_id} on every channel")["channels"]
-    return {name: one["expected"] for name, one in channels.items()}
+    channels = wait_until(story, f"{journey.content_id} on every channel")["channels"]
+    assert all(one["delivered"] == one["expected"] for one in channels.values()), channels
+    return {name: one["delivered"] for name, one in channels.items()}
 
 
-def about_item(loa: LoaProcess, address: str, least: int) -> list[str]:
-    """Subjects of an account's mails, once there are enough."""
-    mine = [one for one in loa.mails() if address in header_text(one.as_bytes(), "To")]
-    found = [str(one["Subject"]) for one in mine]
-    return found if len(found) >= least else []
+def reached(journey: Journey) -> list[str]:
+    """The readers who have a mail about the text."""
+    mails = [one for one in journey.loa.mails() if journey.title in str(one["Subject"])]
+    to = [header_text(one.as_bytes(), "To") for one in mails]
+    return [address for address in to if "nguoi" in address]
+
+
+def told(journey: Journey) -> Told:
+    """What each person at the desk was told of the text by mail.
+
+    That a text will be out at its time is the mail of its publication.
+    """
+    found: Told = Counter()
+    for mail in journey.loa.mails():
+        says, _, about = str(mail["Subject"]).partition(": ")
+        to = header_text(mail.as_bytes(), "To")
+        for login in PEOPLE:
+            if address_of(login) in to and about.startswith(journey.title):
+                found[login, says.replace("Đã xếp lịch", "Đã đăng")] += 1
+    return found
+
+
+async def acts_of(journey: Journey) -> Sequence[Action]:
+    async with bus_of(journey.loa) as bus:
+        return (await EditorialLog(bus).history(journey.content_id))[1]
+
+
+def is_all_told(loa: LoaProcess) -> bool:
+    """Whether the log is worked through, and every mail of it has reached its mailbox."""
+
+    async def ask() -> bool:
+        async with bus_of(loa) as bus:
+            log = await bus.stream_info(subjects.EDITORIAL.name)
+            outbox = StaffOutbox(bus)
+            cursor = require((await outbox.cursor()).value)
+            pending = [one async for one in outbox.outboxes()]
+            letters = await bus.bucket(subjects.NOTICES.name).keys()
+            return cursor.seq == log["state"]["last_seq"] and not (pending or letters)
+
+    return asyncio.run(ask())
