@@ -89,7 +89,10 @@ async def test_no_odd_value_is_an_error_of_the_desk(staffed):
                 continue
             token = await staffed.session_of(visitor(route)) if visitor(route) else ""
             async with staffed.browser(token) as browser:
-                failed += [one for one in some_cases(route) if await fails(browser, one)]
+                for case in some_cases(route):
+                    staffed.clock.advance(60)  # no limit on requests is reached
+                    if await fails(browser, case):
+                        failed.append(case)
     assert failed == []
 
 
