@@ -206,6 +206,11 @@ async def screenshot(
         picture.quantize(colours).save(Path(folder) / f"{name}.png", optimize=True)
 
 
+def flags() -> list[str]:
+    """The browser's own words in pictures are Vietnamese, where `chromium-l10n` is installed."""
+    return [*FLAGS, *(["--lang=vi"] if os.environ.get(PICTURES) else [])]
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole run, started when a test first asks for it."""
@@ -225,7 +230,7 @@ def browser() -> Iterator[Browser]:
         stack.callback(loop.call_soon_threadsafe, loop.stop)
         driver = wait(async_playwright().start())
         stack.callback(lambda: wait(driver.stop()))
-        launch = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=list(FLAGS))
+        launch = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=flags())
         chromium = wait(launch)
         stack.callback(lambda: wait(chromium.close()))
         yield Browser(chromium, loop)
