@@ -63,6 +63,7 @@ from producers.pages.services import PageFacts
 
 log = structlog.get_logger()
 _CONCURRENT_EVENTS = 3
+_CONCURRENT_ACTS = 4
 DESK_RESUME_S = 60.0
 _RESERVED_URGENT = 1
 
@@ -141,7 +142,7 @@ async def _add_intake(node: Node) -> None:
         log.warning("units_share_password")
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
-    node.subscribe(subjects.EDITORIAL, subjects.EDITORIAL.consumers[0], on_act)
+    node.subscribe(subjects.EDITORIAL, subjects.EDITORIAL.consumers[0], on_act, _CONCURRENT_ACTS)
 
 
 async def _add_dispatch(node: Node) -> None:

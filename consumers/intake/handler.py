@@ -112,13 +112,14 @@ class Intake:
     async def on_act(self, message: Message) -> None:
         """Carry out an act of a person, as EDITORIAL has it. Raises BusError; a repeat is harmless.
 
-        What Loa did not seal is in no item. `loa check` names a broken one.
+        Acts of one item are carried out in order of arrival, those of others meanwhile. What Loa
+        did not seal is in no item. `loa check` names a broken one.
         """
-        act = await self.desk.log.sealed_act(message)
-        if act is None or (act.kind in _DONE_ELSEWHERE and not act.rule):
-            return
         content_id = subjects.item_of_editorial(message.subject)
         async with self.locks.setdefault(content_id, asyncio.Lock()):
+            act = await self.desk.log.sealed_act(message)
+            if act is None or (act.kind in _DONE_ELSEWHERE and not act.rule):
+                return
             try:
                 await self.carry_out(content_id, act)
             except (ContractError, ValidationError) as broken:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from random import Random
 from typing import Any
 
@@ -142,10 +143,22 @@ class CarriedOutWorld:
             self.crashes += 1
 
     async def deliver(self, intake: Intake, start: int) -> None:
+        """Hand acts over one by one, or several at once as the subscribers of one intake do."""
         subject = subjects.editorial(self.item)
-        async for message in self.bus.scan(subjects.EDITORIAL.name, subject, start + 1):
-            await intake.on_act(message)
-            self.delivered = max(self.delivered, message.seq)
+        found = [one async for one in self.bus.scan(subjects.EDITORIAL.name, subject, start + 1)]
+        waiting, done = iter(found), set[int]()
+
+        async def subscriber() -> None:
+            for message in waiting:
+                await intake.on_act(message)
+                done.add(message.seq)
+
+        copies = (subscriber() for _ in range(self.random.choice((1, 4))))
+        ends = await asyncio.gather(*copies, return_exceptions=True)
+        acknowledged = takewhile(lambda message: message.seq in done, found)
+        self.delivered = max((self.delivered, *(message.seq for message in acknowledged)))
+        for error in filter(None, ends):
+            raise error
 
     def mortal_bus(self) -> Any:
         calls = self.random.randint(1, _MOST_CALLS)

@@ -1,11 +1,13 @@
 """Texts that people write at the desk: position, return, decision, as intake carries them out."""
 
+import asyncio
+
 import pytest
 
 from consumers.intake import desk_acts, written
 from consumers.intake.handler import Intake
 from consumers.intake.items import Position
-from contracts import events
+from contracts import events, subjects
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState
 from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
@@ -41,7 +43,9 @@ class Newsroom:
         self.desk = self.intake.desk
         self.clock = clock
 
-    async def act(self, kind: ActionKind, by: str, text: EditorialText | None = None, **more):
+    async def act(
+        self, kind: ActionKind, by: str, text: EditorialText | None = None, *, item=ITEM, **more
+    ):
         def decide(state: ItemState) -> Action:
             return Action(
                 id=f"{kind}.{state.head[:8]}", at=self.clock.now, by=by, kind=kind,
@@ -49,7 +53,7 @@ class Newsroom:
                 hash=text.hash if text else state.hash, text=text, prev=state.head, **more,
             )  # fmt: skip
 
-        await self.desk.log.act(ITEM, decide)
+        await self.desk.log.act(item, decide)
 
     async def sent(self) -> None:
         await self.act(K.SAVE, WRITER, a_text())
@@ -116,6 +120,38 @@ async def test_a_crash_while_an_act_is_carried_out_releases_it_once(bus, newsroo
     with crash_at(point):
         await newsroom.carried_out()
     assert (await newsroom.carried_out()).state == "released"
+    assert len(await released_publications(bus)) == 1
+
+
+async def test_acts_of_one_item_are_carried_out_in_order_and_those_of_others_meanwhile(
+    bus, newsroom, monkeypatch
+):
+    intake, other, order = newsroom.intake, "tin-khac", list[tuple[str, str]]()
+    carry_out = intake.carry_out
+
+    async def noted(content_id: str, act: Action) -> None:
+        await carry_out(content_id, act)
+        order.append((content_id, act.kind))
+
+    monkeypatch.setattr(intake, "carry_out", noted)
+    await newsroom.proposed()
+    await newsroom.act(K.APPROVE, APPROVER)
+    await newsroom.act(K.SAVE, WRITER, a_text(content_id=other), item=other)
+    await newsroom.act(K.SUBMIT, WRITER, item=other)
+    found = [message async for message in bus.scan(subjects.EDITORIAL.name)]
+    async with asyncio.timeout(30):
+        lock = intake.locks.setdefault(ITEM, asyncio.Lock())
+        async with lock, asyncio.TaskGroup() as tasks:
+            mine = [m for m in found if m.subject == subjects.editorial(ITEM)]
+            begun = [asyncio.create_task(intake.on_act(message)) for message in mine]
+            for message in found:
+                if message not in mine:
+                    tasks.create_task(intake.on_act(message))
+        assert order == [(other, K.SUBMIT)], "an item that takes long holds no other one up"
+        await asyncio.gather(*begun)
+    assert order[1:] == [
+        (ITEM, kind) for kind in (K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE)
+    ]
     assert len(await released_publications(bus)) == 1
 
 
