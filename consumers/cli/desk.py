@@ -40,7 +40,7 @@ from contracts.desk.editorial import Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.index import Order as ItemOrder
 from contracts.editorial import ActionKind, Status
-from contracts.editorial.state import name_of
+from contracts.editorial.moves import name_of
 from contracts.errors import Invalid, Unauthorized
 from producers.bus import Bus
 

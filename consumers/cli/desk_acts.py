@@ -22,7 +22,7 @@ from consumers.messages import field_error
 from contracts.desk.editorial import ActLine, Order
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.editorial.action import GIVEN_UP
-from contracts.editorial.state import name_of
+from contracts.editorial.moves import name_of
 from contracts.errors import FieldError, Invalid, NotFound
 from producers.bus import Bus
 

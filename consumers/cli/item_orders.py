@@ -28,7 +28,8 @@ from consumers.staff.sessions import SignedIn
 from contracts import errors, keys
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, ItemState, Status
-from contracts.editorial.state import changing_act, is_checkpoint
+from contracts.editorial.moves import changing_act
+from contracts.editorial.state import is_checkpoint
 from contracts.errors import Conflict, Invalid, NotFound
 from producers.bus import Bus
 

@@ -34,9 +34,11 @@ from contracts.editorial import (
     ItemState,
     Status,
     name_hash,
+    state_after,
 )
 from contracts.editorial.action import GIVEN_UP
-from contracts.editorial.state import MOVES, hashes_of, is_checkpoint, people_barred
+from contracts.editorial.moves import MOVES
+from contracts.editorial.state import hashes_of, is_checkpoint, people_barred
 from contracts.errors import ContractError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
 from producers.bus import Bus
@@ -209,7 +211,7 @@ class PersonAtDesk:
         if ruling.verdict is Verdict.REFUSED:
             return ruling.as_error(action).message_vi
         try:
-            state.after(self._trial(kind, state))
+            state_after(state, self._trial(kind, state))
         except ContractError as refused:
             return refused.errors[0].message_vi
         return ""

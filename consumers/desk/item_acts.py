@@ -26,6 +26,7 @@ from contracts.editorial import (
     EditorialText,
     ItemState,
     name_hash,
+    state_after,
 )
 from contracts.editorial.action import DESK_ACT
 from contracts.errors import BegunBefore, Conflict, Invalid
@@ -104,7 +105,7 @@ class ItemActs:
         """Check an order that a second person may have to agree to. Raises as `perform`."""
         if not self.is_stored(order, state):
             number = _revision(order, state, await self._item(order))
-            state.after(self._build(order, who, state, "", number))
+            state_after(state, self._build(order, who, state, "", number))
 
     async def _check_same(self, order: Order) -> None:
         """Raise Conflict if the act that is there under the order's id is another one."""

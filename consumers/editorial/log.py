@@ -12,7 +12,7 @@ import structlog
 
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.editorial import UNSENT, Action, ItemState
+from contracts.editorial import UNSENT, Action, ItemState, state_after
 from contracts.errors import Conflict, ContractError, field_error
 from producers.bus import Bus, Message, RevisionConflict
 from producers.seals import RefusedSeals
@@ -71,7 +71,8 @@ class EditorialLog:
         subject = subjects.editorial(content_id)
         async for message in self.bus.scan(_STREAM, subject, found.seq + 1):
             action = await self.sealed_act(message)
-            found = Recorded(found.state.after(action) if action else found.state, message.seq)
+            state = state_after(found.state, action) if action else found.state
+            found = Recorded(state, message.seq)
         return found
 
     async def acts(self, content_id: str) -> AsyncIterator[tuple[int, Action]]:
@@ -87,7 +88,7 @@ class EditorialLog:
         """The item and its acts, oldest first. Raises as `read`."""
         state, acts = ItemState(), list[Action]()
         async for _, action in self.acts(content_id):
-            state = state.after(action)
+            state = state_after(state, action)
             acts.append(action)
         return state, acts
 
@@ -110,7 +111,7 @@ class EditorialLog:
             action = decide(found.state)
             if action is None or action.id in found.state.ids:
                 return found.state
-            state = found.state.after(action)
+            state = state_after(found.state, action)
             crash_point("editorial.decided")
             if allow:
                 await allow(found.state)
@@ -140,7 +141,7 @@ class EditorialLog:
             elif content_id not in found.broken:
                 known = found.states.pop(content_id, ItemState())
                 try:
-                    state = known.after(parse_act(message))
+                    state = state_after(known, parse_act(message))
                     found.states[content_id] = state if with_texts else _lean(state)
                 except ContractError as broken:
                     found.broken[content_id] = f"#{message.seq}: {broken}"
@@ -173,7 +174,7 @@ class EditorialLog:
         if known is None and action and action.prev:
             return await self.read(content_id)
         state = known.state if known else ItemState()
-        return Recorded(state.after(action) if action else state, message.seq)
+        return Recorded(state_after(state, action) if action else state, message.seq)
 
     def _hold(self, content_id: str, found: Recorded) -> None:
         self._held.pop(content_id, None)

@@ -15,7 +15,7 @@ from consumers.messages import field_error
 from contracts import errors
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import RULE, UNIT_SYSTEM
-from contracts.editorial.state import MOVES
+from contracts.editorial.moves import MOVES
 from contracts.errors import Conflict, Forbidden
 
 _KINDS = {"approved": ActionKind.APPROVE, "rejected": ActionKind.REJECT}

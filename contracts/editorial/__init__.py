@@ -1,7 +1,9 @@
 """The editorial record of an item: every act on it, and its state as a pure fold over them."""
 
 from contracts.editorial.action import Action, ActionKind, EditorialText, name_hash
-from contracts.editorial.state import OUT, UNSENT, ItemState, Status
+from contracts.editorial.fold import state_after
+from contracts.editorial.moves import OUT, UNSENT, Status
+from contracts.editorial.state import ItemState
 
 __all__ = [
     "OUT",
@@ -12,4 +14,5 @@ __all__ = [
     "ItemState",
     "Status",
     "name_hash",
+    "state_after",
 ]

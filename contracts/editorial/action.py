@@ -29,7 +29,7 @@ def name_hash(name: str) -> str:
 
 
 class ActionKind(StrEnum):
-    """What may be done to an item; `contracts.editorial.state.MOVES` says when."""
+    """What may be done to an item; `contracts.editorial.moves.MOVES` says when."""
 
     RECEIVE = "receive"
     """A unit's system sends a revision; one that a rule approves is about to leave at once."""

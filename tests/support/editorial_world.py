@@ -1,15 +1,22 @@
 """People who act on one item, at the same time, twice and with lost answers; and who judges it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
 
 from contracts import events
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial import (
+    Action,
+    ActionKind,
+    EditorialText,
+    ItemState,
+    Status,
+    name_hash,
+    state_after,
+)
 from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM
-from contracts.editorial.state import fold
 from contracts.errors import ContractError
 from contracts.vocabulary import REJECTIONS
 
@@ -47,6 +54,14 @@ ROLES = {
 """As what an act may be done; every other by a person alone, whose role has any other name."""
 WRITES = (K.RECEIVE, K.SAVE, K.EDIT)
 DECIDES = {K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE, K.RETURN, K.REJECT}
+
+
+def fold(actions: Iterable[Action]) -> ItemState:
+    """The state after *actions*, in their order. Raises as `state_after`."""
+    state = ItemState()
+    for action in actions:
+        state = state_after(state, action)
+    return state
 
 
 def a_text(words: str, author: str | None = None) -> EditorialText:
@@ -214,7 +229,7 @@ class EditorialWorld:
         for state in (seen, self.states[-1]):
             try:
                 action = attempt.on(state, self.now)
-                new = state.after(action)
+                new = state_after(state, action)
             except ContractError:
                 return
             if new is state:

@@ -12,7 +12,16 @@ from channels.portal.search.normalize import WORD, normalize_spelling, strip_mar
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
 from contracts.desk.shown_status import time_of
-from contracts.editorial import OUT, Action, ActionKind, EditorialText, ItemState, Status, name_hash
+from contracts.editorial import (
+    OUT,
+    Action,
+    ActionKind,
+    EditorialText,
+    ItemState,
+    Status,
+    name_hash,
+    state_after,
+)
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.errors import ContractError
@@ -55,7 +64,7 @@ class ItemHistory:
         if self.broken:
             return known
         try:
-            return known.moved(action, self.state.after(action))
+            return known.moved(action, state_after(self.state, action))
         except ContractError as refused:
             return known.broken_by(refused)
 

@@ -20,7 +20,7 @@ from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, step_of
 from contracts.desk.shown_status import time_of
 from contracts.desk.staff_mail import StaffMailKind
-from contracts.editorial import Action, ItemState
+from contracts.editorial import Action, ItemState, state_after
 from producers.bus.records import require
 
 Mails = dict[str, PendingMail]
@@ -54,7 +54,7 @@ def history_of(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[Hist
     """The history of an item's *acts*, each with its sequence. Raises ContractError."""
     state, began, history = ItemState(), None, list[HistoryEntry]()
     for seq, action in acts:
-        after = state.after(action)
+        after = state_after(state, action)
         if begins_step(state, after):
             began = action if step_of(after) else None
         history.append(

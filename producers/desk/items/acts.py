@@ -9,7 +9,7 @@ from starlette.responses import Response
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
-from contracts.editorial.state import changing_act
+from contracts.editorial.moves import changing_act
 from contracts.errors import Conflict, Forbidden, Invalid
 from producers.desk.items.pages import act_id, find_item, item_path, refused_act
 from producers.desk.items.text_form import TextForm, read_time

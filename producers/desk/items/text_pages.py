@@ -11,7 +11,7 @@ from starlette.responses import Response
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
-from contracts.editorial.state import changing_act
+from contracts.editorial.moves import changing_act
 from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import find_all

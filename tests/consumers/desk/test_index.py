@@ -22,10 +22,9 @@ from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, NearWanted, Order, Scope
 from contracts.editorial import ActionKind, Status, name_hash
-from contracts.editorial.state import fold
 from contracts.errors import Unavailable
 from producers.bus import topology
-from tests.support.editorial_world import START, UNIT, EditorialWorld
+from tests.support.editorial_world import START, UNIT, EditorialWorld, fold
 from tests.support.listed_items import act, listed_text, publish, receive, save, step
 from tests.support.records_forger import seal_new_records
 from tests.support.waiting import until

@@ -8,10 +8,9 @@ from consumers.editorial.log import EditorialLog
 from consumers.facts.decisions import decision_facts
 from consumers.intake.handler import Intake
 from contracts.editorial import ActionKind
-from contracts.editorial.state import fold
 from contracts.facts import decode
 from contracts.vocabulary import DEFAULT
-from tests.support.editorial_world import NAMES, EditorialWorld
+from tests.support.editorial_world import NAMES, EditorialWorld, fold
 from tests.support.events import ITEM, UNIT, register_unit, submitted
 
 K = ActionKind

@@ -17,7 +17,6 @@ from contracts import subjects
 from contracts.desk.editorial import Order
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
-from contracts.editorial.state import fold
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
@@ -25,6 +24,7 @@ from tests.support.bus_requests import count_requests
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crash_at, dying_buses
 from tests.support.decisions import approve_item, decide, reject_item
+from tests.support.editorial_world import fold
 from tests.support.events import (
     ITEM,
     UNIT,

@@ -8,7 +8,7 @@ from consumers.intake import desk_acts
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.items import Decision, Position
 from contracts import events
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState, state_after
 from contracts.editorial.action import UNIT_SYSTEM
 from contracts.errors import Conflict
 
@@ -32,7 +32,7 @@ def act(state: ItemState, kind: ActionKind, by: str, body: str = "", **more: obj
         "text": text,
         "prev": state.head,
     }
-    return state.after(Action.model_validate(facts | more))
+    return state_after(state, Action.model_validate(facts | more))
 
 
 def received(state: ItemState, body: str) -> ItemState:
@@ -45,7 +45,7 @@ def draft(state: ItemState) -> Draft:
 
 
 def decide(state: ItemState, decision: Decision) -> ItemState:
-    return state.after(desk_acts.decision_act(draft(state), decision, state))
+    return state_after(state, desk_acts.decision_act(draft(state), decision, state))
 
 
 def publish(state: ItemState) -> ItemState:
@@ -53,7 +53,7 @@ def publish(state: ItemState) -> ItemState:
     known = draft_of("tin-1", number, text, AT)
     facts = {"event_id": "", "hash": known.hash, "unit": "vu-cchc", "kind": "submitted", "at": AT}
     record = Position.model_validate(facts | {"state": "released", "seq": number})
-    return state.after(desk_acts.outcome_act(known, record, AT, state))
+    return state_after(state, desk_acts.outcome_act(known, record, AT, state))
 
 
 def test_texts_without_an_event_are_each_decided_and_each_out():
@@ -86,7 +86,7 @@ def arrival(event_id: str, revision: int) -> Draft:
 
 def test_an_arrival_is_an_act_once_and_a_number_is_of_one_text():
     first, other = arrival("e1", 2), arrival("e2", 2)
-    state = ItemState().after(desk_acts.arrival_act(first, ItemState()))
+    state = state_after(ItemState(), desk_acts.arrival_act(first, ItemState()))
     assert desk_acts.arrival_act(first, state) is None
     assert desk_acts.arrival_act(arrival("e0", 1), state) is None, "a later one has come"
     with pytest.raises(Conflict):

@@ -10,9 +10,8 @@ from consumers.operations.retention import UnusedUploads
 from consumers.uploads.unused import UnusedFiles, _Revisions, _Uses
 from contracts import events
 from contracts.desk.uploads import UploadAddress
-from contracts.editorial import Action, ActionKind, EditorialText
+from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState, state_after
 from contracts.editorial.action import AUTOMATIC_RELEASE, RULE, UNIT_SYSTEM
-from contracts.editorial.state import UNSENT, ItemState
 from producers.object_store import ObjectStore
 from tests.support.editorial_world import EditorialWorld
 from tests.support.events import ITEM, UNIT, submitted, withdrawn
@@ -142,7 +141,7 @@ def test_in_random_stories_what_may_still_go_out_and_nothing_else_uses_its_file(
         world.run()
         uses, revisions, state = _Uses(), _Revisions("a"), ItemState()
         for action in world.log.actions:
-            state = state.after(action)
+            state = state_after(state, action)
             named = frozenset({file_of(action.revision, action.hash)} if action.text else ())
             revisions.take(action, named, action.at, uses)
             assert uses.in_use() == may_go_out(state), (seed, action.kind)

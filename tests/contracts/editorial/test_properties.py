@@ -5,8 +5,9 @@ from hashlib import sha256
 
 import pytest
 
-from contracts.editorial import ActionKind, Status, name_hash, state
-from contracts.editorial.state import ItemState
+from contracts.editorial import ActionKind, Status, fold, name_hash, rules, state
+from contracts.editorial.moves import MOVES
+from tests.support import editorial_world
 from tests.support.editorial_world import EditorialWorld, MemoryLog, story, told_of
 from tests.support.planted_bugs import PlantedBugs, Replacement
 
@@ -21,53 +22,61 @@ _RARE = {
 K, S = ActionKind, Status
 
 
-def without(*rules) -> list[Replacement]:
-    return [Replacement(state, "RULES", tuple(one for one in state.RULES if one not in rules))]
+def rule_of(name):
+    """The rule that checks *name*."""
+    [found] = [one for one in rules.RULES if one.__name__ == f"_check_{name}"]
+    return found
+
+
+def without(name) -> list[Replacement]:
+    others = tuple(one for one in rules.RULES if one is not rule_of(name))
+    return [Replacement(fold, "RULES", others)]
 
 
 def barring_all_but(kind, names) -> list[Replacement]:
     """Who did *names* of a text may do *kind* to it."""
-    original = state._barred
+    original = rules._barred
 
     def barred(now, action):
         found = original(now, action)
         return found - names(now) if action.kind is kind else found
 
-    return [Replacement(state, "_barred", barred)]
+    return [Replacement(rules, "_barred", barred)]
 
 
 def taking(kind, take) -> list[Replacement]:
-    return [Replacement(state, "_EFFECTS", {**state._EFFECTS, kind: take})]
+    return [Replacement(fold, "_EFFECTS", {**fold._EFFECTS, kind: take})]
 
 
-def unless(rule, is_spared) -> list[Replacement]:
-    """*rule* spares some acts."""
+def unless(name, is_spared) -> list[Replacement]:
+    """The rule that checks *name* spares some acts."""
+    rule = rule_of(name)
 
     def lenient(now, action):
         if not is_spared(action):
             rule(now, action)
 
-    rules = tuple(lenient if one is rule else one for one in state.RULES)
-    return [Replacement(state, "RULES", rules)]
+    others = tuple(lenient if one is rule else one for one in rules.RULES)
+    return [Replacement(fold, "RULES", others)]
 
 
 def edited_and_still_approved(now, action):
-    kept = state._edit(now, action)
+    kept = fold._edit(now, action)
     return replace(kept, status=S.APPROVED, approved={**now.approved, action.revision: now.text})
 
 
 def edited_by_who_took_it(now, action):
-    return replace(state._edit(now, action), last_editor=action.by)
+    return replace(fold._edit(now, action), last_editor=action.by)
 
 
 def begun_without_earlier_writers(now, action):
     return original_begin(replace(now, writers_of={}, last_editor=""), action)
 
 
-original_begin = state._begin
+original_begin = fold._begin
 
 
-original_status_after = state._status_after
+original_status_after = fold._status_after
 
 
 def undecided_by_a_rule(now, action):
@@ -79,20 +88,20 @@ def wrote_it(now):
 
 
 def still_approved_when_out(now, action):
-    return replace(state._publish(now, action), approved=now.approved)
+    return replace(fold._publish(now, action), approved=now.approved)
 
 
 def out_again(now, action):
     """A text that was on its way comes out after the withdrawal."""
-    return state._publish(replace(now, ended=0), action)
+    return fold._publish(replace(now, ended=0), action)
 
 
 def counted_again(now, action):
     """A repeat is a new act."""
-    for rule in state.RULES:
+    for rule in rules.RULES:
         rule(now, action)
     known = replace(now, head=action.digest, ids=now.ids | {action.id})
-    return state._apply(known, action, state._status_after(now, action))
+    return fold._apply(known, action, fold._status_after(now, action))
 
 
 def stored_anyway(log, body, _expected):
@@ -112,66 +121,67 @@ MISTAKES = PlantedBugs(
         "approve-own-edit": barring_all_but(
             K.APPROVE, lambda now: frozenset({now.last_editor, now.center_checker})
         ),
-        "approve-stale-hash": unless(state.check_text, lambda one: one.kind is K.APPROVE),
+        "approve-stale-hash": unless("text", lambda one: one.kind is K.APPROVE),
         "edit-after-approval-keeps-it": taking(K.EDIT, edited_and_still_approved),
         "edit-what-is-about-to-leave": [
-            Replacement(state, "MOVES", {**state.MOVES, (S.SCHEDULED, K.EDIT): S.PENDING_APPROVAL})
+            Replacement(module, "MOVES", {**MOVES, (S.SCHEDULED, K.EDIT): S.PENDING_APPROVAL})
+            for module in (rules, fold, state)
         ],
         "take-without-change-counts-as-edit": [
             *taking(K.EDIT, edited_by_who_took_it),
             *barring_all_but(K.APPROVE, lambda now: wrote_it(now) - {now.last_editor}),
         ],
         "empty-edit-takes-approval-away": [
-            *without(state.check_edit),
+            *without("edit"),
             *taking(K.EDIT, edited_and_still_approved),
         ],
         "forget-writers-of-a-draft": [
-            Replacement(state, "_begin", begun_without_earlier_writers),
+            Replacement(fold, "_begin", begun_without_earlier_writers),
         ],
         "forget-who-wrote-a-text-that-came-back": barring_all_but(
             K.APPROVE, lambda now: wrote_it(now) - now.writers - {now.last_editor}
         ),
         **{
-            f"{kind}-stale-hash": unless(state.check_text, lambda one, kind=kind: one.kind is kind)
+            f"{kind}-stale-hash": unless("text", lambda one, kind=kind: one.kind is kind)
             for kind in (K.SUBMIT, K.CONFIRM, K.PROPOSE, K.RETURN, K.REJECT, K.SCHEDULE, K.WITHDRAW)
         },
         "withdraw-what-a-later-one-replaced": [
             Replacement(
-                state, "_is_taken_back", lambda now, one: one.kind is K.WITHDRAW and now.published
+                rules, "_is_taken_back", lambda now, one: one.kind is K.WITHDRAW and now.published
             )
         ],
-        "a-rule-approves-a-persons-text": without(state.check_rule),
+        "a-rule-approves-a-persons-text": without("rule"),
         "people-decide-on-what-a-rule-approved": [
-            Replacement(state, "_status_after", undecided_by_a_rule)
+            Replacement(fold, "_status_after", undecided_by_a_rule)
         ],
         "publish-brings-withdrawn-back": taking(K.PUBLISH, out_again),
         "release-twice": taking(K.PUBLISH, still_approved_when_out),
-        "release-unapproved": without(state.check_approval),
-        "anybody-sends-for-a-unit": without(state.check_unit),
-        "a-person-publishes": unless(state.check_actor, lambda one: one.kind is K.PUBLISH),
-        "a-system-approves": unless(state.check_actor, lambda one: one.kind is K.APPROVE),
-        "a-name-without-letters": unless(state.check_actor, lambda one: one.by == "***"),
+        "release-unapproved": without("approval"),
+        "anybody-sends-for-a-unit": without("unit"),
+        "a-person-publishes": unless("actor", lambda one: one.kind is K.PUBLISH),
+        "a-system-approves": unless("actor", lambda one: one.kind is K.APPROVE),
+        "a-name-without-letters": unless("actor", lambda one: one.by == "***"),
         "same-person-under-another-spelling": [
             Replacement(state, "name_hash", lambda name: sha256(name.encode()).hexdigest())
         ],
         "same-person-by-the-name-of-an-account": [
-            Replacement(state, "hashes_of", lambda _, people: {*map(name_hash, people)})
+            Replacement(rules, "hashes_of", lambda _, people: {*map(name_hash, people)})
         ],
         "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
-        "skip-confirmation": without(state.check_checkpoints),
+        "skip-confirmation": without("checkpoints"),
         "one-person-at-both-checkpoints": barring_all_but(
             K.PROPOSE, lambda now: {now.unit_checker}
         ),
         "accept-broken-chain": [
-            *without(state.check_chain),
+            *without("chain"),
             Replacement(MemoryLog, "append", stored_anyway),
         ],
         "lose-text-on-conflict": [Replacement(MemoryLog, "append", overwritten)],
-        "count-repeat": [Replacement(ItemState, "after", counted_again)],
-        "accept-older-revision": without(state.check_revision),
-        "return-without-reason": unless(state.check_reason, lambda one: one.kind is K.RETURN),
-        "return-with-a-blank-reason": unless(state.check_reason, lambda one: one.note.isspace()),
-        "reject-without-code": unless(state.check_reason, lambda one: one.kind is K.REJECT),
+        "count-repeat": [Replacement(editorial_world, "state_after", counted_again)],
+        "accept-older-revision": without("revision"),
+        "return-without-reason": unless("reason", lambda one: one.kind is K.RETURN),
+        "return-with-a-blank-reason": unless("reason", lambda one: one.note.isspace()),
+        "reject-without-code": unless("reason", lambda one: one.kind is K.REJECT),
         "withdraw-by-its-writer": barring_all_but(
             K.WITHDRAW, lambda now: now.writers_of.get(now.out, frozenset())
         ),

@@ -10,7 +10,7 @@ from consumers.staff.mail.item_history import HistoryEntry, MailRules, history_o
 from consumers.staff.policy import Grant, default_policy
 from contracts.desk.deadlines import default_deadlines
 from contracts.desk.staff_mail import StaffMailKind
-from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash
+from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash, state_after
 from contracts.errors import ContractError
 from tests.support.editorial_world import NAMES, PEOPLE, START, UNIT, EditorialWorld, same
 
@@ -65,7 +65,7 @@ def may(state: ItemState, kind: ActionKind, account: Account) -> bool:
         revision=state.revision, hash=state.hash, prev=state.head,
     )  # fmt: skip
     try:
-        state.after(act)
+        state_after(state, act)
     except ContractError:
         return False
     return True
