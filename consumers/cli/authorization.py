@@ -79,16 +79,29 @@ class Staff:
 
     async def authorize(self, act: Act) -> Actor:
         """The signed-in account, which may do *act* now. Raises Unauthorized or Forbidden."""
-        signed_in = await self.require_signed_in()
-        self.rules.require_second_factor(signed_in)
-        if self.rules.needs_step_up(signed_in, act.action):
-            signed_in = await self._step_up(signed_in)
-            if self.rules.needs_step_up(signed_in, act.action):
-                raise Unauthorized(field_error("code", "second_factor_required"))
+        signed_in = await self.require_stepped_up(act.action)
         ruling = await self.rules.decide(signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
             raise Forbidden(ruling.as_error(act.action))
         return Actor.of(signed_in, ruling)
+
+    async def require_stepped_up(self, action: str) -> SignedIn:
+        """The session, with a second factor as fresh as *action* asks for. Raises Unauthorized."""
+        signed_in = await self.require_signed_in()
+        self.rules.require_second_factor(signed_in)
+        if self.rules.needs_step_up(signed_in, action):
+            signed_in = await self._step_up(signed_in)
+            if self.rules.needs_step_up(signed_in, action):
+                raise Unauthorized(field_error("code", "second_factor_required"))
+        return signed_in
+
+    async def require_role(self, action: str) -> SignedIn:
+        """The session, whose account has a role for *action*. Raises Unauthorized, Forbidden."""
+        signed_in = await self.require_signed_in()
+        self.rules.require_second_factor(signed_in)
+        if not self.policy.has_action(signed_in.account, action):
+            raise Forbidden(field_error(action, "staff_no_role"))
+        return signed_in
 
     async def anyone_may(self, action: str) -> bool:
         """Whether an active account has a role for *action*."""

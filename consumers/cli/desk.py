@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import BaseModel
 
-from consumers.cli import desk_acts, desk_release, desk_uploads, output
+from consumers.cli import desk_acts, desk_checks, desk_release, desk_uploads, output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_index import find_rows
 from consumers.cli.filters import Limit, parse_time
@@ -51,6 +51,7 @@ app.command("confirm")(desk_acts.confirm)
 app.command("propose")(desk_acts.propose)
 app.command("return")(desk_acts.send_back)
 app.command("discard")(desk_acts.discard)
+app.command("check")(desk_checks.check)
 app.command("comment")(desk_acts.comment)
 app.command("reschedule")(desk_acts.reschedule)
 app.command("upload")(desk_uploads.upload)

@@ -1,4 +1,4 @@
-"""Items by status for `loa desk list`: from the desk's index, as the pages find them."""
+"""The desk's index for commands, which find items as the pages do."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from consumers.app.settings import LoaSettings, load_deadlines, read_settings
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.editorial.log import EditorialLog
-from contracts.desk.index import ItemFilter, ItemRow, Page
+from contracts.desk.index import ItemFilter, ItemRow
 from contracts.errors import Unavailable
 from producers.bus import Bus
 
@@ -24,14 +24,25 @@ async def find_rows(bus: Bus, wanted: ItemFilter, most: int) -> Sequence[ItemRow
 
     Raises Unavailable, BusError.
     """
+    async with open_current_index(bus) as index:
+        page = await index.find(wanted)
+        rows = list(page.rows)
+        while page.next_cursor and len(rows) < most:
+            page = await index.find(replace(wanted, cursor=page.next_cursor))
+            rows += page.rows
+        return rows[:most]
+
+
+@asynccontextmanager
+async def open_current_index(bus: Bus) -> AsyncIterator[ItemIndex]:
+    """The index with all that was stored before; one for this command where there is none.
+
+    Raises Unavailable if that takes too long, BusError.
+    """
     with TemporaryDirectory(prefix="loa-") as spare:
         async with _open_index(bus, _file(Path(spare))) as index:
-            page = await _find_current(index, wanted)
-            rows = list(page.rows)
-            while page.next_cursor and len(rows) < most:
-                page = await index.find(replace(wanted, cursor=page.next_cursor))
-                rows += page.rows
-            return rows[:most]
+            await _wait_until_current(index)
+            yield index
 
 
 def _file(spare: Path) -> Path:
@@ -52,16 +63,14 @@ async def _open_index(bus: Bus, path: Path) -> AsyncIterator[ItemIndex]:
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def _find_current(index: ItemIndex, wanted: ItemFilter) -> Page:
-    """The page once the index has what the log had. Raises Unavailable if that takes too long."""
-    until = time.monotonic() + _PATIENCE_S
-    while True:
+async def _wait_until_current(index: ItemIndex) -> None:
+    """Wait until the index has what the log had. Raises Unavailable without a file by then."""
+    until, is_current = time.monotonic() + _PATIENCE_S, False
+    while not is_current and time.monotonic() < until:
         try:
-            page = await index.find(wanted)
+            is_current = (await index.find(ItemFilter(limit=1))).is_current
         except Unavailable:  # the file is not made yet
-            page = Page((), is_current=False)
-            if time.monotonic() >= until:
+            if time.monotonic() + _PAUSE_S >= until:
                 raise
-        if page.is_current or time.monotonic() >= until:
-            return page
-        await asyncio.sleep(_PAUSE_S)
+        if not is_current:
+            await asyncio.sleep(_PAUSE_S)

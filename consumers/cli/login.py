@@ -1,5 +1,6 @@
 """`loa login`, `loa logout`, `loa whoami`: the account under which this terminal acts."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +12,12 @@ from consumers.cli.desk_login import sign_in_at_desk
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account
+from consumers.staff.authorization import Actor
 from consumers.staff.passwords import password_rules
+from consumers.staff.sessions import LivingSession, SignedIn, session_id
 from consumers.staff.sign_in import check_password_of, require_app
 from contracts import errors
-from contracts.errors import Invalid
+from contracts.errors import Invalid, NotFound
 from contracts.staff.sign_in import Activation, Attempt, setup_uri, text_secret
 from producers.bus import Bus
 
@@ -26,6 +29,9 @@ Invited = Annotated[
 ]
 WithoutCodes = Annotated[
     bool, typer.Option("--without-codes", help="With --invited: no authenticator app.")
+]
+SessionId = Annotated[
+    str, typer.Option("--session", metavar="ID", help="That session, as `loa sessions` shows it.")
 ]
 Everywhere = Annotated[bool, typer.Option("--everywhere", help="End every session of the account.")]
 
@@ -50,6 +56,16 @@ class LogoutAnswer(BaseModel):
 
     signed_out: bool = True
     everywhere: bool
+
+
+class ListedSession(BaseModel):
+    """A session of the account. `network`: where it was begun; `here`: this terminal's."""
+
+    id: str
+    started: datetime
+    used: datetime
+    network: str
+    here: bool
 
 
 @output.page(AccountAnswer, examples=("loa login", "loa login nguyen-van-an --invited"))
@@ -129,13 +145,20 @@ async def _ask_new_password(account: Account, *, with_codes: bool) -> str:
 
 
 @output.page(LogoutAnswer)
-def logout(everywhere: Everywhere = False, as_json: output.Json = False) -> None:
-    """End this terminal's session; with --everywhere each session of the account."""
+def logout(
+    everywhere: Everywhere = False, session: SessionId = "", as_json: output.Json = False
+) -> None:
+    """End this terminal's session; with --session another one, with --everywhere each."""
+    if everywhere and session:
+        output.fail(field_error("--session", "session_or_everywhere"))
 
     async def sign_out(bus: Bus) -> bool:
         staff = Staff.open(bus)
+        if session:
+            await _end_session(staff, session)
+            return True
         if everywhere:
-            await staff.accounts.sign_out_everywhere((await staff.require_signed_in()).account.id)
+            await _end_all_sessions(staff)
         if token := read_token():
             await staff.sessions.end(token)
         remove_token()
@@ -145,6 +168,49 @@ def logout(everywhere: Everywhere = False, as_json: output.Json = False) -> None
     text = field_error("session", "signed_out" if was_signed_in else "signed_out_before")
     answer = LogoutAnswer(everywhere=everywhere)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
+
+
+async def _end_session(staff: Staff, id: str) -> None:
+    """End one session of the account. Raises Unauthorized, NotFound for any other."""
+    signed_in = await staff.require_signed_in()
+    if not await staff.sessions.end_own(signed_in.account, id):
+        raise NotFound(field_error("--session", "session_unknown"))
+    await _record(staff, signed_in, "account.end-session")
+    if id == session_id(read_token()):
+        remove_token()
+
+
+async def _end_all_sessions(staff: Staff) -> None:
+    signed_in = await staff.require_signed_in()
+    await staff.accounts.sign_out_everywhere(signed_in.account.id)
+    await _record(staff, signed_in, "account.end-sessions")
+
+
+async def _record(staff: Staff, signed_in: SignedIn, action: str) -> None:
+    record = Actor.of(signed_in).record_of(action, signed_in.account.id)
+    await staff.rules.audit_log.record(record)
+
+
+@output.page(list[ListedSession], {2: "not signed in"})
+def sessions(as_json: output.Json = False) -> None:
+    """List the living sessions of your account, newest first."""
+    own = session_id(read_token())
+    rows = [
+        ListedSession(
+            id=one.id,
+            started=one.session.started,
+            used=one.session.used,
+            network=one.session.network,
+            here=one.id == own,
+        )
+        for one in output.run_on_bus(_sessions)
+    ]
+    output.print_records(ListedSession, rows, as_json)
+
+
+async def _sessions(bus: Bus) -> list[LivingSession]:
+    staff = Staff.open(bus)
+    return await staff.sessions.of_account((await staff.require_signed_in()).account)
 
 
 @output.page(AccountAnswer, {2: "not signed in"})

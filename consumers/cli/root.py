@@ -108,6 +108,7 @@ class Commands(CommandGroup):
         "login": _path(Group.PEOPLE, "login", "login"),
         "logout": _path(Group.PEOPLE, "login", "logout"),
         "whoami": _path(Group.PEOPLE, "login", "whoami"),
+        "sessions": _path(Group.PEOPLE, "login", "sessions"),
         "staff": _path(Group.PEOPLE, "staff"),
         "units": _path(Group.PEOPLE, "units"),
         "subscribers": _path(Group.PEOPLE, "subscribers"),

@@ -28,6 +28,8 @@ from consumers.staff.administration import (
     SetRoles,
     StaffAct,
     UnlinkIdentity,
+    WaitingAct,
+    WaitingActs,
 )
 from consumers.staff.authorization import Act, Actor
 from consumers.staff.mail.addresses import StaffAddresses
@@ -45,10 +47,13 @@ log = structlog.get_logger()
 T = TypeVar("T")
 _MANAGERS_WANTED = 2
 _BOOTSTRAP = "bootstrap"
+_NAMED_APART = {"do", "account", "unit", "login", "address"}
+"""Facts of an act that are said elsewhere, and an address, which is encrypted."""
 Login = Annotated[str, typer.Argument(help="The account's sign-in name, e.g. nguyen-van-an.")]
 Subject = Annotated[
     str, typer.Argument(help="The person at the provider, as `loa staff identities` shows it.")
 ]
+ProposalId = Annotated[str, typer.Argument(help="What waits, as `loa staff proposals` shows it.")]
 Name = Annotated[str, typer.Option(help="The person's name.")]
 Unit = Annotated[str, typer.Option(help="The person's unit.")]
 Roles = Annotated[
@@ -92,6 +97,37 @@ class ListedAccount(BaseModel):
     id: str
 
 
+class ListedProposal(BaseModel):
+    """An act that waits for a second account manager. `about`: a sign-in name, or a unit."""
+
+    id: str
+    at: datetime | None
+    act: str
+    about: str
+    what: str
+    proposed_by: str
+
+    @classmethod
+    def of(cls, waiting: WaitingAct) -> "ListedProposal":
+        act, subject = waiting.act, waiting.subject
+        facts = act.model_dump(mode="json", exclude=_NAMED_APART).items()
+        return cls(
+            id=waiting.id,
+            at=waiting.at,
+            act=act.do,
+            about=subject.login if subject else act.object_id,
+            what=", ".join(f"{name}={_in_words(value)}" for name, value in facts),
+            proposed_by=", ".join(one.login for one in waiting.proposers),
+        )
+
+
+class RefusalAnswer(BaseModel):
+    """The answer of `refuse`."""
+
+    id: str
+    refused: bool = True
+
+
 class MailAnswer(BaseModel):
     """How a person gets mail: the address, and the kinds beyond those that ask for something."""
 
@@ -133,12 +169,44 @@ def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json 
         output.print_errors([field_error("managers", "managers_missing", **counts)])
 
 
+@app.command()
+@output.page(list[ListedProposal])
+def proposals(as_json: output.Json = False) -> None:
+    """List what waits for a second account manager, who agrees by giving the same command."""
+
+    async def find(bus: Bus) -> list[WaitingAct]:
+        staff = Staff.open(bus)
+        await staff.require_role(MANAGE)
+        return await WaitingActs(staff.rules).all()
+
+    rows = [ListedProposal.of(one) for one in output.run_on_bus(find)]
+    output.print_records(ListedProposal, rows, as_json)
+
+
+@app.command()
+@output.page(RefusalAnswer, examples=("loa staff refuse ID",))
+def refuse(id: ProposalId, as_json: output.Json = False) -> None:
+    """Remove what waits for a second account manager, also of your own."""
+
+    async def work(staff: Staff) -> None:
+        await staff.require_role(MANAGE)
+        await WaitingActs(staff.rules).refuse(await staff.require_stepped_up(MANAGE), id)
+
+    _run(work)
+    text = field_error("proposal", "proposal_refused")
+    output.print_answer(RefusalAnswer(id=id), as_json, lambda: output.print_field_texts(text))
+
+
 @app.command("list")
 @output.page(list[ListedAccount])
 def list_accounts(as_json: output.Json = False) -> None:
     """List every account: id, state, unit, roles."""
     accounts = map(_listed, output.run_on_bus(lambda bus: Staff.open(bus).accounts.all()))
     output.print_records(ListedAccount, [*accounts], as_json)
+
+
+def _in_words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _listed(account: Account) -> ListedAccount:

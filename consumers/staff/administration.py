@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from consumers.audit import log as audit
 from consumers.messages import field_error
@@ -20,11 +21,13 @@ from consumers.staff.accounts import (
     OidcSubject,
     check_new_account,
 )
-from consumers.staff.authorization import Actor
+from consumers.staff.authorization import Actor, Authorizer
 from consumers.staff.oidc.id_token import is_id
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.policy import Grant, Policy
+from consumers.staff.proposals import OpenProposal
+from consumers.staff.sessions import SignedIn
 from contracts import events
 from contracts.base.fields import ID_PATTERN
 from contracts.delivery import ChannelName
@@ -289,6 +292,51 @@ StaffAct = (
     | RevokeBusKey
 )
 ACTS: TypeAdapter[StaffAct] = TypeAdapter(Annotated[StaffAct, Field(discriminator="do")])
+
+
+class WaitingAct(NamedTuple):
+    """An act that an account manager has proposed. `subject`: the account that it changes."""
+
+    id: str
+    act: StaffAct
+    proposers: tuple[Account, ...]
+    at: datetime | None
+    subject: Account | None
+
+
+@dataclass(frozen=True)
+class WaitingActs:
+    """Acts of one account manager that wait for a second one."""
+
+    rules: Authorizer
+
+    async def all(self) -> list[WaitingAct]:
+        """What waits, oldest first."""
+        waiting = await self.rules.proposals.waiting(MANAGE)
+        found = [await self._act_of(one) for one in waiting]
+        return [one for one in found if one]
+
+    async def _act_of(self, waiting: OpenProposal) -> WaitingAct | None:
+        """The act of a proposal; None for one of another kind."""
+        id, proposal = waiting
+        try:
+            act = ACTS.validate_python(proposal.arguments)
+        except ValidationError:
+            return None
+        find = self.rules.accounts.find
+        proposers = [await find(one.account) for one in proposal.agreed]
+        subject = await find(getattr(act, "account", "none"))
+        return WaitingAct(id, act, tuple(one for one in proposers if one), proposal.at, subject)
+
+    async def refuse(self, signed_in: SignedIn, id: str) -> None:
+        """Remove what waits under *id*, also of one's own. Raises NotFound for what waits no more.
+
+        The account of *signed_in* may manage people.
+        """
+        if not await self.rules.proposals.refuse(MANAGE, id):
+            raise NotFound(field_error("proposal", "proposal_gone"))
+        record = Actor.of(signed_in).record_of("refuse", signed_in.account.id, id)
+        await self.rules.audit_log.record(record)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ ACTIONS: Mapping[str, str] = {
 """
 READS: Mapping[str, tuple[str, ...]] = {
     "dead.read": ("edit-dead-letter", "operate", READ_DRAFTS),
+    "desk.links": ("write", "confirm", "edit", "approve"),
     "desk.read": (READ_DRAFTS,),
     "item.read": ("operate", READ_DRAFTS),
     "subscribers.list": ("manage-readers", "operate"),

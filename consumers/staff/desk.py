@@ -4,7 +4,6 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -20,11 +19,12 @@ from consumers.staff.administration import (
     Done,
     SetAddress,
     StaffAct,
+    WaitingAct,
+    WaitingActs,
 )
 from consumers.staff.authorization import ACTIONS, READS, Act, Actor, Authorizer, ReadingRight
 from consumers.staff.own_account import OwnAccount
 from consumers.staff.policy import Ability, ObjectFacts, Verdict
-from consumers.staff.proposals import OpenProposal
 from consumers.staff.sessions import LivingSession, Session, SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
 from consumers.staff.terminals import TerminalRequest, Terminals, unknown_code
@@ -39,16 +39,6 @@ from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChan
 log = structlog.get_logger()
 T = TypeVar("T")
 _APP_SECRET_BYTES = 20
-
-
-class WaitingAct(NamedTuple):
-    """An act that an account manager has proposed. `subject`: the account that it changes."""
-
-    id: str
-    act: StaffAct
-    proposers: tuple[Account, ...]
-    at: datetime | None
-    subject: Account | None
 
 
 class Submitted(NamedTuple):
@@ -315,21 +305,7 @@ class Visitor:
 
     async def waiting_acts(self) -> list[WaitingAct]:
         """What waits for a second account manager, oldest first."""
-        waiting = await self.desk.rules.proposals.waiting(MANAGE)
-        found = [await self._waiting_act(one) for one in waiting]
-        return [one for one in found if one]
-
-    async def _waiting_act(self, waiting: OpenProposal) -> WaitingAct | None:
-        """The act of a proposal; None for one that is not the desk's."""
-        id, proposal = waiting
-        try:
-            act = ACTS.validate_python(proposal.arguments)
-        except ValidationError:
-            return None
-        find = self.desk.administration.accounts.find
-        proposers = [await find(one.account) for one in proposal.agreed]
-        subject = await find(getattr(act, "account", "none"))
-        return WaitingAct(id, act, tuple(one for one in proposers if one), proposal.at, subject)
+        return await WaitingActs(self.desk.rules).all()
 
     async def confirm(self, id: str) -> Submitted:
         """Do what waits under *id*. Raises like `submit`, NotFound when it waits no more."""
@@ -341,6 +317,4 @@ class Visitor:
     async def refuse(self, id: str) -> None:
         """Remove what waits under *id*. Raises NotFound, Unauthorized, Forbidden."""
         self._require(MANAGE)
-        if not await self.desk.rules.proposals.refuse(MANAGE, id):
-            raise NotFound(field_error("proposal", "proposal_gone"))
-        await self._record_own("refuse", after=id)
+        await WaitingActs(self.desk.rules).refuse(self.signed_in, id)

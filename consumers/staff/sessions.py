@@ -76,7 +76,12 @@ class SignedIn(NamedTuple):
 
 def token_key(token: str) -> str:
     """The key under which a token's session is stored."""
-    return _PREFIX + sha256(token.encode("utf-8", "replace")).hexdigest()
+    return _PREFIX + session_id(token)
+
+
+def session_id(token: str) -> str:
+    """The id under which the account of a token's session may end it."""
+    return sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""The command for each act of the desk's pages: `python -m tests.lint.desk_commands` writes it.
+"""The command for each act and each page of the desk: `python -m tests.lint.desk_commands` writes
+it.
 
-A new act of the pages needs a command here, or the reason why it has none.
+A new act or page needs a command here, or the reason why it has none.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "/dang-xuat": "logout",
     "/oidc/dang-xuat": "logout",
     "/tai-khoan/thu": "staff mail",
+    "/tai-khoan/phien": "logout --session",
     "/tai-khoan/moi-phien": "logout --everywhere",
     "/dong-lenh": "login",
     "/dong-lenh/dong-y": "login",
@@ -33,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "/don-vi/{unit}/quyen": "units set",
     "/don-vi/{unit}/khoa-moi": "units rotate",
     "/don-vi/{unit}/thu-hoi": "units revoke",
+    "/de-nghi/{id}/tu-choi": "staff refuse",
     "/tep": "desk upload",
     "/su-kien-loai/{id}/sua": "dead edit",
     "/su-kien-loai/{id}/gui-lai": "dead replay",
@@ -54,24 +57,69 @@ COMMANDS: Mapping[str, str] = {
     "/nhat-ky/doi-chieu": "audit verify",
     "/nhat-ky/trich-xuat": "audit export",
     "/soan/{content_id}/docx": "convert",
+    "/soan/{content_id}/kiem-tra": "desk check",
+    "/soan/{content_id}/lien-ket": "desk check --links",
+    "/tin/{content_id}/lien-ket": "desk check --links",
 }
 """The command, with the option that makes it this act, by the address to which a form is sent."""
 WITHOUT_COMMAND: Mapping[str, str] = {
     "/tai-khoan/mat-khau": "a password is changed in a browser",
     "/tai-khoan/ung-dung": "an app is set up with the picture that the page shows",
-    "/tai-khoan/phien": "`loa logout --everywhere` ends them all",
     "/de-nghi/{id}/dong-y": "the second account gives the same command",
-    "/de-nghi/{id}/tu-choi": "a proposal ends by itself",
-    "/soan/dan": "of the visual editor",
-    "/soan/doi": "of the visual editor",
-    "/soan/{content_id}/giu-tam": "of the visual editor",
-    "/soan/{content_id}/co-mat": "of the visual editor",
-    "/soan/{content_id}/bo-giu-tam": "of the visual editor",
-    "/soan/{content_id}/kiem-tra": "of the visual editor",
-    "/soan/{content_id}/lien-ket": "a check beside the text",
-    "/tin/{content_id}/lien-ket": "a check beside the text",
+    "/soan/dan": "what is pasted is converted for the editor; `loa convert` does it to a file",
+    "/soan/doi": "the visual editor changes its own form",
+    "/soan/{content_id}/giu-tam": "keeps what is typed in a browser",
+    "/soan/{content_id}/co-mat": "says who has a form open",
+    "/soan/{content_id}/bo-giu-tam": "drops what was typed in a browser",
 }
 """Acts without a command, and why."""
+PAGES: Mapping[str, str] = {
+    "/dang-nhap": "login",
+    "/kich-hoat": "login --invited",
+    "/dong-lenh": "login",
+    "/": "desk list --mine",
+    "/quyen": "whoami",
+    "/tai-khoan": "sessions",
+    "/tin": "desk list",
+    "/lich": "desk list --from",
+    "/tin/moi": "desk write",
+    "/tin/{content_id}": "desk show",
+    "/tin/{content_id}/sua": "desk show",
+    "/tin/{content_id}/duyet": "desk show",
+    "/tin/{content_id}/xem-truoc": "mail preview",
+    "/tin/{content_id}/se-toi-ai": "desk dry-run",
+    "/tin/{content_id}/dang-gui": "trace",
+    "/nhan-su": "staff list",
+    "/nhan-su/them": "staff add",
+    "/nhan-su/{id}": "staff list",
+    "/dinh-danh": "staff identities",
+    "/don-vi": "units list",
+    "/don-vi/them": "units add",
+    "/don-vi/{unit}": "units list",
+    "/de-nghi": "staff proposals",
+    "/tep": "desk upload",
+    "/su-kien-loai": "dead list",
+    "/su-kien-loai/{id}": "dead show",
+    "/su-kien-loai/{id}/sua": "dead edit",
+    "/van-hanh": "status",
+    "/nhat-ky": "audit list",
+    "/nhat-ky/doi-chieu": "audit verify",
+    "/nhat-ky/trich-xuat": "audit export",
+    "/nhat-ky/{log}/{id}": "audit list --json",
+}
+"""The command that shows what a page shows, or asks what its form asks, by the page's address."""
+WITHOUT_SHOWING: Mapping[str, str] = {
+    "/oidc/vao": "leads a browser to the identity provider",
+    "/oidc/ve": "takes a browser back from the identity provider",
+    "/oidc/xong": "ends a browser's sign-in",
+    "/tai-khoan/ung-dung": "an app is set up with the picture that the page shows",
+    "/huong-dan/vai-tro": "roles are read in `roles.toml`",
+    "/tin/{content_id}/xem-truoc/khung": "what the portal, Zalo and the feed make of a text is "
+    "looked at in a browser; the mail is `loa mail preview`",
+    "/tin/{content_id}/dang-gui/dong": "keeps an open page new; `loa top` does so in a terminal",
+    "/tep/{hash}/{name}": "a kept file is opened in a browser",
+}
+"""Pages without a command, and why."""
 
 
 def acts() -> list[DeskRoute]:
@@ -79,14 +127,26 @@ def acts() -> list[DeskRoute]:
     return [route for route in ROUTES if route.method != "GET"]
 
 
+def pages() -> list[DeskRoute]:
+    """The routes that show something."""
+    return [route for route in ROUTES if route.method == "GET"]
+
+
 def table() -> str:
-    rows = (f"| `{route.path}` | {_cell(route.path)} |\n" for route in acts())
-    return "| form | command |\n| --- | --- |\n" + "".join(rows)
+    forms = _rows("form", acts(), COMMANDS, WITHOUT_COMMAND)
+    return forms + "\n" + _rows("page", pages(), PAGES, WITHOUT_SHOWING)
 
 
-def _cell(path: str) -> str:
-    command = COMMANDS.get(path)
-    return f"`loa {command}`" if command else WITHOUT_COMMAND.get(path, "?")
+def _rows(
+    kind: str, routes: list[DeskRoute], commands: Mapping[str, str], reasons: Mapping[str, str]
+) -> str:
+    rows = (f"| `{one.path}` | {_cell(one.path, commands, reasons)} |\n" for one in routes)
+    return f"| {kind} | command |\n| --- | --- |\n" + "".join(rows)
+
+
+def _cell(path: str, commands: Mapping[str, str], reasons: Mapping[str, str]) -> str:
+    command = commands.get(path)
+    return f"`loa {command}`" if command else reasons.get(path, "?")
 
 
 def page() -> str:

@@ -1,16 +1,25 @@
-"""Each act of the desk's pages has a command, which does it by the same code."""
+"""Each act and each page of the desk has a command, which does it by the same code."""
+
+import pytest
 
 from tests.lint import desk_commands
 from tests.lint.commands import ROOT_COMMAND, words
 from tests.lint.test_commands import exists
 
 
-def test_each_act_of_the_pages_has_a_command_or_a_reason():
-    paths = {route.path for route in desk_commands.acts()}
-    assert paths == desk_commands.COMMANDS.keys() | desk_commands.WITHOUT_COMMAND.keys()
-    assert not desk_commands.COMMANDS.keys() & desk_commands.WITHOUT_COMMAND.keys()
+@pytest.mark.parametrize(
+    ("routes", "commands", "reasons"),
+    [
+        (desk_commands.acts(), desk_commands.COMMANDS, desk_commands.WITHOUT_COMMAND),
+        (desk_commands.pages(), desk_commands.PAGES, desk_commands.WITHOUT_SHOWING),
+    ],
+    ids=["acts", "pages"],
+)
+def test_each_has_a_command_or_a_reason(routes, commands, reasons):
+    assert {route.path for route in routes} == commands.keys() | reasons.keys()
+    assert not commands.keys() & reasons.keys()
     tree = words(ROOT_COMMAND)
-    assert [one for one in desk_commands.COMMANDS.values() if not exists(tree, one)] == []
+    assert [one for one in commands.values() if not exists(tree, one)] == []
 
 
 def test_the_table_of_commands_is_up_to_date():

@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from contracts.damaged_text import damage_warnings
 from contracts.desk.uploads import UploadService, named_by_fields
 from contracts.text.limits import DESCRIPTION_LIMIT, TITLE_LIMIT, TextLimit, shorten
+from producers.desk.editor.conversion import editor_texts
 
 READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _SUBJECT_MAX = 78
@@ -34,6 +35,11 @@ class Finding(NamedTuple):
     code: str
     field: str
     place: str = ""
+
+    @property
+    def said(self) -> str:
+        """What the page says of it, in Vietnamese."""
+        return str(editor_texts()["check"][self.code].format(place=self.place))
 
 
 def check_text(data: Mapping[str, Any]) -> list[Finding]:

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.desk.checks.links import LinkChecks
+from contracts.desk.index import ItemFilter, Items
+from contracts.desk.uploads import UploadService
 from producers.desk.editor.checks import Finding, check_text, damage_said, find_missing
-from producers.desk.editor.links import LinkReport, report_links
+from producers.desk.editor.links import LinkReport, find_links, report_links
 from producers.desk.editor.near_texts import NearText, find_near
 from producers.desk.visit import Visit
 
@@ -24,12 +27,31 @@ class Findings:
         return not (self.found or self.damaged or self.near or self.links.dead)
 
 
-async def find_all(visit: Visit, content_id: str, data: Mapping[str, Any]) -> Findings:
-    """Run every check on the data of a text. Raises BusError."""
-    services = visit.desk.services
-    return Findings(
-        found=check_text(data) + await find_missing(services.uploads, data),
-        damaged=damage_said(data),
-        near=await find_near(visit, content_id, data),
-        links=report_links(visit, data),
-    )
+@dataclass(frozen=True)
+class TextChecks:
+    """Every check of a text, with what the checks ask. `readable`: items the person may read."""
+
+    uploads: UploadService
+    links: LinkChecks
+    index: Items
+    public_url: str
+    readable: ItemFilter
+
+    @classmethod
+    def of(cls, visit: Visit) -> "TextChecks":
+        services = visit.desk.services
+        own = (services.uploads, services.links, services.index, services.public_url)
+        return cls(*own, visit.editorial.readable)
+
+    async def find_all(self, content_id: str, data: Mapping[str, Any]) -> Findings:
+        """Run every check on the data of a text. Raises BusError."""
+        return Findings(
+            found=check_text(data) + await find_missing(self.uploads, data),
+            damaged=damage_said(data),
+            near=await find_near(self.index, self.readable, content_id, data),
+            links=report_links(self.links, self.public_url, data),
+        )
+
+    async def ask_links(self, data: Mapping[str, Any]) -> None:
+        """Ask the links of a text, for those who look at it then."""
+        await self.links.check(find_links(data, self.public_url))

@@ -7,9 +7,9 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from contracts.desk.checks.links import HOST_LINKS_MAX, LINKS_MAX, CheckedLink
+from contracts.desk.checks.links import HOST_LINKS_MAX, LINKS_MAX, CheckedLink, LinkChecks
 from producers.desk.editor.checks import READER
-from producers.desk.visit import Visit
+from producers.desk.editor.conversion import editor_texts
 
 _BARE = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,:;!?…)\]}”’»]", re.I)
 """A web address in plain words, which the portal makes a link."""
@@ -36,12 +36,17 @@ class LinkReport:
     def dead(self) -> list[CheckedLink]:
         return [one for one in self.asked if one.reason]
 
+    def said(self, link: CheckedLink) -> str:
+        """What came of a link, in Vietnamese."""
+        said = editor_texts()["links"]
+        text = said["why"][link.reason] if link.reason else said["answers"]
+        return str(text.format(detail=link.detail))
 
-def report_links(visit: Visit, data: Mapping[str, Any]) -> LinkReport:
+
+def report_links(links: LinkChecks, public_url: str, data: Mapping[str, Any]) -> LinkReport:
     """Known results for the links in the data of a text."""
-    services = visit.desk.services
-    urls = find_links(data, services.public_url)
-    return LinkReport(urls, tuple(services.links.known(urls)))
+    urls = find_links(data, public_url)
+    return LinkReport(urls, tuple(links.known(urls)))
 
 
 def find_links(data: Mapping[str, Any], public_url: str) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from contracts.desk.index import ItemFilter, ItemRow, NearWanted
+from contracts.desk.index import ItemFilter, ItemRow, Items, NearWanted
 from contracts.editorial import OUT
 from contracts.errors import Unavailable
 from contracts.text import squeeze
-from producers.desk.visit import Visit
+from producers.desk.editor.conversion import editor_texts
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 2
@@ -27,16 +27,23 @@ class NearText(NamedTuple):
     text: float = 0.0
     title: float = 0.0
 
+    @property
+    def said(self) -> str:
+        """How near the item is, in Vietnamese; its title follows."""
+        kind, alike = ("text", self.text) if self.text else ("title", self.title)
+        return str(editor_texts()["near"][kind].format(percent=round(alike * 100)))
 
-async def find_near(visit: Visit, content_id: str, data: Mapping[str, Any]) -> list[NearText]:
+
+async def find_near(
+    index: Items, readable: ItemFilter, content_id: str, data: Mapping[str, Any]
+) -> list[NearText]:
     """The items most like *data*, of those that are out or that the person may read.
 
     None while the index can't be read.
     """
-    index, found = visit.desk.services.index, dict[str, NearText]()
-    among = (ItemFilter(statuses=OUT), visit.editorial.readable)
+    found, among = dict[str, NearText](), (ItemFilter(statuses=OUT), readable)
     with suppress(Unavailable):
-        for row, alike in await _near_titles(visit, content_id, str(data.get("title") or "")):
+        for row, alike in await _near_titles(index, content_id, str(data.get("title") or "")):
             found[row.content_id] = NearText(row, title=alike)
         for one in await index.near(data, NearWanted(content_id, among, _SHOWN_MAX)):
             near = found.get(one.row.content_id, NearText(one.row))
@@ -44,7 +51,7 @@ async def find_near(visit: Visit, content_id: str, data: Mapping[str, Any]) -> l
     return sorted(found.values(), key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
 
 
-async def _near_titles(visit: Visit, content_id: str, title: str) -> list[tuple[ItemRow, float]]:
+async def _near_titles(index: Items, content_id: str, title: str) -> list[tuple[ItemRow, float]]:
     """The items that are out with nearly this title."""
     words = _words(title)
     if len(words) < _WORDS_MIN:
@@ -53,7 +60,7 @@ async def _near_titles(visit: Visit, content_id: str, title: str) -> list[tuple[
     rows: dict[str, ItemRow] = {}
     for part in (words[:half], words[half:]):  # one other word spoils one half alone
         wanted = ItemFilter(words=" ".join(part), statuses=OUT, limit=_CANDIDATES)
-        found = await visit.desk.services.index.find(wanted)
+        found = await index.find(wanted)
         rows |= {row.content_id: row for row in found.rows}
     rows.pop(content_id, None)
     own = shingles(title)

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from contracts.errors import Forbidden
 from producers.desk import rendering
 from producers.desk.editor.conversion import settle_markdown, too_many_requests
+from producers.desk.editor.findings import TextChecks
 from producers.desk.editor.keeping import form_path, keep_form
-from producers.desk.editor.links import find_links
 from producers.desk.items.pages import ANSWERED_FOR, find_item, item_path
 from producers.desk.items.text_form import read_kept
 from producers.desk.visit import Visit
@@ -46,5 +46,4 @@ async def check_item(visit: Visit) -> Response:
 
 
 async def _ask(visit: Visit, data: Mapping[str, Any]) -> None:
-    services = visit.desk.services
-    await services.links.check(find_links(data, services.public_url))
+    await TextChecks.of(visit).ask_links(data)

@@ -12,7 +12,7 @@ from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
-from producers.desk.editor.findings import find_all
+from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.text_form import TextForm
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
@@ -130,9 +130,8 @@ async def find_item(visit: Visit) -> ItemView:
 
 
 async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
-    is_answered_for = item.possible & ANSWERED_FOR
     return {
-        "checked": await find_all(visit, item.content_id, item.data) if is_answered_for else None,
+        "checked": await _checked(visit, item) if item.possible & ANSWERED_FOR else None,
         "item": item,
         "text": TextForm(item.data),
         "told": broadcast_words(TextForm(item.data)),
@@ -146,6 +145,10 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "earlier_fields": {},
         "done": visit.request.query_params.get("xong", ""),
     }
+
+
+async def _checked(visit: Visit, item: ItemView) -> Findings:
+    return await TextChecks.of(visit).find_all(item.content_id, item.data)
 
 
 def rejection_names() -> dict[str, str]:

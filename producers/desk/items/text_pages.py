@@ -14,7 +14,7 @@ from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial.moves import changing_act
 from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
-from producers.desk.editor.findings import find_all
+from producers.desk.editor.findings import TextChecks
 from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
 from producers.desk.items.pages import (
     act_id,
@@ -90,7 +90,7 @@ class _Page:
             "hash": hash,
             "kept": kept,
             "used": used,
-            "checked": await find_all(visit, self.content_id, data) if data else None,
+            "checked": await TextChecks.of(visit).find_all(self.content_id, data) if data else None,
             "others": await open_elsewhere(visit, self.content_id) if item else (),
             "changes": (),
             "max_mb": FILE_MAX_MB,

@@ -23,7 +23,7 @@ from tests.support.events import ITEM, UNIT, register_unit, submitted
 from tests.support.staff import StaffHarness
 
 OF_THIS_MACHINE = {
-    *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "staff mail"),
+    *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "sessions", "staff mail"),
     "doctor mail",
     *("config check", "config show", "completion", "doctor disk", "doctor clock"),
     *("doctor proxy", "doctor dns", "doctor bus", "doctor portal", "doctor zalo"),
@@ -74,6 +74,7 @@ CHANGING = {
     "staff link": "an 248289761001",
     "staff unlink": "an",
     "staff address": "an an@example.gov.vn",
+    "staff refuse": "0" * 64,
     "units add": "vu-to-chuc-can-bo",
     "units set": f"{UNIT} --urgent",
     "units rotate": UNIT,
@@ -121,8 +122,10 @@ LOOKING = {
     "desk list": "",
     "desk show": f"{ITEM}-2",
     "desk history": f"{ITEM}-2",
+    "desk check": f"{ITEM}-2",
     "desk dry-run": f"{ITEM}-2",
     "desk test-send": f"{ITEM}-2",
+    "staff proposals": "",
     "dead list": "",
     "dead show": "1",
     "mail preview": f"{ITEM}-2",
@@ -138,6 +141,7 @@ MORE_LOOKING = [
     f"desk write data.json --item {ITEM}-2",
     "desk list --status draft",
     "desk list --mine",
+    f"desk check {ITEM}-2 --links",
     "mail preview --digest an@example.com",
 ]
 

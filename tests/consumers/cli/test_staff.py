@@ -315,6 +315,25 @@ async def test_another_sign_in_ends_the_session_before(people, tmp_path):
     assert (await an("whoami")).exit_code == 2
 
 
+async def test_one_session_of_the_account_is_ended_by_its_id(people, tmp_path):
+    an, other = await people("an", APPROVER), await people("binh", APPROVER)
+    [file] = (tmp_path / "state-an" / "loa").iterdir()
+    first = file.read_text()
+    file.unlink()  # as at another terminal
+    await an.sign_in()
+    rows = json_output(await an("sessions", "--json"))
+    assert [row["here"] for row in rows] == [True, False]
+    for terminal in (other, an):
+        run = await terminal("logout", "--session", rows[1]["id"])
+        assert run.exit_code == (0 if terminal is an else 2), "another account's is not ended"
+    second = file.read_text()
+    file.write_text(first)
+    assert (await an("whoami")).exit_code == 2
+    file.write_text(second)
+    assert (await an("whoami")).exit_code == 0
+    assert (await an("logout", "--session", rows[0]["id"])).exit_code == 0 and not file.exists()
+
+
 async def test_disabling_ends_the_session_of_a_terminal(people):
     boss = await people("an", MANAGER)
     other = await people("binh", APPROVER)
@@ -328,6 +347,7 @@ async def test_disabling_ends_the_session_of_a_terminal(people):
 async def test_with_two_managers_the_owner_of_the_folder_adds_no_more_and_two_are_needed(
     people, loa
 ):
+    editor = await people("giang", "bien-tap-vien")
     one, two = await people("an", MANAGER), await people("binh", MANAGER)
     words = ("staff", "add", "cuong", "--name", "C", "--unit", UNIT, "--role", "bien-tap-vien")
     alone = await loa(*words, XDG_STATE_HOME="/nowhere")
@@ -335,11 +355,20 @@ async def test_with_two_managers_the_owner_of_the_folder_adds_no_more_and_two_ar
     first = await one.say(*words)
     assert first.exit_code == 2 and "second account" in first.stderr
     assert (await one.say(*words)).exit_code == 2
-    done = await two.say(*words)
+    [waiting] = json_output(await two("staff", "proposals", "--json"))
+    assert (waiting["about"], waiting["proposed_by"]) == ("cuong", "an")
+    for command in (("proposals",), ("refuse", waiting["id"])):
+        assert (await editor("staff", *command)).exit_code == 2, "that takes a manager"
+    for _ in range(2):
+        refused = await two.say("staff", "refuse", waiting["id"])
+    assert refused.exit_code == 2 and "waits no more" in refused.stderr
+    assert json_output(await one("staff", "proposals", "--json")) == []
+    assert (await two.say(*words)).exit_code == 2, "nothing is left to agree to"
+    done = await one.say(*words)
     assert done.exit_code == 0, done.stderr
     rows = json_output(await one("staff", "list", "--json"))
     assert [(row["login"], row["state"]) for row in rows] == [
-        *(("an", "active"), ("binh", "active"), ("cuong", "invited")),
+        *(("an", "active"), ("binh", "active"), ("cuong", "invited"), ("giang", "active")),
     ]
 
 
