@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -84,8 +84,8 @@ class ItemActs:
         def decide(state: ItemState) -> Action | None:
             nonlocal is_repeat
             is_repeat = act_key(order) in state.ids
-            number = _revision(order, state, item)
-            return None if is_repeat else self._build(order, who, state, unit, number)
+            ordered = _Ordered(order, who, state, _revision(order, state, item), unit)
+            return None if is_repeat else self._build(ordered)
 
         state = await self.log.act(order.content_id, decide, allow)
         if is_repeat:
@@ -105,7 +105,7 @@ class ItemActs:
         """Check an order that a second person may have to agree to. Raises as `perform`."""
         if not self.is_stored(order, state):
             number = _revision(order, state, await self._item(order))
-            state_after(state, self._build(order, who, state, "", number))
+            state_after(state, self._build(_Ordered(order, who, state, number)))
 
     async def _check_same(self, order: Order) -> None:
         """Raise Conflict if the act that is there under the order's id is another one."""
@@ -118,22 +118,24 @@ class ItemActs:
         if not (same and written_before == given):
             raise Conflict(field_error("hash", "text_changed"))
 
-    def _build(self, order: Order, who: Actor, state: ItemState, unit: str, number: int) -> Action:
+    def _build(self, ordered: "_Ordered") -> Action:
+        order, state = ordered.order, ordered.state
         if order.kind is ActionKind.WITHDRAW:
-            return self._withdrawal(order, who, state)
+            return self._withdrawal(ordered)
         if order.hash != state.hash:
             raise Conflict(field_error("hash", "text_changed"))
-        changed = _new_text(order, who, state, unit, number) if order.data is not None else None
+        changed = _new_text(ordered) if order.data is not None else None
         shown = changed or state.text
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
-            _check_text(order.content_id, number, shown, self.vocabulary)
-        return self._act(order, who, state, number, changed)
+            _check_text(order.content_id, ordered.number, shown, self.vocabulary)
+        return self._act(ordered, changed)
 
-    def _withdrawal(self, order: Order, who: Actor, state: ItemState) -> Action:
+    def _withdrawal(self, ordered: "_Ordered") -> Action:
         """The withdrawal of what readers have or are about to get, also behind a newer text.
 
         Raises Invalid for a notice that can't be published, Conflict if there is nothing.
         """
+        order, state = ordered.order, ordered.state
         number = state.out or max(state.going_out, default=0)
         if not number:
             raise Conflict(field_error("kind", "nothing_to_withdraw", value=order.content_id))
@@ -142,11 +144,10 @@ class ItemActs:
             Withdrawn.model_validate({"content_id": order.content_id, **facts})
         except ValidationError as wrong:
             raise Invalid(*errors.explain(wrong)) from wrong
-        return self._act(order, who, state, number, None)
+        return self._act(replace(ordered, number=number), None)
 
-    def _act(
-        self, order: Order, who: Actor, state: ItemState, number: int, changed: EditorialText | None
-    ) -> Action:
+    def _act(self, ordered: "_Ordered", changed: EditorialText | None) -> Action:
+        order, who, state = ordered.order, ordered.who, ordered.state
         return Action(
             id=act_key(order),
             at=utc_now(self.clock),
@@ -154,8 +155,8 @@ class ItemActs:
             name_hash=name_hash(who.name),
             role=who.role,
             kind=order.kind,
-            revision=number,
-            hash=changed.hash if changed else state.hash_of(number),
+            revision=ordered.number,
+            hash=changed.hash if changed else state.hash_of(ordered.number),
             text=changed,
             agreed=who.agreed,
             note=_note(order),
@@ -164,6 +165,17 @@ class ItemActs:
             title=_title(order),
             prev=state.head,
         )
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """An order on an item in *state*: of its revision *number*; *unit* is of a new item."""
+
+    order: Order
+    who: Actor
+    state: ItemState
+    number: int
+    unit: str = ""
 
 
 def _check_text(
@@ -208,16 +220,16 @@ def _revision(order: Order, state: ItemState, item: Item | None) -> int:
     return written.next_revision(item, state) if begins else state.revision
 
 
-def _new_text(order: Order, who: Actor, state: ItemState, unit: str, number: int) -> EditorialText:
+def _new_text(ordered: _Ordered) -> EditorialText:
     """The text that an order writes, complete with what Loa says of it. Raises Invalid."""
+    order, state, number = ordered.order, ordered.state, ordered.number
     if order.kind not in _WRITES:
         raise Invalid(field_error("kind", "text_unchangeable"))
     assert order.data is not None  # noqa: S101
-    owner = state.text.unit if state.text else unit
+    owner = state.text.unit if state.text else ordered.unit
     data = _complete(order.content_id, number, order.data, state)
     is_correction = "corrects_revision" in data
-    is_edit = order.kind is ActionKind.EDIT
-    before = state.text if is_edit else None
+    before = state.text if order.kind is ActionKind.EDIT else None
     return EditorialText(
         unit=owner,
         type=events.CORRECTED if is_correction else events.SUBMITTED,
@@ -225,7 +237,7 @@ def _new_text(order: Order, who: Actor, state: ItemState, unit: str, number: int
         event_id=before.event_id if before else written.event_id(owner, order.content_id, number),
         event_time=before.event_time if before else None,
         author=data.get("author"),
-        submitter=before.submitter if before else who.by,
+        submitter=before.submitter if before else ordered.who.by,
         trace=before.trace if before else {},
     )
 
