@@ -4,6 +4,7 @@ First the facts of what is new, then the position. A process that dies between i
 that derives the same facts again, and finds them there.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import structlog
 from pydantic import Field
 
+from consumers.chunks import chunked
 from consumers.facts.days import last_day, midnight
-from consumers.facts.sources import FactSource
+from consumers.facts.sources import AT_ONCE, FactSource
 from consumers.facts.store import FactStore
 from consumers.progress import report_progress
 from contracts import subjects
@@ -159,12 +161,13 @@ class FactFollower:
         derived = written = 0
         start = 0 if from_start else known.before
         position = known.next_round()
-        async for one in source.derive(start):
-            if one.fact:
-                derived, written = derived + 1, written + await self.write(source, one.fact)
-                report_progress(source.kind, derived)
-            position = position.moved_to(one.seq)
-            if one.fact and derived % _KEPT_EVERY == 0:
+        async for chunk in chunked(source.derive(start), AT_ONCE):
+            facts = {one.fact.key: one.fact for one in chunk if one.fact}
+            stored = await asyncio.gather(*(self.write(source, one) for one in facts.values()))
+            derived, written = derived + len(facts), written + sum(stored)
+            report_progress(source.kind, derived)
+            position = position.moved_to(chunk[-1].seq)
+            if derived % _KEPT_EVERY < len(facts):
                 await self._keep(source, position)
         if position != known:
             await self._keep(source, position)

@@ -4,12 +4,14 @@ A source derives facts, and says up to where it has read. From an earlier positi
 same again, so a process that dies between a fact and its position is followed by one that repeats.
 """
 
+import asyncio
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar, NamedTuple
+from itertools import islice
+from typing import ClassVar, NamedTuple, TypeVar
 
 from consumers.dead_letters.store import parse_letter
 from consumers.editorial.log import EditorialLog
@@ -20,6 +22,7 @@ from consumers.facts.decisions import decision_facts
 from consumers.facts.deliveries import delivery_fact, has_ended
 from consumers.ledger import codec
 from consumers.ledger.bulk import decode_or_none
+from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
@@ -34,6 +37,12 @@ from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, Message
 
 _EVENT = re.compile(r"[a-z]+\.[a-z0-9-]+\.[a-z_-]+")
+
+
+K = TypeVar("K")
+R = TypeVar("R")
+AT_ONCE = 8
+"""Facts that are read, or written, at a time."""
 
 
 class Derived(NamedTuple):
@@ -65,6 +74,14 @@ class FactSource:
     async def derive_again(self, fact: Fact) -> Fact | None:
         """The fact of the same key as it is now; None if the source has no longer one."""
         return fact
+
+
+async def _each(read: Callable[[K], Awaitable[R]], keys: Iterable[K]) -> AsyncIterator[R]:
+    """What *read* returns for each key, in their order."""
+    left = iter(keys)
+    while chunk := [*islice(left, AT_ONCE)]:
+        for found in await asyncio.gather(*map(read, chunk)):
+            yield found
 
 
 @dataclass
@@ -104,8 +121,8 @@ class Decisions(FactSource):
         async for message in self.log.bus.scan(self.stream, start=after + 1):
             last = message.seq
             changed[subjects.item_of_editorial(message.subject)] = None
-        for content_id in changed:
-            for fact in await self._facts(content_id):
+        async for facts in _each(self._facts, changed):
+            for fact in facts:
                 yield Derived(after, fact)
         yield Derived(last)
 
@@ -141,8 +158,8 @@ class Deliveries(FactSource):
             async for key, _ in self.ledger.bucket.values(prefix, start=after + 1):
                 if plan := _plan_of(key.removeprefix(prefix)):
                     plans[plan] = None
-        for plan in plans:
-            yield Derived(after, await self._fact(plan))
+        async for fact in _each(self._fact, plans):
+            yield Derived(after, fact)
         yield Derived(max(last, after))
 
     async def derive_again(self, fact: Fact) -> Fact | None:
@@ -153,18 +170,18 @@ class Deliveries(FactSource):
         stored = await self.ledger.plan(plan)
         if stored is None or not has_ended(stored.value):
             return None
-        entries = await self._entries(plan)
+        entries = await self._entries(plan, stored.value)
         bounces = await self._bounces(plan)
         again = await self.ledger.plan(plan)
         if entries is None or again is None or again.revision != stored.revision:
             return None
         return delivery_fact(plan, stored.value, entries, bounces)
 
-    async def _entries(self, plan: PlanKey) -> list[LedgerEntry] | None:
+    async def _entries(self, plan: PlanKey, cursor: PlanCursor) -> list[LedgerEntry] | None:
         """All batches of a plan; None with an open one, and where `loa check` names damage."""
         entries = list[LedgerEntry]()
         try:
-            async for _, entry in self.ledger.entries(plan):
+            async for _, entry in self.ledger.entries(plan, cursor):
                 if not entry.value.closed_at:
                     return None
                 entries.append(entry.value)
