@@ -7,8 +7,9 @@ from itertools import count, product
 from typing import NamedTuple
 
 from consumers.editorial.log import EditorialLog
+from consumers.intake.written import event_id
 from consumers.staff.policy import Grant
-from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial import ActionKind, EditorialText, ItemState, Status
 from contracts.vocabulary import REJECTIONS
 from tests.support.desk_app import Browser, DeskApp
 from tests.support.listed_items import Build, listed_text, publish, receive, save, step
@@ -140,12 +141,17 @@ async def bring(
 
 
 def _act(kind: ActionKind, by: str, content_id: str, case: Case) -> Build:
-    facts = {"content_id": content_id, "revision": 1, "topic": case.topic}
-    text = listed_text(case.unit, **facts)
+    text, edited = (_text(content_id, case, body) for body in ("Nội dung.", "Biên tập."))
     brings = {K.SAVE: save(by, text), K.RECEIVE: receive(text), K.PUBLISH: publish()}
-    edited = {"text": listed_text(case.unit, **facts, body="Biên tập.")}
-    more = {K.EDIT: edited, K.RETURN: WHY, K.WITHDRAW: WHY, K.REJECT: {"code": CODE}}
+    more = {K.EDIT: {"text": edited}, K.RETURN: WHY, K.WITHDRAW: WHY, K.REJECT: {"code": CODE}}
     return brings.get(kind) or step(kind, by, **more.get(kind, {}))
+
+
+def _text(content_id: str, case: Case, body: str) -> EditorialText:
+    """A text of the desk, as an item's first revision."""
+    facts = {"content_id": content_id, "revision": 1, "topic": case.topic, "body": body}
+    own_id = {"event_id": event_id(case.unit, content_id, 1)}
+    return listed_text(case.unit, **facts).model_copy(update=own_id)
 
 
 @asynccontextmanager

@@ -6,11 +6,17 @@ no rule of the product is asked. An allowed act changes the item, a refused one 
 
 import secrets
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import NamedTuple
 
 import pytest
 
+from consumers.intake.handler import Intake
+from contracts import subjects
 from contracts.editorial import ActionKind, Status
+from contracts.editorial.action import DESK_ACT
+from contracts.vocabulary import DEFAULT
+from tests.support import listed_items
 from tests.support.newsroom import FIELDS
 from tests.support.staffed_items import (
     ANOTHERS,
@@ -229,3 +235,49 @@ async def test_a_page_is_open_to_who_may_read_the_item(staffed):
         if answer.status_code != expected(page, role, case):
             wrong.append(f"{page.method} {page.path}, {role}, {case.name}: {answer.status_code}")
     assert wrong == []
+
+
+DRY_RUN = Page("GET", "/tin/{}/se-toi-ai")
+OF_READERS = (
+    Page("GET", "/tin/{}/xem-truoc/khung"),
+    Page("GET", "/tin/{}/dang-gui", WATCH),
+    DRY_RUN,
+)
+
+
+async def carry_out(staffed: StaffedItems, intake: Intake, behind: int = 0) -> int:
+    """Carry the acts *behind* a message out, as they come; returns the number of the last."""
+    async for message in staffed.desk.bus.scan(subjects.EDITORIAL.name, start=behind + 1):
+        await intake.on_act(message)
+        behind = message.seq
+    return behind
+
+
+async def wrong_answers(staffed: StaffedItems, *, is_seen: bool) -> list[str]:
+    """Pages that are not open to the roles of their route, or else to those with a right alone."""
+    wrong = []
+    for page, role in product(OF_READERS, ROLES):
+        for case in cases_at(S.APPROVED) if role in WATCH else (ANOTHERS,):
+            content_id = await staffed.item(S.APPROVED, case, staffed.accounts[role, case.scope])
+            browser = staffed.browsers[role, case.scope]
+            answer = (await browser.get(page.path.format(content_id))).status_code
+            is_open = is_seen and page is not DRY_RUN
+            may = role in page.right if is_open else case.is_reached(page.right, role)
+            if answer != (200 if may else 403):
+                wrong.append(f"{page.path}, {role}, {case.name}: {answer}")
+    return wrong
+
+
+async def test_what_readers_see_is_open_to_all_staff_and_nothing_once_it_is_withdrawn(staffed):
+    intake = Intake(staffed.desk.bus, DEFAULT, staffed.desk.clock)
+    for (role, scope), account in staffed.accounts.items():
+        for case in cases_at(S.APPROVED):
+            if case.scope == scope and (role in WATCH or case is ANOTHERS):
+                await staffed.item(S.APPROVED, case, account)
+    released = await carry_out(staffed, intake)
+    assert await wrong_answers(staffed, is_seen=True) == []
+    for content_id in staffed.untouched.values():
+        withdrawal = listed_items.step(K.WITHDRAW, "ai", id=f"{DESK_ACT}go", **WHY)
+        await staffed.log.act(content_id, withdrawal)
+    await carry_out(staffed, intake, released)
+    assert await wrong_answers(staffed, is_seen=False) == []
