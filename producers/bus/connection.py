@@ -140,10 +140,10 @@ class Connection:
         log.info("bus_connected")
 
     async def on_disconnected(self) -> None:
-        self._connected.clear()
         self.disconnects += 1
         self._end_pending_requests()
-        if not self.closed.is_set():
+        if not self.closed.is_set():  # a closed bus refuses what is asked, and waits for nothing
+            self._connected.clear()
             log.warning("bus_disconnected")
 
     def _end_pending_requests(self, denied: str | None = None) -> None:

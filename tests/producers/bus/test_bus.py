@@ -111,6 +111,13 @@ async def test_closing_the_bus_at_any_step_of_its_reconnection_just_closes_it(ow
     assert bus.nc.is_closed
 
 
+async def test_a_closed_bus_answers_at_once_that_there_is_no_answer(bus):
+    await bus.close()
+    async with asyncio.timeout(5):
+        with pytest.raises(NoReply):
+            await bus.connection.request("units", timeout_s=60)
+
+
 async def test_connecting_to_nobody_ends_in_silence():
     with pytest.raises(NoReply):
         await Bus.connect("nats://127.0.0.1:1", patience_s=0.3)
