@@ -22,6 +22,8 @@ class Loss(StrEnum):
     EQUATION = "equation"
     CHART = "chart"
     EMBEDDED_OBJECT = "embedded_object"
+    SYMBOL = "symbol"
+    """Characters of symbol fonts that stand for none of Unicode."""
 
 
 Losses = Counter[Loss]

@@ -1,6 +1,6 @@
-"""A document before mammoth reads it: hidden words out, labels of lists written as words.
+"""A document before mammoth reads it: hidden words out, labels of lists and fields as words.
 
-mammoth shows hidden words, and forgets how a list is numbered.
+mammoth shows hidden words, forgets how a list is numbered, and passes over what it does not know.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,7 @@ from producers.html_to_markdown.labels import LABEL_MARKS, mark_label
 from producers.word.numbering import read_numbering
 from producers.word.ooxml import child, child_value, is_on, number, value
 from producers.word.package import Element, Parts, by_root
+from producers.word.unread import open_unread, unknown_symbols
 
 _BODIES = ("document", "footnotes", "endnotes")
 _UNREADABLE = {
@@ -19,6 +20,7 @@ _UNREADABLE = {
     "chart": Loss.CHART,
     "relIds": Loss.CHART,
     "object": Loss.EMBEDDED_OBJECT,
+    "altChunk": Loss.EMBEDDED_OBJECT,
 }
 """Elements that mammoth leaves out, by local name; a diagram counts as a chart."""
 _STYLES_MAX = 20
@@ -28,14 +30,27 @@ _STYLES_MAX = 20
 def prepare(parts: Parts) -> Losses:
     """Change the parts in place; returns what the document loses already here."""
     losses: Losses = Losses()
+    _complete_styles(by_root(parts, "styles"))
     styles = _hidden_styles(by_root(parts, "styles"))
     for root in by_root(parts, *_BODIES):
         _drop_label_marks(root)
         losses[Loss.HIDDEN_TEXT] += _drop_hidden(root, styles)
         for name, loss in _UNREADABLE.items():
             losses[loss] += sum(1 for _ in root.iter(f"{{*}}{name}"))
+        losses[Loss.SYMBOL] += unknown_symbols(root)
+        open_unread(root)
     _write_labels(parts)
     return losses
+
+
+def _complete_styles(roots: Iterable[Element]) -> None:
+    """Drop styles without an id, and name the type of others: mammoth stops without them."""
+    for style in [style for root in roots for style in root.iter("{*}style")]:
+        parent = style.getparent()
+        if value(style, "styleId") is None and parent is not None:
+            parent.remove(style)
+        elif value(style, "type") is None:
+            style.set(f"{{{etree.QName(style).namespace}}}type", "paragraph")
 
 
 def _drop_label_marks(root: Element) -> None:

@@ -22,7 +22,16 @@ from tests.support.word_documents import (
     xml,
 )
 
+VML = 'xmlns:v="urn:schemas-microsoft-com:vml"'
 HIDDEN = "<w:vanish/>"
+
+
+def symbol(font: str, char: str) -> str:
+    return f'<w:r><w:sym w:font="{font}" w:char="{char}"/></w:r>'
+
+
+def shape(inside: str) -> str:
+    return f"<w:r><w:pict {VML}><v:group><v:oval>{inside}</v:oval></v:group></w:pict></w:r>"
 
 
 def markdown(*elements: str, numbering: str = "") -> str:
@@ -238,10 +247,58 @@ def test_signs_of_our_own_in_a_document_are_no_labels():
         (paragraph(run("a"), run("th", '<w:vertAlign w:val="superscript"/>')), Loss.RAISED_TEXT),
         (paragraph(run("a"), "<m:oMath><m:r><m:t>x</m:t></m:r></m:oMath>"), Loss.EQUATION),
         (paragraph(run("a"), "<w:r><w:object/></w:r>"), Loss.EMBEDDED_OBJECT),
+        (paragraph(run("a"), '<w:altChunk r:id="rId99"/>'), Loss.EMBEDDED_OBJECT),
+        (paragraph(run("a"), symbol("Symbol", "F094")), Loss.SYMBOL),
     ],
 )
 def test_what_markdown_cannot_say_is_counted(element, loss):
     assert lost(with_body(element)) == {loss: 1}
+
+
+def test_a_symbol_that_unicode_has_is_kept():
+    data = with_body(paragraph(run("a"), symbol("Symbol", "00B7"), symbol("Wingdings 2", "F097")))
+    found = read_document(data)
+    assert (found.markdown, dict(found.losses)) == ("a•⦁\n", {})
+
+
+@pytest.mark.parametrize(
+    ("elements", "said"),
+    [
+        ('<w:fldSimple w:instr=" SEQ B "><w:r><w:t>1</w:t></w:r></w:fldSimple>', "Bảng 1"),
+        (
+            '<w:fldSimple w:instr=" HYPERLINK &quot;https://a.vn/&quot; "><w:r><w:t>b</w:t></w:r>'
+            "</w:fldSimple>",
+            "Bảng [b](https://a.vn/)",
+        ),
+        ('<w:bdo w:val="ltr"><w:r><w:t>1900</w:t></w:r></w:bdo>', "Bảng 1900"),
+        ('<w:dir w:val="rtl"><w:r><w:t>1900</w:t></w:r></w:dir>', "Bảng 1900"),
+        (
+            "<w:r><w:ruby><w:rt><w:r><w:t>ha</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>河</w:t></w:r>"
+            "</w:rubyBase></w:ruby></w:r>",
+            "Bảng ha河",
+        ),
+        (
+            shape(
+                "<v:textbox><w:txbxContent><w:p><w:r><w:t>Vụ</w:t></w:r></w:p></w:txbxContent>"
+                "</v:textbox>"
+            ),
+            "Bảng\n\nVụ",
+        ),
+        (shape('<v:textpath string="Vụ"/>'), "Bảng\n\nVụ"),
+    ],
+)
+def test_words_in_elements_that_word_writes_seldom_are_kept(elements, said):
+    found = read_document(with_body(paragraph(run("Bảng "), elements)))
+    assert (found.markdown, dict(found.losses)) == (f"{said}\n", {})
+
+
+def test_styles_without_an_id_or_a_type_are_no_end_of_a_document():
+    for attribute in (b' w:type="paragraph"', b' w:styleId="Quote"'):
+        data = repacked(
+            with_body(paragraph(run("a"))),
+            {"word/styles.xml": lambda part, gone=attribute: part.replace(gone, b"")},
+        )
+        assert read_document(data).markdown == "a\n"
 
 
 def test_footnotes_are_numbered_at_the_end():
