@@ -25,8 +25,8 @@ from contracts.desk.previews import Document
 
 PART = "desk"
 RELAY = 25  # nothing is mailed
-EDITOR, AUDITOR = "bien-tap-vien", "kiem-tra-doc-lap"
-ROLES = ("lanh-dao-don-vi", EDITOR, "lanh-dao-duyet", AUDITOR)
+EDITOR, APPROVER, AUDITOR = "bien-tap-vien", "lanh-dao-duyet", "kiem-tra-doc-lap"
+ROLES = ("lanh-dao-don-vi", EDITOR, APPROVER, AUDITOR)
 PEOPLE = 100
 THINK_S = 2.0
 """Between two pages of a person, on average."""
@@ -196,16 +196,17 @@ class Person:
         yield from [("an item", path)] * 2
         yield "a review", f"{path}/duyet"
         yield "a preview", f"{path}/xem-truoc"
-        yield "a dry run", f"{path}/se-toi-ai"
         yield "a live delivery", f"/tin/{sent}/dang-gui"
         document = self.chance.choice([*Document])
         yield "a frame of a preview", f"{path}/xem-truoc/khung?kieu={document}"
         yield from self.own_places(path)
 
     def own_places(self, path: str) -> Iterator[tuple[str, str]]:
-        """What only people of a role open."""
+        """What people of a role open."""
         if self.role == EDITOR:
             yield from [("the edit form", f"{path}/sua")] * 2
+        if self.role == APPROVER:
+            yield "a dry run", f"{path}/se-toi-ai"
         if self.role in (EDITOR, AUDITOR):
             yield "operations", "/van-hanh"
         if self.role == AUDITOR:
