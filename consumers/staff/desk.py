@@ -58,9 +58,9 @@ class StaffDesk:
     administration: Administration
     app_key: bytes
 
-    async def find(self, token: str) -> "Visitor | None":
-        """The person whose session *token* opens."""
-        signed_in = await self.sessions.find(token)
+    async def find(self, token: str, *, has_arrived: bool = True) -> "Visitor | None":
+        """The person whose session *token* opens; *has_arrived*: a browser has shown it."""
+        signed_in = await self.sessions.find(token, has_arrived=has_arrived)
         return Visitor(self, signed_in) if signed_in else None
 
     async def sign_in(self, attempt: Attempt) -> str:

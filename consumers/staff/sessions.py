@@ -48,6 +48,8 @@ class Session(BaseModel):
     provider: ProviderSession | None = None
     network: str = ""
     """Where the person signed in from; `terminal` for the command line."""
+    replaces: str = ""
+    """The key of the session that ends when this one's token is shown for the first time."""
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST
@@ -131,7 +133,7 @@ class SessionStore:
         account = await self.accounts.find(confirmed.account)
         if account is None or not (account.is_active and confirmed.belongs_to(account)):
             raise LookupError(confirmed.account)
-        own = {"used": utc_now(self.clock), "network": TERMINAL}
+        own = {"used": utc_now(self.clock), "network": TERMINAL, "replaces": ""}
         return await self._open(account, confirmed.model_copy(update=own))
 
     async def _open(self, account: Account, session: Session) -> str:
@@ -145,11 +147,14 @@ class SessionStore:
 
     async def reopen(self, account: Account, session: Session) -> str:
         """A session in place of one that a change of its own account has ended."""
-        current = {"generation": account.generation}
+        current = {"generation": account.generation, "replaces": ""}
         return await self._store_new(session.model_copy(update=current))
 
-    async def find(self, token: str) -> SignedIn | None:
-        """The session of *token* and its account; None when it has ended."""
+    async def find(self, token: str, *, has_arrived: bool = True) -> SignedIn | None:
+        """The session of *token* and its account; None when it has ended.
+
+        *has_arrived*: the person has the token, so that the session before it ends.
+        """
         if len(token) != _TOKEN_LENGTH:
             return None
         known = await records.read(self.bucket, token_key(token), Session)
@@ -161,7 +166,9 @@ class SessionStore:
         if account is None or not (is_current and account.is_active and session.is_alive(now)):
             await self.end(token)
             return None
-        if now - session.used >= _TOUCH_EVERY:
+        if session.replaces and has_arrived:
+            session = await self._end_replaced(token, session)
+        elif now - session.used >= _TOUCH_EVERY:
             session = await self._touch(token, now)
         return SignedIn(session, account) if session else None
 
@@ -181,14 +188,18 @@ class SessionStore:
         )
 
     async def renew(self, token: str, *, stepped_up: bool = False) -> str | None:
-        """Replace a living session's token; *stepped_up*: a second factor was given just now."""
+        """Replace a living session's token; *stepped_up*: a second factor was given just now.
+
+        The token before works until the new one is shown: the answer that has it may be lost.
+        """
         signed_in = await self.find(token)
         if signed_in is None:
             return None
-        changes = {"second_factor": utc_now(self.clock)} if stepped_up else {}
-        fresh = await self._store_new(signed_in.session.model_copy(update=changes))
+        now = utc_now(self.clock)
+        changes = {"second_factor": now} if stepped_up else {}
+        new = signed_in.session.model_copy(update=changes | {"replaces": token_key(token)})
+        fresh = await self._store_new(new)
         crash_point("session.renewed")
-        await self.end(token)
         return fresh
 
     async def end(self, token: str) -> None:
@@ -232,13 +243,17 @@ class SessionStore:
             raise ProviderSessionEnded
         return token
 
-    async def _touch(self, token: str, now: datetime) -> Session | None:
+    async def _end_replaced(self, token: str, session: Session) -> Session | None:
+        await self.bucket.purge(session.replaces)
+        return await self._touch(token, utc_now(self.clock), replaces="")
+
+    async def _touch(self, token: str, now: datetime, **changes: str) -> Session | None:
         """Record a use. A session that ended meanwhile stays ended."""
         key = token_key(token)
 
         def touch(known: Session | None) -> Session:
             session = records.require(known)
-            return session.model_copy(update={"used": max(session.used, now)})
+            return session.model_copy(update={"used": max(session.used, now), **changes})
 
         try:
             return (await records.update(self.bucket, key, Session, touch)).value

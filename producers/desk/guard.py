@@ -116,7 +116,7 @@ class Guard:
             visit.open(await staff.step_up(visit.token, code, visit.network))
         except (Unauthorized, RateLimited) as refused:
             return visit.refused_page("step_up.html", refused, **shown)
-        visit.person = await staff.find(visit.token)
+        visit.person = await staff.find(visit.token, has_arrived=False)
         return None
 
 

@@ -105,8 +105,18 @@ async def test_a_second_factor_counts_for_5_minutes(staff, clock, token):
     clock.advance(300)
     assert not await is_stepped_up(token)
     fresh = await staff.sessions.renew(token, stepped_up=True)
-    assert fresh != token and await staff.sessions.find(token) is None
-    assert await is_stepped_up(fresh)
+    assert fresh != token and await is_stepped_up(fresh)
+    assert await staff.sessions.find(token) is None
+
+
+async def test_a_session_works_until_the_token_in_its_place_has_arrived(staff, token):
+    """Also when several answers are lost, one after the other."""
+    lost = [await staff.sessions.renew(token, stepped_up=True) for _ in range(2)]
+    assert await staff.sessions.find(lost[1], has_arrived=False)
+    assert await staff.sessions.find(token)
+    fresh = await staff.sessions.renew(token)
+    assert await staff.sessions.find(fresh)
+    assert await staff.sessions.find(token) is None
 
 
 async def test_a_renewed_session_keeps_its_10_hours(staff, clock, token):
