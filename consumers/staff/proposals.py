@@ -53,6 +53,11 @@ def proposal_id(action: str, arguments: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def _people(proposal: Proposal | None) -> set[str]:
+    """Who has agreed, valid or not."""
+    return {one.account for one in proposal.agreed} if proposal else set()
+
+
 @dataclass
 class Proposals:
     """Proposals count for *span*, and while their accounts may still do the action."""
@@ -85,20 +90,23 @@ class Proposals:
             raise Forbidden(ruling.as_error(action))
         if ruling.verdict is Verdict.NEEDS_SECOND:
             new = Proposal(action=action, arguments=arguments, at=utc_now(self.accounts.clock))
-            await self._add(key, new, Agreement(person.id, ruling.role))
+            stored = await self._add(key, new, Agreement(person.id, ruling.role))
+            if _people(stored) - _people(known.value) - {person.id}:  # another agreed meanwhile
+                asked = (person, action, facts, arguments)
+                return await self.authorize(*asked, uses_up=uses_up)
         elif known.value and uses_up:
             if not await self._use_up(key, known.revision):
                 return await self.authorize(person, action, facts, arguments)
             crash_point("proposals.used_up")
         return ruling._replace(agreed=tuple(one.account for one in agreed))
 
-    async def _add(self, key: str, new: Proposal, mine: Agreement) -> None:
+    async def _add(self, key: str, new: Proposal, mine: Agreement) -> Proposal:
         """Add an agreement to the proposal that is stored and still counts, or to *new*."""
 
         def added(stored: Proposal | None) -> Proposal:
             return (self._live(stored) or new).with_agreement(mine)
 
-        await records.update(self.bucket, key, Proposal, added)
+        return (await records.update(self.bucket, key, Proposal, added)).value
 
     async def use_up(self, action: str, arguments: object) -> None:
         """Remove the proposal of an action that is done."""

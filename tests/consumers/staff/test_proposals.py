@@ -50,6 +50,11 @@ async def test_a_proposal_is_used_once_also_by_two_at_the_same_time(staff, propo
     assert sorted(verdicts) == [Verdict.NEEDS_SECOND, Verdict.ALLOWED]
 
 
+async def test_of_two_who_agree_at_the_same_time_the_later_one_carries_out(proposals, managers):
+    verdicts = await asyncio.gather(*(verdict(proposals, one) for one in managers))
+    assert sorted(verdicts) == [Verdict.NEEDS_SECOND, Verdict.ALLOWED]
+
+
 async def test_another_act_is_another_proposal(proposals, managers):
     one, two = managers
     await verdict(proposals, one)
