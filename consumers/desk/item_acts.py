@@ -115,6 +115,8 @@ class ItemActs:
         same = said == (_note(order), order.code, order.place, _title(order))
         written_before = _own_fields(stored.text.data) if stored.text else None
         given = None if order.data is None else _own_fields(order.data)
+        if given and stored.text and "corrects_revision" not in stored.text.data:
+            given.pop("reason", None)  # as `_complete`
         if not (same and written_before == given):
             raise Conflict(field_error("hash", "text_changed"))
 

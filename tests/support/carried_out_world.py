@@ -1,41 +1,54 @@
-"""Random stories of people at one item on a real bus; an intake that dies carries them out."""
+"""Random stories of people at one item on a real bus; people and intake die in between."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import chain, takewhile
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from consumers.desk.item_acts import ItemActs
+from consumers.desk.editorial import EditorialDesk, PersonAtDesk
 from consumers.editorial.log import EditorialLog
 from consumers.intake import items
 from consumers.intake.handler import Intake
-from consumers.staff.authorization import Actor
+from consumers.staff.accounts import Account, AccountStore, NewAccount
+from consumers.staff.authorization import Authorizer
+from consumers.staff.policy import Grant, default_policy
+from consumers.staff.sessions import Session, SignedIn
 from contracts import subjects
 from contracts.base.times import utc_now
-from contracts.desk.editorial import Order
+from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import Action, ActionKind, ItemState, Status
+from contracts.editorial.action import DESK_ACT, RULE
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
 from producers.bus.records import require
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.editorial_world import NAMES, PEOPLE, judge
+from tests.support.editorial_world import judge
 from tests.support.events import UNIT, released_publications
+from tests.support.staffed_world import MAY
 
 K, S = ActionKind, Status
-WRITER, LEADER, EDITOR, APPROVER, SECOND = PEOPLE
+ROLES = {
+    "an": "nguoi-gui-tin",
+    "binh": "lanh-dao-don-vi",
+    "chi": "bien-tap-vien",
+    "dung": "lanh-dao-duyet",
+    "giang": "lanh-dao-duyet",
+}
+"""The role of each person."""
+WRITER, LEADER, EDITOR, APPROVER, SECOND = PEOPLE = tuple(ROLES)
 USUAL: dict[Status | None, tuple[tuple[ActionKind, str], ...]] = {
-    None: ((K.SAVE, WRITER),),
     S.DRAFT: ((K.SUBMIT, WRITER), (K.SUBMIT, WRITER), (K.SAVE, WRITER)),
     S.RETURNED: ((K.SUBMIT, WRITER), (K.SAVE, WRITER)),
     S.SUBMITTED: ((K.CONFIRM, LEADER),) * 3 + ((K.RETURN, LEADER),),
     S.UNIT_CONFIRMED: ((K.PROPOSE, EDITOR), (K.EDIT, EDITOR)),
     S.IN_EDIT: ((K.PROPOSE, EDITOR),) * 2 + ((K.COMMENT, EDITOR),),
-    S.PENDING_APPROVAL: ((K.APPROVE, APPROVER),) * 4 + ((K.EDIT, EDITOR), (K.REJECT, APPROVER)),
+    S.PENDING_APPROVAL: ((K.APPROVE, APPROVER), (K.APPROVE, SECOND)) * 4
+    + ((K.EDIT, EDITOR), (K.REJECT, APPROVER)),
     S.APPROVED: ((K.EDIT, EDITOR), (K.EDIT, EDITOR), (K.WITHDRAW, APPROVER)),
     S.SCHEDULED: ((K.EDIT, EDITOR), (K.WITHDRAW, APPROVER)),
     S.PUBLISHED: ((K.SAVE, WRITER),) * 2 + ((K.WITHDRAW, APPROVER),),
@@ -50,15 +63,61 @@ _MOST_CALLS = 14
 _LAST_PASSES = 2
 
 
+class Tried(NamedTuple):
+    """An order, and the sign-in name of who gives it."""
+
+    order: Order
+    login: str
+
+    @property
+    def act(self) -> str:
+        """The id of its act."""
+        return f"{DESK_ACT}{self.order.act_id}.{self.order.kind}"
+
+
+async def sign_in_people(bus: Bus, clock: FakeClock) -> Mapping[str, SignedIn]:
+    """An account for each person, as it is when they sign in."""
+    accounts, now = AccountStore(bus, clock), utc_now(clock)
+    found = {}
+    for login, role in ROLES.items():
+        grants = (Grant(role=role),)
+        added, _ = await accounts.add(
+            NewAccount(login=login, name=login, unit=UNIT, grants=grants), "test"
+        )
+        account = await accounts.change(added.id, _active)
+        session = Session(account=account.id, generation=account.generation, started=now, used=now)
+        found[login] = SignedIn(session, account)
+    return found
+
+
+def _active(account: Account) -> Account:
+    return account.model_copy(update={"state": "active"})
+
+
+class Visit(NamedTuple):
+    signed_in: SignedIn
+
+
 @dataclass
 class CarriedOutWorld:
-    """One item. People order acts; some orders come twice, or without an answer."""
+    """One item. People order acts; some orders come twice, or without an answer.
+
+    In one story of three the text is urgent, and takes two people.
+    """
 
     bus: Bus
     clock: FakeClock
+    people: Mapping[str, SignedIn]
     seed: int
-    lost: list[tuple[Order, Actor]] = field(default_factory=list)
-    seen: list[ItemState] = field(default_factory=lambda: [ItemState()])
+    item: str = ""
+    lost: list[Tried] = field(default_factory=list)
+    seen: list[ItemState] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    """What was wrong on the way."""
+    answered: set[str] = field(default_factory=set)
+    """The acts that people were told are done."""
+    agreed: dict[str, set[str]] = field(default_factory=dict)
+    """Who was told that a second person has to agree, by what the text had come to."""
     delivered: int = 0
     """The last act that intake has acknowledged, by its place in the log."""
     crashes: int = 0
@@ -66,8 +125,11 @@ class CarriedOutWorld:
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.item = f"tin-{self.seed}"
         self.log = EditorialLog(self.bus)
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.seed % 3 == 0
 
     async def run(self) -> list[str]:
         """Play; returns what was wrong."""
@@ -79,21 +141,40 @@ class CarriedOutWorld:
         for _ in range(_LAST_PASSES):
             await self.deliver(Intake(self.bus, DEFAULT, self.clock), 0)
             await Intake(self.bus, DEFAULT, self.clock).desk.finish_interrupted()
-        return [one async for one in self.wrong()]
+        return [*self.found, *[one async for one in self.wrong()]]
 
     # --- people
 
     async def someone_acts(self) -> None:
         """One order, or two at the same moment; now and then one whose answer was lost, again."""
+        if not self.item:
+            await self.begin()
+            return
         self.seen.append((await self.log.read(self.item)).state)
         if self.lost and self.random.random() < 0.5:
-            await self.give(*self.lost.pop(), may_die=False)
+            await self.give(self.lost.pop(), may_die=False)
         elif self.random.random() < 0.2:
-            await asyncio.gather(*(self.give(*self.order(), may_die=False) for _ in range(2)))
+            await asyncio.gather(*(self.give(self.order(), may_die=False) for _ in range(2)))
+        elif self.random.random() < 0.1:
+            await self.lose_right(self.order())
         else:
-            await self.give(*self.order(), may_die=True)
+            await self.give(self.order(), may_die=True)
 
-    def order(self) -> tuple[Order, Actor]:
+    async def begin(self) -> None:
+        """Save the first text, again and again until it has an answer."""
+        new = NewItem(UNIT, f"{self.seed:016x}{0:016x}", self.text())
+        try:
+            self.item = await self.person(WRITER, self.mortal_bus()).begin(new)
+        except SimulatedCrash:
+            self.crashes += 1
+
+    def person(self, login: str, bus: Any) -> PersonAtDesk:
+        """A person at the desk of a process on *bus*."""
+        rules = Authorizer(AccountStore(bus, self.clock), default_policy(), self.clock)
+        desk = EditorialDesk(bus, EditorialLog(bus), rules, DEFAULT)
+        return desk.of(Visit(self.people[login]))
+
+    def order(self) -> Tried:
         """An order on a text that a person has seen, mostly the newest."""
         chance, self.tried = self.random, self.tried + 1
         seen = self.seen[-1] if chance.random() < 0.85 else chance.choice(self.seen[-3:])
@@ -103,28 +184,56 @@ class CarriedOutWorld:
         data = self.text() if kind in (K.SAVE, K.EDIT) else None
         code = next(iter(REJECTIONS)) if kind is K.REJECT else ""
         act_id = f"{self.seed:016x}{self.tried:016x}"
-        order = Order(self.item, kind, act_id, seen.hash, data, "Có sai sót.", code)
-        return order, Actor(person, NAMES[person], "mot-vai-tro")
+        facts = (self.item, kind, act_id, seen.hash, data, "Có sai sót.", code)
+        return Tried(Order(*facts, is_clean=True), person)
 
     def text(self) -> dict[str, Any]:
         return {
             "title": "Lịch trả kết quả", "body": f"Nội dung {self.tried}.", "reason": "Sai ngày.",
             "topic": "cai-cach-hanh-chinh", "channels": ["portal"],
+            "lane": "urgent" if self.is_urgent else "normal",
         }  # fmt: skip
 
-    async def give(self, order: Order, who: Actor, *, may_die: bool) -> None:
+    async def give(self, tried: Tried, *, may_die: bool) -> None:
         """Order an act; the process may die meanwhile, and then nothing is known of it."""
-        log = EditorialLog(
-            self.mortal_bus() if may_die and self.random.random() < 0.3 else self.bus
-        )
+        dies = may_die and self.random.random() < 0.3
+        before = (await self.log.read(self.item)).state
         try:
-            await ItemActs(log, DEFAULT, self.clock).perform(order, who, unit=UNIT)
+            bus = self.mortal_bus() if dies else self.bus
+            is_done = await self.person(tried.login, bus).perform(tried.order)
         except SimulatedCrash:
-            self.lost.append((order, who))
-        except ContractError:
+            self.lost.append(tried)
+            self.crashes += 1
+        except ContractError as refused:
+            if tried.act in before.ids:
+                self.found.append(f"a repeat is refused: {tried.act}: {refused}")
             return
+        else:
+            self.note_answer(tried, before, is_done=is_done)
         if self.random.random() < 0.1:
-            self.lost.append((order, who))  # a second press
+            self.lost.append(tried)  # a second press
+
+    def note_answer(self, tried: Tried, before: ItemState, *, is_done: bool) -> None:
+        """Note what a person was told; an agreement counts until the text moves on."""
+        if is_done:
+            self.answered.add(tried.act)
+            return
+        agreed = self.agreed.setdefault(before.head, set())
+        if agreed - {tried.login}:
+            self.found.append(f"two agreed, and nothing was done: {tried.act}")
+        agreed.add(tried.login)
+
+    async def lose_right(self, tried: Tried) -> None:
+        """Give an order by a session whose account has lost its role a moment before."""
+        accounts, id = AccountStore(self.bus, self.clock), self.people[tried.login].account.id
+        grants = (await accounts.require(tried.login)).grants
+        await accounts.change(id, lambda one: one.model_copy(update={"grants": ()}))
+        try:
+            await self.give(tried, may_die=False)
+        finally:
+            await accounts.change(id, lambda one: one.model_copy(update={"grants": grants}))
+        if tried.act in self.answered:
+            self.found.append(f"acted without a role: {tried.act}")
 
     # --- intake
 
@@ -170,7 +279,8 @@ class CarriedOutWorld:
         """What the log, the item's record and the publications say differently."""
         state, acts = await self.log.history(self.item)
         published = await released_publications(self.bus, self.item)
-        for one in (*judge(acts), *judge_publications(acts, published)):
+        judged = judge(acts), self.judge_people(acts), judge_publications(acts, published)
+        for one in chain(*judged):
             yield one
         if state.approved:
             yield f"approved, and not carried out: {[*state.approved]}"
@@ -181,6 +291,19 @@ class CarriedOutWorld:
         shown = items.visible_revision(require(record), utc_now(self.clock)) if record else 0
         if shown != state.out:
             yield f"readers see {shown}, and by the log {state.out}"
+
+    def judge_people(self, acts: list[Action]) -> Iterator[str]:
+        """Whether each act has its role, an approval its people, and what was answered is there."""
+        logins = {one.account.id: login for login, one in self.people.items()}
+        for act in acts:
+            if act.by not in logins or act.role == RULE:
+                continue
+            if act.kind in MAY and ROLES[logins[act.by]] not in MAY[act.kind]:
+                yield f"{act.kind} by {logins[act.by]}"
+            agreed = {logins.get(one) for one in act.agreed} - {logins[act.by]}
+            if act.kind is K.APPROVE and self.is_urgent and not agreed & {APPROVER, SECOND}:
+                yield f"approved by one: {act.id}"
+        yield from (f"answered, and lost: {id}" for id in self.answered - {act.id for act in acts})
 
 
 def judge_publications(acts: list[Action], published: list[dict[str, Any]]) -> Iterator[str]:

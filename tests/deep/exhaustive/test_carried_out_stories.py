@@ -1,4 +1,4 @@
-"""Random stories of people at one item, carried out on a real bus by an intake that dies.
+"""Random stories of people at the desk of one item, on a real bus, where processes die.
 
 The fold is tested by thousands of stories; these are fewer, and compare what intake did with it.
 """
@@ -8,17 +8,21 @@ from secrets import token_hex
 
 import pytest
 
+from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
 from consumers.intake.desk import DraftDecisions
 from consumers.intake.release import Releaser
+from consumers.staff.authorization import Authorizer
+from consumers.staff.policy import Verdict
 from contracts import subjects
+from contracts.editorial import ActionKind
 from contracts.publication import encode
-from tests.support.carried_out_world import CarriedOutWorld
+from tests.support.carried_out_world import CarriedOutWorld, sign_in_people
 from tests.support.events import register_unit
 from tests.support.planted_bugs import PlantedBugs
 
 pytestmark = pytest.mark.timeout(600)
-STORIES, MOST_STORIES = 20, 60
+STORIES, MOST_STORIES = 40, 60
 MISTAKES = PlantedBugs()
 
 
@@ -41,13 +45,37 @@ async def under_a_new_id(original, releaser, released, trace=None):
     return ack.seq
 
 
+@MISTAKES.instead_of(EditorialLog, "_append")
+async def answer_what_is_not_stored(original, log, content_id, action, *place):
+    """Later sendings of an item are answered, and are nowhere."""
+    is_lost = action.kind is ActionKind.SUBMIT and action.revision > 1
+    return is_lost or await original(log, content_id, action, *place)
+
+
+@MISTAKES.instead_of(Authorizer, "decide")
+async def one_approver_is_enough(original, rules, *asked, **options):
+    ruling = await original(rules, *asked, **options)
+    return ruling._replace(verdict=Verdict.ALLOWED)
+
+
+@MISTAKES.instead_of(Authorizer, "decide")
+async def agreement_used_up_before_its_act(original, rules, signed_in, act):
+    return await original(rules, signed_in, act._replace(is_of_state=False))
+
+
+@MISTAKES.instead_of(Authorizer, "require_still")
+async def rights_as_at_sign_in(original, *asked):
+    """A role that was taken away while its person was signed in counts."""
+
+
 @pytest.fixture
 async def played(bus, clock):
     """Plays stories one after the other."""
-    await register_unit(bus, release="desk")
+    await register_unit(bus, release="desk", urgent=True)
+    people = await sign_in_people(bus, clock)
 
     async def play(seed: int) -> tuple[list[str], CarriedOutWorld]:
-        world = CarriedOutWorld(bus, clock, seed)
+        world = CarriedOutWorld(bus, clock, people, seed)
         return await world.run(), world
 
     return play
