@@ -22,7 +22,7 @@ from consumers.dead_letters.decisions import (
     check_corrected,
 )
 from consumers.dead_letters.index import DeadLetterIndex
-from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision, DecisionState
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.dead_letters.trace import with_letters
 from consumers.desk.names import AccountNames
@@ -166,15 +166,26 @@ class DeadLetterDesk:
 
     async def replay(self, person: Person, id: int, reason: str) -> None:
         letter, who = await self._load(person, id), Operator(person.account.id, reason)
+        if _is_done(letter, "replayed", who):
+            return
         self.decisions.require_open(letter)
         act = DeskAct(_REPLAY, str(letter.id), letter.about.unit, reason)
         await person.perform(act, lambda: self.decisions.replay(letter, who))
 
     async def discard(self, person: Person, id: int, reason: str) -> None:
         letter, who = await self._load(person, id), Operator(person.account.id, reason)
+        if _is_done(letter, "discarded", who):
+            return
         self.decisions.require_open(letter)
         act = DeskAct(_DISCARD, str(letter.id), letter.about.unit, reason)
         await person.perform(act, lambda: self.decisions.discard(letter, who))
+
+
+def _is_done(letter: DeadLetter, state: DecisionState, who: Operator) -> bool:
+    """Whether the person has ended the letter just so: the answer to the first press was lost."""
+    ended = letter.ended
+    given = (state, who.name, who.reason.strip())
+    return ended is not None and (ended.state, ended.by, ended.reason) == given
 
 
 def _trace_line(entry: TimelineEntry) -> TraceLine:

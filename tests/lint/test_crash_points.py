@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from contracts.base import crash_points
+from tests.deep.crash.desk_stories import STORIES
 from tests.deep.crash.scenarios import BIRTH, WAYS
 from tests.deep.crash.schedule import POINTS, quick_runs
 from tests.lint.sources import ROOT, SOURCES
@@ -32,6 +33,13 @@ def test_the_table_says_of_each_point_once_what_happened_and_what_must_follow():
 def test_the_quick_set_reaches_every_point_and_there_is_a_way_to_each():
     assert {*WAYS, BIRTH} == {*NAMED}
     assert {point for hand in quick_runs() for point in hand.points} == {*POINTS, BIRTH}
+
+
+def test_the_desk_dies_at_every_point_of_its_buttons():
+    pressed = {point for presses in STORIES.values() for one in presses for point in one.points}
+    of_the_desk = {name for name in NAMED if name.startswith(("desk.", "editorial.", "session."))}
+    assert of_the_desk - pressed == {"desk.overtaken"}, "to be reached by a unit's system alone"
+    assert pressed <= {*NAMED}
 
 
 def test_a_crash_point_does_nothing_unless_it_is_armed():

@@ -1,7 +1,8 @@
 """A `loa` command that kills itself with SIGKILL when it passes a crash point for the n-th time.
 
 Point `-` arms nothing; `told` is the point that the file `next-death` names, once a page's POST
-passes it. The death is noted in `deaths`, beside the data folder, just before.
+passes it; after the word `anywhere`, once anything does. The death is noted in `deaths`, beside the
+data folder, just before.
 """
 
 import os
@@ -28,7 +29,7 @@ from tests.support.forked_loa import become
 NOTHING = "-"
 DEATHS = "deaths"
 MUTANT = "CRASH_MUTANT"
-TOLD, NEXT_DEATH = "told", "next-death"
+TOLD, NEXT_DEATH, ANYWHERE = "told", "next-death", "anywhere "
 TWO_PEOPLE, UPLOAD, DESK_WRITES = "two-people", "upload", "desk-writes"
 OWN_COMMANDS = {TWO_PEOPLE: two_people.main, UPLOAD: uploads.main, DESK_WRITES: desk_writes.main}
 """Commands of the campaign's own."""
@@ -59,15 +60,18 @@ class KillAtPoint:
 
 
 class KillInPost(KillAtPoint):
-    """Dies only in the handling of a page's POST, and at the point that it is told meanwhile."""
+    """Dies at the point that it is told meanwhile, as a rule only in handling a page's POST."""
 
     def __init__(self, deaths: Path) -> None:
         super().__init__(TOLD, 0, deaths)
         self.told = deaths.with_name(NEXT_DEATH)
 
     def __call__(self, name: str) -> None:
-        if posting.get() and self.told.exists() and self.told.read_text() == name:
+        if self.told.exists() and self.told.read_text() in self._told_by(name):
             self.die(name)
+
+    def _told_by(self, name: str) -> tuple[str, ...]:
+        return (name, ANYWHERE + name) if posting.get() else (ANYWHERE + name,)
 
 
 def notice_posts() -> None:

@@ -387,8 +387,7 @@ def broadcast_receipt(work: Workload) -> None:
 def refresh_pair(work: Workload) -> None:
     """A pair that has to be renewed before its next use."""
     if work.short is None:
-        work.ground.connect(1)
-        time.sleep(1)
+        work.ground.connect(0)
         work.short = work.item("zalo")
 
 

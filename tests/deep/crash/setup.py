@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,7 @@ class Setup:
     def prepare(self) -> None:
         """Units, readers, the Official Account, a template for each kind of case notice."""
         for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
-            self.keys[unit] = self.environment.bus(
-                lambda bus, u=unit, r=release: register_unit(bus, u, r)
-            )
+            self.keys[unit] = self.environment.bus(partial(register_unit, unit, release))
         self.environment.bus(make_inbound_stream)
         self.environment.bus(self.hire_editor)
         for topic, addresses in READERS.items():
@@ -136,7 +135,7 @@ class Setup:
         self.environment.zalo("rules", {"expires_in": str(LONG_S)})
 
 
-async def register_unit(bus: Bus, unit: str, release: Any) -> str:
+async def register_unit(unit: str, release: Any, bus: Bus) -> str:
     return await UnitRegistry(bus, DEFAULT, time.time).add(unit, release=release)
 
 

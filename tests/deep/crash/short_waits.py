@@ -71,7 +71,9 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (item_history, {"QUIET_SPAN": timedelta(seconds=0.3)}),
 )
 OLD_ITEMS = "CRASH_OLD_ITEMS"
-"""The items and letters, by id, of which the ledger's rows are old; the audit log always is."""
+"""The items and letters, by id, of which the ledger's rows are old."""
+KEEPS_AUDIT = "CRASH_KEEPS_AUDIT"
+"""Whether the audit log stays whole; without it, all of it is old."""
 
 
 def digest_day(_: DigestSchedule, __: str, now: float) -> date:
@@ -85,12 +87,13 @@ def notice_day(_: DayKeys) -> str:
 
 
 def age_records() -> None:
-    """Let everything in the audit log be old, and in the ledger what `OLD_ITEMS` names."""
+    """Let the audit log be old, unless it is kept, and in the ledger what `OLD_ITEMS` names."""
     old, span = os.environ.get(OLD_ITEMS, "").split(), Retention.span
+    kinds = {"ledger"} if os.environ.get(KEEPS_AUDIT) else {"audit", "ledger"}
     due_plan, due_notice = OldDeliveries.due_plan, OldDeliveries.due_notice
 
     def short_span(self: Retention, kind: RetentionKind) -> timedelta:
-        return timedelta() if kind in ("audit", "ledger") else span(self, kind)
+        return timedelta() if kind in kinds else span(self, kind)
 
     async def due_item(self: OldDeliveries, key: str, *found: Any) -> Any:
         return await due_plan(self, key, *found) if key.split(".")[2] in old else None

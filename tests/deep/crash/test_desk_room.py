@@ -1,12 +1,18 @@
-"""kill -9 between a page's POST and its answer: the same button, pressed once more, did it once."""
+"""kill -9 at each button of the desk: what was pressed once more was done once, and told once."""
 
 import pytest
 
-from tests.deep.crash.desk_room import QUICK, play
+from tests.deep.crash.desk_room import CELLS, Faults, play
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
+    return play(tmp_path_factory.mktemp("desk"))
 
 
 @pytest.mark.promise("3.2")
-def test_each_act_is_done_once_and_told_once_whenever_its_answer_is_lost(tmp_path):
-    assert play(tmp_path, QUICK) == []
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_each_act_is_done_once_and_told_once_whenever_loa_dies(faults, cell):
+    assert faults[cell.story, cell.press] == []
