@@ -39,10 +39,14 @@ DEEP = Path(__file__).parent / "deep"
 LONGEST = {
     "attack/test_markdown_bombs.py",
     "attack/test_unit_accounts.py",
+    "browser/test_desk_journey.py",
+    "browser/test_desk_screens.py",
     "crash/test_campaign.py",
     "crash/test_mutants.py",
     "faults/test_torn_reads.py",
+    "faults/test_two_saves.py",
     "model/test_model.py",
+    "process/test_bench.py",
 }
 """Deep files of more than a minute: they run first."""
 
