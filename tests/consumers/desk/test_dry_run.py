@@ -1,5 +1,6 @@
 """The dry run's numbers are those of the release that follows it."""
 
+import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -88,8 +89,7 @@ async def world(bus, clock, tmp_path):
     directory = Directory(bus, tmp_path / "directory.sqlite")
     async with running_directory(directory), RunningCache(bus) as cache:
         world = World(bus, clock, directory, cache, tmp_path)
-        for id, choices in READERS.items():
-            await world.readers.add(id, **choices)
+        await asyncio.gather(*(world.readers.add(id, **one) for id, one in READERS.items()))
         await cache.add("returned@example.com")
         await directory.ready()
         yield world
