@@ -16,6 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product
+from operator import sub
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ FLAGS = (
 )  # fmt: skip
 WAIT_MS = 15_000
 SCRIPT_S = 180.0
-COLOURS = 128
+COLOURS, NEAR, STAR = 128, 8, (255, 255, 0)
 WIDTHS, SCHEMES = (320, 768, 1280), ("light", "dark")
 """A phone, a tablet and a desk: the design changes between them (`@media` in design/styles)."""
 _TIMERS_AT_ONCE = """window.setTimeout = (run, wait_ms = 0) => {
@@ -197,18 +198,41 @@ async def faults_in_every_look(page: Any) -> list[str]:
 async def screenshot(
     page: Any, name: str, *, whole: bool = True, tallest: int = 20_000, colours: int = COLOURS
 ) -> None:
-    """A small picture of the page as `<name>.png` in the folder that LOA_TEST_PICTURES names."""
+    """A small picture of the page in the folder that LOA_TEST_PICTURES names.
+
+    `name` may have an ending: WebP takes half the bytes of PNG, the usual one.
+    """
     if folder := os.environ.get(PICTURES):
         await page.wait_for_load_state("load")  # the emblem comes after the text
         picture = Image.open(io.BytesIO(await page.screenshot(full_page=whole))).convert("RGB")
         picture = picture.crop((0, 0, picture.width, min(picture.height, tallest)))
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.quantize(colours).save(Path(folder) / f"{name}.png", optimize=True)
+        picture = few_colours(picture, colours)
+        path = Path(folder, name if "." in name else f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".webp":
+            picture.convert("RGB").save(path, lossless=True, quality=90)
+        else:
+            picture.save(path, optimize=True)
 
 
-def flags() -> list[str]:
+def few_colours(picture: Image.Image, count: int) -> Image.Image:
+    """The picture in its most frequent colours that differ, so that flat ones stay as they are.
+
+    The star of the flag is small, and stays yellow.
+    """
+    known = [STAR]
+    for _, colour in sorted(picture.getcolors(picture.width * picture.height), reverse=True):
+        is_new = all(max(map(abs, map(sub, colour, one))) > NEAR for one in known)
+        if is_new and len(known) < count:
+            known.append(colour)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in known for part in colour])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def languages() -> dict[str, str]:
     """The browser's own words in pictures are Vietnamese, where `chromium-l10n` is installed."""
-    return [*FLAGS, *(["--lang=vi"] if os.environ.get(PICTURES) else [])]
+    return {"LANGUAGE": "vi"} if os.environ.get(PICTURES) else {}
 
 
 @pytest.fixture(scope="session")
@@ -230,7 +254,11 @@ def browser() -> Iterator[Browser]:
         stack.callback(loop.call_soon_threadsafe, loop.stop)
         driver = wait(async_playwright().start())
         stack.callback(lambda: wait(driver.stop()))
-        launch = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=flags())
+        launch = driver.chromium.launch(
+            executable_path=requirements.CHROMIUM,
+            args=list(FLAGS),
+            env={**os.environ, **languages()},
+        )
         chromium = wait(launch)
         stack.callback(lambda: wait(chromium.close()))
         yield Browser(chromium, loop)

@@ -1,8 +1,8 @@
 """The guide for officials: its pictures, and the words and addresses that it names.
 
 `LOA_TEST_PICTURES=docs/images/desk pytest tests/deep/browser/test_desk_guide.py` takes the pictures
-anew, with the font Noto Sans, and writes what the pages of the pictures say; the test fails when a
-page says something else than its picture.
+anew, with the font Noto Sans and chromium-l10n, and writes what the pages of the pictures say; the
+test fails when a page says something else than its picture.
 """
 
 import json
@@ -25,6 +25,7 @@ from tests.support.signup_app import serve_app
 
 GUIDE = ROOT / "docs" / "ban-bien-tap.vi.md"
 FOLDER = ROOT / "docs" / "images" / "desk"
+COLOURS = 24
 WORDS = "pages.json"
 """What each page of a picture says: its heading and what its buttons send."""
 UNIT = "van-phong-bo"
@@ -92,7 +93,7 @@ async def take(page, name: str, path: str, url: str) -> list[str]:
     await page.wait_for_load_state("networkidle")  # the editor's scripts
     if name in UNFOLDED:
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    await screenshot(page, name, tallest=1400)
+    await screenshot(page, f"{name}.webp", tallest=1400, colours=COLOURS)
     return await page.evaluate(SAID)
 
 
@@ -120,12 +121,12 @@ async def test_the_pictures_show_the_pages_as_they_are(newsroom, browser):
         text = json.dumps(said, ensure_ascii=False, indent=1)
         (Path(folder) / WORDS).write_text(text + "\n", "utf-8")
     assert json.loads((FOLDER / WORDS).read_text("utf-8")) == said, "take the pictures anew"
-    assert {path.stem for path in FOLDER.glob("*.png")} == said.keys()
+    assert {path.stem for path in FOLDER.glob("*.webp")} == said.keys()
 
 
 def test_the_guide_shows_each_picture_and_names_its_parts():
-    shown = re.findall(r'src="images/desk/([^"]+)\.png" width="\d+" alt="([^"]{20,})"', text())
-    assert {name for name, _ in shown} == {path.stem for path in FOLDER.glob("*.png")}
+    shown = re.findall(r'src="images/desk/([^"]+)\.webp" width="\d+" alt="([^"]{20,})"', text())
+    assert {name for name, _ in shown} == {path.stem for path in FOLDER.glob("*.webp")}
 
 
 def text() -> str:

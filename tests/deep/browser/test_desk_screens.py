@@ -1,7 +1,7 @@
 """Every screen of the desk on the sample ministry, at a desk's width and a phone's.
 
 `LOA_TEST_PICTURES=docs/images/desk/man-hinh pytest tests/deep/browser/test_desk_screens.py` takes
-the pictures of docs/desk-screens.md anew, with the font Noto Sans.
+the pictures of docs/desk-screens.md anew, with the font Noto Sans and chromium-l10n.
 """
 
 import re
@@ -21,7 +21,8 @@ from tests.support.served_desk import PLAIN_COOKIE
 pytestmark = pytest.mark.timeout(500)
 PAGE = ROOT / "docs" / "desk-screens.md"
 FOLDER = ROOT / "docs" / "images" / "desk" / "man-hinh"
-TALLEST, COLOURS = 1300, 64
+WHOLE = {"sua-tin", "xem-truoc", "se-toi-ai"}
+"""Pictures that are not cut: below are the checks and uploads, each channel, and each number."""
 NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),
@@ -33,6 +34,15 @@ OFFICER, LEADER, EDITOR, APPROVER = (
     *("bien-tap-vien", "lanh-dao-duyet"),
 )
 OPERATOR, AUDITOR, MANAGER = "quan-tri-kenh", "kiem-tra", "quan-tri-tai-khoan"
+
+
+class Look(NamedTuple):
+    """How a page is looked at, and in how many colours its picture is kept."""
+
+    width: int
+    height: int
+    scheme: str
+    colours: int
 
 
 class Screen(NamedTuple):
@@ -85,9 +95,8 @@ SCREENS = (
     Screen("doi-chieu", AUDITOR, "/nhat-ky/doi-chieu"),
     Screen("trich-xuat", AUDITOR, "/nhat-ky/trich-xuat"),
 )
-KEPT = 1280
-LOOKS = ((KEPT, "light"), (390, "dark"))
-"""The pictures of the first one are kept, and shown on the page; git leaves the others out."""
+LOOKS = {"": Look(1280, 900, "light", 20), "-390": Look(390, 844, "dark", 16)}
+"""By what is added to the picture's name."""
 
 
 def generic(path: str) -> str:
@@ -108,13 +117,22 @@ async def faults_of(page, screen: Screen, sample: SampleDesk) -> list[str]:
         await page.context.add_cookies([token])
     answer = await page.goto(address(screen, sample))
     found = [] if answer.status == 200 else [f"answers {answer.status}"]
-    for width, scheme in LOOKS:
-        await set_look(page, width, scheme)
+    await load_frames(page)
+    for added, look in LOOKS.items():
+        await set_look(page, look.width, look.scheme)
         wider = await overflow_px(page)
         found += [*await axe(page), *([f"{wider} pixels too wide"] if wider else [])]
-        name = screen.name if width == KEPT else f"{screen.name}-{width}"
-        await screenshot(page, name, tallest=TALLEST, colours=COLOURS)
+        cut = {} if screen.name in WHOLE else {"tallest": look.height}
+        await screenshot(page, f"{screen.name}{added}.webp", colours=look.colours, **cut)
     return [f"{screen.name}: {one}" for one in found]
+
+
+async def load_frames(page) -> None:
+    """Let the frames of a preview load, which they do when one comes to them."""
+    for frame in await page.locator("iframe").all():
+        await frame.scroll_into_view_if_needed()
+        await frame.content_frame.locator("h1:visible, p:visible").first.wait_for()
+    await page.evaluate("scrollTo(0, 0)")
 
 
 def address(screen: Screen, sample: SampleDesk) -> str:
@@ -143,6 +161,6 @@ def test_every_screen_is_clean_for_everyone(tmp_path, browser):
 
 
 def test_the_page_shows_every_screen():
-    shown = re.findall(r"\(images/desk/man-hinh/([a-z-]+)\.png\)", PAGE.read_text("utf-8"))
-    assert shown == [one.name for one in SCREENS]
-    assert {path.stem for path in FOLDER.glob("*.png")} >= {*shown}
+    shown = re.findall(r"\(images/desk/man-hinh/([a-z0-9-]+)\.webp\)", PAGE.read_text("utf-8"))
+    assert shown == [one.name + added for one in SCREENS for added in LOOKS]
+    assert {path.stem for path in FOLDER.glob("*.webp")} == {*shown}
