@@ -23,6 +23,7 @@ from contracts.desk.editorial import ActLine, Order
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import name_of
+from contracts.editorial.notes import moved_note
 from contracts.errors import FieldError, Invalid, NotFound
 from producers.bus import Bus
 
@@ -241,13 +242,12 @@ def reschedule(
     if now == bool(moment):
         output.fail(field_error("--at", "time_or_now"))
     require_read(hash)
-    change = {"not_before": moment.isoformat() if moment else ""}
+    at = moment.isoformat() if moment else ""
+    note = moved_note(at)
 
     async def give(bus: Bus) -> OrderAnswer:
-        from producers.desk.items.acts import moved_note  # the pages, for this command alone
-
         orders = ItemOrders(bus, by)
-        state = await orders.change(content_id, hash, lambda _: change, moved_note(change))
+        state = await orders.change(content_id, hash, lambda _: {"not_before": at}, note)
         return OrderAnswer.of(content_id, state)
 
     _print(output.act_on_bus(give), as_json)

@@ -230,7 +230,7 @@ class Intake:
     ) -> ItemState:
         """The item in the log, with the revision; what has its position is not added again.
 
-        Raises BrokenItem, and as `Desk.receive`.
+        Raises BrokenItem, and as `DraftDecisions.receive`.
         """
         if item and text.revision in item.positions:
             with suppress(BrokenItem):

@@ -218,10 +218,10 @@ class StaffMailService:
 
     async def _remind(self, read: _Round) -> None:
         """Note each delay that has not been told, item by item."""
-        late, entry = await self._late_items(), {*require(read.cursor.value).overdue}
+        late, told = await self._late_items(), {*require(read.cursor.value).overdue}
         now_late = {*late.values()}
         for content_id, since in late.items():
-            if since not in entry:
+            if since not in told:
                 await self._note_delay(content_id, since, now_late, read)
 
     async def _note_delay(self, content_id: str, since: str, late: Set[str], read: _Round) -> None:

@@ -1,8 +1,7 @@
 """Acts on an item, each a form of its page: send, confirm, propose, approve, return, reject, ..."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
@@ -10,10 +9,11 @@ from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import changing_act
+from contracts.editorial.notes import moved_note
 from contracts.errors import Conflict, Forbidden, Invalid
 from producers.desk.items.pages import act_id, find_item, item_path, refused_act
-from producers.desk.items.text_form import TextForm, read_time
-from producers.desk.rendering import desk_texts, redirect
+from producers.desk.items.text_form import read_time
+from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
 _PLACE = re.compile("[1-9][0-9]{0,3}")
@@ -61,20 +61,13 @@ async def give_up(visit: Visit) -> Response:
     return redirect(f"{item_path(content_id)}?xong=give_up")
 
 
-def moved_note(data: Mapping[str, Any]) -> str:
-    """What the history says of a text whose time was changed to that in *data*."""
-    said = desk_texts()["item"]
-    at = TextForm(data).moment("not_before")
-    return str(said["moved_to"].format(at) if data.get("not_before") else said["moved_to_now"])
-
-
 async def move(visit: Visit) -> Response:
     """Change the time at which a text leaves; it has to be approved again."""
     item = await find_item(visit)
     kind = changing_act(item.stored_status)
     try:
         data = {**item.data, "not_before": read_time(visit.form, "not_before")}
-        note = moved_note(data)
+        note = moved_note(data["not_before"])
         order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data, note)
         await visit.editorial.perform(order)
     except (Invalid, Forbidden, Conflict) as refused:
