@@ -28,6 +28,8 @@ _PLANNED = frozenset(Status) - _UNPLANNED
 """The statuses of items on the calendar."""
 _DAYS_OF_WEEK = 7
 _YEARS_AROUND = 50
+_CLOCK = slice(11, 16)
+"""Hours and minutes in a time as ISO 8601 writes it."""
 
 
 async def show_work(visit: Visit) -> Response:
@@ -146,7 +148,8 @@ def _days(
     by_day: dict[date, list[_Entry]] = {}
     for row in rows:
         at = row.day.astimezone(VIETNAM)
-        by_day.setdefault(at.date(), []).append(_Entry(row, at.isoformat(), f"{at:%H:%M}"))
+        written = at.isoformat()
+        by_day.setdefault(at.date(), []).append(_Entry(row, written, written[_CLOCK]))
     count = (last - first).days
     days = [first + timedelta(days=number) for number in range(count)]
     return [{"day": day, "entries": by_day.get(day, []), **_day_off(known, day)} for day in days]
