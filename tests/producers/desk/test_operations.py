@@ -78,7 +78,8 @@ async def test_an_operator_pauses_a_channel_with_a_reason_and_lets_it_go_on(desk
 
 
 @pytest.mark.parametrize("state", ["well", "paused"])
-async def test_the_line_for_other_pages_says_each_channel_in_a_word(desk, state):
+async def test_the_line_for_other_pages_says_each_channel_in_a_word(desk, state, monkeypatch):
+    monkeypatch.setattr("consumers.desk.operations._WAIT_S", 30.0)
     if state == "paused":
         await pauses.pause(desk.bus, ChannelName.ZALO)
     line = await desk.services.operations.line()
