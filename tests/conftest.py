@@ -42,6 +42,7 @@ LONGEST = {
     "browser/test_desk_journey.py",
     "browser/test_desk_screens.py",
     "crash/test_campaign.py",
+    "crash/test_desk_room.py",
     "crash/test_mutants.py",
     "faults/test_torn_reads.py",
     "faults/test_two_saves.py",
