@@ -42,17 +42,23 @@ NAMES = (
 class HostileFile(NamedTuple):
     name: str
     content: bytes
+    is_bomb: bool = False
+    """Whether it costs far more to read than to send."""
 
 
 def hostile_files(count: int = 500, seed: int = 17) -> list[HostileFile]:
     """The same files for the same seed: each family once, then sound files that were damaged."""
     chance = Random(seed)
-    made = [*_polyglots(), *_vector_pictures(), *_bombs(), *_documents(), *_other()]
+    bombs = list(_bombs())
+    made = [*bombs, *_polyglots(), *_vector_pictures(), *_documents(), *_other()]
     sound = [files.picture("PNG"), files.picture("JPEG"), files.picture("GIF"), pdf(), office()]
     sound += [files.picture("WEBP"), opendocument(), files.compound(files.WORD_97)]
     while len(made) < count:
         made.append(_damaged(chance, chance.choice(sound)))
-    return [HostileFile(NAMES[n % len(NAMES)], one) for n, one in enumerate(made[:count])]
+    return [
+        HostileFile(NAMES[n % len(NAMES)], one, n < len(bombs))
+        for n, one in enumerate(made[:count])
+    ]
 
 
 def _damaged(chance: Random, content: bytes) -> bytes:
