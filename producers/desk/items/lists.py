@@ -16,6 +16,7 @@ from contracts.desk.index import ItemFilter, ItemRow, Items, Order, Page
 from contracts.editorial import Status
 from contracts.errors import Unavailable
 from contracts.text.moments import VIETNAM
+from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 
 _PATH, _CALENDAR_PATH = "/tin", "/lich"
@@ -63,10 +64,20 @@ async def show_items(visit: Visit) -> Response:
     return visit.page(
         "items.html",
         found=page,
+        counted=_counted(page, is_first=not asked["sau"]),
         asked=asked,
         now=visit.now,
         next=next_path if page.next_cursor else "",
     )
+
+
+def _counted(page: Page, *, is_first: bool) -> str:
+    """How many items were found, in a sentence."""
+    said = desk_texts()["list"]
+    if not page.rows:
+        return str(said["none"])
+    name = ("found_more" if page.next_cursor else "found") if is_first else "on_page"
+    return str(said[name].format(len(page.rows)))
 
 
 def _wanted(readable: ItemFilter, asked: Mapping[str, str]) -> ItemFilter:

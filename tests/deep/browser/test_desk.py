@@ -1,5 +1,6 @@
 """The desk in a real browser: its forms are accepted, and its pages are clean for everyone."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -26,6 +27,8 @@ PAGES = (
     ),
     *("/don-vi", "/don-vi/them", "/de-nghi", "/dong-lenh", "/khong-co"),
 )
+TYPING_PAUSE_MS = 350
+"""Between keys: longer than the page waits for the next one before it asks."""
 
 
 @pytest.fixture
@@ -91,6 +94,41 @@ async def test_a_search_shows_what_it_finds_while_its_words_are_typed(desk, brow
         await log.act(content_id, save("nv-lan", title=title))
     with browser.tab() as tab:
         await tab.run(partial(searches_while_typing, desk=desk, paths=["/tin/bai-1", "/tin/bai-2"]))
+        assert tab.blocked == []
+
+
+async def types_on_while_the_first_answer_is_held(page, desk, paths):
+    """What was typed last is what is found, and the line that says how many stays in its place."""
+    await signs_in(page, desk, "an")
+    await page.goto(f"{desk.url}/tin")
+    words = page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung")
+    said = await page.locator("#so-tin[role=status]").element_handle()
+    assert await said.inner_text() == "Tìm thấy 2 tin."
+    typed = asyncio.Event()
+
+    async def hold(route):
+        await typed.wait()
+        await route.fallback()
+
+    await page.route("**/tin?q=h&*", hold)
+    async with page.expect_request(lambda request: "q=h&" in request.url):
+        await words.press_sequentially("h")
+    await words.press_sequentially("uong dan nop", delay=TYPING_PAUSE_MS)
+    typed.set()
+    await page.locator(f'#tim-thay a[href="{paths[1]}"]').wait_for(state="detached")
+    assert await page.locator(f'#tim-thay a[href="{paths[0]}"]').count() == 1
+    assert page.url.startswith(f"{desk.url}/tin?q=huong+dan+nop&")
+    assert await said.inner_text() == "Tìm thấy 1 tin."
+
+
+async def test_a_search_shows_what_was_typed_last_though_an_answer_takes_long(desk, browser):
+    await desk.active("an", "bien-tap-vien")
+    log = EditorialLog(desk.bus)
+    for content_id, title in (("bai-1", "Hướng dẫn nộp hồ sơ"), ("bai-2", "Hướng dẫn tra cứu")):
+        await log.act(content_id, save("nv-lan", title=title))
+    paths = ["/tin/bai-1", "/tin/bai-2"]
+    with browser.tab() as tab:
+        await tab.run(partial(types_on_while_the_first_answer_is_held, desk=desk, paths=paths))
         assert tab.blocked == []
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from lxml import html
 
 from producers.desk.rendering import desk_texts
 from tests.support.newsroom import TEXT, Newsroom, open_newsroom
@@ -48,6 +49,27 @@ async def test_items_are_found_by_words_without_marks_and_by_status(newsroom):
         assert f'href="{path}"' in (await newsroom["chi"].get(f"/tin?{query}")).text, query
     for query in ("q=khong-co-chu-nay", "trang-thai=published", "kenh=zalo"):
         assert f'href="{path}"' not in (await newsroom["chi"].get(f"/tin?{query}")).text, query
+
+
+async def test_a_list_says_how_many_items_it_found(newsroom, monkeypatch):
+    """In a place of its own, whose changes screen readers tell."""
+    for title in ("Đếm tin một", "Đếm tin hai"):
+        await newsroom.written(title=title)
+    said = TEXTS["list"]
+    assert await counted(newsroom, "q=khong-co-chu-nay") == said["none"]
+    assert await counted(newsroom, "q=dem+tin") == said["found"].format(2)
+    monkeypatch.setattr("producers.desk.items.lists._PAGE", 1)
+    assert await counted(newsroom, "q=dem+tin") == said["found_more"].format(1)
+    page = html.fromstring((await newsroom["chi"].get("/tin?q=dem+tin")).text)
+    (next_page,) = page.cssselect(".paging .older")
+    _, _, query = next_page.get("href").partition("?")
+    assert await counted(newsroom, query) == said["on_page"].format(1)
+
+
+async def counted(newsroom, query):
+    page = html.fromstring((await newsroom["chi"].get(f"/tin?{query}")).text)
+    (place,) = page.cssselect("[role=status]:not(#tim-thay *)")
+    return place.text_content()
 
 
 async def test_an_officer_finds_own_items_alone(desk, newsroom):
