@@ -16,7 +16,8 @@ from contracts.errors import ContractError
 from design.routes import asset_routes, folder_routes
 from producers.bus import BusError
 from producers.desk import rendering
-from producers.desk.errors import NotSignedIn, Refused, WrongAddress
+from producers.desk.editor.typed_text import TypedText, find_typed
+from producers.desk.errors import ForeignRequest, NotSignedIn, Refused, WrongAddress
 from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
@@ -60,10 +61,10 @@ def _handlers() -> dict[object, Callable[[Request, Exception], Response | Awaita
 
 
 def _visit(request: Request) -> Visit:
-    """The visit of a request, whose person may be unknown."""
+    """The visit of a request, whose person may be unknown; the error may have come before it."""
     known: Visit | None = getattr(request.state, "visit", None)
     desk: DeskParts = request.app.state.desk
-    return known or Visit(desk, request, desk.cookie.read(request))
+    return known or Visit(desk, request, desk.cookie.read(request), is_form_read=True)
 
 
 async def _visit_of_person(request: Request) -> Visit:
@@ -74,8 +75,10 @@ async def _visit_of_person(request: Request) -> Visit:
     return visit
 
 
-def _message(visit: Visit, name: str, status: int, **values: str) -> Response:
-    return visit.desk.services.pages.message_page(name, status, visit, **values)
+def _message(
+    visit: Visit, name: str, status: int, typed: TypedText | None = None, **values: str
+) -> Response:
+    return visit.desk.services.pages.message_page(name, status, visit, typed, **values)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -87,14 +90,16 @@ async def _refused(request: Request, error: Exception) -> Response:
     url = {"url": visit.desk.url, "setting": "LOA_DESK_URL"}
     said = url if isinstance(error, WrongAddress) else {}
     log.warning("desk_request_refused", reason=error.page, method=request.method, **said)
-    return _message(visit, error.page, error.status, **said)
+    typed = await find_typed(visit, opens_again=isinstance(error, ForeignRequest))
+    return _message(visit, error.page, error.status, typed, **said)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """What an act of administration refuses: unknown roles, a name that is taken, ..."""
     assert isinstance(error, ContractError)  # noqa: S101 -- registered for nothing else
     visit = await _visit_of_person(request)
-    return visit.refused_page("refused.html", error, back=visit.back())
+    typed = await find_typed(visit)
+    return visit.refused_page("refused.html", error, back=visit.back(), typed=typed)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -112,9 +117,11 @@ def _has_file(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith("multipart/")
 
 
-def _bus_unavailable(request: Request, error: Exception) -> Response:
+async def _bus_unavailable(request: Request, error: Exception) -> Response:
     log.warning("desk_without_bus", error=type(error).__name__)
-    page = _message(_visit(request), "away", HTTPStatus.SERVICE_UNAVAILABLE)
+    visit = _visit(request)
+    typed = await find_typed(visit, opens_again=True)
+    page = _message(visit, "away", HTTPStatus.SERVICE_UNAVAILABLE, typed)
     page.headers.update(RETRY_SOON)
     return page
 
@@ -124,6 +131,8 @@ def _client_disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-def _unexpected_error(request: Request, error: Exception) -> Response:
+async def _unexpected_error(request: Request, error: Exception) -> Response:
     log.error("desk_crashed", error=type(error).__name__)
-    return _message(_visit(request), "crashed", HTTPStatus.INTERNAL_SERVER_ERROR)
+    visit = _visit(request)
+    typed = await find_typed(visit, opens_again=True, converts=False)
+    return _message(visit, "crashed", HTTPStatus.INTERNAL_SERVER_ERROR, typed)

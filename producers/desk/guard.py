@@ -22,7 +22,15 @@ from producers.desk.errors import (
 )
 from producers.desk.oidc import step_up_path
 from producers.desk.sign_in import sign_in_path
-from producers.desk.visit import OWN, PUBLIC, DeskParts, DeskRoute, Visit
+from producers.desk.visit import (
+    CODE_FIELD,
+    OWN,
+    PUBLIC,
+    SEAL_FIELD,
+    DeskParts,
+    DeskRoute,
+    Visit,
+)
 from producers.desk.web_session import (
     is_own_request,
     is_sealed,
@@ -31,8 +39,6 @@ from producers.desk.web_session import (
 )
 from producers.pages import file_forms, forms
 
-_SEAL_FIELD, _CODE_FIELD = "seal", "code"
-_OWN_FIELDS = (_SEAL_FIELD, _CODE_FIELD)
 _CONTRACT_ID = re.compile(ID_PATTERN.strip("^$"))
 _KEY = re.compile(r"[-_=A-Za-z0-9]{1,200}(?:\.[-_=A-Za-z0-9]{1,200}){0,9}")
 _SHAPES = {"content_id": _CONTRACT_ID, "unit": _CONTRACT_ID, "channel": _CONTRACT_ID, "id": _KEY}
@@ -69,6 +75,7 @@ class Guard:
 
     async def _answer_with_file(self, route: DeskRoute, visit: Visit) -> Response:
         """Read the form with its file, now that the person may send one."""
+        visit.is_form_read = True
         reading = file_forms.read_file_form(visit.request, route.form_bytes)
         async with reading as (visit.form, visit.file, visit.is_file_too_large):
             self._check_seal(route, visit, visit.token)
@@ -78,7 +85,8 @@ class Guard:
         """Raises Refused, or HTTPException for what no page or form of ours sends."""
         _require_ids(request.path_params)
         token = self.desk.cookie.read(request)
-        visit = request.state.visit = Visit(self.desk, request, token or visitor_token())
+        visit = Visit(self.desk, request, token or visitor_token(), form_bytes=route.form_bytes)
+        request.state.visit = visit
         is_own = is_own_request(request.method, request.headers, self.desk.url)
         if not (is_own or route.from_server):
             is_ours = is_under_other_address(request.headers, self.desk.url)
@@ -86,7 +94,7 @@ class Guard:
         if route.form_bytes > forms.FORM_BYTES:
             await self._check_person(route, visit, token)
         if route.method == "POST" and not route.takes_file:
-            visit.form = await forms.read_form(request, route.form_bytes)
+            await visit.read_form()
             self._check_seal(route, visit, token)
         if visit.person is None:
             await self._check_person(route, visit, token)
@@ -100,16 +108,15 @@ class Guard:
 
     def _check_seal(self, route: DeskRoute, visit: Visit, token: str) -> None:
         key, path = self.desk.services.seal_key, visit.request.url.path
-        if not route.from_server and not is_sealed(key, token, path, visit.value(_SEAL_FIELD)):
+        if not route.from_server and not is_sealed(key, token, path, visit.value(SEAL_FIELD)):
             raise ForeignRequest
 
     async def _step_up(self, route: DeskRoute, visit: Visit) -> Response | None:
         """The page that asks for a code, where *route* needs one and no fresh one was given."""
         if not _needs_step_up(route, visit):
             return None
-        kept = [(n, v) for n, vs in visit.form.items() for v in vs if n not in _OWN_FIELDS]
-        shown = {"kept": kept, "provider_path": step_up_path(visit)}
-        if not (code := visit.value(_CODE_FIELD)):
+        shown = {"kept": visit.kept_fields, "provider_path": step_up_path(visit)}
+        if not (code := visit.value(CODE_FIELD)):
             return visit.page("step_up.html", HTTPStatus.FORBIDDEN, **shown)
         staff = self.desk.services.staff
         try:

@@ -96,11 +96,14 @@ class DeskPages:
         return known[1]
 
     def message_page(
-        self, name: str, status: int, visit: object = None, **values: str
+        self, name: str, status: int, visit: object = None, typed: object = None, **values: str
     ) -> HTMLResponse:
-        """A page that only says something; `name` is that of its texts, which name *values*."""
-        said = desk_texts()["page"][name]
-        return self.render("message.html", status, said=said, visit=visit, values=values)
+        """A page that only says something; `name` is that of its texts, which name *values*.
+
+        It shows what was *typed* into the form that it answers.
+        """
+        shown = {"visit": visit, "typed": typed, "values": values, "wrong": {}}
+        return self.render("message.html", status, said=desk_texts()["page"][name], **shown)
 
 
 def _clock(at: datetime) -> str:

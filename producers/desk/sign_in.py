@@ -1,26 +1,20 @@
 """Signing in, also after a session has ended, and out; the first sign-in with an invitation."""
 
-from contextlib import suppress
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from contracts.errors import ContractError
 from contracts.staff.sign_in import Activation, Attempt, local_path
 from producers.desk import rendering
 from producers.desk.credential_forms import app_facts, new_password
+from producers.desk.editor.typed_text import find_typed
 from producers.desk.errors import NotSignedIn
 from producers.desk.oidc import signed_out_page
 from producers.desk.visit import Visit
-from producers.pages.forms import read_form
 
 _PATH, _RETURN_TO = "/dang-nhap", "ve"
 """The address of the sign-in, and its parameter that names the page to return to."""
-_TEXT = ("title", "short_title", "summary", "body", "reason")
-_WRITTEN = frozenset((*_TEXT, *(f"f.data.{one}" for one in _TEXT), "f.event", "note", "new_title"))
-"""Fields with words that people write; no other one is shown again."""
 
 
 def sign_in_path(page: str) -> str:
@@ -87,9 +81,5 @@ async def sign_out(visit: Visit) -> Response:
 
 async def ended_session_page(visit: Visit) -> Response:
     """The page after a form of an ended session: nothing was done; what was typed is shown."""
-    if not visit.form:
-        with suppress(HTTPException, ClientDisconnect):
-            visit.form = await read_form(visit.request)
-    fields = [visit.value(name) for name in visit.form if name in _WRITTEN]
-    written, path = "\n\n".join(filter(None, fields)), sign_in_path(visit.page_before)
-    return visit.page("ended_session.html", NotSignedIn.status, written=written, path=path)
+    typed, path = await find_typed(visit), sign_in_path(visit.page_before)
+    return visit.page("ended_session.html", NotSignedIn.status, typed=typed, path=path)

@@ -23,7 +23,7 @@ from producers.desk.event_stream import OpenStreams
 from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
 from producers.pages.file_forms import UploadedFile
-from producers.pages.forms import FORM_BYTES, Form, single_value
+from producers.pages.forms import FORM_BYTES, Form, read_form, single_value
 from producers.pages.mail_limits import client_address
 from producers.token_buckets import TokenBuckets
 
@@ -32,12 +32,23 @@ _ARRIVALS_PER_MINUTE, _ARRIVALS_BURST = 60.0, 120.0
 ask it. Many people of an office behind one address sign in at the same time.
 """
 _JSON = "application/json"
+SEAL_FIELD, CODE_FIELD = "seal", "code"
+OWN_FIELDS = (SEAL_FIELD, CODE_FIELD)
+"""Fields of a form that count once, and are never kept."""
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
 _TRIALS_PER_MINUTE, _TRIALS_BURST = 0.5, 10.0
 """Limit, per account, of trials of mails that are sent to the person."""
 _CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 120.0, 120.0
 """Limit, per account, of what the visual editor asks: to convert a long text takes a second."""
+
+
+_LATE_FORMS_PER_MINUTE, _LATE_FORMS_BURST = 30.0, 60.0
+"""Limit, per network, of long forms that are read although their session has ended."""
+
+
+def _limit_of_late_forms() -> TokenBuckets:
+    return TokenBuckets(_LATE_FORMS_PER_MINUTE, _LATE_FORMS_BURST, time.monotonic)
 
 
 def _limit_of_conversions() -> TokenBuckets:
@@ -61,6 +72,7 @@ class DeskParts:
     arrivals: TokenBuckets = field(default_factory=_limit_of_arrivals)
     conversions: TokenBuckets = field(default_factory=_limit_of_conversions)
     trials: TokenBuckets = field(default_factory=_limit_of_trials)
+    late_forms: TokenBuckets = field(default_factory=_limit_of_late_forms)
 
     @cached_property
     def streams(self) -> OpenStreams:
@@ -97,6 +109,9 @@ class Visit:
     token: str
     person: Visitor | None = None
     form: Form = field(default_factory=dict)
+    form_bytes: int = FORM_BYTES
+    is_form_read: bool = False
+    """Its form was read, or can't be read any more."""
     file: UploadedFile | None = None
     """The file that came with the form; it is removed after the answer."""
     is_file_too_large: bool = False
@@ -128,6 +143,16 @@ class Visit:
     def value(self, name: str) -> str:
         """The last value of a field; empty for none."""
         return single_value(self.form, name)
+
+    @property
+    def kept_fields(self) -> list[tuple[str, str]]:
+        """The fields of the form for another form that sends them again with its own seal."""
+        return [(n, v) for n, vs in self.form.items() for v in vs if n not in OWN_FIELDS]
+
+    async def read_form(self) -> None:
+        """Read the form. Raises HTTPException for what no form of ours sends."""
+        self.is_form_read = True
+        self.form = await read_form(self.request, self.form_bytes)
 
     def seal(self, path: str) -> str:
         """The seal of a form of this page that goes to *path*."""

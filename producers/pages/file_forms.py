@@ -49,8 +49,7 @@ async def read_file_form(
     *fields_bytes*: what the fields beside the file, and the lines around them, may take.
     Raises HTTPException for requests that no form of ours sends, and for what is far too large.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _MEDIA_TYPE:
+    if not is_file_form(request):
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     parser = _WholeForm(request, fields_bytes)
     data = await _parse(parser)
@@ -67,7 +66,25 @@ async def read_file_form(
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _parse(parser: "_WholeForm") -> FormData:
+def is_file_form(request: Request) -> bool:
+    """Whether the request's form may have a file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == _MEDIA_TYPE
+
+
+async def read_fields(request: Request, most: int = FORM_BYTES) -> Form:
+    """The fields before the file of a form, of *most* bytes; the rest is not read.
+
+    Raises HTTPException for requests that no form of ours sends.
+    """
+    parser = _FieldsAlone(request, most)
+    try:
+        return _fields(await _parse(parser))
+    finally:
+        parser.close()
+
+
+async def _parse(parser: MultiPartParser) -> FormData:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             return await parser.parse()
@@ -108,6 +125,25 @@ class _WholeForm(MultiPartParser):
             yield piece
         if not self._is_whole:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
+
+
+class _FieldsAlone(MultiPartParser):
+    """A form up to its file."""
+
+    def __init__(self, request: Request, most: int) -> None:
+        limits = {"max_files": 1, "max_fields": _MAX_FIELDS, "max_part_size": most}
+        super().__init__(request.headers, self._pieces(request, most), **limits)
+
+    async def _pieces(self, request: Request, left: int) -> AsyncGenerator[bytes, None]:
+        async for piece in request.stream():
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0 or self._files_to_close_on_error:
+                return
+
+    def close(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 async def _bounded(request: Request, left: int) -> AsyncGenerator[bytes, None]:

@@ -34,6 +34,7 @@ PIECES = {
         "live_counts.html",
         "marked.html",
         "scripts.html",
+        "typed_text.html",
         "unit_rules.html",
         "upload_form.html",
     },

@@ -15,9 +15,7 @@ from producers.desk.editor.conversion import (
     settle_markdown,
     too_many_requests,
 )
-from producers.desk.visit import Visit
-
-_OWN_FIELDS = ("seal", "code")
+from producers.desk.visit import OWN_FIELDS, Visit
 
 
 async def keep(visit: Visit) -> Response:
@@ -36,7 +34,7 @@ async def keep(visit: Visit) -> Response:
 
 async def keep_form(visit: Visit, content_id: str) -> KeptText:
     """Keep the form of a request. Raises Invalid for one that is too large."""
-    fields = {name: values for name, values in visit.form.items() if name not in _OWN_FIELDS}
+    fields = {name: values for name, values in visit.form.items() if name not in OWN_FIELDS}
     texts = visit.desk.services.kept_texts
     return await texts.keep(visit.visitor.account.id, content_id, fields)
 

@@ -2,15 +2,22 @@
 
 import html
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
+from consumers.desk.editorial import PersonAtDesk
+from producers.bus import BusError
 from producers.desk.rendering import desk_texts
-from tests.support.desk_app import DESK_URL, heading
+from producers.desk.web_session import form_seal
+from tests.support.desk_app import COOKIE, DESK_URL, SEAL_KEY, heading
 from tests.support.newsroom import FIELDS, TEXT
 
 SIGN_IN = "/dang-nhap"
 ENDED = desk_texts()["page"]["signed_out"]["title"]
+FOREIGN = desk_texts()["page"]["foreign"]["title"]
+NEW, IMPORT, CHECK = "/tin/moi", "/soan/moi/docx", "/soan/moi/kiem-tra"
+WRITTEN = {name: value for name, value in TEXT.items() if name != "body"}
 REMARK = "Đoạn hai nên nêu số văn bản.\n\nXin xem <lại>."
 
 
@@ -18,6 +25,12 @@ def shown(page) -> str:
     """What the page gives to copy; empty for nothing."""
     [*found] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page.text, re.S)
     return html.unescape("".join(found))
+
+
+def sign_in(desk, browser, token: str) -> None:
+    """Give the browser the cookie of another session, as another tab does."""
+    browser.client.cookies.clear()
+    browser.client.cookies.set(COOKIE, token, urlsplit(desk.url).hostname)
 
 
 async def ended_form(desk, path: str, action: str, **fields: str):
@@ -47,6 +60,85 @@ async def test_a_text_sent_too_late_is_shown_to_copy(desk):
     _, answer = await ended_form(desk, "/sua", "/sua", **changed)
     assert (answer.status_code, heading(answer)) == (403, ENDED)
     assert changed["body"] in shown(answer) and changed["title"] in shown(answer)
+
+
+async def test_a_long_text_of_the_visual_editor_sent_too_late_is_shown_whole(desk):
+    words = "Hướng dẫn được sửa đổi. " * 1_700
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        page = await browser.get(NEW)
+        desk.clock.advance(15 * 60)
+        answer = await browser.submit(page, NEW, {"body_html": f"<p><b>{words}</b></p>"}, **WRITTEN)
+    assert heading(answer) == ENDED
+    assert shown(answer) == f"{WRITTEN['title']}\n\n**{words.strip()}**\n"
+
+
+async def test_a_word_file_sent_too_late_leaves_the_words_that_were_typed(desk):
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        desk.clock.advance(15 * 60)
+        seal = form_seal(SEAL_KEY, browser.token, IMPORT)
+        typed = {"seal": seal, "title": "Tên tin", "body_html": "<p>Đoạn <b>một</b></p>"}
+        files = {"docx": ("a.docx", b"x" * (7 << 20))}
+        answer = await browser.client.post(IMPORT, data=typed, files=files, headers=browser.headers)
+    assert (heading(answer), shown(answer)) == (ENDED, "Tên tin\n\nĐoạn **một**\n")
+
+
+async def test_a_text_sent_after_another_sign_in_is_opened_again_and_saved(desk):
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        page = await browser.get(NEW)
+        sign_in(desk, browser, await desk.session_of("an"))
+        answer = await browser.submit(page, NEW, {"body_html": "<p>Đoạn <b>một</b></p>"}, **WRITTEN)
+        assert (answer.status_code, heading(answer)) == (403, FOREIGN)
+        assert shown(answer) == f"{WRITTEN['title']}\n\nĐoạn **một**\n"
+        assert "gõ dở" not in (await browser.get(NEW)).text, "what is refused stores nothing"
+        again = await browser.submit(answer, CHECK)
+        opened = await browser.get(again.headers["location"].partition("#")[0])
+        assert "Đoạn **một**" in shown(opened)
+        body = {"body": "Đoạn **một**"}
+        saved = await browser.submit(opened, NEW, **WRITTEN, **body)
+        assert (saved.status_code, "gõ dở" in (await browser.get(NEW)).text) == (303, False)
+
+
+async def test_a_text_of_who_may_write_no_more_is_shown_to_copy(desk):
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        page = await browser.get(NEW)
+        account = await desk.accounts.require("an")
+        await desk.accounts.set_grants(account.id, ())
+        sign_in(desk, browser, await desk.session_of("an"))
+        answer = await browser.submit(page, NEW, {"body_html": "<p>Đoạn <b>một</b></p>"}, **WRITTEN)
+    assert heading(answer) == desk_texts()["page"]["not_allowed"]["title"]
+    assert shown(answer) == f"{WRITTEN['title']}\n\nĐoạn **một**\n" and CHECK not in answer.text
+
+
+@pytest.mark.parametrize(("error", "name"), [(BusError("gone"), "away"), (ValueError(), "crashed")])
+async def test_a_text_that_was_not_saved_by_a_fault_is_opened_again(desk, monkeypatch, error, name):
+    async def fail(*_: object) -> str:
+        raise error
+
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        page = await browser.get(NEW)
+        with monkeypatch.context() as planted:
+            planted.setattr(PersonAtDesk, "begin", fail)
+            planted.setattr(browser.client._transport, "raise_app_exceptions", False)
+            html_body = {"body_html": "<p>Đoạn <b>một</b></p>"}
+            answer = await browser.submit(page, NEW, html_body, **WRITTEN)
+        assert heading(answer) == desk_texts()["page"][name]["title"]
+        assert shown(answer) == f"{WRITTEN['title']}\n\nĐoạn **một**\n"
+        again = await browser.submit(answer, CHECK)
+        opened = await browser.get(again.headers["location"].partition("#")[0])
+    assert "Đoạn **một**" in shown(opened)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Dest": "empty"}],
+    ids=["site", "script"],
+)
+async def test_only_a_page_of_the_desk_gets_its_words_back(desk, sent):
+    async with desk.signed_in("an", "nguoi-gui-tin") as browser:
+        desk.clock.advance(15 * 60)
+        browser.headers |= sent
+        answer = await browser.post(NEW, title="Tên của trang khác")
+    assert answer.status_code == 403 and "Tên của" not in answer.text
 
 
 async def test_a_corrected_event_sent_too_late_is_shown_to_copy(desk):

@@ -1,6 +1,6 @@
 // Keeps what was typed and not saved: at most 4 seconds after a key, the form as it is goes to the desk.
 // The same request says that the page is open here, and learns who else has it open.
-import { post } from "./server.js";
+import { NotAdmitted, post } from "./server.js";
 
 const AFTER_KEY_MS = 4_000;
 const PRESENCE_MS = 25_000;
@@ -29,8 +29,10 @@ export class Autosave {
     setInterval(() => this.present(), PRESENCE_MS);
   }
 
-  // Typing goes on after a submission that was stopped or refused.
+  // Typing goes on after a submission that was stopped or refused. A page whose session is over
+  // keeps nothing any more: its seals are no other session's.
   typed() {
+    if (this.isOver) return;
     this.isStopped = false;
     this.timer ??= setTimeout(() => this.keep(), AFTER_KEY_MS);
   }
@@ -59,8 +61,9 @@ export class Autosave {
       const answer = await post(this.keepWay, fields);
       this.said.textContent = answer.said;
       this.show(answer.others);
-    } catch {
-      this.said.textContent = this.said.dataset.failed;
+    } catch (error) {
+      this.isOver = error instanceof NotAdmitted;
+      this.said.textContent = this.isOver ? this.said.dataset.over : this.said.dataset.failed;
       this.typed();
     }
   }

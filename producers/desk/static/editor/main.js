@@ -84,10 +84,14 @@ class Editor {
   }
 
   // What the form sends: the visual text where it was changed, or the Markdown as it is.
+  // Files stay last: the desk shows again what comes before them where it refuses a form.
   fill(data) {
     if (!this.isChanged) return;
+    const files = [...data].filter(([, value]) => value instanceof File);
+    for (const [name] of files) data.delete(name);
     data.delete(this.field.name);
     data.set(`${this.field.name}_html`, writeHtml(this.view.state.doc));
+    for (const [name, file] of files) data.append(name, file);
   }
 
   // Put an uploaded file where the cursor is: the dialog asks for the words of a picture or link.
