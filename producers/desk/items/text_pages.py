@@ -82,7 +82,7 @@ class _Page:
         return {
             "item": item,
             "text": TextForm(data),
-            "act_id": new_act_id(),
+            "act_id": _first_act_id(item, used) or new_act_id(),
             "units": units,
             "unit": single_value(used.fields if used else visit.form, "unit"),
             "path": self.path,
@@ -95,6 +95,11 @@ class _Page:
             "changes": (),
             "max_mb": FILE_MAX_MB,
         }
+
+
+def _first_act_id(item: ItemView | None, used: KeptText | None) -> str:
+    """The act of a new text's form that is filled again: its first press may have been stored."""
+    return single_value(used.fields, "act_id") if used and item is None else ""
 
 
 async def show_new_item(visit: Visit) -> Response:

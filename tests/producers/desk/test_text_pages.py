@@ -94,6 +94,22 @@ async def test_a_new_text_that_was_left_is_offered_again_until_it_is_saved(two):
     assert "gõ dở nội dung này" not in (await an.get("/tin/moi")).text
 
 
+async def test_a_new_text_whose_answer_was_lost_is_offered_again_and_stays_one_item(desk, two):
+    an, _ = two
+    page = await an.get("/tin/moi")
+    hidden = hidden_in(page)
+    first = await an.submit(page, "/tin/moi", **TEXT)
+    await an.post("/soan/moi/giu-tam", **TEXT, **hidden)  # as if it had never been dropped
+    used = await an.get("/tin/moi?giu-tam=1")
+    again = await an.submit(used, "/tin/moi", **TEXT)
+    assert again.headers["location"] == first.headers["location"]
+    await an.post("/soan/moi/giu-tam", **TEXT, **hidden)
+    used = await an.get("/tin/moi?giu-tam=1")
+    other = await an.submit(used, "/tin/moi", **TEXT | {"title": "Tên khác hẳn"})
+    assert other.status_code == 409 and first.headers["location"] in other.text
+    assert len(await desk.bus.count_by_subject(subjects.EDITORIAL.name)) == 1
+
+
 async def test_a_kept_time_that_is_none_does_not_hide_the_rest(two):
     an, _ = two
     await an.post("/soan/moi/giu-tam", **TYPED, not_before="mai")
