@@ -212,6 +212,10 @@ class StatusMonitor:
         self.disks = DiskMonitor({str(folder): folder for folder in self.folders})
 
     @property
+    def is_fresh(self) -> bool:
+        return time.monotonic() < self.fresh_until
+
+    @property
     def is_tried(self) -> bool:
         """Whether a reading has ended, however it did."""
         return self.fresh_until > 0
@@ -225,10 +229,11 @@ class StatusMonitor:
 
         A reading that takes longer than *patience_s* goes on: the next caller sees its result.
         """
-        if time.monotonic() >= self.fresh_until and not self.lock.locked():
-            self.reading = asyncio.create_task(attempt(self.refresh))
-        if self.reading:
-            await asyncio.wait({self.reading}, timeout=patience_s)
+        if self.is_fresh:
+            return
+        if self.reading is None or self.reading.done():
+            self.reading = asyncio.create_task(attempt(self._refresh_if_still_old))
+        await asyncio.wait({self.reading}, timeout=patience_s)
 
     def stop(self) -> None:
         """End a reading that is under way."""
@@ -238,12 +243,21 @@ class StatusMonitor:
     async def refresh(self) -> None:
         """Read the facts; a damaged record keeps the old ones. Raises BusError."""
         async with self.lock:
-            began = time.monotonic()
-            try:
-                await self._read()
-            finally:
-                ended = time.monotonic()
-                self.fresh_until = ended + max(_FRESH_S, 10 * (ended - began))
+            await self._refresh()
+
+    async def _refresh_if_still_old(self) -> None:
+        """Wait for a reading that is under way, or read."""
+        async with self.lock:
+            if not self.is_fresh:
+                await self._refresh()
+
+    async def _refresh(self) -> None:
+        began = time.monotonic()
+        try:
+            await self._read()
+        finally:
+            ended = time.monotonic()
+            self.fresh_until = ended + max(_FRESH_S, 10 * (ended - began))
 
     async def _read(self) -> None:
         bus, clock, item_times = self.reader.bus, self.reader.clock, self.item_times

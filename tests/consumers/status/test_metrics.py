@@ -232,6 +232,18 @@ async def test_scrapes_share_a_reading_and_wait_for_a_slow_one_so_long_alone(slo
     assert slow_monitor.reads == 2
 
 
+async def test_who_asks_waits_for_the_reading_that_the_process_began_by_itself(slow_monitor):
+    own = asyncio.create_task(slow_monitor.refresh())
+    while not slow_monitor.reads:
+        await asyncio.sleep(0)
+    asked = asyncio.create_task(slow_monitor.refresh_if_old(30.0))
+    await slow_monitor.refresh_if_old(0.0)
+    assert not asked.done()
+    slow_monitor.go_on.set()
+    await asyncio.gather(own, asked)
+    assert slow_monitor.reads == 1
+
+
 async def test_a_reading_under_way_ends_with_the_process(slow_monitor):
     await slow_monitor.refresh_if_old(0.0)
     slow_monitor.stop()

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from consumers.channel_health import pauses
+from consumers.status.findings import Facts
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from producers.desk.rendering import desk_texts
 from tests.producers.desk.test_audit import recorded
@@ -32,6 +34,18 @@ async def test_the_page_names_channels_problems_and_what_to_do(desk, letters):
     assert "<code>channel_paused</code>" in page.text
     listed, extra = page.text.split(TEXTS["for_operator"])
     assert "loa resume" in extra and "loa resume" not in listed
+
+
+async def test_a_page_before_the_first_reading_calls_nothing_well(desk, monkeypatch):
+    unread = Facts(now=utc_time(0))
+
+    async def facts() -> Facts:
+        return unread
+
+    monkeypatch.setattr(desk.services.operations, "facts", facts)
+    async with desk.signed_in("an", OPERATOR) as browser:
+        page = await browser.get("/van-hanh")
+    assert TEXTS["not_read"] in page.text and TEXTS["well"] not in page.text
 
 
 async def test_many_who_look_at_once_cost_one_reading(desk, monkeypatch):
