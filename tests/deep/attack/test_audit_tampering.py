@@ -27,7 +27,7 @@ FORGETTING = {
     *("DELIVER", "RECEIPTS", "OBJ_uploads"),
     *("KV_notices", "KV_sessions", "KV_person_keys", "KV_kept_texts"),
 }
-REFUSED = {"AUDIT", "DEAD", "EDITORIAL"}
+REFUSED = {"AUDIT", "DEAD", "EDITORIAL", "FACTS"}
 PURGEABLE = sorted(set(topology.stream_names()) - FORGETTING - REFUSED)
 
 
