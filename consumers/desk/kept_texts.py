@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,9 +14,10 @@ from contracts.base.times import Clock, utc_now
 from contracts.desk.kept_texts import HEARD_OF, KEPT_MAX, KeptText, OpenPage
 from contracts.desk.person import NamedAccount
 from contracts.errors import Invalid, field_error
-from producers.bus import Bus, records
+from producers.bus import Bus, NoReply, RevisionConflict, records
 
 _TEXT, _OPEN = "text", "open"
+_TRIES = 5
 _TEXTS_MAX = 50
 """Texts kept for one account; the one left longest ago makes room."""
 
@@ -59,9 +61,22 @@ class KeptTexts:
         return (await records.read_or_absent(self.bucket, key, KeptText)).value
 
     async def drop(self, account: str, content_id: str) -> None:
-        """Forget the text, which is saved or not wanted."""
+        """Forget the text, which is not wanted."""
         if await self.bucket.get(_text_key(account, content_id)) is not None:
             await self.bucket.purge(_text_key(account, content_id))
+
+    async def drop_saved(
+        self, account: str, content_id: str, form: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Forget the text of a form that was saved; what another tab keeps stays."""
+        key = _text_key(account, content_id)
+        for _ in range(_TRIES):
+            kept = await records.read_or_absent(self.bucket, key, KeptText)
+            if kept.value is None or not kept.value.is_of(form):
+                return
+            with suppress(RevisionConflict, NoReply):
+                await self.bucket.purge_if(key, kept.revision)
+                return
 
     async def open_page(
         self, account: NamedAccount, content_id: str, lasts: timedelta = HEARD_OF

@@ -52,7 +52,13 @@ class KeptTextService(Protocol):
     async def find(self, account: str, content_id: str) -> KeptText | None: ...
 
     async def drop(self, account: str, content_id: str) -> None:
-        """Forget the text, which is saved or not wanted."""
+        """Forget the text, which is not wanted."""
+        ...
+
+    async def drop_saved(
+        self, account: str, content_id: str, form: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Forget the text of a form that was saved; what another tab keeps stays."""
         ...
 
     async def open_page(

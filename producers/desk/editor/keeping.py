@@ -83,9 +83,7 @@ async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None
 async def finish(visit: Visit, content_id: str = NEW_ITEM) -> None:
     """Delete the kept text of the saved form (not of other tabs) and the presence of its person."""
     texts, account = visit.desk.services.kept_texts, visit.visitor.account
-    kept = await find_kept(visit, content_id)
-    if kept and kept.is_of(visit.form):
-        await texts.drop(account.id, content_id)
+    await texts.drop_saved(account.id, content_id, visit.form)
     await texts.close_page(account.id, content_id)
 
 

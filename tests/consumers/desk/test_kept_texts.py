@@ -33,6 +33,23 @@ async def test_a_text_is_kept_for_its_account_alone_until_it_is_dropped(texts):
     assert await texts.find(AN.id, "tin-1") is None
 
 
+async def test_a_save_leaves_what_another_tab_keeps_at_the_same_moment(texts, monkeypatch):
+    saved, other = {"act_id": ["a"]}, {"act_id": ["b"]}
+    await texts.keep(AN.id, "tin-1", saved)
+    purge_if = texts.bucket.purge_if
+
+    async def keep_first(key: str, revision: int) -> int:
+        await texts.keep(AN.id, "tin-1", other)
+        return await purge_if(key, revision)
+
+    monkeypatch.setattr(texts.bucket, "purge_if", keep_first)
+    await texts.drop_saved(AN.id, "tin-1", saved)
+    assert (await texts.find(AN.id, "tin-1")).fields == other
+    monkeypatch.undo()
+    await texts.drop_saved(AN.id, "tin-1", other)
+    assert await texts.find(AN.id, "tin-1") is None
+
+
 async def test_a_text_that_is_too_large_is_refused_and_the_former_stays(texts):
     await texts.keep(AN.id, "tin-1", {"body": ["nhỏ"]})
     with pytest.raises(Invalid):

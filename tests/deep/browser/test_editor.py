@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from consumers.desk.kept_texts import KeptTexts
+from producers.desk.editor.conversion import editor_texts
 from producers.desk.web_session import SessionCookie
 from producers.html_to_markdown import to_markdown
 from producers.html_to_markdown.back import editor_html
@@ -328,6 +329,52 @@ async def test_typing_is_kept_again_after_a_submission_that_was_stopped(desk, br
     account = await desk.accounts.require("an")
     kept = await KeptTexts(desk.bus, desk.clock).find(account.id, ITEM)
     assert kept.fields["body"][-1].strip() == "một hai"
+
+
+async def type_until_kept(page) -> None:
+    """Type, until what is typed goes to the desk."""
+    async with page.expect_request("**/giu-tam", timeout=15_000):
+        await page.focus(WRITTEN)
+        await page.keyboard.type("một")
+
+
+async def test_a_save_waits_for_what_is_being_kept(desk, browser, monkeypatch):
+    texts, is_kept = desk.services.kept_texts, asyncio.Event()
+    keep = texts.keep
+
+    async def keep_slowly(*form):
+        await asyncio.sleep(2)
+        kept = await keep(*form)
+        is_kept.set()
+        return kept
+
+    async def script(page):
+        await type_until_kept(page)
+        await saved(page)
+
+    monkeypatch.setattr(texts, "keep", keep_slowly)
+    example, _ = await runs(desk, browser, script)
+    await is_kept.wait()
+    account = await desk.accounts.require("an")
+    assert (example.text.strip(), await texts.find(account.id, ITEM)) == ("một", None)
+
+
+async def test_a_page_whose_session_is_over_says_so_and_loses_no_word(desk, browser):
+    EditorPage(desk)
+    with browser.tab() as tab:
+        cookies = [await cookie(desk)]
+
+        async def play(page):
+            await opened(page, desk, cookies)
+            desk.clock.advance(15 * 60)
+            await type_until_kept(page)
+            said = page.locator("[data-keep] > [data-said]")
+            await said.filter(has_text=editor_texts()["kept"]["over"]).wait_for()
+            async with page.expect_navigation():
+                await page.get_by_role("button", name="Lưu").click()
+            return await page.locator("#da-go").input_value()
+
+        assert (await tab.run(play)).strip() == "một"
 
 
 async def types_until_killed(desk, browser, folder, cookies) -> list[tuple[float, str]]:

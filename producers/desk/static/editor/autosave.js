@@ -3,6 +3,7 @@
 import { NotAdmitted, post } from "./server.js";
 
 const AFTER_KEY_MS = 4_000;
+const WAIT_MS = 5_000;
 const PRESENCE_MS = 25_000;
 const ACTIVE_MS = 5 * 60_000;
 
@@ -21,7 +22,7 @@ export class Autosave {
 
   listen() {
     this.form.addEventListener("input", () => this.typed());
-    this.form.addEventListener("submit", () => this.stop());
+    this.form.addEventListener("submit", (event) => this.stop(event));
     document.addEventListener("visibilitychange", () => document.hidden && this.keepNow());
     for (const name of ["keydown", "pointerdown"]) {
       document.addEventListener(name, () => (this.activeAt = Date.now()), { passive: true });
@@ -37,9 +38,22 @@ export class Autosave {
     this.timer ??= setTimeout(() => this.keep(), AFTER_KEY_MS);
   }
 
-  stop() {
+  // A submission waits for what is just being kept: stored behind the save, it would be offered
+  // as not saved.
+  stop(event) {
     this.forgetTimer();
     this.isStopped = true;
+    if (!this.keeping) return;
+    event.preventDefault();
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    const submit = () => {
+      this.isWaiting = false;
+      this.form.requestSubmit(event.submitter);
+    };
+    this.keeping.then(submit, submit);
+    const { aborter } = this;
+    setTimeout(() => aborter.abort(), WAIT_MS);
   }
 
   keepNow() {
@@ -57,14 +71,19 @@ export class Autosave {
     this.forgetTimer();
     if (this.isStopped) return;
     const fields = [...new FormData(this.form)].filter(([name, value]) => name !== "seal" && typeof value === "string");
+    this.aborter = new AbortController();
+    const keeping = post(this.keepWay, fields, { signal: this.aborter.signal });
+    this.keeping = keeping;
     try {
-      const answer = await post(this.keepWay, fields);
+      const answer = await keeping;
       this.said.textContent = answer.said;
       this.show(answer.others);
     } catch (error) {
       this.isOver = error instanceof NotAdmitted;
       this.said.textContent = this.isOver ? this.said.dataset.over : this.said.dataset.failed;
       this.typed();
+    } finally {
+      if (this.keeping === keeping) this.keeping = undefined;
     }
   }
 
