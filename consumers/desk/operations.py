@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -54,44 +54,58 @@ class OperationsDesk:
     clock: Clock = time.time
     _view: OperationsView | None = None
     _read_at: float = float("-inf")
-    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _behind: asyncio.Task[None] | None = None
+    _reading: asyncio.Task[OperationsView] | None = None
+    _begun_at: float = float("-inf")
 
     async def view(self) -> OperationsView:
-        async with self._reading:
-            if self._view is None or self._age_s >= _FRESH_S:
-                self._view = await self._read()
-                self._read_at = time.monotonic()
+        if self._view and self._age_s < _FRESH_S:
             return self._view
+        while True:
+            reading = self._begin()
+            await asyncio.wait({reading})
+            if not reading.cancelled():  # else an act on a channel made it untrue
+                return reading.result()
 
     async def line(self) -> HealthLine | None:
         """The line of the last view: a page does not wait while the next one is read.
 
         None where no view of the last minute is there, and none comes soon.
         """
-        if self._age_s >= _FRESH_S and (self._behind is None or self._behind.done()):
-            self._behind = asyncio.create_task(self._read_behind())
-        if self._behind and (self._view is None or self._age_s >= _LINE_S):
-            await asyncio.wait({self._behind}, timeout=_WAIT_S)
-        if (view := self._view) is None or self._age_s >= _LINE_S:
+        if min(self._age_s, time.monotonic() - self._begun_at) >= _FRESH_S:
+            self._begin()
+        if self._reading and (self._view is None or self._age_s >= _LINE_S):
+            await asyncio.wait({self._reading}, timeout=_WAIT_S)
+        if (view := self._view) is None or self._age_s >= _LINE_S or not view.channels:
             return None
         problems = sum(one.severity == Severity.ACT for one in view.problems)
         return HealthLine(list(map(_state, view.channels)), problems)
+
+    def stop(self) -> None:
+        """End a reading that is under way."""
+        if self._reading:
+            self._reading.cancel()
 
     @property
     def _age_s(self) -> float:
         return time.monotonic() - self._read_at
 
-    async def _read_behind(self) -> None:
-        try:
-            await self.view()
-        except BusError as error:
-            log.warning("operations_not_read", error=type(error).__name__)
+    def _begin(self) -> asyncio.Task[OperationsView]:
+        """The reading that is under way; a new one if there is none."""
+        if self._reading is None or self._reading.done():
+            self._reading, self._begun_at = asyncio.create_task(self._renew()), time.monotonic()
+            self._reading.add_done_callback(_log_failure)
+        return self._reading
 
-    async def _forget(self) -> None:
+    async def _renew(self) -> OperationsView:
+        view = await self._read()
+        self._view, self._read_at = view, time.monotonic()
+        return view
+
+    def _forget(self) -> None:
         """Show no person what was read before an act on a channel, nor what is being read now."""
-        async with self._reading:
-            self._view, self._read_at = None, float("-inf")
+        self.stop()
+        self._view = self._reading = None
+        self._read_at = self._begun_at = float("-inf")
 
     async def pause(self, person: Person, channel: ChannelName, reason: str) -> None:
         why, account = reason.strip(), person.account
@@ -101,12 +115,12 @@ class OperationsDesk:
         await person.perform(
             act, lambda: pauses.pause_if_running(self.bus, channel, why, account.name)
         )
-        await self._forget()
+        self._forget()
 
     async def resume(self, person: Person, channel: ChannelName, reason: str) -> None:
         act = DeskAct("channel.resume", channel, reason=reason.strip())
         await person.perform(act, lambda: pauses.resume(self.bus, channel))
-        await self._forget()
+        self._forget()
 
     async def _read(self) -> OperationsView:
         facts, paused = await self.facts(), await pauses.load_pauses(self.bus)
@@ -124,6 +138,12 @@ class OperationsDesk:
             letters=facts.dead.count,
             drafts=len(facts.drafts),
         )
+
+
+def _log_failure(reading: asyncio.Task[OperationsView]) -> None:
+    if not reading.cancelled() and (error := reading.exception()):
+        unexpected = None if isinstance(error, BusError) else error
+        log.warning("operations_not_read", error=type(error).__name__, exc_info=unexpected)
 
 
 def _problem(one: StatusFinding) -> Problem:

@@ -97,7 +97,10 @@ class FeedView(NamedTuple):
 
 @dataclass(frozen=True)
 class OperationsView:
-    """Everything at one moment. *letters*: open dead letters; *drafts*: texts that wait."""
+    """Everything at one moment. *letters*: open dead letters; *drafts*: texts that wait.
+
+    *channels*: none where a first reading of the facts still goes on.
+    """
 
     at: datetime
     problems: Sequence[Problem]
@@ -134,7 +137,7 @@ class ChannelHealth(Protocol):
 
 
 class OperationsService(ChannelHealth, Protocol):
-    """How Loa does. What it shows is a few seconds old at most. Raises BusError."""
+    """How Loa does. Raises BusError. An act on a channel waits for no reading and shows at once."""
 
     async def view(self) -> OperationsView: ...
     async def pause(self, person: Person, channel: ChannelName, reason: str) -> None:

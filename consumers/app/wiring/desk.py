@@ -187,9 +187,11 @@ def _open_staff(node: Node, sessions: SessionStore, registry: UnitRegistry) -> S
 def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
     """The services behind single pages, by their fields."""
     accounts, words = staff.rules.accounts, node.vocabulary
+    operations = OperationsDesk(node.bus, _facts_reader(node), node.clock)
+    node.stack.callback(operations.stop)
     return {
         "dead_letters": DeadLetterDesk(node.bus, accounts, words, node.open_seals),
-        "operations": OperationsDesk(node.bus, _facts_reader(node), node.clock),
+        "operations": operations,
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),

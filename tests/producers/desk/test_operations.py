@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers.channel_health import pauses
 from consumers.status.findings import Facts
@@ -89,6 +90,68 @@ async def test_an_operator_pauses_a_channel_with_a_reason_and_lets_it_go_on(desk
         for act in ("pause", "resume")
         for step in ("intent", "done")
     ]
+
+
+async def test_a_pause_waits_for_no_reading_and_shows_at_once(desk, monkeypatch):
+    operations, stop = desk.services.operations, f"{PAGE}/email/tam-dung"
+    began, held, read = asyncio.Event(), asyncio.Event(), operations.facts
+
+    async def slow():
+        began.set()
+        await held.wait()
+        return await read()
+
+    async with desk.signed_in("an", OPERATOR) as browser:
+        page = await browser.get(PAGE)
+        monkeypatch.setattr("consumers.desk.operations._FRESH_S", 0.0)
+        monkeypatch.setattr(operations, "facts", slow)
+        looking = asyncio.create_task(browser.get(PAGE))
+        await began.wait()
+        async with asyncio.timeout(30):
+            done = await browser.submit(page, stop, reason="máy chủ thư bảo trì")
+        assert done.status_code == 303
+        held.set()
+        assert "máy chủ thư bảo trì" in (await looking).text, "who waited meanwhile sees it, too"
+
+
+async def test_a_reading_that_fails_is_logged_and_not_begun_anew_by_each_page(desk, monkeypatch):
+    operations, begun = desk.services.operations, []
+
+    async def broken():
+        begun.append(1)
+        raise LookupError
+
+    monkeypatch.setattr(operations, "facts", broken)
+    with capture_logs() as logs:
+        assert [await operations.line() for _ in range(3)] == [None] * 3
+    assert begun == [1]
+    told = [one["error"] for one in logs if one["event"] == "operations_not_read"]
+    assert told == ["LookupError"]
+
+
+async def test_a_stop_ends_the_reading_that_goes_on(desk, monkeypatch):
+    operations, ended = desk.services.operations, asyncio.Event()
+
+    async def endless():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("consumers.desk.operations._WAIT_S", 0.05)
+    monkeypatch.setattr(operations, "facts", endless)
+    assert await operations.line() is None
+    operations.stop()
+    await ended.wait()
+
+
+async def test_a_start_page_before_the_first_reading_calls_nothing_well(desk, monkeypatch):
+    async def unread():
+        return Facts(now=utc_time(0))
+
+    monkeypatch.setattr(desk.services.operations, "facts", unread)
+    async with desk.signed_in("an", OPERATOR) as browser:
+        assert TEXTS["line_unread"] in (await browser.get("/")).text
 
 
 @pytest.mark.parametrize("state", ["well", "paused"])
