@@ -164,7 +164,7 @@ _MEANINGS = (
     *("gone", "full", OTHER, "content", "fault", "policy", "slower", "grey", "later"),
     *("accepted", "none"),
 )
-_STAFF_RESULTS = ("begun", "no_address", "unreadable", "inactive", "no_right")
+_STAFF_RESULTS = ("begun", "no_address", "unreadable", "inactive", "no_right", "moved_on")
 MAIL_REPORTS = CounterMetric(
     Metric(
         "loa_mail_reports_total",
@@ -191,8 +191,8 @@ STAFF_MAILS = CounterMetric(
         "counter",
         "What staff were to be told by mail about items on the desk, by kind. `begun`: handed to "
         "the ledger; `no_address`, `unreadable`: the account has none, or one of another key file; "
-        "`inactive`: the account can't sign in any more; `no_right`: its roles no "
-        "longer allow it",
+        "`inactive`: the account can't sign in any more; `no_right`: its roles, or "
+        "four eyes, no longer allow it; `moved_on`: the item waits for that step no more",
         "sweep",
         (Label("kind", StaffMailKind), Label("result", _STAFF_RESULTS)),
     ),

@@ -15,7 +15,7 @@ from contracts import events
 from contracts.base.times import utc_now
 from contracts.delivery import PlanKey
 from contracts.desk.deadlines import default_deadlines
-from contracts.editorial import Action, ActionKind, EditorialText, ItemState
+from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.trace import StatusCounts
 from producers.bus import Bus
@@ -114,7 +114,8 @@ class StaffMailApp(SignupApp):
         made: list[Action] = []
 
         def decide(state: ItemState) -> Action:
-            begins = kind is ActionKind.RECEIVE or state.status is None
+            is_saved = kind is ActionKind.SAVE and state.status not in UNSENT
+            begins = kind is ActionKind.RECEIVE or is_saved
             made.append(
                 Action(
                     id=f"{kind}.{len(state.ids)}",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from consumers.staff.accounts import Account
 from consumers.staff.mail.notices import (
+    ASKS,
     Notice,
     begins_step,
     notices_of,
@@ -88,7 +89,9 @@ class MailRules:
         line = notice.line.model_copy(update={"due": due if notice.permission else None})
         slot = self.morning if account.mail.in_morning and not notice.is_urgent else None
         name = keys.transactional_content_id("staff", act.digest, account.id, kind)
-        return {account.id: PendingMail(id=name, line=line, at=act.at, slot=slot)}
+        began = act.digest if kind in ASKS else ""
+        mail = PendingMail(id=name, line=line, at=act.at, slot=slot, began=began)
+        return {account.id: mail}
 
 
 def mails_of(entry: HistoryEntry, history: Sequence[HistoryEntry], rules: MailRules) -> Mails:

@@ -31,7 +31,8 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
 """What those who wrote or sent a revision are told of an act of another; of no other act."""
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})
 """Told only when the item's status changes."""
-_ASKS = frozenset({StaffMailKind.WAITS, StaffMailKind.OVERDUE})
+ASKS = frozenset({StaffMailKind.WAITS, StaffMailKind.OVERDUE})
+"""What asks for the item's next step."""
 _ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
     Step.EDIT: ActionKind.PROPOSE,
@@ -154,13 +155,14 @@ def recipients_of(notice: Notice, accounts: Iterable[Account], policy: Policy) -
 def may_still_receive(
     line: StaffMailLine, account: Account, state: ItemState, policy: Policy
 ) -> bool:
-    """Whether the account's roles still allow the step of *line*, or to read the item."""
-    facts, permission = _facts(state), line.step
-    if line.kind not in _ASKS:
-        writers = frozenset[str]().union(*state.writers_of.values())
-        facts, permission = replace(facts, writers=facts.writers | writers), READ_DRAFTS
-    is_urgent = state.text is not None and _is_urgent_text(state.text)
-    return _is_told(Notice(line, facts, permission, is_urgent=is_urgent), account, policy)
+    """Whether the account may still take the step of *line*, or read the item."""
+    if line.kind in ASKS:
+        notice = waiting_notice(line.content_id, state, line.kind)
+        return notice is not None and _is_told(notice, account, policy)
+    writers = frozenset[str]().union(*state.writers_of.values())
+    facts = _facts(state)
+    readable = replace(facts, writers=facts.writers | writers)
+    return _is_told(Notice(line, readable, READ_DRAFTS), account, policy)
 
 
 def _is_told(notice: Notice, account: Account, policy: Policy) -> bool:

@@ -28,6 +28,8 @@ class PendingMail(Record):
     """When the act was done."""
     slot: AwareDatetime | None = None
     """The morning on which it is sent together with others; None: at once."""
+    began: str = ""
+    """Of what asks for a step: the digest of the act with which the item came to wait for it."""
 
 
 class AccountOutbox(Record):

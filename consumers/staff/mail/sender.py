@@ -10,15 +10,16 @@ from consumers.editorial.log import EditorialLog
 from consumers.errors import KeyFileBroken
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.mail.addresses import StaffAddresses
-from consumers.staff.mail.notices import may_still_receive
+from consumers.staff.mail.item_history import HistoryEntry, history_of
+from consumers.staff.mail.notices import ASKS, may_still_receive
 from consumers.staff.mail.outbox import AccountOutbox, PendingMail, StaffOutbox
 from consumers.staff.policy import Policy
 from consumers.subscribers.transactional import TransactionalMailer
 from contracts import keys
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now, utc_time
+from contracts.desk.deadlines import step_of
 from contracts.desk.staff_mail import StaffMailLine
-from contracts.editorial import ItemState
 from contracts.errors import ContractError
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from producers.metrics import STAFF_MAILS
@@ -26,6 +27,8 @@ from producers.metrics import STAFF_MAILS
 log = structlog.get_logger()
 _LIFETIME = timedelta(days=3)
 """What was not delivered until then is old news."""
+_BEGUN = "begun"
+"""The result of a mail that is handed on."""
 
 
 @dataclass
@@ -44,8 +47,8 @@ class StaffMailSender:
     async def send_pending(self, morning: datetime) -> None:
         """Hand on what is pending, and what was to wait until *morning*.
 
-        What is for an account without an address is dropped, and what is for one whose roles no
-        longer allow it.
+        Dropped is what is for an account without an address, or for one that may no longer be told
+        it, and what asks for a step that the item waits for no more.
         """
         accounts = {account.id: account for account in await self.accounts.all()}
         items = _Items(self.log)
@@ -65,20 +68,23 @@ class StaffMailSender:
 
     async def _send(self, account: Account, due: Sequence[PendingMail], items: "_Items") -> None:
         address, result = self._address_of(account)
-        told = [one for one in due if address and await self._may_receive(account, one, items)]
+        results = [await self._result(account, one, items) if address else result for one in due]
+        told = [one for one, found in zip(due, results, strict=True) if found == _BEGUN]
         for name, mails in _letters(account.id, told).items():
             lines = tuple(mail.line for mail in mails)
             await self.mailer.send_once(name, self._letter(address, lines))
             crash_point("staff_mail.begun")
-        for mail in due:
-            is_barred = address and mail not in told
-            STAFF_MAILS.add(mail.line.kind, "no_right" if is_barred else result)
+        for mail, found in zip(due, results, strict=True):
+            STAFF_MAILS.add(mail.line.kind, found)
         await self.outbox.remove(account.id, due)
 
-    async def _may_receive(self, account: Account, mail: PendingMail, items: "_Items") -> bool:
-        """Whether the account's roles, as they are now, still let it be told."""
-        state = await items.state(mail.line.content_id)
-        return state is not None and may_still_receive(mail.line, account, state, self.policy)
+    async def _result(self, account: Account, mail: PendingMail, items: "_Items") -> str:
+        """What becomes of a mail to an account with an address, by item and roles as they are."""
+        last = await items.last(mail.line.content_id)
+        if last and mail.line.kind in ASKS and not _still_asks(mail, last):
+            return "moved_on"
+        is_told = last and may_still_receive(mail.line, account, last.state, self.policy)
+        return _BEGUN if is_told else "no_right"
 
     def _address_of(self, account: Account) -> tuple[str, str]:
         """Where to send, and the result for the metric."""
@@ -89,7 +95,7 @@ class StaffMailSender:
         except KeyFileBroken:
             log.error("staff_address_unreadable", account=account.id)
             return "", "unreadable"
-        return address, "begun" if address else "no_address"
+        return address, _BEGUN if address else "no_address"
 
     def _letter(self, address: str, lines: tuple[StaffMailLine, ...]) -> TransactionalMail:
         now = utc_now(self.clock)
@@ -108,16 +114,26 @@ class _Items:
     """Items as they are now, each read once in a pass."""
 
     log: EditorialLog
-    states: dict[str, ItemState | None] = field(default_factory=dict)
+    known: dict[str, HistoryEntry | None] = field(default_factory=dict)
 
-    async def state(self, content_id: str) -> ItemState | None:
-        """None for an item whose acts contradict each other."""
-        if content_id not in self.states:
-            try:
-                self.states[content_id] = (await self.log.read(content_id)).state
-            except ContractError:  # the service names it
-                self.states[content_id] = None
-        return self.states[content_id]
+    async def last(self, content_id: str) -> HistoryEntry | None:
+        """The item's last act; None for an item whose acts contradict each other."""
+        if content_id not in self.known:
+            self.known[content_id] = await self._read(content_id)
+        return self.known[content_id]
+
+    async def _read(self, content_id: str) -> HistoryEntry | None:
+        try:
+            acts = [pair async for pair in self.log.acts(content_id)]
+            return next(iter(history_of(content_id, acts)[-1:]), None)
+        except ContractError:  # the service names it
+            return None
+
+
+def _still_asks(mail: PendingMail, last: HistoryEntry) -> bool:
+    """Whether the item is in the wait in which *mail* was noted; an older version noted none."""
+    began = last.began.digest if last.began else ""
+    return step_of(last.state) == mail.line.step and mail.began in ("", began)
 
 
 def _begun(line: StaffMailLine, now: datetime) -> StaffMailLine:
