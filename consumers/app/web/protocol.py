@@ -208,11 +208,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.deadline = None
 
     def end_request(self, how: str) -> None:
-        """Answer with an error if the connection is open, and close it."""
+        """Answer with an error if the connection is open, and close it.
+
+        One that a browser opened ahead and has not used gets no answer: with one it would take it
+        for that to a request which it sends just then.
+        """
         self.deadline = None
-        if not self.transport.is_closing():
-            log.warning("request_ended", how=how)
-            self.refuse_request(f"The request is too {how}.")
+        if self.transport.is_closing():
+            return
+        if not self.unparsed_bytes:
+            self.transport.close()
+            return
+        log.warning("request_ended", how=how)
+        self.refuse_request(f"The request is too {how}.")
 
     def refuse_request(self, msg: str) -> None:
         """Answer 400, but never in the middle of an answer, or in its place.

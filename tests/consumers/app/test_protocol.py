@@ -80,7 +80,13 @@ async def test_what_has_no_end_is_ended(begun, more):
         assert said == b"" or b"HTTP/1.1 400 " in said
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_that_was_opened_ahead_ends_without_a_word(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
+    async with talking() as (reader, _):
+        assert await end_of(reader) == b""
+
+
+@pytest.mark.parametrize("begun", [b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 async def test_who_does_not_go_on_is_not_waited_for(monkeypatch, begun):
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
     async with talking() as (reader, writer):
