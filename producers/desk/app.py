@@ -22,7 +22,7 @@ from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
 from producers.desk.sign_in import ended_session_page
-from producers.desk.visit import DeskParts, Visit, wants_json
+from producers.desk.visit import DeskParts, Visit, retry_headers, wants_json
 from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
@@ -97,6 +97,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """What an act of administration refuses: unknown roles, a name that is taken, ..."""
     assert isinstance(error, ContractError)  # noqa: S101 -- registered for nothing else
+    if wants_json(request):
+        said = " ".join(rendering.errors_by_field(error).values())
+        status = rendering.refusal_status(error)
+        return JSONResponse({"error": said}, status, retry_headers(error))
     visit = await _visit_of_person(request)
     typed = await find_typed(visit)
     return visit.refused_page("refused.html", error, back=visit.back(), typed=typed)

@@ -74,10 +74,11 @@ class Guard:
         return response
 
     async def _answer_with_file(self, route: DeskRoute, visit: Visit) -> Response:
-        """Read the form with its file, now that the person may send one."""
+        """Read the form with its file, now that the person may send one. Raises RateLimited."""
         visit.is_form_read = True
+        slot = self.desk.file_slots.held(visit.visitor.account.id)
         reading = file_forms.read_file_form(visit.request, route.form_bytes)
-        async with reading as (visit.form, visit.file, visit.is_file_too_large):
+        async with slot, reading as (visit.form, visit.file, visit.is_file_too_large):
             self._check_seal(route, visit, visit.token)
             return await self._answer(route, visit)
 

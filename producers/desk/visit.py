@@ -23,6 +23,7 @@ from producers.desk.event_stream import OpenStreams
 from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
 from producers.pages.file_forms import UploadedFile
+from producers.pages.file_slots import FileSlots
 from producers.pages.forms import FORM_BYTES, Form, read_form, single_value
 from producers.pages.mail_limits import client_address
 from producers.token_buckets import TokenBuckets
@@ -41,6 +42,13 @@ _TRIALS_PER_MINUTE, _TRIALS_BURST = 0.5, 10.0
 """Limit, per account, of trials of mails that are sent to the person."""
 _CONVERSIONS_PER_MINUTE, _CONVERSIONS_BURST = 120.0, 120.0
 """Limit, per account, of what the visual editor asks: to convert a long text takes a second."""
+_UPLOAD_MB_PER_HOUR = 500.0
+"""Limit, per account, of what it uploads, so that one fills the store for all in days at least."""
+
+
+def _limit_of_uploads() -> TokenBuckets:
+    """A token is a megabyte."""
+    return TokenBuckets(_UPLOAD_MB_PER_HOUR / 60, _UPLOAD_MB_PER_HOUR, time.monotonic)
 
 
 _LATE_FORMS_PER_MINUTE, _LATE_FORMS_BURST = 30.0, 60.0
@@ -73,6 +81,8 @@ class DeskParts:
     conversions: TokenBuckets = field(default_factory=_limit_of_conversions)
     trials: TokenBuckets = field(default_factory=_limit_of_trials)
     late_forms: TokenBuckets = field(default_factory=_limit_of_late_forms)
+    uploads: TokenBuckets = field(default_factory=_limit_of_uploads)
+    file_slots: FileSlots = field(default_factory=FileSlots)
 
     @cached_property
     def streams(self) -> OpenStreams:

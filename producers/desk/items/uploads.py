@@ -1,6 +1,8 @@
 """Upload of a file: the form, the answer to a page or a script, and the file for previews."""
 
+import asyncio
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,13 +17,15 @@ from contracts.desk.uploads import (
     file_headers,
     parse_address,
 )
-from contracts.errors import ContractError
+from contracts.errors import ContractError, RateLimited, field_error
 from producers.desk import rendering
 from producers.desk.visit import Visit, retry_headers, wants_json
 
 WRITE, READ = "write", ("write", READ_DRAFTS)
 _FIELD = "tep"
 _MB = 1 << 20
+_LEAST_MB = 0.25
+"""What the smallest file counts: its check has a cost, too."""
 _CACHED = "private, max-age=3600"
 
 
@@ -40,6 +44,7 @@ async def add(visit: Visit) -> Response:
         return _without_file(visit)
     try:
         file = visit.file
+        await _count(visit, file.path)
         upload = await _service(visit).add(visit.visitor, file.path, file.name)
     except ContractError as refused:
         wrong = rendering.errors_by_field(refused)
@@ -51,6 +56,14 @@ async def add(visit: Visit) -> Response:
         return JSONResponse(facts, HTTPStatus.CREATED)
     shown = {"file": facts, "size": _size_text(upload.size), "max_mb": FILE_MAX_MB}
     return visit.page("uploaded.html", HTTPStatus.CREATED, **shown)
+
+
+async def _count(visit: Visit, file: Path) -> None:
+    """Count the file as uploaded by its account. Raises RateLimited."""
+    size = (await asyncio.to_thread(file.stat)).st_size
+    wait_s = visit.desk.uploads.take(visit.visitor.account.id, max(size / _MB, _LEAST_MB))
+    if wait_s:
+        raise RateLimited(field_error(_FIELD, "too_many_uploads"), retry_after_s=wait_s)
 
 
 def _without_file(visit: Visit) -> Response:

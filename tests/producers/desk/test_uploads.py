@@ -25,6 +25,7 @@ from tests.support.desk_uploads import JSON, OFFICER, send
 from tests.support.newsroom import TEXT, open_newsroom
 
 APPROVER = "lanh-dao-duyet"
+TOO_MANY = "quá nhiều tệp"
 TITLES, TEXTS = desk_texts()["page"], desk_texts()["upload"]
 
 
@@ -113,6 +114,48 @@ async def test_what_is_far_too_large_is_not_read(desk, monkeypatch):
 
         cut = await browser.client.post("/tep", content=endless(), headers=headers)
         assert cut.status_code in (400, 413)
+
+
+async def test_an_account_uploads_so_many_bytes_an_hour(desk, monkeypatch):
+    monkeypatch.setattr("producers.desk.items.uploads._LEAST_MB", 200.0)
+    async with desk.signed_in("an", OFFICER) as browser:
+        assert [(await send(browser, files.pdf())).status_code for _ in range(2)] == [201, 201]
+        page = await send(browser, files.pdf())
+        assert (page.status_code, heading(page)) == (429, TEXTS["title"])
+        assert TOO_MANY in page.text and 'action="/tep"' in page.text
+        assert 0 < int(page.headers["Retry-After"]) <= 3600
+        told = await send(browser, files.picture(), headers=JSON)
+        assert told.status_code == 429 and TOO_MANY in told.json()["error"]
+        assert 0 < int(told.headers["Retry-After"]) <= 3600
+    assert len(await desk.bus.count_by_subject("OBJ_uploads")) > 0
+    async with desk.signed_in("binh", OFFICER) as browser:
+        assert (await send(browser, files.pdf())).status_code == 201, "another account"
+
+
+async def test_an_account_uploads_few_files_at_once(desk, monkeypatch):
+    monkeypatch.setattr("producers.pages.file_slots._PATIENCE_S", 0.05)
+    service, held, reached = desk.services.uploads, asyncio.Event(), asyncio.Semaphore(0)
+    add = service.add
+
+    async def slow(*given):
+        reached.release()
+        await held.wait()
+        return await add(*given)
+
+    monkeypatch.setattr(service, "add", slow)
+    async with desk.signed_in("an", OFFICER) as one, desk.signed_in("binh", OFFICER) as two:
+        senders = [one, one, one, two]
+        sent = [asyncio.create_task(send(browser, files.pdf())) for browser in senders]
+        for _ in sent:
+            await reached.acquire()
+        page = await send(one, files.pdf())
+        told = await send(one, files.pdf(), headers=JSON)
+        assert (page.status_code, told.status_code) == (429, 429)
+        assert TOO_MANY in page.text and TOO_MANY in told.json()["error"]
+        assert page.headers["Retry-After"] == told.headers["Retry-After"] == "60"
+        held.set()
+        assert [answer.status_code for answer in await asyncio.gather(*sent)] == [201] * 4
+        assert (await send(one, files.pdf())).status_code == 201
 
 
 async def test_a_form_without_a_file_is_not_called_one(desk):
