@@ -145,7 +145,7 @@ class ItemOrders:
     async def _require_still(self, actor: Actor, act: Act, state: ItemState) -> None:  # noqa: ARG002
         """Raises Forbidden if the account has lost the right when the act is stored."""
         if actor.session:
-            await self.staff.rules.require_still(actor.by, act.action, act.facts)
+            await self.staff.rules.require_still(actor.by, act)
 
     async def _account_id(self) -> str:
         signed_in = None if self.by else await self.staff.signed_in()
@@ -181,12 +181,12 @@ class _PersonAtTerminal:
 
     async def require_still(self, act: Act) -> None:
         if self.account:
-            await Staff.open(self.bus).rules.require_still(self.account.id, act.action, act.facts)
+            await Staff.open(self.bus).rules.require_still(self.account.id, act)
 
     async def require_repeat(self, act: Act) -> None:
         """Raises Forbidden without the right; a repeat takes no code or second person anew."""
         if self.account:
-            await self.require_still(act)
+            await self.require_still(act._replace(is_of_state=False))
         else:
             await self.decide(act)
 

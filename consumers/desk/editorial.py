@@ -162,7 +162,7 @@ class PersonAtDesk:
         role = await self._role("write", facts, [new.act_id])
 
         async def still(state: ItemState) -> None:  # noqa: ARG001
-            await self._require_still("write", facts)
+            await self.desk.rules.require_still(self.account_id, Act("write", facts))
 
         return await self.desk.acts.begin(new, self._actor(role), still)
 
@@ -177,10 +177,6 @@ class PersonAtDesk:
         orders = Orders(self.desk.acts, self.desk.order_rules)
         person = SessionPerson(self.desk.rules, self.signed_in)
         return await orders.perform(order, state, person) is not None
-
-    async def _require_still(self, action: str, facts: ObjectFacts) -> None:
-        """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""
-        await self.desk.rules.require_still(self.account_id, action, facts)
 
     @property
     def account_id(self) -> str:

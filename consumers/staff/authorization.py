@@ -1,7 +1,7 @@
 """Whether a signed-in account may do an action now: roles, second factor, a second person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -148,14 +148,27 @@ class Authorizer:
         """Remove the agreements to *act*, which is done."""
         await self.proposals.use_up(act.action, act.arguments)
 
-    async def require_still(self, account_id: str, action: str, facts: ObjectFacts) -> None:
-        """Raises Forbidden if the account, as it is now, has lost the right meanwhile."""
+    async def require_still(self, account_id: str, act: Act) -> None:
+        """Raises Forbidden if the account, as it is now, has lost the right meanwhile.
+
+        Nor may an act for two have lost the first one's agreement; it is asked for where it stays
+        until the act is done.
+        """
         account = await self.accounts.find(account_id)
         if account is None:
             raise Forbidden
-        ruling = self.policy.is_allowed(account, action, facts)
-        if ruling.verdict is Verdict.REFUSED:
-            raise Forbidden(ruling.as_error(action))
+        ruling, least = self.policy.is_allowed(account, act.action, act.facts), Verdict.NEEDS_SECOND
+        if act.is_of_state:
+            ruling, least = await self._rule_again(account, act, ruling), Verdict.ALLOWED
+        if ruling.verdict < least:
+            raise Forbidden(ruling.as_error(act.action))
+
+    async def _rule_again(self, account: Account, act: Act, alone: Ruling) -> Ruling:
+        """The decision with what has been agreed; *alone*: the one without."""
+        if alone.verdict is not Verdict.NEEDS_SECOND:
+            return alone
+        agreed = await self.proposals.agreements(act.action, act.facts, act.arguments)
+        return self.policy.is_allowed(account, act.action, replace(act.facts, agreed=agreed))
 
     def require_second_factor(self, signed_in: SignedIn) -> None:
         """Raises Unauthorized for a session that lacks it."""

@@ -117,9 +117,16 @@ class Proposals:
 
     async def agreed(self, action: str, facts: ObjectFacts, arguments: object) -> tuple[str, ...]:
         """The accounts that have done their half of an action."""
+        agreed = await self.agreements(action, facts, arguments)
+        return tuple(one.account for one in agreed)
+
+    async def agreements(
+        self, action: str, facts: ObjectFacts, arguments: object
+    ) -> tuple[Agreement, ...]:
+        """Who has done half of an action, in which role."""
         key = _KEY_PREFIX + proposal_id(action, arguments)
         known = (await records.read(self.bucket, key, Proposal)).value
-        return tuple(one.account for one in await self._valid(self._live(known), action, facts))
+        return await self._valid(self._live(known), action, facts)
 
     async def waiting(self, action: str) -> list[OpenProposal]:
         """What has been proposed of *action* and still counts, oldest first."""

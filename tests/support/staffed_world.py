@@ -7,7 +7,7 @@ from typing import Any
 
 from consumers.desk.access import item_facts
 from consumers.desk.orders.rules import action_of
-from consumers.staff.authorization import Authorizer
+from consumers.staff.authorization import Act, Authorizer
 from consumers.staff.policy import Grant, ObjectFacts, Verdict, default_policy
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import GIVEN_UP
@@ -111,7 +111,7 @@ class StaffedWorld(EditorialWorld):
 
     def is_still_allowed(self, attempt: Attempt, action: str, facts: ObjectFacts) -> bool:
         try:
-            run_at_once(self.authorizer.require_still(_id(attempt), action, facts))
+            run_at_once(self.authorizer.require_still(_id(attempt), Act(action, facts)))
         except Forbidden:
             return False
         return True

@@ -101,7 +101,7 @@ class SessionPerson:
         return Actor.of(self.signed_in, ruling) if ruling.verdict is Verdict.ALLOWED else None
 
     async def require_still(self, act: Act) -> None:
-        await self.rules.require_still(self.signed_in.account.id, act.action, act.facts)
+        await self.rules.require_still(self.signed_in.account.id, act)
 
     async def record(self, order: Order, actor: Actor, store: Store) -> ItemState:  # noqa: ARG002
         return await store()

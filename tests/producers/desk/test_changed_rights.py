@@ -5,7 +5,8 @@ import pytest
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
 from contracts.editorial import Status
-from tests.support.newsroom import TEXT, open_newsroom
+from tests.support.events import register_unit
+from tests.support.newsroom import FIELDS, TEXT, open_newsroom
 
 CLEAN = {"clean": "1"}
 STEPS = (
@@ -78,6 +79,40 @@ async def test_adds_no_act_after_the_check(newsroom, turn, take_away, before_it_
     answer = await newsroom[login].press(path, f"{path}/{act}", **fields)
     assert answer.status_code == 403, answer.text
     assert await log.read(path.removeprefix("/tin/")) == before
+
+
+async def lose_role(newsroom, path: str) -> None:
+    await take_role(newsroom.desk, "dung")
+
+
+async def get_disabled(newsroom, path: str) -> None:
+    await disable(newsroom.desk, "dung")
+
+
+async def return_and_propose_anew(newsroom, path: str) -> None:
+    """Bring the same text back, without an agreement to it."""
+    await newsroom.press("dung", path, "tra-lai", note="Chưa được.")
+    for login, act, fields in STEPS[:3]:
+        await newsroom.press(login, path, act, **fields)
+
+
+@pytest.mark.parametrize("happening", [lose_role, get_disabled, return_and_propose_anew])
+async def test_approves_nothing_for_two_whose_first_half_is_gone(
+    newsroom, before_it_is_stored, happening
+):
+    await register_unit(newsroom.desk.bus, release="desk", urgent=True)
+    path = await newsroom.written()
+    for login, act, fields in STEPS[:2]:
+        await newsroom.press(login, path, act, **fields)
+    await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"lane": "urgent"})
+    await newsroom.press("chi", path, "trinh", clean="1")
+    assert (await newsroom["dung"].press(path, f"{path}/duyet")).status_code == 303
+    async with newsroom.desk.signed_in("giang", "lanh-dao-duyet") as second:
+        before_it_is_stored(happening(newsroom, path))
+        answer = await second.press(path, f"{path}/duyet")
+    assert answer.status_code == 403, answer.text
+    state = (await EditorialLog(newsroom.desk.bus).read(path.removeprefix("/tin/"))).state
+    assert state.status is Status.PENDING_APPROVAL
 
 
 async def test_begins_no_item_after_the_check(newsroom, before_it_is_stored):
