@@ -15,12 +15,12 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from bench.bus import address
+from bench.letter import TOPICS
 from bench.server import Server
 from consumers.key_file import KeyFile
 from contracts import events, subjects
 from contracts.editorial import Action, ActionKind, EditorialText
 from contracts.editorial.action import RULE, UNIT_SYSTEM
-from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.nats_server import find_binary
 from producers.seals import publish_sealed
@@ -112,7 +112,7 @@ def a_text(number: int) -> EditorialText:
         "title": " ".join(chance.choices(WORDS, k=12)),
         "summary": " ".join(chance.choices(WORDS, k=25)),
         "body": "\n\n".join(" ".join(chance.choices(WORDS, k=80)) for _ in range(4)),
-        "topic": chance.choice([*DEFAULT.topics]),
+        "topic": chance.choice(TOPICS),
         "channels": ["portal", "email"],
     }
     return EditorialText(unit=UNIT, type=events.SUBMITTED, data=data)

@@ -36,6 +36,7 @@ THINK_S = 2.0
 LISTED_S, CALM_S = 900.0, 300.0
 DELIVERED = 20
 """Items whose delivery people look at."""
+_SENT = (HTTPStatus.OK, HTTPStatus.SEE_OTHER, HTTPStatus.CONFLICT)
 _EDITOR_WAYS = re.compile(r'data-(keep|presence)-path="([^"]*)" data-\1-seal="([^"]*)"')
 
 
@@ -224,10 +225,7 @@ class Person:
         await self.send("a remark", f"{path}/gop-y", fields)
 
     async def write(self, path: str, page: str) -> None:
-        """Type a paragraph, which the page keeps, and save the text.
-
-        Where another person saved it meanwhile, the answer has both texts.
-        """
+        """Type a paragraph, which the page keeps, and save the text."""
         fields = form_fields(page, path)
         fields["body"] = [
             f"{fields['body'][0]}\n\n{' '.join(self.chance.choices(archive.WORDS, k=60))}"
@@ -236,21 +234,18 @@ class Person:
         for name, way, seal in _EDITOR_WAYS.findall(page):
             typed = fields if name == "keep" else {}
             await asyncio.sleep(self.chance.expovariate(1 / THINK_S))
-            await self.send(f"an editor's {name}", way, typed | {"seal": [seal]}, HTTPStatus.OK)
+            await self.send(f"an editor's {name}", way, typed | {"seal": [seal]})
         await asyncio.sleep(self.chance.expovariate(1 / THINK_S))
-        await self.send("a save", path, fields, HTTPStatus.SEE_OTHER, HTTPStatus.CONFLICT)
+        await self.send("a save", path, fields)
 
     async def ask(self, route: str, path: str) -> str:
         """The page. Raises LoaFailed for another answer than it has to be."""
         return await self.timed(route, self.browser.get(path), HTTPStatus.OK)
 
-    async def send(
-        self, route: str, path: str, form: Mapping[str, Sequence[str]], *wanted: HTTPStatus
-    ) -> None:
-        """Send a form. Raises LoaFailed for another answer than it has to be."""
+    async def send(self, route: str, path: str, form: Mapping[str, Sequence[str]]) -> None:
+        """Send a form; 409 where another person was first. Raises LoaFailed as `ask`."""
         own = {"Origin": str(self.browser.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
-        sending = self.browser.post(path, data=dict(form), headers=own)
-        await self.timed(route, sending, *(wanted or (HTTPStatus.SEE_OTHER,)))
+        await self.timed(route, self.browser.post(path, data=dict(form), headers=own), *_SENT)
 
     async def timed(
         self, route: str, asked: Awaitable[httpx2.Response], *wanted: HTTPStatus
