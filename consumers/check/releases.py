@@ -121,7 +121,7 @@ class ReleaseRules:
     def is_of_event(
         self, facts: PublicationFacts, position: Position, item: Item, stored: StoredRecords
     ) -> bool:
-        """Whether an accepted event says what was published."""
+        """Return whether an accepted event has the text that was published."""
         is_known = position.event_id in stored.records
         return is_known and self.expected_fingerprint(facts, position, item) == facts.fingerprint
 

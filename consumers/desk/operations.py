@@ -102,7 +102,7 @@ class OperationsDesk:
         return view
 
     def _forget(self) -> None:
-        """Show no person what was read before an act on a channel, nor what is being read now."""
+        """Discard the view from before an act on a channel, and end the reading under way."""
         self.stop()
         self._view = self._reading = None
         self._read_at = self._begun_at = float("-inf")

@@ -15,11 +15,10 @@ from contracts.base.crash_points import crash_point
 from contracts.editorial import UNSENT, Action, ItemState, state_after
 from contracts.errors import Conflict, ContractError, field_error
 from producers.bus import Bus, Message, RevisionConflict
-from producers.seals import RefusedSeals
+from producers.seals import RefusedSeals, append_sealed
 
 log = structlog.get_logger()
 _STREAM = subjects.EDITORIAL.name
-_EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 _MAX_TRIES = 50
 _PAUSE_S = 0.02
 _MAX_REMEMBERED = 32
@@ -216,15 +215,8 @@ class EditorialLog:
         Another act was first, or this one: it may be of another process, with another text.
         """
         subject, body = subjects.editorial(content_id), action.encode()
-        seals, name = self.bus.seals_of(subject), f"{content_id}.{action.id}"
-        msg_id = seals.own_id(name) if seals else name
-        headers = dict(seals.headers(subject, body, msg_id)) if seals else {}
-        headers[_EXPECTED_HEADER] = str(seen)
-        try:
-            ack = await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
-        except RevisionConflict:
-            return False
-        return not ack.duplicate
+        name = f"{content_id}.{action.id}"
+        return await append_sealed(self.bus, subject, body, name, seen=seen)
 
 
 def _log_broken(content_id: str, broken: ContractError) -> None:

@@ -10,7 +10,7 @@ from contracts import subjects
 
 
 async def check_facts(store: FactStore, sources: Sequence[FactSource]) -> AsyncIterator[Violation]:
-    """Name what is not Loa's, and then each fact that is missing or says something else."""
+    """Name messages without Loa's seal, and facts that are missing or differ."""
     async for seq, reason in store.foreign():
         yield Violation(rule="record-unsealed", key=f"{subjects.FACTS.name}.{seq}", detail=reason)
     for source in sources:

@@ -69,7 +69,7 @@ _VERDICTS: Mapping[ActionKind, str] = {
 
 
 def _decided(known: _Known, act: Action) -> None:
-    """The last decision counts; what is out was approved, be it taken back later."""
+    """Keep the last verdict before publication; a later withdrawal does not change it."""
     if "published_at" not in known:
         verdict = _VERDICTS[act.kind]
         known |= {"decided_at": act.at, "verdict": verdict, "code": act.code}

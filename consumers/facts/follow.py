@@ -115,14 +115,14 @@ class FactFollower:
         await attempt(self.close_days)
 
     async def rebuild(self) -> dict[str, FactCounts]:
-        """Derive all facts from the start, and say what was written. Nothing is removed."""
+        """Derive all facts from the start; returns what was written. Removes nothing."""
         for source in self.sources:
             await self.follow_source(source, from_start=True)
         await self.close_days()
         return self.counts
 
     async def close_days(self) -> None:
-        """Note for each day that is over what was counted to its end, once a round read all.
+        """Store for each past day which kinds were counted to its end, once a round has read all.
 
         What does not last counts for the last day alone, and incidents only if this process began
         before its end.

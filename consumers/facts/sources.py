@@ -68,7 +68,7 @@ class FactSource:
         return self.kind
 
     def derive(self, after: int) -> AsyncIterator[Derived]:
-        """The facts of what is new behind *after*; the last one has the new position."""
+        """Yield the facts of messages after sequence *after*; the last one has the new position."""
         raise NotImplementedError
 
     async def derive_again(self, fact: Fact) -> Fact | None:
@@ -229,7 +229,7 @@ class _OfDays(FactSource):
         yield Derived(last)
 
     def label(self, message: Message) -> str:
-        """What is counted as one with others of the day."""
+        """Return the label under which a message is counted within its day."""
         return message.subject
 
     def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:

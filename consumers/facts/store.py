@@ -13,12 +13,11 @@ import structlog
 from contracts import facts, subjects
 from contracts.errors import ContractError
 from contracts.facts import Fact
-from producers.bus import Bus, Message, RevisionConflict
-from producers.seals import RefusedSeals
+from producers.bus import Bus, Message
+from producers.seals import RefusedSeals, append_sealed
 
 log = structlog.get_logger()
 _STREAM = subjects.FACTS.name
-_EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 
 
 class StoredFact(NamedTuple):
@@ -55,15 +54,8 @@ class FactStore:
     async def add(self, fact: Fact, seen: int) -> bool:
         """Store *fact* behind message *seen* of its key; False if another one was first."""
         subject, body = subjects.fact(fact.key), fact.encode()
-        seals, name = self.bus.seals_of(subject), f"{fact.key}.{seen}"
-        msg_id = seals.own_id(name) if seals else name
-        headers = dict(seals.headers(subject, body, msg_id)) if seals else {}
-        headers[_EXPECTED_HEADER] = str(seen)
-        try:
-            ack = await self.bus.publish(subject, body, msg_id=msg_id, headers=headers)
-        except RevisionConflict:
-            return False
-        return not ack.duplicate
+        name = f"{fact.key}.{seen}"
+        return await append_sealed(self.bus, subject, body, name, seen=seen)
 
     async def foreign(self) -> AsyncIterator[tuple[int, str]]:
         """The messages that Loa did not write, each with the reason."""

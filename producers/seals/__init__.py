@@ -8,6 +8,7 @@ from producers.seals.messages import (
     MESSAGE_ID_HEADER,
     MessageSeals,
     RefusedSeals,
+    append_sealed,
     message_problem,
     publish_sealed,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "ReadOnlyBucket",
     "RefusedSeals",
     "VerifiedBucket",
+    "append_sealed",
     "message_problem",
     "publish_sealed",
 ]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.base.seals import SEAL_HEADER, Sealer, SealState
-from producers.bus import Ack, Bus, Message
+from producers.bus import Ack, Bus, Message, RevisionConflict
 
 MESSAGE_ID_HEADER = "Nats-Msg-Id"
+_EXPECTED_HEADER = "Nats-Expected-Last-Subject-Sequence"
 _ID_CODE_LENGTH = 16
 
 
@@ -80,6 +81,22 @@ async def publish_sealed(
     return await bus.publish(
         subject, body, msg_id=msg_id, headers=headers, timeout_s=timeout_s, patience_s=patience_s
     )
+
+
+async def append_sealed(bus: Bus, subject: str, body: bytes, name: str, *, seen: int) -> bool:
+    """Store one message behind message *seen* of its subject; False if this call has not stored it.
+
+    Another one was first, or one of that *name*. Raises as `Bus.publish`.
+    """
+    seals = bus.seals_of(subject)
+    msg_id = seals.own_id(name) if seals else name
+    headers = dict(seals.headers(subject, body, msg_id)) if seals else {}
+    headers[_EXPECTED_HEADER] = str(seen)
+    try:
+        ack = await bus.publish(subject, body, msg_id=msg_id, headers=headers)
+    except RevisionConflict:
+        return False
+    return not ack.duplicate
 
 
 async def message_problem(bus: Bus, message: Message) -> str:
