@@ -28,7 +28,7 @@ def judge(books: LedgerSnapshot, told: Iterable[AcceptedEvent], seen: ReceiverRe
         *mail_check.text_errors(books, seen.mails),
         *mail_check.digest_errors(books, told),
         *mail_check.audience_errors(books, told),
-        *zalo_check.zalo_errors(books, seen.zalo),
+        *zalo_check.zalo_errors(books, seen.zalo, seen.answers_lost),
         *portal_check.site_errors(books, seen.portal, seen.url),
         *timing_check.late_mails(books, seen.mails),
         *timing_check.late_articles(books, seen.zalo),

@@ -10,7 +10,7 @@ FOUND = {
     "forget-doubts": (["deliver.answered", "email.mail_settled"], "undeclared duplicate"),
     "declare-everything": (["deliver.closed"], "declared too much"),
     "acknowledge-first": (["intake.fetched", "intake.position_opened"], "lost"),
-    "create-again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
+    "create-again": (["zalo.created"], "undeclared duplicate"),
     "tell-again": (["zalo.notice_answered"] * 2, "undeclared duplicate"),
     "broadcast-again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
     "trust-the-index": (["portal.committed"] * 6, "page"),

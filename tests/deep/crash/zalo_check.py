@@ -14,7 +14,9 @@ ARTICLE = "article"
 TEMPLATE = "template_sent"
 
 
-def zalo_errors(books: LedgerSnapshot, journal: list[dict[str, Any]]) -> Iterator[str]:
+def zalo_errors(
+    books: LedgerSnapshot, journal: list[dict[str, Any]], answers_lost: int
+) -> Iterator[str]:
     every = [row for row in books.rows if row.plan.channel == "zalo"]
     yield from notice_errors([row for row in every if keys.is_case(row.plan.content_id)], journal)
     rows = [row for row in every if not keys.is_case(row.plan.content_id)]
@@ -29,6 +31,7 @@ def zalo_errors(books: LedgerSnapshot, journal: list[dict[str, Any]]) -> Iterato
             seen[row.plan.content_id].append(article["status"] == "show")
     for content_id in {row.plan.content_id for row in rows}:
         yield from visibility_errors(books, rows, content_id, seen[content_id])
+        yield from spare_errors(content_id, seen[content_id], answers_lost)
     yield from text_errors(books, rows, articles)
     yield from broadcast_errors(rows, broadcast_items(broadcasts, journal))
 
@@ -108,8 +111,12 @@ def visibility_errors(
         yield f"undeclared duplicate: {sum(visible)} visible articles of {content_id}"
     if last.letter in b"dD" and sum(visible) != (not hidden):
         yield f"contradiction: {last} of a {'withdrawn' if hidden else 'live'} item: {visible}"
-    if visible.count(False) > 1:
-        yield f"undeclared duplicate: {visible.count(False)} hidden articles of {content_id}"
+
+
+def spare_errors(content_id: str, visible: list[bool], answers_lost: int) -> Iterator[str]:
+    """An item has one article; a creation whose answer was lost may leave one more, hidden."""
+    if len(visible) > 1 + (answers_lost > 0):
+        yield f"undeclared duplicate: {len(visible)} articles of {content_id}"
 
 
 def broadcast_errors(rows: list[Row], sent: Counter[str]) -> Iterator[str]:
