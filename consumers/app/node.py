@@ -301,7 +301,7 @@ class Node:
     @cached_property
     def status(self) -> StatusMonitor:
         reader = FactsReader(self.bus, self.zalo, self.clock)
-        reader.desk.log = self.editorial_log
+        reader.decisions.log = self.editorial_log
         monitor = StatusMonitor(reader, (self.settings.data_dir, self.settings.nats_dir))
         self.stack.callback(monitor.stop)
         return monitor

@@ -117,7 +117,7 @@ async def _add_opinions(node: Node) -> None:
 async def _add_intake(node: Node) -> None:
     """Inbound streams of units → CONTENT → PUBLICATIONS, or the desk."""
     intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals())
-    intake.desk.log = node.editorial_log
+    intake.decisions.log = node.editorial_log
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)
     case_notices = CaseNoticeHandler(node.bus, node.notices, node.clock, doubts)
@@ -134,9 +134,9 @@ async def _add_intake(node: Node) -> None:
     async def on_act(message: StoredMessage) -> None:
         await intake.on_act(message.stored)
 
-    await intake.desk.carry_over()  # and again: an earlier version may still add to its bucket
-    node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.carry_over))
-    node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
+    await intake.decisions.carry_over()  # and again: an earlier version may still add to its bucket
+    node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.carry_over))
+    node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.finish_interrupted))
     node.tasks.append(InboundMover(node.bus, node.broker_watch.durables).run)
     if node.settings.units_share_password:
         log.warning("units_share_password")

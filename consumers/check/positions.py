@@ -11,7 +11,7 @@ from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.chunks import chunked
 from consumers.editorial.log import Audit, EditorialLog
-from consumers.intake.desk import find_draft
+from consumers.intake.draft_decisions import find_draft
 from consumers.intake.items import Item, Position
 from consumers.progress import report_progress
 from contracts import publication, subjects

@@ -20,7 +20,7 @@ from consumers.desk.access import item_facts
 from consumers.editorial.log import EditorialLog
 from consumers.intake import approval
 from consumers.intake.approval import Draft, draft_of
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.review import (
@@ -150,8 +150,8 @@ Listed = list[tuple[Draft, Status | None]]
 
 async def _waiting(bus: Bus, right: ReadingRight) -> Listed:
     """What waits for a decision."""
-    desk = DraftDecisions(bus, time.time)
-    drafts, states = await desk.waiting_drafts(), await desk.log.waiting_items()
+    decisions = DraftDecisions(bus, time.time)
+    drafts, states = await decisions.waiting_drafts(), await decisions.log.waiting_items()
     known = [(one, states[one.content_id]) for one in drafts if one.content_id in states]
     return [(one, state.status) for one, state in known if right.covers(item_facts(state))]
 

@@ -18,7 +18,7 @@ from consumers.desk.orders.rules import OrderRules
 from consumers.desk.orders.service import Orders, Store
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -118,7 +118,7 @@ class ItemOrders:
         """
         state = await self.state(order.content_id)
         person = await self._person(f"{order.content_id}.{state.revision}")
-        order = _named(order, person.actor.by, state)
+        order = _with_act_id(order, person.actor.by, state)
         if _is_decided(order, state):
             await person.require_repeat(await self._rules.act_of(order, state))
         else:
@@ -200,7 +200,7 @@ class _PersonAtTerminal:
             await Staff.open(self.bus).rules.use_up(act)
 
 
-def _named(order: Order, who: str, state: ItemState) -> Order:
+def _with_act_id(order: Order, who: str, state: ItemState) -> Order:
     """The order under the id that its repeat has, too, as long as no other act has followed it.
 
     A remark on the same text is one remark.

@@ -21,7 +21,7 @@ from consumers.cli.output import (
     run_on_bus,
 )
 from consumers.cli.stores import open_keys
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.operations.retention import KindPlan, RetentionService, clock_problem
 from consumers.staff.authorization import Actor
 from contracts.errors import FieldError

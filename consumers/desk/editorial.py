@@ -111,8 +111,8 @@ class PersonAtDesk:
             is_correction="corrects_revision" in state.text.data,
             out=state.out,
             **_texts_shown(acts, state, state.text),
-            possible=frozenset(kind for kind, reason in barred.items() if not reason) - given,
-            barred={kind: reason for kind, reason in barred.items() if reason not in ("", _NO)},
+            possible=frozenset(kind for kind, reason in barred.items() if reason == "") - given,
+            barred={kind: reason for kind, reason in barred.items() if reason},
             history=tuple(history_line(act, names) for act in acts),
             agreed=tuple(names.get(one, one) for one in agreed),
             has_agreed=bool(given),
@@ -197,12 +197,12 @@ class PersonAtDesk:
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
 
-    def _bar(self, kind: ActionKind, state: ItemState) -> str:
-        """Why the person may not do a possible act now; empty if it is allowed."""
+    def _bar(self, kind: ActionKind, state: ItemState) -> str | None:
+        """Why the person may not do an act now: empty if allowed, None without a role for it."""
         action = action_of(kind, state)
         policy, account = self.desk.rules.policy, self.signed_in.account
         if not policy.has_action(account, action):
-            return _NO
+            return None
         ruling = policy.is_allowed(account, action, item_facts(state))
         if ruling.verdict is Verdict.REFUSED:
             return ruling.as_error(action).message_vi
@@ -216,10 +216,10 @@ class PersonAtDesk:
         """An act with everything that its rules ask for, to see whether they let the person."""
         assert state.text is not None  # noqa: S101
         changes = kind in (K.SAVE, K.EDIT)
-        text = state.text.model_copy(update={"data": {**state.text.data, _NO: _NO}})
+        text = state.text.model_copy(update={"data": {**state.text.data, _ANY_TEXT: _ANY_TEXT}})
         is_new = kind is K.SAVE and state.status not in UNSENT
         return Action(
-            id=_NO,
+            id=_ANY_TEXT,
             at=utc_now(self.desk.rules.clock),
             by=self.account_id,
             name_hash=name_hash(self.signed_in.account.name),
@@ -227,7 +227,7 @@ class PersonAtDesk:
             revision=state.revision + is_new,
             hash=text.hash if changes else state.hash,
             text=text if changes else None,
-            note=_NO,
+            note=_ANY_TEXT,
             code=GIVEN_UP if state.status in UNSENT else next(iter(REJECTIONS)),
             prev=state.head,
         )
@@ -254,7 +254,8 @@ class PersonAtDesk:
         )
 
 
-_NO = "-"
+_ANY_TEXT = "-"
+"""In a trial, what a person would write."""
 
 
 def _is_next(kind: ActionKind, state: ItemState) -> bool:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
-from contracts.desk.kept_texts import HEARD_OF, KEPT_MAX, KeptText, OpenPage
+from contracts.desk.kept_texts import KEPT_MAX, OPEN_WITH_SCRIPTS, KeptText, OpenPage
 from contracts.desk.person import NamedAccount
 from contracts.errors import Invalid, field_error
 from producers.bus import Bus, NoReply, RevisionConflict, records
@@ -79,7 +79,7 @@ class KeptTexts:
                 return
 
     async def open_page(
-        self, account: NamedAccount, content_id: str, lasts: timedelta = HEARD_OF
+        self, account: NamedAccount, content_id: str, lasts: timedelta = OPEN_WITH_SCRIPTS
     ) -> Sequence[OpenPage]:
         """Note that a person has the text open, for how long; returns who else has."""
         key, now = _open_key(content_id, account.id), utc_now(self.clock)

@@ -184,12 +184,12 @@ def to_decision(action: Action) -> Decision | None:
     if verdict is None:
         return None
     who = {"by": action.by, "name_hash": action.name_hash, "role": action.role, "at": action.at}
-    reason = action.note or _named(action.agreed)
+    reason = action.note or _agreement_reason(action.agreed)
     why = {"code": action.code, "reason": reason, "hash": action.hash}
     return Decision.model_validate({"verdict": verdict, **who, **why})
 
 
-def _named(agreed: Sequence[str]) -> str:
+def _agreement_reason(agreed: Sequence[str]) -> str:
     """The accounts that agreed before, as a decision's reason names them."""
     return f"proposed by {', '.join(agreed)}" if agreed else ""
 

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from consumers.intake import desk_acts, item_log, items, written
-from consumers.intake.desk import DraftDecisions
 from consumers.intake.desk_acts import Withdrawal
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary
@@ -76,7 +76,7 @@ class Intake:
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
         self.releaser = Releaser(bus, seals)
-        self.desk = DraftDecisions(bus, clock, seals)
+        self.decisions = DraftDecisions(bus, clock, seals)
 
     async def handle(
         self,
@@ -117,7 +117,7 @@ class Intake:
         """
         content_id = subjects.item_of_editorial(message.subject)
         async with self.locks.setdefault(content_id, asyncio.Lock()):
-            act = await self.desk.log.sealed_act(message)
+            act = await self.decisions.log.sealed_act(message)
             if act is None or (act.kind in _DONE_ELSEWHERE and not act.rule):
                 return
             try:
@@ -134,7 +134,7 @@ class Intake:
         for a withdrawal of what has no position; RetryLater while its event is to take that.
         """
         if act.kind is ActionKind.RECEIVE:
-            await self.desk.note_outcome(content_id, act.revision)
+            await self.decisions.note_outcome(content_id, act.revision)
         elif act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
             await self.require_position(content_id, act)
             item = await self.repository.require_item(content_id)
@@ -143,11 +143,11 @@ class Intake:
             known = await self.repository.versioned_item(content_id)
             await self.withdraw(ordered, ordered.content, known, 0)
         else:
-            await self.desk.carry_out(content_id)
+            await self.decisions.carry_out(content_id)
 
     async def require_position(self, content_id: str, act: Action) -> None:
         """Raise RetryLater while the text that a person withdraws waits for its event."""
-        state = await item_log.read(self.desk.log, content_id)
+        state = await item_log.read(self.decisions.log, content_id)
         draft = desk_acts.drafts_of(content_id, state).get(act.revision)
         if draft is None or written.is_written(draft):
             return
@@ -234,11 +234,11 @@ class Intake:
         """
         if item and text.revision in item.positions:
             with suppress(BrokenItem):
-                return await item_log.read(self.desk.log, text.content_id)
+                return await item_log.read(self.decisions.log, text.content_id)
             return ItemState()
         rule = "" if policy.release == _DESK else AUTOMATIC_RELEASE
         is_new = item is None or not item.positions
-        return await self.desk.receive(build_draft(checked, text), rule, is_new=is_new)
+        return await self.decisions.receive(build_draft(checked, text), rule, is_new=is_new)
 
     async def admissible(
         self, admit: Admit, known: Versioned[Item | None], content_id: str, seq: int
@@ -267,9 +267,9 @@ class Intake:
             released = build_publication(text, item, record.value.event_id)
             await self.releaser.publish_once(record, released)
         elif text.revision in item.waiting:
-            await self.desk.add_draft(build_draft(checked, text))
+            await self.decisions.add_draft(build_draft(checked, text))
             crash_point("intake.drafted")
-        await self.desk.drop_outdated(text.content_id, item)
+        await self.decisions.drop_outdated(text.content_id, item)
 
     async def withdraw(
         self, checked: ReceivedEvent, text: Withdrawn, known: Versioned[Item | None], seq: int
@@ -319,8 +319,8 @@ class Intake:
             await self.releaser.publish_once(record, released)
         crash_point("intake.withdrawal_published")
         facts = (checked.event_id, checked.unit, sender, text.reason, checked.received_at)
-        await self.desk.record_withdrawal(text.content_id, Withdrawal(number, *facts))
-        await self.desk.drop_outdated(text.content_id, item)
+        await self.decisions.record_withdrawal(text.content_id, Withdrawal(number, *facts))
+        await self.decisions.drop_outdated(text.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:
         """Raises RetryLater while an event before *seq* is unacknowledged."""

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel
 from consumers.audit.cut import AuditCutter, OldRecords
 from consumers.audit.log import Act, AuditLog
 from consumers.intake.approval import Draft
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.errors import BrokenItem
 from consumers.messages import field_error
 from consumers.operations.errors import RetentionHeld
@@ -109,17 +109,17 @@ async def _purge_unchanged(bucket: Bucket, key: str, revision: int) -> bool:
 class Drafts:
     """Drafts on which no decision came: they are rejected; the editorial log keeps their text."""
 
-    desk: DraftDecisions
+    decisions: DraftDecisions
     kind: RetentionKind = "drafts"
 
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
-        for draft in await self.desk.waiting_drafts():
+        for draft in await self.decisions.waiting_drafts():
             if draft.at < before:
                 yield DueRecord(draft.at, partial(self.reject, draft))
 
     async def reject(self, draft: Draft) -> bool:
         try:
-            return await self.desk.reject_by_rule(draft, _REVIEWER, _CODE)
+            return await self.decisions.reject_by_rule(draft, _REVIEWER, _CODE)
         except BrokenItem:  # `loa check` names it
             return False
 

@@ -11,7 +11,7 @@ from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log, items
-from consumers.intake.desk import find_draft
+from consumers.intake.draft_decisions import find_draft
 from consumers.intake.errors import Superseded
 from consumers.intake.items import Item, ItemSummary
 from consumers.intake.release import build_publication

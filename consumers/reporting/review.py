@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log, items
 from consumers.intake.approval import Draft, draft_of
-from consumers.intake.desk import find_draft
+from consumers.intake.draft_decisions import find_draft
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error

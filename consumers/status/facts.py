@@ -20,8 +20,8 @@ from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.facts.unread import unread_since
 from consumers.intake.approval import Draft
-from consumers.intake.desk import DraftDecisions
 from consumers.intake.desk_acts import drafts_of
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
@@ -95,7 +95,7 @@ class FactsReader:
 
     def __post_init__(self) -> None:
         self.unknown_sends = UnknownSendsReader(self.bus)
-        self.desk = DraftDecisions(self.bus, self.clock)
+        self.decisions = DraftDecisions(self.bus, self.clock)
 
     async def read(self, report: StatusReport) -> Facts:
         """The facts of the bus, with the channels of *report*. Raises BusError."""
@@ -168,7 +168,7 @@ class FactsReader:
 
     async def drafts(self) -> tuple[WaitingDraft, ...]:
         """The drafts on the desk; one that has not changed is not read again."""
-        items, found = await self.desk.waiting_items(), dict[str, tuple[str, WaitingDraft]]()
+        items, found = await self.decisions.waiting_items(), dict[str, tuple[str, WaitingDraft]]()
         for content_id, state in items.items():
             known = self.known_drafts.get(content_id)
             if known is None or known[0] != state.head:

@@ -28,17 +28,15 @@ _RETRY_S = 60.0
 _FIELD = "tep"
 
 
-def _slots() -> asyncio.Semaphore:
-    return asyncio.Semaphore(_CHECKED_AT_ONCE)
-
-
 @dataclass
 class Uploads:
     """Keeps files, and reads them again."""
 
     bus: Bus
     scanner: Clamd | None = None
-    _checking: asyncio.Semaphore = field(default_factory=_slots)
+    _check_slots: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_CHECKED_AT_ONCE)
+    )
 
     @property
     def store(self) -> ObjectStore:
@@ -52,7 +50,7 @@ class Uploads:
         if (await asyncio.to_thread(file.stat)).st_size > FILE_MAX:
             raise TooLarge(_refusal("too_large", max=FILE_MAX_MB))
         await self._scan(file)  # clamd has a queue of its own; a slow one holds up no check
-        async with self._checking:
+        async with self._check_slots:
             try:
                 kept = await asyncio.to_thread(check_file, file)
             except FileRefused as refused:

@@ -12,10 +12,10 @@ NEW_ITEM = "moi"
 """In place of a content_id: a text that no item has yet."""
 KEPT_MAX = 800_000
 """Bytes of a form that is kept; the longest text takes less than half."""
-HEARD_OF = timedelta(seconds=60)
-"""How long a page counts as open that says so every 25 seconds."""
-UNHEARD_OF = timedelta(minutes=15)
-"""The same for a page without scripts, which says so once: as long as a session is left unused."""
+OPEN_WITH_SCRIPTS = timedelta(seconds=60)
+"""How long a page with scripts counts as open; it says so every 25 seconds."""
+OPEN_WITHOUT_SCRIPTS = timedelta(minutes=15)
+"""The same for a page without scripts, which says so once: as long as a session may be unused."""
 
 
 class KeptText(BaseModel):
@@ -62,7 +62,7 @@ class KeptTextService(Protocol):
         ...
 
     async def open_page(
-        self, account: NamedAccount, content_id: str, lasts: timedelta = HEARD_OF
+        self, account: NamedAccount, content_id: str, lasts: timedelta = OPEN_WITH_SCRIPTS
     ) -> Sequence[OpenPage]:
         """Note that a person has the text open, for how long; returns who else has."""
         ...

@@ -44,7 +44,7 @@ def _apply(state: ItemState, action: Action, status: Status | None) -> ItemState
     if status is not state.status or action.text is not None:
         state = replace(state, status=status, last_change=action)
     if action.text is not None:
-        wrote = state.wrote.get(action.hash, frozenset()) | _named(action)
+        wrote = state.wrote.get(action.hash, frozenset()) | _writers(action)
         all_texts = {**state.wrote, action.hash: wrote}
         state = replace(state, text=action.text, hash=action.hash, wrote=all_texts)
     return _EFFECTS.get(action.kind, _unchanged)(state, action)
@@ -58,12 +58,14 @@ def _begin(state: ItemState, action: Action) -> ItemState:
     """Begin a revision with its writers, and without the checks of the revision before."""
     is_made_of_it = state.status in _KEEPS_WRITERS[action.kind] or state.is_given_up
     before = state.writers | {state.last_editor} if is_made_of_it else frozenset[str]()
-    known = _with_writers(replace(state, revision=action.revision), _named(action) | before - {""})
+    known = _with_writers(
+        replace(state, revision=action.revision), _writers(action) | before - {""}
+    )
     checked = action.by if action.kind is Kind.RECEIVE else ""
     return replace(known, last_editor="", unit_checker=checked, center_checker="")
 
 
-def _named(action: Action) -> frozenset[str]:
+def _writers(action: Action) -> frozenset[str]:
     """Who wrote or sent the text of an act: whom it names, and the person who acts."""
     text = action.text
     named = {text.author, text.submitter} if text else set[str | None]()

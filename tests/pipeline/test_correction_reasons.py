@@ -67,7 +67,7 @@ async def test_a_released_correction_carries_what_was_wrong(bus, intake):
     await intake.handle(submitted(revision=3), UNIT)
     await register_unit(bus, release="desk")
     await intake.handle(corrected(revision=4, reason=WHY), UNIT)
-    await approve_item(intake.desk, submitted().data["content_id"], CLERK)
+    await approve_item(intake.decisions, submitted().data["content_id"], CLERK)
     assert [one["reason"] for one in await released_publications(bus)] == ["", WHY, "", WHY]
 
 
@@ -75,7 +75,7 @@ async def test_a_correction_of_a_draft_corrects_nothing_that_anybody_has_read(bu
     await register_unit(bus, release="desk")
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(reason=WHY), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     [only] = await released_publications(bus)
     assert (only["action"], only["reason"]) == ("published", "")
 

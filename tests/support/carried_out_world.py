@@ -140,7 +140,7 @@ class CarriedOutWorld:
                 await self.intake_works()
         for _ in range(_LAST_PASSES):
             await self.deliver(Intake(self.bus, DEFAULT, self.clock), 0)
-            await Intake(self.bus, DEFAULT, self.clock).desk.finish_interrupted()
+            await Intake(self.bus, DEFAULT, self.clock).decisions.finish_interrupted()
         return [*self.found, *[one async for one in self.wrong()]]
 
     # --- people

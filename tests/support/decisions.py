@@ -3,7 +3,7 @@
 import secrets
 
 from consumers.desk.item_acts import ItemActs
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.items import Position
 from consumers.staff.authorization import Actor
 from contracts.desk.editorial import Order
@@ -13,35 +13,40 @@ from producers.bus.records import require
 
 
 async def approve_item(
-    desk: DraftDecisions, content_id: str, who: str | Actor, *, hash: str = ""
+    decisions: DraftDecisions, content_id: str, who: str | Actor, *, hash: str = ""
 ) -> Position:
     """Approve the newest text, or the one of *hash*; an approved text is carried out again."""
-    state = (await desk.log.read(content_id)).state
+    state = (await decisions.log.read(content_id)).state
     if hash not in ("", state.hash) or not state.has_approved(state.hash):
-        await decide(desk, _order(content_id, ActionKind.APPROVE, hash or state.hash), who)
-    return await _carried_out(desk, content_id, state.revision)
+        await decide(decisions, _order(content_id, ActionKind.APPROVE, hash or state.hash), who)
+    return await _carried_out(decisions, content_id, state.revision)
 
 
 async def reject_item(
-    desk: DraftDecisions, content_id: str, who: str | Actor, *, code: str = "", reason: str = ""
+    decisions: DraftDecisions,
+    content_id: str,
+    who: str | Actor,
+    *,
+    code: str = "",
+    reason: str = "",
 ) -> Position:
     """Reject the newest text."""
-    state = (await desk.log.read(content_id)).state
+    state = (await decisions.log.read(content_id)).state
     order = _order(content_id, ActionKind.REJECT, state.hash)
-    await decide(desk, order._replace(code=code, note=reason), who)
-    return await _carried_out(desk, content_id, state.revision)
+    await decide(decisions, order._replace(code=code, note=reason), who)
+    return await _carried_out(decisions, content_id, state.revision)
 
 
-async def decide(desk: DraftDecisions, order: Order, who: str | Actor) -> None:
+async def decide(decisions: DraftDecisions, order: Order, who: str | Actor) -> None:
     """Add a person's act to the log, and carry nothing out."""
     actor = who if isinstance(who, Actor) else Actor(who)
-    await ItemActs(desk.log, DEFAULT, desk.clock).perform(order, actor)
+    await ItemActs(decisions.log, DEFAULT, decisions.clock).perform(order, actor)
 
 
 def _order(content_id: str, kind: ActionKind, hash: str) -> Order:
     return Order(content_id, kind, secrets.token_hex(), hash)
 
 
-async def _carried_out(desk: DraftDecisions, content_id: str, revision: int) -> Position:
-    await desk.carry_out(content_id)
-    return require(await desk.repository.position(content_id, revision))
+async def _carried_out(decisions: DraftDecisions, content_id: str, revision: int) -> Position:
+    await decisions.carry_out(content_id)
+    return require(await decisions.repository.position(content_id, revision))

@@ -30,7 +30,7 @@ async def leave_on_former_desk(intake: Intake, event: CloudEvent) -> Draft:
     async def receive(*_: object, **__: object) -> ItemState:
         return ItemState()
 
-    desk = intake.desk
+    desk = intake.decisions
     keep = desk.add_draft, desk.receive
     desk.add_draft, desk.receive = add_draft, receive
     try:

@@ -89,7 +89,7 @@ class PipelineHarness:
         self.bus, self.clock = bus, FakeClock()
         self.readers = StaticReaders(list(readers))
         self.intake = Intake(bus, DEFAULT, self.clock)
-        self.desk = self.intake.desk
+        self.desk = self.intake.decisions
         self.services = {name: ChannelServices(self, name, folder) for name in ChannelName}
         self.done: set[int] = set()
 

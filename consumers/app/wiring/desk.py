@@ -137,7 +137,7 @@ def _open_audit_log(node: Node, accounts: AccountStore) -> AuditLogDesk:
 def _facts_reader(node: Node) -> Callable[[], Awaitable[Facts]]:
     """Reads the facts of `loa status`, by the monitor of this process if it runs one."""
     reader = FactsReader(node.bus, node.zalo, node.clock)
-    reader.desk.log = node.editorial_log
+    reader.decisions.log = node.editorial_log
     folders = (node.settings.data_dir, node.settings.nats_dir)
     own = StatusMonitor(reader, folders, is_observer=False)
     node.stack.callback(own.stop)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.staff.accounts import Account
 from consumers.staff.authorization import Actor
 from contracts.base.times import Clock, utc_time
@@ -111,7 +111,7 @@ def read_letter_titles() -> list[str]:
 class SampleItems:
     """Takes items through the desk, with the acts' times as they would be."""
 
-    desk: DraftDecisions
+    decisions: DraftDecisions
     vocabulary: Vocabulary
     people: Mapping[str, Account]
     clock: Clock
@@ -119,7 +119,7 @@ class SampleItems:
 
     @property
     def log(self) -> EditorialLog:
-        return self.desk.log
+        return self.decisions.log
 
     @property
     def acts(self) -> ItemActs:
@@ -154,7 +154,7 @@ class SampleItems:
         await self.acts.perform(
             order(shown, note=note if says else "", code=code), self._actor(kind)
         )
-        await self.desk.carry_out(content_id)
+        await self.decisions.carry_out(content_id)
 
     async def _correct(self, content_id: str, item: SampleItem) -> None:
         """Write, confirm and release the text that corrects the one that is out."""

@@ -10,7 +10,7 @@ from typing import Any
 from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.cli.sample.items import SampleItem, SampleItems, read_items, read_letter_titles
 from consumers.cli.sample.people import Credentials, SamplePeople
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import SealRecords

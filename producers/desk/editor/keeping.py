@@ -5,7 +5,13 @@ from datetime import timedelta
 
 from starlette.responses import JSONResponse, Response
 
-from contracts.desk.kept_texts import HEARD_OF, NEW_ITEM, UNHEARD_OF, KeptText, OpenPage
+from contracts.desk.kept_texts import (
+    NEW_ITEM,
+    OPEN_WITH_SCRIPTS,
+    OPEN_WITHOUT_SCRIPTS,
+    KeptText,
+    OpenPage,
+)
 from contracts.errors import Invalid
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from producers.desk import rendering
@@ -61,7 +67,7 @@ async def _others(visit: Visit) -> list[str]:
     if content_id == NEW_ITEM:
         return []
     await visit.editorial.require_readable(content_id)
-    return await _note_open(visit, content_id, HEARD_OF)
+    return await _note_open(visit, content_id, OPEN_WITH_SCRIPTS)
 
 
 async def drop(visit: Visit) -> Response:
@@ -92,7 +98,7 @@ async def open_elsewhere(visit: Visit, content_id: str) -> list[str]:
 
     A page with scripts says from then on that it is open; one without does not.
     """
-    return await _note_open(visit, content_id, UNHEARD_OF)
+    return await _note_open(visit, content_id, OPEN_WITHOUT_SCRIPTS)
 
 
 async def _note_open(visit: Visit, content_id: str, lasts: timedelta) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.staff.authorization import Actor
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind

@@ -6,7 +6,7 @@ from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S
 from consumers.check.positions import find_difference
 from consumers.editorial.log import EditorialLog
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.handler import Intake
 from consumers.intake.items import Decision, Position
 from contracts.editorial import ItemState
@@ -30,11 +30,11 @@ async def stay(intake):
 
 
 async def approve(intake):
-    await approve_item(intake.desk, ITEM, CLERK)
+    await approve_item(intake.decisions, ITEM, CLERK)
 
 
 async def reject(intake):
-    await reject_item(intake.desk, ITEM, CLERK, code="trung-lap")
+    await reject_item(intake.decisions, ITEM, CLERK, code="trung-lap")
 
 
 async def correct(intake):
@@ -47,7 +47,7 @@ async def withdraw(intake):
 
 async def die(intake):
     with crash_at("desk.item_released"):
-        await approve_item(intake.desk, ITEM, CLERK)
+        await approve_item(intake.decisions, ITEM, CLERK)
 
 
 STORIES = [
@@ -80,7 +80,7 @@ async def test_they_agree_once_everything_is_carried_out(bus, intake, clock, sto
 async def test_a_decision_in_the_log_alone_is_told_after_ten_minutes(intake, clock):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.release_begun"):
-        await approve_item(intake.desk, ITEM, CLERK)
+        await approve_item(intake.decisions, ITEM, CLERK)
     assert await differences(intake, CheckTime(clock() + STUCK_S - 1)) == [""]
     told = await differences(intake, CheckTime(clock() + STUCK_S + 1))
     assert told == ["waits by its record, approved by the log"]

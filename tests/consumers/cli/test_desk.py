@@ -44,7 +44,7 @@ async def test_a_first_text_is_shown_whole(intake, loa):
 
 async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake, loa, bus):
     await intake.handle(submitted(body=BODY), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await intake.handle(corrected(body=BODY.replace("hai", "ba"), reason="Sai dòng."), UNIT)
     run = await loa("desk", "show", ITEM)
     for said in (f"--- {ITEM}.1", f"+++ {ITEM}.2", "-Dòng hai.", "+Dòng ba.", "reason: Sai dòng."):
@@ -60,7 +60,7 @@ async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake,
 
 async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had(intake, loa):
     await intake.handle(submitted(body=BODY), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await intake.handle(withdrawn(), UNIT)
     await intake.handle(submitted(revision=3, body="Bản mới."), UNIT)
     said = (await loa("desk", "show", ITEM)).stdout
@@ -70,14 +70,14 @@ async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had
 
 async def test_a_correction_that_brings_an_item_to_the_portal_will_stand_there(intake, loa):
     await intake.handle(submitted(channels=["email"]), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await intake.handle(corrected(channels=["email", "portal"]), UNIT)
     assert f"will stand at: {PLACE}" in (await loa("desk", "show", ITEM)).stdout
 
 
 async def test_the_list_says_since_when_a_draft_waits_and_what_it_is(intake, loa):
     await intake.handle(submitted(), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await intake.handle(submitted(revision=2), UNIT)
     await intake.handle(submitted(content_id="tin-khac"), UNIT)
     await intake.handle(corrected("tin-khac", 2, title="[/b] [KHẨN] :smile:"), UNIT)
@@ -102,7 +102,7 @@ async def test_what_does_not_wait_is_refused_in_both_languages(intake, loa):
 
 async def test_what_nobody_has_seen_yet_is_not_corrected(intake, loa):
     await intake.handle(submitted(not_before="2099-01-01T08:00:00+07:00"), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await intake.handle(corrected(), UNIT)
     [draft] = json_output(await loa("desk", "list", "--json"))
     assert draft["what"] == "new"
@@ -129,7 +129,7 @@ async def test_an_approval_says_what_goes_out_when_and_where(intake, loa, not_be
 
 async def test_a_rejection_is_confirmed_in_both_languages(intake, loa):
     await intake.handle(submitted(), UNIT)
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     words = ("--by", "Trần Thị Bình", "--hash", draft.hash, "--code", "trung-lap")
     run = await loa("desk", "reject", ITEM, *words)
     assert "revision 1 is refused" in run.stdout and "đã từ chối bản số 1" in run.stdout
@@ -137,7 +137,7 @@ async def test_a_rejection_is_confirmed_in_both_languages(intake, loa):
 
 async def test_trace_tells_scripts_too_why_something_waits(intake, loa):
     await intake.handle(submitted(), UNIT)
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     await loa("pause", "email", "--reason", "bảo trì", "--by", "Bình")
     [why] = json_output(await loa("trace", ITEM, "--json"))["waits"]
     shown = (await loa("trace", ITEM)).stdout

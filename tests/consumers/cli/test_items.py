@@ -364,7 +364,7 @@ async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
 ):
     await intake_harness.take_in(submitted(), "desk")
     account, _ = await StaffHarness(bus, intake_harness.clock).invited()
-    await approve_item(intake_harness.intake.desk, ITEM, Actor(account.id))
+    await approve_item(intake_harness.intake.decisions, ITEM, Actor(account.id))
     await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
     where = Destination(to="the Zalo sandbox at http://a", stand_in=True)
     await write_destination(bus, ChannelName.ZALO, where)

@@ -96,12 +96,12 @@ async def account_id(terminal: Terminal) -> str:
 
 
 async def approve(terminal: Terminal, intake: Intake, *words: str):
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     return await terminal.say("desk", "approve", ITEM, "--hash", draft.hash, "--clean", *words)
 
 
 async def reject(terminal: Terminal, intake: Intake):
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     words = ("--hash", draft.hash, "--code", "trung-lap")
     return await terminal("desk", "reject", ITEM, *words)
 
@@ -169,7 +169,7 @@ async def test_break_glass_is_for_the_owner_of_the_data_folder(people, tmp_path,
 
 async def test_without_an_account_or_a_name_nothing_is_decided(people, intake, loa):
     await intake.handle(submitted(), UNIT)
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     refused = await loa(
         "desk", "approve", ITEM, "--hash", draft.hash, "--clean", XDG_STATE_HOME="/nowhere"
     )
@@ -203,7 +203,7 @@ async def test_who_approves_what_no_editor_proposed_says_that_nothing_secret_is_
 ):
     an = await people("an", APPROVER)
     await intake.handle(submitted(), UNIT)
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     for person in ((), ("--by", "Lê Văn Cường")):
         words = ("desk", "approve", ITEM, "--hash", draft.hash, *person)
         refused = await an.say(*words)
@@ -241,7 +241,9 @@ async def test_what_can_reach_very_many_takes_two_approvers(
     first = await approve(an, intake)
     assert ("second account" in first.stderr, first.exit_code) == (needs_two, 2 if needs_two else 0)
     await intake.handle(submitted(content_id="chi-cong", channels=["portal"]), UNIT)
-    [draft] = [one for one in await intake.desk.waiting_drafts() if one.content_id == "chi-cong"]
+    [draft] = [
+        one for one in await intake.decisions.waiting_drafts() if one.content_id == "chi-cong"
+    ]
     words = ("desk", "approve", "chi-cong", "--hash", draft.hash, "--clean")
     assert (await an.say(*words)).exit_code == 0, "the portal reaches who looks"
 
@@ -284,7 +286,7 @@ async def test_a_decision_asks_for_a_code_again_after_5_minutes(people, intake, 
     an = await people("an", APPROVER)
     await intake.handle(submitted(), UNIT)
     clock.advance(400)
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     words = ("desk", "approve", ITEM, "--hash", draft.hash, "--clean")
     assert (await an(*words)).exit_code == 2, "no code"
     assert (await an(*words, stdin="000000\n")).exit_code == 2

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from consumers.desk.kept_texts import KeptTexts
-from contracts.desk.kept_texts import UNHEARD_OF
+from contracts.desk.kept_texts import OPEN_WITHOUT_SCRIPTS
 from contracts.errors import Invalid
 
 
@@ -78,7 +78,7 @@ async def test_who_else_has_a_text_open_is_known_while_the_pages_say_so(texts, c
 
 
 async def test_a_page_without_scripts_counts_as_open_while_it_may_be_written_on(texts, clock):
-    await texts.open_page(AN, "tin-1", UNHEARD_OF)
+    await texts.open_page(AN, "tin-1", OPEN_WITHOUT_SCRIPTS)
     clock.advance(14 * 60)
     assert [one.name for one in await texts.open_page(BINH, "tin-1")] == [AN.name]
     clock.advance(61)

@@ -105,7 +105,7 @@ async def test_a_forged_text_of_a_draft_is_not_taken_for_its_release(bus, releas
     subject = forged.subject.replace(ITEM, "tin-cho-duyet")
     await bus.publish(subject, body)
     assert await release.refusal(2) == ["Loa-Seal"]
-    position = await approve_item(release.intake.desk, "tin-cho-duyet", "Trần Thị Bình")
+    position = await approve_item(release.intake.decisions, "tin-cho-duyet", "Trần Thị Bình")
     assert position.seq == 3
     assert (await release.guard.require_released(await release.message(3))).seq == 3
 

@@ -163,7 +163,9 @@ async def test_an_item_whose_acts_contradict_each_other_is_named_and_blocks_no_o
 async def test_open_items_follow_what_is_new_as_a_fresh_reader_does(bus, log, intake_harness):
     await intake_harness.take_in(submitted(), "desk")
     assert [*await log.open_items()] == [submitted().data["content_id"]]
-    await approve_item(intake_harness.intake.desk, submitted().data["content_id"], "Trần Thị Bình")
+    await approve_item(
+        intake_harness.intake.decisions, submitted().data["content_id"], "Trần Thị Bình"
+    )
     assert await log.open_items() == {}
     await intake_harness.take_in(corrected(), "desk")
     assert await log.open_items() == await EditorialLog(bus).open_items() != {}

@@ -40,7 +40,7 @@ async def intake(bus: Bus, clock: FakeClock) -> Intake:
 
 
 async def history(intake: Intake) -> tuple[ItemState, list[tuple[str, int, str, str]]]:
-    state, acts = await intake.desk.log.history(ITEM)
+    state, acts = await intake.decisions.log.history(ITEM)
     return state, [(one.kind, one.revision, one.by, one.rule) for one in acts]
 
 
@@ -60,7 +60,7 @@ async def act(intake: Intake, kind: ActionKind, by: str, text: EditorialText | N
             note="Sai số liệu.", prev=state.head,
         )  # fmt: skip
 
-    await intake.desk.log.act(ITEM, decide)
+    await intake.decisions.log.act(ITEM, decide)
 
 
 async def test_each_revision_is_received_approved_by_rule_and_published_in_the_log(bus, intake):
@@ -95,9 +95,9 @@ async def test_a_crash_on_the_way_leaves_each_act_and_the_release_once(
         await intake.handle(submitted(), UNIT)
     again = Intake(bus, DEFAULT, clock)
     await carry_out_acts(again)
-    await again.desk.finish_interrupted()
+    await again.decisions.finish_interrupted()
     await again.handle(submitted(), UNIT)
-    await (carry_out_acts(again) if follower == "follows" else again.desk.finish_interrupted())
+    await (carry_out_acts(again) if follower == "follows" else again.decisions.finish_interrupted())
     assert [one[0] for one in (await history(again))[1]] == [K.RECEIVE, K.PUBLISH]
     assert await released_actions(bus) == ["published"]
     assert await open_drafts(bus) == []
@@ -120,13 +120,13 @@ async def test_of_a_draft_and_an_event_of_one_name_the_first_in_the_log_has_it(
 ):
     """The draft is saved after intake has looked, and before it adds the event."""
     await register_unit(bus, release=release)
-    receive = intake.desk.receive
+    receive = intake.decisions.receive
 
     async def late(*args, **options):
         await act(intake, K.SAVE, WRITER, a_draft())
         return await receive(*args, **options)
 
-    monkeypatch.setattr(intake.desk, "receive", late)
+    monkeypatch.setattr(intake.decisions, "receive", late)
     assert await refusal(intake.handle(submitted(), UNIT), Conflict) == ["data.revision"]
     await act(intake, K.SUBMIT, WRITER)
     await carry_out_acts(intake)
@@ -174,7 +174,7 @@ async def test_an_event_that_a_person_corrected_waits_for_another_person(bus, in
     assert await released_actions(bus) == []
     assert (await history(intake))[0].status is Status.SUBMITTED
     assert (await bucket_records(bus, "publications"))[f"{ITEM}.1"]["policy"] == "desk"
-    await approve_item(intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
     assert await released_actions(bus) == ["published"]
 
 
@@ -183,7 +183,7 @@ async def test_items_of_before_stay_as_they_are_and_go_on_in_the_log(bus, intake
         return ItemState(by_rule=frozenset({1}))
 
     with monkeypatch.context() as earlier:
-        earlier.setattr(intake.desk, "receive", as_before)
+        earlier.setattr(intake.decisions, "receive", as_before)
         await intake.handle(submitted(), UNIT)
     await intake.handle(submitted(), UNIT)
     assert (await history(intake))[1] == [], "a repeat adds nothing"

@@ -37,9 +37,9 @@ async def intake(bus, clock):
 
 async def test_a_draft_is_carried_over_as_it_was_and_can_be_approved(bus, intake):
     draft = await leave_on_former_desk(intake, submitted(author="Nguyễn Văn An"))
-    assert await intake.desk.carry_over() == 1
-    assert await intake.desk.waiting_drafts() == [draft]
-    await approve_item(intake.desk, draft.content_id, CLERK, hash=draft.hash)
+    assert await intake.decisions.carry_over() == 1
+    assert await intake.decisions.waiting_drafts() == [draft]
+    await approve_item(intake.decisions, draft.content_id, CLERK, hash=draft.hash)
     assert len(await released_publications(bus)) == 1
 
 
@@ -53,7 +53,7 @@ async def test_an_earlier_version_beside_this_one_can_still_write_to_an_empty_bu
     await make_former_desk(bus)
     await topology.apply(bus)
     draft = await leave_on_former_desk(intake, submitted())
-    await intake.desk.carry_over()
+    await intake.decisions.carry_over()
     await topology.apply(bus)
     await bus.bucket(subjects.DESK.name).put(draft.key, draft.model_dump_json().encode())
 
@@ -63,10 +63,10 @@ async def test_the_bucket_ends_a_day_after_it_was_empty(bus, intake):
     await leave_on_former_desk(intake, submitted())
     await topology.apply(bus)
     assert await topology.stream_exists(bus, FORMER)
-    await intake.desk.carry_over()
+    await intake.decisions.carry_over()
     await topology.apply(bus)
     assert not await topology.stream_exists(bus, FORMER)
-    assert await intake.desk.carry_over() == 0
+    assert await intake.decisions.carry_over() == 0
 
 
 @pytest.mark.usefixtures("a_day_later")
@@ -100,7 +100,7 @@ async def test_a_bucket_that_holds_something_takes_writes_again_also_after_a_cra
     assert (await bus.stream_info(FORMER))["config"]["max_bytes"] == 1
     await topology.apply(bus)
     await leave_on_former_desk(intake, submitted("tin-2"))
-    assert await intake.desk.carry_over() == 2
+    assert await intake.decisions.carry_over() == 2
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
@@ -109,23 +109,23 @@ async def test_a_carry_over_cut_short_anywhere_is_finished_by_the_next(bus, inta
         item = f"tin-{number}"
         await leave_on_former_desk(intake, submitted(item))
         with suppress(SimulatedCrash):
-            await Intake(dying, DEFAULT, clock).desk.carry_over()
-        await intake.desk.carry_over()
+            await Intake(dying, DEFAULT, clock).decisions.carry_over()
+        await intake.decisions.carry_over()
         assert await open_drafts(bus) == [f"{item}.1"]
         assert [key async for key, _ in bus.bucket(subjects.DESK.name).values()] == []
-        await reject_item(intake.desk, item, CLERK, code="trung-lap")
+        await reject_item(intake.decisions, item, CLERK, code="trung-lap")
 
 
 async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus, intake):
     draft = await leave_on_former_desk(intake, submitted())
     decision = Decision(verdict="approved", by=CLERK, at=draft.at, role="lanh-dao")
     book = partial(record_decision, decision=decision, key=draft.key)
-    await intake.desk.repository.update_position(draft.content_id, draft.revision, book)
+    await intake.decisions.repository.update_position(draft.content_id, draft.revision, book)
     assert await released_publications(bus) == []
-    await intake.desk.carry_over()
+    await intake.decisions.carry_over()
     assert len(await released_publications(bus)) == 1
     assert await open_drafts(bus) == []
-    state = (await intake.desk.log.read(draft.content_id)).state
+    state = (await intake.decisions.log.read(draft.content_id)).state
     assert (state.status, state.out) == ("published", 1)
     acts = [act async for act in bus.scan(subjects.EDITORIAL.name)]
     assert json.loads(acts[1].data)["role"] == "lanh-dao"
@@ -134,5 +134,5 @@ async def test_a_decision_that_an_earlier_version_left_undone_is_carried_out(bus
 async def test_an_unreadable_draft_stays_and_stops_no_other(bus, intake):
     await leave_on_former_desk(intake, submitted())
     await bus.bucket(subjects.DESK.name).create("hong.1", b"{}")
-    assert await intake.desk.carry_over() == 1
+    assert await intake.decisions.carry_over() == 1
     assert [key async for key, _ in bus.bucket(subjects.DESK.name).values()] == ["hong.1"]

@@ -101,11 +101,11 @@ async def test_a_draft_of_before_can_be_read_and_approved_once(bus, intake, loa,
     changes = {"data": data, "hash": keys.content_hash(events.SUBMITTED, data)}
     stored = draft.model_copy(update=changes).model_dump_json().encode()
     await bus.bucket(subjects.DESK.name).put(draft.key, stored)
-    await intake.desk.carry_over()
+    await intake.decisions.carry_over()
     position = await stored_position(bus) | {"title": text, "hash": changes["hash"]}
     records = bus.bucket(subjects.PUBLISHED.name)
     await records.put(draft.key, json.dumps(position).encode())
-    [shown] = await intake.desk.waiting_drafts()
+    [shown] = await intake.decisions.waiting_drafts()
     assert shown.content.title == text
     words = ("desk", "approve", ITEM, "--clean", "--by", "Trần Thị Bình", "--hash", changes["hash"])
     first, again = [await loa(*words, "--json") for _ in range(2)]

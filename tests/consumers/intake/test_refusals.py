@@ -127,9 +127,9 @@ async def test_an_item_that_was_only_reserved_or_refused_has_nothing_to_correct(
 async def test_a_first_text_that_the_desk_turned_down_may_be_corrected(bus, intake):
     await register_unit(bus, release="desk")
     await intake.handle(submitted(), UNIT)
-    await reject_item(intake.desk, ITEM, "Trần Thị B", reason="Sai tên.")
+    await reject_item(intake.decisions, ITEM, "Trần Thị B", reason="Sai tên.")
     await intake.handle(corrected(), UNIT)
-    assert [draft.revision for draft in await intake.desk.waiting_drafts()] == [2]
+    assert [draft.revision for draft in await intake.decisions.waiting_drafts()] == [2]
 
 
 @pytest.mark.parametrize("event", [withdrawn(), corrected()], ids=["withdrawn", "corrected"])

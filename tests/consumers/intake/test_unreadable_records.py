@@ -10,7 +10,7 @@ import structlog
 from consumers.cli.item_orders import ItemOrders
 from consumers.directory.directory import Directory
 from consumers.intake import desk_acts
-from consumers.intake.desk import DraftDecisions, find_draft
+from consumers.intake.draft_decisions import DraftDecisions, find_draft
 from consumers.intake.errors import BrokenItem
 from consumers.intake.handler import Intake
 from consumers.runtime.errors import RetryLater
@@ -54,7 +54,7 @@ async def desk(bus, clock):
     for item in ("tin-a", "tin-c"):
         with pytest.raises(SimulatedCrash):
             await approve_item(DyingDesk(bus, clock), item, CLERK)
-    return intake.desk
+    return intake.decisions
 
 
 async def released(desk):
@@ -118,7 +118,7 @@ async def intake(bus, clock):
     await register_unit(bus, release="desk")
     intake = Intake(bus, DEFAULT, clock)
     await intake.handle(submitted(), UNIT)
-    await approve_item(intake.desk, ITEM, CLERK)
+    await approve_item(intake.decisions, ITEM, CLERK)
     await intake.handle(corrected(), UNIT)
     await bus.publish(subjects.editorial(ITEM), b"{}")
     return intake
@@ -151,7 +151,7 @@ async def test_a_decision_on_a_broken_item_says_that_its_log_is_broken(bus, inta
     order = Order(ITEM, ActionKind.APPROVE, "")
     for work in (
         partial(ItemOrders(bus, CLERK).give, order),
-        partial(intake.desk.carry_out, ITEM),
+        partial(intake.decisions.carry_out, ITEM),
         partial(find_draft, bus, ITEM, 2),
     ):
         with pytest.raises(BrokenItem, match="loa check"):

@@ -40,7 +40,7 @@ class Newsroom:
 
     def __init__(self, bus: Bus, clock: FakeClock) -> None:
         self.bus, self.intake = bus, Intake(bus, DEFAULT, clock)
-        self.desk = self.intake.desk
+        self.desk = self.intake.decisions
         self.clock = clock
 
     async def act(

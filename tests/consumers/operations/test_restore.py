@@ -328,16 +328,16 @@ async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_p
     """The approval takes it off the desk; the backup has it, or the approval."""
 
     async def act(loa):
-        await approve_item(loa.intake.desk, ITEM, CLERK)
+        await approve_item(loa.intake.decisions, ITEM, CLERK)
 
     loa = await CheckHarness(bus, tmp_path / "first").open(release="desk")
     await loa.send(submitted())
     await loa.close()
     async with restored(bus, tmp_path, subjects.PUBLICATIONS.name, act, monkeypatch) as loa:
         [before] = await released_publications(loa.bus)
-        [draft] = await loa.intake.desk.waiting_drafts()
+        [draft] = await loa.intake.decisions.waiting_drafts()
         assert draft.content_id == ITEM
-        await approve_item(loa.intake.desk, ITEM, CLERK)
+        await approve_item(loa.intake.decisions, ITEM, CLERK)
         assert await released_publications(loa.bus) == [before]
         await acknowledge_all(loa.bus, "CONTENT", subjects.INTAKE)
         await loa.deliver_all(ITEM)

@@ -72,8 +72,8 @@ async def test_a_draft_that_is_approved_a_second_time_is_in_doubt(bus, tmp_path,
     clock.advance(HOUR_S)
     async with restored_bus(tmp_path, clock) as new:
         clock.advance(HOUR_S)
-        desk = Intake(new, DEFAULT, clock).desk
-        await approve_item(desk, ITEM, CLERK)
+        decisions = Intake(new, DEFAULT, clock).decisions
+        await approve_item(decisions, ITEM, CLERK)
         assert await doubted(new) == [True]
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from consumers.app.settings import LoaSettings, load_retention
 from consumers.app.wiring.retention import build_retention
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.key_file import KeyFile, register_key
 from consumers.operations.errors import RetentionHeld
 from consumers.operations.retention import Drafts, LastPass
@@ -134,28 +134,28 @@ async def test_a_draft_without_a_decision_is_rejected_and_leaves_the_desk(bus, c
     await register_key(bus, KEYS)
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
-    desk = DraftDecisions(bus, clock)
-    [draft] = await desk.waiting_drafts()
+    decisions = DraftDecisions(bus, clock)
+    [draft] = await decisions.waiting_drafts()
     assert (await service(bus, clock).run_once())["drafts"] == 0
     clock.now = draft.at.timestamp() + (DEFAULT.drafts + 1) * 86400
     assert (await service(bus, clock).run_once(is_clock_right=True))["drafts"] == 1
     assert await open_drafts(bus) == []
-    record = await desk.repository.position(draft.content_id, draft.revision)
+    record = await decisions.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
     assert record.decision.role == RULE
-    _, acts = await desk.log.history(draft.content_id)
+    _, acts = await decisions.log.history(draft.content_id)
     assert [(act.kind, act.by) for act in acts[1:]] == [("reject", "Loa"), ("settle", "loa")]
 
 
 async def test_a_draft_that_somebody_worked_on_after_it_was_found_is_kept(bus, clock):
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
-    desk = DraftDecisions(bus, clock)
-    [due] = [one async for one in Drafts(desk).due(utc_now(clock) + DAY)]
-    await desk.log.act(ITEM, step(ActionKind.CONFIRM, "nv-binh"))
+    decisions = DraftDecisions(bus, clock)
+    [due] = [one async for one in Drafts(decisions).due(utc_now(clock) + DAY)]
+    await decisions.log.act(ITEM, step(ActionKind.CONFIRM, "nv-binh"))
     assert await due.remove() is False
     assert await open_drafts(bus) == [f"{ITEM}.1"]
-    assert (await desk.repository.position(ITEM, 1)).state == "waiting"
+    assert (await decisions.repository.position(ITEM, 1)).state == "waiting"
 
 
 @pytest.mark.parametrize("point", ["editorial.stored", "desk.decided", "desk.settled"])
@@ -178,12 +178,12 @@ async def test_a_draft_with_a_damaged_record_stops_neither_the_pass_nor_loa(bus,
     news = IntakeHarness(bus, clock)
     await news.take_in(submitted(), release="desk")
     await news.take_in(submitted("tin-khac"), release="desk")
-    desk = DraftDecisions(bus, clock)
-    assert (await desk.repository.bucket.get(damaged)) is not None
-    await desk.repository.bucket.put(damaged, b"{")
+    decisions = DraftDecisions(bus, clock)
+    assert (await decisions.repository.bucket.get(damaged)) is not None
+    await decisions.repository.bucket.put(damaged, b"{")
     clock.advance((DEFAULT.drafts + 1) * 86400)
     await service(bus, clock).run_once(is_clock_right=True)
-    record = await desk.repository.position("tin-khac", 1)
+    record = await decisions.repository.position("tin-khac", 1)
     assert record.state == "refused"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from consumers.app.wiring.retention import build_retention
 from consumers.audit.log import AuditLog, parse_record
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from contracts.base.retention import DEFAULT
 from tests.support.staff import KEYS, StaffHarness
 

@@ -173,7 +173,7 @@ async def test_before_the_readers_are_settled_or_all_is_out_that_is_said(bus, in
     await reads(bus)
     await intake_harness.take_in(submitted(), "desk")
     assert "is released" in (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
-    await approve_item(intake_harness.intake.desk, ITEM, "Trần Thị Bình")
+    await approve_item(intake_harness.intake.decisions, ITEM, "Trần Thị Bình")
     assert "not settled yet" in (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
 
 

@@ -66,7 +66,7 @@ async def test_what_the_desk_refused_says_code_and_reason(bus, intake):
     await take_in(intake, event)
     id = event_id(event, UNIT)
     assert await find_refusal(bus, id, ITEM) == ()
-    await reject_item(intake.desk, ITEM, "An", code="trung-lap", reason="đã có tin này")
+    await reject_item(intake.decisions, ITEM, "An", code="trung-lap", reason="đã có tin này")
     [error] = await find_refusal(bus, id, ITEM)
     assert "trung-lap" in error.message and "đã có tin này" in error.message_vi
 

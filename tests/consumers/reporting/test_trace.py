@@ -145,7 +145,7 @@ async def test_a_draft_waits_and_is_released_when_it_is_approved(intake_harness)
     await intake_harness.take_in(submitted(), "desk")
     story = await intake_harness.read_trace()
     assert (story.state, story.revision, story.channels) == ("waiting", 1, {})
-    await approve_item(intake_harness.intake.desk, ITEM, CLERK)
+    await approve_item(intake_harness.intake.decisions, ITEM, CLERK)
     assert (await intake_harness.read_trace()).state == "released"
 
 
@@ -175,7 +175,7 @@ async def test_a_refused_revision_does_not_hide_the_released_one(intake_harness,
 
 async def test_an_approved_draft_that_was_overtaken_was_never_released(intake_harness, bus):
     await intake_harness.take_in(submitted(), "desk")
-    await approve_item(intake_harness.intake.desk, ITEM, CLERK)
+    await approve_item(intake_harness.intake.decisions, ITEM, CLERK)
     register = intake_harness.trace.repository
     item = await register.update_item(ITEM, lambda item: item.model_copy(update={"released": {}}))
     await register.close_position(ITEM, 1, item)
@@ -190,7 +190,7 @@ async def test_an_approved_draft_that_was_overtaken_was_never_released(intake_ha
 async def test_the_timeline_is_in_order_over_revisions_and_channels(intake_harness, clock):
     await intake_harness.take_in(submitted(), "desk")
     clock.advance(60)
-    await approve_item(intake_harness.intake.desk, ITEM, CLERK)
+    await approve_item(intake_harness.intake.decisions, ITEM, CLERK)
     clock.advance(1)
     await intake_harness.add_plan(b"p", channel=ChannelName.PORTAL, revision=1)
     clock.advance(60)
@@ -225,7 +225,7 @@ async def test_a_withdrawal_says_who_was_not_told_of_it(intake_harness):
 
 async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked(intake_harness, clock):
     await intake_harness.take_in(submitted(), "desk")
-    await approve_item(intake_harness.intake.desk, ITEM, CLERK)
+    await approve_item(intake_harness.intake.decisions, ITEM, CLERK)
     clock.advance(5)
     await intake_harness.take_in(withdrawn(extensions={"submitter": "Lê Văn Cường"}))
     told = (await replace(intake_harness.trace, for_staff=True).trace(ITEM)).model_dump(

@@ -100,7 +100,7 @@ async def test_an_event_of_a_forged_registration_waits_at_the_desk(intake, forge
     await forger.change(UNITS, UNIT, release="automatic")
     await intake.handle(submitted(), UNIT)
     assert await released_actions(bus) == []
-    assert [one.key for one in await intake.desk.waiting_drafts()] == [f"{ITEM}.1"]
+    assert [one.key for one in await intake.decisions.waiting_drafts()] == [f"{ITEM}.1"]
 
 
 async def test_a_case_notice_under_a_forged_registration_is_not_begun(sealed_bus, registry, forger):
@@ -124,7 +124,7 @@ async def test_a_forged_decision_releases_nothing(intake, forger, bus):
     await intake.handle(submitted(), UNIT)
     decision = {"verdict": "approved", "by": "Trần Thị B", "at": "2026-11-29T00:00:00Z"}
     await forger.change(PUBLISHED, f"{ITEM}.1", state="released", decision=decision)
-    assert await intake.desk.finish_interrupted() == 0
+    assert await intake.decisions.finish_interrupted() == 0
     with pytest.raises(NotSealed):
         await intake.handle(submitted(), UNIT)
     assert await released_actions(bus) == []
@@ -141,14 +141,14 @@ async def test_a_forged_release_in_the_item_releases_nothing(intake, forger, bus
 
 async def test_a_draft_of_another_text_is_not_approved(intake, forger, bus):
     await intake.handle(submitted(), UNIT)
-    [draft] = await intake.desk.waiting_drafts()
+    [draft] = await intake.decisions.waiting_drafts()
     text = draft.text.model_copy(update={"data": draft.data | {"body": "Kẻ tấn công"}})
-    state = (await intake.desk.log.read(ITEM)).state
+    state = (await intake.decisions.log.read(ITEM)).state
     changes = {"id": "gia", "revision": 2, "text": text, "hash": text.hash, "prev": state.head}
     await forger.bus.publish(
         subjects.editorial(ITEM), state.last_change.model_copy(update=changes).encode()
     )
-    await approve_item(intake.desk, ITEM, "Trần Thị B")
+    await approve_item(intake.decisions, ITEM, "Trần Thị B")
     [released] = await released_publications(bus)
     assert (released["revision"], released["body"]) == (1, draft.data["body"])
 

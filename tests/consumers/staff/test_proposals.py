@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from consumers.app.wiring.retention import build_retention
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from consumers.staff.proposals import Proposals
 from contracts.base.retention import DEFAULT

@@ -80,7 +80,7 @@ async def test_drafts_at_the_desk_say_what_is_urgent_and_when_their_time_comes(
     await intake.handle(submitted("tin-1", lane="urgent"), UNIT)
     await intake.handle(submitted("tin-2", not_before=soon), UNIT)
     assert await codes(bus, clock, reader) == ["desk_deadline", "desk_urgent", "desk_waits"]
-    await approve_item(intake.desk, "tin-2", "Trần Thị B")
+    await approve_item(intake.decisions, "tin-2", "Trần Thị B")
     assert await codes(bus, clock, reader) == ["desk_urgent", "desk_waits"]
 
 

@@ -180,7 +180,7 @@ async def comment(keys: Keys) -> None:
 
 
 async def state_of(room: Newsroom, url: str):
-    return (await room.intake.desk.log.read(url.rpartition("/")[2])).state
+    return (await room.intake.decisions.log.read(url.rpartition("/")[2])).state
 
 
 async def test_a_text_goes_its_way_by_keys_alone(people):

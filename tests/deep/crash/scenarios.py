@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any
 
 from consumers.audit.log import Act, AuditLog
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.tokens import LinkOwner, LinkTokens, TokenPurpose
 from consumers.uploads.kept import NAME
@@ -157,11 +157,11 @@ def approve_at_desk(work: Workload) -> None:
 
 async def approve_draft(content_id: str, bus: Bus) -> bool:
     """Add an approval to the log; False while the text has no position."""
-    desk = DraftDecisions(bus, time.time)
-    waiting = [one for one in await desk.waiting_drafts() if one.content_id == content_id]
+    decisions = DraftDecisions(bus, time.time)
+    waiting = [one for one in await decisions.waiting_drafts() if one.content_id == content_id]
     for draft in waiting:
         order = Order(content_id, ActionKind.APPROVE, token_hex(), draft.hash)
-        await decide(desk, order, CLERK)
+        await decide(decisions, order, CLERK)
     return bool(waiting)
 
 

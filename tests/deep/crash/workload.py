@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.intake.desk import find_draft
+from consumers.intake.draft_decisions import find_draft
 from contracts import keys, subjects
 from contracts.envelope import CONTENT_TYPE
 from contracts.testing import sample

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.release import Releaser
 from consumers.staff.authorization import Authorizer
 from consumers.staff.policy import Verdict

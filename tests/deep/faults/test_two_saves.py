@@ -17,7 +17,7 @@ async def newsroom(desk):
 
 @pytest.mark.timeout(300)
 async def test_the_second_of_two_saves_is_shown_both_texts(newsroom):
-    people, read = ("an", "binh"), newsroom.intake.desk.log.read
+    people, read = ("an", "binh"), newsroom.intake.decisions.log.read
     for number in range(PAIRS):
         if number % OF_AN_ITEM == 0:
             path = await newsroom.written()

@@ -405,7 +405,7 @@ async def test_a_withdrawal_that_can_not_be_published_is_refused_with_what_was_t
     await newsroom.approve(path)
     refused = await newsroom["dung"].press(path, f"{path}/go", **fields)
     assert refused.status_code == 422 and fields["note"] in refused.text
-    state = (await newsroom.intake.desk.log.read(path.removeprefix("/tin/"))).state
+    state = (await newsroom.intake.decisions.log.read(path.removeprefix("/tin/"))).state
     assert state.status == "published"
 
 

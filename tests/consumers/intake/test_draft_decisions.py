@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
 from consumers.intake.approval import rejection
-from consumers.intake.desk import DraftDecisions
+from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.handler import Intake
 from consumers.staff.authorization import Actor
 from contracts import subjects
@@ -51,27 +51,27 @@ async def intake(bus: Bus, clock: FakeClock) -> Intake:
 
 
 @pytest.fixture
-def desk(intake: Intake) -> DraftDecisions:
-    return intake.desk
+def decisions(intake: Intake) -> DraftDecisions:
+    return intake.decisions
 
 
-async def test_the_list_shows_what_waits_most_urgent_first(intake, desk, clock):
+async def test_the_list_shows_what_waits_most_urgent_first(intake, decisions, clock):
     await intake.handle(submitted("tin-cu", lane="bulk"), UNIT)
     clock.advance(60)
     await intake.handle(submitted("tin-moi"), UNIT)
     clock.advance(60)
     await intake.handle(submitted("tin-khan", lane="urgent"), UNIT)
-    waiting = await desk.waiting_drafts()
+    waiting = await decisions.waiting_drafts()
     assert [draft.content_id for draft in waiting] == ["tin-khan", "tin-moi", "tin-cu"]
     assert waiting[0].content.title == "Bộ Nội vụ ra mắt kênh thông tin trên Zalo"
 
 
 @pytest.mark.promise("2.4")
-async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, clock):
+async def test_an_approval_releases_exactly_what_was_shown(bus, intake, decisions, clock):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    [draft] = await desk.waiting_drafts()
+    [draft] = await decisions.waiting_drafts()
     clock.advance(600)
-    await approve_item(desk, ITEM, CLERK, hash=draft.hash)
+    await approve_item(decisions, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert released["body"] == draft.content.body
     stored = await stored_position(bus)
@@ -79,7 +79,7 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
     decided = {"verdict": "approved", "by": CLERK, "at": released["released_at"]}
     decided |= {"code": "", "reason": "", "role": "", "hash": draft.hash, "name_hash": ""}
     assert stored["decision"] == decided
-    assert await desk.waiting_drafts() == []
+    assert await decisions.waiting_drafts() == []
     assert await open_drafts(bus) == []
 
 
@@ -96,61 +96,61 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
         ),
     ],
 )
-async def test_nobody_approves_their_own_text(bus, intake, desk, approver):
+async def test_nobody_approves_their_own_text(bus, intake, decisions, approver):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    assert await refusal(approve_item(desk, ITEM, approver), Forbidden) == ["by"]
+    assert await refusal(approve_item(decisions, ITEM, approver), Forbidden) == ["by"]
     assert await released_publications(bus) == []
     assert (await stored_position(bus))["state"] == "waiting"
 
 
-async def test_nobody_approves_what_they_sent_in(intake, desk):
+async def test_nobody_approves_what_they_sent_in(intake, decisions):
     event = submitted(author=AUTHOR).model_copy(update={"extensions": {"submitter": CLERK}})
     await intake.handle(event, UNIT)
-    await refusal(approve_item(desk, ITEM, CLERK), Forbidden)
-    await approve_item(desk, ITEM, "Lê Văn Cường")
+    await refusal(approve_item(decisions, ITEM, CLERK), Forbidden)
+    await approve_item(decisions, ITEM, "Lê Văn Cường")
 
 
-async def test_an_account_does_not_approve_what_its_id_wrote(intake, desk):
+async def test_an_account_does_not_approve_what_its_id_wrote(intake, decisions):
     await intake.handle(submitted(author="nv-abc"), UNIT)
-    await refusal(approve_item(desk, ITEM, Actor("nv-abc", "Trần Thị Bình")), Forbidden)
-    approved = await approve_item(desk, ITEM, Actor("nv-xyz", "Trần Thị Bình"))
+    await refusal(approve_item(decisions, ITEM, Actor("nv-abc", "Trần Thị Bình")), Forbidden)
+    approved = await approve_item(decisions, ITEM, Actor("nv-xyz", "Trần Thị Bình"))
     assert approved.decision.by == "nv-xyz", "the id is kept, not the name"
 
 
 @pytest.mark.parametrize("nobody", ["", "   ", "\u200b"])
-async def test_an_approval_needs_a_name(intake, desk, nobody):
+async def test_an_approval_needs_a_name(intake, decisions, nobody):
     await intake.handle(submitted(), UNIT)
     with pytest.raises((Invalid, ValidationError)):
-        await approve_item(desk, ITEM, nobody)
-    assert len(await desk.waiting_drafts()) == 1
+        await approve_item(decisions, ITEM, nobody)
+    assert len(await decisions.waiting_drafts()) == 1
 
 
-async def test_an_approval_of_another_content_is_refused(bus, intake, desk):
+async def test_an_approval_of_another_content_is_refused(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
-    fields = await refusal(approve_item(desk, ITEM, CLERK, hash="x" * 52), Conflict)
+    fields = await refusal(approve_item(decisions, ITEM, CLERK, hash="x" * 52), Conflict)
     assert fields == ["hash"]
     assert await released_publications(bus) == []
 
 
 @pytest.mark.promise("2.4")
 @pytest.mark.parametrize("id", ["", "su-kien-khac"], ids=["in its place", "behind it"])
-async def test_a_draft_that_was_changed_in_the_log_is_not_released(bus, intake, desk, id):
+async def test_a_draft_that_was_changed_in_the_log_is_not_released(bus, intake, decisions, id):
     await intake.handle(submitted(), UNIT)
-    [draft] = await desk.waiting_drafts()
+    [draft] = await decisions.waiting_drafts()
     forged = draft.model_copy(update={"data": draft.data | {"body": "Nội dung khác"}})
-    state = (await desk.log.read(ITEM)).state
+    state = (await decisions.log.read(ITEM)).state
     changes = {"text": forged.text, "id": id or "khac", "prev": state.head if id else ""}
     act = state.last_change.model_copy(update=changes)
     await bus.publish(subjects.editorial(ITEM), act.encode())
     with suppress(Conflict):
-        await approve_item(desk, ITEM, CLERK)
+        await approve_item(decisions, ITEM, CLERK)
     assert await released_publications(bus) == []
     assert (await stored_position(bus))["state"] == "waiting"
 
 
-async def test_a_rejection_keeps_who_when_and_why(bus, intake, desk):
+async def test_a_rejection_keeps_who_when_and_why(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
-    await reject_item(desk, ITEM, CLERK, code="trung-lap", reason="Đã đăng ngày 20/11")
+    await reject_item(decisions, ITEM, CLERK, code="trung-lap", reason="Đã đăng ngày 20/11")
     stored = await stored_position(bus)
     assert (stored["state"], stored["code"]) == ("refused", "trung-lap")
     assert stored["decision"]["by"] == CLERK
@@ -160,10 +160,10 @@ async def test_a_rejection_keeps_who_when_and_why(bus, intake, desk):
 
 
 @pytest.mark.parametrize("why", [{}, {"reason": " "}, {"code": "khong-co"}])
-async def test_a_rejection_needs_a_known_code_or_a_reason(intake, desk, why):
+async def test_a_rejection_needs_a_known_code_or_a_reason(intake, decisions, why):
     await intake.handle(submitted(), UNIT)
-    assert await refusal(reject_item(desk, ITEM, CLERK, **why), Invalid) == ["code"]
-    assert len(await desk.waiting_drafts()) == 1
+    assert await refusal(reject_item(decisions, ITEM, CLERK, **why), Invalid) == ["code"]
+    assert len(await decisions.waiting_drafts()) == 1
 
 
 def test_an_unknown_code_of_refusal_lists_them_all_and_suggests_the_nearest():
@@ -174,37 +174,39 @@ def test_an_unknown_code_of_refusal_lists_them_all_and_suggests_the_nearest():
     assert message.endswith("did you mean trung-lap?")
 
 
-async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(bus, intake, desk):
+async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(
+    bus, intake, decisions
+):
     await intake.handle(submitted(), UNIT)
-    await reject_item(desk, ITEM, CLERK, code="trung-lap")
+    await reject_item(decisions, ITEM, CLERK, code="trung-lap")
     await intake.handle(submitted(), UNIT)
     assert (await stored_position(bus))["state"] == "refused"
-    assert await desk.waiting_drafts() == []
+    assert await decisions.waiting_drafts() == []
 
 
-async def test_after_a_rejection_the_unit_sends_a_higher_revision(bus, intake, desk):
+async def test_after_a_rejection_the_unit_sends_a_higher_revision(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
-    await reject_item(desk, ITEM, CLERK, code="khong-dat-chat-luong")
+    await reject_item(decisions, ITEM, CLERK, code="khong-dat-chat-luong")
     await intake.handle(submitted(revision=2), UNIT)
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     [released] = await released_publications(bus)
     assert (released["revision"], released["action"]) == (2, "published")
 
 
-async def test_a_correction_of_a_text_that_never_came_out_is_a_first_text(bus, intake, desk):
+async def test_a_correction_of_a_text_that_never_came_out_is_a_first_text(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(), UNIT)
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     assert await released_actions(bus) == ["published"]
 
 
-async def test_what_is_out_cannot_be_decided(bus, intake, desk):
+async def test_what_is_out_cannot_be_decided(bus, intake, decisions):
     await register_unit(bus)
     await intake.handle(submitted(), UNIT)
-    hash = (await desk.log.read(ITEM)).state.hash
+    hash = (await decisions.log.read(ITEM)).state.hash
     for kind in (ActionKind.APPROVE, ActionKind.REJECT):
         order = Order(ITEM, kind, "mot-lan", hash, code="trung-lap")
-        assert await refusal(decide(desk, order, CLERK), Conflict) == ["kind"]
+        assert await refusal(decide(decisions, order, CLERK), Conflict) == ["kind"]
     assert await released_actions(bus) == ["published"]
 
 
@@ -214,22 +216,22 @@ async def test_what_is_out_cannot_be_decided(bus, intake, desk):
     ids=["corrected", "withdrawn"],
 )
 async def test_what_a_newer_event_has_superseded_cannot_be_approved(
-    bus, intake, desk, newer, field
+    bus, intake, decisions, newer, field
 ):
     await intake.handle(submitted(), UNIT)
-    [read] = await desk.waiting_drafts()
+    [read] = await decisions.waiting_drafts()
     await intake.handle(newer, UNIT)
-    assert await refusal(approve_item(desk, ITEM, CLERK, hash=read.hash), Conflict) == [field]
+    assert await refusal(approve_item(decisions, ITEM, CLERK, hash=read.hash), Conflict) == [field]
     assert await released_publications(bus) == []
 
 
-async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
+async def test_two_clerks_at_once_are_one_decision(bus, intake, decisions, clock):
     for number in range(20):
         item = f"tin-{number}"
         await intake.handle(submitted(item), UNIT)
-        other = Intake(bus, DEFAULT, clock).desk
+        other = Intake(bus, DEFAULT, clock).decisions
         await asyncio.gather(
-            approve_item(desk, item, CLERK),
+            approve_item(decisions, item, CLERK),
             reject_item(other, item, "Lê Văn Cường", code="trung-lap"),
             return_exceptions=True,
         )
@@ -238,9 +240,11 @@ async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
     assert await open_drafts(bus) == []
 
 
-async def test_looking_through_many_waiting_drafts_asks_the_bus_no_more_than_for_one(intake, desk):
+async def test_looking_through_many_waiting_drafts_asks_the_bus_no_more_than_for_one(
+    intake, decisions
+):
     await intake.handle(submitted("tin-dau"), UNIT)
-    for look in (desk.finish_interrupted, desk.waiting_drafts):
+    for look in (decisions.finish_interrupted, decisions.waiting_drafts):
         await look()  # the log is read to its end
         of_one = await count_requests(look)
         for number in range(8):
@@ -249,16 +253,16 @@ async def test_looking_through_many_waiting_drafts_asks_the_bus_no_more_than_for
         assert await count_requests(look) == of_one
 
 
-async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, intake, desk):
+async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, intake, decisions):
     for number in range(20):
         item = f"tin-{number}"
         await intake.handle(submitted(item), UNIT)
         await asyncio.gather(
-            approve_item(desk, item, CLERK),
+            approve_item(decisions, item, CLERK),
             intake.handle(withdrawn(item), UNIT),
             return_exceptions=True,
         )
-        await desk.finish_interrupted()
+        await decisions.finish_interrupted()
         actions = sorted(await released_actions(bus, item))
         assert actions in ([], ["published", "withdrawn"]), number
     assert await open_drafts(bus) == []
@@ -272,46 +276,48 @@ async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, int
     ids=["approve", "reject"],
 )
 async def test_a_decision_cut_short_anywhere_is_finished(
-    bus, intake, desk, clock, decide_on, after
+    bus, intake, decisions, clock, decide_on, after
 ):
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=6)):
         item = f"tin-{number}"
         await intake.handle(submitted(item), UNIT)
         with suppress(SimulatedCrash):
-            await decide_on(Intake(dying, DEFAULT, clock).desk, item, CLERK)
-        await desk.finish_interrupted()
-        await check_finished(bus, desk, item)
+            await decide_on(Intake(dying, DEFAULT, clock).decisions, item, CLERK)
+        await decisions.finish_interrupted()
+        await check_finished(bus, decisions, item)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-async def test_an_approval_counts_once_its_draft_is_in_the_log(bus, intake, desk, clock, after):
+async def test_an_approval_counts_once_its_draft_is_in_the_log(
+    bus, intake, decisions, clock, after
+):
     """Intake died between booking a revision and laying it on the desk; a clerk was fast."""
     decided = 0
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=8)):
         item = f"tin-{number}"
         with suppress(SimulatedCrash):
             await Intake(dying, DEFAULT, clock).handle(submitted(item), UNIT)
-        state = (await desk.log.read(item)).state
+        state = (await decisions.log.read(item)).state
         if state.text:
-            await decide(desk, Order(item, ActionKind.APPROVE, "nhanh", state.hash), CLERK)
-            await desk.carry_out(item)
+            await decide(decisions, Order(item, ActionKind.APPROVE, "nhanh", state.hash), CLERK)
+            await decisions.carry_out(item)
             decided += 1
         await intake.handle(submitted(item), UNIT)
-        await approve_item(desk, item, CLERK)
-        await check_finished(bus, desk, item)
+        await approve_item(decisions, item, CLERK)
+        await check_finished(bus, decisions, item)
         assert len(await released_publications(bus, item)) == 1
         kinds = [act.kind for act in await acts_of(bus, item)]
         assert kinds == ["receive", "approve", "schedule", "publish"]
     assert decided > 1
 
 
-async def check_finished(bus: Bus, desk: DraftDecisions, item: str) -> None:
+async def check_finished(bus: Bus, decisions: DraftDecisions, item: str) -> None:
     """Either nothing was decided and the draft still waits, or everything was carried out."""
     stored = await stored_position(bus, item=item)
-    waiting = [draft.content_id for draft in await desk.waiting_drafts()]
+    waiting = [draft.content_id for draft in await decisions.waiting_drafts()]
     if stored["state"] == "waiting":
         assert waiting == [item]
-        await reject_item(desk, item, CLERK, code="trung-lap")
+        await reject_item(decisions, item, CLERK, code="trung-lap")
         return
     assert waiting == []
     assert await open_drafts(bus) == []
@@ -326,23 +332,25 @@ async def acts_of(bus: Bus, item: str = ITEM) -> list[Action]:
     return [Action.model_validate_json(one.data) async for one in messages]
 
 
-async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(bus, intake, desk):
+async def test_a_withdrawal_delivered_again_leaves_a_newer_revision_on_the_desk(
+    bus, intake, decisions
+):
     await intake.handle(submitted(), UNIT)
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     with crash_at("intake.withdrawal_published"):
         await intake.handle(withdrawn(), UNIT)
     await intake.handle(submitted(revision=3), UNIT)
     for _ in range(2):
         await intake.handle(withdrawn(), UNIT)
-    assert [draft.revision for draft in await desk.waiting_drafts()] == [3]
+    assert [draft.revision for draft in await decisions.waiting_drafts()] == [3]
     acts = await acts_of(bus)
     assert [act.revision for act in acts if act.kind is ActionKind.WITHDRAW] == [1]
     assert fold(acts).out == 0
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     assert await released_actions(bus) == ["published", "withdrawn", "published"]
 
 
-async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, desk):
+async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
 
     def taken_back(state: ItemState) -> Action:
@@ -350,24 +358,24 @@ async def test_a_text_that_the_log_no_longer_has_cannot_be_decided(bus, intake, 
         text = {"revision": 1, "hash": state.hash, "prev": state.head}
         return Action.model_validate({"id": "go", "at": state.last_change.at, **facts, **text})
 
-    await desk.log.act(ITEM, taken_back)
+    await decisions.log.act(ITEM, taken_back)
     before = await stored_position(bus)
-    assert await refusal(approve_item(desk, ITEM, CLERK), Conflict) == ["kind"]
-    reject = reject_item(desk, ITEM, CLERK, code="trung-lap")
+    assert await refusal(approve_item(decisions, ITEM, CLERK), Conflict) == ["kind"]
+    reject = reject_item(decisions, ITEM, CLERK, code="trung-lap")
     assert await refusal(reject, Conflict) == ["kind"]
     assert await stored_position(bus) == before
     assert len(await acts_of(bus)) == 2
 
 
 async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_rejected(
-    bus, intake, desk, clock
+    bus, intake, decisions, clock
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.item_released"):
-        await approve_item(desk, ITEM, CLERK)
+        await approve_item(decisions, ITEM, CLERK)
     await intake.handle(corrected(), UNIT)
     with crash_at("editorial.stored"):
-        await reject_item(desk, ITEM, CLERK, code="trung-lap")
+        await reject_item(decisions, ITEM, CLERK, code="trung-lap")
     restarted = DraftDecisions(bus, clock)
     assert await restarted.finish_interrupted() == 2
     [released] = await released_publications(bus)
@@ -378,11 +386,11 @@ async def test_an_approval_cut_short_is_carried_out_though_the_next_text_is_reje
 
 @pytest.mark.parametrize("died_at", ["desk.decided", "desk.carried_out", "desk.settled"])
 async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
-    bus, intake, desk, clock, died_at
+    bus, intake, decisions, clock, died_at
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at(died_at):
-        await reject_item(desk, ITEM, CLERK, code="trung-lap")
+        await reject_item(decisions, ITEM, CLERK, code="trung-lap")
     restarted = DraftDecisions(bus, clock)
     assert await restarted.log.open_items() != {}
     await restarted.finish_interrupted()
@@ -391,18 +399,18 @@ async def test_a_later_process_settles_a_rejection_and_then_has_nothing_open(
     assert kinds == [ActionKind.RECEIVE, ActionKind.REJECT, ActionKind.SETTLE]
 
 
-async def test_the_log_names_the_person_who_withdrew(bus, intake, desk):
+async def test_the_log_names_the_person_who_withdrew(bus, intake, decisions):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     event = withdrawn().model_copy(update={"extensions": {"submitter": "nv-go"}})
     await intake.handle(event, UNIT)
     act = (await acts_of(bus))[-1]
     assert (act.kind, act.by, act.role) == (ActionKind.WITHDRAW, "nv-go", "")
 
 
-async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, desk):
+async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, decisions):
     await intake.handle(submitted(author=AUTHOR), UNIT)
-    await approve_item(desk, ITEM, CLERK)
+    await approve_item(decisions, ITEM, CLERK)
     event = withdrawn().model_copy(update={"extensions": {"submitter": AUTHOR}})
     await intake.handle(event, UNIT)
     act = (await acts_of(bus))[-1]
@@ -410,10 +418,12 @@ async def test_a_unit_answers_for_a_withdrawal_by_the_author(bus, intake, desk):
     assert await released_actions(bus) == ["published", "withdrawn"]
 
 
-async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(bus, intake, desk):
+async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(
+    bus, intake, decisions
+):
     await intake.handle(submitted(), UNIT)
     second = Actor("nv-2", "Lê Văn Cường", "lanh-dao", agreed=("nv-1",))
-    approved = await approve_item(desk, ITEM, second)
+    approved = await approve_item(decisions, ITEM, second)
     [act] = [act for act in await acts_of(bus) if act.kind is ActionKind.APPROVE]
     assert (act.by, act.role, act.agreed) == ("nv-2", "lanh-dao", ("nv-1",))
     assert approved.decision.role == "lanh-dao" and "nv-1" in approved.decision.reason
@@ -435,15 +445,17 @@ def edited(state: ItemState) -> Action:
 
 
 @pytest.mark.promise("2.4")
-async def test_a_text_edited_after_its_approval_is_not_released_with_it(bus, intake, desk, clock):
+async def test_a_text_edited_after_its_approval_is_not_released_with_it(
+    bus, intake, decisions, clock
+):
     await intake.handle(submitted(), UNIT)
     with crash_at("editorial.stored"):
-        await approve_item(desk, ITEM, CLERK)
-    await desk.log.act(ITEM, edited)
+        await approve_item(decisions, ITEM, CLERK)
+    await decisions.log.act(ITEM, edited)
     await DraftDecisions(bus, clock).finish_interrupted()
     assert await released_publications(bus) == []
-    [draft] = await desk.waiting_drafts()
-    await approve_item(desk, ITEM, CLERK, hash=draft.hash)
+    [draft] = await decisions.waiting_drafts()
+    await approve_item(decisions, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert released["body"] == "Chưa ai duyệt"
 
@@ -455,12 +467,12 @@ STEPS += [("update_position", 1), ("publish_once", 1)]
 @pytest.mark.promise("2.4")
 @pytest.mark.parametrize(("step", "turn"), STEPS)
 async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits(
-    bus, intake, desk, step, turn, monkeypatch
+    bus, intake, decisions, step, turn, monkeypatch
 ):
     """An editor's act is tried right before a step of the release."""
     await intake.handle(submitted(), UNIT)
     editor, refused, turns = EditorialLog(bus), [], iter(range(1, 99))
-    owner = {"act": item_log, "publish_once": desk.releaser}.get(step, desk.repository)
+    owner = {"act": item_log, "publish_once": decisions.releaser}.get(step, decisions.repository)
     go_on = getattr(owner, step)
 
     async def edit_first(*args, **more):
@@ -473,7 +485,7 @@ async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits
 
     monkeypatch.setattr(owner, step, edit_first)
     with suppress(Conflict):
-        await approve_item(desk, ITEM, CLERK)
+        await approve_item(decisions, ITEM, CLERK)
     assert next(turns) > turn
     state = fold(await acts_of(bus))
     bodies = [one["body"] for one in await released_publications(bus)]
@@ -482,32 +494,34 @@ async def test_what_is_out_is_the_text_of_the_log_whenever_another_process_edits
 
 
 @pytest.mark.promise("2.4")
-async def test_a_text_withdrawn_between_its_approval_and_its_release_stays_in(bus, intake, desk):
+async def test_a_text_withdrawn_between_its_approval_and_its_release_stays_in(
+    bus, intake, decisions
+):
     await intake.handle(submitted(), UNIT)
     with crash_at("desk.decided"):
-        await approve_item(desk, ITEM, CLERK)
-    await desk.log.act(ITEM, gone)
-    await desk.finish_interrupted()
+        await approve_item(decisions, ITEM, CLERK)
+    await decisions.log.act(ITEM, gone)
+    await decisions.finish_interrupted()
     assert await released_publications(bus) == []
     assert fold(await acts_of(bus)).is_unfinished is False
 
 
 @pytest.mark.promise("2.4")
-async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, desk):
+async def test_an_edited_text_is_released_under_its_own_hash(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
-    [sent] = await desk.waiting_drafts()
+    [sent] = await decisions.waiting_drafts()
     for kind, by in (
         (ActionKind.CONFIRM, "nv-lanh-dao"),
         (None, ""),
         (ActionKind.PROPOSE, "nv-de"),
     ):
-        await desk.log.act(ITEM, partial(checked, kind, by) if kind else edited)
-    [draft] = await desk.waiting_drafts()
-    await refusal(approve_item(desk, ITEM, CLERK, hash=sent.hash), Conflict)
-    approved = await approve_item(desk, ITEM, CLERK, hash=draft.hash)
+        await decisions.log.act(ITEM, partial(checked, kind, by) if kind else edited)
+    [draft] = await decisions.waiting_drafts()
+    await refusal(approve_item(decisions, ITEM, CLERK, hash=sent.hash), Conflict)
+    approved = await approve_item(decisions, ITEM, CLERK, hash=draft.hash)
     [released] = await released_publications(bus)
     assert (released["body"], approved.decision.hash) == ("Chưa ai duyệt", draft.hash)
-    again = await approve_item(desk, ITEM, CLERK, hash=draft.hash)
+    again = await approve_item(decisions, ITEM, CLERK, hash=draft.hash)
     assert again.seq == released["seq"]
 
 
@@ -519,12 +533,12 @@ def checked(kind: ActionKind, by: str, state: ItemState, role: str = "") -> Acti
 
 
 async def test_an_approval_that_was_scheduled_before_it_was_booked_is_carried_out(
-    bus, intake, desk, clock
+    bus, intake, decisions, clock
 ):
     await intake.handle(submitted(), UNIT)
     with crash_at("editorial.stored"):
-        await approve_item(desk, ITEM, Actor(CLERK, role="lanh-dao"))
-    await desk.log.act(ITEM, partial(checked, ActionKind.SCHEDULE, "loa", role=RULE))
+        await approve_item(decisions, ITEM, Actor(CLERK, role="lanh-dao"))
+    await decisions.log.act(ITEM, partial(checked, ActionKind.SCHEDULE, "loa", role=RULE))
     assert await DraftDecisions(bus, clock).finish_interrupted() == 1
     assert len(await released_publications(bus)) == 1
     decision = (await stored_position(bus))["decision"]
