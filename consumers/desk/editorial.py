@@ -110,6 +110,7 @@ class PersonAtDesk:
             hash=state.hash,
             is_correction="corrects_revision" in state.text.data,
             out=state.out,
+            out_hash=state.out_hash,
             **_texts_shown(acts, state, state.text),
             possible=frozenset(kind for kind, reason in barred.items() if reason == "") - given,
             barred={kind: reason for kind, reason in barred.items() if reason},
@@ -260,7 +261,7 @@ _ANY_TEXT = "-"
 
 def _is_next(kind: ActionKind, state: ItemState) -> bool:
     """Whether an act is possible; what readers never had is rejected, not withdrawn."""
-    is_known = kind is not K.WITHDRAW or bool(state.out or state.approved)
+    is_known = kind is not K.WITHDRAW or bool(state.withdrawable)
     return is_known and (state.status, kind) in MOVES
 
 

@@ -135,18 +135,19 @@ class ItemActs:
     def _withdrawal(self, ordered: "_Ordered") -> Action:
         """The withdrawal of what readers have or are about to get, also behind a newer text.
 
-        Raises Invalid for a notice that can't be published, Conflict if there is nothing.
+        Raises Invalid for a notice that can't be published, Conflict if there is nothing, or if it
+        is no longer the text that was shown.
         """
         order, state = ordered.order, ordered.state
-        number = state.out or max(state.going_out, default=0)
-        if not number:
+        if not state.withdrawable:
             raise Conflict(field_error("kind", "nothing_to_withdraw", value=order.content_id))
+        require_out(order.hash, state)
         try:
             facts = {"reason": _note(order), "title": order.title or None}
             Withdrawn.model_validate({"content_id": order.content_id, **facts})
         except ValidationError as wrong:
             raise Invalid(*errors.explain(wrong)) from wrong
-        return self._act(replace(ordered, number=number), None)
+        return self._act(replace(ordered, number=state.withdrawable), None)
 
     def _act(self, ordered: "_Ordered", changed: EditorialText | None) -> Action:
         order, who, state = ordered.order, ordered.who, ordered.state
@@ -194,6 +195,12 @@ def _check_text(
     found = events.check(event, vocabulary)
     events.check_sender(event, checked.unit, vocabulary)
     return found
+
+
+def require_out(hash: str, state: ItemState) -> None:
+    """Raise Conflict unless a withdrawal takes back the text of *hash*."""
+    if hash != state.out_hash:
+        raise Conflict(field_error("hash", "out_changed", value=state.out_hash))
 
 
 def act_key(order: Order) -> str:

@@ -14,7 +14,8 @@ class Order(NamedTuple):
     """An act that a person orders on the text that was shown.
 
     `act_id`: the same for a repeat of the order, as when a button is pressed twice. `hash`: of the
-    text that was shown. `data`: the new text's fields, where the act changes the text.
+    text that was shown; for a withdrawal, of the one that it takes back. `data`: the new text's
+    fields, where the act changes the text.
     """
 
     content_id: str
@@ -62,8 +63,9 @@ class ItemView:
     """An item as one person sees it.
 
     `status`: with the times of the text; `stored_status`: that of the last act.
-    `data`: the newest text; `out_data`: the text that readers have; `sent_data`: the newest text as
-    its unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
+    `data`: the newest text; `out_data`: the text that readers have; `out_hash`: of the one that
+    they have, or will have, and that a withdrawal takes back; `sent_data`: the newest text as its
+    unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
     what another may. `agreed`: who has approved it already, where it takes two; `has_agreed`: that
     the person has, and `may_agree` who else may. `is_checked_by_approval`: no editor has answered
     for the text, so that who approves it does.
@@ -78,6 +80,7 @@ class ItemView:
     data: Mapping[str, Any]
     is_correction: bool = False
     out: int = 0
+    out_hash: str = ""
     out_data: Mapping[str, Any] | None = None
     sent_data: Mapping[str, Any] | None = None
     possible: frozenset[ActionKind] = frozenset()

@@ -53,6 +53,16 @@ class ItemState:
         """The revisions that are out or approved, and that no withdrawal has reached."""
         return frozenset(one for one in {*self.published, *self.approved} if one > self.ended)
 
+    @property
+    def withdrawable(self) -> int:
+        """The revision that a withdrawal takes back: what readers have, else will have; 0: none."""
+        return self.out or max(self.going_out, default=0)
+
+    @property
+    def out_hash(self) -> str:
+        """The hash of the text that a withdrawal takes back; empty without one."""
+        return self.hash_of(self.withdrawable) if self.withdrawable else ""
+
     def hash_of(self, revision: int) -> str:
         """The hash of a revision's text; empty for one that is neither newest nor approved."""
         if revision == self.revision:

@@ -184,7 +184,8 @@ class CarriedOutWorld:
         data = self.text() if kind in (K.SAVE, K.EDIT) else None
         code = next(iter(REJECTIONS)) if kind is K.REJECT else ""
         act_id = f"{self.seed:016x}{self.tried:016x}"
-        facts = (self.item, kind, act_id, seen.hash, data, "Có sai sót.", code)
+        shown = seen.out_hash if kind is K.WITHDRAW else seen.hash
+        facts = (self.item, kind, act_id, shown, data, "Có sai sót.", code)
         return Tried(Order(*facts, is_clean=True), person)
 
     def text(self) -> dict[str, Any]:

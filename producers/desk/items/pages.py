@@ -38,20 +38,27 @@ def item_path(content_id: str, rest: str = "") -> str:
 async def show_item(visit: Visit) -> Response:
     """Raises NotFound, Forbidden."""
     item = await find_item(visit)
-    earlier = item.texts.get(visit.request.query_params.get("ban", ""), {})
-    values = await _item_values(visit, item) | {
-        "earlier": TextForm(earlier),
-        "earlier_fields": {name: one for name, one in _readable(visit, earlier).items() if one},
-    }
+    chosen = visit.request.query_params.get("ban", "")
+    values = await _item_values(visit, item) | _earlier_text(visit, item, chosen)
     return visit.page("item.html", **values)
+
+
+def _earlier_text(visit: Visit, item: ItemView, hash: str) -> dict[str, Any]:
+    """The text of *hash* beside the newest one; nothing of a hash that the item has not had."""
+    earlier = item.texts.get(hash, {})
+    fields = {name: one for name, one in _readable(visit, earlier).items() if one}
+    return {"earlier": TextForm(earlier), "earlier_fields": fields}
 
 
 async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> Response:
     """The item's page, as it is now, with what an act lacks and what was typed for it.
 
-    Raises NotFound, Forbidden.
+    A withdrawal that was refused shows the text that it takes back. Raises NotFound, Forbidden.
     """
-    values = await _item_values(visit, await find_item(visit)) | {"asked_for": kind}
+    item = await find_item(visit)
+    is_behind = kind == ActionKind.WITHDRAW and item.out_hash != item.hash
+    values = await _item_values(visit, item) | {"asked_for": kind}
+    values |= _earlier_text(visit, item, item.out_hash if is_behind else "")
     return visit.refused_page("item.html", as_in_form(refused), **values)
 
 

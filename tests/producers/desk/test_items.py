@@ -421,6 +421,38 @@ async def test_a_withdrawal_concerns_what_is_out_whatever_is_written_meanwhile(n
     assert [one["action"] for one in released] == ["published", "withdrawn"]
 
 
+async def test_a_withdrawal_takes_back_the_text_that_was_shown_and_no_other(newsroom):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    page = await newsroom["dung"].get(path)
+    correction = FIELDS | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **correction)
+    await newsroom.approve(path)
+    typed = {"note": "Sai số liệu.", "new_title": "Một tin"}
+    refused = await newsroom["dung"].submit(page, f"{path}/go", **typed)
+    assert refused.status_code == 409 and "Đoạn đúng." in refused.text
+    assert all(one in refused.text for one in typed.values())
+    state = (await newsroom.intake.desk.log.read(path.removeprefix("/tin/"))).state
+    assert (state.status, state.out) == ("corrected", 2)
+    done = await newsroom["dung"].submit(refused, f"{path}/go", **typed)
+    assert done.headers["location"].endswith("xong=withdraw")
+
+
+async def test_a_refused_withdrawal_shows_what_is_out_behind_a_draft(newsroom):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    page = await newsroom["dung"].get(path)
+    for body in ("Đoạn đúng.", "Bản nháp sau đó."):
+        changed = FIELDS | {"body": body, "reason": "Sai số hiệu."}
+        await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **changed)
+        if "nháp" not in body:
+            await newsroom.approve(path)
+    refused = await newsroom["dung"].submit(page, f"{path}/go", note="Sai số liệu.")
+    assert refused.status_code == 409
+    [shown] = re.findall('<section id="ban-cu">(.*?)</section>', refused.text, re.DOTALL)
+    assert "Đoạn đúng." in shown
+
+
 async def test_a_draft_that_readers_never_had_is_not_withdrawn(newsroom):
     path = await newsroom.written()
     page = await newsroom["dung"].get(path)
