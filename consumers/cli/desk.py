@@ -15,6 +15,7 @@ from consumers.cli.acts import By, look
 from consumers.cli.desk_index import find_rows
 from consumers.cli.filters import Limit, parse_time
 from consumers.cli.item_orders import ItemOrders
+from consumers.cli.item_text import print_text
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.editorial.log import EditorialLog
@@ -29,9 +30,8 @@ from consumers.reporting.review import (
     Review,
     ReviewAnswer,
     content_lines,
-    data_lines,
     draft_effects,
-    read_newest,
+    read_text,
     review_draft,
 )
 from consumers.staff.authorization import ReadingRight
@@ -216,7 +216,7 @@ def show(
     if isinstance(found, Review):
         output.print_answer(found.answer, as_json, partial(_print_review, found))
     else:
-        output.print_answer(found, as_json, partial(_print_newest, found))
+        output.print_answer(found, as_json, partial(print_text, found))
 
 
 async def _read(bus: Bus, content_id: str, revision: int | None) -> Review | ReviewAnswer:
@@ -226,16 +226,7 @@ async def _read(bus: Bus, content_id: str, revision: int | None) -> Review | Rev
     except Invalid:
         if revision:
             raise
-    return await read_newest(bus, content_id)
-
-
-def _print_newest(text: ReviewAnswer) -> None:
-    """Print a text that waits for no decision."""
-    value = name_of(text.status or "new")
-    output.print_field_texts(field_error(text.key, "item_now", of=text.revision, value=value))
-    typer.echo(f"hash: {text.hash}")
-    for line in (*data_lines(text.data), *(["", *text.changes] if text.changes else [])):
-        typer.echo(line)
+    return await read_text(bus, content_id)
 
 
 async def _review(bus: Bus, content_id: str, revision: int | None, by: str) -> Review:

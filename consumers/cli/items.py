@@ -15,8 +15,10 @@ from pydantic import Field
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
+from consumers.cli.authorization import Staff
 from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
+from consumers.cli.item_text import print_text
 from consumers.cli.output import (
     Json,
     Yes,
@@ -31,6 +33,7 @@ from consumers.cli.output import (
     print_field_texts,
     print_table,
     require_name,
+    require_terminal,
     run_on_any_bus,
     run_on_bus,
 )
@@ -38,6 +41,7 @@ from consumers.cli.stores import normalized_address, open_subscribers, open_supp
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.desk.access import item_facts
+from consumers.desk.orders.rules import OrderRules
 from consumers.editorial.log import EditorialLog
 from consumers.intake import items
 from consumers.intake.items import Item
@@ -47,6 +51,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.refusals import find_refusal
+from consumers.reporting.review import read_text
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.store_check import store_problem
 from consumers.staff.accounts import AccountStore
@@ -57,7 +62,8 @@ from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.editorial import ItemState
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind, ItemState
 from contracts.errors import WHOLE_EVENT, Conflict, FieldError, FieldWarning, Invalid
 from contracts.records import EventRecord
 from contracts.text.moments import format_for_people
@@ -83,6 +89,7 @@ Reader = Annotated[
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
 ShortTitle = Annotated[str, typer.Option(help="The title on Zalo, in fewer words.")]
+Hash = Annotated[str, typer.Option("--hash", help="The content hash of the text to take back.")]
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
 _SPAN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)\b(?!:)")
 """An end of the time that a digest is about, in UTC."""
@@ -443,47 +450,83 @@ class WithdrawalAnswer(OmitEmptyModel):
 
 @page(
     WithdrawalAnswer,
-    examples=('loa withdraw tb-15 --reason "Sai ngày" --yes --json',),
+    examples=(
+        'loa withdraw tb-15 --reason "Sai ngày" --hash HASH',
+        'loa withdraw tb-15 --reason "Sai ngày" --yes --json',
+    ),
 )
 def withdraw(
     content_id: ContentId,
     reason: Reason,
     title: Title = "",
     short_title: ShortTitle = "",
+    hash: Hash = "",
     by: By = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Take an item back on every channel: the portal at once, the others in their order."""
-    text = WithdrawalText(reason, title, short_title)
+    """Take an item back on every channel: the portal at once, the others in their order.
+
+    With --hash it takes back exactly the text that you read; without, it shows what is out and
+    asks. --yes alone takes back what is out, unseen.
+    """
+    if not (hash or yes):
+        require_terminal()
+        hash = run_on_bus(partial(_show_out, content_id=content_id, by=by))
+    ordered = WithdrawalOrder(reason, title, short_title, hash)
     confirm("ask_withdraw", yes=yes)
-    answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
+    answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, ordered, by))
     print_errors(answer.warnings)
     print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
 
 
-class WithdrawalText(NamedTuple):
-    """The public text of a withdrawal: the reason, and titles in place of the item's own."""
+async def _show_out(bus: Bus, content_id: str, by: str) -> str:
+    """Show the text that a withdrawal takes back, and return its hash; empty where none is known.
+
+    Raises Unauthorized, Forbidden.
+    """
+    right, state = await look(bus, "desk.read", content_id, by), await _written(bus, content_id)
+    if state.text is None:
+        return ""
+    right.require(item_facts(state))
+    text = await read_text(bus, content_id, _hash_to_withdraw(state))
+    print_text(text, err=True)
+    return text.hash
+
+
+def _hash_to_withdraw(state: ItemState) -> str:
+    """The hash of the text that a withdrawal takes back: without one that is out, the draft."""
+    return state.out_hash or state.hash
+
+
+class WithdrawalOrder(NamedTuple):
+    """A withdrawal: its public reason, and titles in place of the item's own.
+
+    `hash`: of the text that it takes back; empty for what is out.
+    """
 
     reason: str
     title: str = ""
     short_title: str = ""
+    hash: str = ""
 
 
 async def order_withdrawal(
-    bus: Bus, content_id: str, text: WithdrawalText, by: str = ""
+    bus: Bus, content_id: str, ordered: WithdrawalOrder, by: str = ""
 ) -> WithdrawalAnswer:
-    """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
+    """Order an item's withdrawal, unless that is done.
+
+    Raises Invalid, Conflict if it is no longer the text that was read, BusError.
+    """
     repository = ItemRepository(bus)
     item = await repository.require_item(content_id)
     if existing := await _existing_withdrawal(repository, content_id, item):
         return existing
-    position = await repository.position(content_id, item.revision or item.latest)
-    facts = item_facts(await _written(bus, content_id), item, position)
-    command = Command("withdraw", content_id, by, after=text.title, reason=text.reason, facts=facts)
+    command = await _command(bus, content_id, ordered, by)
 
     async def publish(who: Actor) -> Accepted | Spooled:
-        event = _withdrawal_event(content_id, item.unit, text, require_name(who.by))
+        await _require_out(bus, content_id, ordered.hash)
+        event = _withdrawal_event(content_id, item.unit, ordered, require_name(who.by))
         vocabulary = load_vocabulary(read_settings(LoaSettings))
         return await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
 
@@ -492,6 +535,25 @@ async def order_withdrawal(
     return WithdrawalAnswer(
         content_id=content_id, event_id=answer.event_id, unseen=unseen, warnings=answer.warnings
     )
+
+
+async def _command(bus: Bus, content_id: str, ordered: WithdrawalOrder, by: str) -> Command:
+    """The act of a withdrawal; for a second person the same one as at the desk. Raises Conflict."""
+    state = await _require_out(bus, content_id, ordered.hash)
+    hash = ordered.hash or _hash_to_withdraw(state)
+    order = Order(content_id, ActionKind.WITHDRAW, "", hash, title=ordered.title)
+    act = await OrderRules(bus, Staff.open(bus).policy).act_of(order, state)
+    facts = await _item_facts(bus, content_id, ())
+    said = (ordered.title, ordered.reason)
+    return Command("withdraw", content_id, by, *said, facts, act.arguments)
+
+
+async def _require_out(bus: Bus, content_id: str, hash: str) -> ItemState:
+    """The item as it is. Raises Conflict unless the text of *hash* is out; empty: any."""
+    state = await _written(bus, content_id)
+    if hash not in ("", _hash_to_withdraw(state)):
+        raise Conflict(field_error("hash", "out_changed", value=_hash_to_withdraw(state)))
+    return state
 
 
 async def _existing_withdrawal(
@@ -510,8 +572,8 @@ async def _existing_withdrawal(
     return WithdrawalAnswer(content_id=content_id, withdrawn_at=at, reason=reason, by=by or "")
 
 
-def _withdrawal_event(content_id: str, unit: str, text: WithdrawalText, by: str) -> CloudEvent:
-    texts = {name: value for name, value in text._asdict().items() if value}
+def _withdrawal_event(content_id: str, unit: str, ordered: WithdrawalOrder, by: str) -> CloudEvent:
+    texts = {name: value for name, value in ordered._asdict().items() if value and name != "hash"}
     return CloudEvent(
         specversion="1.0",
         id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",

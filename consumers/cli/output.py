@@ -247,12 +247,17 @@ def require_name(by: str) -> str:
     return by.strip()
 
 
+def require_terminal() -> None:
+    """End with exit code 2 where no person can be asked."""
+    if not sys.stdin.isatty():
+        fail(field_error("--yes", "yes_required"))
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask a person at a terminal, before what can't be undone. Exit code 2 without a yes."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        fail(field_error("--yes", "yes_required"))
+    require_terminal()
     asked = field_error("--yes", question)
     try:
         is_confirmed = typer.confirm(f"{asked.message} / {asked.message_vi}", err=True)

@@ -141,7 +141,7 @@ class ItemActs:
         order, state = ordered.order, ordered.state
         if not state.withdrawable:
             raise Conflict(field_error("kind", "nothing_to_withdraw", value=order.content_id))
-        require_out(order.hash, state)
+        _require_out(order.hash, state)
         try:
             facts = {"reason": _note(order), "title": order.title or None}
             Withdrawn.model_validate({"content_id": order.content_id, **facts})
@@ -197,7 +197,7 @@ def _check_text(
     return found
 
 
-def require_out(hash: str, state: ItemState) -> None:
+def _require_out(hash: str, state: ItemState) -> None:
     """Raise Conflict unless a withdrawal takes back the text of *hash*."""
     if hash != state.out_hash:
         raise Conflict(field_error("hash", "out_changed", value=state.out_hash))

@@ -17,8 +17,9 @@ from consumers.reporting.preview import PublicationFinder
 from contracts import events, keys
 from contracts.content import Content
 from contracts.delivery import ChannelName
+from contracts.editorial import Action as EditorialAct
 from contracts.editorial import Status
-from contracts.errors import WHOLE_EVENT, Bilingual, Invalid
+from contracts.errors import WHOLE_EVENT, Bilingual, Invalid, NotFound
 from contracts.publication import Action, Publication
 from producers.bus import Bus
 
@@ -109,19 +110,23 @@ async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -
     return Review(draft, text, released, _draft_effect(draft, item, now), status, is_shown)
 
 
-async def read_newest(bus: Bus, content_id: str) -> ReviewAnswer:
-    """The newest text of an item that waits for no decision, beside the text that is out.
+async def read_text(bus: Bus, content_id: str, hash: str = "") -> ReviewAnswer:
+    """A text that an item has had, else its newest one, beside the text that is out.
 
-    Raises Invalid for an unknown item, Conflict for one whose acts contradict each other.
+    Raises Invalid for an unknown item, NotFound for an unknown text, Conflict for an item whose
+    acts contradict each other.
     """
     state, acts = await EditorialLog(bus).history(content_id)
     if state.text is None or state.last_change is None:
         raise Invalid(field_error("content_id", "not_waiting", value=content_id))
+    is_newest = hash in ("", state.hash)
     draft = draft_of(content_id, state.revision, state.text, state.last_change.at)
+    if not is_newest:
+        draft = _earlier_draft(content_id, hash, acts)
     item = await ItemRepository(bus).item(content_id) or Item(unit=draft.unit)
     texts = {act.hash: act.text.data for act in acts if act.text}
     out = texts.get(state.published.get(state.out, ""), {})
-    is_newer = bool(out) and state.out < state.revision
+    is_newer = bool(out) and state.out < draft.revision
     changes = unified_diff([*data_lines(out)], [*data_lines(draft.data)], lineterm="")
     return ReviewAnswer(
         **draft.model_dump(),
@@ -129,8 +134,16 @@ async def read_newest(bus: Bus, content_id: str) -> ReviewAnswer:
         action="corrected" if draft.type == events.CORRECTED else "published",
         against=state.out if is_newer else None,
         changes=[*changes] if is_newer else [],
-        status=state.status,
+        status=state.status if is_newest else None,
     )
+
+
+def _earlier_draft(content_id: str, hash: str, acts: Sequence[EditorialAct]) -> Draft:
+    """The text of *hash* as an act brought it last. Raises NotFound."""
+    for act in reversed(acts):
+        if act.text and act.hash == hash:
+            return draft_of(content_id, act.revision, act.text, act.at)
+    raise NotFound(field_error("hash", "text_unknown", value=hash))
 
 
 def _draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:

@@ -72,12 +72,13 @@ class OrderRules:
         """The act to decide about; the same one for a second person, also at another door.
 
         An agreement holds until the text or its status changes: one that went back and is proposed
-        anew takes two people again.
+        anew takes two people again. Two who withdraw agree about the title in its place, too.
         """
         is_approval = order.kind is K.APPROVE
         found = await self.approval(state) if is_approval else action_of(order.kind, state)
         began = state.last_change.id if state.last_change else ""
         arguments = [order.content_id, state.revision, order.kind, order.hash, began]
+        arguments += [order.title] if order.title else []
         return Act(found, item_facts(state), arguments, is_of_state=True)
 
     async def approval(self, state: ItemState) -> str:

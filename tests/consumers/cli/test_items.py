@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.channel_health.destinations import Destination, write_destination
-from consumers.cli import items
-from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
+from consumers.cli import items, output
+from consumers.cli.items import WithdrawalOrder, order_withdrawal, print_trace
+from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.intake.event_log import EventLog
 from consumers.ledger import codec
@@ -185,6 +186,34 @@ async def test_a_withdrawal_is_a_named_act_that_a_script_confirms(bus, intake_ha
     assert (await loa(*words, "--by", "An", "--yes", USER="")).exit_code == 0
 
 
+async def test_a_withdrawal_takes_back_the_text_that_was_read(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    read = (await EditorialLog(bus).read(ITEM)).state.hash
+    await intake_harness.take_in(corrected(revision=2, corrects_revision=1))
+    out = (await EditorialLog(bus).read(ITEM)).state.hash
+    words = ("withdraw", ITEM, "--reason", "Nhầm", "--by", "An", "--yes", "--hash")
+    refused = await loa(*words, read)
+    assert refused.exit_code == 2 and out in refused.stderr
+    assert (await bus.stream_info("CONTENT"))["state"]["messages"] == 0
+    assert (await loa(*words, out)).exit_code == 0
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+async def test_a_person_sees_what_is_out_and_is_asked(
+    bus, intake_harness, loa, monkeypatch, answer
+):
+    await intake_harness.take_in(submitted())
+    await intake_harness.take_in(corrected(revision=2, corrects_revision=1), "desk")
+    state = (await EditorialLog(bus).read(ITEM)).state
+    monkeypatch.setattr(output, "require_terminal", lambda: None)
+    monkeypatch.setattr(items, "require_terminal", lambda: None)
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "An", "--json", stdin=answer)
+    assert f"hash: {state.out_hash}" in run.stderr and state.out_hash != state.hash
+    assert submitted().data["title"] in run.stderr
+    sent = (await bus.stream_info("CONTENT"))["state"]["messages"]
+    assert (run.exit_code, sent) == ((0, 1) if answer == "y" else (2, 0))
+
+
 async def test_what_is_not_known_is_named_as_it_was_typed(bus, loa):
     told = await loa("trace", "G09.20-0000")
     assert (told.exit_code, "content_id: G09.20-0000 is not known\n" in told.stderr) == (2, True)
@@ -241,13 +270,13 @@ async def test_trace_says_how_the_address_answers(intake_harness, loa):
 
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake_harness, clock):
     await intake_harness.take_in(submitted())
-    first = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")
+    first = await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")
     assert first.withdrawn_at is None and first.event_id
     assert "`loa trace" in first.to_text().message and "`loa trace" in first.to_text().message_vi
     clock.advance(60)
     await intake_harness.take_in(withdrawn())
     before = (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"]
-    again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"), "An")
+    again = await order_withdrawal(bus, ITEM, WithdrawalOrder("Lần hai"), "An")
     said = (again.to_text().message, again.to_text().message_vi)
     times, words = ("2027-01-15 15:01:00+07", "15:01 ngày 15/01/2027"), ("was changed", "Không")
     for line, time, word in zip(said, times, words, strict=True):
@@ -261,7 +290,7 @@ async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, intake_har
     await intake_harness.take_in(submitted(), "desk")
     clock.advance(60)
     await intake_harness.take_in(withdrawn())
-    again = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")
+    again = await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")
     assert again.to_text().message.startswith("was withdrawn already at 2027-01-15 15:01:00+07")
 
 
@@ -269,7 +298,7 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     await intake_harness.take_in(submitted())
     await intake_harness.take_in(withdrawn())
     await intake_harness.take_in(corrected(revision=3, corrects_revision=1), "desk")
-    assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")).event_id, (
+    assert (await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")).event_id, (
         "a draft waits at the desk"
     )
 

@@ -18,6 +18,7 @@ from tests.support.cli import InProcessCli, json_output
 from tests.support.events import (
     ITEM,
     UNIT,
+    corrected,
     register_unit,
     released_publications,
     stored_position,
@@ -256,6 +257,21 @@ async def test_a_withdrawal_names_the_account(people, intake):
     assert done.exit_code == 0, done.stderr
     [*_, event] = [one async for one in intake.bus.scan("CONTENT", "content.>")]
     assert await account_id(an) in str(event.headers) + event.data.decode()
+
+
+async def test_two_who_withdraw_agree_about_one_text(people, intake):
+    an, binh = await people("an", APPROVER), await people("binh", APPROVER)
+    before, alone, after = ROLES_TEXT.rpartition('withdraw = "')
+    rules = Path(an.loa.environ["LOA_DATA_DIR"]) / "roles.toml"
+    rules.write_text(f"{before}{alone}two people, {after}")
+    await intake.handle(submitted(), UNIT)
+    await approve(an, intake)
+    words = ("withdraw", ITEM, "--reason", "Nhầm", "--yes")
+    assert "second account" in (await an.say(*words)).stderr
+    await intake.handle(corrected(revision=2, corrects_revision=1), UNIT)
+    await approve(an, intake)
+    assert "second account" in (await binh.say(*words)).stderr, "they mean another text"
+    assert (await an.say(*words)).exit_code == 0
 
 
 async def test_a_command_is_carried_out_and_recorded_under_account_role_and_session(people, bus):
