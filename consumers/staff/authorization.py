@@ -67,13 +67,15 @@ class Act(NamedTuple):
     """An action on an object; *arguments* make it the same action for a second person.
 
     `is_of_state`: they name the state that the action changes, so that it can't be done twice. Its
-    proposal stays until it is done, and is then used up by `Authorizer.use_up`.
+    proposal stays until it is done, and is then used up by `Authorizer.use_up`. `is_proposed`: the
+    person agrees to what waits, and proposes nothing anew.
     """
 
     action: str
     facts: ObjectFacts = ObjectFacts()
     arguments: object = None
     is_of_state: bool = False
+    is_proposed: bool = False
 
 
 class Actor(NamedTuple):
@@ -134,10 +136,14 @@ class Authorizer:
         return audit.AuditLog(self.accounts.bus, self.clock)
 
     async def decide(self, signed_in: SignedIn, act: Act) -> Ruling:
-        """Decide; where a second person is needed, record this one. Raises Forbidden."""
-        account = signed_in.account
-        asked = (account, act.action, act.facts, act.arguments)
-        ruling = await self.proposals.authorize(*asked, uses_up=not act.is_of_state)
+        """Decide; where a second person is needed, record this one.
+
+        Raises Forbidden, Conflict where what waited was done or refused meanwhile.
+        """
+        asked = (signed_in.account, act.action, act.facts, act.arguments)
+        ruling = await self.proposals.authorize(
+            *asked, uses_up=not act.is_of_state, is_proposed=act.is_proposed
+        )
         if ruling.verdict is Verdict.NEEDS_SECOND:
             id = proposal_id(act.action, act.arguments)
             record = Actor.of(signed_in, ruling).record_of("propose", act.action, after=id)

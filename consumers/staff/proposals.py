@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from consumers.messages import field_error
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import Agreement, ObjectFacts, Person, Policy, Ruling, Verdict
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import utc_now
-from contracts.errors import Forbidden
+from contracts.errors import Conflict, Forbidden
 from producers.bus import RevisionConflict, records
 
 _KEY_PREFIX = "proposal."
@@ -77,36 +78,56 @@ class Proposals:
         arguments: object,
         *,
         uses_up: bool = True,
+        is_proposed: bool = False,
     ) -> Ruling:
-        """Decide; where a second person is needed, record this one. Raises Forbidden.
+        """Decide; where a second person is needed, record this one.
 
         If *uses_up*, an action that is allowed uses its proposal up; else it stays until `use_up`.
+        *is_proposed*: it is agreed to what waits, and nothing is proposed anew. Raises Forbidden,
+        Conflict where what waited was done or refused meanwhile.
         """
         key = _KEY_PREFIX + proposal_id(action, arguments)
         known = await records.read(self.bucket, key, Proposal)
-        agreed = await self._valid(self._live(known.value), action, facts)
+        live, is_settled = self._live(known.value), True
+        ruling = await self._rule(person, action, facts, live)
+        if ruling.verdict is Verdict.NEEDS_SECOND:
+            new = None if live or is_proposed else Proposal(action=action, arguments=arguments)
+            is_settled = await self._agree(key, live, new, Agreement(person.id, ruling.role))
+        elif known.value and uses_up:
+            is_settled = await self._use_up(key, known.revision)
+        if not is_settled:
+            asked = (person, action, facts, arguments)
+            return await self.authorize(*asked, uses_up=uses_up, is_proposed=True)
+        return ruling
+
+    async def _rule(
+        self, person: Person, action: str, facts: ObjectFacts, live: Proposal | None
+    ) -> Ruling:
+        """The decision with what is agreed. Raises Forbidden."""
+        agreed = await self._valid(live, action, facts)
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
-        if ruling.verdict is Verdict.NEEDS_SECOND:
-            new = Proposal(action=action, arguments=arguments, at=utc_now(self.accounts.clock))
-            stored = await self._add(key, new, Agreement(person.id, ruling.role))
-            if _people(stored) - _people(known.value) - {person.id}:  # another agreed meanwhile
-                asked = (person, action, facts, arguments)
-                return await self.authorize(*asked, uses_up=uses_up)
-        elif known.value and uses_up:
-            if not await self._use_up(key, known.revision):
-                return await self.authorize(person, action, facts, arguments)
-            crash_point("proposals.used_up")
         return ruling._replace(agreed=tuple(one.account for one in agreed))
 
-    async def _add(self, key: str, new: Proposal, mine: Agreement) -> Proposal:
-        """Add an agreement to the proposal that is stored and still counts, or to *new*."""
+    async def _agree(
+        self, key: str, seen: Proposal | None, new: Proposal | None, mine: Agreement
+    ) -> bool:
+        """Agree to the proposal that counts, or to *new*; False if others have meanwhile, too.
 
-        def added(stored: Proposal | None) -> Proposal:
-            return (self._live(stored) or new).with_agreement(mine)
+        Raises Conflict where there is none.
+        """
+        now = utc_now(self.accounts.clock)
 
-        return (await records.update(self.bucket, key, Proposal, added)).value
+        def agree(stored: Proposal | None) -> Proposal:
+            if proposal := self._live(stored):
+                return proposal.with_agreement(mine)
+            if new is None:
+                raise Conflict(field_error("proposal", "proposal_gone"))
+            return new.model_copy(update={"agreed": (mine,), "at": now})
+
+        stored = await records.update(self.bucket, key, Proposal, agree)
+        return _people(stored.value) <= _people(seen) | {mine.account}
 
     async def use_up(self, action: str, arguments: object) -> None:
         """Remove the proposal of an action that is done."""
@@ -166,6 +187,7 @@ class Proposals:
             await self.bucket.purge_if(key, revision)
         except RevisionConflict:
             return False
+        crash_point("proposals.used_up")
         return True
 
     async def _valid(

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.orders.rules import OrderRules
+from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.policy import Person, Verdict
 from consumers.staff.sessions import SignedIn
 from contracts.desk.editorial import Order
 from contracts.editorial import ItemState
+from contracts.errors import Conflict
 
 Store = Callable[[], Awaitable[ItemState]]
 
@@ -69,12 +71,20 @@ class Orders:
         act = await self.rules.act_of(order, state)
         actor = await person.decide(act)
         if actor is None:
+            await self._require_unmoved(order, act, person)
             return None
         still = partial(self._require_still, order, person)
         store = partial(self.acts.perform, order, actor, still)
         stored = await person.record(order, actor, store)
         await person.use_up(act)
         return stored
+
+    async def _require_unmoved(self, order: Order, act: Act, person: OrderingPerson) -> None:
+        """Raise Conflict where two others have done *act* meanwhile: nothing waits then."""
+        state = (await self.acts.log.read(order.content_id)).state
+        if (await self.rules.act_of(order, state)).arguments != act.arguments:
+            await person.use_up(act)
+            raise Conflict(field_error("hash", "text_changed"))
 
     async def _require_still(self, order: Order, person: OrderingPerson, state: ItemState) -> None:
         """Raises Forbidden unless the order is allowed on the item as it is when it is stored."""

@@ -9,7 +9,7 @@ from consumers.intake.draft_decisions import DraftDecisions
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from consumers.staff.proposals import Proposals
 from contracts.base.retention import DEFAULT
-from contracts.errors import Forbidden
+from contracts.errors import Conflict, Forbidden
 from tests.support.staff import KEYS, StaffHarness
 
 ARGUMENTS = ["add", "binh"]
@@ -42,15 +42,64 @@ async def test_the_second_account_carries_out_what_the_first_proposed(proposals,
     assert await verdict(proposals, two) is Verdict.NEEDS_SECOND, "a proposal is used up"
 
 
-async def test_a_proposal_is_used_once_also_by_two_at_the_same_time(staff, proposals, managers):
-    third = await staff.active("cuong", "quan-tri-tai-khoan")
-    one, two = managers
-    await verdict(proposals, one)
-    verdicts = await asyncio.gather(verdict(proposals, two), verdict(proposals, third))
-    assert sorted(verdicts) == [Verdict.NEEDS_SECOND, Verdict.ALLOWED]
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_who_agree_at_the_same_time_one_acts_and_nothing_is_left(
+    staff, proposals, managers, first
+):
+    """Both have read the proposal before *first* uses it up."""
+    await verdict(proposals, await staff.active("cuong", "quan-tri-tai-khoan"))
+    verdicts = await at_once(staff, managers, "purge_if", first)
+    assert verdicts[first] is Verdict.ALLOWED
+    assert isinstance(verdicts[not first], Conflict)
+    assert await proposals.waiting("manage-people") == []
 
 
-async def test_of_two_who_agree_at_the_same_time_the_later_one_carries_out(proposals, managers):
+async def test_who_proposes_again_while_another_one_agrees_proposes_nothing_new(
+    staff, proposals, managers
+):
+    operator = await staff.active("dung", "quan-tri-kenh")
+    await verdict(proposals, managers[0], action="restore")
+    people = [operator, managers[1]]
+    verdicts = await at_once(staff, people, ("purge_if", "swap"), 0, action="restore")
+    assert verdicts[0] is Verdict.ALLOWED and isinstance(verdicts[1], Conflict)
+    assert await proposals.waiting("restore") == []
+
+
+async def test_who_agrees_to_what_waits_no_more_proposes_nothing(proposals, managers):
+    with pytest.raises(Conflict):
+        await proposals.authorize(
+            managers[0], "manage-people", ObjectFacts(), ARGUMENTS, is_proposed=True
+        )
+    assert await proposals.waiting("manage-people") == []
+
+
+async def at_once(staff, people, calls, first, **options) -> list[Verdict | BaseException]:
+    """Two accounts agree; each is about to write by its call, then *first* writes first."""
+    both, done = asyncio.Barrier(2), asyncio.Event()
+
+    async def agree(number: int, call: str) -> Verdict:
+        own = Proposals(staff.accounts, default_policy())
+        write = getattr(own.bucket, call)
+
+        async def in_order(*args, **kwargs):
+            setattr(own.bucket, call, write)
+            await both.wait()
+            if number != first:
+                await done.wait()
+            return await write(*args, **kwargs)
+
+        setattr(own.bucket, call, in_order)
+        try:
+            return await verdict(own, people[number], **options)
+        finally:
+            done.set()
+
+    each = calls if isinstance(calls, tuple) else (calls, calls)
+    agreed = (agree(number, call) for number, call in enumerate(each))
+    return await asyncio.gather(*agreed, return_exceptions=True)
+
+
+async def test_of_two_who_propose_at_the_same_time_the_later_one_carries_out(proposals, managers):
     verdicts = await asyncio.gather(*(verdict(proposals, one) for one in managers))
     assert sorted(verdicts) == [Verdict.NEEDS_SECOND, Verdict.ALLOWED]
 

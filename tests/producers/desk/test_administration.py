@@ -1,5 +1,6 @@
 """Administration over HTTP: two people, the step-up, and fields that a form has not."""
 
+import asyncio
 import re
 
 import pytest
@@ -40,6 +41,20 @@ async def test_one_manager_proposes_and_another_one_confirms_what_is_shown(desk,
     account = await desk.accounts.require("cuong")
     assert (account.state, account.grants) == ("invited", (Grant(role=EDITOR),))
     assert (await two.post(confirm)).status_code == 404, "used up"
+
+
+async def test_of_two_managers_who_confirm_at_once_one_acts_and_nothing_waits_anew(desk, managers):
+    one, two = managers
+    async with desk.signed_in("chi", MANAGER) as three:
+        await one.press(ADD, ADD, **NEW)
+        pages = [await manager.get("/de-nghi") for manager in (two, three)]
+        [confirm] = re.findall(r'action="(/de-nghi/[0-9a-f]{64}/dong-y)"', pages[0].text)
+        each = zip((two, three), pages, strict=True)
+        answers = await asyncio.gather(*(one.submit(page, confirm) for one, page in each))
+        assert sorted(answer.status_code for answer in answers) in ([200, 404], [200, 409])
+        assert [bool(SECRET.search(answer.text)) for answer in answers].count(True) == 1
+        assert "/dong-y" not in (await one.get("/de-nghi")).text + (await two.get("/de-nghi")).text
+        assert await desk.bus.bucket("sessions").keys("proposal.") == []
 
 
 async def test_a_proposal_that_is_refused_is_gone(desk, managers):

@@ -4,10 +4,12 @@ import pytest
 
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
+from contracts import subjects
 from contracts.editorial import Status
 from tests.support.events import register_unit
-from tests.support.newsroom import FIELDS, TEXT, open_newsroom
+from tests.support.newsroom import FIELDS, ROLES, TEXT, open_newsroom
 
+APPROVER = ROLES["dung"]
 CLEAN = {"clean": "1"}
 STEPS = (
     ("an", "gui", {}),
@@ -50,21 +52,32 @@ async def test_does_nothing_with_the_open_page(newsroom, turn, take_away):
     assert await log.read(path.removeprefix("/tin/")) == before
 
 
-@pytest.fixture
-def before_it_is_stored(monkeypatch):
-    """Let something happen once, when an order has passed every check and is about to be stored."""
+def arrange_before(monkeypatch, step: str):
+    """Let something happen once, right before *step* of an order's acts."""
 
     def arrange(happening) -> None:
-        perform = ItemActs.perform
+        original = getattr(ItemActs, step)
 
         async def overtaken(*order, **more):
-            monkeypatch.setattr(ItemActs, "perform", perform)
+            monkeypatch.setattr(ItemActs, step, original)
             await happening
-            return await perform(*order, **more)
+            return await original(*order, **more)
 
-        monkeypatch.setattr(ItemActs, "perform", overtaken)
+        monkeypatch.setattr(ItemActs, step, overtaken)
 
     return arrange
+
+
+@pytest.fixture
+def before_it_is_stored(monkeypatch):
+    """When an order has passed every check and is about to be stored."""
+    return arrange_before(monkeypatch, "perform")
+
+
+@pytest.fixture
+def before_it_is_checked(monkeypatch):
+    """When an order has read its item, and nothing else."""
+    return arrange_before(monkeypatch, "check")
 
 
 @pytest.mark.parametrize(("turn", "take_away"), [*enumerate((take_role, disable) * 2)])
@@ -100,6 +113,17 @@ async def return_and_propose_anew(newsroom, path: str) -> None:
 async def test_approves_nothing_for_two_whose_first_half_is_gone(
     newsroom, before_it_is_stored, happening
 ):
+    path = await half_approved(newsroom)
+    async with newsroom.desk.signed_in("giang", "lanh-dao-duyet") as second:
+        before_it_is_stored(happening(newsroom, path))
+        answer = await second.press(path, f"{path}/duyet")
+    assert answer.status_code == 403, answer.text
+    state = (await EditorialLog(newsroom.desk.bus).read(path.removeprefix("/tin/"))).state
+    assert state.status is Status.PENDING_APPROVAL
+
+
+async def half_approved(newsroom) -> str:
+    """The path of an urgent text that one of two has approved."""
     await register_unit(newsroom.desk.bus, release="desk", urgent=True)
     path = await newsroom.written()
     for login, act, fields in STEPS[:2]:
@@ -107,12 +131,44 @@ async def test_approves_nothing_for_two_whose_first_half_is_gone(
     await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"lane": "urgent"})
     await newsroom.press("chi", path, "trinh", clean="1")
     assert (await newsroom["dung"].press(path, f"{path}/duyet")).status_code == 303
-    async with newsroom.desk.signed_in("giang", "lanh-dao-duyet") as second:
-        before_it_is_stored(happening(newsroom, path))
-        answer = await second.press(path, f"{path}/duyet")
+    return path
+
+
+async def test_who_approves_while_two_others_have_is_told_and_proposes_nothing(
+    newsroom, before_it_is_checked
+):
+    path, desk = await half_approved(newsroom), newsroom.desk
+    async with desk.signed_in("giang", APPROVER) as two, desk.signed_in("hoa", APPROVER) as three:
+        page = await three.get(path)
+        before_it_is_checked(two.press(path, f"{path}/duyet"))
+        answer = await three.submit(page, f"{path}/duyet")
+    assert answer.status_code == 409, answer.text
+    state = (await EditorialLog(desk.bus).read(path.removeprefix("/tin/"))).state
+    assert state.status is Status.APPROVED
+    assert await desk.bus.bucket("sessions").keys("proposal.") == []
+
+
+async def test_approves_nothing_alone_once_very_many_may_get_it(
+    newsroom, before_it_is_stored, monkeypatch
+):
+    """Readers have come past `many_readers`, which takes two approvers."""
+    monkeypatch.setitem(vars(newsroom.desk.desk.rules.policy.file), "many_readers", 0)
+    path = await newsroom.written(channels=["email"])
+    for login, act, fields in STEPS[:3]:
+        await newsroom.press(login, path, act, **fields)
+    before_it_is_stored(have_a_reader(newsroom.desk.bus))
+    answer = await newsroom["dung"].press(path, f"{path}/duyet")
     assert answer.status_code == 403, answer.text
     state = (await EditorialLog(newsroom.desk.bus).read(path.removeprefix("/tin/"))).state
     assert state.status is Status.PENDING_APPROVAL
+    again = await newsroom["dung"].press(path, f"{path}/duyet")
+    assert again.headers["location"].endswith("xong=second"), "another one has to approve, too"
+
+
+async def have_a_reader(bus) -> None:
+    """Give the mail one reader: a record, and the key that leads to it."""
+    for key in ("sub.one", "hash.one"):
+        await bus.bucket(subjects.SUBSCRIBERS.name).put(key, b"{}")
 
 
 async def test_begins_no_item_after_the_check(newsroom, before_it_is_stored):
