@@ -8,6 +8,14 @@ class ServerFailed(Exception):
     """nats-server did not start; the text ends with the last line of its log."""
 
 
+class StreamSettingsDamaged(ServerFailed):
+    """The server would leave a stream out, because its file of settings is damaged."""
+
+    def __init__(self, stream: str, file: Path) -> None:
+        super().__init__(f"the settings of the stream {stream} are damaged: {file}")
+        self.stream = stream
+
+
 @dataclass(frozen=True, slots=True)
 class StoreHolder:
     """The process that holds a store, and the server it has started there, as far as known."""

@@ -33,6 +33,7 @@ from producers.bus.monitoring_endpoint import fetch_page, health_problem
 from producers.bus_access.configuration import BusUser, render_accounts
 from producers.bus_access.unit_accounts import UnitAccount, load_units, write_units
 from producers.errors import ServerFailed, StoreBusy, StoreHolder
+from producers.nats_store.stream_settings import complete_checksums
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
 _LOG_FILE = "nats.log"
@@ -232,8 +233,9 @@ class ServerSetup:
     units: tuple[UnitAccount, ...] = ()
 
     def prepare(self) -> Path:
-        """Make the folders ready for a start, and write the settings."""
+        """Make the folders ready for a start, and write the settings. Raises ServerFailed."""
         _move_to_account(self.store / "jetstream")
+        complete_checksums(self.store / "jetstream" / LOA_ACCOUNT / "streams")
         run = self.store / "run"
         run.mkdir(exist_ok=True)
         for left_over in run.glob("*.ports"):

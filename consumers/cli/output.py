@@ -38,7 +38,7 @@ from producers.bus import (
 from producers.command_pages import EXIT_BUS_AWAY as EXIT_BUS_AWAY
 from producers.command_pages import EXIT_NEEDS_PERSON as EXIT_NEEDS_PERSON
 from producers.command_pages import page as page
-from producers.errors import ServerFailed, StoreBusy
+from producers.errors import ServerFailed, StoreBusy, StreamSettingsDamaged
 from producers.output import EXIT_INVALID as EXIT_INVALID
 from producers.output import EXIT_MACHINE as EXIT_MACHINE
 from producers.output import fail as fail
@@ -163,6 +163,8 @@ def _bus_error(away: Exception) -> FieldError:
         code = "store_stopped" if holder.is_stopped else "store_busy"
         named = {"owner": holder.owner, "server": holder.server}
         return field_error("bus", code, folder=holder.store, **named)
+    if isinstance(away, StreamSettingsDamaged):
+        return field_error(away.stream, "stream_settings_damaged", stream=away.stream)
     text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
     return field_error("bus", text, detail=translate_os_error(away))
 
