@@ -6,7 +6,7 @@ after 10 hours in all, and when its account is disabled, reset, given other role
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -33,6 +33,8 @@ _IDLE = timedelta(minutes=15)
 _LONGEST = timedelta(hours=10)
 _STEP_UP = timedelta(minutes=5)
 _TOUCH_EVERY = timedelta(seconds=30)
+_CONFIRMED: Mapping[str, str | bool] = {"replaces": "", "has_arrived": False}
+"""The fields of a session that replaces none."""
 
 
 class Session(BaseModel):
@@ -50,12 +52,19 @@ class Session(BaseModel):
     """Where the person signed in from; `terminal` for the command line."""
     replaces: str = ""
     """The key of the session that ends when this one's token is shown for the first time."""
+    has_arrived: bool = False
+    """Whether the token was shown; before, this session ends together with the one it replaces."""
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST
 
     def belongs_to(self, account: Account) -> bool:
         return self.account == account.id and self.generation == account.generation
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether it waits for its token to be shown: the answer that has it may be lost."""
+        return bool(self.replaces) and not self.has_arrived
 
     def is_stepped_up(self, now: datetime) -> bool:
         """Whether a second factor was given within the last 5 minutes."""
@@ -133,8 +142,8 @@ class SessionStore:
         account = await self.accounts.find(confirmed.account)
         if account is None or not (account.is_active and confirmed.belongs_to(account)):
             raise LookupError(confirmed.account)
-        own = {"used": utc_now(self.clock), "network": TERMINAL, "replaces": ""}
-        return await self._open(account, confirmed.model_copy(update=own))
+        own = {"used": utc_now(self.clock), "network": TERMINAL}
+        return await self._open(account, confirmed.model_copy(update={**own, **_CONFIRMED}))
 
     async def _open(self, account: Account, session: Session) -> str:
         """Store a session, and note the sign-in."""
@@ -147,8 +156,8 @@ class SessionStore:
 
     async def reopen(self, account: Account, session: Session) -> str:
         """A session in place of one that a change of its own account has ended."""
-        current = {"generation": account.generation, "replaces": ""}
-        return await self._store_new(session.model_copy(update=current))
+        current = {"generation": account.generation}
+        return await self._store_new(session.model_copy(update={**current, **_CONFIRMED}))
 
     async def find(self, token: str, *, has_arrived: bool = True) -> SignedIn | None:
         """The session of *token* and its account; None when it has ended.
@@ -162,8 +171,9 @@ class SessionStore:
         if session is None:
             return None
         account = await self.accounts.find(session.account)
+        is_alive = session.is_alive(now) and await self._has_base(session)
         is_current = account is not None and session.belongs_to(account)
-        if account is None or not (is_current and account.is_active and session.is_alive(now)):
+        if account is None or not (is_current and account.is_active and is_alive):
             await self.end(token)
             return None
         if session.replaces and has_arrived:
@@ -196,8 +206,9 @@ class SessionStore:
         if signed_in is None:
             return None
         now = utc_now(self.clock)
-        changes = {"second_factor": now} if stepped_up else {}
-        new = signed_in.session.model_copy(update=changes | {"replaces": token_key(token)})
+        second_factor = now if stepped_up else signed_in.session.second_factor
+        changes = {"second_factor": second_factor, "replaces": token_key(token)}
+        new = signed_in.session.model_copy(update=changes)
         fresh = await self._store_new(new)
         crash_point("session.renewed")
         return fresh
@@ -220,6 +231,8 @@ class SessionStore:
         now, living = utc_now(self.clock), []
         async for key, value in self.bucket.values(_PREFIX):
             session = Session.model_validate_json(value.data)
+            if session.is_unconfirmed:
+                continue  # it is the one that it replaces, and ends with it
             if session.belongs_to(account) and session.is_alive(now):
                 living.append(LivingSession(key.removeprefix(_PREFIX), session))
         return sorted(living, key=lambda one: one.session.started, reverse=True)
@@ -243,11 +256,19 @@ class SessionStore:
             raise ProviderSessionEnded
         return token
 
-    async def _end_replaced(self, token: str, session: Session) -> Session | None:
-        await self.bucket.purge(session.replaces)
-        return await self._touch(token, utc_now(self.clock), replaces="")
+    async def _has_base(self, session: Session) -> bool:
+        """Whether the session that an unconfirmed one replaces has not ended meanwhile."""
+        return not session.is_unconfirmed or await self.bucket.get(session.replaces) is not None
 
-    async def _touch(self, token: str, now: datetime, **changes: str) -> Session | None:
+    async def _end_replaced(self, token: str, session: Session) -> Session | None:
+        """End the session that *token* replaces, in steps that a repeat goes on with."""
+        now = utc_now(self.clock)
+        if session.is_unconfirmed:
+            await self._touch(token, now, has_arrived=True)
+        await self.bucket.purge(session.replaces)
+        return await self._touch(token, now, **_CONFIRMED)
+
+    async def _touch(self, token: str, now: datetime, **changes: str | bool) -> Session | None:
         """Record a use. A session that ended meanwhile stays ended."""
         key = token_key(token)
 

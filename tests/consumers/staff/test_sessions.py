@@ -6,9 +6,9 @@ import pytest
 
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import Grant
-from consumers.staff.sessions import SessionStore, token_key
+from consumers.staff.sessions import SessionStore, session_id, token_key
 from contracts.base.times import utc_now
-from producers.bus import Bus
+from producers.bus import Bus, BusError, NoReply
 from tests.support.events import bucket_records
 from tests.support.staff import StaffHarness
 
@@ -117,6 +117,69 @@ async def test_a_session_works_until_the_token_in_its_place_has_arrived(staff, t
     fresh = await staff.sessions.renew(token)
     assert await staff.sessions.find(fresh)
     assert await staff.sessions.find(token) is None
+
+
+async def listed(staff) -> list[str]:
+    """The ids of the account's sessions, as its page shows them."""
+    account = await staff.accounts.require("an")
+    return [one.id for one in await staff.sessions.of_account(account)]
+
+
+async def test_lost_answers_leave_one_session_in_the_list(staff, token):
+    [id] = await listed(staff)
+    for _ in range(3):
+        fresh = await staff.sessions.renew(token, stepped_up=True)
+        assert await staff.sessions.find(fresh, has_arrived=False)
+        assert await listed(staff) == [id], "the one that the person has"
+    assert await staff.sessions.find(fresh)
+    assert await listed(staff) == [session_id(fresh)]
+
+
+@pytest.mark.parametrize("end", ["sign out", "by id"])
+async def test_a_token_that_never_arrived_ends_with_the_session_that_it_replaces(staff, token, end):
+    lost = await staff.sessions.renew(token, stepped_up=True)
+    if end == "sign out":
+        await staff.sessions.end(token)
+    else:
+        account = await staff.accounts.require("an")
+        assert await staff.sessions.end_own(account, session_id(token))
+    assert await staff.sessions.find(lost) is None
+    assert await listed(staff) == []
+
+
+async def test_of_two_tokens_for_one_session_the_first_that_arrives_counts(staff, token):
+    one, two = [await staff.sessions.renew(token, stepped_up=True) for _ in range(2)]
+    assert await staff.sessions.find(one)
+    assert await staff.sessions.find(two) is None
+    assert await listed(staff) == [session_id(one)]
+
+
+async def test_a_token_that_arrives_while_the_bus_fails_is_not_lost(staff, token, monkeypatch):
+    fresh = await staff.sessions.renew(token)
+    for step in ("swap", "purge"):
+        with monkeypatch.context() as patched:
+            fail_behind(patched, staff.sessions.bucket, step)
+            with pytest.raises(BusError):
+                await staff.sessions.find(fresh)
+    assert await staff.sessions.find(fresh)
+    assert await listed(staff) == [session_id(fresh)]
+    assert await staff.sessions.find(token) is None
+
+
+def fail_behind(patched, bucket, step: str) -> None:
+    """Do the next *step*, and everything behind it fails."""
+    original = getattr(bucket, step)
+
+    async def unavailable(*_, **__):
+        raise NoReply("no answer")
+
+    async def last(*args, **kwargs):
+        done = await original(*args, **kwargs)
+        for name in ("purge", "swap"):
+            patched.setattr(bucket, name, unavailable)
+        return done
+
+    patched.setattr(bucket, step, last)
 
 
 async def test_a_renewed_session_keeps_its_10_hours(staff, clock, token):
