@@ -1,7 +1,9 @@
 """Uploaded files that no text names any more, and how long that has been so.
 
 A revision names its files as long as its text may still go out, or as long as its item, once out,
-is not withdrawn: the editorial log and the publications say so. Times are those of the server.
+is not withdrawn: the editorial log and the publications say so. A text that a person was at work on
+when an event of the unit took its place is for that person to take up again: it names its files
+until the item is withdrawn. Times are those of the server.
 """
 
 import re
@@ -19,6 +21,7 @@ from producers.seals import RefusedSeals
 
 _ENDS = {ActionKind.REJECT, ActionKind.SUPERSEDE, ActionKind.PUBLISH}
 """Acts after which the log needs no text of their revision: it is a publication, or nothing."""
+_TYPED = {ActionKind.SAVE, ActionKind.EDIT}
 _BEGINS = {ActionKind.RECEIVE, ActionKind.SAVE}
 STRAYS_AFTER = timedelta(days=1)
 """How old pieces without a file are before they are erased: no upload takes so long."""
@@ -48,14 +51,22 @@ class _Uses:
 
 @dataclass
 class _Revisions:
-    """The revisions of an item whose files are in use, and those that were approved."""
+    """The revisions of an item whose files are in use, and those among them that were approved.
+
+    `typed`: their texts are of people at the desk. `overtaken`: an event has taken their place.
+    """
 
     item: str
     waiting: set[int] = field(default_factory=set)
     approved: set[int] = field(default_factory=set)
+    typed: set[int] = field(default_factory=set)
+    overtaken: set[int] = field(default_factory=set)
 
     def take(self, action: Action, named: frozenset[str], at: datetime, uses: _Uses) -> None:
         """Follow one act, whose text names the files *named*."""
+        if action.kind is ActionKind.RECEIVE:
+            before = {one for one in self.waiting if one < action.revision}
+            self.overtaken |= before & self.typed - self.approved
         for ended in self._ended_by(action):
             uses.set((self.item, ended), frozenset(), at)
             self.waiting.discard(ended)
@@ -63,6 +74,8 @@ class _Revisions:
             uses.set((self.item, action.revision), named, at)
             self.waiting.add(action.revision)
             self.approved.discard(action.revision)
+        if action.kind in _TYPED:
+            self.typed.add(action.revision)
         if action.rule or action.kind is ActionKind.APPROVE:
             self.approved.add(action.revision)
 
@@ -70,7 +83,7 @@ class _Revisions:
         """The revisions that will not go out, or have gone; an approved one is still to go out."""
         number = action.revision
         if action.kind in _BEGINS:
-            return {one for one in self.waiting if one < number} - self.approved
+            return {one for one in self.waiting if one < number} - self.approved - self.overtaken
         if action.kind is ActionKind.WITHDRAW:
             return {one for one in self.waiting if one <= number}
         return {number} if action.kind in _ENDS else set()

@@ -107,11 +107,28 @@ async def test_a_text_that_waits_uses_its_files_when_the_one_before_is_carried_o
     assert await unused(bus) == {TWO}
 
 
-async def test_a_text_that_a_newer_one_has_overtaken_or_that_is_withdrawn_uses_no_file(bus, store):
-    await act(bus, K.SAVE, a_text(CONTENT))
+async def test_a_units_text_that_a_newer_one_has_replaced_or_that_is_withdrawn_uses_no_file(
+    bus, store
+):
+    await act(bus, K.RECEIVE, a_text(CONTENT), **SYSTEM)
     await act(bus, K.RECEIVE, a_text(OTHER, revision=2), **SYSTEM)
     assert await unused(bus) == {ONE}
     assert await unused(bus, BEFORE) == set(), "for a while"
+    await act(bus, K.WITHDRAW, note="Nhầm.", **SYSTEM)
+    assert await unused(bus) == {ONE, TWO}
+
+
+async def test_a_persons_text_that_a_units_event_overtook_uses_its_files_until_the_withdrawal(
+    bus, store
+):
+    """Whoever was at work on it reads it in the history, and may take it up again."""
+    await act(bus, K.SAVE, a_text(CONTENT))
+    await act(bus, K.RECEIVE, a_text(revision=2), **SYSTEM)
+    assert await unused(bus) == {TWO}
+    await act(bus, K.EDIT, a_text(OTHER, revision=2), by="nv-binh")
+    await act(bus, K.REJECT, by="nv-lanh-dao", note="Trùng.")
+    assert await unused(bus) == {TWO}, "a person ended that one"
+    await act(bus, K.RECEIVE, a_text(revision=3), **SYSTEM)
     await act(bus, K.WITHDRAW, note="Nhầm.", **SYSTEM)
     assert await unused(bus) == {ONE, TWO}
 
@@ -136,15 +153,35 @@ async def test_the_sweep_erases_what_is_unused_and_nothing_else(bus, clock, stor
 
 
 def test_in_random_stories_what_may_still_go_out_and_nothing_else_uses_its_file():
+    seen = 0
     for seed in range(40):
         world = EditorialWorld(seed)
         world.run()
         uses, revisions, state = _Uses(), _Revisions("a"), ItemState()
+        overtaken: dict[int, str] = {}
         for action in world.log.actions:
+            overtaken = still_overtaken(overtaken, state, action)
             state = state_after(state, action)
             named = frozenset({file_of(action.revision, action.hash)} if action.text else ())
             revisions.take(action, named, action.at, uses)
-            assert uses.in_use() == may_go_out(state), (seed, action.kind)
+            kept = {file_of(*one) for one in overtaken.items()}
+            assert uses.in_use() == may_go_out(state) | kept, (seed, action.kind)
+            seen += len(overtaken)
+    assert seen, "some are overtaken"
+
+
+def still_overtaken(before: dict[int, str], state: ItemState, action: Action) -> dict[int, str]:
+    """The texts of people, by revision, in whose place *action* or an event before it has come."""
+    if action.kind is K.WITHDRAW:
+        return {number: hash for number, hash in before.items() if number > action.revision}
+    is_open = state.status in UNSENT or state.is_undecided
+    if action.kind is K.RECEIVE and is_open and is_of_people(state):
+        return before | {state.revision: state.hash}
+    return before
+
+
+def is_of_people(state: ItemState) -> bool:
+    return bool(state.last_editor) or state.unit_checker != state.text.unit
 
 
 def file_of(revision: int, hash: str) -> str:
