@@ -121,7 +121,7 @@ async def test_a_units_text_that_a_newer_one_has_replaced_or_that_is_withdrawn_u
 async def test_a_persons_text_that_a_units_event_overtook_uses_its_files_until_the_withdrawal(
     bus, store
 ):
-    """Whoever was at work on it reads it in the history, and may take it up again."""
+    """The people at work on it read it in the history, and may take it up again."""
     await act(bus, K.SAVE, a_text(CONTENT))
     await act(bus, K.RECEIVE, a_text(revision=2), **SYSTEM)
     assert await unused(bus) == {TWO}
