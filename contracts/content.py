@@ -30,6 +30,7 @@ from contracts.base.fields import (
     Text,
     TopicId,
 )
+from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName, Lane
 from contracts.vocabulary import PROVINCES
 
@@ -128,7 +129,8 @@ Attachments = Annotated[
 ]
 
 
-ShortTitle = Annotated[Line150 | None, Field(exclude_if=lambda title: title is None)]
+_LEFT_OUT_IF_NULL = Field(exclude_if=lambda value: value is None)
+ShortTitle = Annotated[Line150 | None, _LEFT_OUT_IF_NULL]
 """The title where there is little room, as on Zalo; left out of stored JSON where it is null."""
 
 
@@ -169,6 +171,8 @@ class Content(Contract):
     """Nothing leaves after this moment."""
     broadcast: Broadcast | None = None
     """Which followers on Zalo are told of it at once; null = all of them."""
+    bulletin: Annotated[BulletinIssue | None, _LEFT_OUT_IF_NULL] = None
+    """The issue of a bulletin that the item is; left out of stored JSON where it is null."""
 
     @field_validator("expires_at")
     @classmethod
@@ -184,6 +188,16 @@ class Content(Contract):
         itself = info.data.get("content_id")
         if value and itself in value.also:
             raise PydanticCustomError("names_itself", "itself", {"value": itself})
+        return value
+
+    @field_validator("bulletin")
+    @classmethod
+    def _check_issue_id(
+        cls, value: BulletinIssue | None, info: ValidationInfo
+    ) -> BulletinIssue | None:
+        """An issue is the item of its number, so that no number can be given twice."""
+        if value and info.data.get("content_id") not in (None, value.content_id):
+            raise PydanticCustomError("bulletin_content_id", "id", {"value": value.content_id})
         return value
 
 

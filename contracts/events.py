@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from contracts import keys, subjects
 from contracts.base.fields import Contract
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
+from contracts.bulletins.composition import body_of
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -191,6 +192,7 @@ def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> E
         errors = [*damaged, *errors]
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
     faults = [*damaged, *_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
+    faults += _issue_errors(content, vocabulary) if is_new else ()
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
@@ -248,6 +250,16 @@ def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
         and vocabulary.aliases.get(source_unit, source_unit) != unit
     ):
         raise Forbidden(field_error("source", "source_of_other_unit", named=source_unit, unit=unit))
+    if owner := _owner_of_issue(event, vocabulary, unit):
+        raise Forbidden(field_error("data.bulletin.series", "bulletin_unit", value=owner))
+
+
+def _owner_of_issue(event: CloudEvent, vocabulary: Vocabulary, unit: str) -> str:
+    """The unit whose bulletin *unit* sends; empty if it is its own, or none."""
+    issue = event.data.get("bulletin")
+    name = issue.get("series") if isinstance(issue, Mapping) else None
+    series = vocabulary.bulletins.get(name) if isinstance(name, str) else None
+    return series.unit if series and series.unit != unit else ""
 
 
 def check_source_spelling(source: str) -> None:
@@ -319,6 +331,21 @@ def _size_errors(content: Event) -> Iterator[FieldError]:
     if size > RENDERED_MAX:
         kilobytes = {"size": -(-size // 1024), "limit": RENDERED_MAX // 1024}
         yield field_error("data.body", "rendered_too_large", **kilobytes)
+
+
+def _issue_errors(content: Event, vocabulary: Vocabulary) -> Iterator[FieldError]:
+    """An issue is of a known series, under its topic, and its body follows from its parts."""
+    issue = content.bulletin if isinstance(content, Submitted) else None
+    if issue is None or not isinstance(content, Submitted):
+        return
+    series = vocabulary.bulletins.get(issue.series)
+    if series is None:
+        known = vocabulary.bulletins.keys()
+        yield unknown_word("data.bulletin.series", "unknown_series", issue.series, known)
+    elif content.topic != series.topic:
+        yield field_error("data.topic", "bulletin_topic", value=series.topic)
+    if content.body != body_of(issue):
+        yield field_error("data.body", "bulletin_body")
 
 
 def _unknown_words(

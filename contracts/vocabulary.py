@@ -1,4 +1,4 @@
-"""Words that events may use: units, topics and audiences, and the provinces of Vietnam.
+"""Words that events may use: units, topics, audiences and series, and the provinces of Vietnam.
 
 `vocabulary.toml` ships with defaults, which an operator may replace; `Vocabulary.parse` reads both.
 """
@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.base.fields import AudienceId, Contract, Line150, Line250, TopicId, UnitId
+from contracts.bulletins.series import Series, SeriesId
 from contracts.catalog import load_texts
 from contracts.errors import FieldError, Invalid, Unreadable, explain, field_error, unknown_word
 
@@ -69,11 +70,12 @@ class Audience(Contract):
 
 
 class Vocabulary(Contract):
-    """Which units, topics and audiences exist. A unit's former ids are its aliases."""
+    """Which units, topics, audiences and series exist. A unit's former ids are its aliases."""
 
     units: dict[UnitId, Unit]
     topics: dict[TopicId, Topic] = Field(min_length=1)
     audiences: dict[AudienceId, Audience] = Field(min_length=1)
+    bulletins: dict[SeriesId, Series] = Field(default_factory=dict)
 
     @classmethod
     def parse(cls, toml_text: str) -> Self:
@@ -92,6 +94,20 @@ class Vocabulary(Contract):
             if alias in seen:
                 raise PydanticCustomError("id_used_twice", "{value} twice", {"value": alias})
             seen.add(alias)
+        return self
+
+    @model_validator(mode="after")
+    def _check_series(self) -> Self:
+        """A series names words that exist, and gathers no issues."""
+        for name, series in self.bulletins.items():
+            words = {*series.topics, series.topic, *series.audiences, series.unit}
+            known = self.topics.keys() | self.audiences.keys() | self.units.keys()
+            if unknown := sorted(words - known):
+                values = {"value": unknown[0], "series": name}
+                raise PydanticCustomError("series_unknown_word", "unknown", values)
+            if series.topic in series.topics:
+                values = {"value": series.topic, "series": name}
+                raise PydanticCustomError("series_own_topic", "its own", values)
         return self
 
     def knows(self, kind: Kind, word: str) -> bool:

@@ -33,11 +33,15 @@ class Order(NamedTuple):
 
 
 class NewItem(NamedTuple):
-    """A text that no item has yet. `act_id` as in `Order`."""
+    """A text that no item has yet. `act_id` as in `Order`.
+
+    `content_id`: the item's, where the text decides it, as the number of a bulletin's issue does.
+    """
 
     unit: str
     act_id: str
     data: Mapping[str, Any]
+    content_id: str = ""
 
 
 class ActLine(NamedTuple):
