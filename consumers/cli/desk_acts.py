@@ -126,7 +126,7 @@ def write(
         order = Order(item, kind, "", hash, _text_fields(data))
         return OrderAnswer.of(item, await orders.give(order))
 
-    _print(output.act_on_bus(save), as_json)
+    print_order(output.act_on_bus(save), as_json)
 
 
 def _read_file(file: str) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def reschedule(
         state = await orders.change(content_id, hash, lambda _: {"not_before": at}, note)
         return OrderAnswer.of(content_id, state)
 
-    _print(output.act_on_bus(give), as_json)
+    print_order(output.act_on_bus(give), as_json)
 
 
 def _give(order: Order, by: str, as_json: bool) -> None:
@@ -260,7 +260,7 @@ def _give(order: Order, by: str, as_json: bool) -> None:
     async def give(bus: Bus) -> OrderAnswer:
         return OrderAnswer.of(order.content_id, await ItemOrders(bus, by).give(order))
 
-    _print(output.act_on_bus(give), as_json)
+    print_order(output.act_on_bus(give), as_json)
 
 
 def require_read(hash: str) -> None:
@@ -269,7 +269,8 @@ def require_read(hash: str) -> None:
         output.fail(field_error("--hash", "hash_of_read"))
 
 
-def _print(answer: OrderAnswer, as_json: bool) -> None:
+def print_order(answer: OrderAnswer, as_json: bool) -> None:
+    """Print the item as it is after an act."""
     text = field_error(
         answer.content_id, "item_now", of=answer.revision, value=name_of(answer.status)
     )

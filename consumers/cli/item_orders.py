@@ -83,15 +83,16 @@ class ItemOrders:
         key = keys.publication_key(content_id, revision)
         raise Conflict(field_error("revision", "overtaken", value=key))
 
-    async def begin(self, unit: str, data: Mapping[str, Any]) -> str:
+    async def begin(self, unit: str, data: Mapping[str, Any], content_id: str = "") -> str:
         """Save the first text of a new item; returns its content_id.
 
-        The same text of the same person is the same item. Raises Forbidden, Invalid.
+        The same text of the same person is the same item. Raises Forbidden, Invalid, and Conflict
+        if there is an item of the *content_id* that is named.
         """
         account = await self._account_id()
         unit = unit or await self._own_unit()
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
-        new = NewItem(unit, keys.digest(unit, account or self.by, text), data)
+        new = NewItem(unit, keys.digest(unit, account or self.by, text), data, content_id)
         writers = frozenset({account} - {""})
         facts = ObjectFacts(unit, str(data.get("topic", "")), writers)
         act = Act("write", facts, [new.act_id])

@@ -99,6 +99,7 @@ class Commands(CommandGroup):
         "facts": _path(Group.LOOK, "facts"),
         "digests": _path(Group.LOOK, "digests", "digests"),
         "desk": _path(Group.ACT, "desk"),
+        "bulletin": _path(Group.ACT, "bulletin"),
         "withdraw": _path(Group.ACT, "items", "withdraw"),
         "dead": _path(Group.ACT, "dead_letters"),
         "pause": _path(Group.ACT, "channels", "pause"),

@@ -58,7 +58,7 @@ class ItemActs:
 
         Raises Invalid, BegunBefore if its form has begun an item with another text, Conflict.
         """
-        content_id = await NewItemIds(self.log.bus).reserve(who.by, new)
+        content_id = new.content_id or await NewItemIds(self.log.bus).reserve(who.by, new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
         try:
             state = await self.perform(order, who, allow, unit=new.unit)

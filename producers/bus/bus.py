@@ -155,6 +155,10 @@ class Bus:
         """Like `scan`, from sequence *last* back to *first*."""
         return messages.scan_backwards(self.connection, stream, subject, (first, last))
 
+    async def first_seq_since(self, stream: str, moment: datetime) -> int | None:
+        """The sequence of the first message at or after *moment*; None without one."""
+        return await messages.first_seq_since(self.connection, stream, moment)
+
     async def stream_info(self, stream: str) -> dict[str, Any]:
         """JetStream's reply: `config`, `state`. Raises BusError 10059 for an unknown stream."""
         return await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}")

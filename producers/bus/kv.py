@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import uuid4
 
 from producers.bus import atomic_batch, messages
@@ -129,9 +129,8 @@ class Bucket:
 
     async def first_seq_since(self, moment: datetime) -> int:
         """The sequence of the first change at or after *moment*; behind the last without one."""
-        query = {"start_time": moment.astimezone(UTC).isoformat(), "next_by_subj": ">", "batch": 1}
-        page = await messages.direct_get(self._link, self.stream, query)
-        return page.messages[0].seq if page.messages else await self.last_seq() + 1
+        first = await messages.first_seq_since(self._link, self.stream, moment)
+        return first or await self.last_seq() + 1
 
     async def changes(self, start: int) -> AsyncIterator[Change]:
         """Every change from sequence *start* on, purges too, until the leader has no later one.

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
@@ -92,6 +92,13 @@ async def scan_backwards(
         high = low - 1
         if len(found) < PAGE_SIZE // 4:
             size = min(size * 2, _MAX_WINDOW)
+
+
+async def first_seq_since(link: Connection, stream: str, moment: datetime) -> int | None:
+    """The sequence of the first message at or after *moment*; None without one."""
+    query = {"start_time": moment.astimezone(UTC).isoformat(), "next_by_subj": ">", "batch": 1}
+    page = await direct_get(link, stream, query)
+    return page.messages[0].seq if page.messages else None
 
 
 async def _read_window(

@@ -61,6 +61,7 @@ BY_PROOF_OF_OWNERSHIP = {"backup", "restore", "staff add", "staff reset"}
 COLUMNS = "email,name,topics,audiences,units,frequency"
 FEED = "https://vu.example/rss"
 TOPIC = "--topic viec-lam"
+SERIES = "ban-tin-cai-cach-hanh-chinh"
 OIDC = {"LOA_OIDC_ISSUER": "https://id.example", "LOA_OIDC_CLIENT_ID": "loa"}
 OIDC["LOA_OIDC_CLIENT_SECRET"] = "s"
 ZALO = {"LOA_ZALO_APP_ID": "1234567890", "LOA_ZALO_APP_SECRET": "s"}
@@ -99,6 +100,13 @@ CHANGING = {
     "desk upload": "a.pdf",
     "desk approve": f"{ITEM}-2 --hash x --clean",
     "desk reject": f"{ITEM}-2 --hash x --code trung-lap",
+    "bulletin propose": SERIES,
+    "bulletin move": f"{SERIES}-2026-so-01 {ITEM} up",
+    "bulletin put": f"{SERIES}-2026-so-01 {ITEM} the-che",
+    "bulletin drop": f"{SERIES}-2026-so-01 {ITEM}",
+    "bulletin add": f"{SERIES}-2026-so-01 {ITEM} the-che",
+    "bulletin shorten": f"{SERIES}-2026-so-01 {ITEM} x",
+    "bulletin introduce": f"{SERIES}-2026-so-01 x",
     "dead replay": "1",
     "dead edit": "1 mended.json --yes",
     "dead discard": "1 --reason x",
@@ -125,6 +133,8 @@ LOOKING = {
     "desk check": f"{ITEM}-2",
     "desk dry-run": f"{ITEM}-2",
     "desk test-send": f"{ITEM}-2",
+    "bulletin list": SERIES,
+    "bulletin show": f"{SERIES}-2026-so-01",
     "staff proposals": "",
     "dead list": "",
     "dead show": "1",
@@ -142,6 +152,7 @@ MORE_LOOKING = [
     "desk list --status draft",
     "desk list --mine",
     f"desk check {ITEM}-2 --links",
+    f"bulletin propose {SERIES} --dry-run",
     "mail preview --digest an@example.com",
 ]
 

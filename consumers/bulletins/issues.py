@@ -1,0 +1,158 @@
+"""The issues of a series: those that are out, those that people work on, and the next one."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+from consumers.bulletins.released import ReleasedItems
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.base.times import Clock, utc_now, vietnam_time
+from contracts.bulletins import proposal, sequence
+from contracts.bulletins.issue import BulletinIssue, PublishedIssue, issue_id
+from contracts.bulletins.proposal import NewIssue, ReleasedItem
+from contracts.bulletins.series import Series, Span
+from contracts.editorial import ItemState, Status
+from contracts.errors import Conflict, Invalid, NotFound, unknown_word
+from contracts.vocabulary import Vocabulary
+
+_LOOK_BACK = timedelta(days=366)
+"""A text may be approved this long before the time that it names."""
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class IssueAtWork:
+    """An issue as the editorial log has it; `issue` is its newest text."""
+
+    content_id: str
+    state: ItemState
+    issue: BulletinIssue
+
+
+@dataclass(frozen=True)
+class SeriesIssues:
+    """The issues of the series of *vocabulary*. Methods raise BusError."""
+
+    items: ReleasedItems
+    log: EditorialLog
+    vocabulary: Vocabulary
+    clock: Clock
+
+    def series(self, series_id: str) -> Series:
+        """Raises Invalid, naming those that there are."""
+        known = self.vocabulary.bulletins
+        if series_id not in known:
+            raise Invalid(unknown_word("series", "unknown_series", series_id, known))
+        return known[series_id]
+
+    async def published(self, series_id: str) -> list[PublishedIssue]:
+        return await self.items.issues(self.series(series_id).topic, series_id)
+
+    async def of_year(self, series_id: str, year: int) -> list[IssueAtWork]:
+        """The issues of a year as the editorial log has them, given up ones too."""
+        numbers = _numbers(await self.published(series_id), year)
+        out = [await self.read(issue_id(series_id, year, number)) for number in sorted(numbers)]
+        begun = await self._begun(series_id, year, numbers)
+        return sorted([*filter(None, out), *begun], key=lambda one: one.issue.order)
+
+    async def _begun(
+        self, series_id: str, year: int, published: Collection[int]
+    ) -> list[IssueAtWork]:
+        """The issues of a year that are not out.
+
+        Numbers follow one another: the first one behind those that are out that has no text is the
+        last to be looked for.
+        """
+        found: list[IssueAtWork] = []
+        for number in count(1):
+            one = None
+            if number not in published:
+                one = await self.read(issue_id(series_id, year, number))
+            if one:
+                found.append(one)
+            elif number > max(published, default=0):
+                break
+        return found
+
+    async def read(self, content_id: str) -> IssueAtWork | None:
+        """An item that is an issue, as the log has it."""
+        state = (await self.log.read(content_id)).state
+        issue = _issue_in(state)
+        return IssueAtWork(content_id, state, issue) if issue else None
+
+    async def require(self, content_id: str) -> IssueAtWork:
+        """Raises NotFound for an item that is no issue."""
+        if found := await self.read(content_id):
+            return found
+        raise NotFound(field_error("content_id", "no_issue", value=content_id))
+
+    async def propose(
+        self, series_id: str, span: Span | None = None, number: int | None = None
+    ) -> BulletinIssue:
+        """The next issue, from what was released since the last one.
+
+        Else than told, it covers the days after the last one, to the end of the newest span that
+        is over. Raises Invalid, Conflict if the number is taken or no span is over.
+        """
+        series, now = self.series(series_id), utc_now(self.clock)
+        others = await self._others(series_id)
+        days = span or self._next_span(series, others)
+        new = NewIssue(series_id, series, _free_number(others, days, number), days)
+        start = proposal.window_start(new, others)
+        released = await self.items.of_topics(series.topics, start - _LOOK_BACK, now)
+        told = {name for one in others for name in one.issue.content_ids}
+        released |= await self.items.of_items(sorted(told), now)
+        return proposal.propose(new, others, released, now)
+
+    async def released(self, content_id: str) -> ReleasedItem:
+        """An item that an issue may tell of. Raises NotFound for one that is not out."""
+        found = await self.items.of_items([content_id], utc_now(self.clock))
+        item = found.get(content_id)
+        if item is None or item.action == proposal.WITHDRAWN or not item.has_page:
+            raise NotFound(field_error("content_id", "not_released", value=content_id))
+        return item
+
+    async def outdated(self, issue: BulletinIssue) -> tuple[str, ...]:
+        """The items of an issue that changed since it was made."""
+        now = utc_now(self.clock)
+        return proposal.outdated(issue, await self.items.of_items(issue.content_ids, now))
+
+    async def _others(self, series_id: str) -> list[PublishedIssue]:
+        """What is out, and what people work on: an item that waits in a draft is not proposed."""
+        found = await self.published(series_id)
+        today = vietnam_time(self.clock()).date()
+        for year in (today.year - 1, today.year, today.year + 1):
+            for one in await self._begun(series_id, year, _numbers(found, year)):
+                if one.state.status is not Status.REJECTED:  # such a number is free again
+                    found.append(PublishedIssue(one.content_id, one.issue))
+        return sorted(found, key=lambda one: one.issue.order)
+
+    def _next_span(self, series: Series, others: list[PublishedIssue]) -> Span:
+        """The newest span that is over, with all days since the last issue. Raises Conflict."""
+        span = series.last_span(vietnam_time(self.clock()).date())
+        if not others:
+            return span
+        first_day = others[-1].issue.last_day + _DAY
+        if first_day > span.last_day:
+            raise Conflict(field_error("series", "no_span_is_over", value=f"{first_day:%d/%m/%Y}"))
+        return Span(first_day, span.last_day)
+
+
+def _numbers(issues: Iterable[PublishedIssue], year: int) -> frozenset[int]:
+    return frozenset(one.issue.number for one in issues if one.issue.year == year)
+
+
+def _free_number(others: Iterable[PublishedIssue], span: Span, wanted: int | None) -> int:
+    """The next number of the year, or *wanted*. Raises Conflict if that is taken."""
+    taken = _numbers(others, span.last_day.year)
+    if wanted in taken:
+        raise Conflict(field_error("number", "issue_exists", value=wanted))
+    return wanted or sequence.next_number(taken)
+
+
+def _issue_in(state: ItemState) -> BulletinIssue | None:
+    """The issue that an item's newest text is."""
+    parts = state.text.data.get("bulletin") if state.text else None
+    return BulletinIssue.model_validate(parts) if parts else None

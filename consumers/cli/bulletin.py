@@ -1,0 +1,303 @@
+"""`loa bulletin`: the issues of bulletins: propose one, edit it, look at those that there are.
+
+An issue is an item like others: it is submitted, confirmed, proposed and approved by `loa desk`.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.bulletins.issues import IssueAtWork, SeriesIssues
+from consumers.bulletins.released import ReleasedItems
+from consumers.cli import output
+from consumers.cli.acts import By, look
+from consumers.cli.desk_acts import OrderAnswer, print_order
+from consumers.cli.item_orders import ItemOrders
+from consumers.cli.stores import find_seals
+from consumers.desk.access import item_facts
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.base.times import vietnam_time
+from contracts.bulletins import composition, editing
+from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.proposal import entry_of
+from contracts.bulletins.series import Span
+from contracts.editorial import ItemState, Status
+from contracts.errors import Invalid, NotFound, explain
+from producers.bus import Bus
+
+app = typer.Typer(no_args_is_help=True, help="Make issues of bulletins of what was published.")
+
+
+class Direction(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+_STEPS = {Direction.UP: editing.UP, Direction.DOWN: editing.DOWN}
+Issue = Annotated[str, typer.Argument(help="The issue's content_id.")]
+Item = Annotated[str, typer.Argument(help="The content_id of an item in the issue.")]
+Way = Annotated[Direction, typer.Argument(help="To the reader's beginning, or end.")]
+NewItem = Annotated[str, typer.Argument(help="The content_id of a published item.")]
+Section = Annotated[str, typer.Argument(help="The section's id.")]
+Series = Annotated[str, typer.Argument(help="The id of the bulletin.")]
+Before = Annotated[str, typer.Option(metavar="ITEM", help="The item that follows; else none.")]
+Text = Annotated[str, typer.Argument(help="What the issue says of it; empty: the title alone.")]
+Introduction = Annotated[str, typer.Argument(help="Markdown; empty: none.")]
+Number = Annotated[int | None, typer.Option(min=1, help="Its number; else the next of the year.")]
+First = Annotated[str, typer.Option(metavar="DAY", help="Its first day; else after the last one.")]
+Last = Annotated[str, typer.Option(metavar="DAY", help="Its last day; else of the last full span.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the proposal, save nothing.")]
+OfYear = Annotated[int | None, typer.Option("--year", help="The year; else this one.")]
+
+
+class ListedIssue(BaseModel):
+    """An issue in the answer of `list`."""
+
+    content_id: str
+    number: int
+    first_day: date
+    last_day: date
+    items: int
+    status: Status
+
+
+class ShownIssue(BaseModel):
+    """An issue with its parts. `outdated`: its items that changed since it was made."""
+
+    content_id: str
+    revision: int
+    status: Status | None
+    hash: str
+    issue: BulletinIssue
+    outdated: tuple[str, ...] = ()
+
+
+def _issues(bus: Bus) -> SeriesIssues:
+    vocabulary = load_vocabulary(read_settings(LoaSettings))
+    items = ReleasedItems(bus, partial(find_seals, bus))
+    return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time)
+
+
+@app.command("list")
+@output.page(list[ListedIssue], examples=("loa bulletin list ban-tin-cai-cach-hanh-chinh",))
+def list_issues(
+    series: Series, year: OfYear = None, by: By = "", as_json: output.Json = False
+) -> None:
+    """List the issues of a bulletin in a year: number, days, items, and where each is."""
+
+    async def read(bus: Bus) -> list[ListedIssue]:
+        right = await look(bus, "desk.read", "", by)
+        issues = _issues(bus)
+        issues.series(series)
+        found = await issues.of_year(series, year or vietnam_time(time.time()).year)
+        return [_listed(one) for one in found if right.covers(item_facts(one.state))]
+
+    output.print_records(ListedIssue, output.run_on_bus(read), as_json)
+
+
+def _listed(one: IssueAtWork) -> ListedIssue:
+    issue = one.issue
+    return ListedIssue(
+        content_id=one.content_id,
+        number=issue.number,
+        first_day=issue.first_day,
+        last_day=issue.last_day,
+        items=len(issue.content_ids),
+        status=one.state.status or Status.DRAFT,
+    )
+
+
+@app.command()
+@output.page(
+    ShownIssue,
+    examples=(
+        "loa bulletin propose ban-tin-cai-cach-hanh-chinh --dry-run",
+        "loa bulletin propose ban-tin-cai-cach-hanh-chinh --first 2026-11-30 --last 2026-12-06",
+    ),
+)
+def propose(
+    series: Series,
+    number: Number = None,
+    first: First = "",
+    last: Last = "",
+    dry_run: DryRun = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Begin the next issue with what was published since the last one, as a draft.
+
+    No item of another issue is in it again; what was corrected or withdrawn since has a section.
+    """
+    with output.explain_errors():
+        span = _span(first, last)
+
+    async def begin(bus: Bus) -> ShownIssue:
+        await look(bus, "desk.read", "", by)
+        issues = _issues(bus)
+        issue = await issues.propose(series, span, number)
+        if dry_run:
+            return _shown(IssueAtWork(issue.content_id, ItemState(), issue))
+        await _begin(issues, ItemOrders(bus, by), issue)
+        return _shown(await issues.require(issue.content_id))
+
+    run = output.run_on_bus if dry_run else output.act_on_bus
+    _print(run(begin), as_json)
+
+
+async def _begin(issues: SeriesIssues, orders: ItemOrders, issue: BulletinIssue) -> None:
+    """Save an issue as a draft; the number of one that was given up gets a new text."""
+    series = issues.series(issue.series)
+    text = composition.new_text_of(issue, series)
+    if known := await issues.read(issue.content_id):
+        await orders.change(issue.content_id, known.state.hash, lambda _: text)
+    else:
+        await orders.begin(series.unit, text, issue.content_id)
+
+
+@app.command()
+@output.page(ShownIssue, examples=("loa bulletin show ban-tin-cai-cach-hanh-chinh-2026-so-48",))
+def show(issue: Issue, by: By = "", as_json: output.Json = False) -> None:
+    """Show the items of an issue by section, and which of them changed since it was made."""
+
+    async def read(bus: Bus) -> ShownIssue:
+        right = await look(bus, "desk.read", issue, by)
+        issues = _issues(bus)
+        found = await issues.require(issue)
+        right.require(item_facts(found.state))
+        return _shown(found, await issues.outdated(found.issue))
+
+    _print(output.run_on_bus(read), as_json)
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa bulletin move ISSUE ITEM up",))
+def move(
+    issue: Issue, item: Item, direction: Way, by: By = "", as_json: output.Json = False
+) -> None:
+    """Move an item up or down by one place; at the end of a section, into the next one."""
+    step = _STEPS[direction]
+    _edit(issue, by, as_json, lambda parts: editing.move(parts, item, step))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa bulletin put ISSUE ITEM the-che --before OTHER",))
+def put(
+    issue: Issue,
+    item: Item,
+    section: Section,
+    before: Before = "",
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Put an item into a section, before another one or at its end."""
+    _edit(issue, by, as_json, lambda parts: editing.place_before(parts, item, section, before))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa bulletin drop ISSUE ITEM",))
+def drop(issue: Issue, item: Item, by: By = "", as_json: output.Json = False) -> None:
+    """Leave an item out of the issue."""
+    _edit(issue, by, as_json, lambda parts: editing.drop(parts, item))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa bulletin add ISSUE ITEM quoc-te",))
+def add(
+    issue: Issue, item: NewItem, section: Section, by: By = "", as_json: output.Json = False
+) -> None:
+    """Put a published item at the end of a section."""
+
+    async def change(bus: Bus) -> OrderAnswer:
+        await ItemOrders(bus, by).state(issue)
+        entry = entry_of(await _issues(bus).released(item))
+        return await _save(bus, issue, by, lambda parts: editing.add(parts, section, entry))
+
+    print_order(output.act_on_bus(change), as_json)
+
+
+@app.command()
+@output.page(OrderAnswer, examples=('loa bulletin shorten ISSUE ITEM "Một câu ngắn."',))
+def shorten(
+    issue: Issue, item: Item, text: Text, by: By = "", as_json: output.Json = False
+) -> None:
+    """Give an item another text in this issue; the item itself stays as it is."""
+    _edit(issue, by, as_json, lambda parts: editing.shorten(parts, item, text))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=('loa bulletin introduce ISSUE "Tuần qua, ..."',))
+def introduce(issue: Issue, text: Introduction, by: By = "", as_json: output.Json = False) -> None:
+    """Give the issue an introduction."""
+    _edit(issue, by, as_json, lambda parts: editing.introduce(parts, text))
+
+
+Edit = Callable[[BulletinIssue], BulletinIssue]
+
+
+def _edit(content_id: str, by: str, as_json: bool, edit: Edit) -> None:
+    """Save an edit of the newest text, and print the item as it is then."""
+    answer = output.act_on_bus(lambda bus: _save(bus, content_id, by, edit))
+    print_order(answer, as_json)
+
+
+async def _save(bus: Bus, content_id: str, by: str, edit: Edit) -> OrderAnswer:
+    orders = ItemOrders(bus, by)
+    newest = await orders.state(content_id)
+    change = partial(_edited, content_id, edit)
+    return OrderAnswer.of(content_id, await orders.change(content_id, newest.hash, change))
+
+
+def _edited(content_id: str, edit: Edit, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The changed fields of a text. Raises NotFound, Invalid, Conflict."""
+    if not data.get("bulletin"):
+        raise NotFound(field_error("content_id", "no_issue", value=content_id))
+    try:
+        return composition.fields_of(edit(BulletinIssue.model_validate(data["bulletin"])))
+    except ValidationError as error:
+        raise Invalid(*explain(error, "data.bulletin")) from error
+
+
+def _span(first: str, last: str) -> Span | None:
+    """The days that are named, both or none. Raises Invalid."""
+    if not (first or last):
+        return None
+    try:
+        return Span(date.fromisoformat(first), date.fromisoformat(last))
+    except ValueError as error:
+        raise Invalid(field_error("--first, --last", "two_days")) from error
+
+
+def _shown(one: IssueAtWork, outdated: tuple[str, ...] = ()) -> ShownIssue:
+    return ShownIssue(
+        content_id=one.content_id,
+        revision=one.state.revision,
+        status=one.state.status,
+        hash=one.state.hash,
+        issue=one.issue,
+        outdated=outdated,
+    )
+
+
+def _print(shown: ShownIssue, as_json: bool) -> None:
+    output.print_answer(shown, as_json, lambda: typer.echo("\n".join(_lines(shown))))
+
+
+def _lines(shown: ShownIssue) -> Iterator[str]:
+    issue = shown.issue
+    yield f"{shown.content_id}: {issue.first_day:%d/%m/%Y} - {issue.last_day:%d/%m/%Y}"
+    yield f"hash: {shown.hash or '-'}"
+    for section in issue.sections:
+        yield f"{section.id}: {section.name}"
+        for entry in section.entries:
+            changed = " *" if entry.content_id in shown.outdated else ""
+            yield f"  {entry.content_id}.{entry.revision}{changed}  {output.visible(entry.title)}"
+    for one in issue.amendments:
+        yield f"{one.change}: {one.content_id}.{one.revision}  {output.visible(one.title)}"

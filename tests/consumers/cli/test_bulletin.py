@@ -1,0 +1,93 @@
+"""`loa bulletin`: an issue is proposed under its number, edited by its parts, and shown."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contracts.text.moments import VIETNAM
+from tests.support.bulletin_history import SERIES_ID
+from tests.support.cli import json_output
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
+
+BY = ("--by", "Lê An", "--json")
+
+
+@pytest.fixture
+async def bulletin(bus, loa):
+    """`await bulletin("show", ISSUE)`: the answer, as a named person."""
+    now = datetime.now(UTC)
+    for number, topic in enumerate(("the-che-chinh-sach", "the-che-chinh-sach", "chuyen-doi-so")):
+        at = now - timedelta(seconds=10 - number)
+        item = a_publication(
+            content_id=f"tin-{number}", title=f"Tin {number}", topic=topic,
+            first_released_at=at, released_at=at,
+        )  # fmt: skip
+        await store_publication(bus, item)
+
+    async def run(*words: str) -> dict:
+        done = await loa("bulletin", *words, *BY)
+        assert done.exit_code == 0, done.stderr
+        return json_output(done)
+
+    return run
+
+
+def this_week() -> tuple[str, ...]:
+    """Days around today: a test may run at midnight."""
+    today = datetime.now(VIETNAM).date()
+    return ("--first", str(today - timedelta(days=1)), "--last", str(today))
+
+
+def ids(shown: dict) -> list[str]:
+    sections = shown["issue"]["sections"]
+    return [entry["content_id"] for one in sections for entry in one["entries"]]
+
+
+async def test_an_issue_is_proposed_edited_and_shown(bulletin, loa):
+    shown = await bulletin("propose", SERIES_ID, *this_week())
+    issue = shown["content_id"]
+    assert ids(shown) == ["tin-0", "tin-1", "tin-2"] and shown["status"] == "draft"
+    await bulletin("move", issue, "tin-1", "up")
+    await bulletin("put", issue, "tin-2", "quoc-te")
+    await bulletin("drop", issue, "tin-0")
+    await bulletin("add", issue, "tin-0", "van-ban")
+    await bulletin("shorten", issue, "tin-1", "Một câu.")
+    answer = await bulletin("introduce", issue, "Tuần qua.")
+    shown = await bulletin("show", issue)
+    assert ids(shown) == ["tin-1", "tin-2", "tin-0"]
+    assert (shown["hash"], shown["outdated"]) == (answer["hash"], [])
+    [listed] = await bulletin("list", SERIES_ID, "--year", str(shown["issue"]["year"]))
+    assert (listed["content_id"], listed["items"], listed["status"]) == (issue, 3, "draft")
+    text = (await loa("desk", "show", issue, *BY)).stdout
+    assert "Tuần qua." in text and "Một câu." in text
+
+
+async def test_a_dry_run_saves_nothing(bulletin):
+    shown = await bulletin("propose", SERIES_ID, *this_week(), "--dry-run")
+    assert len(ids(shown)) == 3 and shown["status"] is None
+    assert await bulletin("list", SERIES_ID, "--year", str(shown["issue"]["year"])) == []
+
+
+async def test_a_number_is_taken_by_a_draft_until_that_is_given_up(bulletin, loa):
+    shown = await bulletin("propose", SERIES_ID, *this_week())
+    first, hash = shown["content_id"], shown["hash"]
+    taken = await loa("bulletin", "propose", SERIES_ID, *this_week(), "--number", "1", *BY)
+    assert taken.exit_code == 2 and "number" in taken.stderr
+    assert (await loa("desk", "discard", first, "--hash", hash, *BY)).exit_code == 0
+    again = await bulletin("propose", SERIES_ID, *this_week())
+    assert again["content_id"] == first and len(ids(again)) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("propose", "ban-tin-la"), "series"),
+        (("propose", SERIES_ID, "--first", "hôm nay"), "--first"),
+        (("show", "tin-0"), "content_id"),
+        (("move", f"{SERIES_ID}-2026-so-99", "tin-0", "up"), "content_id"),
+    ],
+)
+async def test_what_is_wrong_is_named(bulletin, loa, words, named):
+    refused = await loa("bulletin", *words, *BY)
+    assert refused.exit_code == 2 and named in refused.stderr
