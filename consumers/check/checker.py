@@ -19,6 +19,7 @@ from consumers.check.zalo_articles import check_articles
 from consumers.editorial.log import Audit, EditorialLog
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
+from contracts.bulletins.sequence import sequence_errors
 from producers.bus import Bus
 from producers.seals import VerifiedBucket
 
@@ -95,6 +96,7 @@ class Checker:
         unreadable_seqs = sorted(context.publications.unreadable)
         violations += [unreadable(f"{subjects.PUBLICATIONS.name}.{n}") for n in unreadable_seqs]
         violations += self.unreleased_messages()
+        violations += self.wrong_issues()
         self.checked |= ledger.first_pass.counts
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
@@ -112,6 +114,14 @@ class Checker:
         return [
             Violation(rule="publication-unexpected", key=f"{stream}.{seq}", detail=detail)
             for seq, detail in sorted(found.items())
+        ]
+
+    def wrong_issues(self) -> list[Violation]:
+        """Name gaps and doubles among the issues of bulletins."""
+        issues = [one.published for one in self.context.publications.issues.values()]
+        return [
+            Violation(rule=error.rule, key=error.key, detail=error.detail)
+            for error in sequence_errors(issues)
         ]
 
     async def check_bus(self, acts: Audit) -> list[Violation]:

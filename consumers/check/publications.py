@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.seals.publications import PublicationSeals
 from contracts import keys, publication, subjects
+from contracts.bulletins.issue import PublishedIssue
 from contracts.delivery import ChannelName, Lane, PlanKey
 from contracts.errors import ContractError
 from contracts.publication import Publication
@@ -33,6 +35,13 @@ class PublicationFacts:
         return [PlanKey(channel, self.content_id, self.revision) for channel in self.channels]
 
 
+class IssuePosition(NamedTuple):
+    """A revision of an issue of a bulletin."""
+
+    revision: int
+    published: PublishedIssue
+
+
 @dataclass
 class PublicationIndex:
     """Every publication, by item and position; two messages may say the same, after a crash."""
@@ -45,6 +54,8 @@ class PublicationIndex:
     unreadable: set[int] = field(default_factory=set)
     unreleased: dict[int, str] = field(default_factory=dict)
     """Messages that Loa did not release, by their seal: the subject and the reason."""
+    issues: dict[str, IssuePosition] = field(default_factory=dict)
+    """The newest position of each issue of a bulletin, by its item."""
     is_complete: bool = False
 
     async def read(self, content_id: str = "") -> None:
@@ -60,13 +71,24 @@ class PublicationIndex:
             self.unreleased[message.seq] = f"{message.subject}: {problem}"
             return
         try:
-            facts = _publication_facts(publication.decode(message.data), message.seq)
+            published = publication.decode(message.data)
         except ContractError:
             self.unreadable.add(message.seq)
             return
+        self.note_issue(published)
+        facts = _publication_facts(published, message.seq)
         first = self.items.setdefault(facts.content_id, {}).setdefault(facts.revision, facts)
         if first.fingerprint != facts.fingerprint:
             self.conflicting[facts.seq] = facts
+
+    def note_issue(self, published: Publication) -> None:
+        """Note an issue of a bulletin, or that it was withdrawn."""
+        known = self.issues.get(published.content_id)
+        issue = published.bulletin or (known.published.issue if known else None)
+        if issue and (known is None or published.revision > known.revision):
+            is_out = published.action != "withdrawn"
+            found = PublishedIssue(published.content_id, issue, is_out)
+            self.issues[published.content_id] = IssuePosition(published.revision, found)
 
     def find(self, content_id: str, revision: int) -> PublicationFacts | None:
         return self.items.get(content_id, {}).get(revision)

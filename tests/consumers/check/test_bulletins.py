@@ -1,0 +1,50 @@
+"""`loa check` names gaps and doubles among the issues of bulletins that are out."""
+
+from datetime import timedelta
+
+import pytest
+
+from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
+from consumers.check.findings import load_rules
+from contracts.bulletins import sequence
+from tests.support.bulletin_history import a_released_item, propose
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
+
+
+async def publish(bus, issue, revision: int = 1, **changes) -> None:
+    fields = {"content_id": issue.content_id, "revision": revision, "bulletin": issue}
+    await store_publication(bus, a_publication(**fields | changes))
+
+
+async def rules_broken(bus) -> list[str]:
+    checker = Checker(CheckContext(bus))
+    await checker.context.publications.read()
+    violations = checker.wrong_issues()
+    assert all(one.rule in load_rules() and one.detail for one in violations)
+    return [one.rule for one in violations]
+
+
+async def test_a_missing_number_is_named_until_its_issue_is_out(bus):
+    first, second, third = (propose(number=n, of_week=n - 1) for n in (1, 2, 3))
+    await publish(bus, first)
+    await publish(bus, third)
+    assert set(await rules_broken(bus)) == {sequence.NUMBER_MISSING, sequence.DAYS}
+    await publish(bus, second)
+    assert await rules_broken(bus) == []
+
+
+@pytest.mark.parametrize("end", ["corrected", "withdrawn"])
+async def test_an_item_of_two_issues_is_named_until_one_of_them_gives_it_up(bus, end):
+    item = a_released_item()
+    first = propose(item)
+    again = propose(
+        item._replace(first_shown_at=first.gathered_until + timedelta(hours=1)), number=2, of_week=1
+    )
+    await publish(bus, first)
+    await publish(bus, again)
+    assert await rules_broken(bus) == [sequence.ITEM_TWICE]
+    newest = propose(number=2, of_week=1) if end == "corrected" else None
+    await publish(bus, again, 2, action=end, bulletin=newest)
+    assert await rules_broken(bus) == []
