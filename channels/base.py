@@ -64,8 +64,9 @@ class Recipient:
     """One row as a channel sees it; `correction`: it got (or may have got) an earlier, wrong text.
 
     `row_ref`: names the row in the ledger, without an address; see `consumers.ledger.row_ref`.
-    `picks`: the items of a digest that it gets, as a bit mask. `earlier_mails`: for a recipient of
-    the earlier text in digests, all mails that brought it, oldest first.
+    `picks`: the items of a digest that it gets, as a bit mask; of a bulletin those that it has had.
+    `earlier_mails`: for a recipient of the earlier text in digests, all mails that brought it,
+    oldest first.
     """
 
     id: str

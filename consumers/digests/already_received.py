@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from consumers.digests.store import DigestStore
+from consumers.dispatch.already_read import SortedIds
 from consumers.dispatch.handler import DigestPart
 from consumers.dispatch.supersede import merge_distinct
 from consumers.ledger.entry import STATUS_OF_LETTER
@@ -15,19 +16,6 @@ from contracts.subscriptions.digest import DigestItem, Issue
 UNSENT_LETTERS = frozenset(b"vwe")
 """Letters of rows that certainly got nothing and were not refused: stopped, or expired."""
 _SERVED_LETTERS = frozenset(STATUS_OF_LETTER) - UNSENT_LETTERS
-
-
-class SortedIds:
-    """A sorted stream of ids, searched in order."""
-
-    def __init__(self, stream: AsyncIterator[str]) -> None:
-        self.stream = stream
-        self.head: str | None = ""
-
-    async def contains(self, id: str) -> bool:
-        while self.head is not None and self.head < id:
-            self.head = await anext(self.stream, None)
-        return self.head == id
 
 
 @dataclass

@@ -14,7 +14,7 @@ ARTICLE, BROADCAST = "article", "broadcast"
 class AudienceRow(NamedTuple):
     """One recipient; `correction`: got, or may have got, an earlier text of the item.
 
-    `picks`: the recipient's items of a digest, as a bit mask.
+    `picks`: the recipient's items of a digest, as a bit mask; of a bulletin those that it has had.
     """
 
     id: str

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from consumers.dispatch.already_read import mark_already_read
 from consumers.dispatch.audience import Audience, AudienceQuery, AudienceRow
 from consumers.dispatch.planner import Planner
 from consumers.dispatch.supersede import Supersession, merge_distinct
@@ -147,7 +148,10 @@ class Dispatcher(Planner):
 
         def behind(after: str) -> AsyncIterator[AudienceRow]:
             query = earlier.query(self.channel, publication, self.supersession, after)
-            return self.audience.rows(query, after)
+            rows = self.audience.rows(query, after)
+            if self.channel is not ChannelName.EMAIL or publication.bulletin is None:
+                return rows
+            return mark_already_read(rows, publication.bulletin, self.ledger, after)
 
         following = includes_followers(self.channel, publication)
         count = (lambda: self.audience.count(publication)) if following else None

@@ -43,8 +43,9 @@ DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 class BatchRows:
     """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text.
 
-    `item_masks`: the items of a digest that each recipient gets, as a bit mask. `earlier_mails`
-    (not stored): the mails that brought the earlier text to recipients of a digest.
+    `item_masks`: the items of a digest that each recipient gets, as a bit mask; of a bulletin those
+    that it has had. `earlier_mails` (not stored): the mails that brought the earlier text to
+    recipients of a digest.
     """
 
     ids: tuple[str, ...]
@@ -118,22 +119,28 @@ def _known_progress(value: Mapping[str, Any]) -> tuple[float, ...]:
 def encode_rows(
     ids: Iterable[str], corrections: frozenset[str], item_masks: Mapping[str, int] | None = None
 ) -> bytes:
-    if item_masks:
-        return ",".join(f"{id}{_ITEM_MASK_MARK}{item_masks[id]:x}" for id in ids).encode()
-    return ",".join(f"{id}{_CORRECTION_MARK}" if id in corrections else id for id in ids).encode()
+    masks = item_masks or {}
+    return ",".join(_encode_row(id, id in corrections, masks.get(id, 0)) for id in ids).encode()
+
+
+def _encode_row(id: str, is_correction: bool, mask: int) -> str:
+    marked = f"{id}{_CORRECTION_MARK}" if is_correction else id
+    return f"{marked}{_ITEM_MASK_MARK}{mask:x}" if mask else marked
 
 
 def decode_rows(data: bytes) -> BatchRows:
     text = data.decode()
-    marked = text.split(",")
+    marked, masks = text.split(","), dict[str, int]()
     if _ITEM_MASK_MARK in text:
-        picked = [one.split(_ITEM_MASK_MARK) for one in marked]
-        masks = {id: int(mask, 16) for id, mask in picked}
-        return BatchRows(tuple(id for id, _ in picked), item_masks=masks)
-    return BatchRows(
-        tuple(id.removesuffix(_CORRECTION_MARK) for id in marked),
-        frozenset(id[:-1] for id in marked if id.endswith(_CORRECTION_MARK)),
-    )
+        parts = [one.partition(_ITEM_MASK_MARK) for one in marked]
+        marked = [name for name, _, _ in parts]
+        masks = {_id_of(name): int(mask, 16) for name, _, mask in parts if mask}
+    corrections = frozenset(one[:-1] for one in marked if one.endswith(_CORRECTION_MARK))
+    return BatchRows(tuple(map(_id_of, marked)), corrections, masks)
+
+
+def _id_of(marked: str) -> str:
+    return marked.removesuffix(_CORRECTION_MARK)
 
 
 def encode_cursor(cursor: PlanCursor) -> bytes:

@@ -13,7 +13,7 @@ CACHE_SIZE = 64
 
 
 class RecipientRow(NamedTuple):
-    """A recipient's row; `picks` are the recipient's items of a digest, as a bit mask."""
+    """A recipient's row; `picks`: as in `AudienceRow`."""
 
     batch: BatchKey
     row: int

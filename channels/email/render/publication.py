@@ -12,22 +12,28 @@ from channels.email.render.compiled import CompiledMail, Placeholder, encode_val
 from channels.email.render.message import greeting
 from channels.email.smtp.window import Envelope
 from contracts import keys
+from contracts.bulletins.composition import body_of
 from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 
 _EARLIER_MAX = 10
+_COMPILED_MAX = 64
+"""Kinds of a mail that are kept: readers of a bulletin have had different items."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,299}")
 _LINE_MAX = 76
 _KEY = re.compile(r"[a-z0-9]{32,64}")
 
 
 class RenderedPublication:
-    """One publication, compiled at first use per kind of recipient."""
+    """One publication, compiled at first use per kind of recipient.
+
+    In an issue of a bulletin an item that the recipient has had alone is a line.
+    """
 
     def __init__(self, publication: Publication, context: MailContext) -> None:
         self.publication = publication
         self.context = context
-        self.compiled_mails: dict[tuple[bool, str], CompiledMail] = {}
+        self.compiled_mails: dict[tuple[bool, str, int], CompiledMail] = {}
         item, now = publication.content_id, publication.revision
         revisions = range(max(1, now - _EARLIER_MAX), now)
         self.earlier_plans = [PlanKey(ChannelName.EMAIL, item, revision) for revision in revisions]
@@ -38,15 +44,32 @@ class RenderedPublication:
         values = recipient_values(row, self.context)
         if has_earlier_mail(self.publication, row.correction):
             values |= self.reply_values(row)
-        return Envelope(address, self.compiled_mail(row.correction, _last_digest(row)).fill(values))
+        mail = self.compiled_mail(row.correction, _last_digest(row), row.picks)
+        return Envelope(address, mail.fill(values))
 
-    def compiled_mail(self, correction: bool, digest_id: str = "") -> CompiledMail:
-        """Compiled mail; *digest_id*: the digest that carried the earlier text, if any."""
-        key = correction, digest_id
+    def compiled_mail(
+        self, correction: bool, digest_id: str = "", already_read: int = 0
+    ) -> CompiledMail:
+        """Compiled mail; *digest_id*: the digest that carried the earlier text, if any.
+
+        *already_read*: the items of an issue that are a line, as a bit mask.
+        """
+        key = correction, digest_id, already_read
         if key not in self.compiled_mails:
-            mail = compile_publication(self.publication, correction, self.context, digest_id)
+            if len(self.compiled_mails) >= _COMPILED_MAX:
+                self.compiled_mails.clear()
+            text = self.text_for(already_read)
+            mail = compile_publication(text, correction, self.context, digest_id)
             self.compiled_mails[key] = mail
         return self.compiled_mails[key]
+
+    def text_for(self, already_read: int) -> Publication:
+        issue = self.publication.bulletin
+        if not (issue and already_read):
+            return self.publication
+        entries = enumerate(issue.entries)
+        names = frozenset(one.content_id for n, one in entries if already_read >> n & 1)
+        return self.publication.model_copy(update={"body": body_of(issue, names)})
 
     def reply_values(self, row: Recipient) -> dict[Placeholder, bytes]:
         """Message-IDs of the recipient's earlier mails of the item."""

@@ -46,6 +46,13 @@ def test_rows_keep_who_must_be_told_of_a_correction():
     assert codec.decode_rows(data) == codec.BatchRows(("a", "b", "c"), frozenset({"b"}))
 
 
+def test_rows_of_a_bulletin_keep_what_each_has_had_beside_who_is_told_of_a_correction():
+    rows = codec.BatchRows(("a", "b", "c", "d"), frozenset({"b", "c"}), {"c": 0b1010, "d": 1})
+    data = codec.encode_rows(rows.ids, rows.corrections, rows.item_masks)
+    assert data == b"a,b*,c*:a,d:1"
+    assert codec.decode_rows(data) == rows
+
+
 def test_a_doubled_recipient_of_a_digest_stays_visible():
     """Rows keep their numbers, and `loa check` can report the recipient."""
     assert codec.decode_rows(b"a:1,a:2,b:1").ids == ("a", "a", "b")

@@ -1,6 +1,7 @@
 """What a reader's mail says and how it is built."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -10,7 +11,9 @@ from channels.email.render.compiled import CompiledMail, Placeholder, Placeholde
 from channels.email.render.publication import RenderedPublication
 from channels.email.unsubscribe import HmacSigner
 from contracts import keys
+from contracts.bulletins import composition
 from contracts.delivery import ChannelName
+from tests.support.bulletin_history import a_released_item, propose
 from tests.support.mails import (
     PUBLIC_URL,
     SIGNER,
@@ -230,3 +233,16 @@ def test_the_agencys_postal_address_stands_at_the_foot_as_text(address, foot):
     plain = body_text(without_dot_stuffing(wire), "plain")
     assert foot in html and unescape(foot) in plain
     assert ("Trụ sở" in html) == ("Trụ sở" in plain) == bool(address)
+
+
+def test_an_item_that_a_reader_has_had_is_a_line_of_the_bulletin():
+    items = [a_released_item(name, text=f"Tóm tắt {name}.") for name in ("a", "b")]
+    issue = propose(*items)
+    publication = a_publication(
+        content_id=issue.content_id, bulletin=issue, body=composition.body_of(issue)
+    )
+    for picks, shown in ((0, "ab"), (1, "b"), (3, "")):
+        row = replace(mail_recipient(1, publication), picks=picks)
+        text = sent_mail(publication, row)[1].get_body(("plain",)).get_content()
+        assert [name for name in "ab" if f"Tóm tắt {name}." in text] == list(shown)
+        assert text.index("Tin a") < text.index("Tin b")
