@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
+from producers.desk.bulletins import issue_form, series_pages
 from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
@@ -82,6 +83,12 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
     DeskRoute("GET", "/tin", _READ, lists.show_items),
     DeskRoute("GET", "/lich", _READ, lists.show_calendar),
+    DeskRoute("GET", "/ban-tin", _READ, series_pages.show_bulletins),
+    DeskRoute("POST", "/ban-tin/{series}", _WRITE, series_pages.begin),
+    DeskRoute("GET", "/tin/{content_id}/ban-tin", _READ, issue_form.show_issue),
+    DeskRoute(
+        *("POST", "/tin/{content_id}/ban-tin", _READ, issue_form.edit_issue), form_bytes=TEXT_BYTES
+    ),
     DeskRoute("GET", "/tin/moi", _WRITE, text_pages.show_new_item),
     DeskRoute("POST", "/tin/moi", _WRITE, text_pages.add_item, form_bytes=TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from contracts.base.times import Clock
 from contracts.base.working_days import WorkingDays, default_working_days
+from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.proposal import ReleasedItem
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
 from contracts.desk.checks.links import LinkChecks
@@ -261,6 +263,22 @@ class Units(Protocol):
     async def registered_units(self) -> Sequence[RegisteredUnit]: ...
 
 
+class Bulletins(Protocol):
+    """The issues of bulletins. Every method raises BusError."""
+
+    async def propose(self, series_id: str) -> BulletinIssue:
+        """The next issue of a series. Raises Invalid, Conflict."""
+        ...
+
+    async def released(self, content_id: str) -> ReleasedItem:
+        """An item that an issue may tell of. Raises NotFound."""
+        ...
+
+    async def outdated(self, issue: BulletinIssue) -> Sequence[str]:
+        """The items of an issue that changed since it was made."""
+        ...
+
+
 @dataclass(frozen=True)
 class DeskServices:
     """The services of the desk. *seal_key* seals its forms."""
@@ -279,6 +297,7 @@ class DeskServices:
     operations: OperationsService = field(kw_only=True)
     index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
+    bulletins: Bulletins = field(kw_only=True)
     kept_texts: KeptTextService = field(kw_only=True)
     links: LinkChecks = field(kw_only=True)
     clock: Clock = time.time

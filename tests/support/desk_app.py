@@ -28,6 +28,8 @@ from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
+from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.released import ReleasedItems
 from consumers.case_notices.recipients import CaseNotices
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
@@ -195,6 +197,9 @@ class DeskApp(StaffHarness):
             clock=clock,
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
+            bulletins=SeriesIssues(
+                ReleasedItems(bus, self.open_seals), EditorialLog(bus), DEFAULT, clock
+            ),
             kept_texts=KeptTexts(bus, clock),
             links=self.links,
             live=LiveItems(bus, time.time, ItemAccess(self.accounts, policy)),
@@ -288,7 +293,7 @@ def desk_previews(staff: StaffHarness) -> ItemPreviews:
 def path_of(route: DeskRoute) -> str:
     """An address of a route; nothing has the ids in it, but for the unit and the channel."""
     values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo", "{log}": "kiem-toan"}
-    values["{content_id}"] = NO_ITEM
+    values |= {"{content_id}": NO_ITEM, "{series}": NO_ITEM}
     path = route.path
     for name, value in values.items():
         path = path.replace(name, value)

@@ -43,6 +43,8 @@ class StaffHarness:
     clock: FakeClock
     names: dict[str, str] = field(default_factory=dict)
     """The names of people who are told apart, by sign-in name."""
+    unit: str = "van-phong-bo"
+    """The unit of everyone who is invited."""
 
     def __post_init__(self) -> None:
         self.hasher = cheap_hasher()
@@ -59,7 +61,7 @@ class StaffHarness:
         wanted = NewAccount(
             login=login,
             name=self.names.get(login, "Lê Văn Tám"),
-            unit="van-phong-bo",
+            unit=self.unit,
             grants=grants,
         )
         return await self.accounts.add(wanted, by="test")

@@ -33,6 +33,8 @@ from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
+from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.released import ReleasedItems
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
@@ -195,11 +197,17 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
+        "bulletins": _open_bulletins(node),
         "kept_texts": KeptTexts(node.bus, node.clock),
         "links": DeskLinkChecks(node.clock),
         **_file_services(node),
         "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
     }
+
+
+def _open_bulletins(node: Node) -> SeriesIssues:
+    items = ReleasedItems(node.bus, node.open_seals)
+    return SeriesIssues(items, EditorialLog(node.bus), node.vocabulary, node.clock)
 
 
 def _open_index(node: Node) -> ItemIndex:

@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.responses import Response
 
+from contracts.bulletins.issue import BulletinIssue
 from contracts.desk.editorial import ItemView
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.vocabulary import REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
-from producers.desk.items.text_form import TextForm
+from producers.desk.items.text_form import TextForm, as_moment
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 
@@ -99,6 +101,7 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "lane": names["lane"].get(text.lane, text.lane) if data else "",
         "language": names["language"].get(text.language, text.language) if data else "",
         "broadcast": broadcast_words(text) if data else "",
+        "bulletin": _issue_words(data),
         **{name: text.moment(name) for name in _TIMES},
         "cover": cover,
         **{kind: "\n\n".join(_entries(data, kind)) for kind in _ROWS},
@@ -130,6 +133,21 @@ def broadcast_words(text: TextForm) -> str:
         shown = ", ".join(named.get(one, one) for one in values if one != _EVERY_GENDER)
         words += [f"{called[name]}: {shown}"] if shown else []
     return "; ".join(words)
+
+
+def _issue_words(data: Mapping[str, Any]) -> str:
+    """The number of an issue of a bulletin and what it covers, which its text need not say."""
+    try:
+        issue = BulletinIssue.model_validate(data.get("bulletin"))
+    except ValidationError:  # no issue, or one that no door takes
+        return ""
+    return str(desk_texts()["item"]["issue"]).format(
+        number=f"{issue.number:02d}",
+        year=issue.year,
+        first=f"{issue.first_day:%d/%m/%Y}",
+        last=f"{issue.last_day:%d/%m/%Y}",
+        until=as_moment(issue.gathered_until.isoformat()),
+    )
 
 
 async def find_item(visit: Visit) -> ItemView:
@@ -179,6 +197,8 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
     is_out = item.out and item.stored_status in OUT and item.status is not Status.SCHEDULED
     edit = "correct" if is_out else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
+    if item.data.get("bulletin"):
+        links.insert(0, (f"{path}/ban-tin", desk_texts()["bulletin"]["edit"]))
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
     return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links
 

@@ -1,0 +1,1 @@
+"""Pages of bulletins: the series and their issues, and the editing of one issue."""

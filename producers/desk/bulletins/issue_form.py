@@ -1,0 +1,141 @@
+"""The form of an issue: each button saves what was typed, and moves, drops or adds an item."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from contracts.bulletins import composition, editing
+from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.proposal import entry_of
+from contracts.desk.editorial import ItemView, Order
+from contracts.editorial import ActionKind
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    explain,
+    field_error,
+)
+from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
+from producers.desk.rendering import redirect
+from producers.desk.visit import Visit
+
+_STEPS = {"up": editing.UP, "down": editing.DOWN}
+
+
+def issue_path(content_id: str) -> str:
+    return item_path(content_id, "/ban-tin")
+
+
+async def show_issue(visit: Visit) -> Response:
+    """Raises NotFound for an item that is no issue, Forbidden."""
+    item = await find_item(visit)
+    return visit.page("issue.html", **await _values(visit, item))
+
+
+async def edit_issue(visit: Visit) -> Response:
+    """Save what was typed, and do what the pressed button says."""
+    item = await find_item(visit)
+    try:
+        changed = await _edited(visit, _issue_of(item))
+        await _save(visit, item, changed)
+    except (Invalid, Conflict, Forbidden, NotFound) as refused:
+        return await _refuse(visit, refused)
+    pressed = visit.value("edit")
+    name = pressed.split(":")[1] if ":" in pressed else ""
+    mark = f"?o={pressed}#muc-{name}" if name in changed.content_ids else "?o=save"
+    return redirect(issue_path(item.content_id) + mark)
+
+
+async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
+    """Save the issue unless the form changes nothing."""
+    if changed == _issue_of(item) and visit.value("hash") == item.hash:
+        return
+    kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
+    data = {**item.data, **composition.fields_of(changed)}
+    order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
+    await visit.editorial.perform(order)
+
+
+async def _edited(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
+    """The issue with what was typed, and with what the button does. Raises Invalid, NotFound."""
+    try:
+        typed = _with_typed(visit, issue)
+        return await _with_button(visit, typed)
+    except ValidationError as error:
+        raise Invalid(*explain(error)) from error
+
+
+def _with_typed(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
+    """The introduction, who compiled it, and each item's text and section where they changed."""
+    introduction = visit.value("introduction").replace("\r\n", "\n").strip()
+    changed = editing.introduce(issue, introduction)
+    changed = editing.compiled_by(changed, " ".join(visit.value("compiled_by").split()))
+    for section in issue.sections:
+        for entry in section.entries:
+            text = _typed(visit, f"text.{entry.content_id}", entry.text)
+            if text != entry.text:
+                changed = editing.shorten(changed, entry.content_id, text)
+            target = _typed(visit, f"section.{entry.content_id}", section.id)
+            if target != section.id:
+                changed = editing.place_before(changed, entry.content_id, target)
+    return changed
+
+
+def _typed(visit: Visit, name: str, present: str) -> str:
+    """A field as it was typed, on one line; what the form has not stays as it is."""
+    return " ".join(visit.value(name).split()) if name in visit.form else present
+
+
+async def _with_button(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
+    """What the pressed button does. Raises Invalid for one that no page of ours has."""
+    match visit.value("edit").split(":"):
+        case ["up" | "down" as step, name]:
+            return editing.move(issue, name, _STEPS[step])
+        case ["drop", name]:
+            return editing.drop(issue, name)
+        case ["put", name, section, before]:
+            return editing.place_before(issue, name, section, before)
+        case ["add"]:
+            name = visit.value("item").strip().rstrip("/").rpartition("/")[2]
+            item = await visit.desk.services.bulletins.released(name)
+            return editing.add(issue, visit.value("to"), entry_of(item))
+        case ["save"]:
+            return issue
+    raise Invalid(field_error("edit", "missing"))
+
+
+async def _refuse(visit: Visit, refused: ContractError) -> Response:
+    """The form as the issue is now, with what was typed and what is wrong."""
+    values = await _values(visit, await find_item(visit))
+    return visit.refused_page("issue.html", refused, **values | {"typed": visit.form})
+
+
+def _issue_of(item: ItemView) -> BulletinIssue:
+    """Raises NotFound for an item that is no issue."""
+    parts = item.data.get("bulletin")
+    if not isinstance(parts, Mapping):
+        raise NotFound(field_error("content_id", "missing"))
+    return BulletinIssue.model_validate(parts)
+
+
+async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
+    issue = _issue_of(item)
+    outdated: tuple[str, ...] = ()
+    with suppress(NotFound):
+        outdated = tuple(await visit.desk.services.bulletins.outdated(issue))
+    return {
+        "item": item,
+        "issue": issue,
+        "outdated": outdated,
+        "sections": [(section.id, section.name) for section in issue.sections],
+        "act_id": new_act_id(),
+        "pressed": visit.request.query_params.get("o", ""),
+        "path": issue_path(item.content_id),
+        "typed": {},
+    }

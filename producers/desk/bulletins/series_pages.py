@@ -1,0 +1,73 @@
+"""The page of all bulletins, from which the next issue of one is begun."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from contracts.bulletins import composition
+from contracts.bulletins.issue import BulletinIssue, is_issue_of
+from contracts.bulletins.series import Series
+from contracts.desk.editorial import NewItem, Order
+from contracts.desk.index import ItemRow
+from contracts.editorial import ActionKind
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid, NotFound
+from producers.desk.bulletins.issue_form import issue_path
+from producers.desk.items.pages import act_id, new_act_id
+from producers.desk.rendering import redirect
+from producers.desk.visit import Visit
+
+_SHOWN = 60
+
+
+async def show_bulletins(visit: Visit) -> Response:
+    return visit.page("bulletins.html", **await _values(visit))
+
+
+async def begin(visit: Visit) -> Response:
+    """Begin the next issue of a series. A second press of the button is the same issue."""
+    series_id = visit.request.path_params["series"]
+    services = visit.desk.services
+    try:
+        issue = await services.bulletins.propose(series_id)
+        await _save(visit, issue, services.vocabulary.bulletins[series_id])
+    except (Invalid, Forbidden, Conflict) as refused:
+        return await _refuse(visit, refused)
+    return redirect(issue_path(issue.content_id))
+
+
+async def _save(visit: Visit, issue: BulletinIssue, series: Series) -> None:
+    """The draft; the number of one that was given up gets a new text."""
+    text = composition.new_text_of(issue, series)
+    try:
+        known = await visit.editorial.view(issue.content_id)
+    except NotFound:
+        new = NewItem(series.unit, act_id(visit), text, issue.content_id)
+        await visit.editorial.begin(new)
+        return
+    order = Order(issue.content_id, ActionKind.SAVE, act_id(visit), known.hash, text)
+    await visit.editorial.perform(order)
+
+
+async def _refuse(visit: Visit, refused: ContractError) -> Response:
+    return visit.refused_page("bulletins.html", refused, **await _values(visit))
+
+
+async def _values(visit: Visit) -> dict[str, Any]:
+    known = visit.desk.services.vocabulary.bulletins
+    writable = set(visit.editorial.writable_units())
+    return {
+        "bulletins": known,
+        "issues": {id: await _issues(visit, id, series) for id, series in known.items()},
+        "writable": {id for id, series in known.items() if series.unit in writable},
+        "act_id": new_act_id(),
+        "now": visit.now,
+    }
+
+
+async def _issues(visit: Visit, series_id: str, series: Series) -> Sequence[ItemRow]:
+    """The issues that the person may read, by the index of items."""
+    wanted = replace(visit.editorial.readable, topics=(series.topic,), limit=_SHOWN)
+    rows = (await visit.desk.services.index.find(wanted)).rows
+    return [one for one in rows if is_issue_of(one.content_id, series_id)]

@@ -1,0 +1,129 @@
+"""An issue of a bulletin at the desk: begun, put in order by buttons alone, and released."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from consumers.editorial.log import EditorialLog
+from consumers.intake.release import Releaser
+from contracts.base.times import utc_now
+from producers.desk.rendering import desk_texts
+from tests.support.bulletin_history import SERIES, SERIES_ID
+from tests.support.events import released_publications
+from tests.support.newsroom import open_newsroom
+from tests.support.publications import a_publication
+
+TEXTS = desk_texts()["bulletin"]
+BEGIN = f"/ban-tin/{SERIES_ID}"
+EMPTY = {"introduction": "", "compiled_by": ""}
+TOPICS = {"mot": "the-che-chinh-sach", "hai": "the-che-chinh-sach", "ba": "chuyen-doi-so"}
+
+
+@pytest.fixture
+async def newsroom(desk):
+    """People of the bulletin's unit; last week three items were published."""
+    desk.unit = SERIES.unit
+    releaser = Releaser(desk.bus, await desk.open_seals())
+    at = utc_now(desk.clock) - timedelta(days=7)
+    for number, (name, topic) in enumerate(TOPICS.items()):
+        shown = at + timedelta(minutes=number)
+        item = a_publication(
+            content_id=name, title=f"Tin {name}", topic=topic, summary=f"Tóm tắt {name}.",
+            first_released_at=shown, released_at=shown,
+        )  # fmt: skip
+        await releaser.store(item)
+    async with open_newsroom(desk) as opened:
+        yield opened
+
+
+async def begun(newsroom) -> str:
+    """The path of the form of a new issue."""
+    done = await newsroom["an"].press("/ban-tin", BEGIN)
+    assert done.status_code == 303, done.text
+    return done.headers["location"]
+
+
+async def press(newsroom, path: str, button: str, **typed: str):
+    return await newsroom["an"].press(path, path, edit=button, **EMPTY | typed)
+
+
+async def order_in(newsroom, path: str) -> list[str]:
+    page = (await newsroom["an"].get(path)).text
+    return re.findall(r'data-entry="([^"]+)"', page)
+
+
+async def test_an_issue_is_put_in_order_by_buttons_and_goes_to_readers(newsroom):
+    path = await begun(newsroom)
+    assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
+    done = await press(newsroom, path, "up:hai", introduction="Tuần qua.", **{"text.ba": "Ngắn."})
+    assert done.headers["location"].endswith("?o=up:hai#muc-hai")
+    page = (await newsroom["an"].get(done.headers["location"])).text
+    assert re.search(r'value="up:hai" autofocus', page), "the keyboard stays on the button"
+    await press(newsroom, path, "drop:mot", introduction="Tuần qua.")
+    await press(newsroom, path, "save", introduction="Tuần qua.", **{"section.hai": "quoc-te"})
+    assert await order_in(newsroom, path) == ["ba", "hai"]
+    await press(newsroom, path, "put:hai:so:ba", introduction="Tuần qua.")
+    assert await order_in(newsroom, path) == ["hai", "ba"]
+    await press(newsroom, path, "add", introduction="Tuần qua.", item="/tin/mot", to="quoc-te")
+    item = path.removesuffix("/ban-tin")
+    review = (await newsroom["dung"].get(f"{item}/duyet")).text
+    assert desk_texts()["item"]["field"]["bulletin"] in review
+    assert all(words in review for words in ("01/2027", "04/01/2027", "10/01/2027"))
+    await newsroom.approve(item)
+    [released] = await released_publications(newsroom.desk.bus, item.removeprefix("/tin/"))
+    places = [
+        released["body"].index(words) for words in ("Tuần qua.", "Tin hai", "Ngắn.", "Tin mot")
+    ]
+    assert places == sorted(places)
+
+
+async def test_a_second_press_begins_no_second_issue(newsroom):
+    page = await newsroom["an"].get("/ban-tin")
+    first = await newsroom["an"].submit(page, BEGIN)
+    assert first.headers["location"] == f"/tin/{SERIES_ID}-2027-so-01/ban-tin"
+    again = await newsroom["an"].submit(page, BEGIN)
+    assert again.status_code in (409, 422) and "11/01/2027" in again.text
+    states = (await EditorialLog(newsroom.desk.bus).audit()).states
+    assert list(states) == [f"{SERIES_ID}-2027-so-01"]
+
+
+async def test_what_another_person_saved_meanwhile_is_not_lost(newsroom):
+    path = await begun(newsroom)
+    old = await newsroom["an"].get(path)
+    await press(newsroom, path, "drop:mot")
+    typed = {"edit": "save", "introduction": "Lời giới thiệu của tôi.", "compiled_by": ""}
+    refused = await newsroom["an"].submit(old, path, **typed)
+    assert refused.status_code == 409 and "Lời giới thiệu của tôi." in refused.text
+    assert await order_in(newsroom, path) == ["hai", "ba"]
+
+
+@pytest.mark.parametrize("typed", [
+    {"edit": "add", "item": "khong-co", "to": "so"}, {"edit": "up:khong-co"}, {"edit": "la"},
+    {"edit": "add", "item": "mot", "to": "so"}, {"edit": "save", "introduction": "x" * 5000},
+])  # fmt: skip
+async def test_what_cannot_be_done_is_said_and_nothing_changes(newsroom, typed):
+    path = await begun(newsroom)
+    refused = await newsroom["an"].press(path, path, **EMPTY | typed)
+    assert 400 <= refused.status_code < 500
+    assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
+
+
+async def test_an_item_that_changed_since_is_marked_and_who_may_not_edit_has_no_buttons(newsroom):
+    path = await begun(newsroom)
+    assert TEXTS["changed"] not in (await newsroom["an"].get(path)).text
+    withdrawn = a_publication(
+        content_id="hai", revision=2, action="withdrawn", topic=TOPICS["hai"], body="",
+        released_at=utc_now(newsroom.desk.clock),
+    )  # fmt: skip
+    await Releaser(newsroom.desk.bus, await newsroom.desk.open_seals()).store(withdrawn)
+    mark = f'<strong class="late">{TEXTS["changed"]}</strong>'
+    assert (await newsroom["an"].get(path)).text.count(mark) == 1
+    page = await newsroom["dung"].get(path)
+    assert page.status_code == 200 and 'name="edit"' not in page.text
+
+
+async def test_an_item_that_is_no_issue_has_no_such_page(newsroom):
+    item = await newsroom.written(unit=SERIES.unit)
+    assert (await newsroom["an"].get(f"{item}/ban-tin")).status_code == 404
+    assert f"{item}/ban-tin" not in (await newsroom["an"].get(item)).text
