@@ -15,6 +15,8 @@ from producers.bus import Bus
 from tests.support.loa_bus import bus_of, settings_of
 from tests.support.loa_process import LoaProcess
 
+ISSUE = "issue"
+
 
 @dataclass(frozen=True)
 class SampleDesk:
@@ -42,9 +44,14 @@ async def _fill(loa: LoaProcess) -> SampleDesk:
 
 
 async def _items(bus: Bus) -> dict[str, str]:
-    """The ids of the items by the names of their texts; a corrected item has its newest one."""
+    """The ids of the items by the names of their texts; a corrected item has its newest one.
+
+    The issue of a bulletin has the name `ISSUE`.
+    """
     states = (await EditorialLog(bus).audit(with_texts=True)).states
     named = {one.text.data["title"]: content_id for content_id, one in states.items() if one.text}
     names = {name for one in read_items() for name in (one.text, one.correction) if name}
     titles = {name: read_sample_text(name)["title"] for name in names}
-    return {name: named[title] for name, title in titles.items() if title in named}
+    found = {name: named[title] for name, title in titles.items() if title in named}
+    issues = (id for id, one in states.items() if one.text and "bulletin" in one.text.data)
+    return {**found, ISSUE: next(issues)}

@@ -11,13 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.released import ReleasedItems
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
 from consumers.intake.draft_decisions import DraftDecisions
+from consumers.seals.publications import PublicationSeals
 from consumers.staff.accounts import Account
 from consumers.staff.authorization import Actor
-from contracts.base.times import Clock, utc_time
+from contracts.base.times import Clock, utc_time, vietnam_time
+from contracts.bulletins import composition
+from contracts.bulletins.series import Span
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, Status
 from contracts.text.moments import VIETNAM
@@ -27,6 +32,8 @@ K = ActionKind
 TEXTS = Path(__file__).parents[3] / "examples" / "desk"
 _FILE = Path(__file__).with_name("items.toml")
 _STEP_S = 60.0
+_ISSUE_DAYS = timedelta(days=6)
+"""Before today, so that the issue of the sample is of what was released just now."""
 _OFFICER, _LEADER = "nguoi-gui-tin", "lanh-dao-don-vi"
 _EDITOR, _APPROVER = "bien-tap-vien", "lanh-dao-duyet"
 _DONE_BY = {
@@ -143,6 +150,22 @@ class SampleItems:
         if item.correction:
             await self._correct(content_id, item)
         return content_id
+
+    async def begin_issue(self, series_id: str) -> str:
+        """Begin an issue of a bulletin of the items of the last days; returns its content_id."""
+        self.now = self.clock()
+        issues = SeriesIssues(
+            ReleasedItems(self.log.bus, self._open_seals), self.log, self.vocabulary, self.clock
+        )
+        today = vietnam_time(self.now).date()
+        issue = await issues.propose(series_id, Span(today - _ISSUE_DAYS, today))
+        series = issues.series(series_id)
+        text = composition.new_text_of(issue, series)
+        new = NewItem(series.unit, secrets.token_hex(), text, issue.content_id)
+        return await self.acts.begin(new, self._actor(K.SAVE))
+
+    async def _open_seals(self) -> PublicationSeals | None:
+        return self.decisions.seals
 
     async def _act(self, content_id: str, kind: ActionKind, item: SampleItem) -> None:
         note = item.remark if kind is K.COMMENT else item.reason

@@ -25,6 +25,8 @@ from producers.units.registry import UnitRegistry
 
 _LETTER_UNIT = "trung-tam-cong-nghe-thong-tin"
 _UNKNOWN_ITEM = "khong-co-tin-nay"
+_SERIES = "ban-tin-cai-cach-hanh-chinh"
+"""The bulletin whose next issue lies on the desk as a draft."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class SampleMinistry:
 
 
 async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
-    """Add units, accounts, items of every status and dead letters.
+    """Add units, accounts, items of every status, an issue of a bulletin and dead letters.
 
     Raises Conflict for a bus that has accounts: its data are not a demo's.
     """
@@ -55,8 +57,9 @@ async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
     people = await staff.add_all(units, credentials)
     items = SampleItems(DraftDecisions(bus, time.time, seals), vocabulary, people, time.time)
     names = [await items.add(item) for item in plan]
+    await items.begin_issue(_SERIES)
     await _send_letters(Publisher(bus, _LETTER_UNIT, vocabulary=vocabulary), _foreign(plan, names))
-    return SampleMinistry([*people.values()], credentials, len(names))
+    return SampleMinistry([*people.values()], credentials, len(names) + 1)
 
 
 def _foreign(plan: Sequence[SampleItem], names: Sequence[str]) -> str:

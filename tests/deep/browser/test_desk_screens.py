@@ -15,14 +15,14 @@ from producers.desk.routes import ROUTES
 from tests.support.browser import axe, overflow_px, screenshot, set_look
 from tests.support.loa_process import LoaProcess
 from tests.support.repository import ROOT
-from tests.support.sample_desk import SampleDesk, fill_with_sample
+from tests.support.sample_desk import ISSUE, SampleDesk, fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
 
 pytestmark = pytest.mark.timeout(500)
 PAGE = ROOT / "docs" / "desk-screens.md"
 FOLDER = ROOT / "docs" / "images" / "desk" / "man-hinh"
-WHOLE = {"sua-tin", "xem-truoc", "se-toi-ai"}
-"""Pictures that are not cut: below are the checks and uploads, each channel, and each number."""
+WHOLE = {"sua-tin", "xem-truoc", "se-toi-ai", "so-ban-tin"}
+"""Pictures that are not cut: below are the checks and uploads, each channel, number and section."""
 NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),
@@ -67,6 +67,8 @@ SCREENS = (
     Screen("tin", EDITOR, "/tin"),
     Screen("tim-tin", EDITOR, "/tin", query="?q=tuyen+dung"),
     Screen("lich", EDITOR, "/lich"),
+    Screen("ban-tin", OFFICER, "/ban-tin"),
+    Screen("so-ban-tin", OFFICER, "/tin/{content_id}/ban-tin", ISSUE),
     Screen("soan-tin", OFFICER, "/tin/moi"),
     Screen("sua-tin", EDITOR, "/tin/{content_id}/sua", "40-van-ban-moi"),
     Screen("tin-nhap", OFFICER, "/tin/{content_id}", "46-hop-tac-quoc-te"),

@@ -1,0 +1,86 @@
+"""The people of a ministry who make issues of a bulletin on a Loa that runs."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.released import ReleasedItems
+from consumers.desk.item_acts import ItemActs
+from consumers.editorial.log import EditorialLog
+from consumers.intake.draft_decisions import DraftDecisions
+from consumers.key_file import open_key_file
+from consumers.seals.publications import PublicationSeals
+from consumers.seals.takeover import SealRecords
+from consumers.staff.authorization import Actor
+from contracts.bulletins import composition
+from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.series import Span
+from contracts.desk.editorial import NewItem, Order
+from contracts.editorial import ActionKind
+from contracts.editorial.state import changing_act
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.bulletin_history import SERIES, SERIES_ID
+from tests.support.loa_bus import bus_of, settings_of
+from tests.support.loa_process import LoaProcess
+
+K = ActionKind
+PEOPLE = {K.SUBMIT: "Lê An", K.CONFIRM: "Trần Bình", K.PROPOSE: "Vũ Chi", K.APPROVE: "Đỗ Dung"}
+
+
+@dataclass
+class BulletinDesk:
+    """Each act by the person who may do it."""
+
+    issues: SeriesIssues
+    decisions: DraftDecisions
+
+    @property
+    def acts(self) -> ItemActs:
+        return ItemActs(self.decisions.log, DEFAULT, time.time)
+
+    async def begin(self, first: date, last: date) -> BulletinIssue:
+        """Propose the issue of these days, and save it as a draft."""
+        issue = await self.issues.propose(SERIES_ID, Span(first, last))
+        text = composition.new_text_of(issue, SERIES)
+        new = NewItem(SERIES.unit, secrets.token_hex(), text, issue.content_id)
+        await self.acts.begin(new, Actor(PEOPLE[K.SUBMIT]))
+        return issue
+
+    async def save(self, issue: BulletinIssue) -> None:
+        """Save an edited issue."""
+        state = (await self.decisions.log.read(issue.content_id)).state
+        data = {**state.text.data, **composition.fields_of(issue)}
+        kind = changing_act(state.status)
+        await self.order(issue.content_id, kind, PEOPLE[K.SUBMIT], data=data)
+
+    async def release(self, content_id: str) -> None:
+        for kind, person in PEOPLE.items():
+            await self.order(content_id, kind, person)
+
+    async def order(self, content_id: str, kind: ActionKind, person: str, **more) -> None:
+        hash = (await self.decisions.log.read(content_id)).state.hash
+        order = Order(content_id, kind, secrets.token_hex(), hash, **more)
+        await self.acts.perform(order, Actor(person))
+        await self.decisions.carry_out(content_id)
+
+
+@asynccontextmanager
+async def bulletin_desk(loa: LoaProcess) -> AsyncIterator[BulletinDesk]:
+    settings = settings_of(loa)
+    async with bus_of(loa) as bus:
+        keys = await open_key_file(bus, settings.key_file)
+        seals = await SealRecords(bus, keys, settings.seals_file).open_or_take_over(time.time)
+        yield make_desk(bus, DraftDecisions(bus, time.time, seals))
+
+
+def make_desk(bus: Bus, decisions: DraftDecisions) -> BulletinDesk:
+    async def open_seals() -> PublicationSeals | None:
+        return decisions.seals
+
+    items = ReleasedItems(bus, open_seals)
+    return BulletinDesk(SeriesIssues(items, EditorialLog(bus), DEFAULT, time.time), decisions)
