@@ -21,7 +21,7 @@ from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.series import Span
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind
-from contracts.editorial.state import changing_act
+from contracts.editorial.moves import changing_act
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.bulletin_history import SERIES, SERIES_ID

@@ -434,7 +434,7 @@ async def test_a_withdrawal_takes_back_the_text_that_was_shown_and_no_other(news
     refused = await newsroom["dung"].submit(page, f"{path}/go", **typed)
     assert refused.status_code == 409 and "Đoạn đúng." in refused.text
     assert all(one in refused.text for one in typed.values())
-    state = (await newsroom.intake.desk.log.read(path.removeprefix("/tin/"))).state
+    state = (await newsroom.intake.decisions.log.read(path.removeprefix("/tin/"))).state
     assert (state.status, state.out) == ("corrected", 2)
     done = await newsroom["dung"].submit(refused, f"{path}/go", **typed)
     assert done.headers["location"].endswith("xong=withdraw")

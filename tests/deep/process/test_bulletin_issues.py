@@ -15,6 +15,7 @@ from tests.support.bulletin_history import SERIES
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess
 
+pytestmark = pytest.mark.timeout(400)
 _DAY = timedelta(days=1)
 _TOPICS = {"mot": "chuyen-doi-so", "hai": "the-che-chinh-sach", "ba": "the-che-chinh-sach"}
 
