@@ -37,6 +37,7 @@ from consumers.staff.sessions import Session, SessionStore, token_key
 from consumers.staff.sign_in import SignIn
 from contracts import subjects
 from contracts.base.times import utc_now
+from contracts.desk.kept_texts import NEW_ITEM
 from contracts.editorial.action import GIVEN_UP, RULE
 from contracts.staff.sign_in import Activation
 from producers.bus import Bus, records
@@ -44,7 +45,7 @@ from producers.desk.rendering import desk_texts
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.object_store import ObjectStore
 from tests.deep.crash.campaign import log_errors_only
-from tests.deep.crash.desk_stories import BEHIND, KEEP, PEOPLE, STEP_UP, STORIES, Press
+from tests.deep.crash.desk_stories import BEHIND, KEEP, PEOPLE, SAVE, STEP_UP, STORIES, Press
 from tests.deep.crash.environment import CampaignFailed, Environment, wait
 from tests.deep.crash.launch import ANYWHERE, NEXT_DEATH, TOLD
 from tests.deep.crash.receiver import read_record
@@ -91,6 +92,7 @@ class DeskRoom:
     item: str = ""
     letters: list[int] = field(default_factory=list)
     account: str = ""
+    items: int = 0
     files: int = 0
     approvals: int = 0
     acts: list[str] = field(default_factory=list)
@@ -111,6 +113,7 @@ class DeskRoom:
             client.cookies.set(COOKIE, token, "127.0.0.1")
             self.clients[login] = stack.enter_context(client)
         self.send_clashing()
+        self.items = self.environment.bus(count_items)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -186,7 +189,7 @@ class DeskRoom:
             self.die_at(point, press, form)
         if self.environment.dead:
             self.start()
-        said = self.said(press, form)
+        said = self.said(press, self.form_again(press, form))
         if press.says not in said:
             return [f"{press.action} again: {said}"[:300]]
         if press.page == press.action == "/tin/moi":
@@ -217,9 +220,32 @@ class DeskRoom:
         if page.status_code != 200:
             raise CampaignFailed(f"{press.page}: {page.status_code}")
         if press.action == KEEP.action:
-            seal = form_seal(self.keys.derive("desk forms"), client.cookies[COOKIE], action)
-            return {**press.fields, "seal": seal}
-        return hidden_fields(page.text, action) | press.fields
+            return {**press.fields, "seal": self.seal(press, action)}
+        form = {**hidden_fields(page.text, action), **press.fields}
+        if press.offers:
+            self.keep(press, form)
+        return form
+
+    def keep(self, press: Press, form: Mapping[str, str]) -> None:
+        """Keep the form of a new text, as its page does while it is typed."""
+        path = f"/soan/{NEW_ITEM}/giu-tam"
+        sealed = {**form, "seal": self.seal(press, path)}
+        self.clients[press.login].post(path, data=sealed).raise_for_status()
+
+    def form_again(self, press: Press, form: Mapping[str, str]) -> Mapping[str, str]:
+        """The same form, or that of what was kept. Raises CampaignFailed if none is offered."""
+        if not press.offers:
+            return form
+        page = self.clients[press.login].get(press.offers).text
+        hidden = hidden_fields(page, press.action)
+        if "used" not in hidden or press.fields["body"] not in page:
+            raise CampaignFailed(f"{press.offers} offers nothing")
+        return {**hidden, **press.fields}
+
+    def seal(self, press: Press, action: str) -> str:
+        """What a page's own script sends a form with."""
+        token = self.clients[press.login].cookies[COOKIE]
+        return form_seal(self.keys.derive("desk forms"), token, action)
 
     def at(self, path: str) -> str:
         keep = self.item.replace("/tin/", "/soan/") + "/giu-tam"
@@ -268,12 +294,14 @@ class DeskRoom:
     def judge(self, press: Press) -> list[str]:
         """What was lost or done twice, by the item's page, the log, the files and the mails."""
         self.acts += [press.act] if press.act else []
+        self.items += press.page == SAVE.page
         self.approvals += press.act == "approve"
         self.files += bool(press.file)
         self.audited += Counter([press.audit] if press.audit else [])
         self.told.update(press.told)
         of_item = (*self.judge_page(), *self.environment.bus(self.judge_log)) if self.item else ()
-        rest = *self.environment.bus(self.judge_files), *self.environment.bus(self.judge_audit)
+        judges = (self.judge_items, self.judge_files, self.judge_audit)
+        rest = [fault for judge in judges for fault in self.environment.bus(judge)]
         return [*of_item, *rest, *self.judge_mails()]
 
     def judge_page(self) -> list[str]:
@@ -290,6 +318,10 @@ class DeskRoom:
         by_people = [act for act in acts if act.role != RULE]
         kinds = ["give_up" if act.code == GIVEN_UP else act.kind.value for act in by_people]
         return [] if kinds == self.acts else [f"the log has {kinds}"]
+
+    async def judge_items(self, bus: Bus) -> list[str]:
+        count = await count_items(bus)
+        return [] if count == self.items else [f"{count} items in place of {self.items}"]
 
     async def judge_files(self, bus: Bus) -> list[str]:
         count = len([one async for one in ObjectStore(bus).objects()])
@@ -338,6 +370,11 @@ class DeskRoom:
         return Counter(
             {one: n for one, n in told.items() if one not in AT_MOST or n > self.approvals}
         )
+
+
+async def count_items(bus: Bus) -> int:
+    """How many items the editorial log has."""
+    return len(await bus.count_by_subject(subjects.EDITORIAL.name))
 
 
 def free_port() -> int:

@@ -46,7 +46,8 @@ class Press(NamedTuple):
     `page` has its form, which goes to `action`; `{item}` is the item's path, `{letter}` and
     `{other}` are dead letters, `{account}` is an approver. `says`: what the answer's address, or
     its text, has in it. `act` is what it adds to the item's history, `audit` to the audit log,
-    `told` who is told what, by the beginning of a mail's subject.
+    `told` who is told what, by the beginning of a mail's subject. `offers`: the page that offers
+    what the browser had kept of the form; its form is sent after the last death.
     """
 
     login: str
@@ -59,6 +60,7 @@ class Press(NamedTuple):
     told: tuple[tuple[str, str], ...] = ()
     file: bytes = b""
     audit: str = ""
+    offers: str = ""
 
     def at(self, *points: str) -> "Press":
         """The same button, at which Loa dies at *points*."""
@@ -66,6 +68,7 @@ class Press(NamedTuple):
 
 
 SAVE = Press("an", "/tin/moi", "/tin/moi", "/tin/", (), TEXT, "save")
+SAVE_KEPT = SAVE._replace(offers="/tin/moi?giu-tam=1", points=(STORED,))
 SUBMIT = Press(
     *("an", "{item}", "{item}/gui", "?xong=submit"), act="submit", told=(("binh", "Chờ xác nhận"),)
 )
@@ -156,6 +159,7 @@ STORIES: Mapping[str, tuple[Press, ...]] = {
         REJECT,
     ),
     "given up": (SAVE, GIVE_UP),
+    "taken up again": (SAVE_KEPT, GIVE_UP),
     "urgent": (
         SAVE,
         SUBMIT,
