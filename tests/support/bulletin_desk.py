@@ -2,20 +2,22 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from consumers.bulletins.issues import SeriesIssues
 from consumers.bulletins.released import ReleasedItems
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
 from consumers.intake.draft_decisions import DraftDecisions
+from consumers.intake.release import Releaser
 from consumers.key_file import open_key_file
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
+from contracts.base.times import utc_now
 from contracts.bulletins import composition
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.series import Span
@@ -25,8 +27,10 @@ from contracts.editorial.moves import changing_act
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.bulletin_history import SERIES, SERIES_ID
+from tests.support.desk_app import DeskApp
 from tests.support.loa_bus import bus_of, settings_of
 from tests.support.loa_process import LoaProcess
+from tests.support.publications import a_publication
 
 K = ActionKind
 PEOPLE = {K.SUBMIT: "Lê An", K.CONFIRM: "Trần Bình", K.PROPOSE: "Vũ Chi", K.APPROVE: "Đỗ Dung"}
@@ -84,3 +88,16 @@ def make_desk(bus: Bus, decisions: DraftDecisions) -> BulletinDesk:
 
     items = ReleasedItems(bus, open_seals)
     return BulletinDesk(SeriesIssues(items, EditorialLog(bus), DEFAULT, time.time), decisions)
+
+
+async def publish_last_week(desk: DeskApp, topics: Mapping[str, str]) -> None:
+    """Release items a week ago, one a minute, each with its topic."""
+    releaser = Releaser(desk.bus, await desk.open_seals())
+    at = utc_now(desk.clock) - timedelta(days=7)
+    for number, (name, topic) in enumerate(topics.items()):
+        shown = at + timedelta(minutes=number)
+        item = a_publication(
+            content_id=name, title=f"Tin {name}", topic=topic, summary=f"Tóm tắt {name}.",
+            first_released_at=shown, released_at=shown,
+        )  # fmt: skip
+        await releaser.store(item)

@@ -46,10 +46,19 @@ async def edit_issue(visit: Visit) -> Response:
         await _save(visit, item, changed)
     except (Invalid, Conflict, Forbidden, NotFound) as refused:
         return await _refuse(visit, refused)
-    pressed = visit.value("edit")
-    name = pressed.split(":")[1] if ":" in pressed else ""
-    mark = f"?o={pressed}#muc-{name}" if name in changed.content_ids else "?o=save"
-    return redirect(issue_path(item.content_id) + mark)
+    return redirect(issue_path(item.content_id) + _mark(visit.value("edit"), changed))
+
+
+def _mark(pressed: str, issue: BulletinIssue) -> str:
+    """What the next page shows first: the same button, with the focus, or the item that was put.
+
+    Browsers give no button the focus on a page whose address names a place.
+    """
+    edit, _, rest = pressed.partition(":")
+    name = rest.partition(":")[0]
+    if name not in issue.content_ids:
+        return "?o=save"
+    return f"?o={pressed}" + (f"#muc-{name}" if edit == "put" else "")
 
 
 async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
