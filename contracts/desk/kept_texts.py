@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from contracts.desk.person import NamedAccount
 
-NEW_ITEM = "moi"
-"""In place of a content_id: a text that no item has yet."""
+NEW_ITEM = "-"
+"""In place of a content_id, for a text that no item has yet; no content_id is like it."""
 KEPT_MAX = 800_000
 """Bytes of a form that is kept; the longest text takes less than half."""
 OPEN_WITH_SCRIPTS = timedelta(seconds=60)

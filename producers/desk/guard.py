@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from contracts.base.fields import ID_PATTERN
+from contracts.desk.kept_texts import NEW_ITEM
 from contracts.errors import RateLimited, Unauthorized
 from producers.desk import rendering
 from producers.desk.errors import (
@@ -40,8 +41,9 @@ from producers.desk.web_session import (
 from producers.pages import file_forms, forms
 
 _CONTRACT_ID = re.compile(ID_PATTERN.strip("^$"))
+_TEXT_ID = re.compile(f"{_CONTRACT_ID.pattern}|{NEW_ITEM}")
 _KEY = re.compile(r"[-_=A-Za-z0-9]{1,200}(?:\.[-_=A-Za-z0-9]{1,200}){0,9}")
-_SHAPES = {"content_id": _CONTRACT_ID, "unit": _CONTRACT_ID, "channel": _CONTRACT_ID, "id": _KEY}
+_SHAPES = {"content_id": _TEXT_ID, "unit": _CONTRACT_ID, "channel": _CONTRACT_ID, "id": _KEY}
 """What an id in an address looks like: none has the wildcards of subjects in it."""
 
 

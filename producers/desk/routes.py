@@ -89,8 +89,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute(
         *("POST", "/tin/{content_id}/ban-tin", _READ, issue_form.edit_issue), form_bytes=TEXT_BYTES
     ),
-    DeskRoute("GET", "/tin/moi", _WRITE, text_pages.show_new_item),
-    DeskRoute("POST", "/tin/moi", _WRITE, text_pages.add_item, form_bytes=TEXT_BYTES),
+    DeskRoute("GET", "/soan-moi", _WRITE, text_pages.show_new_item),
+    DeskRoute("POST", "/soan-moi", _WRITE, text_pages.add_item, form_bytes=TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}", _READ, items.show_item),
     DeskRoute("GET", "/tin/{content_id}/sua", _READ, text_pages.show_text),
     DeskRoute("POST", "/tin/{content_id}/sua", _READ, text_pages.save_text, form_bytes=TEXT_BYTES),

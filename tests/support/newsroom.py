@@ -41,7 +41,7 @@ class Newsroom:
 
     async def written(self, **changes) -> str:
         """The path of a new text of the officer."""
-        done = await self["an"].press("/tin/moi", "/tin/moi", **TEXT | changes)
+        done = await self["an"].press("/soan-moi", "/soan-moi", **TEXT | changes)
         assert done.status_code == 303, done.text
         return done.headers["location"]
 

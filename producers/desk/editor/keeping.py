@@ -78,7 +78,7 @@ async def drop(visit: Visit) -> Response:
 
 def form_path(content_id: str) -> str:
     """The path of the form of a text."""
-    return "/tin/moi" if content_id == NEW_ITEM else f"/tin/{content_id}/sua"
+    return "/soan-moi" if content_id == NEW_ITEM else f"/tin/{content_id}/sua"
 
 
 async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None:

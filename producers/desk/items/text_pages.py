@@ -15,7 +15,13 @@ from contracts.editorial.moves import changing_act
 from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import TextChecks
-from producers.desk.editor.keeping import find_kept, finish, keep_form, open_elsewhere
+from producers.desk.editor.keeping import (
+    find_kept,
+    finish,
+    form_path,
+    keep_form,
+    open_elsewhere,
+)
 from producers.desk.items.pages import (
     act_id,
     as_in_form,
@@ -48,7 +54,7 @@ class _Page:
 
     @property
     def path(self) -> str:
-        return item_path(self.item.content_id, "/sua") if self.item else item_path("moi")
+        return form_path(self.content_id)
 
     async def show(self) -> Response:
         """The form of the text as it is, or as the person left it, where the person asks so."""

@@ -102,7 +102,7 @@ async def test_the_pictures_show_the_pages_as_they_are(newsroom, browser):
     shots = (
         ("1-kich-hoat", "", "/kich-hoat"),
         ("2-viec-cua-toi", "binh", "/"),
-        ("3-soan-tin", "an", "/tin/moi"),
+        ("3-soan-tin", "an", "/soan-moi"),
         ("4-gui", "an", paths[DRAFT]),
         ("5-xac-nhan", "binh", paths[SENT]),
         ("6-duyet", "dung", f"{paths[PROPOSED]}/duyet"),

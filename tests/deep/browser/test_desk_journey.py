@@ -96,7 +96,7 @@ PASTE = """(html) => {
 
 async def write(journey: Journey, page) -> None:
     """Write the text, with a cover and an attachment, and a number that is one person's."""
-    await page.goto(f"{journey.url}/tin/moi")
+    await page.goto(f"{journey.url}/soan-moi")
     await page.locator("#title").fill(journey.title)
     await page.locator("#summary").fill(f"Hồ sơ số {NUMBER}.")
     await page.locator("#topic").select_option("cai-cach-hanh-chinh")
@@ -156,7 +156,7 @@ async def mend(journey: Journey, page) -> None:
     await page.locator("#summary").fill(SUMMARY)
     await page.locator('[name="cover.alt"]').fill(ALT)
     await page.get_by_role("button", name=BUTTON["save"], exact=True).click()
-    await page.wait_for_url(lambda url: "/tin/moi" not in url)
+    await page.wait_for_url(lambda url: "/soan-moi" not in url)
     journey.path = page.url.removeprefix(journey.url)
 
 

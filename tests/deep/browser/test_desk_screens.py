@@ -69,7 +69,7 @@ SCREENS = (
     Screen("lich", EDITOR, "/lich"),
     Screen("ban-tin", OFFICER, "/ban-tin"),
     Screen("so-ban-tin", OFFICER, "/tin/{content_id}/ban-tin", ISSUE),
-    Screen("soan-tin", OFFICER, "/tin/moi"),
+    Screen("soan-tin", OFFICER, "/soan-moi"),
     Screen("sua-tin", EDITOR, "/tin/{content_id}/sua", "40-van-ban-moi"),
     Screen("tin-nhap", OFFICER, "/tin/{content_id}", "46-hop-tac-quoc-te"),
     Screen("tin-cho-xac-nhan", LEADER, "/tin/{content_id}", "43-thong-cao-bao-chi"),

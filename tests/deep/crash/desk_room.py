@@ -192,7 +192,7 @@ class DeskRoom:
         said = self.said(press, self.form_again(press, form))
         if press.says not in said:
             return [f"{press.action} again: {said}"[:300]]
-        if press.page == press.action == "/tin/moi":
+        if press.page == press.action == "/soan-moi":
             self.item = said
         return []
 

@@ -67,8 +67,8 @@ class Press(NamedTuple):
         return self._replace(points=points)
 
 
-SAVE = Press("an", "/tin/moi", "/tin/moi", "/tin/", (), TEXT, "save")
-SAVE_KEPT = SAVE._replace(offers="/tin/moi?giu-tam=1", points=(STORED,))
+SAVE = Press("an", "/soan-moi", "/soan-moi", "/tin/", (), TEXT, "save")
+SAVE_KEPT = SAVE._replace(offers="/soan-moi?giu-tam=1", points=(STORED,))
 SUBMIT = Press(
     *("an", "{item}", "{item}/gui", "?xong=submit"), act="submit", told=(("binh", "Chờ xác nhận"),)
 )

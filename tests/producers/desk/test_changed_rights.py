@@ -173,7 +173,7 @@ async def have_a_reader(bus) -> None:
 
 async def test_begins_no_item_after_the_check(newsroom, before_it_is_stored):
     before_it_is_stored(take_role(newsroom.desk, "an"))
-    answer = await newsroom["an"].press("/tin/moi", "/tin/moi", **TEXT)
+    answer = await newsroom["an"].press("/soan-moi", "/soan-moi", **TEXT)
     assert answer.status_code == 403, answer.text
     assert (await EditorialLog(newsroom.desk.bus).audit()).states == {}
 

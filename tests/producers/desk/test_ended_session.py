@@ -16,7 +16,7 @@ from tests.support.newsroom import FIELDS, TEXT
 SIGN_IN = "/dang-nhap"
 ENDED = desk_texts()["page"]["signed_out"]["title"]
 FOREIGN = desk_texts()["page"]["foreign"]["title"]
-NEW, IMPORT, CHECK = "/tin/moi", "/soan/moi/docx", "/soan/moi/kiem-tra"
+NEW, IMPORT, CHECK = "/soan-moi", "/soan/-/docx", "/soan/-/kiem-tra"
 WRITTEN = {name: value for name, value in TEXT.items() if name != "body"}
 REMARK = "Đoạn hai nên nêu số văn bản.\n\nXin xem <lại>."
 
@@ -36,7 +36,7 @@ def sign_in(desk, browser, token: str) -> None:
 async def ended_form(desk, path: str, action: str, **fields: str):
     """The answer to a form of a page that was open when its session ended."""
     async with desk.signed_in("an", "nguoi-gui-tin") as browser:
-        made = await browser.press("/tin/moi", "/tin/moi", **TEXT)
+        made = await browser.press("/soan-moi", "/soan-moi", **TEXT)
         place = made.headers["location"]
         page = await browser.get(f"{place}{path}")
         desk.clock.advance(15 * 60)
@@ -159,7 +159,7 @@ async def test_no_secret_is_shown_again(desk):
     assert "bi-mat" not in answer.text and shown(answer) == ""
 
 
-@pytest.mark.parametrize("path", ["/tin?q=tuyen+dung&trang-thai=draft", "/tin/moi", "/nhan-su"])
+@pytest.mark.parametrize("path", ["/tin?q=tuyen+dung&trang-thai=draft", "/soan-moi", "/nhan-su"])
 async def test_one_comes_back_to_the_page_that_asked_for_the_sign_in(desk, path):
     await desk.active("an", "nguoi-gui-tin")
     async with desk.browser() as browser:

@@ -197,7 +197,7 @@ async def test_each_person_is_offered_what_that_person_may_do(newsroom):
 
 async def test_who_is_barred_reads_why(newsroom):
     """The unit's leader has written the text."""
-    done = await newsroom["binh"].press("/tin/moi", "/tin/moi", **TEXT)
+    done = await newsroom["binh"].press("/soan-moi", "/soan-moi", **TEXT)
     path = done.headers["location"]
     await newsroom.press("binh", path, "gui")
     page = await newsroom["binh"].get(path)
@@ -218,8 +218,8 @@ async def test_a_checkpoint_needs_the_promise_and_a_return_the_reason(newsroom):
 
 
 async def test_two_presses_are_one_act_and_one_item(newsroom):
-    page = await newsroom["an"].get("/tin/moi")
-    first, second = [await newsroom["an"].submit(page, "/tin/moi", **TEXT) for _ in range(2)]
+    page = await newsroom["an"].get("/soan-moi")
+    first, second = [await newsroom["an"].submit(page, "/soan-moi", **TEXT) for _ in range(2)]
     assert first.headers["location"] == second.headers["location"]
     path = first.headers["location"]
     page = await newsroom["an"].get(path)
@@ -343,16 +343,16 @@ async def test_a_returned_text_is_deleted_with_its_position(desk, newsroom):
 
 
 async def test_a_new_text_begins_with_no_unit_of_several_and_no_topic(desk, newsroom):
-    page = await newsroom["chi"].get("/tin/moi")
+    page = await newsroom["chi"].get("/soan-moi")
     chosen = re.findall(r'<select id="(\w+)"[^>]*>\s*<option value="([^"]*)"', page.text)
     assert dict(chosen) == {"unit": "", "topic": "", "language": "vi"}
     assert re.findall('<option value="([^"]*)" selected', page.text) == ["vi"]
-    refused = await newsroom["chi"].submit(page, "/tin/moi", **TEXT | {"unit": ""})
+    refused = await newsroom["chi"].submit(page, "/soan-moi", **TEXT | {"unit": ""})
     assert refused.status_code == 422 and "Đơn vị là trường bắt buộc" in refused.text
-    own = await newsroom["an"].get("/tin/moi")
+    own = await newsroom["an"].get("/soan-moi")
     assert '<option value="van-phong-bo">' in own.text
     assert own.text.count(f'<option value="">{TEXTS["choose"]}') == 1, "the only unit is chosen"
-    refused = await newsroom["chi"].submit(page, "/tin/moi", **TEXT | {"title": ""})
+    refused = await newsroom["chi"].submit(page, "/soan-moi", **TEXT | {"title": ""})
     assert f'<option value="{TEXT["unit"]}" selected>' in refused.text, "the choice is kept"
 
 
@@ -421,6 +421,20 @@ async def test_a_withdrawal_concerns_what_is_out_whatever_is_written_meanwhile(n
     await newsroom.carry_out()
     released = await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
     assert [one["action"] for one in released] == ["published", "withdrawn"]
+
+
+async def test_an_item_may_be_named_like_a_page_of_the_desk(newsroom):
+    await newsroom.intake.handle(submitted(content_id="moi"), UNIT)
+    await newsroom["an"].post("/soan/-/giu-tam", **TEXT | {"body": "Một tin khác, chưa lưu."})
+    assert "chưa lưu" not in (await newsroom["an"].get("/tin/moi")).text
+    changed = FIELDS | {"body": "Biên tập lại."}
+    edited = await newsroom["chi"].press("/tin/moi/sua", "/tin/moi/sua", **changed)
+    assert edited.headers["location"] == "/tin/moi"
+    await newsroom.press("chi", "/tin/moi", "trinh", clean="1")
+    page = await newsroom.press("dung", "/tin/moi", "duyet")
+    assert TEXTS["status_names"]["published"] in page.text
+    [released] = await released_publications(newsroom.desk.bus, "moi")
+    assert released["body"] == "Biên tập lại."
 
 
 async def test_a_withdrawal_takes_back_the_text_that_was_shown_and_no_other(newsroom):

@@ -54,15 +54,15 @@ async def test_the_links_of_a_form_are_asked_once_each_and_it_is_saved_all_the_s
     body = f"[còn]({server.url('/co')}) [mất]({gone}) [mất]({gone}#a) [trong]({inner})"
     async with desk.signed_in("an", "nguoi-gui-tin") as officer:
         typed = TEXT | {"body": body}
-        page = await officer.get("/tin/moi")
+        page = await officer.get("/soan-moi")
         assert server.request_counts == {}
-        done = await officer.post("/soan/moi/lien-ket", **typed)
+        done = await officer.post("/soan/-/lien-ket", **typed)
         page = await officer.get(done.headers["location"])
         assert server.request_counts == {"/co": 1, "/mat": 2}, "HEAD, then GET, of one page"
         assert WHY["not_public"] in page.text and "4/4" in page.text
         [said] = re.findall(f"<li>[^<]*{gone} .*?</li>", page.text)
         assert WHY["status"].format(detail="404") in said
-        saved = await officer.submit(page, "/tin/moi", **typed)
+        saved = await officer.submit(page, "/soan-moi", **typed)
         assert saved.status_code == 303
         again = await officer.get(f"{saved.headers['location']}/sua")
         assert "4/4" in again.text and server.request_counts["/co"] == 1, "known for a while"
@@ -104,7 +104,7 @@ async def test_the_page_says_how_many_links_were_not_asked(desk, server):
     body = " ".join(server.url(f"/{number}") for number in range(HOST_LINKS_MAX + 2))
     async with desk.signed_in("an", "nguoi-gui-tin") as officer:
         for asked in (HOST_LINKS_MAX, HOST_LINKS_MAX + 2):
-            done = await officer.post("/soan/moi/lien-ket", **TEXT | {"body": body})
+            done = await officer.post("/soan/-/lien-ket", **TEXT | {"body": body})
             page = (await officer.get(done.headers["location"])).text
             assert f"{asked}/{HOST_LINKS_MAX + 2}" in page
             rest = SAID["rest"].format(rest=2, most=LINKS_MAX, of_host=HOST_LINKS_MAX)
@@ -113,5 +113,5 @@ async def test_the_page_says_how_many_links_were_not_asked(desk, server):
 
 async def test_an_account_asks_few_times_a_minute(desk, server):
     async with desk.signed_in("an", "nguoi-gui-tin") as officer:
-        answers = [await officer.post("/soan/moi/lien-ket", **TEXT) for _ in range(7)]
+        answers = [await officer.post("/soan/-/lien-ket", **TEXT) for _ in range(7)]
     assert [one.status_code for one in answers] == [303] * 6 + [429]

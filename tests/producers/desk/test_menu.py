@@ -55,7 +55,7 @@ async def test_the_table_of_roles_has_a_cell_for_each_role_and_action(desk):
 
 @pytest.mark.parametrize(
     ("role", "path", "page"),
-    [("quan-tri-tai-khoan", "/dinh-danh", "/nhan-su"), ("nguoi-gui-tin", "/tep", "/tin/moi")],
+    [("quan-tri-tai-khoan", "/dinh-danh", "/nhan-su"), ("nguoi-gui-tin", "/tep", "/soan-moi")],
 )
 async def test_a_page_outside_the_menu_marks_the_page_that_leads_to_it(desk, role, path, page):
     async with desk.signed_in("an", role) as browser:

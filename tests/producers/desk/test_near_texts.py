@@ -63,7 +63,7 @@ async def test_a_text_is_named_beside_one_that_says_nearly_the_same(newsroom):
     assert " ngày " in near, "and since when"
     assert await findings(newsroom, "an", third) == []
     async with newsroom.desk.signed_in("khac", "nguoi-gui-tin") as stranger:
-        page = await stranger.press("/tin/moi", "/tin/moi", **TEXT | {"body": LONG})
+        page = await stranger.press("/soan-moi", "/soan-moi", **TEXT | {"body": LONG})
         path = page.headers["location"]
         newsroom.browsers["khac"] = stranger
         assert await findings(newsroom, "khac", path) == [], "drafts of others are not told"

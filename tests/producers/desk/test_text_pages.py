@@ -23,7 +23,7 @@ async def two(desk):
 
 
 async def new_text(browser) -> str:
-    done = await browser.press("/tin/moi", "/tin/moi", **TEXT)
+    done = await browser.press("/soan-moi", "/soan-moi", **TEXT)
     return done.headers["location"] + "/sua"
 
 
@@ -45,10 +45,10 @@ async def test_who_saves_second_is_shown_both_texts_and_merges_them(two):
 
 async def test_a_form_sent_again_with_another_title_changes_the_item_that_it_began(desk, two):
     an, _ = two
-    page = await an.get("/tin/moi")
+    page = await an.get("/soan-moi")
     renamed = TEXT | {"title": "Tên khác hẳn"}
     answers = await asyncio.gather(
-        an.submit(page, "/tin/moi", **TEXT), an.submit(page, "/tin/moi", **renamed)
+        an.submit(page, "/soan-moi", **TEXT), an.submit(page, "/soan-moi", **renamed)
     )
     assert sorted(one.status_code for one in answers) == [303, 409]
     [first], [second] = ([one for one in answers if one.status_code == code] for code in (303, 409))
@@ -56,7 +56,7 @@ async def test_a_form_sent_again_with_another_title_changes_the_item_that_it_beg
     assert TEXT["title"] in second.text and renamed["title"] in second.text, "both are shown"
     del renamed["unit"]
     assert (await an.submit(second, path, **renamed)).status_code == 303
-    again = await an.submit(page, "/tin/moi", **TEXT | {"title": "Tên thứ ba"})
+    again = await an.submit(page, "/soan-moi", **TEXT | {"title": "Tên thứ ba"})
     assert again.status_code == 409
     assert len(await desk.bus.count_by_subject(subjects.EDITORIAL.name)) == 1
 
@@ -85,35 +85,35 @@ async def test_what_the_visual_editor_sends_is_saved_as_markdown(two):
 
 async def test_a_new_text_that_was_left_is_offered_again_until_it_is_saved(two):
     an, binh = two
-    await an.post("/soan/moi/giu-tam", **TEXT | TYPED)
-    assert "gõ dở nội dung này" in (await an.get("/tin/moi")).text
-    assert "gõ dở nội dung này" not in (await binh.get("/tin/moi")).text
-    used = await an.get("/tin/moi?giu-tam=1")
+    await an.post("/soan/-/giu-tam", **TEXT | TYPED)
+    assert "gõ dở nội dung này" in (await an.get("/soan-moi")).text
+    assert "gõ dở nội dung này" not in (await binh.get("/soan-moi")).text
+    used = await an.get("/soan-moi?giu-tam=1")
     assert "Đoạn hai của người thứ hai." in used.text
-    assert (await an.submit(used, "/tin/moi", **TEXT | TYPED)).status_code == 303
-    assert "gõ dở nội dung này" not in (await an.get("/tin/moi")).text
+    assert (await an.submit(used, "/soan-moi", **TEXT | TYPED)).status_code == 303
+    assert "gõ dở nội dung này" not in (await an.get("/soan-moi")).text
 
 
 async def test_a_new_text_whose_answer_was_lost_is_offered_again_and_stays_one_item(desk, two):
     an, _ = two
-    page = await an.get("/tin/moi")
+    page = await an.get("/soan-moi")
     hidden = hidden_in(page)
-    first = await an.submit(page, "/tin/moi", **TEXT)
-    await an.post("/soan/moi/giu-tam", **TEXT, **hidden)  # as if it had never been dropped
-    used = await an.get("/tin/moi?giu-tam=1")
-    again = await an.submit(used, "/tin/moi", **TEXT)
+    first = await an.submit(page, "/soan-moi", **TEXT)
+    await an.post("/soan/-/giu-tam", **TEXT, **hidden)  # as if it had never been dropped
+    used = await an.get("/soan-moi?giu-tam=1")
+    again = await an.submit(used, "/soan-moi", **TEXT)
     assert again.headers["location"] == first.headers["location"]
-    await an.post("/soan/moi/giu-tam", **TEXT, **hidden)
-    used = await an.get("/tin/moi?giu-tam=1")
-    other = await an.submit(used, "/tin/moi", **TEXT | {"title": "Tên khác hẳn"})
+    await an.post("/soan/-/giu-tam", **TEXT, **hidden)
+    used = await an.get("/soan-moi?giu-tam=1")
+    other = await an.submit(used, "/soan-moi", **TEXT | {"title": "Tên khác hẳn"})
     assert other.status_code == 409 and first.headers["location"] in other.text
     assert len(await desk.bus.count_by_subject(subjects.EDITORIAL.name)) == 1
 
 
 async def test_a_kept_time_that_is_none_does_not_hide_the_rest(two):
     an, _ = two
-    await an.post("/soan/moi/giu-tam", **TYPED, not_before="mai")
-    used = await an.get("/tin/moi?giu-tam=1")
+    await an.post("/soan/-/giu-tam", **TYPED, not_before="mai")
+    used = await an.get("/soan-moi?giu-tam=1")
     assert used.status_code == 200 and "Đoạn hai của người thứ hai." in used.text
 
 
@@ -125,8 +125,8 @@ def hidden_in(page) -> dict[str, str]:
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_a_save_leaves_what_was_typed_in_another_tab(two, is_new):
     an, _ = two
-    path = "/tin/moi" if is_new else await new_text(an)
-    keep = f"/soan/{path.split('/')[2]}/giu-tam"
+    path = "/soan-moi" if is_new else await new_text(an)
+    keep = f"/soan/{'-' if is_new else path.split('/')[2]}/giu-tam"
     first, second = [await an.get(path) for _ in range(2)]
     await an.post(keep, **TYPED, **hidden_in(second))
     changed = (TEXT if is_new else FIELDS) | {"title": "Tên khác"}
@@ -156,8 +156,8 @@ async def test_who_has_a_text_open_is_told_to_its_readers_alone(desk, two, act):
     item = (await new_text(an)).split("/")[2]
     async with desk.signed_in("khac", "nguoi-gui-tin") as other:
         assert (await other.post(f"/soan/{item}/{act}", **TYPED)).status_code == 403
-        assert (await other.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
+        assert (await other.post(f"/soan/-/{act}", **TYPED)).json()["others"] == []
     assert (await an.post(f"/soan/{item}/{act}", **TYPED)).json()["others"] == []
     assert len((await binh.post(f"/soan/{item}/{act}", **TYPED)).json()["others"]) == 1
-    assert (await an.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
-    assert (await binh.post(f"/soan/moi/{act}", **TYPED)).json()["others"] == []
+    assert (await an.post(f"/soan/-/{act}", **TYPED)).json()["others"] == []
+    assert (await binh.post(f"/soan/-/{act}", **TYPED)).json()["others"] == []

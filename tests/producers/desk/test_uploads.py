@@ -160,7 +160,7 @@ async def test_an_account_uploads_few_files_at_once(desk, monkeypatch):
 
 async def test_a_form_without_a_file_is_not_called_one(desk):
     async with desk.signed_in("an", OFFICER) as browser:
-        page = await browser.post("/tin/moi", **TEXT | {"body": "x" * (7 << 20)})
+        page = await browser.post("/soan-moi", **TEXT | {"body": "x" * (7 << 20)})
     assert (page.status_code, heading(page)) == (413, TITLES["too_large"]["title"])
 
 
@@ -334,6 +334,6 @@ async def test_the_checks_beside_a_text_name_a_file_that_is_not_kept(desk):
     missing = f"/tep/{'a' * 64}/a.pdf"
     async with desk.signed_in("an", OFFICER) as browser:
         typed = TEXT | {"body": f"Xem [tệp]({missing})."}
-        done = await browser.post("/soan/moi/kiem-tra", **typed)
+        done = await browser.post("/soan/-/kiem-tra", **typed)
         page = await browser.get(done.headers["location"])
     assert editor_texts()["check"]["upload_missing"].format(place=missing) in page.text

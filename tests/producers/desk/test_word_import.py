@@ -10,7 +10,7 @@ from tests.producers.desk.test_items import TEXT
 from tests.support.desk_app import SEAL_KEY, Browser
 from tests.support.word_documents import paragraph, run, with_body
 
-PATH, NEW = "/soan/moi/docx", "/tin/moi"
+PATH, NEW = "/soan/-/docx", "/soan-moi"
 
 
 @pytest.fixture
