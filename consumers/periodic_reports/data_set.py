@@ -1,0 +1,108 @@
+"""The data set of a report: all it is made from, in one file of canonical lines.
+
+The header is the first line, then come the gaps, then the rows. Names, texts and the plan are in
+the header, so that the report can be made again when their sources have changed.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from consumers.periodic_reports.errors import DataSetBroken
+from consumers.periodic_reports.rows import Gap, Row, decode_row, dumps, encode_rows
+from consumers.private_files import new_file
+
+_PIECE_BYTES = 1 << 20
+
+
+class Former(BaseModel):
+    """The figures of the span before, and the hash of the data set they come from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    sha256: str
+    figures: Mapping[str, str | None]
+    """By indicator; None for one without data."""
+
+
+class Header(BaseModel):
+    """Which span the rows are of, and all that is not counted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: int = 1
+    label: str
+    """How the report calls its span: `2026`."""
+    first: date
+    last: date
+    streams: Mapping[str, int] = {}
+    """The last sequence that was read, by stream."""
+    gaps: int = 0
+    names: Mapping[str, Mapping[str, str]] = {}
+    """The names of units, topics and channels, by id."""
+    plan: Mapping[str, str] = {}
+    """What was planned, by indicator."""
+    former: Former | None = None
+    texts: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set in a file. Its methods raise OSError and DataSetBroken."""
+
+    path: Path
+
+    def header(self) -> Header:
+        with self.path.open("rb") as file:
+            return _parsed(Header, file.readline())
+
+    def gaps(self) -> list[Gap]:
+        with self.path.open("rb") as file:
+            header = _parsed(Header, file.readline())
+            return [_parsed(Gap, file.readline()) for _ in range(header.gaps)]
+
+    def rows(self) -> Iterator[Row]:
+        skipped = 1 + self.header().gaps
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file):
+                if number >= skipped:
+                    yield _row(line)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+def write_data_set(path: Path, header: Header, gaps: Iterable[Gap], rows: Iterable[Row]) -> DataSet:
+    """Write a data set; the same bytes for the same facts. Raises OSError, LevelTwice."""
+    gap_lines = sorted({dumps(gap.model_dump(mode="json")) for gap in gaps})
+    head = header.model_copy(update={"gaps": len(gap_lines)})
+    with new_file(path) as file:
+        for line in (dumps(head.model_dump(mode="json")), *gap_lines):
+            file.write(line + b"\n")
+        for line in encode_rows(rows):
+            file.write(line + b"\n")
+    return DataSet(path)
+
+
+def _parsed(model: type[Any], line: bytes) -> Any:
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        raise DataSetBroken(str(error)) from error
+
+
+def _row(line: bytes) -> Row:
+    try:
+        return decode_row(line)
+    except (ValueError, TypeError) as error:
+        raise DataSetBroken(str(error)) from error

@@ -1,0 +1,13 @@
+"""What can be wrong with the data of a report."""
+
+
+class ReportError(Exception):
+    """The data of a report can't be used."""
+
+
+class LevelTwice(ReportError):
+    """Two counts of one level on one day."""
+
+
+class DataSetBroken(ReportError):
+    """A file that is no data set."""

@@ -1,0 +1,122 @@
+"""Figures of a report, worked out from a tally; a figure without data has a reason, not a 0."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+from consumers.periodic_reports.indicators import How, Indicator
+from consumers.periodic_reports.rows import Gap
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.tally import By, Tally, month_of
+
+NONE_HAPPENED = "none_happened"
+"""The reason of a share or a duration of nothing."""
+NO_LEVEL = "not_recorded"
+_TENTH = Decimal("0.1")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value, or the reason why there is none."""
+
+    value: Decimal | None = None
+    reason: str = ""
+    missing_days: int = 0
+    """Days of the span that the value does not cover."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures of one span."""
+
+    span: Span
+    tally: Tally
+    gaps: Sequence[Gap] = ()
+
+    def figure(self, indicator: Indicator, by: By = By.TOTAL, word: str = "") -> Figure:
+        """The figure of a part: `By.MONTH, "2026-03"`."""
+        span = self._span_of(by, word)
+        reason, missing = self._missing(indicator, span)
+        if missing == len(span.days()):
+            return Figure(reason=reason, missing_days=missing)
+        value = _RULES[indicator.how](self.tally, indicator, by, word)
+        if value is None:
+            none = NO_LEVEL if indicator.how is How.LEVEL else NONE_HAPPENED
+            return Figure(reason=reason or none, missing_days=missing)
+        return Figure(value, missing_days=missing)
+
+    def words(self, indicators: Iterable[Indicator], by: By) -> list[str]:
+        """The parts that have rows; of months, all of the span."""
+        if by is By.MONTH:
+            return [month_of(month.first) for month in self.span.months()]
+        kinds = (kind for indicator in indicators for kind in indicator.all_kinds)
+        return sorted(self.tally.words(kinds, by))
+
+    def _span_of(self, by: By, word: str) -> Span:
+        if by is not By.MONTH:
+            return self.span
+        return next(month for month in self.span.months() if month_of(month.first) == word)
+
+    def _missing(self, indicator: Indicator, span: Span) -> tuple[str, int]:
+        """The reason and the number of the days of *span* without data of any of the kinds."""
+        days, reasons = set[date](), list[str]()
+        for gap in self.gaps:
+            lost = span.overlap(gap.first, gap.last)
+            if lost and any(map(gap.covers, indicator.all_kinds)):
+                days |= lost
+                reasons.append(gap.reason)
+        return (reasons[0] if reasons else ""), len(days)
+
+
+def _sum(tally: Tally, indicator: Indicator, by: By, word: str) -> Decimal:
+    return Decimal(_count(tally, indicator.kinds, by, word))
+
+
+def _level(tally: Tally, indicator: Indicator, by: By, word: str) -> Decimal | None:
+    levels = [tally.level((kind, by, word)) for kind in indicator.kinds]
+    known = [level for level in levels if level is not None]
+    return Decimal(sum(known)) if known else None
+
+
+def _share(tally: Tally, indicator: Indicator, by: By, word: str) -> Decimal | None:
+    part, whole = (_count(tally, kinds, by, word) for kinds in (indicator.kinds, indicator.of))
+    return percent(Decimal(part), Decimal(whole))
+
+
+def _quantile(tenths: int) -> Callable[[Tally, Indicator, By, str], Decimal | None]:
+    """The nearest rank: the least duration that so many tenths do not exceed."""
+
+    def rule(tally: Tally, indicator: Indicator, by: By, word: str) -> Decimal | None:
+        times = Counter[int]()
+        for kind in indicator.kinds:
+            times.update(tally.times.get((kind, by, word), {}))
+        rank, seen = -(-times.total() * tenths // 10), 0
+        for seconds, count in sorted(times.items()):
+            seen += count
+            if seen >= rank:
+                return Decimal(seconds)
+        return None
+
+    return rule
+
+
+_RULES: dict[How, Callable[[Tally, Indicator, By, str], Decimal | None]] = {
+    How.SUM: _sum,
+    How.LEVEL: _level,
+    How.SHARE: _share,
+    How.MEDIAN: _quantile(5),
+    How.P90: _quantile(9),
+}
+
+
+def _count(tally: Tally, kinds: Iterable[str], by: By, word: str) -> int:
+    return sum(tally.counts[kind, by, word] for kind in kinds)
+
+
+def percent(part: Decimal, whole: Decimal) -> Decimal | None:
+    """*part* in percent of *whole*, to a tenth; None of nothing."""
+    if not whole:
+        return None
+    return (part * 100 / whole).quantize(_TENTH, ROUND_HALF_UP)
