@@ -1,0 +1,103 @@
+"""A report as its renderers take it: masthead, blocks, annexes; all texts are ready to print."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from consumers.periodic_reports.figures import Figure
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading; levels 1 to 3."""
+
+    text: str
+    level: int = 1
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph. `is_prompt`: what a person replaces before the report is signed."""
+
+    text: str
+    is_prompt: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text for people, and its figure, if it is one, for spreadsheets."""
+
+    text: str
+    figure: Figure | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first column names its rows, the others are figures unless `is_prose`."""
+
+    name: str
+    """The name of its sheet in the workbook, at most 31 characters."""
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    is_prose: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars, one a label; None is a gap. `description` says in words what it shows."""
+
+    caption: str
+    description: str
+    labels: tuple[str, ...]
+    values: tuple[Decimal | None, ...]
+    value_texts: tuple[str, ...]
+
+
+Block = Heading | Paragraph | Table | Chart
+
+
+@dataclass(frozen=True)
+class Masthead:
+    """The head of the first page."""
+
+    parent: str
+    issuer: str
+    nation: str
+    motto: str
+    number: str
+    place_and_date: str
+    kind: str
+    subject: str
+    addressee: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A block for a signature; a blank name is signed by hand."""
+
+    authority: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report. `watermark` lies under every page of the draft."""
+
+    title: str
+    language: Literal["vi"]
+    masthead: Masthead
+    blocks: Sequence[Block]
+    annexes: Sequence[Block]
+    signatures: tuple[Signature, ...]
+    recipients_title: str
+    recipients: tuple[str, ...]
+    watermark: str
+    notes_word: str
+    year: int
+    """The year of the files' dates."""
+
+    def tables(self) -> list[Table]:
+        return [block for block in (*self.blocks, *self.annexes) if isinstance(block, Table)]

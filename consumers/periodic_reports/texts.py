@@ -1,0 +1,33 @@
+"""The texts of a report: those that ship, and what the data folder's `report.toml` replaces."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import Unreadable, field_error
+
+Texts = Mapping[str, Any]
+_SHIPPED = Path(__file__).with_name("texts.vi.toml")
+_FIELD = "report.toml"
+
+
+def load_texts(own: Path) -> Texts:
+    """The texts, with those of the file *own* if it exists. Raises Unreadable, OSError."""
+    texts = tomllib.loads(_SHIPPED.read_text("utf-8"))
+    if not own.exists():
+        return texts
+    try:
+        return _merged(texts, tomllib.loads(own.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(field_error(_FIELD, "not_toml", detail=error)) from error
+
+
+def _merged(texts: Texts, own: Texts) -> dict[str, Any]:
+    """*texts* with the entries of *own*; tables are merged, all else is replaced."""
+    merged = dict(texts)
+    for name, value in own.items():
+        known = texts.get(name)
+        is_table = isinstance(known, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(known or {}, value) if is_table else value
+    return merged
