@@ -1,0 +1,113 @@
+"""The report itself: masthead, sections, tables, annexes, signature."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from consumers.periodic_reports.data_set import DataSet, Header
+from consumers.periodic_reports.document import (
+    Block,
+    Document,
+    Heading,
+    Masthead,
+    Paragraph,
+    Signature,
+)
+from consumers.periodic_reports.figures import Figures
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.tables import TableMaker
+from consumers.periodic_reports.tally import By, Tally
+from consumers.periodic_reports.texts import Texts
+from consumers.periodic_reports.wording import Wording
+
+_DIVISIONS = (
+    (By.MONTH, "by_month"),
+    (By.UNIT, "by_unit"),
+    (By.TOPIC, "by_topic"),
+    (By.CHANNEL, "by_channel"),
+)
+
+
+def read_figures(data: DataSet) -> Figures:
+    """The figures of a data set. Raises OSError, DataSetBroken."""
+    header = data.header()
+    return Figures(Span(header.first, header.last), Tally.of(data.rows()), data.gaps())
+
+
+def compose(data: DataSet) -> Document:
+    """The report of a data set. Raises OSError, DataSetBroken."""
+    header = data.header()
+    wording = Wording(header.texts, header.names)
+    maker = TableMaker(header, read_figures(data), wording)
+    return _Composer(header, maker, data.sha256()).document()
+
+
+@dataclass(frozen=True)
+class _Composer:
+    header: Header
+    tables: TableMaker
+    sha256: str
+
+    @property
+    def texts(self) -> Texts:
+        return self.header.texts
+
+    def document(self) -> Document:
+        masthead, recipients = self.masthead(), self.texts["recipients"]
+        return Document(
+            title=f"{masthead.kind}: {masthead.subject}",
+            language="vi",
+            masthead=masthead,
+            blocks=tuple(self.blocks()),
+            annexes=tuple(self.annexes()),
+            signatures=tuple(self.signatures()),
+            recipients_title=recipients["title"],
+            recipients=tuple(recipients["list"]),
+            watermark=self.texts["masthead"]["watermark"],
+            notes_word=self.texts["tables"]["notes"],
+            year=self.header.last.year,
+        )
+
+    def masthead(self) -> Masthead:
+        known = Masthead.__dataclass_fields__
+        texts = {name: text for name, text in self.texts["masthead"].items() if name in known}
+        return Masthead(**{name: text.format(**self.facts()) for name, text in texts.items()})
+
+    def facts(self) -> dict[str, str]:
+        """What texts may name in braces."""
+        header = self.header
+        days = {"first": f"{header.first:%d/%m/%Y}", "last": f"{header.last:%d/%m/%Y}"}
+        return {"label": header.label, "issuer": self.texts["masthead"]["issuer"], **days}
+
+    def blocks(self) -> Iterator[Block]:
+        sections = self.texts["sections"]
+        for basis in self.texts["opening"]["basis"]:
+            yield Paragraph(basis.format(**self.facts()))
+        yield Heading(sections["results"])
+        yield Heading(sections["steering"], 2)
+        yield Paragraph(sections["steering_prompt"], is_prompt=True)
+        yield Heading(sections["figures"], 2)
+        yield self.tables.summary()
+        for by, name in _DIVISIONS:
+            yield Heading(sections[name], 2)
+            yield self.tables.divided(by, sections[name])
+            if by is By.MONTH:
+                yield self.tables.chart()
+        for name in ("assessment", "directions", "proposals"):
+            yield Heading(sections[name])
+            yield Paragraph(sections[f"{name}_prompt"], is_prompt=True)
+
+    def annexes(self) -> Iterator[Block]:
+        sections, former = self.texts["sections"], self.header.former
+        yield Heading(sections["annex_definitions"])
+        yield self.tables.definitions()
+        yield Heading(sections["annex_source"])
+        yield Paragraph(sections["source"].format(sha256=self.sha256))
+        if former:
+            facts = {"former": former.label, "sha256": former.sha256}
+            yield Paragraph(sections["former_source"].format(**facts))
+
+    def signatures(self) -> Iterator[Signature]:
+        signature = self.texts["signature"]
+        yield Signature(signature["authority"], signature["name"])
+        if second := signature.get("second_authority"):
+            yield Signature(second, signature.get("second_name", ""))

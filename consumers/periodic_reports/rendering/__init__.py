@@ -1,0 +1,1 @@
+"""The files that a report is made into: the same bytes each time."""

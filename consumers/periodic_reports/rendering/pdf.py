@@ -1,0 +1,53 @@
+"""A report as a tagged PDF (PDF/UA-1): typst sets it, with the fonts that ship."""
+
+import dataclasses
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from consumers.periodic_reports.charts import draw
+from consumers.periodic_reports.document import Block, Chart, Document
+from design.fonts import FONT_FOLDER
+
+_TEMPLATE = Path(__file__).with_name("report.typ")
+
+
+def render_pdf(document: Document) -> bytes:
+    compiler = typst.Compiler(
+        _TEMPLATE.read_bytes(), font_paths=_fonts(), sys_inputs={"report": _encode(document)}
+    )
+    return bytes(compiler.compile(format="pdf", pdf_standards=["ua-1"]))
+
+
+def render_picture(chart: Chart, ppi: float = 200) -> bytes:
+    """The chart as PNG, for programs that draw no SVG."""
+    source = (
+        "#set page(width: auto, height: auto, margin: 0pt)\n"
+        '#image(bytes(sys.inputs.svg), format: "svg", width: 16cm)'
+    )
+    compiler = typst.Compiler(
+        source.encode(), font_paths=_fonts(), sys_inputs={"svg": draw(chart)}
+    )
+    return bytes(compiler.compile(format="png", ppi=ppi))
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)]
+    )
+
+
+def _encode(document: Document) -> str:
+    plain = dataclasses.asdict(document)
+    for name in ("blocks", "annexes"):
+        plain[name] = [_plain(block) for block in getattr(document, name)]
+    return json.dumps(plain, default=str)
+
+
+def _plain(block: Block) -> dict[str, Any]:
+    more = {"svg": draw(block)} if isinstance(block, Chart) else {}
+    return {"type": type(block).__name__, **dataclasses.asdict(block), **more}

@@ -1,0 +1,127 @@
+"""The tables and charts of a report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import repeat
+
+from consumers.periodic_reports.data_set import Header
+from consumers.periodic_reports.document import Cell, Chart, Table
+from consumers.periodic_reports.figures import Figure, Figures, percent
+from consumers.periodic_reports.indicators import Indicator, load_indicators
+from consumers.periodic_reports.notes import Stated, notes
+from consumers.periodic_reports.tally import By
+from consumers.periodic_reports.wording import Wording
+
+_CHARTED = "items_published"
+_SHEET_NAME = 31
+"""The characters that the name of a sheet may have."""
+
+
+@dataclass
+class TableMaker:
+    """Makes tables and charts, and numbers them in the order in which they are asked for."""
+
+    header: Header
+    figures: Figures
+    wording: Wording
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def summary(self) -> Table:
+        """All indicators beside the plan and the year before."""
+        words = self.wording.texts["tables"]
+        former = self.header.former.label if self.header.former else ""
+        columns = [words["indicator"], words["measure"], words["planned"]]
+        columns += [words["achieved"].format(label=self.header.label), words["of_plan"]]
+        if former:
+            columns += [words["former"].format(former=former), words["of_former"]]
+        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        for indicator in load_indicators():
+            figure = self.figures.figure(indicator)
+            rows.append(tuple(self._summary_row(indicator, figure)))
+            stated.append(Stated(self.wording.name(indicator), "", figure))
+        name: str = words["summary"]
+        lines = notes(stated, self.wording.texts)
+        return Table(name, self._caption(name), tuple(columns), tuple(rows), lines)
+
+    def _summary_row(self, indicator: Indicator, figure: Figure) -> Iterator[Cell]:
+        wording = self.wording
+        yield Cell(wording.name(indicator))
+        yield Cell(wording.measure(indicator))
+        planned = _number(self.header.plan.get(indicator.id), "no_plan")
+        yield Cell("") if planned.value is None else wording.cell(indicator, planned)
+        yield wording.cell(indicator, figure)
+        yield self._ratio(figure, planned)
+        if self.header.former:
+            former = _number(self.header.former.figures.get(indicator.id), "no_former")
+            yield wording.cell(indicator, former)
+            yield self._ratio(figure, former)
+
+    def _ratio(self, figure: Figure, other: Figure) -> Cell:
+        """*figure* in percent of *other*; blank where there is nothing to compare."""
+        if figure.value is None or other.value is None:
+            return Cell("")
+        value = percent(figure.value, other.value)
+        return Cell("") if value is None else self.wording.plain_cell(Figure(value))
+
+    def divided(self, by: By, title: str) -> Table:
+        """The indicators that `by` divides: a row for each part."""
+        wording, indicators = self.wording, [one for one in load_indicators() if by in one.by]
+        names = [*map(wording.short_name, indicators)]
+        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        for word in self._words(indicators, by):
+            part = wording.part(by, word)
+            figures = [self.figures.figure(one, by, word) for one in indicators]
+            cells = map(wording.cell, indicators, figures)
+            rows.append((Cell(part), *cells))
+            stated += [Stated(*pair) for pair in zip(names, repeat(part), figures, strict=False)]
+        name, columns = title.partition(". ")[2] or title, (wording.texts["tables"][by], *names)
+        lines = notes(stated, wording.texts)
+        return Table(name[:_SHEET_NAME], self._caption(name), columns, tuple(rows), lines)
+
+    def _words(self, indicators: list[Indicator], by: By) -> list[str]:
+        """The parts with rows, and all that have a name: a unit without an item has a row."""
+        known = set(self.header.names.get(by, {})) | set(self.figures.words(indicators, by))
+        return sorted(known, key=lambda word: (not word, word))
+
+    def chart(self) -> Chart:
+        """What was published, by month."""
+        indicator = next(one for one in load_indicators() if one.id == _CHARTED)
+        months = self.figures.words([indicator], By.MONTH)
+        values = [self.figures.figure(indicator, By.MONTH, month).value for month in months]
+        labels = [self.wording.part(By.MONTH, month) for month in months]
+        return self._chart(labels, values)
+
+    def _chart(self, labels: list[str], values: list[Decimal | None]) -> Chart:
+        words, texts = self.wording.texts["tables"], [*map(self.wording.value_text, values)]
+        said = [
+            words["chart_value"].format(label=label, value=value)
+            for label, value in zip(labels, texts, strict=True)
+        ]
+        caption = self._caption(words["chart_of"], "chart_caption")
+        description = words["chart_alt"].format(values="; ".join(said))
+        return Chart(caption, description, tuple(labels), tuple(values), tuple(texts))
+
+    def definitions(self) -> Table:
+        """How each indicator is worked out, and from which kinds of rows."""
+        wording, words = self.wording, self.wording.texts["tables"]
+        columns = (words["indicator"], words["definition"], words["kinds"])
+        rows = tuple(
+            (
+                Cell(wording.name(one)),
+                Cell(wording.definition(one)),
+                Cell(", ".join(one.all_kinds)),
+            )
+            for one in load_indicators()
+        )
+        name: str = words["definitions"]
+        return Table(name, self._caption(name), columns, rows, is_prose=True)
+
+    def _caption(self, title: str, form: str = "caption") -> str:
+        number = self._numbers[form] = self._numbers.get(form, 0) + 1
+        return str(self.wording.texts["tables"][form].format(number=number, title=title))
+
+
+def _number(text: str | None, reason: str) -> Figure:
+    return Figure(reason=reason) if text is None else Figure(Decimal(text))
+
