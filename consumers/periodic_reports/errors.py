@@ -11,3 +11,15 @@ class LevelTwice(ReportError):
 
 class DataSetBroken(ReportError):
     """A file that is no data set."""
+
+
+class AlreadySealed(ReportError):
+    """The folder has a sealed report; it is never sealed anew."""
+
+
+class NotSealed(ReportError):
+    """The folder has no seal."""
+
+
+class SealBroken(ReportError):
+    """The seal can't be read."""

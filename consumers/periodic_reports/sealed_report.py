@@ -1,0 +1,161 @@
+"""A sealed report in its folder: the data set, the seal over it, and the files made from it."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from consumers.audit.signed import SignedRecord
+from consumers.key_file import KeyFile
+from consumers.periodic_reports.composition import compose
+from consumers.periodic_reports.data_set import DataSet, Header, write_data_set
+from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
+from consumers.periodic_reports.rendering.files import program_versions, render_files
+from consumers.periodic_reports.rows import Gap, Row
+from consumers.private_files import replace_file
+from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock, utc_now
+
+_DATA, _SEAL = "du-lieu.jsonl", "niem-phong.json"
+
+
+class ReportSeal(SignedRecord):
+    """What was sealed: the hash of the data set, and of each file as it was first made."""
+
+    v: int = 1
+    label: str
+    sha256: str
+    sealed_at: AwareDatetime
+    files: Mapping[str, str]
+    programs: Mapping[str, str]
+    """The versions that made the files."""
+
+
+class FileState(StrEnum):
+    """How a file of the report compares with the one that was first made."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    MISSING = "missing"
+
+
+class Verification(BaseModel):
+    """What holds of a sealed report. A changed document is no fault: people finish it by hand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    is_signed: bool
+    """The seal is whole, and was made with this Loa's key."""
+    is_data_same: bool
+    files: Mapping[str, FileState] = {}
+    made_again: Mapping[str, bool] = {}
+    """Whether each file, made again from the data set, has the bytes that it first had."""
+    programs: Mapping[str, str] = {}
+    """Programs of another version than those that first made the files, as `old -> new`."""
+
+    @property
+    def holds(self) -> bool:
+        return self.is_signed and self.is_data_same
+
+
+def sealing_key(keys: KeyFile) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(keys.derive("report seal"))
+
+
+@dataclass(frozen=True)
+class SealedReport:
+    """The report in *folder*. Its methods raise OSError and ReportError."""
+
+    folder: Path
+    key: Ed25519PrivateKey
+
+    @property
+    def data(self) -> DataSet:
+        return DataSet(self.folder / _DATA)
+
+    @property
+    def is_sealed(self) -> bool:
+        return self._seal_file.exists()
+
+    @property
+    def _seal_file(self) -> Path:
+        return self.folder / _SEAL
+
+    def seal(
+        self, header: Header, gaps: Iterable[Gap], rows: Iterable[Row], clock: Clock
+    ) -> ReportSeal:
+        """Write the data set, then its files, and last the seal: what a kill leaves is no report.
+
+        Raises AlreadySealed.
+        """
+        if self.is_sealed:
+            raise AlreadySealed(str(self.folder))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.data.path.unlink(missing_ok=True)
+        data = write_data_set(self.data.path, header, gaps, rows)
+        crash_point("report.data_written")
+        seal = ReportSeal(
+            label=header.label,
+            sha256=data.sha256(),
+            sealed_at=utc_now(clock),
+            files=dict(self.write_files()),
+            programs=program_versions(),
+        ).signed(self.key)
+        crash_point("report.files_written")
+        replace_file(self._seal_file, seal.encode() + b"\n")
+        return seal
+
+    def write_files(self) -> Iterator[tuple[str, str]]:
+        """Make the files from the data set; yields the name and the hash of each."""
+        for name, body in render_files(compose(self.data)):
+            replace_file(self.folder / name, body)
+            yield name, _sha256(body)
+
+    def read_seal(self) -> ReportSeal:
+        """Raises NotSealed, SealBroken."""
+        if not self.is_sealed:
+            raise NotSealed(str(self.folder))
+        try:
+            return ReportSeal.model_validate_json(self._seal_file.read_bytes())
+        except ValidationError as error:
+            raise SealBroken(str(self._seal_file)) from error
+
+    def verify(self) -> Verification:
+        """Compare everything with the seal, and make the files again without writing them."""
+        seal = self.read_seal()
+        found = Verification(
+            label=seal.label,
+            is_signed=seal.is_signed_by(self.key),
+            is_data_same=self.data.path.exists() and self.data.sha256() == seal.sha256,
+            files={name: self._state(name, sha256) for name, sha256 in seal.files.items()},
+            programs=_differing(seal.programs),
+        )
+        if not found.holds:
+            return found
+        again = {name: _sha256(body) for name, body in render_files(compose(self.data))}
+        same = {name: again.get(name) == sha256 for name, sha256 in seal.files.items()}
+        return found.model_copy(update={"made_again": same})
+
+    def _state(self, name: str, sha256: str) -> FileState:
+        file = self.folder / name
+        if not file.exists():
+            return FileState.MISSING
+        return FileState.SAME if _sha256(file.read_bytes()) == sha256 else FileState.CHANGED
+
+
+def _differing(programs: Mapping[str, str]) -> dict[str, str]:
+    now = program_versions()
+    return {
+        name: f"{old} -> {now.get(name, '')}"
+        for name, old in programs.items()
+        if now.get(name) != old
+    }
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,142 @@
+"""A sealed report: the same bytes again from the same facts, and no changed byte passes."""
+
+import json
+import random
+from datetime import date
+
+import pytest
+
+from consumers.key_file import KeyFile
+from consumers.periodic_reports.data_set import DataSet, write_data_set
+from consumers.periodic_reports.errors import (
+    AlreadySealed,
+    DataSetBroken,
+    LevelTwice,
+    NotSealed,
+)
+from consumers.periodic_reports.rows import Row
+from consumers.periodic_reports.sealed_report import FileState, SealedReport, sealing_key
+from contracts.base import crash_points
+from tests.support.report_data import (
+    SILENT,
+    UNREAD,
+    header,
+    rows_of_followers,
+    rows_of_items,
+    write_year,
+)
+
+KEY = sealing_key(KeyFile(b"k" * 32))
+
+
+def sealed(folder, number: int = 20) -> SealedReport:
+    report = SealedReport(folder, KEY)
+    rows = [*rows_of_items(number), *rows_of_followers()]
+    report.seal(header(), [SILENT, UNREAD], rows, lambda: 1_797_000_000.0)
+    return report
+
+
+def test_the_same_facts_in_any_order_give_the_same_bytes(tmp_path):
+    rows = [*rows_of_items(30), *rows_of_followers()]
+    first = write_data_set(tmp_path / "one", header(), [SILENT, UNREAD], rows)
+    random.Random(2).shuffle(rows)
+    again = write_data_set(tmp_path / "two", header(), [UNREAD, SILENT, SILENT], rows)
+    assert first.path.read_bytes() == again.path.read_bytes()
+    assert sorted(first.rows(), key=str) == sorted(rows, key=str)
+    assert first.gaps() == [UNREAD, SILENT]
+
+
+def test_counts_of_the_same_are_added_up_but_never_levels(tmp_path):
+    row = Row(date(2026, 3, 1), "items.published", 1, unit="van-phong-bo")
+    level = Row(date(2026, 3, 1), "followers.level", 9, channel="zalo")
+    data = write_data_set(tmp_path / "set", header(), [], [row, row])
+    assert [*data.rows()] == [row._replace(count=2)]
+    with pytest.raises(LevelTwice):
+        write_data_set(tmp_path / "other", header(), [], [level, level])
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_report_is_made_again_with_the_same_bytes(tmp_path):
+    first, other = sealed(tmp_path / "a"), sealed(tmp_path / "b")
+    assert first.read_seal() == other.read_seal()
+    found = first.verify()
+    assert found.holds
+    assert set(found.files.values()) == {FileState.SAME}
+    assert (len(found.made_again), all(found.made_again.values())) == (3, True)
+
+
+def test_one_changed_byte_of_the_data_set_is_refused(tmp_path):
+    report = sealed(tmp_path / "a", 3)
+    whole, chance = report.data.path.read_bytes(), random.Random(3)
+    for place in (0, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(50))):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        report.data.path.write_bytes(changed)
+        assert not report.verify().holds
+    report.data.path.write_bytes(whole[:-1])
+    assert not report.verify().holds
+    report.data.path.write_bytes(whole)
+    assert report.verify().holds
+
+
+def test_a_seal_that_was_changed_or_made_with_another_key_is_refused(tmp_path):
+    report = sealed(tmp_path / "a", 3)
+    seal = tmp_path / "a/niem-phong.json"
+    fields = json.loads(seal.read_bytes())
+    for name, value in {"label": "2027", "sha256": "0" * 64, "files": {}}.items():
+        seal.write_text(json.dumps(fields | {name: value}))
+        assert not report.verify().holds
+    seal.write_text(json.dumps(fields))
+    assert not SealedReport(report.folder, sealing_key(KeyFile(b"x" * 32))).verify().holds
+
+
+def test_a_document_that_people_finished_is_told_and_is_no_fault(tmp_path):
+    report = sealed(tmp_path / "a", 3)
+    (tmp_path / "a/bao-cao.docx").write_bytes(b"finished by hand")
+    (tmp_path / "a/bao-cao.pdf").unlink()
+    found = report.verify()
+    assert found.holds
+    states = {name.rpartition(".")[2]: state for name, state in found.files.items()}
+    assert states == {"docx": "changed", "pdf": "missing", "xlsx": "same"}
+    assert dict(report.write_files()) == dict(report.read_seal().files)
+    assert set(report.verify().files.values()) == {FileState.SAME}
+
+
+def test_a_report_is_sealed_once(tmp_path):
+    report = sealed(tmp_path / "a", 3)
+    with pytest.raises(AlreadySealed):
+        sealed(tmp_path / "a", 4)
+    assert report.verify().holds
+    with pytest.raises(NotSealed):
+        SealedReport(tmp_path / "none", KEY).verify()
+
+
+@pytest.mark.parametrize("point", ["report.data_written", "report.files_written"])
+def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(tmp_path, monkeypatch, point):
+    class Killed(Exception):
+        pass
+
+    def kill(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    monkeypatch.setattr("consumers.periodic_reports.sealed_report.crash_point", kill)
+    with pytest.raises(Killed):
+        sealed(tmp_path / "a", 3)
+    with pytest.raises(NotSealed):
+        SealedReport(tmp_path / "a", KEY).verify()
+    monkeypatch.setattr(
+        "consumers.periodic_reports.sealed_report.crash_point", crash_points.crash_point
+    )
+    assert sealed(tmp_path / "a", 3).read_seal() == sealed(tmp_path / "b", 3).read_seal()
+
+
+def test_a_file_that_is_no_data_set_is_told(tmp_path):
+    path = tmp_path / "set"
+    path.write_bytes(b"{}\n")
+    with pytest.raises(DataSetBroken):
+        DataSet(path).header()
+    whole = write_year(tmp_path / "whole", 1).path.read_bytes()
+    path.write_bytes(whole + b'["2026-02-30","items.published"]\n')
+    with pytest.raises(DataSetBroken):
+        list(DataSet(path).rows())
