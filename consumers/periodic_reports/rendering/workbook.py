@@ -80,7 +80,9 @@ def _write_table(sheet: Worksheet, table: Table, formats: _Formats) -> None:
 
 def _write_cell(sheet: Worksheet, row: int, column: int, cell: Cell, formats: _Formats) -> None:
     value = cell.figure.value if cell.figure else None
-    if value is None:
+    if not cell.text:
+        sheet.write_blank(row, column, None, formats.text)
+    elif value is None:
         sheet.write_string(row, column, cell.text, formats.missing if cell.figure else formats.text)
     else:
         sheet.write_number(row, column, float(value), formats.numbers[_decimals(value)])

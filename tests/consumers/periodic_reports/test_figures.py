@@ -1,0 +1,160 @@
+"""Figures equal a plain recount of the rows; what has no data has a reason, and is never 0."""
+
+import math
+import statistics
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from consumers.periodic_reports.composition import compose, read_figures
+from consumers.periodic_reports.data_set import DataSet
+from consumers.periodic_reports.document import Cell, Table
+from consumers.periodic_reports.figures import Figure, Figures
+from consumers.periodic_reports.indicators import How, Indicator, load_indicators
+from consumers.periodic_reports.number_texts import number_text
+from consumers.periodic_reports.rows import Gap, Row
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.tally import By, Tally
+from tests.support.report_data import NAMES, SILENT, UNREAD, YEAR, write_year
+
+INDICATORS = {one.id: one for one in load_indicators()}
+_OF = {
+    By.TOTAL: lambda _: "",
+    By.MONTH: lambda row: row.day.isoformat()[:7],
+    By.UNIT: lambda row: row.unit,
+    By.TOPIC: lambda row: row.topic,
+    By.CHANNEL: lambda row: row.channel,
+}
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory) -> DataSet:
+    return write_year(tmp_path_factory.mktemp("year") / "set", 60)
+
+
+def recount(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal | None:
+    """The figure worked out the long way, without the product's sums."""
+    mine = [row for row in rows if _OF[by](row) == word]
+    ours = [row for row in mine if row.kind in indicator.kinds]
+    match indicator.how:
+        case How.SUM:
+            return Decimal(sum(row.count for row in ours))
+        case How.LEVEL:
+            last = {row.channel: row.count for row in sorted(ours, key=lambda row: row.day)}
+            return Decimal(sum(last.values())) if last else None
+        case How.SHARE:
+            whole = sum(row.count for row in mine if row.kind in indicator.of)
+            part = sum(row.count for row in ours)
+            return Decimal(f"{part / whole * 100:.1f}") if whole else None
+        case How.MEDIAN | How.P90:
+            times = sorted(row.seconds for row in ours for _ in range(row.count))
+            if indicator.how is How.MEDIAN:
+                return Decimal(statistics.median_low(times)) if times else None
+            return Decimal(times[math.ceil(len(times) * 0.9) - 1]) if times else None
+
+
+def test_every_figure_equals_a_plain_recount(year):
+    figures, rows, compared = read_figures(year), list(year.rows()), 0
+    for indicator in INDICATORS.values():
+        for by in (By.TOTAL, *indicator.by):
+            for word in figures.words([indicator], by) if by is not By.TOTAL else [""]:
+                figure = figures.figure(indicator, by, word)
+                if figure.value is None and figure.missing_days:
+                    continue  # its own test
+                assert figure.value == recount(rows, indicator, by, word), (indicator.id, by, word)
+                compared += 1
+    assert compared > 80
+
+
+def test_the_parts_of_a_sum_add_up_to_it(year):
+    figures = read_figures(year)
+    for indicator in INDICATORS.values():
+        if indicator.how is How.SUM and not indicator.kinds[0].startswith(UNREAD.kind):
+            total = figures.figure(indicator).value
+            for by in indicator.by:
+                parts = (figures.figure(indicator, by, w) for w in figures.words([indicator], by))
+                assert sum(part.value or 0 for part in parts) == total
+
+
+def test_days_without_data_are_a_reason_or_a_shortfall_and_never_zero(year):
+    figures = read_figures(year)
+    published, opinions = INDICATORS["items_published"], INDICATORS["opinions_received"]
+    april = figures.figure(published, By.MONTH, "2026-04")
+    assert april == Figure(reason="source_away", missing_days=30)
+    assert figures.figure(published).missing_days == 30
+    assert figures.figure(opinions) == Figure(reason="not_measured", missing_days=365)
+    assert figures.figure(INDICATORS["items_withdrawn"], By.MONTH, "2026-05").value == 0
+
+
+def test_a_share_or_a_duration_of_nothing_has_no_value():
+    figures = Figures(YEAR, Tally())
+    for name in ("delivered_share", "approval_median", "approval_p90", "followers"):
+        assert figures.figure(INDICATORS[name]).value is None
+
+
+def test_gaps_that_overlap_count_each_day_once_and_only_within_the_span():
+    gaps = [
+        Gap(kind="items", first=date(2025, 1, 1), last=date(2025, 12, 20), reason="a"),
+        Gap(kind="items", first=date(2025, 12, 18), last=date(2025, 12, 25), reason="b"),
+        Gap(kind="item", first=YEAR.first, last=YEAR.last, reason="another kind"),
+    ]
+    figure = Figures(YEAR, Tally(), gaps).figure(INDICATORS["items_published"])
+    assert figure == Figure(Decimal(0), missing_days=11)
+
+
+def test_no_cell_of_a_figure_without_data_shows_a_number(year):
+    tables = compose(year).tables()
+    cells = [cell for table in tables for row in table.rows for cell in row if cell.figure]
+    missing = [cell for cell in cells if cell.figure.value is None]
+    assert {cell.text for cell in missing} == {"chưa có số liệu"}
+    assert missing
+    for table in tables:
+        lacking = [cell for row in table.rows for cell in row if _lacks(cell)]
+        assert bool(lacking) == bool(table.notes)
+
+
+def _lacks(cell: Cell) -> bool:
+    return bool(cell.figure and (cell.figure.value is None or cell.figure.missing_days))
+
+
+def test_every_unit_has_a_row_also_one_without_an_item(year):
+    table = _table(year, "Kết quả theo đơn vị")
+    assert {row[0].text for row in table.rows} == set(NAMES["unit"].values())
+
+
+def _table(data: DataSet, name: str) -> Table:
+    return next(table for table in compose(data).tables() if table.name == name)
+
+
+def test_the_plan_and_the_year_before_stand_beside_the_year(year):
+    table = _table(year, "Bảng tổng hợp")
+    row = next(row for row in table.rows if row[0].text == "Tin bài đã phát hành")
+    assert [cell.text for cell in row[2:]] == ["1.000", "60", "6,0", "812", "7,4"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("0", "0"), ("1234567.5", "1.234.567,5"), ("-1000", "-1.000")]
+)
+def test_numbers_are_written_as_in_vietnamese(value, text):
+    assert number_text(Decimal(value)) == text
+
+
+def test_the_months_of_a_span_are_its_days():
+    months = list(YEAR.months())
+    assert (len(months), months[0], months[-1].last) == (
+        13,
+        Span(date(2025, 12, 15), date(2025, 12, 31)),
+        YEAR.last,
+    )
+    assert set().union(*(month.days() for month in months)) == YEAR.days()
+
+
+def test_every_indicator_has_its_texts():
+    from consumers.periodic_reports.texts import load_texts
+
+    texts = load_texts(Path("none"))
+    assert set(texts["indicators"]) == set(INDICATORS)
+    for entry in texts["indicators"].values():
+        assert entry["measure"] in texts["measures"]
