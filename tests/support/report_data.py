@@ -47,7 +47,7 @@ def rows_of_items(number: int, seed: int = 1) -> Iterator[Row]:
         facts = {"unit": unit, "topic": topic, "item": f"tin-{count}"}
         day = chance.choice(open_days)
         yield Row(day, "items.published", 1, **facts)
-        yield Row(day, "times.submitted_approved", 1, seconds=chance.randrange(400_000), **facts)
+        yield Row(day, "desk.approved_after", 1, seconds=chance.randrange(400_000), **facts)
         for channel in CHANNELS:
             expected = chance.randrange(2_000)
             failed = expected // 50
@@ -61,9 +61,9 @@ def rows_of_followers() -> Iterator[Row]:
     for n in range((YEAR.last - YEAR.first).days + 1):
         day = YEAR.first + timedelta(n)
         for channel in ("email", "zalo"):
-            yield Row(day, "followers.level", 11_000 + 7 * n, channel=channel)
-            yield Row(day, "followers.gained", 9, channel=channel)
-            yield Row(day, "followers.lost", 2, channel=channel)
+            yield Row(day, "readers.level", 11_000 + 7 * n, channel=channel)
+            yield Row(day, "readers.gained", 9, channel=channel)
+            yield Row(day, "readers.lost", 2, channel=channel)
 
 
 def write_year(path: Path, number: int = 200, **changes: object) -> DataSet:

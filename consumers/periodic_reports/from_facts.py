@@ -1,0 +1,143 @@
+"""The rows of facts: what each kind of fact counts, with the unit and the topic of its item."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import singledispatchmethod
+from typing import Any
+
+from consumers.periodic_reports.rows import Gap, Row
+from consumers.periodic_reports.span import Span
+from contracts.facts import (
+    DayFact,
+    DecisionFact,
+    DeliveryFact,
+    EventsFact,
+    Fact,
+    FactKind,
+    IncidentFact,
+    OpinionsFact,
+    ReadersFact,
+    ReleaseFact,
+)
+
+NOT_RECORDED, NOT_MEASURED = "not_recorded", "not_measured"
+_ROW_KINDS: Mapping[FactKind, str] = {
+    FactKind.RELEASE: "items",
+    FactKind.DECISION: "desk",
+    FactKind.DELIVERY: "deliveries",
+    FactKind.EVENTS: "events",
+    FactKind.OPINIONS: "opinions",
+    FactKind.READERS: "readers",
+    FactKind.INCIDENT: "incidents",
+}
+"""What the kinds of the rows begin with."""
+_UNCOUNTED = ("bulletins", "opinions.answered")
+"""Kinds that indicators name and no fact counts."""
+_INCIDENTS = {"pause": "paused", "breaker": "broken"}
+_DAY = timedelta(days=1)
+
+
+@dataclass
+class FactRows:
+    """Turns facts into rows. Releases have to be learnt first: deliveries name no unit."""
+
+    units: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The unit and the topic of each item."""
+
+    def learn(self, release: ReleaseFact) -> None:
+        self.units[release.content_id] = {"unit": release.unit, "topic": release.topic}
+
+    def of(self, fact: Fact) -> list[Row]:
+        return [row for row in self._rows(fact) if row.count or row.is_level]
+
+    @singledispatchmethod
+    def _rows(self, fact: Any) -> Iterator[Row]:  # noqa: ARG002 -- a kind that no report counts
+        return iter(())
+
+    @_rows.register
+    def _(self, fact: ReleaseFact) -> Iterator[Row]:
+        kind, item = f"items.{fact.action}", self._item(fact.content_id)
+        yield Row(fact.day, kind, 1, lane=fact.lane, **item)
+        for channel in fact.channels:
+            yield Row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane, **item)
+
+    @_rows.register
+    def _(self, fact: DecisionFact) -> Iterator[Row]:
+        item = {"item": fact.content_id, "unit": fact.unit, "topic": fact.topic}
+        yield Row(fact.day, "desk.returned", fact.returns, **item)
+        if fact.verdict:
+            yield Row(fact.day, f"desk.{fact.verdict}", 1, detail=fact.code, **item)
+        if fact.verdict == "approved" and fact.decided_at and not fact.by_rule:
+            seconds = _seconds(fact.decided_at - fact.sent_at)
+            yield Row(fact.day, "desk.approved_after", 1, seconds=seconds, **item)
+
+    @_rows.register
+    def _(self, fact: DeliveryFact) -> Iterator[Row]:
+        where = {"channel": fact.channel, "lane": fact.lane, **self._item(fact.content_id)}
+        counts = {status.value: count for status, count in fact.counts.items()}
+        more = {"expected": fact.expected, "copies": fact.copies}
+        more |= {"bounced": fact.bounced, "complained": fact.complained}
+        for name, count in (counts | more).items():
+            yield Row(fact.day, f"deliveries.{name}", count, **where)
+        if fact.within_10_s is not None:
+            yield Row(fact.day, "deliveries.within_10_s", fact.within_10_s, **where)
+        if (most := fact.reached_s.get("most")) is not None:
+            yield Row(fact.day, "deliveries.most_after", 1, seconds=math.ceil(most), **where)
+
+    @_rows.register
+    def _(self, fact: EventsFact) -> Iterator[Row]:
+        for name, count in fact.accepted.items():
+            yield Row(fact.day, f"events.{name}", count, unit=fact.unit)
+
+    @_rows.register
+    def _(self, fact: OpinionsFact) -> Iterator[Row]:
+        item = self._item(fact.content_id)
+        for channel, counts in fact.counts.items():
+            for reaction, count in counts.items():
+                more = {"channel": channel, "detail": reaction, **item}
+                yield Row(fact.day, "opinions.received", count, **more)
+
+    @_rows.register
+    def _(self, fact: ReadersFact) -> Iterator[Row]:
+        if fact.total is not None:
+            yield Row(fact.day, "readers.level", fact.total, channel=fact.channel)
+        yield Row(fact.day, "readers.gained", fact.came, channel=fact.channel)
+        for way, count in fact.left.items():
+            yield Row(fact.day, "readers.lost", count, channel=fact.channel, detail=way)
+
+    @_rows.register
+    def _(self, fact: IncidentFact) -> Iterator[Row]:
+        yield Row(fact.day, f"incidents.{_INCIDENTS[fact.what]}", 1, detail=fact.circuit)
+        if fact.ended_at:
+            seconds = _seconds(fact.ended_at - fact.began_at)
+            yield Row(fact.day, "incidents.lasted", 1, detail=fact.circuit, seconds=seconds)
+
+    def _item(self, content_id: str) -> dict[str, str]:
+        """The dimensions of an item; a digest has no unit and no topic."""
+        return {"item": content_id, **self.units.get(content_id, {})}
+
+
+def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
+    """The runs of days on which a kind was not counted, and the kinds that nothing counts."""
+    counted = {fact.on: fact.counted for fact in days}
+    for kind, prefix in _ROW_KINDS.items():
+        lost = sorted(day for day in span.days() if kind not in counted.get(day, ()))
+        for first, last in _runs(lost):
+            yield Gap(kind=prefix, first=first, last=last, reason=NOT_RECORDED)
+    for uncounted in _UNCOUNTED:
+        yield Gap(kind=uncounted, first=span.first, last=span.last, reason=NOT_MEASURED)
+
+
+def _runs(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """The first and the last day of each run of *days*, which are sorted."""
+    first = 0
+    for number, day in enumerate(days):
+        if number + 1 == len(days) or days[number + 1] != day + _DAY:
+            yield days[first], day
+            first = number + 1
+
+
+def _seconds(span: timedelta) -> int:
+    return max(math.ceil(span.total_seconds()), 0)

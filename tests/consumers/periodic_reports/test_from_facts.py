@@ -1,0 +1,142 @@
+"""Rows of facts: nothing of a fact is lost or counted twice, and days without data are gaps."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from consumers.facts.store import FactStore
+from consumers.periodic_reports.from_facts import FactRows, gaps_of
+from consumers.periodic_reports.gather import Gatherer
+from consumers.periodic_reports.rows import Gap, Row
+from consumers.periodic_reports.span import Span
+from contracts.delivery import ChannelName, Lane, Status
+from contracts.facts import (
+    DayFact,
+    DecisionFact,
+    DeliveryFact,
+    FactKind,
+    IncidentFact,
+    ReadersFact,
+    ReleaseFact,
+)
+
+AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
+DAY = date(2026, 3, 2)
+MARCH = Span(date(2026, 3, 1), date(2026, 3, 31))
+ITEM = {"item": "tin-1", "unit": "van-phong-bo", "topic": "chuyen-doi-so"}
+RELEASE = ReleaseFact(
+    content_id="tin-1",
+    revision=1,
+    action="published",
+    unit="van-phong-bo",
+    topic="chuyen-doi-so",
+    lane=Lane.NORMAL,
+    channels=(ChannelName.EMAIL, ChannelName.PORTAL),
+    released_at=AT,
+    shown_at=AT,
+)
+DELIVERY = DeliveryFact(
+    channel=ChannelName.EMAIL,
+    content_id="tin-1",
+    revision=1,
+    lane=Lane.NORMAL,
+    began_at=AT,
+    ended_at=AT + timedelta(minutes=2),
+    counts={Status.DELIVERED: 90, Status.FAILED: 10},
+    reached_s={"most": 1.5},
+    within_10_s=80,
+)
+
+
+def rows_of(*facts) -> dict[str, Row]:
+    """The rows by the last word of their kinds."""
+    source = FactRows()
+    source.learn(RELEASE)
+    return {row.kind.partition(".")[2]: row for fact in facts for row in source.of(fact)}
+
+
+def test_a_delivery_counts_for_the_unit_and_the_topic_of_its_item():
+    rows = rows_of(DELIVERY)
+    mail = {"channel": "email", "lane": "normal", **ITEM}
+    assert rows == {
+        "delivered": Row(DAY, "deliveries.delivered", 90, **mail),
+        "failed": Row(DAY, "deliveries.failed", 10, **mail),
+        "expected": Row(DAY, "deliveries.expected", 100, **mail),
+        "within_10_s": Row(DAY, "deliveries.within_10_s", 80, **mail),
+        "most_after": Row(DAY, "deliveries.most_after", 1, seconds=2, **mail),
+    }
+
+
+def test_a_digest_has_no_unit():
+    digest = DELIVERY.model_copy(update={"content_id": "tong-hop-1"})
+    assert {(row.unit, row.topic) for row in rows_of(digest).values()} == {("", "")}
+
+
+def test_a_release_counts_once_and_once_on_each_of_its_channels():
+    source = FactRows()
+    source.learn(RELEASE)
+    rows = source.of(RELEASE)
+    assert [(row.kind, row.channel) for row in rows] == [
+        ("items.published", ""),
+        ("items.published_on", "email"),
+        ("items.published_on", "portal"),
+    ]
+
+
+def test_a_decision_by_rule_has_no_duration():
+    decided = DecisionFact(
+        content_id="tin-1",
+        revision=1,
+        unit="van-phong-bo",
+        sent_at=AT - timedelta(hours=1),
+        decided_at=AT,
+        verdict="approved",
+    )
+    assert rows_of(decided)["approved_after"].seconds == 3600
+    assert set(rows_of(decided.model_copy(update={"by_rule": True}))) == {"approved"}
+
+
+def test_readers_whose_number_nobody_took_have_no_level():
+    facts = ReadersFact(on=DAY, channel=ChannelName.ZALO, came=3, left={"unsubscribed": 1})
+    assert set(rows_of(facts)) == {"gained", "lost"}
+    assert set(rows_of(facts.model_copy(update={"total": 0}))) == {"level", "gained", "lost"}
+
+
+def test_an_incident_that_lasts_has_no_duration():
+    began = IncidentFact(what="breaker", circuit="email", began_at=AT)
+    assert set(rows_of(began)) == {"broken"}
+    ended = began.model_copy(update={"ended_at": AT + timedelta(seconds=9)})
+    assert rows_of(ended)["lasted"].seconds == 9
+
+
+def test_days_that_were_not_counted_to_their_end_are_gaps():
+    days = [DayFact(on=day, counted=tuple(FactKind)) for day in MARCH.days() if day.day != 9]
+    days.append(DayFact(on=date(2026, 3, 9), counted=(FactKind.RELEASE,)))
+    found = {(gap.kind, gap.first, gap.last, gap.reason) for gap in gaps_of(days, MARCH)}
+    ninth = date(2026, 3, 9)
+    short = ("desk", "deliveries", "events", "opinions", "readers", "incidents")
+    assert found == {
+        *((kind, ninth, ninth, "not_recorded") for kind in short),
+        *((kind, *_march(), "not_measured") for kind in ("bulletins", "opinions.answered")),
+    }
+    assert Gap(kind="items", first=MARCH.first, last=MARCH.last, reason="not_recorded") in [
+        *gaps_of([], MARCH)
+    ]
+
+
+def _march() -> tuple[date, date]:
+    return MARCH.first, MARCH.last
+
+
+async def test_the_newest_fact_of_a_key_counts_and_only_in_the_span(bus):
+    store = FactStore(bus)
+    early = RELEASE.model_copy(update={"content_id": "tin-0", "shown_at": AT - timedelta(days=9)})
+    for fact in (DELIVERY, early, RELEASE):  # a delivery may be told before its release
+        assert await store.add(fact, 0)
+    late = DELIVERY.model_copy(update={"counts": {Status.DELIVERED: 100}})
+    assert await store.add(late, (await store.read(DELIVERY.key)).seq)
+    gathered = Gatherer(MARCH)
+    await gathered.read(store)
+    counts = {row.kind: row.count for row in gathered.rows}
+    assert (counts["deliveries.delivered"], counts["items.published"]) == (100, 1)
+    assert "deliveries.failed" not in counts
+    assert {row.unit for row in gathered.rows} == {"van-phong-bo"}
+    assert gathered.streams == {"FACTS": 4}
