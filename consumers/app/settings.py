@@ -240,6 +240,16 @@ class LoaSettings(_Settings):
         return self.data_dir / DEADLINES_FILE
 
     @property
+    def reports_dir(self) -> Path:
+        """The sealed reports."""
+        return self.data_dir / "reports"
+
+    @property
+    def report_texts_file(self) -> Path:
+        """An operator's own texts, masthead and plans of reports; may be missing."""
+        return self.data_dir / "report.toml"
+
+    @property
     def prices_file(self) -> Path:
         """An operator's own prices; may be missing."""
         return self.data_dir / "prices.toml"

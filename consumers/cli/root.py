@@ -97,6 +97,7 @@ class Commands(CommandGroup):
         "check": _path(Group.LOOK, "check", "check"),
         "opinions": _path(Group.LOOK, "items", "opinions"),
         "facts": _path(Group.LOOK, "facts"),
+        "report": _path(Group.LOOK, "reports"),
         "digests": _path(Group.LOOK, "digests", "digests"),
         "desk": _path(Group.ACT, "desk"),
         "bulletin": _path(Group.ACT, "bulletin"),

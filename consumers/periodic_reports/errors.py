@@ -1,25 +1,43 @@
-"""What can be wrong with the data of a report."""
+"""What can be wrong with a report; each names the file or the day.
+
+ReportError
+  LevelTwice      two counts of one level on one day
+  DataSetBroken   a file that is no data set
+  AlreadySealed   a sealed report, which is never sealed anew
+  NotSealed       no seal
+  SealBroken      a seal that can't be read
+"""
+
+from typing import ClassVar
+
+from consumers.messages import field_error
+from contracts.errors import Invalid
 
 
-class ReportError(Exception):
+class ReportError(Invalid):
     """The data of a report can't be used."""
+
+    code: ClassVar[str]
+
+    def __init__(self, value: object) -> None:
+        super().__init__(field_error("report", self.code, value=value))
 
 
 class LevelTwice(ReportError):
-    """Two counts of one level on one day."""
+    code = "report_level_twice"
 
 
 class DataSetBroken(ReportError):
-    """A file that is no data set."""
+    code = "report_data_broken"
 
 
 class AlreadySealed(ReportError):
-    """The folder has a sealed report; it is never sealed anew."""
+    code = "report_already_sealed"
 
 
 class NotSealed(ReportError):
-    """The folder has no seal."""
+    code = "report_not_sealed"
 
 
 class SealBroken(ReportError):
-    """The seal can't be read."""
+    code = "report_seal_broken"

@@ -83,6 +83,12 @@ class SealedReport:
         return self._seal_file.exists()
 
     @property
+    def is_whole(self) -> bool:
+        """Whether seal and data set are as they were sealed. Raises NotSealed, SealBroken."""
+        seal = self.read_seal()
+        return seal.is_signed_by(self.key) and self._is_data_same(seal)
+
+    @property
     def _seal_file(self) -> Path:
         return self.folder / _SEAL
 
@@ -131,7 +137,7 @@ class SealedReport:
         found = Verification(
             label=seal.label,
             is_signed=seal.is_signed_by(self.key),
-            is_data_same=self.data.path.exists() and self.data.sha256() == seal.sha256,
+            is_data_same=self._is_data_same(seal),
             files={name: self._state(name, sha256) for name, sha256 in seal.files.items()},
             programs=_differing(seal.programs),
         )
@@ -140,6 +146,9 @@ class SealedReport:
         again = {name: _sha256(body) for name, body in render_files(compose(self.data))}
         same = {name: again.get(name) == sha256 for name, sha256 in seal.files.items()}
         return found.model_copy(update={"made_again": same})
+
+    def _is_data_same(self, seal: ReportSeal) -> bool:
+        return self.data.path.exists() and self.data.sha256() == seal.sha256
 
     def _state(self, name: str, sha256: str) -> FileState:
         file = self.folder / name

@@ -124,4 +124,3 @@ class TableMaker:
 
 def _number(text: str | None, reason: str) -> Figure:
     return Figure(reason=reason) if text is None else Figure(Decimal(text))
-

@@ -28,9 +28,7 @@ def render_picture(chart: Chart, ppi: float = 200) -> bytes:
         "#set page(width: auto, height: auto, margin: 0pt)\n"
         '#image(bytes(sys.inputs.svg), format: "svg", width: 16cm)'
     )
-    compiler = typst.Compiler(
-        source.encode(), font_paths=_fonts(), sys_inputs={"svg": draw(chart)}
-    )
+    compiler = typst.Compiler(source.encode(), font_paths=_fonts(), sys_inputs={"svg": draw(chart)})
     return bytes(compiler.compile(format="png", ppi=ppi))
 
 

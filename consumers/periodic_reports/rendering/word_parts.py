@@ -29,7 +29,7 @@ def field(instruction: str) -> BaseOxmlElement:
 def watermark(text: str) -> BaseOxmlElement:
     """A run with *text* across the page, behind what is on it."""
     return parse_xml(
-        f'<w:r {nsdecls("w")} {_VML}><w:rPr><w:noProof/></w:rPr><w:pict>'
+        f"<w:r {nsdecls('w')} {_VML}><w:rPr><w:noProof/></w:rPr><w:pict>"
         '<v:shapetype id="_x0000_t136" coordsize="21600,21600" o:spt="136" adj="10800" '
         'path="m@7,l@8,m@5,21600l@6,21600e"><v:formulas><v:f eqn="sum #0 0 10800"/>'
         '<v:f eqn="prod #0 2 1"/><v:f eqn="sum 21600 0 @1"/><v:f eqn="sum 0 0 @2"/>'
@@ -47,7 +47,7 @@ def watermark(text: str) -> BaseOxmlElement:
 def draw_line_above(properties: CT_PPr) -> None:
     """Give the paragraph of these properties an upper border, in the order that Word wants."""
     border = parse_xml(
-        f'<w:pBdr {nsdecls("w")}>'
+        f"<w:pBdr {nsdecls('w')}>"
         '<w:top w:val="single" w:sz="6" w:space="1" w:color="000000"/></w:pBdr>'
     )
     properties.insert_element_before(border, "w:spacing", "w:ind", "w:jc")

@@ -17,7 +17,7 @@ from consumers.periodic_reports.number_texts import number_text
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
-from tests.support.report_data import NAMES, SILENT, UNREAD, YEAR, write_year
+from tests.support.report_data import NAMES, UNREAD, YEAR, write_year
 
 INDICATORS = {one.id: one for one in load_indicators()}
 _OF = {

@@ -1,0 +1,163 @@
+"""`loa report`: seal the figures of a year or of another span, make and verify the report."""
+
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ConfigDict
+
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli import output
+from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.stores import open_keys
+from consumers.facts.store import FactStore
+from consumers.key_file import KeyFile
+from consumers.messages import field_error
+from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.sealed_report import (
+    FileState,
+    ReportSeal,
+    Verification,
+    sealing_key,
+)
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.texts import load_texts
+from consumers.staff.authorization import Actor
+from contracts.errors import FieldError, Invalid
+from producers.bus import Bus
+
+app = typer.Typer(
+    no_args_is_help=True, help="Make the yearly report from sealed figures, and verify it."
+)
+Year = Annotated[
+    int, typer.Argument(min=2000, max=9999, help="15 December of the year before to 14 December.")
+]
+First = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The first day.")]
+Last = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The last day.")]
+Name = Annotated[str, typer.Option("--name", help="The name of the report; by default its days.")]
+Label = Annotated[str, typer.Argument(help="The report: a year, or the name of a span.")]
+_LABEL = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,62}[0-9a-z])?")
+_FILE_TEXTS = {
+    FileState.SAME: "report_file_same",
+    FileState.CHANGED: "report_file_changed",
+    FileState.MISSING: "report_file_missing",
+}
+
+
+class SealedAnswer(BaseModel):
+    """A sealed report. *sha256*: of its data set; *files*: their hashes, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    folder: Path
+    sha256: str
+    files: dict[str, str]
+
+
+@app.command()
+@output.page(SealedAnswer, examples=("loa report year 2026",))
+def year(year: Year, by: By = "", as_json: output.Json = False) -> None:
+    """Seal the figures of a year, and make the report as .docx, .pdf and .xlsx.
+
+    A year is sealed once, when it is over. It stands beside the plan in `report.toml` and the year
+    before, if that is sealed.
+    """
+    _seal(Span.of_year(year), str(year), str(year - 1), by, as_json)
+
+
+@app.command()
+@output.page(SealedAnswer, examples=("loa report span 2026-07-01 2026-09-30 --name 2026-quy-3",))
+def span(
+    first: First, last: Last, name: Name = "", by: By = "", as_json: output.Json = False
+) -> None:
+    """Seal the figures of any days, and make the report of them."""
+    days = Span(first.date(), last.date())
+    with output.explain_errors():
+        if days.last < days.first:
+            raise Invalid(field_error("first", "report_span_backwards"))
+    _seal(days, name or f"{days.first}-{days.last}", "", by, as_json)
+
+
+def _seal(span: Span, label: str, former: str, by: str, as_json: bool) -> None:
+    settings = read_settings(LoaSettings)
+
+    async def work(bus: Bus, _: Actor) -> ReportSeal:
+        archive = _archive(await open_keys(bus))
+        texts, vocabulary = load_texts(settings.report_texts_file), load_vocabulary(settings)
+        sources = HeaderSources(texts, vocabulary, former)
+        return await archive.seal(FactStore(bus), span, label, sources)
+
+    with output.explain_errors():
+        _check_label(label)
+    _tell(run_audited(Command("report.seal", label, by), work), as_json)
+
+
+@app.command()
+@output.page(SealedAnswer, on_bus=False, examples=("loa report files 2026",))
+def files(label: Label, as_json: output.Json = False) -> None:
+    """Make the files of a sealed report again, from its data set alone; replaces them."""
+    with output.explain_errors():
+        _check_label(label)
+        report = _own_archive().report(label)
+        seal = report.read_seal()
+        made = dict(report.write_files())
+    _tell(seal.model_copy(update={"files": made}), as_json)
+
+
+@app.command()
+@output.page(
+    Verification,
+    {output.EXIT_NEEDS_PERSON: "the data set or its seal was changed"},
+    on_bus=False,
+    examples=("loa report verify 2026",),
+)
+def verify(label: Label, as_json: output.Json = False) -> None:
+    """Prove that a data set is as it was sealed, and that the report can be made again."""
+    with output.explain_errors():
+        _check_label(label)
+        found = _own_archive().report(label).verify()
+    output.print_answer(found, as_json, lambda: output.print_field_texts(*_texts(found)))
+    raise typer.Exit(0 if found.holds else output.EXIT_NEEDS_PERSON)
+
+
+def _texts(found: Verification) -> list[FieldError]:
+    texts = [_verdict(found)]
+    texts += [field_error(name, _FILE_TEXTS[state]) for name, state in found.files.items()]
+    programs = ", ".join(f"{name} {change}" for name, change in found.programs.items()) or "-"
+    differing = (name for name, is_same in found.made_again.items() if not is_same)
+    return texts + [field_error(name, "report_file_differs", value=programs) for name in differing]
+
+
+def _verdict(found: Verification) -> FieldError:
+    if not found.is_signed:
+        return field_error("report", "report_seal_forged", value=found.label)
+    code = "report_holds" if found.is_data_same else "report_changed"
+    return field_error("report", code, value=found.label)
+
+
+def _tell(seal: ReportSeal, as_json: bool) -> None:
+    folder = read_settings(LoaSettings).reports_dir / seal.label
+    answer = SealedAnswer(
+        label=seal.label, folder=folder, sha256=seal.sha256, files=dict(seal.files)
+    )
+    rows = [(folder / name, sha256) for name, sha256 in seal.files.items()]
+    output.print_answer(answer, as_json, lambda: output.print_table(("file", "sha256"), rows))
+
+
+def _archive(keys: KeyFile) -> ReportArchive:
+    return ReportArchive(read_settings(LoaSettings).reports_dir, sealing_key(keys), time.time)
+
+
+def _own_archive() -> ReportArchive:
+    """Reports under the key of this machine. Raises Invalid, KeyFileBroken."""
+    return _archive(KeyFile.open(read_settings(LoaSettings).key_file, create=False))
+
+
+def _check_label(label: str) -> None:
+    """Raises Invalid for what can't be the name of a folder."""
+    if not _LABEL.fullmatch(label):
+        raise Invalid(field_error("name", "report_label_unfit", value=label))

@@ -1,0 +1,105 @@
+"""The sealed reports of a data folder, each in a folder of its own, by the label of its span."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from consumers.facts.store import FactStore
+from consumers.messages import field_error
+from consumers.periodic_reports.composition import read_figures
+from consumers.periodic_reports.data_set import Former, Header
+from consumers.periodic_reports.gather import Gatherer
+from consumers.periodic_reports.indicators import load_indicators
+from consumers.periodic_reports.sealed_report import ReportSeal, SealedReport
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.texts import Texts
+from contracts.base.times import Clock, vietnam_time
+from contracts.errors import Invalid, unknown_word_values
+from contracts.vocabulary import Vocabulary
+
+_PLAN = "plan"
+
+
+@dataclass(frozen=True)
+class ReportArchive:
+    """Seals reports, and finds them again. Raises OSError, Invalid."""
+
+    folder: Path
+    key: Ed25519PrivateKey
+    clock: Clock
+
+    def report(self, label: str) -> SealedReport:
+        return SealedReport(self.folder / label, self.key)
+
+    async def seal(
+        self, store: FactStore, span: Span, label: str, sources: "HeaderSources"
+    ) -> ReportSeal:
+        """Seal what the facts say of *span*, and make its files. Raises BusError, AlreadySealed."""
+        if span.last >= vietnam_time(self.clock()).date():
+            raise Invalid(field_error("report", "report_not_over", value=f"{span.last:%d/%m/%Y}"))
+        gathered = Gatherer(span)
+        await gathered.read(store)
+        former = self.former(sources.former_label) if sources.former_label else None
+        header = sources.header(label, span, gathered.streams, former)
+        seal = partial(self.report(label).seal, header, gathered.gaps, gathered.rows, self.clock)
+        return await asyncio.to_thread(seal)
+
+    def former(self, label: str) -> Former | None:
+        """The figures of an earlier report; None where it is not sealed, or was changed."""
+        report = self.report(label)
+        if not (report.is_sealed and report.is_whole):
+            return None
+        figures = read_figures(report.data)
+        values = {one.id: figures.figure(one).value for one in load_indicators()}
+        texts = {name: None if value is None else str(value) for name, value in values.items()}
+        return Former(label=label, sha256=report.data.sha256(), figures=texts)
+
+
+@dataclass(frozen=True)
+class HeaderSources:
+    """Where a header comes from: names, texts and plans. *former_label*: what it is beside."""
+
+    texts: Texts
+    vocabulary: Vocabulary
+    former_label: str = ""
+
+    def header(
+        self, label: str, span: Span, streams: Mapping[str, int], former: Former | None
+    ) -> Header:
+        """Raises Invalid for a plan of an indicator that does not exist."""
+        return Header(
+            label=label,
+            first=span.first,
+            last=span.last,
+            streams=streams,
+            names={"unit": self._units(span), "topic": self._topics()},
+            plan=self._plan(label),
+            former=former,
+            texts={name: value for name, value in self.texts.items() if name != _PLAN},
+        )
+
+    def _units(self, span: Span) -> dict[str, str]:
+        """The units that existed in the span, by the names they had at its end."""
+        units = self.vocabulary.units.items()
+        return {
+            unit_id: unit.name_at(span.last)
+            for unit_id, unit in units
+            if unit.until is None or unit.until >= span.first
+        }
+
+    def _topics(self) -> dict[str, str]:
+        topics = self.vocabulary.topics.items()
+        return {topic_id: one.name for topic_id, one in topics if one.kind != "system"}
+
+    def _plan(self, label: str) -> dict[str, str]:
+        plan: dict[str, Any] = self.texts.get(_PLAN, {}).get(label, {})
+        known = [one.id for one in load_indicators()]
+        for name in plan.keys() - set(known):
+            words = unknown_word_values(name, known)
+            raise Invalid(field_error(f"plan.{label}", "report_indicator_unknown", **words))
+        return {name: str(value) for name, value in plan.items()}
