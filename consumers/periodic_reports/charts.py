@@ -31,7 +31,8 @@ def _bars(chart: Chart) -> Iterator[str]:
         top = _HEIGHT - _BOTTOM - height
         left, width = middle - step * 3 / 10, step * 6 / 10
         style = _GAP if value is None else _BAR
-        yield f'<rect x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{height:.2f}" {style}/>'
+        box = f'x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{height:.2f}"'
+        yield f"<rect {box} {style}/>"
         shown = "?" if value is None else chart.value_texts[number]
         yield f'<text x="{middle:.2f}" y="{top - 5:.2f}" {_FONT}>{escape(shown)}</text>'
         yield f'<text x="{middle:.2f}" y="{_HEIGHT - 12}" {_FONT}>{escape(label)}</text>'

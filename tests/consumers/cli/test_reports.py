@@ -1,0 +1,91 @@
+"""`loa report`: sealed once, made again, verified; refused for days that are not over."""
+
+import json
+from datetime import date
+
+import pytest
+
+from consumers.facts.store import FactStore
+from contracts.facts import DayFact, FactKind
+from tests.consumers.periodic_reports.test_from_facts import DELIVERY, MARCH, RELEASE
+from tests.support.cli import json_output
+from tests.support.seals import use_key
+
+SPAN = ("report", "span", "2026-03-01", "2026-03-31", "--name", "thang-3", "--by", "an")
+
+
+@pytest.fixture
+async def facts(bus, tmp_path) -> FactStore:
+    await use_key(bus, tmp_path)
+    store = FactStore(bus)
+    days = (DayFact(on=day, counted=tuple(FactKind)) for day in sorted(MARCH.days()))
+    for fact in (RELEASE, DELIVERY, *days):
+        assert await store.add(fact, 0)
+    return store
+
+
+async def test_a_span_is_sealed_made_again_and_verified(facts, loa, tmp_path):
+    sealed = await loa(*SPAN, "--json")
+    answer = json_output(sealed)
+    folder = tmp_path / "reports/thang-3"
+    names = {"bao-cao.docx", "bao-cao.pdf", "bao-cao.xlsx"}
+    assert (sealed.exit_code, set(answer["files"])) == (0, names)
+    lines = (folder / "du-lieu.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["streams"] == {"FACTS": 33}
+    assert '["2026-03-02","deliveries.delivered","van-phong-bo"' in "\n".join(lines)
+    for name in names:
+        (folder / name).unlink()
+    assert json_output(await loa("report", "files", "thang-3", "--json")) == answer
+    found = await loa("report", "verify", "thang-3", "--json")
+    assert (found.exit_code, set(json_output(found)["made_again"].values())) == (0, {True})
+    assert (await loa(*SPAN)).exit_code == 2, "sealed once"
+
+
+async def test_a_changed_data_set_needs_a_person(facts, loa, tmp_path):
+    assert (await loa(*SPAN)).exit_code == 0
+    data = tmp_path / "reports/thang-3/du-lieu.jsonl"
+    data.write_bytes(data.read_bytes().replace(b"90]", b"91]"))
+    found = await loa("report", "verify", "thang-3")
+    assert found.exit_code == 1
+    assert "was changed" in found.stdout
+    assert "đã bị sửa" in found.stdout
+
+
+async def test_own_texts_and_plans_stand_in_the_report(facts, loa, tmp_path):
+    own = '[masthead]\nissuer = "Văn phòng Bộ"\n[plan.thang-3]\nitems_published = 5\n'
+    (tmp_path / "report.toml").write_text(own)
+    assert (await loa(*SPAN)).exit_code == 0
+    lines = (tmp_path / "reports/thang-3/du-lieu.jsonl").read_text().splitlines()
+    header = json.loads(lines[0])
+    assert header["texts"]["masthead"]["issuer"] == "Văn phòng Bộ"
+    assert header["texts"]["masthead"]["nation"], "what the own file leaves out stays"
+    assert header["plan"] == {"items_published": "5"}
+
+
+@pytest.mark.parametrize(
+    ("own", "named"),
+    [("[plan.thang-3]\nitems = 5\n", "items"), ("[masthead\n", "report.toml")],
+)
+async def test_own_texts_that_cant_be_used_seal_nothing(facts, loa, tmp_path, own, named):
+    (tmp_path / "report.toml").write_text(own)
+    refused = await loa(*SPAN)
+    assert (refused.exit_code, named in refused.stderr) == (2, True)
+    assert not (tmp_path / "reports/thang-3/niem-phong.json").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "year", "2999"),
+        ("report", "span", f"{date.max}", f"{date.max}"),
+        ("report", "span", "2026-03-02", "2026-03-01"),
+        ("report", "span", "2026-03-01", "2026-03-02", "--name", "../x"),
+        ("report", "verify", "../thang-3"),
+        ("report", "verify", "2025"),
+        ("report", "files", "2025"),
+    ],
+)
+async def test_what_cant_be_sealed_or_verified_is_refused(facts, loa, tmp_path, words):
+    extra = ("--by", "an") if words[1] in ("year", "span") else ()
+    assert (await loa(*words, *extra)).exit_code == 2
+    assert not (tmp_path / "reports").exists()
