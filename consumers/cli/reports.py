@@ -1,5 +1,6 @@
 """`loa report`: seal the figures of a year or of another span, make and verify the report."""
 
+import asyncio
 import re
 import time
 from datetime import datetime
@@ -38,6 +39,7 @@ Year = Annotated[
 First = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The first day.")]
 Last = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The last day.")]
 Name = Annotated[str, typer.Option("--name", help="The name of the report; by default its days.")]
+Labels = Annotated[list[str], typer.Argument(help="The sealed years, in any order.")]
 Label = Annotated[str, typer.Argument(help="The report: a year, or the name of a span.")]
 _LABEL = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,62}[0-9a-z])?")
 _FILE_TEXTS = {
@@ -93,6 +95,23 @@ def _seal(span: Span, label: str, former: str, by: str, as_json: bool) -> None:
 
     with output.explain_errors():
         _check_label(label)
+    _tell(run_audited(Command("report.seal", label, by), work), as_json)
+
+
+@app.command()
+@output.page(SealedAnswer, examples=("loa report review 2024 2025 2026",))
+def review(labels: Labels, name: Name = "", by: By = "", as_json: output.Json = False) -> None:
+    """Join sealed years that follow one another to a final review, year beside year."""
+    settings, label = read_settings(LoaSettings), name or f"{labels[0]}-{labels[-1]}"
+
+    async def work(bus: Bus, _: Actor) -> ReportSeal:
+        archive = _archive(await open_keys(bus))
+        sources = HeaderSources(load_texts(settings.report_texts_file), load_vocabulary(settings))
+        return await asyncio.to_thread(archive.review, labels, label, sources)
+
+    with output.explain_errors():
+        for one in (label, *labels):
+            _check_label(one)
     _tell(run_audited(Command("report.seal", label, by), work), as_json)
 
 

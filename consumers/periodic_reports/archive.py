@@ -1,9 +1,11 @@
 """The sealed reports of a data folder, each in a folder of its own, by the label of its span."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.composition import read_figures
-from consumers.periodic_reports.data_set import Former, Header
+from consumers.periodic_reports.data_set import (
+    Former,
+    Header,
+    Part,
+    join_data_sets,
+    write_data_set,
+)
+from consumers.periodic_reports.errors import DataSetBroken, PartsApart
 from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.indicators import load_indicators
 from consumers.periodic_reports.sealed_report import ReportSeal, SealedReport
@@ -45,9 +54,33 @@ class ReportArchive:
         gathered = Gatherer(span)
         await gathered.read(store)
         former = self.former(sources.former_label) if sources.former_label else None
-        header = sources.header(label, span, gathered.streams, former)
-        seal = partial(self.report(label).seal, header, gathered.gaps, gathered.rows, self.clock)
-        return await asyncio.to_thread(seal)
+        header = sources.header(label, span, former)
+        header = header.model_copy(update={"streams": gathered.streams})
+        write = partial(write_data_set, header=header, gaps=gathered.gaps, rows=gathered.rows)
+        return await asyncio.to_thread(self.report(label).seal, write, self.clock)
+
+    def review(self, labels: Sequence[str], label: str, sources: "HeaderSources") -> ReportSeal:
+        """Join sealed years to one report. Raises NotSealed, PartsApart, DataSetBroken."""
+        parts = sorted(map(self._part, labels), key=lambda part: part.first)
+        for one, following in pairwise(parts):
+            if following.first != one.last + timedelta(days=1):
+                raise PartsApart(f"{one.label}, {following.label}")
+        sets = [self.report(part.label).data for part in parts]
+        names = _merged_names(data.header().names for data in sets)
+        header = sources.header(label, Span(parts[0].first, parts[-1].last), None)
+        more = {"period": "review", "parts": tuple(parts), "names": names}
+        header = header.model_copy(update=more)
+        write = partial(join_data_sets, header=header, sets=sets)
+        return self.report(label).seal(write, self.clock)
+
+    def _part(self, label: str) -> Part:
+        """A sealed report as a part of a review. Raises NotSealed, DataSetBroken."""
+        report = self.report(label)
+        if not report.is_whole:
+            raise DataSetBroken(label)
+        header = report.data.header()
+        days = {"first": header.first, "last": header.last}
+        return Part(label=label, sha256=report.data.sha256(), **days)
 
     def former(self, label: str) -> Former | None:
         """The figures of an earlier report; None where it is not sealed, or was changed."""
@@ -68,15 +101,13 @@ class HeaderSources:
     vocabulary: Vocabulary
     former_label: str = ""
 
-    def header(
-        self, label: str, span: Span, streams: Mapping[str, int], former: Former | None
-    ) -> Header:
+    def header(self, label: str, span: Span, former: Former | None) -> Header:
         """Raises Invalid for a plan of an indicator that does not exist."""
         return Header(
             label=label,
             first=span.first,
             last=span.last,
-            streams=streams,
+            period="year" if span == Span.of_year(span.last.year) else "span",
             names={"unit": self._units(span), "topic": self._topics()},
             plan=self._plan(label),
             former=former,
@@ -103,3 +134,12 @@ class HeaderSources:
             words = unknown_word_values(name, known)
             raise Invalid(field_error(f"plan.{label}", "report_indicator_unknown", **words))
         return {name: str(value) for name, value in plan.items()}
+
+
+def _merged_names(names: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
+    """The names of all years; of two for one id, the later one."""
+    merged: dict[str, dict[str, str]] = {}
+    for one in names:
+        for kind, known in one.items():
+            merged[kind] = merged.get(kind, {}) | dict(known)
+    return merged

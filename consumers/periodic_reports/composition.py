@@ -33,11 +33,22 @@ def read_figures(data: DataSet) -> Figures:
     return Figures(Span(header.first, header.last), Tally.of(data.rows()), data.gaps())
 
 
+def read_parts(data: DataSet) -> dict[str, Figures]:
+    """The figures of each year of a review. Raises OSError, DataSetBroken."""
+    gaps, parts = data.gaps(), data.header().parts
+    figures = {part.label: Figures(Span(part.first, part.last), Tally(), gaps) for part in parts}
+    for row in data.rows() if parts else ():
+        for one in figures.values():
+            if one.span.first <= row.day <= one.span.last:
+                one.tally.add(row)
+    return figures
+
+
 def compose(data: DataSet) -> Document:
     """The report of a data set. Raises OSError, DataSetBroken."""
     header = data.header()
     wording = Wording(header.texts, header.names)
-    maker = TableMaker(header, read_figures(data), wording)
+    maker = TableMaker(header, read_figures(data), wording, read_parts(data))
     return _Composer(header, maker, data.sha256()).document()
 
 
@@ -76,25 +87,32 @@ class _Composer:
         """What texts may name in braces."""
         header = self.header
         days = {"first": f"{header.first:%d/%m/%Y}", "last": f"{header.last:%d/%m/%Y}"}
-        return {"label": header.label, "issuer": self.texts["masthead"]["issuer"], **days}
+        facts = {"label": header.label, "issuer": self.texts["masthead"]["issuer"], **days}
+        return {"period": self.texts["periods"][header.period].format(**facts), **facts}
 
     def blocks(self) -> Iterator[Block]:
         sections = self.texts["sections"]
         for basis in self.texts["opening"]["basis"]:
             yield Paragraph(basis.format(**self.facts()))
         yield Heading(sections["results"])
-        yield Heading(sections["steering"], 2)
-        yield Paragraph(sections["steering_prompt"], is_prompt=True)
-        yield Heading(sections["figures"], 2)
-        yield self.tables.summary()
-        for by, name in _DIVISIONS:
-            yield Heading(sections[name], 2)
-            yield self.tables.divided(by, sections[name])
-            if by is By.MONTH:
-                yield self.tables.chart()
+        for number, (title, blocks) in enumerate(self.results(), start=1):
+            yield Heading(f"{number}. {title}", 2)
+            yield from blocks
         for name in ("assessment", "directions", "proposals"):
             yield Heading(sections[name])
             yield Paragraph(sections[f"{name}_prompt"], is_prompt=True)
+
+    def results(self) -> Iterator[tuple[str, list[Block]]]:
+        """The parts of the first section, each with its title."""
+        sections, tables = self.texts["sections"], self.tables
+        prompt = Paragraph(sections["steering_prompt"], is_prompt=True)
+        yield sections["steering"], [prompt]
+        yield sections["figures"], [tables.summary()]
+        if self.header.parts:
+            yield sections["by_year"], [tables.by_part(sections["by_year"])]
+        for by, name in _DIVISIONS:
+            charts = [tables.chart()] if by is By.MONTH else []
+            yield sections[name], [tables.divided(by, sections[name]), *charts]
 
     def annexes(self) -> Iterator[Block]:
         sections, former = self.texts["sections"], self.header.former
@@ -102,9 +120,9 @@ class _Composer:
         yield self.tables.definitions()
         yield Heading(sections["annex_source"])
         yield Paragraph(sections["source"].format(sha256=self.sha256))
-        if former:
-            facts = {"former": former.label, "sha256": former.sha256}
-            yield Paragraph(sections["former_source"].format(**facts))
+        for part in (*([former] if former else []), *self.header.parts):
+            text: str = sections["former_source"]
+            yield Paragraph(text.format(label=part.label, sha256=part.sha256))
 
     def signatures(self) -> Iterator[Signature]:
         signature = self.texts["signature"]

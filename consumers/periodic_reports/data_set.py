@@ -5,11 +5,12 @@ the header, so that the report can be made again when their sources have changed
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,6 +32,17 @@ class Former(BaseModel):
     """By indicator; None for one without data."""
 
 
+class Part(BaseModel):
+    """A sealed data set whose rows a review has taken over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    first: date
+    last: date
+    sha256: str
+
+
 class Header(BaseModel):
     """Which span the rows are of, and all that is not counted."""
 
@@ -39,6 +51,7 @@ class Header(BaseModel):
     v: int = 1
     label: str
     """How the report calls its span: `2026`."""
+    period: Literal["year", "span", "review"] = "year"
     first: date
     last: date
     streams: Mapping[str, int] = {}
@@ -49,6 +62,8 @@ class Header(BaseModel):
     plan: Mapping[str, str] = {}
     """What was planned, by indicator."""
     former: Former | None = None
+    parts: tuple[Part, ...] = ()
+    """Of a review, in order; they follow one another without a day between."""
     texts: Mapping[str, Any] = {}
 
 
@@ -68,11 +83,13 @@ class DataSet:
             return [_parsed(Gap, file.readline()) for _ in range(header.gaps)]
 
     def rows(self) -> Iterator[Row]:
+        return map(_row, self.row_lines())
+
+    def row_lines(self) -> Iterator[bytes]:
+        """The rows as they are stored."""
         skipped = 1 + self.header().gaps
         with self.path.open("rb") as file:
-            for number, line in enumerate(file):
-                if number >= skipped:
-                    yield _row(line)
+            yield from islice(file, skipped, None)
 
     def sha256(self) -> str:
         digest = hashlib.sha256()
@@ -84,14 +101,28 @@ class DataSet:
 
 def write_data_set(path: Path, header: Header, gaps: Iterable[Gap], rows: Iterable[Row]) -> DataSet:
     """Write a data set; the same bytes for the same facts. Raises OSError, LevelTwice."""
-    gap_lines = sorted({dumps(gap.model_dump(mode="json")) for gap in gaps})
-    head = header.model_copy(update={"gaps": len(gap_lines)})
     with new_file(path) as file:
-        for line in (dumps(head.model_dump(mode="json")), *gap_lines):
-            file.write(line + b"\n")
-        for line in encode_rows(rows):
-            file.write(line + b"\n")
+        _write_head(file, header, gaps)
+        file.writelines(line + b"\n" for line in encode_rows(rows))
     return DataSet(path)
+
+
+def join_data_sets(path: Path, header: Header, sets: Sequence[DataSet]) -> DataSet:
+    """Write one data set of those that follow one another: their lines are sorted by days.
+
+    Raises OSError, DataSetBroken.
+    """
+    with new_file(path) as file:
+        _write_head(file, header, (gap for data in sets for gap in data.gaps()))
+        for data in sets:
+            file.writelines(data.row_lines())
+    return DataSet(path)
+
+
+def _write_head(file: BinaryIO, header: Header, gaps: Iterable[Gap]) -> None:
+    lines = sorted({dumps(gap.model_dump(mode="json")) for gap in gaps})
+    head = header.model_copy(update={"gaps": len(lines)})
+    file.writelines(line + b"\n" for line in (dumps(head.model_dump(mode="json")), *lines))
 
 
 def _parsed(model: type[Any], line: bytes) -> Any:

@@ -6,6 +6,7 @@ ReportError
   AlreadySealed   a sealed report, which is never sealed anew
   NotSealed       no seal
   SealBroken      a seal that can't be read
+  PartsApart      years of a review that don't follow one another
 """
 
 from typing import ClassVar
@@ -41,3 +42,7 @@ class NotSealed(ReportError):
 
 class SealBroken(ReportError):
     code = "report_seal_broken"
+
+
+class PartsApart(ReportError):
+    code = "report_parts_apart"

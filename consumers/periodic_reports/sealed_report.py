@@ -1,7 +1,7 @@
 """A sealed report in its folder: the data set, the seal over it, and the files made from it."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from consumers.audit.signed import SignedRecord
 from consumers.key_file import KeyFile
 from consumers.periodic_reports.composition import compose
-from consumers.periodic_reports.data_set import DataSet, Header, write_data_set
+from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
 from consumers.periodic_reports.rendering.files import program_versions, render_files
-from consumers.periodic_reports.rows import Gap, Row
 from consumers.private_files import replace_file
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
@@ -92,21 +91,19 @@ class SealedReport:
     def _seal_file(self) -> Path:
         return self.folder / _SEAL
 
-    def seal(
-        self, header: Header, gaps: Iterable[Gap], rows: Iterable[Row], clock: Clock
-    ) -> ReportSeal:
-        """Write the data set, then its files, and last the seal: what a kill leaves is no report.
+    def seal(self, write: Callable[[Path], DataSet], clock: Clock) -> ReportSeal:
+        """Let *write* write the data set, then make its files, and last the seal.
 
-        Raises AlreadySealed.
+        So what a kill leaves is no report. Raises AlreadySealed.
         """
         if self.is_sealed:
             raise AlreadySealed(str(self.folder))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data.path.unlink(missing_ok=True)
-        data = write_data_set(self.data.path, header, gaps, rows)
+        data = write(self.data.path)
         crash_point("report.data_written")
         seal = ReportSeal(
-            label=header.label,
+            label=data.header().label,
             sha256=data.sha256(),
             sealed_at=utc_now(clock),
             files=dict(self.write_files()),

@@ -1,6 +1,6 @@
 """The tables and charts of a report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import repeat
@@ -25,6 +25,8 @@ class TableMaker:
     header: Header
     figures: Figures
     wording: Wording
+    parts: Mapping[str, Figures] = field(default_factory=dict)
+    """Of a review: the figures of each year."""
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def summary(self) -> Table:
@@ -32,7 +34,7 @@ class TableMaker:
         words = self.wording.texts["tables"]
         former = self.header.former.label if self.header.former else ""
         columns = [words["indicator"], words["measure"], words["planned"]]
-        columns += [words["achieved"].format(label=self.header.label), words["of_plan"]]
+        columns += [words["achieved"], words["of_plan"]]
         if former:
             columns += [words["former"].format(former=former), words["of_former"]]
         stated, rows = list[Stated](), list[tuple[Cell, ...]]()
@@ -75,9 +77,22 @@ class TableMaker:
             cells = map(wording.cell, indicators, figures)
             rows.append((Cell(part), *cells))
             stated += [Stated(*pair) for pair in zip(names, repeat(part), figures, strict=False)]
-        name, columns = title.partition(". ")[2] or title, (wording.texts["tables"][by], *names)
+        columns, lines = (wording.texts["tables"][by], *names), notes(stated, wording.texts)
+        return Table(title[:_SHEET_NAME], self._caption(title), columns, tuple(rows), lines)
+
+    def by_part(self, title: str) -> Table:
+        """All indicators, with a column for each year of a review."""
+        wording, words = self.wording, self.wording.texts["tables"]
+        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        for indicator in load_indicators():
+            name = wording.name(indicator)
+            figures = [part.figure(indicator) for part in self.parts.values()]
+            cells = (wording.cell(indicator, figure) for figure in figures)
+            rows.append((Cell(name), Cell(wording.measure(indicator)), *cells))
+            stated += map(Stated, repeat(name), self.parts, figures)
+        columns = (words["indicator"], words["measure"], *self.parts)
         lines = notes(stated, wording.texts)
-        return Table(name[:_SHEET_NAME], self._caption(name), columns, tuple(rows), lines)
+        return Table(title[:_SHEET_NAME], self._caption(title), columns, tuple(rows), lines)
 
     def _words(self, indicators: list[Indicator], by: By) -> list[str]:
         """The parts with rows, and all that have a name: a unit without an item has a row."""

@@ -89,3 +89,37 @@ async def test_what_cant_be_sealed_or_verified_is_refused(facts, loa, tmp_path, 
     extra = ("--by", "an") if words[1] in ("year", "span") else ()
     assert (await loa(*words, *extra)).exit_code == 2
     assert not (tmp_path / "reports").exists()
+
+
+async def test_years_that_follow_one_another_are_reviewed_together(facts, loa, tmp_path):
+    for first, last, name in (("01", "15", "dau"), ("16", "31", "cuoi")):
+        days = (f"2026-03-{first}", f"2026-03-{last}")
+        assert (await loa("report", "span", *days, "--name", name, "--by", "an")).exit_code == 0
+    assert (
+        await loa("report", "review", "cuoi", "dau", "--name", "ca", "--by", "an")
+    ).exit_code == 0
+    assert (await loa(*SPAN)).exit_code == 0
+    lines = {
+        name: (tmp_path / f"reports/{name}/du-lieu.jsonl").read_text().splitlines()
+        for name in ("ca", "thang-3")
+    }
+    header = json.loads(lines["ca"][0])
+    assert [part["label"] for part in header["parts"]] == ["dau", "cuoi"]
+    assert _rows(lines["ca"]) == _rows(lines["thang-3"])
+    assert (await loa("report", "verify", "ca")).exit_code == 0
+
+
+def _rows(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("[")]
+
+
+async def test_years_with_days_between_or_changed_ones_are_not_reviewed(facts, loa, tmp_path):
+    for first, last, name in (("01", "15", "dau"), ("17", "31", "cuoi")):
+        days = (f"2026-03-{first}", f"2026-03-{last}")
+        assert (await loa("report", "span", *days, "--name", name, "--by", "an")).exit_code == 0
+    review = ("report", "review", "dau", "cuoi", "--name", "ca", "--by", "an")
+    assert (await loa(*review)).exit_code == 2
+    data = tmp_path / "reports/dau/du-lieu.jsonl"
+    data.write_bytes(data.read_bytes().replace(b"90]", b"91]"))
+    assert (await loa("report", "review", "dau", "--name", "ca", "--by", "an")).exit_code == 2
+    assert not (tmp_path / "reports/ca/niem-phong.json").exists()

@@ -3,6 +3,7 @@
 import json
 import random
 from datetime import date
+from functools import partial
 
 import pytest
 
@@ -32,7 +33,8 @@ KEY = sealing_key(KeyFile(b"k" * 32))
 def sealed(folder, number: int = 20) -> SealedReport:
     report = SealedReport(folder, KEY)
     rows = [*rows_of_items(number), *rows_of_followers()]
-    report.seal(header(), [SILENT, UNREAD], rows, lambda: 1_797_000_000.0)
+    write = partial(write_data_set, header=header(), gaps=[SILENT, UNREAD], rows=rows)
+    report.seal(write, lambda: 1_797_000_000.0)
     return report
 
 
