@@ -16,7 +16,6 @@ from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
 from consumers.periodic_reports.rendering.files import program_versions, render_files
 from consumers.private_files import replace_file
-from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 
 _DATA, _SEAL = "du-lieu.jsonl", "niem-phong.json"
@@ -101,7 +100,6 @@ class SealedReport:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data.path.unlink(missing_ok=True)
         data = write(self.data.path)
-        crash_point("report.data_written")
         seal = ReportSeal(
             label=data.header().label,
             sha256=data.sha256(),
@@ -109,7 +107,6 @@ class SealedReport:
             files=dict(self.write_files()),
             programs=program_versions(),
         ).signed(self.key)
-        crash_point("report.files_written")
         replace_file(self._seal_file, seal.encode() + b"\n")
         return seal
 

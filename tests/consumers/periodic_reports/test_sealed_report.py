@@ -4,10 +4,12 @@ import json
 import random
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from consumers.key_file import KeyFile
+from consumers.periodic_reports import sealed_report
 from consumers.periodic_reports.data_set import DataSet, write_data_set
 from consumers.periodic_reports.errors import (
     AlreadySealed,
@@ -17,7 +19,7 @@ from consumers.periodic_reports.errors import (
 )
 from consumers.periodic_reports.rows import Row
 from consumers.periodic_reports.sealed_report import FileState, SealedReport, sealing_key
-from contracts.base import crash_points
+from consumers.private_files import replace_file
 from tests.support.report_data import (
     SILENT,
     UNREAD,
@@ -113,24 +115,27 @@ def test_a_report_is_sealed_once(tmp_path):
         SealedReport(tmp_path / "none", KEY).verify()
 
 
-@pytest.mark.parametrize("point", ["report.data_written", "report.files_written"])
-def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(tmp_path, monkeypatch, point):
-    class Killed(Exception):
-        pass
+@pytest.mark.parametrize("written", range(4))
+def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(tmp_path, monkeypatch, written):
+    """Three files, then the seal."""
+    left = [written]
 
-    def kill(name: str) -> None:
-        if name == point:
-            raise Killed
+    def replace_or_die(path: Path, body: bytes) -> None:
+        if not left[0]:
+            raise _Killed
+        left[0] -= 1
+        replace_file(path, body)
 
-    monkeypatch.setattr("consumers.periodic_reports.sealed_report.crash_point", kill)
-    with pytest.raises(Killed):
+    with monkeypatch.context() as patch, pytest.raises(_Killed):
+        patch.setattr(sealed_report, "replace_file", replace_or_die)
         sealed(tmp_path / "a", 3)
     with pytest.raises(NotSealed):
         SealedReport(tmp_path / "a", KEY).verify()
-    monkeypatch.setattr(
-        "consumers.periodic_reports.sealed_report.crash_point", crash_points.crash_point
-    )
-    assert sealed(tmp_path / "a", 3).read_seal() == sealed(tmp_path / "b", 3).read_seal()
+    assert sealed(tmp_path / "a", 3).verify().holds
+
+
+class _Killed(Exception):
+    pass
 
 
 def test_a_file_that_is_no_data_set_is_told(tmp_path):
