@@ -107,12 +107,16 @@ class _Composer:
         sections, tables = self.texts["sections"], self.tables
         prompt = Paragraph(sections["steering_prompt"], is_prompt=True)
         yield sections["steering"], [prompt]
-        yield sections["figures"], [tables.summary()]
+        yield sections["figures"], [tables.summary(), *self.remarks()]
         if self.header.parts:
             yield sections["by_year"], [tables.by_part(sections["by_year"])]
         for by, name in _DIVISIONS:
             charts = [tables.chart()] if by is By.MONTH else []
             yield sections[name], [tables.divided(by, sections[name]), *charts]
+
+    def remarks(self) -> Iterator[Block]:
+        if self.header.period == "year" and not self.header.former:
+            yield Paragraph(self.texts["sections"]["no_former"])
 
     def annexes(self) -> Iterator[Block]:
         sections, former = self.texts["sections"], self.header.former

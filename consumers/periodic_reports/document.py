@@ -51,6 +51,8 @@ class Chart:
 
     caption: str
     description: str
+    series: str
+    """The name of the column that has the values, in the table before the chart."""
     labels: tuple[str, ...]
     values: tuple[Decimal | None, ...]
     value_texts: tuple[str, ...]

@@ -26,7 +26,7 @@ def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
             lacks.setdefault((one.name, lack), []).append(one.part)
     names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (name, lack), lacking in lacks.items():
-        where = () if lacking == parts else tuple(lacking)
+        where = () if lacking == parts else tuple(filter(None, lacking))
         names.setdefault((lack, where), []).append(name)
     return tuple(_lines(names, texts))
 

@@ -41,10 +41,18 @@ class TableMaker:
         for indicator in load_indicators():
             figure = self.figures.figure(indicator)
             rows.append(tuple(self._summary_row(indicator, figure)))
-            stated.append(Stated(self.wording.name(indicator), "", figure))
+            stated += self._stated(indicator, figure)
         name: str = words["summary"]
         lines = notes(stated, self.wording.texts)
         return Table(name, self._caption(name), tuple(columns), tuple(rows), lines)
+
+    def _stated(self, indicator: Indicator, figure: Figure) -> Iterator[Stated]:
+        """What the summary states of an indicator: the figure, and that of the year before."""
+        name, words = self.wording.name(indicator), self.wording.texts["tables"]
+        yield Stated(name, "", figure)
+        if former := self.header.former:
+            earlier = _number(former.figures.get(indicator.id), "no_former")
+            yield Stated(name, words["former"].format(former=former.label), earlier)
 
     def _summary_row(self, indicator: Indicator, figure: Figure) -> Iterator[Cell]:
         wording = self.wording
@@ -105,9 +113,11 @@ class TableMaker:
         months = self.figures.words([indicator], By.MONTH)
         values = [self.figures.figure(indicator, By.MONTH, month).value for month in months]
         labels = [self.wording.part(By.MONTH, month) for month in months]
-        return self._chart(labels, values)
+        return self._chart(indicator, labels, values)
 
-    def _chart(self, labels: list[str], values: list[Decimal | None]) -> Chart:
+    def _chart(
+        self, indicator: Indicator, labels: list[str], values: list[Decimal | None]
+    ) -> Chart:
         words, texts = self.wording.texts["tables"], [*map(self.wording.value_text, values)]
         said = [
             words["chart_value"].format(label=label, value=value)
@@ -115,7 +125,8 @@ class TableMaker:
         ]
         caption = self._caption(words["chart_of"], "chart_caption")
         description = words["chart_alt"].format(values="; ".join(said))
-        return Chart(caption, description, tuple(labels), tuple(values), tuple(texts))
+        series = self.wording.short_name(indicator)
+        return Chart(caption, description, series, tuple(labels), tuple(values), tuple(texts))
 
     def definitions(self) -> Table:
         """How each indicator is worked out, and from which kinds of rows."""

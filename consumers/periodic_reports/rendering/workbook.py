@@ -1,19 +1,30 @@
 """A report as a workbook: a sheet for each table, its figures as numbers, charts of its own."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
+from typing import Any
 
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from consumers.periodic_reports.document import Cell, Document, Table
+from consumers.periodic_reports.document import (
+    Block,
+    Cell,
+    Chart,
+    Document,
+    Heading,
+    Paragraph,
+    Table,
+)
 
 _NAME_WIDTH, _WIDTH, _PROSE_WIDTH = 44, 16, 44
 _FONT = {"font_name": "Times New Roman", "font_size": 12, "valign": "top"}
-_A4 = 9
+_A4, _HEAD_ROW, _SHEET_NAME = 9, 2, 31
 
 
 def render_workbook(document: Document) -> bytes:
@@ -22,8 +33,13 @@ def render_workbook(document: Document) -> bytes:
     facts = {"title": document.title, "author": document.masthead.issuer}
     book.set_properties({**facts, "created": datetime(document.year, 1, 1, tzinfo=UTC)})
     formats = _Formats.of(book)
-    for table in document.tables():
-        _write_table(book.add_worksheet(table.name), table, formats)
+    for block, following in pairwise((*document.blocks, *document.annexes, None)):
+        if isinstance(block, Table):
+            sheet = book.add_worksheet(block.name)
+            _write_table(sheet, block, formats)
+            if isinstance(following, Chart):
+                sheet.insert_chart(2, len(block.columns) + 1, _chart(book, block, following))
+    _write_sources(book, document.annexes, formats)
     book.close()
     return target.getvalue()
 
@@ -68,14 +84,42 @@ def _write_table(sheet: Worksheet, table: Table, formats: _Formats) -> None:
     sheet.fit_to_pages(1, 0)
     sheet.write_string(0, 0, table.caption, formats.title)
     for column, name in enumerate(table.columns):
-        sheet.write_string(2, column, name, formats.head)
-    for number, row in enumerate(table.rows, start=3):
+        sheet.write_string(_HEAD_ROW, column, name, formats.head)
+    for number, row in enumerate(table.rows, start=_HEAD_ROW + 1):
         for column, cell in enumerate(row):
             _write_cell(sheet, number, column, cell, formats)
-    sheet.repeat_rows(2)
-    sheet.freeze_panes(3, 1)
+    sheet.repeat_rows(_HEAD_ROW)
+    sheet.freeze_panes(_HEAD_ROW + 1, 1)
     for number, note in enumerate(table.notes, start=4 + len(table.rows)):
         sheet.write_string(number, 0, note)
+
+
+def _chart(book: xlsxwriter.Workbook, table: Table, chart: Chart) -> Any:
+    """A chart of the table's own cells, in grey."""
+    first, last = _HEAD_ROW + 1, _HEAD_ROW + len(table.rows)
+    column = table.columns.index(chart.series)
+    made = book.add_chart({"type": "column"})
+    made.add_series(
+        {
+            "name": [table.name, _HEAD_ROW, column],
+            "categories": [table.name, first, 0, last, 0],
+            "values": [table.name, first, column, last, column],
+            "fill": {"color": "#404040"},
+        }
+    )
+    made.set_title({"name": chart.caption, "name_font": {"size": 12}})
+    made.set_legend({"none": True})
+    return made
+
+
+def _write_sources(book: xlsxwriter.Workbook, annexes: Sequence[Block], formats: _Formats) -> None:
+    """A sheet of what the annexes say in words."""
+    texts = [block.text for block in annexes if isinstance(block, Paragraph)]
+    headings = [block.text for block in annexes if isinstance(block, Heading)]
+    sheet = book.add_worksheet(headings[-1][:_SHEET_NAME])
+    sheet.set_column(0, 0, 2 * _PROSE_WIDTH)
+    for number, text in enumerate(texts):
+        sheet.write_string(number, 0, text, formats.text)
 
 
 def _write_cell(sheet: Worksheet, row: int, column: int, cell: Cell, formats: _Formats) -> None:
