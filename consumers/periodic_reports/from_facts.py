@@ -9,6 +9,7 @@ from typing import Any
 
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
+from contracts.delivery import Status
 from contracts.facts import (
     DayFact,
     DecisionFact,
@@ -17,6 +18,7 @@ from contracts.facts import (
     Fact,
     FactKind,
     IncidentFact,
+    NoticesFact,
     OpinionsFact,
     ReadersFact,
     ReleaseFact,
@@ -31,6 +33,7 @@ _ROW_KINDS: Mapping[FactKind, str] = {
     FactKind.OPINIONS: "opinions",
     FactKind.READERS: "readers",
     FactKind.INCIDENT: "incidents",
+    FactKind.NOTICES: "notices",
 }
 """What the kinds of the rows begin with."""
 _UNCOUNTED = ("bulletins", "opinions.answered")
@@ -82,6 +85,8 @@ class FactRows:
         for name, count in (counts | more).items():
             yield Row(fact.day, f"deliveries.{name}", count, **where)
         if fact.within_10_s is not None:
+            timed = fact.count(Status.DELIVERED)
+            yield Row(fact.day, "deliveries.timed", timed, **where)
             yield Row(fact.day, "deliveries.within_10_s", fact.within_10_s, **where)
         if (most := fact.reached_s.get("most")) is not None:
             yield Row(fact.day, "deliveries.most_after", 1, seconds=math.ceil(most), **where)
@@ -96,8 +101,8 @@ class FactRows:
         item = self._item(fact.content_id)
         for channel, counts in fact.counts.items():
             for reaction, count in counts.items():
-                more = {"channel": channel, "detail": reaction, **item}
-                yield Row(fact.day, "opinions.received", count, **more)
+                for kind in ("received", reaction):
+                    yield Row(fact.day, f"opinions.{kind}", count, channel=channel, **item)
 
     @_rows.register
     def _(self, fact: ReadersFact) -> Iterator[Row]:
@@ -106,6 +111,13 @@ class FactRows:
         yield Row(fact.day, "readers.gained", fact.came, channel=fact.channel)
         for way, count in fact.left.items():
             yield Row(fact.day, "readers.lost", count, channel=fact.channel, detail=way)
+
+    @_rows.register
+    def _(self, fact: NoticesFact) -> Iterator[Row]:
+        kind = f"notices.{fact.sort}"
+        yield Row(fact.day, f"{kind}_expected", sum(fact.counts.values()), channel=fact.channel)
+        for status, count in fact.counts.items():
+            yield Row(fact.day, f"{kind}_{status}", count, channel=fact.channel)
 
     @_rows.register
     def _(self, fact: IncidentFact) -> Iterator[Row]:

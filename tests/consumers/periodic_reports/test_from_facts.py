@@ -1,5 +1,6 @@
 """Rows of facts: nothing of a fact is lost or counted twice, and days without data are gaps."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 from consumers.facts.store import FactStore
@@ -14,9 +15,12 @@ from contracts.facts import (
     DeliveryFact,
     FactKind,
     IncidentFact,
+    NoticesFact,
+    OpinionsFact,
     ReadersFact,
     ReleaseFact,
 )
+from contracts.subscriptions.reaction import Reaction
 
 AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -60,6 +64,7 @@ def test_a_delivery_counts_for_the_unit_and_the_topic_of_its_item():
         "delivered": Row(DAY, "deliveries.delivered", 90, **mail),
         "failed": Row(DAY, "deliveries.failed", 10, **mail),
         "expected": Row(DAY, "deliveries.expected", 100, **mail),
+        "timed": Row(DAY, "deliveries.timed", 90, **mail),
         "within_10_s": Row(DAY, "deliveries.within_10_s", 80, **mail),
         "most_after": Row(DAY, "deliveries.most_after", 1, seconds=2, **mail),
     }
@@ -100,6 +105,22 @@ def test_readers_whose_number_nobody_took_have_no_level():
     assert set(rows_of(facts.model_copy(update={"total": 0}))) == {"level", "gained", "lost"}
 
 
+def test_opinions_count_together_and_by_what_was_pressed():
+    pressed = {ChannelName.PORTAL: {Reaction.SATISFIED: 3, Reaction.NEUTRAL: 1}}
+    rows = FactRows().of(OpinionsFact(on=DAY, content_id="tin-1", counts=pressed))
+    counts = Counter[str]()
+    for row in rows:
+        counts[row.kind] += row.count
+    assert counts == {"opinions.received": 4, "opinions.satisfied": 3, "opinions.neutral": 1}
+
+
+def test_case_notices_and_letters_are_apart():
+    counts = {Status.DELIVERED: 5, Status.EXPIRED: 2}
+    notices = NoticesFact(on=DAY, channel=ChannelName.ZALO, sort="case", counts=counts)
+    found = {kind: row.count for kind, row in rows_of(notices).items()}
+    assert found == {"case_expected": 7, "case_delivered": 5, "case_expired": 2}
+
+
 def test_an_incident_that_lasts_has_no_duration():
     began = IncidentFact(what="breaker", circuit="email", began_at=AT)
     assert set(rows_of(began)) == {"broken"}
@@ -112,7 +133,7 @@ def test_days_that_were_not_counted_to_their_end_are_gaps():
     days.append(DayFact(on=date(2026, 3, 9), counted=(FactKind.RELEASE,)))
     found = {(gap.kind, gap.first, gap.last, gap.reason) for gap in gaps_of(days, MARCH)}
     ninth = date(2026, 3, 9)
-    short = ("desk", "deliveries", "events", "opinions", "readers", "incidents")
+    short = ("desk", "deliveries", "events", "opinions", "readers", "incidents", "notices")
     assert found == {
         *((kind, ninth, ninth, "not_recorded") for kind in short),
         *((kind, *_march(), "not_measured") for kind in ("bulletins", "opinions.answered")),
