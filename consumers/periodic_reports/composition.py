@@ -23,7 +23,6 @@ _DIVISIONS = (
     (By.MONTH, "by_month"),
     (By.UNIT, "by_unit"),
     (By.TOPIC, "by_topic"),
-    (By.CHANNEL, "by_channel"),
 )
 
 
@@ -113,6 +112,7 @@ class _Composer:
         for by, name in _DIVISIONS:
             charts = [tables.chart()] if by is By.MONTH else []
             yield sections[name], [tables.divided(by, sections[name]), *charts]
+        yield sections["by_channel"], [tables.by_channel(sections["by_channel"])]
 
     def remarks(self) -> Iterator[Block]:
         if self.header.period == "year" and not self.header.former:

@@ -1,11 +1,19 @@
 """A report as its renderers take it: masthead, blocks, annexes; all texts are ready to print."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from consumers.periodic_reports.figures import Figure
+
+_NAME_WIDTH, _FIGURE_WIDTH = 28, 8
+"""The most that a name takes in a line, and the least that a figure takes, in letters."""
+
+
+def _word(texts: Iterable[str]) -> int:
+    """The longest word, with room at both sides."""
+    return max(_FIGURE_WIDTH, *(len(word) + 1 for text in texts for word in text.split()))
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,17 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     is_prose: bool = False
+
+    def widths(self) -> list[int]:
+        """How wide the columns are beside one another: no word of a figure is cut."""
+        if self.is_prose:
+            return [1] * len(self.columns)
+        columns = zip(
+            self.columns, *((cell.text for cell in row) for row in self.rows), strict=True
+        )
+        first, *others = map(list, columns)
+        name = max(map(len, first))
+        return [max(_word(first), min(name, _NAME_WIDTH)), *(_word(texts) for texts in others)]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The tables and charts of a report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import repeat
 
 from consumers.periodic_reports.data_set import Header
@@ -90,17 +91,36 @@ class TableMaker:
 
     def by_part(self, title: str) -> Table:
         """All indicators, with a column for each year of a review."""
+        columns = {label: figures.figure for label, figures in self.parts.items()}
+        return self._side_by_side(title, load_indicators(), columns)
+
+    def by_channel(self, title: str) -> Table:
+        """The indicators that channels divide, with a column for each channel."""
+        indicators = [one for one in load_indicators() if By.CHANNEL in one.by]
+        columns = {
+            self.wording.part(By.CHANNEL, word): partial(
+                self.figures.figure, by=By.CHANNEL, word=word
+            )
+            for word in self._words(indicators, By.CHANNEL)
+        }
+        return self._side_by_side(title, indicators, columns)
+
+    def _side_by_side(
+        self,
+        title: str,
+        indicators: Iterable[Indicator],
+        columns: Mapping[str, Callable[[Indicator], Figure]],
+    ) -> Table:
         wording, words = self.wording, self.wording.texts["tables"]
         stated, rows = list[Stated](), list[tuple[Cell, ...]]()
-        for indicator in load_indicators():
-            name = wording.name(indicator)
-            figures = [part.figure(indicator) for part in self.parts.values()]
+        for indicator in indicators:
+            name, figures = wording.name(indicator), [find(indicator) for find in columns.values()]
             cells = (wording.cell(indicator, figure) for figure in figures)
             rows.append((Cell(name), Cell(wording.measure(indicator)), *cells))
-            stated += map(Stated, repeat(name), self.parts, figures)
-        columns = (words["indicator"], words["measure"], *self.parts)
-        lines = notes(stated, wording.texts)
-        return Table(title[:_SHEET_NAME], self._caption(title), columns, tuple(rows), lines)
+            stated += map(Stated, repeat(name), columns, figures)
+        heads, lines = (words["indicator"], words["measure"]), notes(stated, wording.texts)
+        caption = self._caption(title)
+        return Table(title[:_SHEET_NAME], caption, (*heads, *columns), tuple(rows), lines)
 
     def _words(self, indicators: list[Indicator], by: By) -> list[str]:
         """The parts with rows, and all that have a name: a unit without an item has a row."""

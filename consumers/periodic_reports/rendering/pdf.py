@@ -9,7 +9,7 @@ from typing import Any
 import typst
 
 from consumers.periodic_reports.charts import draw
-from consumers.periodic_reports.document import Block, Chart, Document
+from consumers.periodic_reports.document import Block, Chart, Document, Table
 from design.fonts import FONT_FOLDER
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
@@ -47,5 +47,9 @@ def _encode(document: Document) -> str:
 
 
 def _plain(block: Block) -> dict[str, Any]:
-    more = {"svg": draw(block)} if isinstance(block, Chart) else {}
+    more: dict[str, Any] = {}
+    if isinstance(block, Chart):
+        more = {"svg": draw(block)}
+    elif isinstance(block, Table):
+        more = {"widths": block.widths()}
     return {"type": type(block).__name__, **dataclasses.asdict(block), **more}

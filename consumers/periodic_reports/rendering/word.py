@@ -212,11 +212,8 @@ def _write_signature(cell: _Cell, signature: Signature) -> None:
 
 
 def _widths(table: Table) -> list[Emu]:
-    """The first column is wider where it names more than months."""
-    longest = max((len(row[0].text) for row in table.rows), default=0)
-    first = 1.0 if table.is_prose else (2.6 if longest > 12 else 1.2)
-    share = _TEXT_WIDTH / (first + len(table.columns) - 1)
-    return [Emu(int(share * first)), *[Emu(int(share))] * (len(table.columns) - 1)]
+    shares = table.widths()
+    return [Emu(_TEXT_WIDTH * share // sum(shares)) for share in shares]
 
 
 def _set_widths(grid: WordTable, widths: Sequence[Emu]) -> None:
