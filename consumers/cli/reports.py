@@ -18,6 +18,7 @@ from consumers.facts.store import FactStore
 from consumers.key_file import KeyFile
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.sealed_report import (
     FileState,
     ReportSeal,
@@ -25,7 +26,6 @@ from consumers.periodic_reports.sealed_report import (
     sealing_key,
 )
 from consumers.periodic_reports.span import Span
-from consumers.periodic_reports.texts import load_texts
 from consumers.staff.authorization import Actor
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus
@@ -65,8 +65,8 @@ class SealedAnswer(BaseModel):
 def year(year: Year, by: By = "", as_json: output.Json = False) -> None:
     """Seal the figures of a year, and make the report as .docx, .pdf and .xlsx.
 
-    A year is sealed once, when it is over. It stands beside the plan in `report.toml` and the year
-    before, if that is sealed.
+    A year is sealed once, when it is over. The report compares it with the plan in `report.toml` and
+    with the year before, if that is sealed.
     """
     _seal(Span.of_year(year), str(year), str(year - 1), by, as_json)
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consumers.facts.store import FactStore
 from consumers.messages import field_error
-from consumers.periodic_reports.composition import read_figures
+from consumers.periodic_reports.contents.composition import read_figures
+from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.data_set import (
     Former,
     Header,
@@ -26,7 +27,6 @@ from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.indicators import load_indicators
 from consumers.periodic_reports.sealed_report import ReportSeal, SealedReport
 from consumers.periodic_reports.span import Span
-from consumers.periodic_reports.texts import Texts
 from contracts.base.times import Clock, vietnam_time
 from contracts.errors import Invalid, unknown_word_values
 from contracts.vocabulary import Vocabulary

@@ -11,9 +11,9 @@ from consumers.periodic_reports.rows import Gap
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally, month_of
 
-NONE_HAPPENED = "none_happened"
+_NONE_HAPPENED = "none_happened"
 """The reason of a share or a duration of nothing."""
-NO_LEVEL = "not_recorded"
+_NO_LEVEL = "not_recorded"
 _TENTH = Decimal("0.1")
 
 
@@ -43,7 +43,7 @@ class Figures:
             return Figure(reason=reason, missing_days=missing)
         value = _RULES[indicator.how](self.tally, indicator, by, word)
         if value is None:
-            none = NO_LEVEL if indicator.how is How.LEVEL else NONE_HAPPENED
+            none = _NO_LEVEL if indicator.how is How.LEVEL else _NONE_HAPPENED
             return Figure(reason=reason or none, missing_days=missing)
         return Figure(value, missing_days=missing)
 

@@ -24,7 +24,7 @@ from contracts.facts import (
     ReleaseFact,
 )
 
-NOT_RECORDED, NOT_MEASURED = "not_recorded", "not_measured"
+_NOT_RECORDED, _NOT_MEASURED = "not_recorded", "not_measured"
 _ROW_KINDS: Mapping[FactKind, str] = {
     FactKind.RELEASE: "items",
     FactKind.DECISION: "desk",
@@ -137,9 +137,9 @@ def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
     for kind, prefix in _ROW_KINDS.items():
         lost = sorted(day for day in span.days() if kind not in counted.get(day, ()))
         for first, last in _runs(lost):
-            yield Gap(kind=prefix, first=first, last=last, reason=NOT_RECORDED)
+            yield Gap(kind=prefix, first=first, last=last, reason=_NOT_RECORDED)
     for uncounted in _UNCOUNTED:
-        yield Gap(kind=uncounted, first=span.first, last=span.last, reason=NOT_MEASURED)
+        yield Gap(kind=uncounted, first=span.first, last=span.last, reason=_NOT_MEASURED)
 
 
 def _runs(days: Sequence[date]) -> Iterator[tuple[date, date]]:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from consumers.audit.signed import SignedRecord
 from consumers.key_file import KeyFile
-from consumers.periodic_reports.composition import compose
+from consumers.periodic_reports.contents.composition import compose
 from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
 from consumers.periodic_reports.rendering.files import program_versions, render_files

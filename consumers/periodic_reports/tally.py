@@ -64,7 +64,7 @@ class Tally:
         return sum(count for _, count in known.values()) if known else None
 
     def words(self, kinds: Iterable[str], by: By) -> set[str]:
-        """The parts of *kinds* that rows name; the empty word stands for rows that name none."""
+        """The parts of *kinds* that rows name; the empty word is the part of rows that name none."""
         found = (part for parts in (self.counts, self.times, self.levels) for part in parts)
         wanted = set(kinds)
         return {word for kind, dimension, word in found if kind in wanted and dimension == by}

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.data_set import DataSet, Former, Header, write_data_set
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
-from consumers.periodic_reports.texts import load_texts
 
 YEAR = Span.of_year(2026)
 SILENT = Gap(kind="items", first=date(2026, 4, 1), last=date(2026, 4, 30), reason="source_away")
@@ -67,6 +67,6 @@ def rows_of_followers() -> Iterator[Row]:
 
 
 def write_year(path: Path, number: int = 200, **changes: object) -> DataSet:
-    """A year with so many items, a month without data, and opinions that nobody counted."""
+    """A year with so many items, a month without data, and opinions without a count."""
     rows = [*rows_of_items(number), *rows_of_followers()]
     return write_data_set(path, header(**changes), [SILENT, UNREAD], rows)

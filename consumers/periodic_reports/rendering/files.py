@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 
-from consumers.periodic_reports.document import Document
+from consumers.periodic_reports.contents.document import Document
 from consumers.periodic_reports.rendering.pdf import render_pdf
 from consumers.periodic_reports.rendering.word import render_word
 from consumers.periodic_reports.rendering.workbook import render_workbook

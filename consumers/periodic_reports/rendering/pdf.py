@@ -8,8 +8,8 @@ from typing import Any
 
 import typst
 
-from consumers.periodic_reports.charts import draw
-from consumers.periodic_reports.document import Block, Chart, Document, Table
+from consumers.periodic_reports.contents.charts import draw
+from consumers.periodic_reports.contents.document import Block, Chart, Document, Table
 from design.fonts import FONT_FOLDER
 
 _TEMPLATE = Path(__file__).with_name("report.typ")

@@ -15,7 +15,7 @@ from docx.table import Table as WordTable
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph as WordParagraph
 
-from consumers.periodic_reports.document import (
+from consumers.periodic_reports.contents.document import (
     Block,
     Chart,
     Document,
@@ -197,7 +197,7 @@ class _WordReport:
             _write_signature(cell, signature)
 
     def add_grid(self, columns: int, widths: Sequence[Emu]) -> WordTable:
-        """A table without borders, for what stands side by side."""
+        """A table without borders, for parts side by side."""
         grid = self.file.add_table(rows=1, cols=columns)
         grid.autofit = False
         _set_widths(grid, widths)

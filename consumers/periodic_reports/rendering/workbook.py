@@ -12,7 +12,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from consumers.periodic_reports.document import (
+from consumers.periodic_reports.contents.document import (
     Block,
     Cell,
     Chart,

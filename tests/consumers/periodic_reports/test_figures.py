@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from consumers.periodic_reports.composition import compose, read_figures
+from consumers.periodic_reports.contents.composition import compose, read_figures
+from consumers.periodic_reports.contents.document import Cell, Table
+from consumers.periodic_reports.contents.number_texts import number_text
 from consumers.periodic_reports.data_set import DataSet
-from consumers.periodic_reports.document import Cell, Table
 from consumers.periodic_reports.figures import Figure, Figures
 from consumers.periodic_reports.indicators import How, Indicator, load_indicators
-from consumers.periodic_reports.number_texts import number_text
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
@@ -152,7 +152,7 @@ def test_the_months_of_a_span_are_its_days():
 
 
 def test_every_indicator_has_its_texts():
-    from consumers.periodic_reports.texts import load_texts
+    from consumers.periodic_reports.contents.texts import load_texts
 
     texts = load_texts(Path("none"))
     assert set(texts["indicators"]) == set(INDICATORS)

@@ -10,8 +10,8 @@ import pytest
 from docx import Document as open_word
 from docx.oxml.ns import qn
 
-from consumers.periodic_reports.composition import compose
-from consumers.periodic_reports.document import Document
+from consumers.periodic_reports.contents.composition import compose
+from consumers.periodic_reports.contents.document import Document
 from consumers.periodic_reports.rendering.files import render_files
 from tests.support.report_data import write_year
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 from functools import partial
 from itertools import repeat
 
+from consumers.periodic_reports.contents.document import Cell, Chart, Table
+from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import Header
-from consumers.periodic_reports.document import Cell, Chart, Table
 from consumers.periodic_reports.figures import Figure, Figures, percent
 from consumers.periodic_reports.indicators import Indicator, load_indicators
-from consumers.periodic_reports.notes import Stated, notes
 from consumers.periodic_reports.tally import By
-from consumers.periodic_reports.wording import Wording
 
 _CHARTED = "items_published"
 _SHEET_NAME = 31

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
-from consumers.periodic_reports.texts import Texts
 
 
 @dataclass(frozen=True)

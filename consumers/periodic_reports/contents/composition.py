@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consumers.periodic_reports.data_set import DataSet, Header
-from consumers.periodic_reports.document import (
+from consumers.periodic_reports.contents.document import (
     Block,
     Document,
     Heading,
@@ -12,12 +11,13 @@ from consumers.periodic_reports.document import (
     Paragraph,
     Signature,
 )
+from consumers.periodic_reports.contents.tables import TableMaker
+from consumers.periodic_reports.contents.texts import Texts
+from consumers.periodic_reports.contents.wording import Wording
+from consumers.periodic_reports.data_set import DataSet, Header
 from consumers.periodic_reports.figures import Figures
 from consumers.periodic_reports.span import Span
-from consumers.periodic_reports.tables import TableMaker
 from consumers.periodic_reports.tally import By, Tally
-from consumers.periodic_reports.texts import Texts
-from consumers.periodic_reports.wording import Wording
 
 _DIVISIONS = (
     (By.MONTH, "by_month"),

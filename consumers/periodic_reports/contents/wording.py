@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from consumers.periodic_reports.document import Cell
+from consumers.periodic_reports.contents.document import Cell
+from consumers.periodic_reports.contents.number_texts import hours, number_text
+from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 from consumers.periodic_reports.indicators import Indicator
-from consumers.periodic_reports.number_texts import hours, number_text
 from consumers.periodic_reports.tally import By
-from consumers.periodic_reports.texts import Texts
 
 _HOURS = "hours"
 

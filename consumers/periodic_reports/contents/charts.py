@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from xml.sax.saxutils import escape
 
-from consumers.periodic_reports.document import Chart
+from consumers.periodic_reports.contents.document import Chart
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM = 640, 260, 24, 30
 _FONT = 'font-family="Liberation Serif" font-size="11" text-anchor="middle"'
