@@ -55,7 +55,7 @@ class Gap(BaseModel):
 
 
 def encode_rows(rows: Iterable[Row]) -> Iterator[bytes]:
-    """A line each, sorted, with equal rows added up: the same whatever their order was.
+    """A line each, sorted, with equal rows added up: the same from rows in any order.
 
     Raises LevelTwice.
     """
