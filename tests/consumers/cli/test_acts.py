@@ -28,6 +28,7 @@ OF_THIS_MACHINE = {
     *("config check", "config show", "completion", "doctor disk", "doctor clock"),
     *("doctor proxy", "doctor dns", "doctor bus", "doctor portal", "doctor zalo"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
+    *("report files", "report verify"),
 }
 OF_A_UNIT = {"publish", "validate", "schemas", "convert"}
 """A unit's own commands, under its own right to send."""
@@ -117,6 +118,9 @@ CHANGING = {
     "zalo suppressed lift": "0912345678",
     "mail suppressed lift": "an@example.com",
     "mail brakes release": f"{ITEM} --yes",
+    "report year": "2025",
+    "report span": "2026-03-01 2026-03-31",
+    "report review": "2024 2025",
     "audit accept": "--reason x --yes",
     "audit list": "",
     "audit export": "",
