@@ -65,8 +65,8 @@ class SealedAnswer(BaseModel):
 def year(year: Year, by: By = "", as_json: output.Json = False) -> None:
     """Seal the figures of a year, and make the report as .docx, .pdf and .xlsx.
 
-    A year is sealed once, when it is over. The report compares it with the plan in `report.toml` and
-    with the year before, if that is sealed.
+    A year is sealed once, when it is over. The report compares it with the plan in `report.toml`
+    and with the year before, if that is sealed.
     """
     _seal(Span.of_year(year), str(year), str(year - 1), by, as_json)
 

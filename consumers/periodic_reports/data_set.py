@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,7 @@ from consumers.periodic_reports.rows import Gap, Row, decode_row, dumps, encode_
 from consumers.private_files import new_file
 
 _PIECE_BYTES = 1 << 20
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Former(BaseModel):
@@ -125,7 +126,7 @@ def _write_head(file: BinaryIO, header: Header, gaps: Iterable[Gap]) -> None:
     file.writelines(line + b"\n" for line in (dumps(head.model_dump(mode="json")), *lines))
 
 
-def _parsed(model: type[Any], line: bytes) -> Any:
+def _parsed(model: type[_Model], line: bytes) -> _Model:
     try:
         return model.model_validate_json(line)
     except ValidationError as error:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from typing import Any
 
 from consumers.periodic_reports.rows import Gap, Row
@@ -46,14 +46,14 @@ _DAY = timedelta(days=1)
 class FactRows:
     """Turns facts into rows. Releases have to be learnt first: deliveries name no unit."""
 
-    units: dict[str, dict[str, str]] = field(default_factory=dict)
+    units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The unit and the topic of each item."""
 
     def learn(self, release: ReleaseFact) -> None:
-        self.units[release.content_id] = {"unit": release.unit, "topic": release.topic}
+        self.units[release.content_id] = release.unit, release.topic
 
     def of(self, fact: Fact) -> list[Row]:
-        return [row for row in self._rows(fact) if row.count or row.is_level]
+        return [row for row in self._rows(fact) if row.times or row.is_level]
 
     @singledispatchmethod
     def _rows(self, fact: Any) -> Iterator[Row]:  # noqa: ARG002 -- a kind that no report counts
@@ -61,35 +61,35 @@ class FactRows:
 
     @_rows.register
     def _(self, fact: ReleaseFact) -> Iterator[Row]:
-        kind, item = f"items.{fact.action}", self._item(fact.content_id)
-        yield Row(fact.day, kind, 1, lane=fact.lane, **item)
+        kind, row = f"items.{fact.action}", self._item_row(fact.content_id)
+        yield row(fact.day, kind, 1, lane=fact.lane)
         for channel in fact.channels:
-            yield Row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane, **item)
+            yield row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane)
 
     @_rows.register
     def _(self, fact: DecisionFact) -> Iterator[Row]:
-        item = {"item": fact.content_id, "unit": fact.unit, "topic": fact.topic}
-        yield Row(fact.day, "desk.returned", fact.returns, **item)
+        row = partial(Row, item=fact.content_id, unit=fact.unit, topic=fact.topic)
+        yield row(fact.day, "desk.returned", fact.returns)
         if fact.verdict:
-            yield Row(fact.day, f"desk.{fact.verdict}", 1, detail=fact.code, **item)
+            yield row(fact.day, f"desk.{fact.verdict}", 1, detail=fact.code)
         if fact.verdict == "approved" and fact.decided_at and not fact.by_rule:
             seconds = _seconds(fact.decided_at - fact.sent_at)
-            yield Row(fact.day, "desk.approved_after", 1, seconds=seconds, **item)
+            yield row(fact.day, "desk.approved_after", 1, seconds=seconds)
 
     @_rows.register
     def _(self, fact: DeliveryFact) -> Iterator[Row]:
-        where = {"channel": fact.channel, "lane": fact.lane, **self._item(fact.content_id)}
+        row = partial(self._item_row(fact.content_id), channel=fact.channel, lane=fact.lane)
         counts = {status.value: count for status, count in fact.counts.items()}
         more = {"expected": fact.expected, "copies": fact.copies}
         more |= {"bounced": fact.bounced, "complained": fact.complained}
         for name, count in (counts | more).items():
-            yield Row(fact.day, f"deliveries.{name}", count, **where)
+            yield row(fact.day, f"deliveries.{name}", count)
         if fact.within_10_s is not None:
             timed = fact.count(Status.DELIVERED)
-            yield Row(fact.day, "deliveries.timed", timed, **where)
-            yield Row(fact.day, "deliveries.within_10_s", fact.within_10_s, **where)
+            yield row(fact.day, "deliveries.timed", timed)
+            yield row(fact.day, "deliveries.within_10_s", fact.within_10_s)
         if (most := fact.reached_s.get("most")) is not None:
-            yield Row(fact.day, "deliveries.most_after", 1, seconds=math.ceil(most), **where)
+            yield row(fact.day, "deliveries.most_after", 1, seconds=math.ceil(most))
 
     @_rows.register
     def _(self, fact: EventsFact) -> Iterator[Row]:
@@ -98,11 +98,11 @@ class FactRows:
 
     @_rows.register
     def _(self, fact: OpinionsFact) -> Iterator[Row]:
-        item = self._item(fact.content_id)
+        row = self._item_row(fact.content_id)
         for channel, counts in fact.counts.items():
             for reaction, count in counts.items():
                 for kind in ("received", reaction):
-                    yield Row(fact.day, f"opinions.{kind}", count, channel=channel, **item)
+                    yield row(fact.day, f"opinions.{kind}", count, channel=channel)
 
     @_rows.register
     def _(self, fact: ReadersFact) -> Iterator[Row]:
@@ -126,9 +126,10 @@ class FactRows:
             seconds = _seconds(fact.ended_at - fact.began_at)
             yield Row(fact.day, "incidents.lasted", 1, detail=fact.circuit, seconds=seconds)
 
-    def _item(self, content_id: str) -> dict[str, str]:
-        """The dimensions of an item; a digest has no unit and no topic."""
-        return {"item": content_id, **self.units.get(content_id, {})}
+    def _item_row(self, content_id: str) -> partial[Row]:
+        """Makes rows of an item; a digest has no unit and no topic."""
+        unit, topic = self.units.get(content_id, ("", ""))
+        return partial(Row, item=content_id, unit=unit, topic=topic)
 
 
 def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:

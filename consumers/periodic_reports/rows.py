@@ -17,13 +17,13 @@ _LEVEL = ".level"
 class Row(NamedTuple):
     """How often *kind* happened on *day*, in Vietnam's time; it names no person.
 
-    The count of a kind that ends in `.level` is the state at the end of the day, never added up.
+    `times` of a kind that ends in `.level` is the state at the end of the day, never added up.
     `seconds`: how long it took, each time. `detail`: a code, such as the reason of a failure.
     """
 
     day: date
     kind: str
-    count: int
+    times: int
     unit: str = ""
     topic: str = ""
     channel: str = ""
@@ -59,7 +59,7 @@ def encode_rows(rows: Iterable[Row]) -> Iterator[bytes]:
 
     Raises LevelTwice.
     """
-    encoded = sorted((_encode_key(row), row.count) for row in rows)
+    encoded = sorted((_encode_key(row), row.times) for row in rows)
     for key, group in groupby(encoded, itemgetter(0)):
         counts = [count for _, count in group]
         if len(counts) > 1 and decode_row(key + b"0]").is_level:

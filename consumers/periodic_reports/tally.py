@@ -49,14 +49,14 @@ class Tally:
             if row.is_level:
                 self._set_level(part, row)
             elif row.seconds is None:
-                self.counts[part] += row.count
+                self.counts[part] += row.times
             else:
-                self.times[part][row.seconds] += row.count
+                self.times[part][row.seconds] += row.times
 
     def _set_level(self, part: Part, row: Row) -> None:
         known = self.levels.setdefault(part, {})
         if row.channel not in known or known[row.channel][0] <= row.day:
-            known[row.channel] = (row.day, row.count)
+            known[row.channel] = (row.day, row.times)
 
     def level(self, part: Part) -> int | None:
         """The last level, of all channels together; None without one."""
@@ -64,7 +64,7 @@ class Tally:
         return sum(count for _, count in known.values()) if known else None
 
     def words(self, kinds: Iterable[str], by: By) -> set[str]:
-        """The parts of *kinds* that rows name; the empty word is the part of rows that name none."""
+        """The parts of *kinds* that rows name; the empty word is the part of rows without one."""
         found = (part for parts in (self.counts, self.times, self.levels) for part in parts)
         wanted = set(kinds)
         return {word for kind, dimension, word in found if kind in wanted and dimension == by}

@@ -14,7 +14,7 @@ from consumers.periodic_reports.contents.document import (
 from consumers.periodic_reports.contents.tables import TableMaker
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.contents.wording import Wording
-from consumers.periodic_reports.data_set import DataSet, Header
+from consumers.periodic_reports.data_set import DataSet, Former, Header, Part
 from consumers.periodic_reports.figures import Figures
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
@@ -124,7 +124,8 @@ class _Composer:
         yield self.tables.definitions()
         yield Heading(sections["annex_source"])
         yield Paragraph(sections["source"].format(sha256=self.sha256))
-        for part in (*([former] if former else []), *self.header.parts):
+        sources: list[Former | Part] = [*([former] if former else []), *self.header.parts]
+        for part in sources:
             text: str = sections["former_source"]
             yield Paragraph(text.format(label=part.label, sha256=part.sha256))
 

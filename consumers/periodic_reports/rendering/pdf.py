@@ -4,7 +4,7 @@ import dataclasses
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typst
 
@@ -19,7 +19,7 @@ def render_pdf(document: Document) -> bytes:
     compiler = typst.Compiler(
         _TEMPLATE.read_bytes(), font_paths=_fonts(), sys_inputs={"report": _encode(document)}
     )
-    return bytes(compiler.compile(format="pdf", pdf_standards=["ua-1"]))
+    return cast("bytes", compiler.compile(format="pdf", pdf_standards=["ua-1"]))
 
 
 def render_picture(chart: Chart, ppi: float = 200) -> bytes:
@@ -29,7 +29,7 @@ def render_picture(chart: Chart, ppi: float = 200) -> bytes:
         '#image(bytes(sys.inputs.svg), format: "svg", width: 16cm)'
     )
     compiler = typst.Compiler(source.encode(), font_paths=_fonts(), sys_inputs={"svg": draw(chart)})
-    return bytes(compiler.compile(format="png", ppi=ppi))
+    return cast("bytes", compiler.compile(format="png", ppi=ppi))  # one page
 
 
 @cache

@@ -9,10 +9,11 @@ import docx
 from docx.document import Document as WordFile
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK
 from docx.oxml.ns import qn
-from docx.shared import Cm, Emu, Mm, Pt, RGBColor
+from docx.oxml.xmlchemy import BaseOxmlElement
+from docx.shared import Cm, Emu, Length, Mm, Pt, RGBColor
 from docx.styles.style import ParagraphStyle
 from docx.table import Table as WordTable
-from docx.table import _Cell
+from docx.table import _Cell, _Row
 from docx.text.paragraph import Paragraph as WordParagraph
 
 from consumers.periodic_reports.contents.document import (
@@ -39,7 +40,7 @@ _LEFT, _CENTER, _RIGHT = (
 _PAGE_WIDTH, _PAGE_HEIGHT = Mm(210), Mm(297)
 _MARGIN_LEFT, _MARGIN = Mm(30), Mm(20)
 _TEXT_WIDTH = Mm(160)
-_ISSUER_WIDTH = Mm(68)
+_ISSUER_WIDTH, _NATION_WIDTH = Mm(68), Mm(92)
 _NARROW_TABLE = 6
 """More columns than these are set smaller."""
 
@@ -99,15 +100,14 @@ class _WordReport:
         _set_font(styles["Header"], _TEXT)
 
     def add_masthead(self, masthead: Masthead) -> None:
-        table = self.add_grid(2, [_ISSUER_WIDTH, _TEXT_WIDTH - _ISSUER_WIDTH])
+        table = self.add_grid(2, [_ISSUER_WIDTH, _NATION_WIDTH])
         left, right = table.rows[0].cells
         _write(left, masthead.parent.upper(), _NATION)
         _write(left, masthead.issuer.upper(), _NATION, is_bold=True)
         _add_line(left, _ISSUER_WIDTH, masthead.issuer.upper(), _NATION, share=0.4)
-        nation_width = _TEXT_WIDTH - _ISSUER_WIDTH
         _write(right, masthead.nation.upper(), _NATION, is_bold=True)
         _write(right, masthead.motto, _TEXT, is_bold=True)
-        _add_line(right, nation_width, masthead.motto, _TEXT, share=1)
+        _add_line(right, _NATION_WIDTH, masthead.motto, _TEXT, share=1)
         left, right = table.add_row().cells
         _write(left, masthead.number, _TEXT)
         _write(right, masthead.place_and_date, _TEXT, is_italic=True)
@@ -151,7 +151,7 @@ class _WordReport:
         grid.autofit = False
         size = Pt(10) if len(widths) > _NARROW_TABLE else _SMALL
         head = grid.add_row()
-        head._tr.get_or_add_trPr().append(word_parts.repeated_head())
+        _mark_row(head, word_parts.repeated_head())
         for cell, name in zip(head.cells, table.columns, strict=True):
             _write(cell, name, size, is_bold=True)
         for row in table.rows:
@@ -161,7 +161,7 @@ class _WordReport:
 
     def add_row(self, grid: WordTable, texts: list[str], size: Pt, is_prose: bool) -> None:
         row = grid.add_row()
-        row._tr.get_or_add_trPr().append(word_parts.whole_row())
+        _mark_row(row, word_parts.whole_row())
         for number, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
             side = _LEFT if is_prose or number == 0 else _RIGHT
             _write(cell, text, size, alignment=side)
@@ -187,7 +187,7 @@ class _WordReport:
         """Recipients on the left, signatures on the right."""
         count = 1 + len(self.document.signatures)
         grid = self.add_grid(count, [Emu(_TEXT_WIDTH // count)] * count)
-        grid.rows[0]._tr.get_or_add_trPr().append(word_parts.whole_row())
+        _mark_row(grid.rows[0], word_parts.whole_row())
         left, *rest = grid.rows[0].cells
         title = self.document.recipients_title
         _write(left, title, _NATION, is_bold=True, is_italic=True, alignment=_LEFT)
@@ -196,12 +196,17 @@ class _WordReport:
         for cell, signature in zip(rest, self.document.signatures, strict=True):
             _write_signature(cell, signature)
 
-    def add_grid(self, columns: int, widths: Sequence[Emu]) -> WordTable:
+    def add_grid(self, columns: int, widths: Sequence[Length]) -> WordTable:
         """A table without borders, for parts side by side."""
-        grid = self.file.add_table(rows=1, cols=columns)
+        grid: WordTable = self.file.add_table(rows=1, cols=columns)
         grid.autofit = False
         _set_widths(grid, widths)
         return grid
+
+
+def _mark_row(row: _Row, mark: BaseOxmlElement) -> None:
+    properties: BaseOxmlElement = row._tr.get_or_add_trPr()
+    properties.append(mark)
 
 
 def _write_signature(cell: _Cell, signature: Signature) -> None:
@@ -216,7 +221,7 @@ def _widths(table: Table) -> list[Emu]:
     return [Emu(_TEXT_WIDTH * share // sum(shares)) for share in shares]
 
 
-def _set_widths(grid: WordTable, widths: Sequence[Emu]) -> None:
+def _set_widths(grid: WordTable, widths: Sequence[Length]) -> None:
     for column, width in zip(grid._tbl.tblGrid.gridCol_lst, widths, strict=True):
         column.w = width
     for row in grid.rows:
@@ -242,7 +247,7 @@ def _write(
     _format(paragraph, alignment)
 
 
-def _add_line(cell: _Cell, room: Emu, text: str, size: Pt, share: float) -> None:
+def _add_line(cell: _Cell, room: Length, text: str, size: Pt, share: float) -> None:
     """A line in the middle of the cell, of this share of the width of *text*."""
     paragraph = cell.add_paragraph()
     length = min(Pt(word_parts.width_pt(text, size.pt)) * share, room)

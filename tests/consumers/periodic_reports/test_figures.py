@@ -40,16 +40,16 @@ def recount(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal
     ours = [row for row in mine if row.kind in indicator.kinds]
     match indicator.how:
         case How.SUM:
-            return Decimal(sum(row.count for row in ours))
+            return Decimal(sum(row.times for row in ours))
         case How.LEVEL:
-            last = {row.channel: row.count for row in sorted(ours, key=lambda row: row.day)}
+            last = {row.channel: row.times for row in sorted(ours, key=lambda row: row.day)}
             return Decimal(sum(last.values())) if last else None
         case How.SHARE:
-            whole = sum(row.count for row in mine if row.kind in indicator.of)
-            part = sum(row.count for row in ours)
+            whole = sum(row.times for row in mine if row.kind in indicator.of)
+            part = sum(row.times for row in ours)
             return Decimal(f"{part / whole * 100:.1f}") if whole else None
         case How.MEDIAN | How.P90:
-            times = sorted(row.seconds for row in ours for _ in range(row.count))
+            times = sorted(row.seconds for row in ours for _ in range(row.times))
             if indicator.how is How.MEDIAN:
                 return Decimal(statistics.median_low(times)) if times else None
             return Decimal(times[math.ceil(len(times) * 0.9) - 1]) if times else None

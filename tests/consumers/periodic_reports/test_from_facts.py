@@ -110,14 +110,14 @@ def test_opinions_count_together_and_by_what_was_pressed():
     rows = FactRows().of(OpinionsFact(on=DAY, content_id="tin-1", counts=pressed))
     counts = Counter[str]()
     for row in rows:
-        counts[row.kind] += row.count
+        counts[row.kind] += row.times
     assert counts == {"opinions.received": 4, "opinions.satisfied": 3, "opinions.neutral": 1}
 
 
 def test_case_notices_and_letters_are_apart():
     counts = {Status.DELIVERED: 5, Status.EXPIRED: 2}
     notices = NoticesFact(on=DAY, channel=ChannelName.ZALO, sort="case", counts=counts)
-    found = {kind: row.count for kind, row in rows_of(notices).items()}
+    found = {kind: row.times for kind, row in rows_of(notices).items()}
     assert found == {"case_expected": 7, "case_delivered": 5, "case_expired": 2}
 
 
@@ -156,7 +156,7 @@ async def test_the_newest_fact_of_a_key_counts_and_only_in_the_span(bus):
     assert await store.add(late, (await store.read(DELIVERY.key)).seq)
     gathered = Gatherer(MARCH)
     await gathered.read(store)
-    counts = {row.kind: row.count for row in gathered.rows}
+    counts = {row.kind: row.times for row in gathered.rows}
     assert (counts["deliveries.delivered"], counts["items.published"]) == (100, 1)
     assert "deliveries.failed" not in counts
     assert {row.unit for row in gathered.rows} == {"van-phong-bo"}

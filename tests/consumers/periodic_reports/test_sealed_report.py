@@ -54,7 +54,7 @@ def test_counts_of_the_same_are_added_up_but_never_levels(tmp_path):
     row = Row(date(2026, 3, 1), "items.published", 1, unit="van-phong-bo")
     level = Row(date(2026, 3, 1), "readers.level", 9, channel="zalo")
     data = write_data_set(tmp_path / "set", header(), [], [row, row])
-    assert [*data.rows()] == [row._replace(count=2)]
+    assert [*data.rows()] == [row._replace(times=2)]
     with pytest.raises(LevelTwice):
         write_data_set(tmp_path / "other", header(), [], [level, level])
     assert not (tmp_path / "other").exists()
