@@ -1,42 +1,78 @@
-"""Two issues of a bulletin on a real Loa, with a correction and a withdrawal between them."""
+"""Four issues of a bulletin over two months on a real Loa, a correction and a withdrawal between.
+
+`LOA_TEST_PICTURES=docs/images/ban-tin` keeps what readers see of the second issue.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
+from consumers.cli.sample.items import read_sample_text
 from contracts.base.times import vietnam_time
 from contracts.bulletins import editing
 from contracts.bulletins.issue import BulletinIssue
+from tests.support.browser import faults_in_every_look, screenshot, set_look
 from tests.support.bulletin_desk import BulletinDesk, bulletin_desk
 from tests.support.bulletin_history import SERIES
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(400)
-_DAY = timedelta(days=1)
-_TOPICS = {"mot": "chuyen-doi-so", "hai": "the-che-chinh-sach", "ba": "the-che-chinh-sach"}
+pytestmark = pytest.mark.timeout(500)
+_DAY, _SPAN = timedelta(days=1), timedelta(days=14)
+TEXTS = {
+    "mot": "38-cap-nhat-co-so-du-lieu",
+    "hai": "33-lay-y-kien-du-thao",
+    "ba": "32-tap-huan-cap-xa",
+    "bon": "01-cong-bo-thu-tuc",
+    "nam": "35-chi-so-cai-cach",
+    "sau": "04-mo-dich-vu-cong",
+}
+"""The items, each with a text of the sample ministry under a topic of the series."""
+ALL, BULLETIN = "tat-ca@example.com", "ban-tin@example.com"
+"""A reader of every topic, who had each item as a mail, and one of the bulletin alone."""
+INTRODUCTION, SHORT = "Hai tuần qua có ba tin.", "Một câu."
+WRONG, TAKEN = "Ghi sai thời hạn.", "Trùng với tin khác."
+PAGES_ONLY = ": region: ", "landmark-one-main"
+"""What axe asks of pages: a mail is shown inside a page, which has its own main landmark."""
+LOOKS = {"sang": (768, "light"), "toi": (768, "dark"), "320": (320, "light")}
+PICTURES = {"cong-thong-tin": LOOKS, "thu": LOOKS, "thu-da-nhan-tin": ["320"], "cac-so": ["320"]}
 
 
 @pytest.fixture
 def loa(tmp_path):
     with LoaProcess(tmp_path) as running:
         running.add_unit()
-        running.add_readers("tat-ca@example.com,,,,,", f"ban-tin@example.com,,{SERIES.topic},,,")
+        running.add_readers(f"{ALL},,,,,", f"{BULLETIN},,{SERIES.topic},,,")
         yield running
 
 
-def published(loa: LoaProcess, name: str, topic: str) -> None:
-    loa.publish(name, title=f"Tin {name}", summary=f"Tóm tắt {name}.", topic=topic)
-    loa.trace_when_complete(name)
+def title(name: str) -> str:
+    return str(read_sample_text(TEXTS[name])["title"])
 
 
-def at_desk(
+def facts(name: str) -> dict[str, str]:
+    """What the item is published with."""
+    text = read_sample_text(TEXTS[name])
+    return {key: text[key] for key in ("title", "topic", "body")} | {
+        "summary": text.get("summary", f"Tóm tắt {name}.")
+    }
+
+
+def publish(loa: LoaProcess, *names: str) -> None:
+    for name in names:
+        loa.publish(name, **facts(name))
+    for name in names:
+        loa.trace_when_complete(name)
+
+
+def release(
     loa: LoaProcess, work: Callable[[BulletinDesk], Awaitable[BulletinIssue]]
 ) -> BulletinIssue:
-    """Do *work* at the desk, and wait until readers have the issue that it made."""
+    """Make an issue at the desk, and wait until readers have it."""
 
     async def done() -> BulletinIssue:
         async with bulletin_desk(loa) as desk:
@@ -49,74 +85,123 @@ def at_desk(
     return issue
 
 
-def test_two_issues_reach_every_channel_and_tell_no_item_twice(loa):
-    today = vietnam_time(time.time()).date()
-    for name, topic in _TOPICS.items():
-        published(loa, name, topic)
-    published(loa, "khac", "lich-nghi-le")
+def begin(first_day: date) -> Callable[[BulletinDesk], Awaitable[BulletinIssue]]:
+    return lambda desk: desk.begin(first_day, first_day + _SPAN - _DAY)
 
-    async def first_issue(desk: BulletinDesk) -> BulletinIssue:
-        issue = await desk.begin(today, today)
-        issue = editing.move(issue, "ba", editing.UP)
-        issue = editing.shorten(issue, "mot", "Một câu.")
-        issue = editing.introduce(issue, "Tuần qua có ba tin.")
-        await desk.save(issue)
-        return issue
 
-    first = at_desk(loa, first_issue)
-    assert first.content_id.endswith(f"-{today.year}-so-01")
-    order = ("Tuần qua có ba tin", "Tin ba", "Tin hai", "Tin mot", "Một câu.")
-    for text in faces(loa, first.content_id, "số 01"):
-        places = [text.index(words) for words in order]
-        assert places == sorted(places) and "Tin khac" not in text
-    for text in mail_parts(loa, "số 01", "tat-ca@example.com"):
-        places = [text.index(words) for words in order[:-1]]
-        assert places == sorted(places)
-        assert "Một câu." not in text and "Tóm tắt" not in text, "each item was a mail already"
+async def begin_and_edit(desk: BulletinDesk, first_day: date) -> BulletinIssue:
+    """The first issue, put in order by its editor."""
+    issue = await begin(first_day)(desk)
+    assert {entry.content_id for entry in issue.entries} == {"mot", "hai", "ba"}
+    issue = editing.place_before(issue, "ba", "the-che", "hai")
+    issue = editing.shorten(issue, "mot", SHORT)
+    issue = editing.introduce(issue, INTRODUCTION)
+    await desk.save(issue)
+    return issue
+
+
+def test_four_issues_reach_every_channel_and_tell_no_item_twice(loa, browser):
+    days = [vietnam_time(time.time()).date() + number * _SPAN for number in range(4)]
+    publish(loa, "mot", "hai", "ba")
+    loa.publish("khac", title="Tin khác", topic="lich-nghi-le")
+    first = release(loa, partial(begin_and_edit, first_day=days[0]))
+    check_first(loa, first)
 
     correct(loa, "hai")
     withdraw(loa, "ba")
-    published(loa, "nam", "chuyen-doi-so")
-    second = at_desk(loa, lambda desk: desk.begin(today + _DAY, today + _DAY))
-    assert second.number == 2
-    assert [entry.content_id for entry in second.entries] == ["nam"]
-    assert {(one.content_id, one.change) for one in second.amendments} == {
-        ("hai", "corrected"), ("ba", "withdrawn")
-    }  # fmt: skip
-    for text in faces(loa, second.content_id, "số 02"):
-        assert "Ghi sai ngày." in text and "Trùng tin." in text
+    publish(loa, "bon", "nam")
+    second = release(loa, begin(days[1]))
+    check_second(loa, second)
+    with browser.tab() as tab:
+        for name, what in looked_at(loa, second).items():
+            found = tab.do(partial(look_at, name=name, what=what))
+            assert [one for one in found if not any(rule in one for rule in PAGES_ONLY)] == []
+
+    publish(loa, "sau")
+    third = release(loa, begin(days[2]))
+    fourth = release(loa, begin(days[3]))
+    issues = (first, second, third, fourth)
+    told = [entry.content_id for one in issues for entry in one.entries]
+    assert sorted(told) == sorted(TEXTS)
+    assert third.amendments == fourth.amendments == (), "a change is told once"
+    assert len({one.content_id for one in issues}) == 4
+    archive = loa.page(f"/muc/{SERIES.topic}/")[1]
+    assert all(f"/tin/{one.content_id}" in archive for one in issues)
     assert loa.violations() == []
 
 
-def faces(loa: LoaProcess, content_id: str, number: str) -> list[str]:
+def check_first(loa: LoaProcess, issue: BulletinIssue) -> None:
+    """Every face has the items in the editor's order; who had one alone has it as a line."""
+    order = (INTRODUCTION.removesuffix("."), title("ba"), title("hai"), title("mot"), SHORT)
+    for text in faces(loa, issue):
+        places = [text.index(words) for words in order]
+        assert places == sorted(places) and "Tin khác" not in text
+    for text in mail_parts(loa, issue, ALL):
+        places = [text.index(words) for words in order[:-1]]
+        assert places == sorted(places) and SHORT not in text
+
+
+def check_second(loa: LoaProcess, issue: BulletinIssue) -> None:
+    assert {entry.content_id for entry in issue.entries} == {"bon", "nam"}
+    changes = {(one.content_id, one.change) for one in issue.amendments}
+    assert changes == {("hai", "corrected"), ("ba", "withdrawn")}
+    for text in faces(loa, issue):
+        assert WRONG in text and TAKEN in text
+
+
+def number(issue: BulletinIssue) -> str:
+    return f"số {issue.number:02d}/{issue.year}"
+
+
+def faces(loa: LoaProcess, issue: BulletinIssue) -> list[str]:
     """The issue as a page, in a mail's two parts, and as an article on Zalo."""
-    status, page = loa.page(f"/tin/{content_id}")
+    path = f"/tin/{issue.content_id}"
+    status, page = loa.page(path)
     assert status == 200
-    assert f"/tin/{content_id}" in loa.page("/nguon-tin/ban-tin-cai-cach-hanh-chinh.atom")[1]
-    parts = mail_parts(loa, number, "ban-tin@example.com")
-    article = [str(one) for one in loa.sandbox("state")["articles"] if number in str(one)]
-    assert len(article) == 1
-    start = page.index("<main")
-    return [page[start:], *parts, str(article[0])]
+    assert path in loa.page(f"/nguon-tin/{SERIES.topic}.atom")[1]
+    [article] = [one for one in map(str, loa.sandbox("state")["articles"]) if number(issue) in one]
+    return [page[page.index("<main") :], *mail_parts(loa, issue, BULLETIN), article]
 
 
-def mail_parts(loa: LoaProcess, number: str, to: str) -> list[str]:
+def mail_parts(loa: LoaProcess, issue: BulletinIssue, to: str) -> list[str]:
     """Both parts of the one mail that a reader got of the issue."""
-    mails = [one for one in loa.mails() if number in one["Subject"] and to in one["To"]]
+    mails = [one for one in loa.mails() if number(issue) in one["Subject"] and to in one["To"]]
     assert len(mails) == 1
     return [mails[0].get_body((kind,)).get_content() for kind in ("plain", "html")]
 
 
-def correct(loa: LoaProcess, content_id: str) -> None:
-    event = sample_event(
-        "corrected", id="sua", content_id=content_id, revision=2, corrects_revision=1,
-        title=f"Tin {content_id}", topic=_TOPICS[content_id], reason="Ghi sai ngày.",
-    )  # fmt: skip
-    assert loa.post(event).status == 202
-    loa.trace_when_complete(content_id, 2)
+def looked_at(loa: LoaProcess, issue: BulletinIssue) -> dict[str, str]:
+    """Addresses of pages, and mails, by the names of their pictures."""
+    url = loa.ready().url
+    return {
+        "cong-thong-tin": f"{url}/tin/{issue.content_id}",
+        "cac-so": f"{url}/muc/{SERIES.topic}/",
+        "thu": mail_parts(loa, issue, BULLETIN)[1],
+        "thu-da-nhan-tin": mail_parts(loa, issue, ALL)[1],
+    }
 
 
-def withdraw(loa: LoaProcess, content_id: str) -> None:
-    event = sample_event("withdrawn", id="go", content_id=content_id, reason="Trùng tin.")
+async def look_at(page, name: str, what: str) -> list[str]:
+    """What axe finds on a page or in a mail, and how far it scrolls sideways, in every look."""
+    is_page = what.startswith("http")
+    await page.goto(what if is_page else "about:blank")
+    if not is_page:
+        await page.set_content(what)
+    found = await faults_in_every_look(page)
+    for look in PICTURES[name]:
+        await set_look(page, *LOOKS[look])
+        await screenshot(page, f"{name}-{look}.webp", colours=20)
+    return [f"{name}: {one}" for one in found]
+
+
+def correct(loa: LoaProcess, name: str) -> None:
+    said = {**facts(name), "content_id": name, "reason": WRONG}
+    event = sample_event("corrected", id="sua", revision=2, corrects_revision=1, **said)
     assert loa.post(event).status == 202
-    loa.trace_when_complete(content_id, 2)
+    loa.trace_when_complete(name, 2)
+
+
+def withdraw(loa: LoaProcess, name: str) -> None:
+    event = sample_event("withdrawn", id="go", content_id=name, reason=TAKEN)
+    assert loa.post(event).status == 202
+    loa.trace_when_complete(name, 2)
