@@ -10,7 +10,14 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import BaseModel
 
-from consumers.cli import desk_acts, desk_checks, desk_release, desk_uploads, output
+from consumers.cli import (
+    desk_acts,
+    desk_checks,
+    desk_previews,
+    desk_release,
+    desk_uploads,
+    output,
+)
 from consumers.cli.acts import By, look
 from consumers.cli.desk_index import find_rows
 from consumers.cli.filters import Limit, parse_time
@@ -55,12 +62,16 @@ app.command("check")(desk_checks.check)
 app.command("comment")(desk_acts.comment)
 app.command("reschedule")(desk_acts.reschedule)
 app.command("upload")(desk_uploads.upload)
+app.command("preview")(desk_previews.preview)
 app.command("dry-run")(desk_release.dry_run)
 app.command("test-send")(desk_release.test_send)
 app.command("history")(desk_acts.history)
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
 Hash = Annotated[str | None, typer.Option("--hash", help="The content hash that you reviewed.")]
+ShownHash = Annotated[
+    str, typer.Option("--hash", help="The content hash of a text that the item has had.")
+]
 Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
@@ -200,15 +211,25 @@ def _draft_cells(draft: ListedDraft, effect: DraftEffect) -> Sequence[object]:
 
 
 @app.command()
-@output.page(ReviewAnswer, examples=("loa desk show tb-15",))
+@output.page(ReviewAnswer, examples=("loa desk show tb-15", "loa desk show tb-15 --hash HASH"))
 def show(
-    content_id: ContentId, revision: Revision = None, by: By = "", as_json: output.Json = False
+    content_id: ContentId,
+    revision: Revision = None,
+    hash: ShownHash = "",
+    by: By = "",
+    as_json: output.Json = False,
 ) -> None:
-    """Show a draft: its fields, its text, and the changes from the released revision."""
+    """Show a draft: its fields, its text, and the changes from the released revision.
+
+    With --hash any text that the item has had, as `loa desk history` names it.
+    """
+    if hash and revision:
+        output.fail(field_error("--hash", "hash_or_revision"))
 
     async def read(bus: Bus) -> Review | ReviewAnswer:
         right = await look(bus, "desk.read", content_id, by)
-        found = await _read(bus, content_id, revision)
+        show = read_text(bus, content_id, hash) if hash else _read(bus, content_id, revision)
+        found = await show
         right.require(item_facts((await EditorialLog(bus).read(content_id)).state))
         return found
 

@@ -14,7 +14,7 @@ from channels.email.render.build import MailContext
 from channels.email.render.preview import Preview, Scheme, in_scheme, publication_previews
 from channels.portal.preview import FeedEntryPreview, PortalPreview
 from channels.zalo.publications.render import ArticleDefaults, article_marker, render
-from consumers.desk.access import ItemAccess, item_facts
+from consumers.desk.access import Access, item_facts
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from contracts import keys
 from contracts.base.times import Clock, utc_now
@@ -71,7 +71,7 @@ class ItemPreviews:
 
     bus: Bus
     clock: Clock
-    access: ItemAccess
+    access: Access
     faces: ChannelFaces
     _kept: dict[tuple[str, str], Any] = field(default_factory=dict)
     _keeping: Lock = field(default_factory=Lock)

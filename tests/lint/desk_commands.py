@@ -90,7 +90,8 @@ PAGES: Mapping[str, str] = {
     "/tin/{content_id}": "desk show",
     "/tin/{content_id}/sua": "desk show",
     "/tin/{content_id}/duyet": "desk show",
-    "/tin/{content_id}/xem-truoc": "mail preview",
+    "/tin/{content_id}/xem-truoc": "desk preview",
+    "/tin/{content_id}/xem-truoc/khung": "desk preview --as",
     "/tin/{content_id}/se-toi-ai": "desk dry-run",
     "/tin/{content_id}/dang-gui": "trace",
     "/nhan-su": "staff list",
@@ -118,8 +119,6 @@ WITHOUT_SHOWING: Mapping[str, str] = {
     "/oidc/xong": "ends a browser's sign-in",
     "/tai-khoan/ung-dung": "an app is set up with the picture that the page shows",
     "/huong-dan/vai-tro": "roles are read in `roles.toml`",
-    "/tin/{content_id}/xem-truoc/khung": "what the portal, Zalo and the feed make of a text is "
-    "looked at in a browser; the mail is `loa mail preview`",
     "/tin/{content_id}/dang-gui/dong": "keeps an open page new; `loa top` does so in a terminal",
     "/tep/{hash}/{name}": "a kept file is opened in a browser",
 }

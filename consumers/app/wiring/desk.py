@@ -11,6 +11,7 @@ import structlog
 
 from channels.email.render.build import MailContext
 from channels.email.render.preview import PREVIEW_SIGNER
+from channels.email.settings import EmailSettings
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
@@ -66,6 +67,7 @@ from consumers.suppression.cache import SuppressionCache
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
+from contracts.vocabulary import Vocabulary
 from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
 from producers.desk.rendering import ASSETS_PATH, DeskPages
@@ -221,8 +223,9 @@ def _open_index(node: Node) -> ItemIndex:
 
 def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
     """What the desk shows of an item's way to its readers."""
+    faces = channel_faces(node.public_url, node.vocabulary, node.email, ASSETS_PATH)
     return {
-        "previews": ItemPreviews(node.bus, node.clock, access, _channel_faces(node)),
+        "previews": ItemPreviews(node.bus, node.clock, access, faces),
         "dry_runs": _open_dry_runs(node, access),
         "live": _open_live(node, access),
         "trials": _open_trials(node, access),
@@ -252,12 +255,13 @@ def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
     return DryRunner.open(node.bus, node.clock, access, readers, facts)
 
 
-def _channel_faces(node: Node) -> ChannelFaces:
-    """What previews show of each channel: the portal with the desk's own style sheet."""
-    url, words = node.public_url, node.vocabulary
+def channel_faces(
+    url: str, words: Vocabulary, email: EmailSettings, assets_path: str
+) -> ChannelFaces:
+    """What previews show of each channel; the portal has its style sheet at *assets_path*."""
     return ChannelFaces(
-        PortalPreview(build_site(url, words, node.email), ASSETS_PATH),
-        MailContext(node.email, url, PREVIEW_SIGNER, words),
+        PortalPreview(build_site(url, words, email), assets_path),
+        MailContext(email, url, PREVIEW_SIGNER, words),
         ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
     )
 

@@ -135,6 +135,7 @@ LOOKING = {
     "desk show": f"{ITEM}-2",
     "desk history": f"{ITEM}-2",
     "desk check": f"{ITEM}-2",
+    "desk preview": f"{ITEM}-2",
     "desk dry-run": f"{ITEM}-2",
     "desk test-send": f"{ITEM}-2",
     "bulletin list": SERIES,
