@@ -1,11 +1,13 @@
 """All commands of `loa`, in groups."""
 
 import gc
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 import typer
@@ -18,7 +20,7 @@ from consumers.runtime import log_config, stdio
 from contracts.errors import FieldError, Invalid
 from producers.command_pages import SETTINGS, HelpLanguage, Version, complete_page
 from producers.command_pages.language import Variables
-from producers.output import fail, print_errors
+from producers.output import ErrorAnswer, fail, print_errors, print_json
 from producers.usage_errors import CommandGroup
 
 if TYPE_CHECKING:
@@ -191,7 +193,20 @@ def run() -> None:
     try:
         app(obj=client_settings, prog_name="loa")
     finally:
+        sys.excepthook = _report_failure  # the framework has set its own, which prints values
         gc.freeze()  # otherwise a fifth of a command's time is Python's last search for garbage
+
+
+def _report_failure(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Exception hook: also under `--json` a command that fails unforeseen has an answer."""
+    log_config.log_process_failure(kind, error, traceback)
+    if "--json" in sys.argv and isinstance(error, Exception):
+        from consumers.messages import field_error  # loaded by such a failure
+
+        failure = field_error("loa", "command_failed", detail=kind.__name__)
+        print_json(ErrorAnswer(errors=[failure]))
 
 
 def client_settings() -> "ClientSettings":

@@ -1,6 +1,8 @@
 """What all commands of `loa` have in common: their help pages, options and exit codes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,29 @@ def test_under_json_errors_are_the_one_document_on_stdout_and_text_on_stderr(wor
     [error] = json.loads(answer.stdout)["errors"]
     assert error["field"] == field and error["message"] and error["message_vi"]
     assert len(answer.stderr.splitlines()) == 2, "as without --json"
+
+
+FAILING = """
+import sys
+from consumers.cli import audit, main
+
+def fail(_):
+    raise RuntimeError("a@moha.example")
+
+audit.output.run_on_bus = fail
+sys.argv = ["loa", "audit", "verify", *sys.argv[1:]]
+main()
+"""
+
+
+def test_under_json_also_an_unforeseen_failure_is_answered_and_tells_no_values():
+    command = [sys.executable, "-c", FAILING]
+    for option in (["--json"], []):
+        answer = subprocess.run([*command, *option], capture_output=True, text=True, check=False)
+        assert answer.returncode == 1
+        assert "process_failed" in answer.stderr and "a@moha.example" not in answer.stderr
+        errors = json.loads(answer.stdout)["errors"] if option else answer.stdout
+        assert [one["field"] for one in errors] == ["loa"] * len(option)
 
 
 @pytest.mark.parametrize(

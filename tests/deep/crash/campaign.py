@@ -236,7 +236,7 @@ class Campaign:
         for violation in answer["violations"]:
             yield "check: {rule} {key}: {detail}".format_map(violation)
         audit = self.environment.ask_json("audit", "verify", "--json")
-        if not audit.get("ok"):
+        if not audit["ok"]:
             yield f"check: the audit log: {audit}"
 
     async def contradictions(self, bus: Bus) -> list[str]:

@@ -203,11 +203,14 @@ class Environment:
         return process.exitcode
 
     def ask_json(self, *args: object) -> Any:
-        """The JSON answer of a command."""
-        answer = self.folder / "answer"
-        answer.unlink(missing_ok=True)
-        self.run(*args, out=answer.name)
-        return json.loads(answer.read_text().splitlines()[-1])
+        """The JSON answer of a command; what it could not find out is no verdict."""
+        file = self.folder / "answer"
+        file.unlink(missing_ok=True)
+        code = self.run(*args, out=file.name)
+        answer = json.loads(file.read_text().splitlines()[-1])
+        if "errors" in answer:
+            raise CampaignFailed(f"{args} ends with {code}: {answer['errors']}")
+        return answer
 
     # --- doors
 
