@@ -43,6 +43,16 @@ async def test_who_saves_second_is_shown_both_texts_and_merges_them(two):
     assert merged["body"] in (await an.get(path)).text.replace("\r\n", "\n")
 
 
+async def test_who_saves_after_another_emptied_the_body_is_shown_both_texts(two):
+    an, binh = two
+    path = await new_text(an)
+    page = await binh.get(path)
+    assert (await an.press(path, path, **FIELDS | {"body": ""})).status_code == 303
+    shown = await binh.submit(page, path, **TYPED)
+    assert shown.status_code == 409
+    assert "Đoạn hai của người thứ hai." in shown.text
+
+
 async def test_a_form_sent_again_with_another_title_changes_the_item_that_it_began(desk, two):
     an, _ = two
     page = await an.get("/soan-moi")
