@@ -36,7 +36,12 @@ _OFFICE_WORDS = (
     *("quản trị", "lãnh đạo", "biên tập", "mật khẩu", "thông báo", "zalo", "admin", "password"),
 )
 """Words of the ministry, of Loa and of its roles: a password is not made of them alone."""
-_ROWS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+_ROWS = ("abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+_LEAST_GUESSES = 10**10
+"""As zxcvbn estimates them; eight characters of no pattern, the least beside an app, take 10^8."""
+_LEAST_GUESSES_WITH_SECOND_FACTOR = 10**7
+_ESTIMATED_LENGTH = 72
+"""Characters whose guesses are estimated; the time grows with their square."""
 
 
 def product_hasher() -> PasswordHasher:
@@ -130,6 +135,17 @@ def _password_errors(
         yield field_error(_FIELD, "password_own_name")
     elif _is_common(password) or _holds_own_word(password, (*own_words, *_OFFICE_WORDS)):
         yield field_error(_FIELD, "password_common")
+    elif _is_guessable(password, own_words, with_second_factor):
+        yield field_error(_FIELD, "password_guessable")
+
+
+def _is_guessable(password: str, own_words: Sequence[str], with_second_factor: bool) -> bool:
+    """Whether zxcvbn, which has the words of this office, finds it with few guesses."""
+    estimate = import_module("zxcvbn").zxcvbn
+    folded = "".join(text.name_key(one) or one for one in password[:_ESTIMATED_LENGTH])
+    words = [text.name_key(word) for word in (*_OFFICE_WORDS, *own_words)]
+    least = _LEAST_GUESSES_WITH_SECOND_FACTOR if with_second_factor else _LEAST_GUESSES
+    return bool(estimate(folded[:_ESTIMATED_LENGTH], user_inputs=words)["guesses"] < least)
 
 
 def _is_common(password: str) -> bool:
@@ -144,20 +160,25 @@ def _common_passwords() -> frozenset[str]:
 
 
 def _is_monotonous(folded: str) -> bool:
-    """Whether *folded* has few different characters, repeats a part, or follows the keyboard."""
+    """Whether *folded* has few different characters, repeats a part, or follows the keyboard.
+
+    After the end of a row, such as 9, it may begin again.
+    """
     if len(set(folded)) < _MIN_DISTINCT:
         return True
     is_repeated = folded in (folded + folded)[1:-1]
-    runs = [row for one in _ROWS for row in (one, one[::-1])]
-    return is_repeated or any(folded in row for row in runs)
+    runs = (row * (len(folded) // len(row) + 2) for one in _ROWS for row in (one, one[::-1]))
+    return is_repeated or any(folded in run for run in runs)
 
 
 def _holds_own_word(password: str, own_words: Sequence[str]) -> bool:
-    """Whether the password is too short once the account's own words are removed."""
+    """Whether too little is left once the account's own words are removed."""
     left = text.name_key(password)
     keys = sorted({text.name_key(word) for word in own_words}, key=len, reverse=True)
     for key in keys:
         if len(key) >= _MIN_NAME_LENGTH:
             left = left.replace(key, "")
-    is_changed = left != text.name_key(password)
-    return is_changed and len(left) < _MIN_LENGTH_WITH_SECOND_FACTOR
+    if left == text.name_key(password):
+        return False
+    is_short = len(left) < _MIN_LENGTH_WITH_SECOND_FACTOR
+    return is_short or _is_monotonous(left) or _is_common(left)

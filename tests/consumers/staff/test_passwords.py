@@ -110,6 +110,17 @@ async def test_a_flood_of_attempts_does_not_queue_without_bound(monkeypatch):
         ("Liverpool", True, "many people have"),
         ("BộNộiVụ2026", True, "anyone tries here first"),
         ("loa-admin-2026", False, "anyone tries here first"),
+        ("123456789012345", False, "keyboard"),
+        ("98765432109876", False, "keyboard"),
+        ("poiuytrewqpoiuy", False, "keyboard"),
+        ("matkhau12345678", False, "anyone tries here first"),
+        ("MatKhau@12345678", True, "anyone tries here first"),
+        ("bonoivu12345678", False, "anyone tries here first"),
+        ("loa123456789012", False, "anyone tries here first"),
+        ("hanoi-12345678", False, "easy to guess"),
+        ("Qwertyuiop@2026", False, "easy to guess"),
+        ("iloveyou19850112", False, "easy to guess"),
+        ("Abc@12345678", True, "easy to guess"),
     ],
 )
 def test_a_weak_password_is_refused_with_a_reason(password, has_second, words):
@@ -128,6 +139,9 @@ def test_a_weak_password_is_refused_with_a_reason(password, has_second, words):
         ("An và con mèo tam thể đi chợ", False),
         ("correct horse battery staple", False),
         ("X7#kd02!pQ", True),
+        ("kx9mq2tb", True),
+        ("8#v!Rk2$Lq@7z%", False),
+        ("Loa phát tin lúc gà gáy", False),
     ],
 )
 def test_a_good_password_is_taken(password, has_second):
