@@ -1,4 +1,4 @@
-"""Rules of positions: a waiting one has a draft, a released one a publication, as the log says."""
+"""Rules of positions: a waiting one has a text, a released one a publication, as the log says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,11 +11,11 @@ from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.chunks import chunked
 from consumers.editorial.log import Audit, EditorialLog
-from consumers.intake.draft_decisions import find_draft
+from consumers.intake import desk_acts, item_log
 from consumers.intake.items import Item, Position
 from consumers.progress import report_progress
 from contracts import publication, subjects
-from contracts.editorial import ItemState, Status
+from contracts.editorial import UNSENT, ItemState, Status
 from contracts.errors import Conflict, ContractError
 from contracts.records import Ownership
 from contracts.text.moments import format_for_people
@@ -153,20 +153,25 @@ class PositionRules:
     async def check_undrafted(
         self, chunk: dict[str, Position], at: CheckTime
     ) -> AsyncIterator[tuple[str, str, str]]:
-        """Yield waiting positions without a draft on the desk."""
+        """Yield waiting positions of which neither the desk nor their author has the text."""
         waiting = [key for key, position in chunk.items() if position.state == "waiting"]
         late = [key for key in waiting if at.is_overdue(chunk[key].at.timestamp(), STUCK_S)]
         for key in late:
             content_id, _, revision = key.rpartition(".")
-            if not await self.has_draft(content_id, int(revision)):
+            if not await self.has_text(content_id, int(revision)):
                 yield key, "draft-lost", f"of {chunk[key].unit}"
 
-    async def has_draft(self, content_id: str, revision: int) -> bool:
-        """Whether the desk has the revision; of a broken item `acts-broken` tells."""
+    async def has_text(self, content_id: str, revision: int) -> bool:
+        """Whether the log has the text of a waiting revision; of a broken item `acts-broken` tells.
+
+        A returned one waits for its author, and the desk has no draft of it.
+        """
         try:
-            return await find_draft(self.bus, content_id, revision) is not None
+            state = await item_log.read(self.log, content_id)
         except Conflict:
             return True
+        is_with_author = state.revision == revision and state.status in UNSENT
+        return is_with_author or revision in desk_acts.drafts_of(content_id, state)
 
 
 def find_difference(number: int, position: Position, state: ItemState, at: CheckTime) -> str:
@@ -206,5 +211,5 @@ def _logged(number: int, state: ItemState, position: Position) -> _Stand:
         return _S.CLOSED if 0 < number < state.revision else _S.UNKNOWN
     if state.status is Status.REJECTED:
         return _S.REJECTED
-    is_back = state.status in (Status.DRAFT, Status.RETURNED)
+    is_back = state.status in UNSENT
     return _S.WAITS if state.is_undecided or is_back else _S.CLOSED

@@ -10,7 +10,7 @@ from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind
 from contracts.publication import encode
 from contracts.vocabulary import DEFAULT
-from tests.support.check_harness import CheckHarness
+from tests.support.check_harness import DAY_S, CheckHarness
 from tests.support.events import ITEM, UNIT, submitted
 
 K = ActionKind
@@ -67,6 +67,26 @@ async def test_what_a_person_withdrew_is_expected(ministry):
     await desk.release(content_id)
     await desk.order(content_id, K.WITHDRAW, "Đỗ Dung", note="Trùng tin.")
     assert await ministry.violations() == []
+
+
+RETURN = {"note": "Xin bổ sung căn cứ."}
+
+
+async def test_a_returned_text_is_not_lost(ministry):
+    desk = Desk(ministry)
+    await ministry.send(submitted())
+    await desk.order(ITEM, K.RETURN, "Vũ Chi", **RETURN)
+    assert await ministry.violations(later_s=DAY_S) == []
+
+
+async def test_a_returned_text_that_its_author_writes_on_is_not_lost(ministry):
+    desk = Desk(ministry)
+    content_id = await desk.write()
+    await desk.release(content_id, K.SUBMIT)
+    await desk.order(content_id, K.RETURN, "Trần Bình", **RETURN)
+    changed = {**submitted().data, "title": "Tiêu đề đã sửa"}
+    await desk.order(content_id, K.SAVE, "Lê An", data=changed)
+    assert await ministry.violations(later_s=DAY_S) == []
 
 
 async def test_another_text_than_the_approved_one_is_named(ministry):

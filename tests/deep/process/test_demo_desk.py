@@ -13,6 +13,8 @@ import pytest
 
 from consumers.app.instance import announced_instance
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.check.context import CheckContext
+from consumers.check.positions import PositionRules
 from consumers.cli.sample.items import read_items
 from consumers.cli.sample.ministry import fill
 from consumers.dead_letters.index import DeadLetterIndex
@@ -23,6 +25,7 @@ from consumers.staff.totp import current_step, one_time_code
 from contracts.editorial import Status
 from contracts.errors import Conflict
 from producers.bus import Bus
+from tests.support.check_harness import DAY_S
 from tests.support.desk_app import Browser
 
 _STARTED_S = 120
@@ -79,13 +82,22 @@ async def check_items(folder):
 
 
 async def check_promises(folder):
-    """Everything that people released at the desk is as the log says that it was approved."""
+    """Everything that people released at the desk is as the log says that it was approved.
+
+    Nor is anything wrong with a text that waits for a day.
+    """
     command = [sys.executable, "-m", "consumers.cli", "check", "--deep"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, env=os.environ | {"LOA_DATA_DIR": str(folder)}
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
+    settings = read_settings(LoaSettings, data_dir=folder, nats_url="")
+    async with await Bus.connect(announced_instance(settings).nats_url) as bus:
+        context = CheckContext(bus, lambda: time.time() + DAY_S, recheck_after_s=0.0)
+        rules = PositionRules(context, await EditorialLog(bus).audit())
+        assert await rules.violations() == []
+        assert rules.count
 
 
 async def sign_in_and_end(said: str, process) -> None:
