@@ -232,11 +232,15 @@ class EditorialWorld:
                 new = state_after(state, action)
             except ContractError:
                 return
-            if new is state:
-                return  # a repeat
-            if self.log.append(action.encode(), self.states.index(state)):
-                self.stored(attempt, new)
+            if new is state or self.store(attempt, action, state, new):
                 return
+
+    def store(self, attempt: Attempt, action: Action, state: ItemState, new: ItemState) -> bool:
+        """Add an act to *state*; False if another one has followed it."""
+        if not self.log.append(action.encode(), self.states.index(state)):
+            return False
+        self.stored(attempt, new)
+        return True
 
     def stored(self, attempt: Attempt, state: ItemState) -> None:
         self.states.append(state)

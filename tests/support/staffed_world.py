@@ -3,18 +3,23 @@
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from consumers.desk.access import item_facts
 from consumers.desk.orders.rules import action_of
-from consumers.staff.authorization import Act, Authorizer
+from consumers.desk.orders.service import Orders, SessionPerson
+from consumers.staff.authorization import Act
 from consumers.staff.policy import Grant, ObjectFacts, Verdict, default_policy
-from contracts.editorial import Action, ActionKind, ItemState
+from consumers.staff.sessions import Session, SignedIn
+from contracts.desk.editorial import Order
+from contracts.editorial import Action, ActionKind, EditorialText, ItemState
 from contracts.editorial.action import GIVEN_UP
-from contracts.errors import Forbidden
+from contracts.errors import ContractError, Forbidden
 from tests.support.editorial_world import NAMES, PEOPLE, UNIT, Attempt, EditorialWorld, told_wrong
+from tests.support.memory_orders import MemoryActs, MemoryAuthorizer, MemoryBus, MemoryRules
 
 K = ActionKind
+T = TypeVar("T")
 POLICY = default_policy()
 OFFICER, LEADER, EDITOR, APPROVER = (
     "nguoi-gui-tin", "lanh-dao-don-vi", "bien-tap-vien", "lanh-dao-duyet"
@@ -37,7 +42,7 @@ MAY: Mapping[ActionKind, set[str]] = {
 """The roles of which one does an act, told without the roles file."""
 OF_A_UNIT = {OFFICER, LEADER}
 WROTE = {K.SAVE, K.EDIT, K.SUBMIT}
-_STEPS = 80
+_STEPS = 64
 _USUALLY = (OFFICER, LEADER, EDITOR, APPROVER, APPROVER)
 
 
@@ -53,7 +58,10 @@ class Account:
 
 
 class StaffedWorld(EditorialWorld):
-    """A random story in which who acts by an account needs a role for it."""
+    """A random story in which who acts by an account needs a role for it.
+
+    In every other one the texts are urgent, and an approval takes two.
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -62,8 +70,22 @@ class StaffedWorld(EditorialWorld):
             for id, role in zip(PEOPLE, _USUALLY, strict=True)
         }
         self.before: dict[str, Account] = {}
-        self.authorizer = Authorizer(self, POLICY, lambda: self.now.timestamp())
+        self.bus, self.is_urgent = MemoryBus(), seed // 2 % 2 == 0
+        self.authorizer = MemoryAuthorizer(self, POLICY, self.clock)
+        self.order_rules = MemoryRules(self.bus, POLICY)
+        self.agreed: dict[tuple[str, str], set[str]] = {}
+        """Who agreed to an approval, by the state of the item."""
         self.wrong: list[str] = []
+        self.approved_by_two = 0
+
+    def clock(self) -> float:
+        return self.now.timestamp()
+
+    def text_for(self, kind: ActionKind) -> EditorialText | None:
+        text = super().text_for(kind)
+        if text is None or not self.is_urgent:
+            return text
+        return text.model_copy(update={"data": {**text.data, "lane": "urgent"}})
 
     async def find(self, id: str) -> Account:
         """The account as it is now, for the product's last look."""
@@ -72,8 +94,33 @@ class StaffedWorld(EditorialWorld):
     def attempt(self, attempt: Attempt, seen: ItemState) -> None:
         if self.random.random() < 0.1:
             self.change_rights()
-        if not attempt.name_hash or self.is_allowed(attempt, self.states[-1]):
+        if attempt.name_hash and seen.text is not None:
+            with suppress(ContractError):
+                self.order(attempt, seen)
+        elif not attempt.name_hash or self.is_allowed(attempt, self.states[-1]):
             super().attempt(attempt, seen)
+
+    def order(self, attempt: Attempt, seen: ItemState) -> None:
+        """Let the product decide on an order that an account gives. Raises ContractError."""
+        data = attempt.text.data if attempt.text else None
+        order = Order("tin", attempt.kind, attempt.id, attempt.hash, data, is_clean=True)
+        acts = MemoryActs(attempt, self.now, seen, self)
+        person = SessionPerson(self.authorizer, self.session_of(attempt))
+        work = Orders(acts, self.order_rules).perform(order, seen, person)
+        if run_at_once(work) is None:
+            self.agreed.setdefault(_place(seen), set()).add(_id(attempt))
+
+    def newest(self) -> ItemState:
+        return self.states[-1]
+
+    def before_it_is_stored(self) -> None:
+        if self.random.random() < 0.1:
+            self.change_rights()
+
+    def session_of(self, attempt: Attempt) -> SignedIn:
+        account = self.account_at_first(attempt)
+        session = Session(account=account.id, generation=0, started=self.now, used=self.now)
+        return SignedIn(session, account)
 
     def change_rights(self) -> None:
         """One account gets another role or unit, is disabled, or is as at first."""
@@ -90,10 +137,8 @@ class StaffedWorld(EditorialWorld):
         )
 
     def is_allowed(self, attempt: Attempt, now: ItemState) -> bool:
-        """Whether the product lets the account: when its page is opened, and when it is stored."""
-        facts = item_facts(now)
-        if now.text is None:
-            facts = replace(facts, unit=UNIT)
+        """Whether the product lets the account begin: at its page, and when it is stored."""
+        facts = replace(item_facts(now), unit=UNIT)
         action = action_of(attempt.kind, now)
         ruling = POLICY.is_allowed(self.account_at_first(attempt), action, facts)
         return ruling.verdict is Verdict.ALLOWED and self.is_still_allowed(attempt, action, facts)
@@ -129,6 +174,19 @@ class StaffedWorld(EditorialWorld):
             roles -= OF_A_UNIT - self.of_own_items(attempt)
         if not (account.is_active and roles):
             self.wrong.append(f"{attempt.kind} without a right: {attempt.by}")
+        if attempt.kind is K.APPROVE and self.is_urgent:
+            self.judge_agreement(attempt, account)
+
+    def judge_agreement(self, attempt: Attempt, account: Account) -> None:
+        self.approved_by_two += self.others_agreed(account)
+        if not self.others_agreed(account):
+            self.wrong.append(f"approved by one: {attempt.by}")
+
+    def others_agreed(self, account: Account) -> bool:
+        """Whether another one who may approve had agreed to what was approved last."""
+        agreed = self.agreed.get(_place(self.states[-2]), set()) - {account.id}
+        others = [self.accounts[id] for id in agreed]
+        return any(one.is_active and Grant(role=APPROVER) in one.grants for one in others)
 
     def of_own_items(self, attempt: Attempt) -> set[str]:
         """The roles that read, and remark on, what their account wrote, from any unit."""
@@ -136,10 +194,18 @@ class StaffedWorld(EditorialWorld):
         return {OFFICER} if attempt.kind is K.COMMENT and _id(attempt) in wrote else set()
 
 
-def run_at_once(work: Coroutine[Any, Any, None]) -> None:
+def run_at_once(work: Coroutine[Any, Any, T]) -> T:
     """Run what waits for nothing."""
-    with suppress(StopIteration):
+    try:
         work.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    raise AssertionError("it waits")
+
+
+def _place(state: ItemState) -> tuple[str, str]:
+    """The text and the act that began its status, to which people agree."""
+    return state.hash, state.last_change.id if state.last_change else ""
 
 
 def _id(attempt: Attempt | Action) -> str:
