@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
+from consumers.bulletins.pdf import render_pdf
 from consumers.bulletins.released import ReleasedItems
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -39,6 +40,8 @@ class SeriesIssues:
     log: EditorialLog
     vocabulary: Vocabulary
     clock: Clock
+    public_url: str = ""
+    """Where the portal is; without it, titles in print lead nowhere."""
 
     def series(self, series_id: str) -> Series:
         """Raises Invalid, naming those that there are."""
@@ -118,6 +121,11 @@ class SeriesIssues:
         """The items of an issue that changed since it was made."""
         now = utc_now(self.clock)
         return proposal.outdated(issue, await self.items.of_items(issue.content_ids, now))
+
+    def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
+        """The issue as a PDF for print. Raises Invalid for an unknown series."""
+        name = self.series(issue.series).name
+        return render_pdf(issue, name, self.public_url, is_draft=is_draft)
 
     async def _others(self, series_id: str) -> list[PublishedIssue]:
         """What is out, and what people work on: an item that waits in a draft is not proposed."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,7 +30,7 @@ from contracts.bulletins import composition, editing
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import entry_of
 from contracts.bulletins.series import Span
-from contracts.editorial import ItemState, Status
+from contracts.editorial import OUT, ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus
 
@@ -54,6 +55,7 @@ Introduction = Annotated[str, typer.Argument(help="Markdown; empty: none.")]
 Number = Annotated[int | None, typer.Option(min=1, help="Its number; else the next of the year.")]
 First = Annotated[str, typer.Option(metavar="DAY", help="Its first day; else after the last one.")]
 Last = Annotated[str, typer.Option(metavar="DAY", help="Its last day; else of the last full span.")]
+PdfFile = Annotated[Path, typer.Argument(help="The PDF to write.", dir_okay=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the proposal, save nothing.")]
 OfYear = Annotated[int | None, typer.Option("--year", help="The year; else this one.")]
 
@@ -80,10 +82,18 @@ class ShownIssue(BaseModel):
     outdated: tuple[str, ...] = ()
 
 
+class PrintAnswer(BaseModel):
+    """The answer to `print`: the file that was written."""
+
+    content_id: str
+    file: Path
+
+
 def _issues(bus: Bus) -> SeriesIssues:
-    vocabulary = load_vocabulary(read_settings(LoaSettings))
+    settings = read_settings(LoaSettings)
     items = ReleasedItems(bus, partial(find_seals, bus))
-    return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time)
+    vocabulary = load_vocabulary(settings)
+    return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time, settings.public_url)
 
 
 @app.command("list")
@@ -175,6 +185,25 @@ def show(issue: Issue, by: By = "", as_json: output.Json = False) -> None:
         return _shown(found, await issues.outdated(found.issue))
 
     _print(output.run_on_bus(read), as_json)
+
+
+@app.command("print")
+@output.page(
+    PrintAnswer, examples=("loa bulletin print ban-tin-cai-cach-hanh-chinh-2026-so-48 so-48.pdf",)
+)
+def print_issue(issue: Issue, file: PdfFile, by: By = "", as_json: output.Json = False) -> None:
+    """Write an issue as a PDF for print, marked as a draft where readers do not have that text."""
+
+    async def read(bus: Bus) -> PrintAnswer:
+        right = await look(bus, "desk.read", issue, by)
+        issues = _issues(bus)
+        found = await issues.require(issue)
+        right.require(item_facts(found.state))
+        file.write_bytes(issues.print_issue(found.issue, is_draft=found.state.status not in OUT))
+        return PrintAnswer(content_id=issue, file=file)
+
+    answer = output.run_on_bus(read)
+    output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
 
 
 @app.command()

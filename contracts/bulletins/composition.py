@@ -59,7 +59,7 @@ def summary_of(issue: BulletinIssue) -> str:
     """The list of contents: every section with the number of its items."""
     parts = [_text("part", name=one.name, count=len(one.entries)) for one in _filled(issue)]
     if issue.amendments:
-        parts.append(_text("part", name=_text("amendments"), count=len(issue.amendments)))
+        parts.append(_text("part", name=amendments_heading(), count=len(issue.amendments)))
     listed = _text("contents", parts="; ".join(parts)) if parts else ""
     return listed if len(listed) <= _SUMMARY_MAX else listed[: _SUMMARY_MAX - 1].rstrip() + "…"
 
@@ -73,7 +73,7 @@ def body_of(issue: BulletinIssue, already_read: frozenset[str] = frozenset()) ->
     for section in _filled(issue):
         blocks += [f"## {escaped(section.name)}", *_entry_blocks(section, already_read)]
     if issue.amendments:
-        blocks += [f"## {_text('amendments')}", *map(_amendment_block, issue.amendments)]
+        blocks += [f"## {amendments_heading()}", *map(_amendment_block, issue.amendments)]
     return "\n\n".join([*blocks, *_ending(issue)])
 
 
@@ -98,8 +98,27 @@ def _entry_blocks(section: BulletinSection, already_read: frozenset[str]) -> Ite
 
 
 def _amendment_block(amendment: BulletinAmendment) -> str:
-    kind = f"{amendment.change}_because" if amendment.reason else amendment.change
-    return _text(kind, title=_link(amendment), reason=escaped(amendment.reason))
+    return _amended(amendment, _link(amendment), escaped(amendment.reason))
+
+
+def amendment_line(amendment: BulletinAmendment) -> str:
+    """What became of an item, as plain text."""
+    return _amended(amendment, amendment.title, amendment.reason)
+
+
+def _amended(amendment: BulletinAmendment, title: str, reason: str) -> str:
+    kind = f"{amendment.change}_because" if reason else amendment.change
+    return _text(kind, title=title, reason=reason)
+
+
+def amendments_heading() -> str:
+    return _text("amendments")
+
+
+def ending_lines(issue: BulletinIssue) -> list[str]:
+    """Who compiled and who publishes it, as plain text."""
+    compiled_by = _text("compiled_by", name=issue.compiled_by) if issue.compiled_by else ""
+    return [line for line in (compiled_by, issue.masthead) if line]
 
 
 def _link(one: BulletinEntry | BulletinAmendment) -> str:

@@ -86,6 +86,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/ban-tin", _READ, series_pages.show_bulletins),
     DeskRoute("POST", "/ban-tin/{series}", _WRITE, series_pages.begin),
     DeskRoute("GET", "/tin/{content_id}/ban-tin", _READ, issue_form.show_issue),
+    DeskRoute("GET", "/tin/{content_id}/ban-tin/in", _READ, issue_form.print_issue),
     DeskRoute(
         *("POST", "/tin/{content_id}/ban-tin", _READ, issue_form.edit_issue), form_bytes=TEXT_BYTES
     ),

@@ -274,6 +274,10 @@ class Bulletins(Protocol):
         """An item that an issue may tell of. Raises NotFound."""
         ...
 
+    def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
+        """The issue as a PDF for print. Raises Invalid for an unknown series."""
+        ...
+
     async def outdated(self, issue: BulletinIssue) -> Sequence[str]:
         """The items of an issue that changed since it was made."""
         ...

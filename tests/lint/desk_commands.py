@@ -86,6 +86,7 @@ PAGES: Mapping[str, str] = {
     "/lich": "desk list --from",
     "/ban-tin": "bulletin list",
     "/tin/{content_id}/ban-tin": "bulletin show",
+    "/tin/{content_id}/ban-tin/in": "bulletin print",
     "/soan-moi": "desk write",
     "/tin/{content_id}": "desk show",
     "/tin/{content_id}/sua": "desk show",

@@ -209,7 +209,8 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
 
 def _open_bulletins(node: Node) -> SeriesIssues:
     items = ReleasedItems(node.bus, node.open_seals)
-    return SeriesIssues(items, EditorialLog(node.bus), node.vocabulary, node.clock)
+    log, url = EditorialLog(node.bus), node.settings.public_url
+    return SeriesIssues(items, log, node.vocabulary, node.clock, url)
 
 
 def _open_index(node: Node) -> ItemIndex:

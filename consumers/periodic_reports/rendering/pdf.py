@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,16 +9,13 @@ import typst
 
 from consumers.periodic_reports.contents.charts import draw
 from consumers.periodic_reports.contents.document import Block, Chart, Document, Table
-from design.fonts import FONT_FOLDER
+from consumers.typesetting import fonts, set_pdf
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
 
 
 def render_pdf(document: Document) -> bytes:
-    compiler = typst.Compiler(
-        _TEMPLATE.read_bytes(), font_paths=_fonts(), sys_inputs={"report": _encode(document)}
-    )
-    return cast("bytes", compiler.compile(format="pdf", pdf_standards=["ua-1"]))
+    return set_pdf(_TEMPLATE.read_bytes(), report=_encode(document))
 
 
 def render_picture(chart: Chart, ppi: float = 200) -> bytes:
@@ -28,15 +24,8 @@ def render_picture(chart: Chart, ppi: float = 200) -> bytes:
         "#set page(width: auto, height: auto, margin: 0pt)\n"
         '#image(bytes(sys.inputs.svg), format: "svg", width: 16cm)'
     )
-    compiler = typst.Compiler(source.encode(), font_paths=_fonts(), sys_inputs={"svg": draw(chart)})
+    compiler = typst.Compiler(source.encode(), font_paths=fonts(), sys_inputs={"svg": draw(chart)})
     return cast("bytes", compiler.compile(format="png", ppi=ppi))  # one page
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)]
-    )
 
 
 def _encode(document: Document) -> str:

@@ -1,5 +1,6 @@
 """The form of an issue: each button saves what was typed, and moves, drops or adds an item."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,7 +12,7 @@ from contracts.bulletins import composition, editing
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import entry_of
 from contracts.desk.editorial import ItemView, Order
-from contracts.editorial import ActionKind
+from contracts.editorial import OUT, ActionKind
 from contracts.errors import (
     Conflict,
     ContractError,
@@ -36,6 +37,16 @@ async def show_issue(visit: Visit) -> Response:
     """Raises NotFound for an item that is no issue, Forbidden."""
     item = await find_item(visit)
     return visit.page("issue.html", **await _values(visit, item))
+
+
+async def print_issue(visit: Visit) -> Response:
+    """The issue as a PDF. Raises NotFound for an item that is no issue, Forbidden."""
+    item = await find_item(visit)
+    issue, is_draft = _issue_of(item), item.stored_status not in OUT
+    set_pdf = visit.desk.services.bulletins.print_issue
+    pdf = await asyncio.to_thread(set_pdf, issue, is_draft=is_draft)
+    name = f'inline; filename="{item.content_id}.pdf"'
+    return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": name})
 
 
 async def edit_issue(visit: Visit) -> Response:

@@ -140,6 +140,7 @@ LOOKING = {
     "desk test-send": f"{ITEM}-2",
     "bulletin list": SERIES,
     "bulletin show": f"{SERIES}-2026-so-01",
+    "bulletin print": f"{SERIES}-2026-so-01 so-01.pdf",
     "staff proposals": "",
     "dead list": "",
     "dead show": "1",

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pypdf
 import pytest
 
 from contracts.text.moments import VIETNAM
@@ -61,6 +62,14 @@ async def test_an_issue_is_proposed_edited_and_shown(bulletin, loa):
     assert (listed["content_id"], listed["items"], listed["status"]) == (issue, 3, "draft")
     text = (await loa("desk", "show", issue, *BY)).stdout
     assert "Tuần qua." in text and "Một câu." in text
+
+
+async def test_an_issue_is_written_as_a_pdf(bulletin, tmp_path):
+    issue = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    path = tmp_path / "so-01.pdf"
+    await bulletin("print", issue, str(path))
+    text = pypdf.PdfReader(path).pages[0].extract_text()
+    assert "Tin 0" in text and "DỰ THẢO" in text
 
 
 async def test_a_dry_run_saves_nothing(bulletin):

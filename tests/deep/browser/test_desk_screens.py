@@ -26,7 +26,7 @@ WHOLE = {"sua-tin", "xem-truoc", "se-toi-ai", "so-ban-tin"}
 NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),
-    "/tep/{hash}/{name}",
+    *("/tep/{hash}/{name}", "/tin/{content_id}/ban-tin/in"),
 }
 """What answers with a redirect, a frame of another page, a stream or a file."""
 OFFICER, LEADER, EDITOR, APPROVER = (

@@ -1,7 +1,9 @@
 """An issue of a bulletin at the desk: begun, put in order by buttons alone, and released."""
 
+import io
 import re
 
+import pypdf
 import pytest
 
 from consumers.editorial.log import EditorialLog
@@ -62,12 +64,22 @@ async def test_an_issue_is_put_in_order_by_buttons_and_goes_to_readers(newsroom)
     review = (await newsroom["dung"].get(f"{item}/duyet")).text
     assert desk_texts()["item"]["field"]["bulletin"] in review
     assert all(words in review for words in ("01/2027", "04/01/2027", "10/01/2027"))
+    assert "DỰ THẢO" in await printed(newsroom, path)
     await newsroom.approve(item)
+    text = await printed(newsroom, path)
+    assert "Ngắn." in text and "DỰ THẢO" not in text
     [released] = await released_publications(newsroom.desk.bus, item.removeprefix("/tin/"))
     places = [
         released["body"].index(words) for words in ("Tuần qua.", "Tin hai", "Ngắn.", "Tin mot")
     ]
     assert places == sorted(places)
+
+
+async def printed(newsroom, path: str) -> str:
+    """The text of the issue's first page in print."""
+    answer = await newsroom["dung"].get(f"{path}/in")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    return pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
 
 
 async def test_a_second_press_begins_no_second_issue(newsroom):
@@ -117,5 +129,6 @@ async def test_an_item_that_changed_since_is_marked_and_who_may_not_edit_has_no_
 
 async def test_an_item_that_is_no_issue_has_no_such_page(newsroom):
     item = await newsroom.written(unit=SERIES.unit)
-    assert (await newsroom["an"].get(f"{item}/ban-tin")).status_code == 404
+    for page in ("ban-tin", "ban-tin/in"):
+        assert (await newsroom["an"].get(f"{item}/{page}")).status_code == 404
     assert f"{item}/ban-tin" not in (await newsroom["an"].get(item)).text
