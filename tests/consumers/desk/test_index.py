@@ -60,13 +60,14 @@ async def index(log, path, clock):
 
 
 async def every_row(index, **wanted):
-    """All rows, page by page."""
-    page = await index.find(ItemFilter(limit=7, **wanted))
+    """All rows, page by page, once the index has followed the log."""
+    async with asyncio.timeout(20):
+        while not (page := await index.find(ItemFilter(limit=7, **wanted))).is_current:
+            await asyncio.sleep(0.01)
     rows = list(page.rows)
     while page.next_cursor:
         page = await index.find(ItemFilter(limit=7, cursor=page.next_cursor, **wanted))
         rows += page.rows
-    assert page.is_current
     return rows
 
 
