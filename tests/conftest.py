@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -129,11 +130,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def made_once() -> Iterator[None]:
-    """Compile each template once a run, and make the gateway's documentation once.
+    """Compile each template once a run, and make the gateway's documentation and commands once.
 
-    Most tests make Jinja environments and gateways of their own.
+    Most tests make Jinja environments and gateways of their own. httpx2 looks for `sniffio`, which
+    is not installed, in every folder at every request.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "sniffio", None)
         for owner, name, remembers in remembering():
             patch.setattr(owner, name, remembers)
         yield
