@@ -15,6 +15,7 @@ from threading import Event
 from typing import Any
 
 import uvicorn
+import uvloop
 from lxml import etree
 
 from channels.portal.http.file_app import portal_app
@@ -165,7 +166,7 @@ def run_readers(
         await asyncio.gather(*(one.run(stop) for one in readers))
         watch.cancel()
 
-    asyncio.run(everybody())
+    uvloop.run(everybody())
     report.send(
         {
             "reads": [one.reads for one in accounts],
@@ -188,7 +189,7 @@ def serve(folder: str, report: Connection) -> None:
         await server.serve(sockets=[listener])
         watch.cancel()
 
-    asyncio.run(serving())
+    uvloop.run(serving())
 
 
 async def until_orphaned(end: Callable[[], None]) -> None:
