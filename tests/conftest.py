@@ -54,8 +54,8 @@ LONGEST = {
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than cores, because tests wait for servers a third of their time."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than cores, because tests wait for servers a third of their time."""
+    return (os.cpu_count() or 1) + 2
 
 
 def memory_folder() -> str | None:
