@@ -31,6 +31,7 @@ from consumers.channel_health.trouble import TroubleMonitor
 from consumers.desk.index import ItemIndex
 from consumers.directory.directory import Directory
 from consumers.editorial.log import EditorialLog
+from consumers.editorial.open_items_file import OpenItemsFile
 from consumers.intake.repository import ItemRepository
 from consumers.key_file import (
     KeyFile,
@@ -200,7 +201,8 @@ class Node:
     @cached_property
     def editorial_log(self) -> EditorialLog:
         """One for all parts of the process: what one has read, no other reads again."""
-        return EditorialLog(self.bus)
+        path = self.settings.open_items_file
+        return EditorialLog(self.bus, OpenItemsFile(path, may_write=True))
 
     @cached_property
     def repository(self) -> ItemRepository:

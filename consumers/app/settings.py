@@ -212,6 +212,10 @@ class LoaSettings(_Settings):
         return self.records_dir / "audit-heads.jsonl"
 
     @property
+    def open_items_file(self) -> Path:
+        return self.records_dir / "open-items.json"
+
+    @property
     def key_file(self) -> Path:
         return self.vault_key_file or self.data_dir / "vault.key"
 

@@ -23,6 +23,7 @@ from consumers.cli.desk_index import find_rows
 from consumers.cli.filters import Limit, parse_time
 from consumers.cli.item_orders import ItemOrders
 from consumers.cli.item_text import print_text
+from consumers.cli.stores import open_editorial_log
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.editorial.log import EditorialLog
@@ -162,6 +163,7 @@ Listed = list[tuple[Draft, Status | None]]
 async def _waiting(bus: Bus, right: ReadingRight) -> Listed:
     """What waits for a decision."""
     decisions = DraftDecisions(bus, time.time)
+    decisions.log = open_editorial_log(bus)
     drafts, states = await decisions.waiting_drafts(), await decisions.log.waiting_items()
     known = [(one, states[one.content_id]) for one in drafts if one.content_id in states]
     return [(one, state.status) for one, state in known if right.covers(item_facts(state))]

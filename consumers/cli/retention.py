@@ -20,7 +20,7 @@ from consumers.cli.output import (
     print_table,
     run_on_bus,
 )
-from consumers.cli.stores import open_keys
+from consumers.cli.stores import open_editorial_log, open_keys
 from consumers.intake.draft_decisions import DraftDecisions
 from consumers.operations.retention import KindPlan, RetentionService, clock_problem
 from consumers.staff.authorization import Actor
@@ -91,4 +91,6 @@ def run(
 async def _open_service(bus: Bus) -> RetentionService:
     with explain_errors():
         retention = load_retention(read_settings(LoaSettings))
-    return build_retention(DraftDecisions(bus, time.time), await open_keys(bus), retention)
+    decisions = DraftDecisions(bus, time.time)
+    decisions.log = open_editorial_log(bus)
+    return build_retention(decisions, await open_keys(bus), retention)

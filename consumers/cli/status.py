@@ -18,7 +18,7 @@ from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.breaker_store import circuit_of
 from consumers.channel_health.canary.texts import canary_line
 from consumers.cli import output
-from consumers.cli.stores import open_anchor
+from consumers.cli.stores import open_anchor, open_editorial_log
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
@@ -94,6 +94,7 @@ class StatusLoader:
     def __post_init__(self) -> None:
         self.reader = StatusReader(self.bus, on_batch=self.on_batch)
         self.facts = FactsReader(self.bus, read_settings(ZaloSettings))
+        self.facts.decisions.log = open_editorial_log(self.bus)
         self.store_problem, self.store_checked_at = "", -inf
 
     async def load(self) -> StatusReport:

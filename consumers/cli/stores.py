@@ -25,6 +25,7 @@ from contracts.errors import Invalid
 from producers.bus import Bus, NoReply
 
 if TYPE_CHECKING:
+    from consumers.editorial.log import EditorialLog
     from consumers.subscribers.store import SubscriberStore
     from consumers.suppression.store import SuppressionStore
 
@@ -44,6 +45,14 @@ async def _bus_trouble(bus: Bus) -> str:
         with suppress(NoReply):
             failing, _ = await reported_by(running.url)
     return failing.get("nats") or await store_problem(bus)
+
+
+def open_editorial_log(bus: Bus) -> "EditorialLog":
+    """The editorial log, with what the Loa of this machine knows of it; only looked at."""
+    from consumers.editorial.log import EditorialLog
+    from consumers.editorial.open_items_file import OpenItemsFile
+
+    return EditorialLog(bus, OpenItemsFile(read_settings(LoaSettings).open_items_file))
 
 
 async def accept_bus(bus: Bus) -> None:

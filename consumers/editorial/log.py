@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from consumers.editorial.open_items_file import OpenItemsFile
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.editorial import UNSENT, Action, ItemState, state_after
@@ -52,10 +53,12 @@ class Audit:
 class EditorialLog:
     """Reads items and adds acts, each once, by compare-and-set.
 
-    One that lives on reads only what is new. It holds the items that are not ended.
+    One that lives on reads only what is new, and so does the first one of a process that has the
+    *file* of an earlier one. It holds the items that are not ended.
     """
 
     bus: Bus
+    file: OpenItemsFile | None = None
     _held: dict[str, Recorded] = field(default_factory=dict)
     _remembered: dict[str, Recorded] = field(default_factory=dict)
     _next: int = 1
@@ -150,12 +153,37 @@ class EditorialLog:
         """Read the acts that were stored since the last scan."""
         async with self._scanning:
             read_to = dict[str, int]()  # of items whose later acts were read before their turn
+            if self.file and self._next == 1:
+                read_to = await self._resume(self.file)
             async for message in self.bus.scan(_STREAM, start=self._next):
                 content_id = subjects.item_of_editorial(message.subject)
                 if message.seq > read_to.get(content_id, 0):
                     seq = await self._take_in(content_id, message)
                     read_to |= {content_id: seq} if seq > message.seq else {}
                 self._next = message.seq + 1
+            if self.file:
+                held = {name: one.seq for name, one in self._held.items()}
+                await self.file.save_if_due(self.bus, self._next - 1, held)
+
+    async def _resume(self, file: OpenItemsFile) -> dict[str, int]:
+        """Hold the items of *file*, and go on behind it; returns up to where each was read.
+
+        Where one can't be read so far, by a replica that is behind, say, all is read as without it.
+        """
+        last, items = await file.load(self.bus)
+        read_to = dict[str, int]()
+        for content_id, seq in items.items():
+            try:
+                found = await self.read(content_id)
+            except ContractError:
+                found = Recorded()
+            if found.seq < seq:
+                file.saved = 0
+                return {}
+            read_to[content_id] = found.seq
+            self._hold(content_id, found)
+        self._next = last + 1
+        return read_to
 
     async def _take_in(self, content_id: str, message: Message) -> int:
         """Hold the item as it is after *message*; returns up to where it was read."""
