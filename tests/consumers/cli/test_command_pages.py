@@ -140,6 +140,8 @@ ARGUMENTS = (
         "completion": "bash",
         "import check": "no-address",
         "publish": "event.json",
+        "report files": "2025",
+        "report verify": "2025",
         "restore": "--end-doubt",
         "run": "gateway",
         "staff add": "an --name An --unit van-phong-bo --role bien-tap-vien",
