@@ -48,6 +48,7 @@ _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic
 _DENIED, _MAX_LOGGED_ERRORS = "permissions violation", 100
 _DENIED_SUBJECT = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 _REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
+_BLANK, _SPACE = " \t\n\r\v\f", re.compile(r"\s")
 log = structlog.get_logger()
 
 
@@ -300,6 +301,17 @@ class _Client(Client):
             return await super()._process_headers(headers)
         except (ValueError, IndexError):
             return None
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        """As nats-py's, which decodes line by line and looks at each letter of a name."""
+        found = {}
+        for line in raw.decode("utf-8", "replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            name = name.strip(_BLANK)
+            if colon and name.isascii() and not _SPACE.search(name):
+                found[name] = value.strip(_BLANK)
+        return found
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
