@@ -21,8 +21,8 @@ PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
 _TURN = 32
 """Messages of a scan after which other work of the process has its turn."""
-_MAX_WINDOW = 1 << 14
-"""The most sequences in a window that is read backwards."""
+_FIRST_WINDOW, _MAX_WINDOW = 64, 1 << 14
+"""Sequences in a window that is read backwards: of the first, which is often enough; at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,14 @@ async def scan_backwards(
 ) -> AsyncIterator[Message]:
     """Stored messages on *subject* within *span*, latest first, a window of sequences at a time."""
     first, high = span
-    size = PAGE_SIZE
+    size = _FIRST_WINDOW
     while high >= first:
         low = max(high - size + 1, first)
         found = await _read_window(link, stream, subject, (low, high))
         for message in reversed(found):
             yield message
         high = low - 1
-        if len(found) < PAGE_SIZE // 4:
+        if size < PAGE_SIZE or len(found) < PAGE_SIZE // 4:
             size = min(size * 2, _MAX_WINDOW)
 
 
