@@ -101,7 +101,7 @@ class StaffDesk:
 
     def role_table(self) -> RoleTable:
         """Every role and every action."""
-        return self.rules.policy.role_table()
+        return self.rules.policy.role_table
 
     def app_secret(self, token: str) -> bytes:
         """The secret that an authenticator app may be set up with in the browser of *token*."""

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -297,8 +297,7 @@ class Policy:
         others = [one for one in case.facts.agreed if one.account != case.person.id]
         if permission.with_role and permission.with_role not in {one.role for one in others}:
             return Ruling(Verdict.NEEDS_SECOND, "staff_needs_partner", role, permission.with_role)
-        allowed = {name for name, may in self.permissions if may == action}
-        is_pair = any(one.role in allowed for one in others)
+        is_pair = any((one.role, action) in self.permissions for one in others)
         if Condition.TWO_PEOPLE in permission.conditions and not is_pair:
             return Ruling(Verdict.NEEDS_SECOND, "staff_needs_second", role)
         return Ruling(Verdict.ALLOWED, role=role)
@@ -337,6 +336,7 @@ class Policy:
                     found[action] = Ability(action, entry.vi, permission.written)
         return [found[action] for action in self.file.actions if action in found]
 
+    @cached_property
     def role_table(self) -> RoleTable:
         """Every role and every action, for people."""
         roles = [ShownRole(id, one.vi, one.second_factor) for id, one in self.file.roles.items()]

@@ -54,10 +54,10 @@ def _who(visit: Visit, entry: LogEntry) -> str:
 def _about(visit: Visit, entry: LogEntry) -> str:
     """The account, unit, channel or right that an act is about; else the object as recorded."""
     texts, object = desk_texts(), entry.object
-    actions = {one.id: one.name for one in visit.desk.services.staff.role_table().actions}
     known = {**texts["value"], **texts["channel_name"]}
     if entry.action == _PROPOSAL:
-        known |= {**actions, **texts["log_action"]}
+        table = visit.desk.services.staff.role_table()
+        known |= {one.id: one.name for one in table.actions} | texts["log_action"]
     return entry.object_name or known.get(object, "") or visit.unit_name(object)
 
 
