@@ -69,13 +69,15 @@ class DeskPages:
     def __post_init__(self) -> None:
         styles = tuple(sorted(_TEMPLATES.glob("*.css")))
         self.frame = Frame(_asset_path, site=self.identity, styles=styles)
-        self.environment = page_environment(_TEMPLATES, self.frame)
+        catalogs = {
+            "texts": desk_texts(),
+            "editor_texts": load_texts(_FOLDER / "editor/texts.toml"),
+        }
+        self.environment = page_environment(_TEMPLATES, self.frame, **catalogs)
         self.environment.filters["moment"] = format_moment_in_sentence
         self.environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", ".")
         self.environment.filters |= {"clock": _clock, "span": _format_span}
-        self.environment.globals["texts"] = desk_texts()
         self.environment.globals["vietnam"] = VIETNAM
-        self.environment.globals["editor_texts"] = load_texts(_FOLDER / "editor/texts.toml")
         self.environment.filters["editor_html"] = editor_html
         self.scripts = desk_scripts()
         self.environment.globals["script_folder"] = f"{ASSETS_PATH}/{self.scripts.name}"
