@@ -5,7 +5,8 @@ no stored file are pure functions of the form's data.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
@@ -16,7 +17,7 @@ from contracts.desk.uploads import UploadService, named_by_fields
 from contracts.text.limits import DESCRIPTION_LIMIT, TITLE_LIMIT, TextLimit, shorten
 from producers.desk.editor.conversion import editor_texts
 
-READER = MarkdownIt("commonmark", {"html": False}).enable("table")
+_READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _SUBJECT_MAX = 78
 """Characters of a subject that mail programs show on a wide screen; a telephone shows half."""
 _IDENTITY = re.compile(r"(?<!\d)(?<!\d[.,/-])\d{12}(?!\d|[.,/-]\d)")
@@ -40,6 +41,12 @@ class Finding(NamedTuple):
     def said(self) -> str:
         """What the page says of it, in Vietnamese."""
         return str(editor_texts()["check"][self.code].format(place=self.place))
+
+
+@lru_cache(2)
+def read_body(body: str) -> Sequence[Token]:
+    """The Markdown of a body, kept for the checks that ask for it one after another."""
+    return tuple(_READER.parse(body))
 
 
 def check_text(data: Mapping[str, Any]) -> list[Finding]:
@@ -109,7 +116,7 @@ def _around(text: str, found: re.Match[str]) -> str:
 
 def _body(body: str) -> Iterator[Finding]:
     level = 1
-    tokens = READER.parse(body)
+    tokens = read_body(body)
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             new, words = int(token.tag[1]), tokens[place + 1].content

@@ -1,5 +1,6 @@
 """Everything that the checks say about one text, for the pages beside it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,12 +46,12 @@ class TextChecks:
 
     async def find_all(self, content_id: str, data: Mapping[str, Any]) -> Findings:
         """Run every check on the data of a text. Raises BusError."""
-        return Findings(
-            found=check_text(data) + await find_missing(self.uploads, data),
-            damaged=damage_said(data),
-            near=await find_near(self.index, self.readable, content_id, data),
-            links=report_links(self.links, self.public_url, data),
+        found, links = check_text(data), report_links(self.links, self.public_url, data)
+        missing, near = await asyncio.gather(
+            find_missing(self.uploads, data),
+            find_near(self.index, self.readable, content_id, data),
         )
+        return Findings(found + missing, damage_said(data), near, links)
 
     async def ask_links(self, data: Mapping[str, Any]) -> None:
         """Ask the links of a text, for those who look at it then."""

@@ -8,7 +8,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from contracts.desk.checks.links import HOST_LINKS_MAX, LINKS_MAX, CheckedLink, LinkChecks
-from producers.desk.editor.checks import READER
+from producers.desk.editor.checks import read_body
 from producers.desk.editor.conversion import editor_texts
 
 _BARE = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,:;!?…)\]}”’»]", re.I)
@@ -65,7 +65,7 @@ def _in_fields(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _in_body(body: str) -> Iterator[str]:
-    for token in READER.parse(body):
+    for token in read_body(body):
         for part in token.children or ():
             yield from _in_token(part)
 

@@ -1,8 +1,11 @@
 """Items that say nearly the same: their texts by the index, their titles by shingles of words."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from contracts.desk.index import ItemFilter, ItemRow, Items, NearWanted
@@ -18,6 +21,8 @@ _SHARE_MIN = 0.6
 _WORDS_MIN = 4
 _CANDIDATES = 20
 _SHOWN_MAX = 3
+_REMEMBERED = 1000
+"""Titles whose shingles are kept: those of one search are often those of the next."""
 
 
 class NearText(NamedTuple):
@@ -57,17 +62,19 @@ async def _near_titles(index: Items, content_id: str, title: str) -> list[tuple[
     if len(words) < _WORDS_MIN:
         return []
     half = len(words) // 2
-    rows: dict[str, ItemRow] = {}
-    for part in (words[:half], words[half:]):  # one other word spoils one half alone
-        wanted = ItemFilter(words=" ".join(part), statuses=OUT, limit=_CANDIDATES)
-        found = await index.find(wanted)
-        rows |= {row.content_id: row for row in found.rows}
+    halves = (words[:half], words[half:])  # one other word spoils one half alone
+    wanted = ItemFilter(statuses=OUT, limit=_CANDIDATES)
+    pages = await asyncio.gather(
+        *(index.find(replace(wanted, words=" ".join(one))) for one in halves)
+    )
+    rows = {row.content_id: row for page in pages for row in page.rows}
     rows.pop(content_id, None)
     own = shingles(title)
     shares = [(row, share(own, shingles(row.title))) for row in rows.values()]
     return [(row, one) for row, one in shares if one >= _SHARE_MIN]
 
 
+@lru_cache(_REMEMBERED)
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """The runs of words of a text, without regard to case and signs."""
     words = _words(text)

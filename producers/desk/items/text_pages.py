@@ -1,6 +1,7 @@
 """The form of a text: written, taken up again where it was left, compared with another's save."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial.moves import changing_act
 from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
 from producers.desk.editor.conversion import settle_markdown
-from producers.desk.editor.findings import TextChecks
+from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.editor.keeping import (
     find_kept,
     finish,
@@ -84,23 +85,30 @@ class _Page:
     ) -> dict[str, Any]:
         visit, item = self.visit, self.item
         hash = used.hash if used else item.hash if item else ""
-        units = {one: visit.unit_name(one) for one in visit.editorial.writable_units()}
+        units = () if item else visit.editorial.writable_units()
+        checked, others = await asyncio.gather(self._checked(data), self._others())
         return {
             "item": item,
             "text": TextForm(data),
             "act_id": _first_act_id(item, used) or new_act_id(),
-            "units": units,
+            "units": {one: visit.unit_name(one) for one in units},
             "unit": single_value(used.fields if used else visit.form, "unit"),
             "path": self.path,
             "content_id": self.content_id,
             "hash": hash,
             "kept": kept,
             "used": used,
-            "checked": await TextChecks.of(visit).find_all(self.content_id, data) if data else None,
-            "others": await open_elsewhere(visit, self.content_id) if item else (),
+            "checked": checked,
+            "others": others,
             "changes": (),
             "max_mb": FILE_MAX_MB,
         }
+
+    async def _checked(self, data: Mapping[str, Any]) -> Findings | None:
+        return await TextChecks.of(self.visit).find_all(self.content_id, data) if data else None
+
+    async def _others(self) -> Sequence[str]:
+        return await open_elsewhere(self.visit, self.content_id) if self.item else ()
 
 
 def _first_act_id(item: ItemView | None, used: KeptText | None) -> str:
