@@ -1,7 +1,6 @@
 """Items whose texts are nearly the same as another: candidates by shared hashes, then compared."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 
 from consumers.desk.index import queries
@@ -13,7 +12,11 @@ _OF_ONE_HASH = 300
 _COMPARED = 60
 _SHARED_MIN = 2
 _SHARE_MIN = 0.5
-_WITH_HASH = "SELECT seq FROM shingle WHERE hash = ? LIMIT ?"
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM shingle WHERE hash = ? LIMIT ?)"
+_WITH_HASHES = """
+SELECT seq FROM shingle WHERE hash IN ({}) GROUP BY seq HAVING count(*) >= ?
+ORDER BY count(*) DESC, seq DESC LIMIT ?
+"""
 
 
 def find_near(
@@ -34,13 +37,17 @@ def find_near(
 
 def _shares(db: sqlite3.Connection, sketch: Sketch) -> Mapping[int, float]:
     """How much of the text each item has that has enough of it, by its row."""
-    shared = Counter[int]()
-    for hash in keys_of(sketch):
-        found = db.execute(_WITH_HASH, (hash, _OF_ONE_HASH + 1)).fetchall()
-        if len(found) <= _OF_ONE_HASH:
-            shared.update(seq for (seq,) in found)
+    telling = [hash for hash in keys_of(sketch) if _is_rare(db, hash)]
     least = min(_SHARED_MIN, len(sketch))
-    likely = [seq for seq, count in shared.most_common(_COMPARED) if count >= least]
-    sql = f"SELECT seq, sketch FROM detail WHERE seq IN ({', '.join(map(str, likely))})"  # noqa: S608
+    marks = ", ".join("?" * len(telling))
+    likely = db.execute(_WITH_HASHES.format(marks), (*telling, least, _COMPARED)).fetchall()
+    seqs = ", ".join(str(seq) for (seq,) in likely)
+    sql = f"SELECT seq, sketch FROM detail WHERE seq IN ({seqs})"  # noqa: S608 -- numbers
     shares = {seq: share(sketch, unpack(packed)) for seq, packed in db.execute(sql)}
     return {seq: one for seq, one in shares.items() if one >= _SHARE_MIN}
+
+
+def _is_rare(db: sqlite3.Connection, hash: int) -> bool:
+    """Whether few items have the hash; SQLite counts without Python's lock."""
+    [count] = db.execute(_COUNT, (hash, _OF_ONE_HASH + 1)).fetchone()
+    return bool(count <= _OF_ONE_HASH)
