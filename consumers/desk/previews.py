@@ -106,9 +106,7 @@ class ItemPreviews:
         if not found.is_visible:
             facts = item_facts(found.written, found.item)
             await self.access.require(wanted.account, facts, READ_DRAFTS)
-        publication = found.publication
-        earlier = await finder.earlier_publications(publication.content_id, publication.revision)
-        return _Found(found, earlier)
+        return _Found(found, await finder.earlier_publications(found))
 
     def _preview(self, found: _Found) -> ItemPreview:
         publication = found.previewed.publication

@@ -1,5 +1,6 @@
 """Find the publication to preview: a released revision, or a text that its item's log holds."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,8 +61,10 @@ class PublicationFinder:
 
         Raises Invalid if there is none, BrokenItem.
         """
-        item = await self.repository.item(content_id)
-        written = await item_log.read(EditorialLog(self.bus), content_id)
+        item, written = await asyncio.gather(
+            self.repository.item(content_id),
+            item_log.read(EditorialLog(self.bus), content_id),
+        )
         if item is None and written.text is None:
             raise Invalid(field_error("content_id", "item_unknown", value=content_id))
         known = item = item or Item(unit=written.text.unit if written.text else "")
@@ -98,10 +101,10 @@ class PublicationFinder:
         item = _as_approved(item, draft.content, self.now)
         return build_publication(draft.content, item, draft.event_id)
 
-    async def earlier_publications(self, content_id: str, number: int) -> list[Publication]:
-        """The item's positions below *number* that are out, oldest first."""
-        released = await self.repository.released_positions(content_id)
-        earlier = [one for one in released if one < number]
+    async def earlier_publications(self, found: PreviewedPublication) -> list[Publication]:
+        """The item's positions below that of *found* that are out, oldest first."""
+        content_id, number = found.publication.content_id, found.publication.revision
+        earlier = sorted(one for one in found.item.released if one < number)
         return [await self.released_publication(content_id, one) for one in earlier]
 
     async def released_publication(self, content_id: str, number: int) -> Publication:

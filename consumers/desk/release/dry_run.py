@@ -1,5 +1,6 @@
 """The dry run of an item's release: whom it reaches, when it leaves, what it costs."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
@@ -101,12 +102,14 @@ class DryRunner:
         """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
         found = await self._find(wanted)
         publication = found.publication
-        zalo = await self._zalo(publication)
-        mail = await self.mail.count(publication)
-        portal = await self._count_rows(ChannelName.PORTAL, publication)
-        paused = await paused_channels(self.bus)
+        zalo, mail, portal, paused, reach = await asyncio.gather(
+            self._zalo(found),
+            self.mail.count(publication),
+            self._rows(ChannelName.PORTAL, found),
+            paused_channels(self.bus),
+            largest_reach(self.bus, publication.channels),
+        )
         clock = DepartureClock(utc_now(self.clock), paused, zalo.quotas, self.facts.days)
-        reach = await largest_reach(self.bus, publication.channels)
         return ReleaseDryRun(
             content_id=publication.content_id,
             revision=publication.revision,
@@ -117,10 +120,10 @@ class DryRunner:
             audiences=self._audience_names(publication),
             has_mail=ChannelName.EMAIL in publication.channels,
             mail=mail,
-            portal_rows=portal,
+            portal_rows=len(portal),
             zalo=zalo,
             timing=clock.timing(publication, zalo.rows),
-            costs=self._costs(portal, mail, zalo.rows),
+            costs=self._costs(len(portal), mail, zalo.rows),
             reach=reach,
             many_readers=self.access.policy.file.many_readers,
             needs_second=self._needs_second(publication, reach),
@@ -137,13 +140,15 @@ class DryRunner:
         words = self.facts.vocabulary.audiences
         return {id: words[id].name if id in words else id for id in publication.audiences}
 
-    async def _count_rows(self, channel: ChannelName, publication: Publication) -> int:
-        return len([row async for row in self.planned.rows(channel, publication)])
+    async def _rows(self, channel: ChannelName, found: PreviewedPublication) -> list[str]:
+        """The ids of the rows that would be planned on *channel*."""
+        rows = self.planned.rows(channel, found.publication, found.item.released)
+        return [row.id async for row in rows]
 
-    async def _zalo(self, publication: Publication) -> ZaloReach:
-        rows = [row.id async for row in self.planned.rows(ChannelName.ZALO, publication)]
+    async def _zalo(self, found: PreviewedPublication) -> ZaloReach:
+        rows = await self._rows(ChannelName.ZALO, found)
         told = await self._told()
-        asked = publication.broadcast
+        asked = found.publication.broadcast
         targets = (asked.ages, asked.regions, asked.provinces) if asked else ()
         return ZaloReach(
             rows,

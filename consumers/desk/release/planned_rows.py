@@ -1,6 +1,6 @@
 """The rows that a release would plan, by the code that plans them; nothing is planned."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.digests.store import DigestStore
@@ -29,21 +29,30 @@ class PlannedRows:
         self.supersession = Supersession(self.ledger, Waker(self.bus))
 
     async def rows(
-        self, channel: ChannelName, publication: Publication
+        self,
+        channel: ChannelName,
+        publication: Publication,
+        released: Collection[int] | None = None,
     ) -> AsyncIterator[AudienceRow]:
-        """Yield the rows on *channel*; none where no plan would be made."""
-        earlier = await self._earlier(channel, publication)
+        """Yield the rows on *channel*; none where no plan would be made.
+
+        *released*: the item's positions that are out, where they were read before.
+        """
+        if released is None:
+            released = await self.repository.released_positions(publication.content_id)
+        earlier = await self._earlier(channel, publication, sorted(released))
         if channel not in publication.channels and not earlier.was_planned:
             return
         query = earlier.query(channel, publication, self.supersession, "")
         async for row in self.audiences[channel].rows(query, ""):
             yield row
 
-    async def _earlier(self, channel: ChannelName, publication: Publication) -> EarlierPositions:
+    async def _earlier(
+        self, channel: ChannelName, publication: Publication, released: Sequence[int]
+    ) -> EarlierPositions:
         """The item's older positions on *channel* that have plans."""
         content_id, revision = publication.content_id, publication.revision
-        numbers = await self.repository.released_positions(content_id)
-        plans = [PlanKey(channel, content_id, one) for one in numbers if one < revision]
+        plans = [PlanKey(channel, content_id, one) for one in released if one < revision]
         own = [plan for plan in plans if await self.ledger.plan(plan)]
         parts = await self._digest_parts(publication) if channel is ChannelName.EMAIL else []
         earlier = EarlierPositions(own, parts)
