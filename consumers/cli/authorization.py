@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,11 @@ log = structlog.get_logger()
 _FIELD = "by"
 _CLOCK: Clock = time.time
 BREAK_GLASS = "break-glass"
+
+
+async def names_by_id(bus: Bus) -> Mapping[str, str]:
+    """The names of all accounts by id; a name as break-glass is no id."""
+    return {one.id: one.name for one in await AccountStore(bus, _CLOCK).all()}
 
 
 @dataclass(frozen=True)

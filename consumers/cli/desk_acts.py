@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.acts import By, look
-from consumers.cli.authorization import Staff
+from consumers.cli.authorization import names_by_id
 from consumers.cli.filters import parse_time
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
@@ -292,7 +292,7 @@ def history(content_id: ContentId, by: By = "", as_json: output.Json = False) ->
         if state.text is None:
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
         right.require(item_facts(state))
-        names = {one.id: one.name for one in await Staff.open(bus).accounts.all()}
+        names = await names_by_id(bus)
         return [HistoryLine.of(history_line(act, names)) for act in acts]
 
     output.print_records(HistoryLine, output.run_on_bus(read), as_json)

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.acts import By, look
+from consumers.cli.authorization import names_by_id
 from consumers.cli.filters import Limit, Since, check_topic, check_unit, require_time
 from consumers.messages import field_error, translate
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
@@ -33,7 +34,7 @@ Held = Annotated[
     bool,
     typer.Option(
         "--held",
-        help="What waits for the desk, an operator or Zalo, or for a bus that can't store.",
+        help="What waits for the desk, its author, an operator or Zalo, or a bus that can't store.",
     ),
 ]
 Missing = Annotated[
@@ -71,7 +72,7 @@ def list_items(
         moment = require_time("since", since) if since else None
     wanted = ItemFilter(unit, topic, state or "", held, missing, moment)
 
-    async def load(bus: Bus, own: bool) -> ItemsAnswer:
+    async def load(bus: Bus, own: bool) -> tuple[ItemsAnswer, Mapping[str, str]]:
         right = await look(bus, "item.read", "", by)
         lister = ItemLister(
             bus, wanted, lambda item: right.covers(ObjectFacts(item.unit, item.topic))
@@ -80,11 +81,18 @@ def list_items(
             lister.find_store_problem = partial(store_problem, bus)
         return await _load(lister, limit)
 
-    answer = output.run_on_any_bus(load)
-    output.print_answer(answer, as_json, lambda: _print(answer, state))
+    answer, names = output.run_on_any_bus(load)
+    output.print_answer(answer, as_json, lambda: _print(answer, state, names))
 
 
-async def _load(lister: ItemLister, limit: int) -> ItemsAnswer:
+async def _load(lister: ItemLister, limit: int) -> tuple[ItemsAnswer, Mapping[str, str]]:
+    """The answer, and the names of accounts by id where it has some."""
+    answer = await _find(lister, limit)
+    is_named = any(one.returned for one in answer.items)
+    return answer, await names_by_id(lister.bus) if is_named else {}
+
+
+async def _find(lister: ItemLister, limit: int) -> ItemsAnswer:
     items, wanted = list[ListedItem](), lister.wanted
     async for item in lister.items():
         if len(items) == limit:
@@ -96,13 +104,15 @@ async def _load(lister: ItemLister, limit: int) -> ItemsAnswer:
     return ItemsAnswer(items=items)
 
 
-def _print(answer: ItemsAnswer, state: TraceState | None) -> None:
+def _print(answer: ItemsAnswer, state: TraceState | None, names: Mapping[str, str]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WITHOUT_TERMINAL
     if not answer.items:
         output.print_field_texts(field_error("items", "items_none"))
     for item in answer.items:
         for line in _lines(item, width):
             typer.echo(line)
+        if item.returned:
+            output.print_field_texts(item.returned.named(names))
     if answer.more:
         output.print_field_texts(field_error("items", "items_more"))
     if state == "refused":

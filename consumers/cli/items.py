@@ -1,7 +1,6 @@
 """Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
 import re
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from pydantic import Field
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
-from consumers.cli.authorization import Staff
+from consumers.cli.authorization import Staff, names_by_id
 from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
 from consumers.cli.item_text import print_text
@@ -42,6 +41,7 @@ from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.desk.access import item_facts
 from consumers.desk.orders.rules import OrderRules
+from consumers.editorial import waiting
 from consumers.editorial.log import EditorialLog
 from consumers.intake import items
 from consumers.intake.items import Item
@@ -54,7 +54,6 @@ from consumers.reporting.refusals import find_refusal
 from consumers.reporting.review import read_text
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.store_check import store_problem
-from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor, ReadingRight
 from consumers.staff.policy import ObjectFacts
 from consumers.status.places import describe_place
@@ -106,7 +105,9 @@ _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
 class TraceReport(Trace):
-    """An item's trace. *waits*: what its open rows wait for; *event_id*: how it was named.
+    """An item's trace. *waits*: what its open rows or its text wait for.
+
+    *event_id*: how it was named.
 
     *refused*: why that event was refused; the trace is its item's all the same. *reason*: why the
     item was withdrawn.
@@ -168,7 +169,7 @@ def _require_question(item: str, reader: str, *, failed: bool) -> None:
 
 
 class TraceAnswer(NamedTuple):
-    """An item's trace, and the channel problems that its open rows wait for."""
+    """An item's trace, and what its open rows, or its text, wait for."""
 
     trace: Trace
     waits: list[FieldError]
@@ -241,9 +242,19 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
     if not own:
         waits += await _store_problems(bus, trace)
     refused = await find_refusal(bus, name, event.content_id) if event else ()
-    stand_ins, names = await _stand_ins(bus, trace), await _names(bus, trace)
+    stand_ins = await _stand_ins(bus, trace)
+    names = await names_by_id(bus) if any(entry.by for entry in trace.timeline) else {}
     reason = await _withdrawal_reason(bus, trace)
+    waits += await _desk_waits(bus, trace, names)
     return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason)
+
+
+async def _desk_waits(bus: Bus, trace: Trace, names: Mapping[str, str]) -> Sequence[FieldError]:
+    """Whom the text of the trace waits for, if it waits."""
+    if trace.state != "waiting":
+        return ()
+    found = waiting.describe_wait(await waiting.read_history(bus, trace.content_id), names)
+    return (found,) if found else ()
 
 
 async def _withdrawal_reason(bus: Bus, trace: Trace) -> str:
@@ -267,14 +278,6 @@ async def _stand_ins(bus: Bus, trace: Trace) -> Mapping[str, str]:
     """Channels of the trace whose output stays on this machine, and where it goes."""
     places = (await load_destinations(bus)).items()
     return {name: place.to for name, place in places if place.stand_in and name in trace.channels}
-
-
-async def _names(bus: Bus, trace: Trace) -> Mapping[str, str]:
-    """Names of the accounts in the timeline, by id; a name as break-glass is no id."""
-    if not any(entry.by for entry in trace.timeline):
-        return {}
-    accounts = await AccountStore(bus, time.time).all()
-    return {account.id: account.name for account in accounts}
 
 
 async def _trace_item(

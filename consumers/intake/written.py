@@ -85,8 +85,10 @@ def with_summary(position: Position, draft: Draft) -> Position:
 def as_waiting(position: Position, draft: Draft | None, state: ItemState) -> Position:
     """The record of a waiting position with its present text's summary, or why that went back.
 
-    Without a draft the text is with its unit.
+    Without a draft the text is with its unit; what its author saves of it changes no record.
     """
+    if state.status is Status.DRAFT:
+        return position
     is_returned, change = state.status is Status.RETURNED, state.last_change
     note = change.note if is_returned and change else ""
     why = {"code": RETURNED_CODE if is_returned else "", "reason": note}

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
 from consumers.channel_health import breaker_store, pauses
 from consumers.channel_health.destinations import load_destinations
+from consumers.editorial import waiting
+from consumers.editorial.waiting import TextReturn
 from consumers.email import bounce_stops
 from consumers.intake.items import Item, Position
 from consumers.intake.repository import ItemRepository
+from consumers.intake.written import RETURNED_CODE
 from consumers.ledger import bulk, codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
@@ -22,21 +25,25 @@ from consumers.zalo import held_rows
 from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane, PlanKey
-from contracts.trace import StatusCounts, TraceState
+from contracts.trace import OmitEmptyModel, StatusCounts, TraceState
 from producers.bus import Bus
 
 _CHUNK_SIZE = 100
+_DESK, _AUTHOR = "desk", "author"
+"""Who has a text that waits."""
 
 
-class ListedItem(BaseModel):
+class ListedItem(OmitEmptyModel):
     """One item: text and state of its newest released position, or of its newest one.
 
-    `channels`: counts of the channels to which that position was released. `held`: what an operator
-    or the desk can let go on. `planning`: channels that have not planned all their recipients yet.
-    `changed`: the last change of the item's record.
+    `channels`: counts of the channels to which that position was released. `held`: who or what can
+    let it go on: an operator, the desk, or the author of a text that went back. `returned`: that
+    return. `planning`: channels that have not planned all their recipients yet. `changed`: the last
+    change of the item's record.
     """
 
     model_config = ConfigDict(frozen=True)
+    omitted_when_empty = frozenset({"returned"})
 
     content_id: str
     title: str
@@ -45,9 +52,10 @@ class ListedItem(BaseModel):
     revision: int
     state: TraceState
     held: tuple[str, ...] = ()
+    returned: TextReturn | None = None
     planning: tuple[ChannelName, ...] = ()
     changed: datetime
-    channels: dict[ChannelName, StatusCounts] = {}
+    channels: dict[ChannelName, StatusCounts] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +152,24 @@ class ItemLister:
             topic=text.topic,
             revision=number,
             state=self.state_of(item, position),
-            held=("desk",) if item.waiting else (),
+            held=await self.desk_hold(content_id, item),
             changed=changed,
             channels=dict.fromkeys(sorted(item.channels), StatusCounts()) if item.revision else {},
         )
+
+    async def desk_hold(self, content_id: str, item: Item) -> tuple[str, ...]:
+        """Who has the text that waits: the desk, or its author; empty without one."""
+        if not item.waiting:
+            return ()
+        position = await self.repository.position(content_id, max(item.waiting))
+        is_returned = position is not None and position.code == RETURNED_CODE
+        return (_AUTHOR if is_returned else _DESK,)
+
+    async def find_return(self, item: ListedItem) -> TextReturn | None:
+        """The return of a text that its author has to send again."""
+        if _AUTHOR not in item.held:
+            return None
+        return waiting.find_return(await waiting.read_history(self.bus, item.content_id))
 
     def state_of(self, item: Item, position: Position | None) -> TraceState:
         if item.state == "released":
@@ -190,7 +212,8 @@ class ItemLister:
                     name: await self.count(rough, name, cursor)
                     for name, cursor in candidate.plans.items()
                 }
-                yield rough.model_copy(update={"channels": counts})
+                found = {"channels": counts, "returned": await self.find_return(rough)}
+                yield rough.model_copy(update=found)
 
     async def load_plans(self, listed: list[ListedItem]) -> list[_Candidate]:
         """The plans of many items, by few requests."""

@@ -9,6 +9,7 @@ from consumers.case_notices import trace as case_notices
 from consumers.case_notices.trace import channel_entry
 from consumers.digests import trace as digests
 from consumers.digests.store import DigestStore
+from consumers.editorial import waiting
 from consumers.email import bounce_stops
 from consumers.email import trace as mail
 from consumers.email.bounce_records import BounceRecords, BounceTotals
@@ -79,6 +80,7 @@ class TraceReader:
         item = item or Item(unit="")
         number = item.revision or max([*positions, *item.positions], default=0)
         timeline = await self.position_entries(positions)
+        timeline += await self.desk_entries(content_id, positions)
         state = self.item_state(item, positions.get(number))
         channels: dict[ChannelName, StatusCounts] = {}
         async for channel, count, past in self.channels(content_id, number, item):
@@ -105,6 +107,16 @@ class TraceReader:
             entries = _position_entries(key, record, await self.refusal_errors(record))
             timeline += [entry.model_copy(update=shown) for entry in entries]
         return timeline
+
+    async def desk_entries(
+        self, content_id: str, positions: Mapping[int, Position]
+    ) -> Sequence[TimelineEntry]:
+        """The entries of acts that only the editorial log has, for staff."""
+        if not self.for_staff:
+            return ()
+        _, acts = await waiting.read_history(self.bus, content_id)
+        undecided = [number for number, one in positions.items() if one.state == "waiting"]
+        return [*waiting.act_entries(acts, undecided)]
 
     async def earlier(
         self, content_id: str, number: int, item: Item

@@ -16,11 +16,14 @@ from consumers.staff.authorization import Actor
 from contracts import envelope, events, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind
 from contracts.errors import field_error
 from contracts.records import EventRecord
 from contracts.trace import Trace
 from tests.support.cli import json_output
-from tests.support.decisions import approve_item
+from tests.support.crashing_bus import crash_at
+from tests.support.decisions import approve_item, decide
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -33,6 +36,7 @@ from tests.support.events import (
 from tests.support.staff import StaffHarness
 
 EMAIL = ChannelName.EMAIL
+CLERK = "Trần Thị Bình"
 
 
 async def test_trace_of_a_refused_event_begins_with_why(bus, intake_harness, loa):
@@ -85,6 +89,70 @@ async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_ha
     shown = [line[:4] for line in table if line[1:2] == ["email"]]
     assert shown == [["3", "email", "2", "2"], ["2", "email", "2", "1"], ["1", "email", "4", "0"]]
     assert "failed" in table[2], "a status that only an older revision has is shown"
+
+
+async def send_back(intake_harness, content_id: str = ITEM) -> None:
+    """An editor returns the text, and intake carries that out."""
+    decisions = intake_harness.intake.decisions
+    hash = (await decisions.log.read(content_id)).state.hash
+    order = Order(content_id, ActionKind.RETURN, "r", hash, note="Thiếu căn cứ.")
+    await decide(decisions, order, CLERK)
+    await decisions.carry_out(content_id)
+
+
+async def test_a_returned_text_waits_for_its_author_and_says_who_returned_it(intake_harness, loa):
+    await intake_harness.take_in(submitted(), "desk")
+    [waits] = json_output(await loa("trace", ITEM, "--json"))["waits"]
+    assert waits["field"] == "desk"
+    await send_back(intake_harness)
+    told, shown = await loa("trace", ITEM, "--json"), (await loa("trace", ITEM)).stdout
+    trace = json_output(told)
+    [entry] = [one for one in trace["timeline"] if one["event"] == "returned"]
+    assert (entry["by"], entry["detail"]) == (CLERK, "revision 1: Thiếu căn cứ.")
+    [waits] = trace["waits"]
+    assert waits["field"] == "author" and CLERK in waits["message"]
+    assert "Thiếu căn cứ." in waits["message_vi"] and waits["message_vi"] in shown
+
+
+async def test_an_author_who_writes_on_still_has_to_act(intake_harness, loa):
+    await intake_harness.take_in(submitted(), "desk")
+    await send_back(intake_harness)
+    decisions = intake_harness.intake.decisions
+    state = (await decisions.log.read(ITEM)).state
+    data = {**state.text.data, "title": "Có căn cứ"}
+    await decide(decisions, Order(ITEM, ActionKind.SAVE, "s", state.hash, data), "Lê An")
+    await decisions.carry_out(ITEM)
+    [waits] = json_output(await loa("trace", ITEM, "--json"))["waits"]
+    assert waits["field"] == "author" and CLERK in waits["message"]
+    [held] = json_output(await loa("items", "list", "--held", "--json"))["items"]
+    assert held["held"] == ["author"]
+
+
+async def test_an_approval_that_is_not_carried_out_is_shown(intake_harness, loa):
+    await intake_harness.take_in(submitted(), "desk")
+    with crash_at("desk.release_begun"):
+        await approve_item(intake_harness.intake.decisions, ITEM, CLERK)
+    trace = json_output(await loa("trace", ITEM, "--json"))
+    assert [(one["event"], one.get("by")) for one in trace["timeline"]][1:] == [("approved", CLERK)]
+    [waits] = trace["waits"]
+    assert (trace["state"], waits["field"]) == ("waiting", "intake")
+    await intake_harness.intake.decisions.finish_interrupted()
+    trace = json_output(await loa("trace", ITEM, "--json"))
+    assert [one["event"] for one in trace["timeline"]].count("approved") == 1
+    assert trace["state"] == "released"
+
+
+async def test_a_list_of_held_items_says_who_returned_a_text(intake_harness, loa):
+    await intake_harness.take_in(submitted(content_id="tra-lai"), "desk")
+    await intake_harness.take_in(submitted(content_id="cho-duyet"), "desk")
+    await send_back(intake_harness, "tra-lai")
+    held = ("items", "list", "--held")
+    told, shown = json_output(await loa(*held, "--json"))["items"], (await loa(*held)).stdout
+    waiting, returned = told
+    assert (returned["held"], waiting["held"]) == (["author"], ["desk"])
+    assert (returned["returned"]["by"], returned["returned"]["reason"]) == (CLERK, "Thiếu căn cứ.")
+    assert "returned" not in waiting
+    assert CLERK in shown and "Thiếu căn cứ." in shown
 
 
 async def test_trace_takes_the_event_id_that_the_sender_got(bus, intake_harness, loa):

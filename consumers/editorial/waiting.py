@@ -1,0 +1,73 @@
+"""Acts of the desk that an item's records do not tell: returns, and whom a text waits for."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.editorial import UNSENT, Action, ActionKind, ItemState
+from contracts.editorial.moves import name_of
+from contracts.errors import ContractError, FieldError
+from contracts.trace import TimelineEntry
+from producers.bus import Bus
+
+
+class TextReturn(BaseModel):
+    """When a text went back to its author, by whom, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    by: str
+    reason: str
+
+    def named(self, names: Mapping[str, str]) -> FieldError:
+        """That the author has to act, with the name of an account in place of its id."""
+        facts = {"at": self.at, "who": names.get(self.by, self.by), "reason": self.reason}
+        return field_error("author", "waits_for_author", **facts)
+
+
+History = tuple[ItemState, Sequence[Action]]
+
+
+async def read_history(bus: Bus, content_id: str) -> History:
+    """The item and its acts; nothing of one that `loa check` calls broken. Raises BusError."""
+    try:
+        return await EditorialLog(bus).history(content_id)
+    except ContractError:
+        return ItemState(), ()
+
+
+def find_return(history: History) -> TextReturn | None:
+    """The last return of a text that is with its author; None if it is not there."""
+    state, acts = history
+    returns = [one for one in acts if one.kind is ActionKind.RETURN]
+    if not (returns and state.status in UNSENT and returns[-1].revision == state.revision):
+        return None
+    last = returns[-1]
+    return TextReturn(at=last.at, by=last.by, reason=last.note)
+
+
+def act_entries(acts: Sequence[Action], waiting: Collection[int]) -> Iterator[TimelineEntry]:
+    """Yield the returns, and the approvals of revisions that wait by their records."""
+    for act in acts:
+        label = f"revision {act.revision}"
+        if act.kind is ActionKind.RETURN:
+            detail = f"{label}: {act.note}"
+            yield TimelineEntry(at=act.at, event="returned", detail=detail, by=act.by)
+        if act.kind is ActionKind.APPROVE and act.revision in waiting:
+            yield TimelineEntry(at=act.at, event="approved", detail=label, by=act.by)
+
+
+def describe_wait(history: History, names: Mapping[str, str]) -> FieldError | None:
+    """Whom a waiting text waits for: its author, a person of the desk, or intake."""
+    state, _ = history
+    if returned := find_return(history):
+        return returned.named(names)
+    if state.revision in state.approved:
+        return field_error("intake", "waits_for_intake")
+    if state.is_undecided and state.status:
+        return field_error("desk", "waits_for_desk", status=name_of(state.status))
+    return None
