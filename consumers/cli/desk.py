@@ -294,7 +294,7 @@ def approve(
 ) -> None:
     """Release a draft: with --hash exactly the content you reviewed, else the text is shown.
 
-    A text that no editor has proposed takes --clean.
+    A text that no editor has proposed as it is takes --clean.
     """
 
     async def decide(bus: Bus) -> ApprovalAnswer:

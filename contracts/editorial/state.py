@@ -99,11 +99,19 @@ class ItemState:
 def is_checkpoint(kind: Kind, state: ItemState) -> bool:
     """Whether a person answers by an act of *kind* that nothing secret is in the text.
 
-    An approval is the Center's checkpoint of a text that came from a unit's system and that no
-    editor has answered for.
+    An approval is the Center's checkpoint of a text that no editor has answered for: it came from a
+    unit's system, or was edited after its proposal.
     """
     is_unread = state.status is Status.SUBMITTED and bool(state.unit_checker)
-    return kind in (Kind.CONFIRM, Kind.PROPOSE) or (kind is Kind.APPROVE and is_unread)
+    asks_approver = is_unread or _is_edited_proposal(state)
+    return kind in (Kind.CONFIRM, Kind.PROPOSE) or (kind is Kind.APPROVE and asks_approver)
+
+
+def _is_edited_proposal(state: ItemState) -> bool:
+    """Whether the text that waits for approval was edited after its proposal."""
+    last = state.last_change
+    is_edited = last is not None and last.kind is Kind.EDIT
+    return is_edited and state.status is Status.PENDING_APPROVAL
 
 
 def people_barred(state: ItemState, kind: Kind) -> frozenset[str]:

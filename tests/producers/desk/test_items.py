@@ -532,6 +532,23 @@ async def test_the_first_of_two_approvers_is_checked_by_the_logs_rules(desk, new
     assert early.status_code == 409, "it is not proposed yet"
 
 
+async def test_who_approves_a_text_that_was_edited_after_its_proposal_vouches_for_it(newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    await newsroom.press("chi", path, "trinh", clean="1")
+    assert 'name="clean"' not in (await newsroom["dung"].get(f"{path}/duyet")).text
+    changed = {**FIELDS, "body": "Sửa sau khi trình."}
+    edited = await newsroom["chi"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert edited.status_code == 303, edited.text
+    review = await newsroom["dung"].get(f"{path}/duyet")
+    assert TEXTS["edited_proposal"] in review.text
+    refused = await newsroom["dung"].submit(review, f"{path}/duyet")
+    assert refused.status_code == 422
+    done = await newsroom["dung"].submit(review, f"{path}/duyet", clean="1")
+    assert done.headers["location"].endswith("xong=approve")
+
+
 async def test_the_units_leader_may_remark_while_a_text_waits_for_approval(newsroom):
     path = await newsroom.written()
     await newsroom.press("an", path, "gui")
