@@ -1,6 +1,7 @@
 """Acts of `loa desk` on a text: write it, send it on, confirm it, propose it, return it, remark."""
 
 import sys
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ from consumers.desk.history import history_line
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
+from contracts.base.times import utc_now
 from contracts.desk.editorial import ActLine, Order
+from contracts.desk.planned_time import move_time
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import name_of
@@ -246,8 +249,11 @@ def reschedule(
     note = moved_note(at)
 
     async def give(bus: Bus) -> OrderAnswer:
-        orders = ItemOrders(bus, by)
-        state = await orders.change(content_id, hash, lambda _: {"not_before": at}, note)
+        orders, now = ItemOrders(bus, by), utc_now(time.time)
+        status = (await orders.state(content_id)).status or Status.DRAFT
+        state = await orders.change(
+            content_id, hash, lambda data: move_time(status, data, at, now), note
+        )
         return OrderAnswer.of(content_id, state)
 
     print_order(output.act_on_bus(give), as_json)

@@ -105,7 +105,8 @@ class ItemOrders:
         """Change some fields of the text of *hash*. Raises as `give`."""
         kind = changing_act((await self.state(content_id)).status)
         data = await self._data_of(content_id, hash)
-        return await self.give(Order(content_id, kind, "", hash, {**data, **change(data)}, note))
+        changed = {**data, **change(data)} if data else {}  # a hash that is none is refused
+        return await self.give(Order(content_id, kind, "", hash, changed, note))
 
     async def _data_of(self, content_id: str, hash: str) -> Mapping[str, Any]:
         """The data of a text that the item has had; empty for a hash that it has not."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
+from contracts.desk.planned_time import PAST
 from contracts.editorial import UNSENT, ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 
@@ -123,6 +124,12 @@ class ItemView:
     @property
     def is_editable(self) -> bool:
         return bool(self.possible & {ActionKind.SAVE, ActionKind.EDIT})
+
+    @property
+    def is_movable(self) -> bool:
+        """Whether the person may change the time at which the text leaves."""
+        is_planned = bool(self.data.get(_TIME) or self.out)
+        return self.is_editable and is_planned and self.status not in PAST
 
     @property
     def remarks(self) -> tuple[ActLine, ...]:

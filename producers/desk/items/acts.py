@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from contracts.desk.editorial import Order
+from contracts.desk.planned_time import move_time
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import changing_act
@@ -66,8 +67,8 @@ async def move(visit: Visit) -> Response:
     item = await find_item(visit)
     kind = changing_act(item.stored_status)
     try:
-        data = {**item.data, "not_before": read_time(visit.form, "not_before")}
-        note = moved_note(data["not_before"])
+        at = read_time(visit.form, "not_before")
+        data, note = move_time(item.stored_status, item.data, at, visit.now), moved_note(at)
         order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data, note)
         await visit.editorial.perform(order)
     except (Invalid, Forbidden, Conflict) as refused:

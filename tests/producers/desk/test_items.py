@@ -270,6 +270,24 @@ async def test_a_planned_time_is_moved_and_approved_again(newsroom):
     assert "Đổi giờ đăng: 10:00 ngày 26/01/2027" in page.text, "its history says so"
 
 
+async def test_a_text_that_readers_have_gets_no_other_time(newsroom):
+    path = await newsroom.written()
+    await newsroom.approve(path)
+    page = await newsroom["an"].get(path)
+    assert f'action="{path}/doi-gio"' not in page.text
+    [hash] = set(re.findall('name="hash" value="([0-9a-z]+)"', page.text))
+    later = {"act_id": "1" * 32, "hash": hash, "not_before": "2027-01-26T10:00"}
+    refused = await newsroom["an"].post(f"{path}/doi-gio", **later)
+    assert refused.status_code == 409 and TEXTS["status_names"]["published"] in refused.text
+
+
+async def test_the_time_that_a_text_has_is_no_other_time(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    refused = await newsroom["an"].press(path, f"{path}/doi-gio", not_before="2027-01-25T09:30")
+    assert refused.status_code == 422 and "trùng với giờ đang có" in refused.text
+
+
 async def test_a_time_that_is_none_is_refused_on_the_items_page(newsroom):
     path = await newsroom.written(not_before="2027-01-25T09:30")
     await newsroom.approve(path)
