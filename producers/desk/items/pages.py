@@ -11,8 +11,9 @@ from starlette.responses import Response
 from contracts.bulletins.issue import BulletinIssue
 from contracts.desk.editorial import ItemView
 from contracts.editorial import OUT, ActionKind, Status
-from contracts.errors import ContractError, Invalid, field_error
+from contracts.errors import Conflict, ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.text_form import TextForm, as_moment
@@ -58,10 +59,21 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
     A withdrawal that was refused shows the text that it takes back. Raises NotFound, Forbidden.
     """
     item = await find_item(visit)
+    if visit.value("status") not in ("", item.stored_status):
+        refused = _moved_on(item)
     is_behind = kind == ActionKind.WITHDRAW and item.out_hash != item.hash
     values = await _item_values(visit, item) | {"asked_for": kind}
     values |= _earlier_text(visit, item, item.out_hash if is_behind else "")
     return visit.refused_page("item.html", as_in_form(refused), **values)
+
+
+def _moved_on(item: ItemView) -> Conflict:
+    """Why an act of a page is not done that was opened before the item's last act."""
+    last = item.history[-1]
+    at = format_moment_in_sentence(last.at.astimezone(VIETNAM))
+    status = desk_texts()["item"]["status_names"][item.status]
+    words = {"status": status, "who": last.who, "at": at}
+    return Conflict(field_error("status", "editorial_moved_on", **words))
 
 
 async def show_review(visit: Visit) -> Response:

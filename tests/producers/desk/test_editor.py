@@ -62,9 +62,11 @@ async def test_a_large_form_of_a_stranger_is_not_read(desk):
 
 
 async def test_conversions_are_limited_for_each_account(desk, officer):
-    answers = [await officer.post(TURN, markdown="x") for _ in range(130)]
-    assert [one.status_code for one in answers][:120] == [200] * 120
-    assert answers[-1].status_code == 429 and int(answers[-1].headers["Retry-After"]) >= 1
+    done = 0  # two tokens a second flow in meanwhile
+    while (answer := await officer.post(TURN, markdown="x")).status_code == 200:
+        done += 1
+    assert 120 <= done < 1_000
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) >= 1
     async with desk.signed_in("binh", "nguoi-gui-tin") as other:
         assert (await other.post(TURN, markdown="x")).status_code == 200
 

@@ -550,6 +550,17 @@ async def test_the_first_of_two_approvers_is_checked_by_the_logs_rules(desk, new
     assert early.status_code == 409, "it is not proposed yet"
 
 
+async def test_an_act_of_a_page_that_the_item_has_left_says_where_it_is(newsroom):
+    path = await newsroom.written()
+    await newsroom.press("an", path, "gui")
+    page = await newsroom["binh"].get(path)
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    refused = await newsroom["binh"].submit(page, f"{path}/tra-lai", note="Thiếu số.")
+    assert refused.status_code == 409
+    assert TEXTS["status_names"]["unit_confirmed"].lower() in refused.text.lower()
+    assert "chưa thực hiện thao tác nào" in refused.text
+
+
 async def test_who_approves_a_text_that_was_edited_after_its_proposal_vouches_for_it(newsroom):
     path = await newsroom.written()
     await newsroom.press("an", path, "gui")
