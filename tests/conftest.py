@@ -130,7 +130,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def made_once() -> Iterator[None]:
-    """Compile each template once a run, and make the gateway's documentation and commands once.
+    """Compile each template once a run, and make the gateway's documentation once.
 
     Most tests make Jinja environments and gateways of their own. httpx2 looks for `sniffio`, which
     is not installed, in every folder at every request.

@@ -5,7 +5,6 @@ from typing import Any
 
 import jinja2
 
-from consumers.cli.root import CommandPath
 from producers.gateway import app as gateway_app
 from producers.gateway import openapi_document
 
@@ -28,6 +27,5 @@ def remembering() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
         (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
         (openapi_document, "build_openapi", lambda _: None),
         (gateway_app, "DocsPage", lambda document, identity: (id(document), identity)),
-        (CommandPath, "load", lambda path, word: (path, word)),
     ]
     return ((owner, name, once(getattr(owner, name), key)) for owner, name, key in made)
