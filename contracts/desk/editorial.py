@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
-from contracts.desk.planned_time import PAST
+from contracts.desk.shown_status import PAST
 from contracts.editorial import UNSENT, ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 

@@ -1,6 +1,7 @@
 """The status that people are shown: that of the last act, as the text's own times change it.
 
-A text is published in the log before its time comes, and stays so after it has ended.
+A text is published in the log before its time comes, and stays so after it has ended. Until its
+time comes it can be given another one.
 """
 
 from collections.abc import Mapping
@@ -8,8 +9,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from contracts.editorial import OUT, Status
+from contracts.editorial.moves import name_of
+from contracts.errors import Conflict, Invalid, field_error
 
 _S = TypeVar("_S", bound=Status | None)
+PAST = OUT | {Status.EXPIRED, Status.WITHDRAWN, Status.REJECTED}
+"""Shown statuses of a text whose time has come, or never comes."""
+_TIME = "not_before"
 
 
 def time_of(data: Mapping[str, Any], name: str) -> datetime | None:
@@ -36,3 +42,19 @@ def shown_status(
 def shown_status_of(status: Status, data: Mapping[str, Any], now: datetime) -> Status:
     """The status at a moment of the text with these fields."""
     return shown_status(status, time_of(data, "not_before"), time_of(data, "expires_at"), now)
+
+
+def move_time(
+    status: Status, data: Mapping[str, Any], not_before: str, now: datetime
+) -> dict[str, Any]:
+    """*data* with another time, in ISO 8601; empty: at once. *status*: as the log has it.
+
+    Raises Conflict for a text whose time has come, Invalid for the time that it has.
+    """
+    shown = shown_status_of(status, data, now)
+    if shown in PAST:
+        raise Conflict(field_error(_TIME, "editorial_time_past", status=name_of(shown)))
+    moved = {**data, _TIME: not_before}
+    if time_of(moved, _TIME) == time_of(data, _TIME):
+        raise Invalid(field_error(f"data.{_TIME}", "editorial_time_same"))
+    return moved
