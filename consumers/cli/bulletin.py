@@ -52,6 +52,7 @@ Series = Annotated[str, typer.Argument(help="The id of the bulletin.")]
 Before = Annotated[str, typer.Option(metavar="ITEM", help="The item that follows; else none.")]
 Text = Annotated[str, typer.Argument(help="What the issue says of it; empty: the title alone.")]
 Introduction = Annotated[str, typer.Argument(help="Markdown; empty: none.")]
+Compiler = Annotated[str, typer.Argument(help="A name; empty: none.")]
 Number = Annotated[int | None, typer.Option(min=1, help="Its number; else the next of the year.")]
 First = Annotated[str, typer.Option(metavar="DAY", help="Its first day; else after the last one.")]
 Last = Annotated[str, typer.Option(metavar="DAY", help="Its last day; else of the last full span.")]
@@ -266,6 +267,13 @@ def shorten(
 def introduce(issue: Issue, text: Introduction, by: By = "", as_json: output.Json = False) -> None:
     """Give the issue an introduction."""
     _edit(issue, by, as_json, lambda parts: editing.introduce(parts, text))
+
+
+@app.command("compiled-by")
+@output.page(OrderAnswer, examples=('loa bulletin compiled-by ISSUE "Lê An"',))
+def compiled_by(issue: Issue, name: Compiler, by: By = "", as_json: output.Json = False) -> None:
+    """Say in the issue's last lines who compiled it."""
+    _edit(issue, by, as_json, lambda parts: editing.compiled_by(parts, name))
 
 
 Edit = Callable[[BulletinIssue], BulletinIssue]

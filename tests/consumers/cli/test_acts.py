@@ -108,6 +108,7 @@ CHANGING = {
     "bulletin add": f"{SERIES}-2026-so-01 {ITEM} the-che",
     "bulletin shorten": f"{SERIES}-2026-so-01 {ITEM} x",
     "bulletin introduce": f"{SERIES}-2026-so-01 x",
+    "bulletin compiled-by": f"{SERIES}-2026-so-01 An",
     "dead replay": "1",
     "dead edit": "1 mended.json --yes",
     "dead discard": "1 --reason x",

@@ -54,14 +54,15 @@ async def test_an_issue_is_proposed_edited_and_shown(bulletin, loa):
     await bulletin("drop", issue, "tin-0")
     await bulletin("add", issue, "tin-0", "van-ban")
     await bulletin("shorten", issue, "tin-1", "Một câu.")
-    answer = await bulletin("introduce", issue, "Tuần qua.")
+    await bulletin("introduce", issue, "Tuần qua.")
+    answer = await bulletin("compiled-by", issue, "Lê An")
     shown = await bulletin("show", issue)
     assert ids(shown) == ["tin-1", "tin-2", "tin-0"]
     assert (shown["hash"], shown["outdated"]) == (answer["hash"], [])
     [listed] = await bulletin("list", SERIES_ID, "--year", str(shown["issue"]["year"]))
     assert (listed["content_id"], listed["items"], listed["status"]) == (issue, 3, "draft")
     text = (await loa("desk", "show", issue, *BY)).stdout
-    assert "Tuần qua." in text and "Một câu." in text
+    assert all(words in text for words in ("Tuần qua.", "Một câu.", "Biên soạn: Lê An"))
 
 
 async def test_an_issue_is_written_as_a_pdf(bulletin, tmp_path):
