@@ -104,7 +104,7 @@ class SeriesIssues:
         days = span or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
         start = proposal.window_start(new, others)
-        released = await self.items.of_topics(series.topics, start - _LOOK_BACK, now)
+        released = await self.items.of_topics(series.topics, start - _LOOK_BACK, start, now)
         told = {name for one in others for name in one.issue.content_ids}
         released |= await self.items.of_items(sorted(told), now)
         return proposal.propose(new, others, released, now)

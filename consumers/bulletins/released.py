@@ -1,8 +1,10 @@
 """Items as readers have them now, and the issues of bulletins among them, from PUBLICATIONS."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from channels.markdown_text import paragraphs
 from consumers.seals.publications import PublicationSeals
@@ -33,14 +35,22 @@ class ReleasedItems:
     open_seals: OpenSeals
 
     async def of_topics(
-        self, topics: Iterable[str], since: datetime, now: datetime
+        self, topics: Iterable[str], since: datetime, shown_after: datetime, now: datetime
     ) -> dict[str, ReleasedItem]:
-        """The items that were released under *topics* since then; no issues of bulletins."""
+        """The items that were released under *topics* since then; no issues of bulletins.
+
+        Those whose every time is up to *shown_after* are left out: only what may be new is decoded.
+        """
         start = await self.bus.first_seq_since(_STREAM, since)
-        found: dict[str, Publication] = {}
+        newest: dict[str, _Peeked] = {}
         for topic in sorted(topics) if start else ():
-            _keep_newest(found, [one async for one in self._read(topic, _ANY, start or 1)], now)
-        return {id: _released_item(one) for id, one in found.items() if one.bulletin is None}
+            async for message in self._messages(topic, _ANY, start or 1):
+                if (one := _peek(message)) and one.shown_at <= now:
+                    known = newest.get(one.content_id)
+                    if known is None or one.revision > known.revision:
+                        newest[one.content_id] = one
+        found = [_decode(one.message) for one in newest.values() if one.latest > shown_after]
+        return {one.content_id: _released_item(one) for one in found if one and not one.bulletin}
 
     async def of_items(self, content_ids: Iterable[str], now: datetime) -> dict[str, ReleasedItem]:
         """The named items, of any topic."""
@@ -60,20 +70,55 @@ class ReleasedItems:
                 found[one.content_id] = known._replace(is_out=False)
         return sorted(found.values(), key=lambda one: one.issue.order)
 
-    async def _read(
+    async def _read(self, topic: str, content_id: str) -> AsyncIterator[Publication]:
+        async for message in self._messages(topic, content_id):
+            if one := _decode(message):
+                yield one
+
+    async def _messages(
         self, topic: str, content_id: str, start: int = 1
-    ) -> AsyncIterator[Publication]:
+    ) -> AsyncIterator[Message]:
+        """What Loa released; `loa check` names the rest."""
         subject = subjects.publication(topic, content_id)
         seals = await self.open_seals()
         async for message in self.bus.scan(_STREAM, subject, start):
-            if one := _decode(message, seals):
-                yield one
+            if not (seals and seals.problem(message)):
+                yield message
 
 
-def _decode(message: Message, seals: PublicationSeals | None) -> Publication | None:
-    """None for what Loa did not release, or what this version can't read: `loa check` names it."""
-    if seals and seals.problem(message):
+class _Peeked(NamedTuple):
+    """A publication by the fields that say whether it is wanted; *latest*: of all its times."""
+
+    content_id: str
+    revision: int
+    shown_at: datetime
+    latest: datetime
+    message: Message
+
+
+def _peek(message: Message) -> _Peeked | None:
+    """Read some fields of a publication, in a twentieth of the time that decoding takes."""
+    try:
+        data = json.loads(message.data)["data"]
+        names = ("released_at", "first_released_at", "not_before")
+        released, first, wanted = (_time(data.get(name)) for name in names)
+        shown_at = max(filter(None, (released, wanted)))
+        latest = max(shown_at, first or shown_at)
+        return _Peeked(str(data["content_id"]), int(data["revision"]), shown_at, latest, message)
+    except (KeyError, TypeError, ValueError):
         return None
+
+
+def _time(value: Any) -> datetime | None:
+    """Raises ValueError for a time without an offset."""
+    moment = datetime.fromisoformat(value) if value else None
+    if moment and moment.tzinfo is None:
+        raise ValueError(value)
+    return moment
+
+
+def _decode(message: Message) -> Publication | None:
+    """None for what this version can't read: `loa check` names it."""
     try:
         return publication.decode(message.data)
     except ContractError:
