@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from random import Random
 from typing import Any, NamedTuple
 
 from consumers.desk.editorial import EditorialDesk, PersonAtDesk
+from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
 from consumers.intake import items
 from consumers.intake.handler import Intake
@@ -98,6 +99,33 @@ class Visit(NamedTuple):
     signed_in: SignedIn
 
 
+Happening = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """Happen not at all."""
+
+
+@dataclass(frozen=True)
+class InterruptedActs(ItemActs):
+    """The acts of the product; *before* one is stored, something else happens."""
+
+    before: Happening = nothing
+
+    async def perform(self, *order: Any, **more: Any) -> ItemState:
+        await self.before()
+        return await super().perform(*order, **more)
+
+
+@dataclass(frozen=True)
+class InterruptedDesk(EditorialDesk):
+    before: Happening = nothing
+
+    @property
+    def acts(self) -> ItemActs:
+        return InterruptedActs(self.log, self.vocabulary, self.rules.clock, self.before)
+
+
 @dataclass
 class CarriedOutWorld:
     """One item. People order acts; some orders come twice, or without an answer.
@@ -121,6 +149,7 @@ class CarriedOutWorld:
     delivered: int = 0
     """The last act that intake has acknowledged, by its place in the log."""
     crashes: int = 0
+    halves_lost: int = 0
     tried: int = 0
 
     def __post_init__(self) -> None:
@@ -157,6 +186,8 @@ class CarriedOutWorld:
             await asyncio.gather(*(self.give(self.order(), may_die=False) for _ in range(2)))
         elif self.random.random() < 0.1:
             await self.lose_right(self.order())
+        elif self.half_approved and self.random.random() < 0.5:
+            await self.lose_first_half(self.order())
         else:
             await self.give(self.order(), may_die=True)
 
@@ -168,10 +199,10 @@ class CarriedOutWorld:
         except SimulatedCrash:
             self.crashes += 1
 
-    def person(self, login: str, bus: Any) -> PersonAtDesk:
-        """A person at the desk of a process on *bus*."""
+    def person(self, login: str, bus: Any, before: Happening = nothing) -> PersonAtDesk:
+        """A person at the desk of a process on *bus*; *before* an act is stored, that happens."""
         rules = Authorizer(AccountStore(bus, self.clock), default_policy(), self.clock)
-        desk = EditorialDesk(bus, EditorialLog(bus), rules, DEFAULT)
+        desk = InterruptedDesk(bus, EditorialLog(bus), rules, DEFAULT, before)
         return desk.of(Visit(self.people[login]))
 
     def order(self) -> Tried:
@@ -195,22 +226,22 @@ class CarriedOutWorld:
             "lane": "urgent" if self.is_urgent else "normal",
         }  # fmt: skip
 
-    async def give(self, tried: Tried, *, may_die: bool) -> None:
+    async def give(self, tried: Tried, *, may_die: bool, before: Happening = nothing) -> None:
         """Order an act; the process may die meanwhile, and then nothing is known of it."""
         dies = may_die and self.random.random() < 0.3
-        before = (await self.log.read(self.item)).state
+        known = (await self.log.read(self.item)).state
         try:
             bus = self.mortal_bus() if dies else self.bus
-            is_done = await self.person(tried.login, bus).perform(tried.order)
+            is_done = await self.person(tried.login, bus, before).perform(tried.order)
         except SimulatedCrash:
             self.lost.append(tried)
             self.crashes += 1
         except ContractError as refused:
-            if tried.act in before.ids:
+            if tried.act in known.ids:
                 self.found.append(f"a repeat is refused: {tried.act}: {refused}")
             return
         else:
-            self.note_answer(tried, before, is_done=is_done)
+            self.note_answer(tried, known, is_done=is_done)
         if self.random.random() < 0.1:
             self.lost.append(tried)  # a second press
 
@@ -235,6 +266,32 @@ class CarriedOutWorld:
             await accounts.change(id, lambda one: one.model_copy(update={"grants": grants}))
         if tried.act in self.answered:
             self.found.append(f"acted without a role: {tried.act}")
+
+    @property
+    def half_approved(self) -> set[str]:
+        """Who has agreed to the approval for which the item waits."""
+        return self.agreed.get(self.seen[-1].head, set())
+
+    async def lose_first_half(self, tried: Tried) -> None:
+        """Give an order while those who agreed before lose their role, right before it is stored.
+
+        Their agreement counts again with the role.
+        """
+        accounts, first = AccountStore(self.bus, self.clock), self.half_approved - {tried.login}
+
+        async def set_roles(*roles: str) -> None:
+            grants = tuple(Grant(role=role) for role in roles)
+            for login in first:
+                id = self.people[login].account.id
+                await accounts.change(id, lambda one: one.model_copy(update={"grants": grants}))
+
+        try:
+            await self.give(tried, may_die=False, before=set_roles)
+        finally:
+            await set_roles(ROLES[APPROVER])
+        if first and tried.order.kind is K.APPROVE and tried.act in self.answered:
+            self.found.append(f"approved with one who had lost the role: {tried.act}")
+        self.halves_lost += bool(first) and tried.order.kind is K.APPROVE
 
     # --- intake
 
