@@ -104,7 +104,7 @@ class PublishingThread(threading.Thread):
     """Shows one more item now and then, and notes when each was to be shown."""
 
     def __init__(self, folder, stop):
-        super().__init__()
+        super().__init__(daemon=True)
         self.folder, self.stop, self.begun, self.failed = folder, stop, [], []
 
     def run(self):
@@ -134,14 +134,14 @@ async def test_a_hundred_readers_see_neither_torn_nor_old_feeds_during_a_rebuild
     for page in sorted((tmp_path / "public" / "tin").iterdir())[::2]:
         (page / "index.html").unlink()  # so that there is something to write
     heard, says = SPAWN.Pipe(duplex=False)
-    server = SPAWN.Process(target=serve, args=(str(tmp_path), says))
+    server = SPAWN.Process(target=serve, args=(str(tmp_path), says), daemon=True)
     server.start()
     port, stop = await asyncio.to_thread(heard.recv), threading.Event()
     watchers = [FreshnessReader(port, seed, ReadLog({})) for seed in range(READERS)]
     publisher = PublishingThread(tmp_path, stop)
     publisher.start()
     reading = [asyncio.create_task(watcher.run(stop)) for watcher in watchers]
-    worker = SPAWN.Process(target=make_anew, args=(str(tmp_path),))
+    worker = SPAWN.Process(target=make_anew, args=(str(tmp_path),), daemon=True)
     worker.start()
     await asyncio.to_thread(worker.join)
     await asyncio.sleep(STALE_S + 1.0)
