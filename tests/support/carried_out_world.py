@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
 from itertools import chain, takewhile
 from random import Random
 from typing import Any, NamedTuple
@@ -17,15 +19,19 @@ from consumers.staff.accounts import Account, AccountStore, NewAccount
 from consumers.staff.authorization import Authorizer
 from consumers.staff.policy import Grant, default_policy
 from consumers.staff.sessions import Session, SignedIn
+from consumers.uploads.kept import NAME, find_kept
+from consumers.uploads.unused import UnusedFiles
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.desk.editorial import NewItem, Order
+from contracts.desk.uploads import UploadAddress, named_by_fields
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.editorial.action import DESK_ACT, RULE
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT, REJECTIONS
 from producers.bus import Bus
 from producers.bus.records import require
+from producers.object_store import ObjectStore
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.editorial_world import judge
@@ -152,6 +158,8 @@ class CarriedOutWorld:
     halves_lost: int = 0
     tried: int = 0
 
+    uploaded: int = 0
+
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.log = EditorialLog(self.bus)
@@ -159,6 +167,17 @@ class CarriedOutWorld:
     @property
     def is_urgent(self) -> bool:
         return self.seed % 3 == 0
+
+    @property
+    def has_files(self) -> bool:
+        """Whether each text names a file, which may not be uploaded yet."""
+        return self.seed % 4 == 1
+
+    @property
+    def file(self) -> tuple[UploadAddress, bytes]:
+        """The file that the newest text names, with its content."""
+        content = b"%%PDF %d %d" % (self.seed, self.tried)
+        return UploadAddress(sha256(content).hexdigest(), "a.pdf"), content
 
     async def run(self) -> list[str]:
         """Play; returns what was wrong."""
@@ -176,6 +195,8 @@ class CarriedOutWorld:
 
     async def someone_acts(self) -> None:
         """One order, or two at the same moment; now and then one whose answer was lost, again."""
+        if self.item and self.has_files and self.random.random() < 0.5:
+            await self.upload()
         if not self.item:
             await self.begin()
             return
@@ -190,6 +211,15 @@ class CarriedOutWorld:
             await self.lose_first_half(self.order())
         else:
             await self.give(self.order(), may_die=True)
+
+    async def upload(self) -> None:
+        """Upload the file of the text that was written last; the process may die meanwhile."""
+        address, content = self.named
+        bus = self.mortal_bus() if self.random.random() < 0.3 else self.bus
+        try:
+            await ObjectStore(bus).put(address.hash, [content], {NAME: address.name})
+        except SimulatedCrash:
+            self.crashes += 1
 
     async def begin(self) -> None:
         """Save the first text, again and again until it has an answer."""
@@ -220,7 +250,11 @@ class CarriedOutWorld:
         return Tried(Order(*facts, is_clean=True), person)
 
     def text(self) -> dict[str, Any]:
+        self.named = self.file
+        url = f"https://thong-bao.example.gov.vn{self.named[0].path}"
+        attached = [{"url": url, "title": "Văn bản"}] if self.has_files else []
         return {
+            "attachments": attached,
             "title": "Lịch trả kết quả", "body": f"Nội dung {self.tried}.", "reason": "Sai ngày.",
             "topic": "cai-cach-hanh-chinh", "channels": ["portal"],
             "lane": "urgent" if self.is_urgent else "normal",
@@ -340,6 +374,9 @@ class CarriedOutWorld:
         judged = judge(acts), self.judge_people(acts), judge_publications(acts, published)
         for one in chain(*judged):
             yield one
+        if self.has_files:
+            async for one in self.judge_files(state, acts):
+                yield one
         if state.approved:
             yield f"approved, and not carried out: {[*state.approved]}"
         texts = {one["revision"] for one in published if one["action"] != "withdrawn"}
@@ -349,6 +386,19 @@ class CarriedOutWorld:
         shown = items.visible_revision(require(record), utc_now(self.clock)) if record else 0
         if shown != state.out:
             yield f"readers see {shown}, and by the log {state.out}"
+
+    async def judge_files(self, state: ItemState, acts: list[Action]) -> AsyncIterator[str]:
+        """Whether readers got each text with its file, which is kept as long as it may be read."""
+        files = {act.hash: named_by_fields(act.text.data) for act in acts if act.text}
+        later = utc_now(self.clock) + timedelta(days=4000)
+        unused = {one.info.name async for _, one in UnusedFiles(self.bus).find(later)}
+        for number, hash in state.published.items():
+            for _, address in files[hash]:
+                self.uploaded += 1
+                if await find_kept(ObjectStore(self.bus), address) is None:
+                    yield f"out without its file: {number}"
+                if state.out and address.hash in unused:
+                    yield f"out, and its file is to be erased: {number}"
 
     def judge_people(self, acts: list[Action]) -> Iterator[str]:
         """Whether each act has its role, an approval its people, and what was answered is there."""

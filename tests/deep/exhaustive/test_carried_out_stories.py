@@ -8,6 +8,7 @@ from secrets import token_hex
 
 import pytest
 
+from consumers.desk.orders.rules import OrderRules
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
 from consumers.intake.draft_decisions import DraftDecisions
@@ -74,6 +75,11 @@ async def an_agreement_counts_for_ever(original, rules, account, act, alone):
     return alone._replace(verdict=Verdict.ALLOWED) if is_half else alone
 
 
+@MISTAKES.instead_of(OrderRules, "check_uploads")
+async def a_text_goes_out_without_its_file(original, *asked):
+    """A file that was not uploaded bars nothing."""
+
+
 @pytest.fixture
 async def played(bus, clock):
     """Plays stories one after the other."""
@@ -88,16 +94,16 @@ async def played(bus, clock):
 
 
 async def test_each_approved_text_is_out_once_and_each_withdrawn_one_gone(played):
-    wrong, crashes, out, gone, halves = {}, 0, 0, 0, 0
+    wrong, crashes, out, gone, halves, files = {}, 0, 0, 0, 0, 0
     for seed in range(STORIES):
         found, world = await played(seed)
         wrong |= {seed: found} if found else {}
         state = (await world.log.read(world.item)).state
         crashes, out, gone = crashes + world.crashes, out + len(state.published), gone + state.ended
-        halves += world.halves_lost
+        halves, files = halves + world.halves_lost, files + world.uploaded
     assert wrong == {}
     assert min(crashes, out, gone) > STORIES / 3, "they reach what they are about"
-    assert halves > 1
+    assert min(halves, files) > 1
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
