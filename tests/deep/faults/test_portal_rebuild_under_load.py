@@ -101,7 +101,7 @@ def make_anew(folder):
 
 
 class PublishingThread(threading.Thread):
-    """Shows one more item now and then, and notes when each was to be shown."""
+    """Shows one more item now and then, as a worker does, and notes when each was to be shown."""
 
     def __init__(self, folder, stop):
         super().__init__(daemon=True)
@@ -113,6 +113,8 @@ class PublishingThread(threading.Thread):
         while not self.stop.wait(0.2):
             self.begun.append((time.monotonic(), number))
             outcome = writer.show(an_item(number), never_expired)
+            while outcome.verdict is Verdict.HELD and not self.stop.wait(outcome.retry_after_s):
+                outcome = writer.show(an_item(number), never_expired)
             if outcome.verdict is not Verdict.DELIVERED:
                 self.failed.append(outcome)
             number += 1
