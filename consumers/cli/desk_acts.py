@@ -16,7 +16,7 @@ from consumers.cli.authorization import names_by_id
 from consumers.cli.filters import parse_time
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
-from consumers.desk.history import history_line
+from consumers.desk.history import history_lines
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -75,6 +75,7 @@ class HistoryLine(BaseModel):
     """An act on an item. `place`: the paragraph that a remark is about.
 
     `rule`: the rule that approved what the unit's system sent; empty where people decide.
+    `begins`: from when on readers have what was published, where that is later.
     """
 
     at: datetime
@@ -87,6 +88,7 @@ class HistoryLine(BaseModel):
     code: str
     place: int | None
     rule: str = ""
+    begins: datetime | None = None
 
     @classmethod
     def of(cls, line: ActLine) -> "HistoryLine":
@@ -299,6 +301,6 @@ def history(content_id: ContentId, by: By = "", as_json: output.Json = False) ->
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
         right.require(item_facts(state))
         names = await names_by_id(bus)
-        return [HistoryLine.of(history_line(act, names)) for act in acts]
+        return [HistoryLine.of(line) for line in history_lines(acts, names)]
 
     output.print_records(HistoryLine, output.run_on_bus(read), as_json)

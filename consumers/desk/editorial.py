@@ -6,12 +6,13 @@ alone keeps what was done.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypedDict
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
-from consumers.desk.history import history_line
+from consumers.desk.history import history_lines
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.names import AccountNames
 from consumers.desk.orders.rules import OrderRules, action_of
@@ -25,7 +26,7 @@ from contracts.base.times import utc_now
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.roles import READ_DRAFTS
-from contracts.desk.shown_status import shown_status_of
+from contracts.desk.shown_status import Readership, readership_of, shown_status_of
 from contracts.editorial import (
     UNSENT,
     Action,
@@ -98,13 +99,11 @@ class PersonAtDesk:
         self._require(READ_DRAFTS, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
         names = await self.desk.names.all()
-        stored = state.status or Status.DRAFT
         agreed = await self._agreed(content_id, state)
         given = frozenset({K.APPROVE} if self.account_id in agreed else ())
         return ItemView(
             content_id=content_id,
-            status=shown_status_of(stored, state.text.data, utc_now(self.desk.rules.clock)),
-            stored_status=stored,
+            **_shown_now(acts, state, state.text, utc_now(self.desk.rules.clock)),
             revision=state.revision,
             unit=state.text.unit,
             hash=state.hash,
@@ -114,7 +113,7 @@ class PersonAtDesk:
             **_texts_shown(acts, state, state.text),
             possible=frozenset(kind for kind, reason in barred.items() if reason == "") - given,
             barred={kind: reason for kind, reason in barred.items() if reason},
-            history=tuple(history_line(act, names) for act in acts),
+            history=history_lines(acts, names),
             agreed=tuple(names.get(one, one) for one in agreed),
             has_agreed=bool(given),
             may_agree=await self._may_agree(state, agreed) if given else (),
@@ -267,6 +266,24 @@ def _is_next(kind: ActionKind, state: ItemState) -> bool:
 
 def _texts_of(acts: Sequence[Action]) -> dict[str, Mapping[str, object]]:
     return {act.hash: act.text.data for act in acts if act.text}
+
+
+class _ShownNow(TypedDict):
+    status: Status
+    stored_status: Status
+    readers: Readership
+
+
+def _shown_now(
+    acts: Sequence[Action], state: ItemState, newest: EditorialText, now: datetime
+) -> _ShownNow:
+    """Where the newest text is at a moment, and what readers have."""
+    stored = state.status or Status.DRAFT
+    return {
+        "status": shown_status_of(stored, newest.data, now),
+        "stored_status": stored,
+        "readers": readership_of(state, acts, now),
+    }
 
 
 class _TextsShown(TypedDict):

@@ -17,8 +17,9 @@ from consumers.reporting.preview import PublicationFinder
 from contracts import events, keys
 from contracts.content import Content
 from contracts.delivery import ChannelName
+from contracts.desk.shown_status import Readership, readership_of, shown_status_of
 from contracts.editorial import Action as EditorialAct
-from contracts.editorial import Status
+from contracts.editorial import ItemState, Status
 from contracts.errors import WHOLE_EVENT, Bilingual, Invalid, NotFound
 from contracts.publication import Action, Publication
 from producers.bus import Bus
@@ -54,6 +55,7 @@ class ReviewAnswer(Draft):
     against: int | None
     changes: list[str]
     status: Status | None = None
+    readers: Readership | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ async def read_text(bus: Bus, content_id: str, hash: str = "") -> ReviewAnswer:
     state, acts = await EditorialLog(bus).history(content_id)
     if state.text is None or state.last_change is None:
         raise Invalid(field_error("content_id", "not_waiting", value=content_id))
-    is_newest = hash in ("", state.hash)
+    is_newest, now = hash in ("", state.hash), datetime.now(UTC)
     draft = draft_of(content_id, state.revision, state.text, state.last_change.at)
     if not is_newest:
         draft = _earlier_draft(content_id, hash, acts)
@@ -130,12 +132,19 @@ async def read_text(bus: Bus, content_id: str, hash: str = "") -> ReviewAnswer:
     changes = unified_diff([*data_lines(out)], [*data_lines(draft.data)], lineterm="")
     return ReviewAnswer(
         **draft.model_dump(),
-        what=_draft_effect(draft, item, datetime.now(UTC)).kind,
+        what=_draft_effect(draft, item, now).kind,
         action="corrected" if draft.type == events.CORRECTED else "published",
         against=state.out if is_newer else None,
         changes=[*changes] if is_newer else [],
-        status=state.status if is_newest else None,
+        status=_status_now(state, now) if is_newest else None,
+        readers=readership_of(state, acts, now),
     )
+
+
+def _status_now(state: ItemState, now: datetime) -> Status:
+    """The status of the newest text, with that text's own times."""
+    data = state.text.data if state.text else {}
+    return shown_status_of(state.status or Status.DRAFT, data, now)
 
 
 def _earlier_draft(content_id: str, hash: str, acts: Sequence[EditorialAct]) -> Draft:

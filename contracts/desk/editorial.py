@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
-from contracts.desk.shown_status import PAST
+from contracts.desk.shown_status import PAST, Readership
 from contracts.editorial import UNSENT, ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 
@@ -61,6 +61,8 @@ class ActLine(NamedTuple):
     """The names of those who had agreed before."""
     rule: str = ""
     """The rule that approved what the unit's system sent."""
+    begins: datetime | None = None
+    """From when on readers have what was published, where that is later."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class ItemView:
     """An item as one person sees it.
 
     `status`: with the times of the text; `stored_status`: that of the last act.
+    `readers`: what readers have now.
     `data`: the newest text; `out_data`: the text that readers have; `out_hash`: of the one that
     they have, or will have, and that a withdrawal takes back; `sent_data`: the newest text as its
     unit sent it. `possible`: what the person may do now. `barred`: why the person may not do
@@ -84,6 +87,7 @@ class ItemView:
     hash: str
     data: Mapping[str, Any]
     is_correction: bool = False
+    readers: Readership = field(default_factory=Readership)
     out: int = 0
     out_hash: str = ""
     out_data: Mapping[str, Any] | None = None

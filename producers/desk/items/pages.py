@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from contracts.bulletins.issue import BulletinIssue
 from contracts.desk.editorial import ItemView
+from contracts.desk.shown_status import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
@@ -147,6 +148,15 @@ def broadcast_words(text: TextForm) -> str:
     return "; ".join(words)
 
 
+def _readers_words(readers: Readership) -> str:
+    """Which revisions readers have now."""
+    named = desk_texts()["item"]["readers"]
+    numbers = {"over" if readers.is_over else "seen": readers.seen}
+    numbers |= {"ahead": readers.ahead, "gone": readers.gone}
+    words = [named[name].format(number) for name, number in numbers.items() if number]
+    return "; ".join(words) or str(named["none"])
+
+
 def _issue_words(data: Mapping[str, Any]) -> str:
     """The number of an issue of a bulletin and what it covers, which its text need not say."""
     try:
@@ -171,6 +181,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "checked": await _checked(visit, item) if item.possible & ANSWERED_FOR else None,
         "item": item,
         "text": TextForm(item.data),
+        "readers": _readers_words(item.readers),
         "told": broadcast_words(TextForm(item.data)),
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
@@ -206,13 +217,13 @@ def _moved_to(visit: Visit, item: ItemView) -> str:
 def _links(item: ItemView) -> list[tuple[str, str]]:
     """The pages of the item that help with what comes next."""
     named, path = desk_texts()["item"]["link"], item_path(item.content_id)
-    is_out = item.out and item.stored_status in OUT and item.status is not Status.SCHEDULED
+    is_out = item.readers.seen and item.stored_status in OUT and item.status is not Status.SCHEDULED
     edit = "correct" if is_out else "edit"
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
     if item.data.get("bulletin"):
         links.insert(0, (f"{path}/ban-tin", desk_texts()["bulletin"]["edit"]))
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
-    return [*links, (f"{path}/dang-gui", named["delivery"])] if item.out else links
+    return [*links, (f"{path}/dang-gui", named["delivery"])] if item.readers.is_any else links
 
 
 def as_in_form(refused: ContractError) -> ContractError:

@@ -58,6 +58,18 @@ async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake,
     assert len(await released_publications(bus)) == 1, "looking releases nothing"
 
 
+async def test_a_text_for_a_later_day_is_scheduled_and_no_reader_sees_it(intake, loa):
+    await intake.handle(submitted(not_before="2090-01-01T08:00:00+07:00"), UNIT)
+    await approve_item(intake.decisions, ITEM, "Trần Thị Bình")
+    told = json_output(await loa("desk", "show", ITEM, "--json"))
+    assert told["status"] == "scheduled"
+    assert (told["readers"]["seen"], told["readers"]["ahead"]) == (0, 1)
+    shown = (await loa("desk", "show", ITEM)).stdout
+    assert "readers: revision 1 waits for its time" in shown and "published" not in shown
+    *_, published = json_output(await loa("desk", "history", ITEM, "--json"))
+    assert (published["kind"], published["begins"]) == ("publish", "2090-01-01T08:00:00+07:00")
+
+
 async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had(intake, loa):
     await intake.handle(submitted(body=BODY), UNIT)
     await approve_item(intake.decisions, ITEM, "Trần Thị Bình")

@@ -32,6 +32,7 @@ from tests.support.events import (
 from tests.support.newsroom import FIELDS, TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
+SEEN, AHEAD, GONE = (TEXTS["readers"][name] for name in ("seen", "ahead", "gone"))
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ async def test_a_text_is_shown_as_published_only_between_its_times(newsroom):
         clock.advance(minutes * 60)
         page = await newsroom["an"].get(path)
         assert f"<strong>{names[status]}</strong>" in page.text
-        assert (TEXTS["out"].format(1) in page.text) is (status == "published")
+        assert (SEEN.format(1) in page.text) is (status == "published")
 
 
 def test_each_status_and_act_has_a_name_and_each_button_a_text():
@@ -328,7 +329,32 @@ async def test_a_planned_time_that_is_moved_is_no_correction(newsroom):
     assert "T10:00" not in moved.text.partition("<h2>")[0], "one form of dates"
     changed = FIELDS | {"not_before": "2027-01-26T10:00", "body": "Khác."}
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **changed)
-    assert TEXTS["correction"] in (await newsroom["an"].get(path)).text
+    assert TEXTS["replaces_planned"] in (await newsroom["an"].get(path)).text
+
+
+async def test_what_readers_see_is_right_behind_every_step(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    page = await newsroom["an"].get(path)
+    assert AHEAD.format(1) in page.text and f"{TEXTS['act']['publish']}<" not in page.text
+    moved = await newsroom.press("an", path, "doi-gio", not_before="2027-01-26T10:00")
+    assert AHEAD.format(1) in moved.text and SEEN.format(1) not in moved.text
+    other = await newsroom.written()
+    await newsroom.approve(other)
+    assert SEEN.format(1) in (await newsroom["an"].get(other)).text
+    correction = FIELDS | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
+    await newsroom["an"].press(f"{other}/sua", f"{other}/sua", **correction)
+    await newsroom.press("an", other, "gui")
+    await newsroom.press("binh", other, "xac-nhan", clean="1")
+    await newsroom.press("chi", other, "trinh", clean="1")
+    await newsroom["dung"].press(other, f"{other}/duyet")
+    approved = await newsroom["dung"].get(other)
+    assert SEEN.format(1) in approved.text and AHEAD.format(1) not in approved.text
+    await newsroom.carry_out()
+    assert SEEN.format(2) in (await newsroom["dung"].get(other)).text
+    gone = await newsroom.press("dung", other, "go", note="Văn bản đã bị bãi bỏ.")
+    assert GONE.format(2) in gone.text and TEXTS["readers"]["none"] not in gone.text
+    assert f'href="{other}/dang-gui"' in gone.text
 
 
 async def test_who_wrote_a_draft_deletes_it(desk, newsroom):
