@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -10,6 +11,8 @@ from itertools import chain, takewhile
 from random import Random
 from typing import Any, NamedTuple
 
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.desk.editorial import EditorialDesk, PersonAtDesk
 from consumers.desk.item_acts import ItemActs
 from consumers.editorial.log import EditorialLog
@@ -34,6 +37,7 @@ from producers.bus.records import require
 from producers.object_store import ObjectStore
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.dead_letters import buried
 from tests.support.editorial_world import judge
 from tests.support.events import UNIT, released_publications
 from tests.support.staffed_world import MAY
@@ -159,6 +163,7 @@ class CarriedOutWorld:
     tried: int = 0
 
     uploaded: int = 0
+    letter: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -181,7 +186,11 @@ class CarriedOutWorld:
 
     async def run(self) -> list[str]:
         """Play; returns what was wrong."""
+        if self.has_letter:
+            await self.bury_letter()
         for _ in range(_STEPS):
+            if self.has_letter and self.random.random() < 0.2:
+                await self.end_letter()
             self.clock.advance(60)
             await self.someone_acts()
             if self.random.random() < 0.6:
@@ -327,6 +336,50 @@ class CarriedOutWorld:
             self.found.append(f"approved with one who had lost the role: {tried.act}")
         self.halves_lost += bool(first) and tried.order.kind is K.APPROVE
 
+    # --- a dead letter
+
+    @property
+    def has_letter(self) -> bool:
+        """Whether an operator ends a dead letter meanwhile."""
+        return self.seed % 4 == 3
+
+    @property
+    def body(self) -> bytes:
+        return b'{"seed": %d}' % self.seed
+
+    async def bury_letter(self) -> None:
+        letter = await buried(DeadLetterStore(self.bus), self.body)
+        self.letter = letter.id
+
+    async def end_letter(self) -> None:
+        """Send the letter again or discard it; two may do so at once, and processes die."""
+        count = self.random.choice((1, 2))
+        buses = [self.random.choice((self.bus, self.mortal_bus())) for _ in range(count)]
+        ended = await asyncio.gather(*map(self.decide, buses), return_exceptions=True)
+        for error in ended:
+            self.crashes += isinstance(error, SimulatedCrash)
+            if error and not isinstance(error, (SimulatedCrash, ContractError)):
+                raise error
+
+    async def decide(self, bus: Any) -> None:
+        store = DeadLetterStore(bus)
+        decisions, letter = DeadLetterDecisions(store), await store.load(self.letter)
+        end = self.random.choice((decisions.replay, decisions.discard))
+        await end(letter, Operator("Lê Hải", "Đã báo đơn vị."))
+
+    async def judge_letter(self) -> AsyncIterator[str]:
+        """Whether its message was sent again once, or not at all where it was discarded."""
+        store = DeadLetterStore(self.bus)
+        with suppress(ContractError):  # an interrupted decision is carried out by its repeat
+            await DeadLetterDecisions(store).replay(
+                await store.load(self.letter), Operator("Lê Hải", "Đã báo đơn vị.")
+            )
+        ended = (await store.load(self.letter)).ended
+        sent = [one async for one in self.bus.scan(subjects.CONTENT.name) if one.data == self.body]
+        wanted = 1 if ended and ended.state == "discarded" else 2
+        if ended is None or len(sent) != wanted:
+            yield f"the letter is {ended and ended.state}, its message is there {len(sent)} times"
+
     # --- intake
 
     async def intake_works(self) -> None:
@@ -374,9 +427,8 @@ class CarriedOutWorld:
         judged = judge(acts), self.judge_people(acts), judge_publications(acts, published)
         for one in chain(*judged):
             yield one
-        if self.has_files:
-            async for one in self.judge_files(state, acts):
-                yield one
+        async for one in self.judge_beside(state, acts):
+            yield one
         if state.approved:
             yield f"approved, and not carried out: {[*state.approved]}"
         texts = {one["revision"] for one in published if one["action"] != "withdrawn"}
@@ -386,6 +438,15 @@ class CarriedOutWorld:
         shown = items.visible_revision(require(record), utc_now(self.clock)) if record else 0
         if shown != state.out:
             yield f"readers see {shown}, and by the log {state.out}"
+
+    async def judge_beside(self, state: ItemState, acts: list[Action]) -> AsyncIterator[str]:
+        """What is wrong with what the story has beside its item."""
+        if self.has_files:
+            async for one in self.judge_files(state, acts):
+                yield one
+        if self.has_letter:
+            async for one in self.judge_letter():
+                yield one
 
     async def judge_files(self, state: ItemState, acts: list[Action]) -> AsyncIterator[str]:
         """Whether readers got each text with its file, which is kept as long as it may be read."""

@@ -8,6 +8,7 @@ from secrets import token_hex
 
 import pytest
 
+from consumers.dead_letters.decisions import DeadLetterDecisions
 from consumers.desk.orders.rules import OrderRules
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log
@@ -73,6 +74,11 @@ async def an_agreement_counts_for_ever(original, rules, account, act, alone):
     """A first approver who has lost the role right before the act counts."""
     is_half = alone.verdict is Verdict.NEEDS_SECOND
     return alone._replace(verdict=Verdict.ALLOWED) if is_half else alone
+
+
+@MISTAKES.instead_of(DeadLetterDecisions, "publish")
+async def a_letter_is_sent_under_a_new_id(original, decisions, begun, message):
+    return await decisions.store.bus.publish(message.subject, message.body, msg_id=token_hex(8))
 
 
 @MISTAKES.instead_of(OrderRules, "check_uploads")
