@@ -15,6 +15,7 @@ from consumers.ledger.wakeups import count_queued
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
+from contracts.desk.operations import ChannelPause
 from contracts.errors import Bilingual
 from producers.bus import Bus, BusError, Value
 from producers.bus.periodic import every
@@ -49,6 +50,11 @@ def describe_reason(reason: str) -> Bilingual:
     code = "paused_again_by_restore" if before else "paused_by_restore"
     text = field_error("pause", code, **facts)
     return Bilingual(text.message, text.message_vi)
+
+
+def shown_pause(pause: Pause) -> ChannelPause:
+    """The pause as the desk's pages show it."""
+    return ChannelPause(pause.since, pause.by, describe_reason(pause.reason).vi)
 
 
 def _shown(moment: str) -> datetime:

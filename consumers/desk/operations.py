@@ -23,7 +23,6 @@ from contracts.delivery import ChannelName, PlanKey
 from contracts.desk.operations import (
     BouncingMail,
     BrokenCircuit,
-    ChannelPause,
     ChannelState,
     ChannelView,
     FeedView,
@@ -129,8 +128,7 @@ class OperationsDesk:
             at=utc_now(self.clock),
             problems=list(map(_problem, find(facts))),
             channels=[
-                _channel(name, one, _shown_pause(paused.get(name)), now)
-                for name, one in facts.channels.items()
+                _channel(name, one, paused.get(name), now) for name, one in facts.channels.items()
             ],
             quotas=list(map(_quota, facts.limits)),
             bounces=[_bouncing(name, one) for name, one in _newest(stops)],
@@ -150,18 +148,10 @@ def _problem(one: StatusFinding) -> Problem:
     return Problem(one.severity, one.code, one.about, one.message_vi, one.remedy_vi)
 
 
-def _shown_pause(pause: Pause | None) -> ChannelPause | None:
-    if pause is None:
-        return None
-    return ChannelPause(pause.since, pause.by, pauses.describe_reason(pause.reason).vi)
-
-
-def _channel(
-    name: ChannelName, one: ChannelStatus, pause: ChannelPause | None, now: float
-) -> ChannelView:
+def _channel(name: ChannelName, one: ChannelStatus, pause: Pause | None, now: float) -> ChannelView:
     return ChannelView(
         name=name,
-        pause=pause,
+        pause=pauses.shown_pause(pause) if pause else None,
         broken=[_circuit(circuit) for circuit in (one, *one.other_breakers) if _is_broken(circuit)],
         failing=translate(one.failing).vi,
         slowed=one.slowed,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.channel_health.destinations import Destination
+from consumers.channel_health.pauses import Pause
 from consumers.channel_health.trouble import reason_now
 from consumers.messages import field_error, load_catalog, translate
 from consumers.zalo.wait_causes import explain_wait
@@ -26,7 +27,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     stored = await breaker_store.load_breakers(bus)
     breakers = {name: stored[breaker_store.circuit_of(name, lane)] for name in waiting}
     broken = [name for name in waiting if not breakers[name].is_closed]
-    problems = [field_error(one, "channel_paused", value=one) for one in waiting if one in paused]
+    problems = [_paused_problem(one, paused[one]) for one in waiting if one in paused]
     places = await destinations.load_destinations(bus)
     problems += [breaker_problem(name, breakers[name], places.get(name)) for name in broken]
     blocked = {*paused, *broken}
@@ -40,6 +41,13 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         failure = readback.readback_failure(places)
         problems += [failure.field_error] if failure else []
     return problems
+
+
+def _paused_problem(name: ChannelName, pause: Pause) -> FieldError:
+    """Since when, by whom and why a channel is paused."""
+    facts = {"since": pause.since, "reason": pauses.describe_reason(pause.reason or "-")}
+    code = "channel_paused_by" if pause.by else "channel_paused"
+    return field_error(name, code, value=name, who=pause.by, **facts)
 
 
 def breaker_problem(

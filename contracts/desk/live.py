@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from contracts.delivery import ChannelName, Status
+from contracts.desk.operations import ChannelPause
 from contracts.desk.previews import Wanted
 
 
@@ -40,6 +41,8 @@ class LiveItem(NamedTuple):
     starts_at: datetime | None
     at: datetime
     channels: Sequence[ChannelProgress]
+    pauses: Mapping[ChannelName, ChannelPause] = {}
+    """Of the channels that are not complete."""
 
     @property
     def is_complete(self) -> bool:

@@ -1,12 +1,14 @@
 """The delivery of items as it goes on: one reader of each item, however many people watch."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
+from consumers.channel_health import pauses
+from consumers.channel_health.pauses import shown_pause
 from consumers.desk.access import ItemAccess, item_facts
 from consumers.desk.release.live_plan import LivePlan
 from consumers.editorial.log import EditorialLog
@@ -22,6 +24,7 @@ from consumers.staff.policy import ObjectFacts
 from contracts.base.times import Clock, utc_now
 from contracts.delivery import ChannelName, PlanKey
 from contracts.desk.live import ChannelProgress, LiveItem
+from contracts.desk.operations import ChannelPause
 from contracts.desk.previews import Wanted
 from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import ContractError, NotFound
@@ -186,6 +189,7 @@ class LiveItems:
         content_id, revision = item.name
         record = item.record = await self._record(content_id)
         number = revision or max(record.released, default=0)
+        channels = await self._channels(item, record, number) if number else []
         return LiveItem(
             content_id,
             number,
@@ -193,8 +197,15 @@ class LiveItems:
             number in record.withdrawals,
             record.starts.get(number),
             utc_now(self.clock),
-            await self._channels(item, record, number) if number else [],
+            channels,
+            await self._pauses(channels),
         )
+
+    async def _pauses(self, channels: Sequence[ChannelProgress]) -> dict[ChannelName, ChannelPause]:
+        """The pauses of channels on which something waits."""
+        waiting = [one.channel for one in channels if not one.is_complete]
+        found = await pauses.load_pauses(self.bus) if waiting else {}
+        return {name: shown_pause(found[name]) for name in waiting if name in found}
 
     async def _record(self, content_id: str) -> Item:
         record = await self.repository.item(content_id)

@@ -123,6 +123,7 @@ async def test_what_holds_up_a_mail_that_waits_is_told_in_both_languages(bus, in
     await loa("pause", "email", "--reason", "bảo trì", "--by", "Bình")
     said = (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
     assert "email: is paused" in said and "email: đang tạm dừng" in said
+    assert said.count("Bình") == said.count("bảo trì") == 2, "by whom and why, in both languages"
 
 
 async def test_an_address_that_is_left_alone_says_why_and_until_when(bus, intake_harness, loa):

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from consumers.channel_health.pauses import pause_if_running
 from contracts.delivery import ChannelName
 from contracts.desk.previews import Wanted
 from producers.bus import messages
@@ -87,6 +88,16 @@ async def test_the_rows_add_up_and_say_why_some_do_not_arrive(sent, desk):
     assert (found["Đã tới"], found["Chờ gửi"], found["Không tới được"]) == (3, 496, 1)
     assert found["Chưa vào đợt gửi"] == 500 and found["Tổng trong kế hoạch"] == 1000
     assert "550 5.1.1" in mail
+
+
+async def test_a_paused_channel_says_since_when_by_whom_and_why(sent, desk, bus):
+    await pause_if_running(bus, ChannelName.EMAIL, "Chờ kiểm tra danh sách", "Trần Thị Bình")
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = (await browser.get(PAGE)).text
+    paused = desk_texts()["live"]["paused_by"].partition("{")[0]
+    assert page.count(paused) == 1, "the other channels go on"
+    for said in ("Trần Thị Bình", "Chờ kiểm tra danh sách"):
+        assert said in page.partition(paused)[2]
 
 
 async def test_a_page_without_scripts_reloads_itself_for_who_asks_it_to(sent, desk):
