@@ -1,7 +1,7 @@
 """Acts of people on items, as the editorial log takes them: the text of each, and its checks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -251,13 +251,24 @@ def _new_text(ordered: _Ordered) -> EditorialText:
     )
 
 
+def _lacking(data: Mapping[str, Any]) -> Iterator[errors.FieldError]:
+    """What even a draft needs: a title, and a channel where channels are chosen.
+
+    A text without the field goes to all of them; a form on which none is ticked says [].
+    """
+    if not text.squeeze(str(data.get("title") or "")):
+        yield errors.field_error("data.title", "missing")
+    if data.get("channels") == []:
+        yield field_error("data.channels", "no_channel")
+
+
 def _complete(
     content_id: str, number: int, data: Mapping[str, Any], state: ItemState
 ) -> dict[str, Any]:
     """The data of an event; a text for an item that is out corrects it."""
     fields = _own_fields(data)
-    if not text.squeeze(str(fields.get("title", ""))):
-        raise Invalid(errors.field_error("data.title", "missing"))
+    if wrong := [*_lacking(data)]:
+        raise Invalid(*wrong)
     kept = {"content_id": content_id, "revision": number}
     if state.out:
         kept["corrects_revision"] = state.out

@@ -77,7 +77,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 def _lengths(data: Mapping[str, Any]) -> Iterator[Finding]:
     title, summary = _text(data, "title"), _text(data, "summary")
     short = "short_title" if _text(data, "short_title") else "title"
-    channels = data.get("channels") or ("zalo", "email")
+    channels = ("zalo", "email") if data.get("channels") is None else data["channels"]
     if "zalo" in channels:
         yield from _too_long("zalo_title", short, _text(data, short), TITLE_LIMIT)
         yield from _too_long("zalo_summary", "summary", summary, DESCRIPTION_LIMIT)

@@ -29,9 +29,10 @@ class TextForm:
         return str(self.data.get(name) or "")
 
     def chosen(self, name: str) -> Sequence[str]:
-        """The words of a set; a text without channels goes to all."""
-        found = self.data.get(name) or ()
-        return tuple(found) or (tuple(ChannelName) if name == "channels" else ())
+        """The words of a set; a text that says nothing of channels goes to all."""
+        found = self.data.get(name)
+        is_all = found is None and name == "channels"
+        return tuple(ChannelName) if is_all else tuple(found or ())
 
     @property
     def lane(self) -> str:
@@ -88,7 +89,7 @@ def as_moment(written: str) -> str:
 def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     """The data in a form; fields that it has not stay as they were *before*.
 
-    Raises Invalid for a time that is none.
+    Where no channel is ticked the list is there, and empty. Raises Invalid for a time that is none.
     """
     known = {*_LINES, *_SETS, *_TIMES, *_LISTS, "cover", "lane", "broadcast"}
     data = {name: value for name, value in before.items() if name not in known}
@@ -100,7 +101,8 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
     data |= {"language": chosen} if (chosen := single_value(form, "language")) else {}
     data["broadcast"] = _broadcast(form, before)
-    return {name: value for name, value in data.items() if value not in ("", [], {}, None)}
+    empty = ("", [], {}, None)
+    return {name: one for name, one in data.items() if name == "channels" or one not in empty}
 
 
 def read_kept(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,18 @@ async def test_a_text_of_a_conflict_is_offered_again_after_the_page_is_left(two)
     assert (await binh.submit(used, path, **TYPED)).status_code == 409, "it began from the old text"
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_text_without_a_ticked_channel_is_refused_at_that_field(two, is_new):
+    an, _ = two
+    path = "/soan-moi" if is_new else await new_text(an)
+    typed = TEXT if is_new else FIELDS
+    refused = await an.press(path, path, **typed | {"channels": []})
+    assert refused.status_code == 422
+    assert 'href="#channels"' in refused.text and "Xin Quý vị chọn ít nhất một kênh" in refused.text
+    ticked = re.findall(r'name="channels" value="(\w+)" checked', refused.text)
+    assert not ticked, "it stays as it was left"
+
+
 async def test_what_the_visual_editor_sends_is_saved_as_markdown(two):
     an, _ = two
     path = await new_text(an)
