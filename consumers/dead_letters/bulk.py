@@ -70,7 +70,7 @@ class BulkDecisions:
     async def discard(self, query: DeadLetterQuery) -> BulkSummary:
         """Raises Invalid without a reason."""
         if self.operator and not self.operator.reason.strip():
-            raise Invalid(field_error("reason", "reason_required"))
+            raise Invalid(field_error("reason", "discard_reason"))
         return await self.apply_to_each(query, self.decisions.discard)
 
     async def apply_to_each(self, query: DeadLetterQuery, action: Action) -> BulkSummary:

@@ -124,7 +124,7 @@ class DeadLetterDecisions:
     async def discard(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Discard a letter. Raises Invalid as `replay`, or without a reason."""
         if not person.reason.strip():
-            raise Invalid(field_error("reason", "reason_required"))
+            raise Invalid(field_error("reason", "discard_reason"))
         decision = self.new_decision("discarded", letter, person)
         return self.log_ended(letter, await self.record_decision(letter, decision))
 

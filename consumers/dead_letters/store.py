@@ -27,7 +27,7 @@ from consumers.dead_letters.letter import (
 from consumers.dead_letters.redaction import RedactedMessage, limit_body, redact
 from consumers.messages import field_error
 from contracts import subjects
-from contracts.errors import FieldError, Invalid, limit_errors, printable
+from contracts.errors import FieldError, Invalid, NotFound, limit_errors, printable
 from producers.bus import Bus, BusError, Message, NoReply, StorageFull
 from producers.bus.records import parse_stored
 
@@ -176,7 +176,7 @@ class DeadLetterStore:
         return letter, decision.seq if decision else 0
 
     async def load(self, id: int) -> DeadLetter:
-        """Load a letter with its whole body, by any of its deaths. Raises Invalid if unknown."""
+        """Load a letter with its whole body, by any of its deaths. Raises NotFound if unknown."""
         await self.read_message(id)
         deaths = await self.count_deaths()
         message = await self.read_message(deaths.letter_ids.get(id, id))
@@ -184,10 +184,10 @@ class DeadLetterStore:
         return letter if letter.body is not None else await self.with_original(letter)
 
     async def read_message(self, id: int) -> Message:
-        """Read a letter's message. Raises Invalid if unknown."""
+        """Read a letter's message. Raises NotFound if unknown."""
         message = await self.bus.get_message(subjects.DEAD.name, id) if id > 0 else None
         if message is None:
-            raise Invalid(field_error("id", "letter_unknown", value=id))
+            raise NotFound(field_error("id", "letter_unknown", value=id))
         return message
 
     async def with_original(self, letter: DeadLetter) -> DeadLetter:

@@ -121,7 +121,7 @@ class AuditLogDesk:
         self, person: Person, wanted: LogFilter, format: ExportFormat, reason: str
     ) -> AsyncIterator[bytes]:
         if not reason.strip():
-            raise Invalid(field_error("reason", "reason_required"))
+            raise Invalid(field_error("reason", "export_reason"))
         written = " ".join(f"{name}={value}" for name, value in wanted._asdict().items() if value)
         act = DeskAct("audit.export", format, reason=reason.strip(), after=written)
         await person.record(act)

@@ -109,7 +109,7 @@ class OperationsDesk:
     async def pause(self, person: Person, channel: ChannelName, reason: str) -> None:
         why, account = reason.strip(), person.account
         if not why:
-            raise Invalid(field_error("reason", "reason_required"))
+            raise Invalid(field_error("reason", "pause_reason"))
         act = DeskAct("channel.pause", channel, reason=why)
         await person.perform(
             act, lambda: pauses.pause_if_running(self.bus, channel, why, account.name)

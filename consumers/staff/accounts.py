@@ -137,6 +137,8 @@ class NewAccount(BaseModel):
 
 def check_new_account(login: str, name: str) -> str:
     """The name as one clean line. Raises Invalid for a bad sign-in name or name."""
+    if not login:
+        raise Invalid(errors.field_error("login", "missing"))
     if not re.fullmatch(ID_PATTERN, login):
         raise Invalid(errors.field_error("login", "not_slug", value=login))
     if line := errors.check_line("name", name, _NAME_MAX):

@@ -106,8 +106,7 @@ class ItemView:
     def is_move(self) -> bool:
         """Whether the text is the one that is out or planned, at another time."""
         before = self.out_data or {}
-        moved = self.data.get(_TIME) != before.get(_TIME)
-        return moved and bool(before) and _untimed(self.data) == _untimed(before)
+        return bool(before) and is_moved(before, self.data)
 
     @property
     def title(self) -> str:
@@ -146,6 +145,12 @@ class ItemView:
 
 _TIME = "not_before"
 _OF_REVISION = frozenset({_TIME, "revision", "corrects_revision", "reason"})
+
+
+def is_moved(before: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether a text is another one at another time, and no more."""
+    is_at_another = data.get(_TIME) != before.get(_TIME)
+    return is_at_another and _untimed(data) == _untimed(before)
 
 
 def _untimed(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def _check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """
     note = text.squeeze(action.note)
     if action.kind in _SAYS_WHY and not note:
-        raise Invalid(field_error("note", "editorial_reason"))
+        raise Invalid(field_error("note", f"editorial_reason_{action.kind}"))
     is_known = action.code in {*REJECTIONS, GIVEN_UP} or bool(note and not action.code)
     if action.kind is Kind.REJECT and not is_known:
         raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from contracts.errors import ContractError
+from contracts.errors import ContractError, NotFound
 from design.routes import asset_routes, folder_routes
 from producers.bus import BusError
 from producers.desk import rendering
@@ -103,7 +103,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": said}, status, retry_headers(error))
     visit = await _visit_of_person(request)
     typed = await find_typed(visit)
-    return visit.refused_page("refused.html", error, back=visit.back(), typed=typed)
+    shown = {"is_read": request.method == "GET", "is_missing": isinstance(error, NotFound)}
+    return visit.refused_page("refused.html", error, back=visit.back(), typed=typed, **shown)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

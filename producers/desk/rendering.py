@@ -136,11 +136,11 @@ def errors_by_field(refused: ContractError) -> dict[str, str]:
 
 
 def _with_field(field: str, said: str) -> str:
-    """*said* behind the name that people have for the field, unless it names that itself."""
-    name = _field_name(field)
-    if not name or name.lower() in said.lower():
+    """*said* behind the name that people have for the field, unless it is a whole sentence."""
+    name, words = _field_name(field), desk_texts()["wrong"]
+    if not name or name.lower() in said.lower() or said.startswith(tuple(words["sentences"])):
         return said
-    is_predicate = said.partition(" ")[0] in desk_texts()["wrong"]["predicates"]
+    is_predicate = said.partition(" ")[0] in words["predicates"]
     return f"{name} {said}" if is_predicate else f"{name}: {said}"
 
 
@@ -151,8 +151,14 @@ def _field_name(field: str) -> str:
     if found := known.get(own) or known.get(field):
         return str(found)
     head, _, rest = own.partition(".")
-    number = rest.partition(".")[0]
-    return f"{known[head]} {int(number) + 1}" if head in known and number.isdecimal() else ""
+    number, _, part = rest.partition(".")
+    if head not in known or not number.isdecimal():
+        return ""
+    place, parts = int(number) + 1, texts["item"]["entry"]
+    if part not in parts:
+        return f"{known[head]} {place}"
+    entry = known[head][:1].lower() + known[head][1:]
+    return str(parts["field"].format(field=parts[part], entry=entry, number=place))
 
 
 def _as_sentence(text: str) -> str:

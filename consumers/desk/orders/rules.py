@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.desk.access import item_facts
+from consumers.editorial.log import EditorialLog
+from consumers.intake import written
 from consumers.intake.unit_policy import read_policy
+from consumers.messages import field_error
 from consumers.reporting.reach import largest_reach
 from consumers.staff.authorization import Act
 from consumers.staff.policy import Person, Policy, Verdict
 from consumers.uploads.missing import missing_uploads
-from contracts import errors
+from contracts import errors, events
 from contracts.delivery import ChannelName, Lane
-from contracts.desk.editorial import Order
+from contracts.desk.editorial import Order, is_moved
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.editorial.state import is_checkpoint
@@ -33,6 +36,7 @@ _ACTION_OF: Mapping[ActionKind, str] = {
 """The action of `roles.toml` that an act takes; others depend on the item."""
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
 _NEEDS_FILES = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
+_SENDS_ON = frozenset({K.SUBMIT, K.PROPOSE})
 _MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
 
 
@@ -48,7 +52,15 @@ def action_of(kind: ActionKind, state: ItemState) -> str:
 def _check_clean(order: Order, state: ItemState) -> None:
     """Raise Invalid without the promise of who answers for a text."""
     if is_checkpoint(order.kind, state) and not order.is_clean:
-        raise Invalid(errors.field_error("clean", "missing"))
+        raise Invalid(errors.field_error("clean", "editorial_clean"))
+
+
+def _lacks_reason(content_id: str, state: ItemState) -> bool:
+    """Whether the newest text is a correction without a reason that people wrote."""
+    shown = state.text
+    if shown is None or shown.type != events.CORRECTED or shown.data.get("reason"):
+        return False
+    return shown.event_id == written.event_id(shown.unit, content_id, state.revision)
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class OrderRules:
         _check_clean(order, state)
         if person:
             await self.check_urgent(order, state, person)
+        await self.check_reason(order, state)
         await self.check_uploads(order, state)
 
     async def act_of(self, order: Order, state: ItemState) -> Act:
@@ -96,6 +109,18 @@ class OrderRules:
         ruling = self.policy.is_allowed(person, "propose-urgent", item_facts(state))
         if ruling.verdict is Verdict.REFUSED and not await self._unit_may_be_urgent(state):
             raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
+
+    async def check_reason(self, order: Order, state: ItemState) -> None:
+        """Raise Invalid for a correction, written by people, that does not say what it corrects.
+
+        A text at another time corrects nothing; a unit's event may come without a reason.
+        """
+        if order.kind not in _SENDS_ON or not _lacks_reason(order.content_id, state):
+            return
+        _, acts = await EditorialLog(self.bus).history(order.content_id)
+        out = next((one.text for one in acts if one.text and one.hash == state.out_hash), None)
+        if not (out and state.text and is_moved(out.data, state.text.data)):
+            raise Invalid(field_error("data.reason", "correction_reason"))
 
     async def check_uploads(self, order: Order, state: ItemState) -> None:
         """Raise Invalid for a text on its way to readers that names a file that is not kept."""

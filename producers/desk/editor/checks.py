@@ -109,9 +109,11 @@ def _numbers(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _around(text: str, found: re.Match[str]) -> str:
-    """The match with some words before it."""
+    """The match with some whole words before it."""
     start = max(0, found.start() - _EXCERPT // 2)
-    return " ".join(text[start : found.end()].split())
+    before = text[start : found.start()]
+    words = before.partition(" ")[2] if start and not text[start - 1].isspace() else before
+    return " ".join((words + found[0]).split())
 
 
 def _body(body: str) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
     data |= {"language": chosen} if (chosen := single_value(form, "language")) else {}
     data["broadcast"] = _broadcast(form, before)
-    empty = ("", [], {}, None)
+    empty: tuple[Any, ...] = ("", [], {}, None)
     return {name: one for name, one in data.items() if name == "channels" or one not in empty}
 
 

@@ -357,6 +357,36 @@ async def test_what_readers_see_is_right_behind_every_step(newsroom):
     assert f'href="{other}/dang-gui"' in gone.text
 
 
+async def test_a_correction_of_a_units_system_needs_no_reason_that_of_an_officer_does(newsroom):
+    bus = newsroom.desk.bus
+    await register_unit(bus, UNIT, release="automatic")
+    await newsroom.intake.handle(submitted(topic="cai-cach-hanh-chinh"), UNIT)
+    await register_unit(bus, UNIT, release="desk")
+    await newsroom.intake.handle(corrected(topic="cai-cach-hanh-chinh", body="Đúng."), UNIT)
+    await newsroom.press("binh", f"/tin/{ITEM}", "xac-nhan", clean="1")
+    page = await newsroom.press("chi", f"/tin/{ITEM}", "trinh", clean="1")
+    assert TEXTS["status_names"]["pending_approval"] in page.text
+
+
+async def test_a_planned_text_that_is_moved_is_sent_on_without_a_reason(newsroom):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    await newsroom.approve(path)
+    await newsroom.press("an", path, "doi-gio", not_before="2027-01-26T10:00")
+    page = await newsroom.press("an", path, "gui")
+    assert TEXTS["status_names"]["submitted"] in page.text
+
+
+async def test_an_empty_remark_and_a_missing_pledge_are_told_in_their_own_words(newsroom):
+    path = await newsroom.written()
+    empty = await newsroom["an"].press(path, f"{path}/gop-y", note=" ")
+    assert "Xin Quý vị ghi nội dung góp ý" in empty.text
+    await newsroom.press("an", path, "gui")
+    unsaid = await newsroom["binh"].press(path, f"{path}/xac-nhan")
+    assert "Xin Quý vị đọc và đánh dấu vào lời cam kết" in unsaid.text
+    missing = await newsroom["an"].get("/tin/khong-co")
+    assert missing.status_code == 404 and desk_texts()["refused"]["after"] not in missing.text
+
+
 async def test_who_wrote_a_draft_deletes_it(desk, newsroom):
     path = await newsroom.written()
     assert "bo" not in offered(await newsroom["binh"].get(path), path), "another's draft"
@@ -412,6 +442,9 @@ async def test_a_rejection_has_no_reason_chosen(newsroom):
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):
     path = await newsroom.written()
     await newsroom.approve(path)
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | {"body": "Đoạn đúng."})
+    unexplained = await newsroom["an"].press(path, f"{path}/gui")
+    assert unexplained.status_code == 422 and "Đính chính điều gì" in unexplained.text
     correction = FIELDS | {"body": "Đoạn đúng.", "reason": "Sai số hiệu."}
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **correction)
     await newsroom.approve(path)

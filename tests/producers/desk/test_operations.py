@@ -72,6 +72,7 @@ async def test_an_operator_pauses_a_channel_with_a_reason_and_lets_it_go_on(desk
         unexplained = await browser.submit(page, stop, reason=" ")
         assert unexplained.status_code == 422 and 'href="#reason"' in unexplained.text
         assert 'id="reason"' in unexplained.text
+        assert "Xin Quý vị ghi lý do tạm dừng kênh" in unexplained.text
         assert await pauses.load_pauses(desk.bus) == {}
         done = await browser.submit(page, stop, reason="máy chủ thư bảo trì")
         assert done.status_code == 303

@@ -9,15 +9,22 @@ from producers.desk.rendering import DeskPages, errors_by_field
 @pytest.mark.parametrize(
     ("field", "said", "shown"),
     [
-        ("kind", "phải ghi lý do", "Phải ghi lý do"),
+        ("kind", "phải trả lời", "Phải trả lời"),
         ("kind", "khong-co không phải vai trò", "khong-co không phải vai trò"),
         ("kind", "", ""),
         ("data.title", "là trường bắt buộc", "Tiêu đề là trường bắt buộc"),
         ("title", "dài quá", "Tiêu đề dài quá"),
         ("cover.url", "không được để trống", "Địa chỉ ảnh bìa không được để trống"),
-        ("data.links.0.url", "phải là địa chỉ web", "Liên kết 1 phải là địa chỉ web"),
+        ("data.links.0.url", "phải là địa chỉ", "Địa chỉ của liên kết số 1 phải là địa chỉ"),
+        ("data.links.1.title", "dài quá", "Tên hiển thị của liên kết số 2 dài quá"),
+        ("data.links.0", "không hợp lệ", "Liên kết 1 không hợp lệ"),
         ("topic", "khong-co không có trong danh mục", "Chủ đề: khong-co không có trong danh mục"),
-        ("note", "phải nêu lý do", "Phải nêu lý do"),
+        ("note", "xin Quý vị ghi lý do gỡ tin", "Xin Quý vị ghi lý do gỡ tin"),
+        ("reason", "xin Quý vị ghi lý do trích xuất", "Xin Quý vị ghi lý do trích xuất"),
+        ("id", "không có sự kiện bị loại số 9", "Không có sự kiện bị loại số 9"),
+        ("terminal_code", "không có máy nào đang chờ", "Không có máy nào đang chờ"),
+        ("data.audiences", "không có trong danh mục", "Đối tượng không có trong danh mục"),
+        ("data.body", "quá dài: cả tin", "Nội dung quá dài: cả tin"),
     ],
 )  # fmt: skip
 def test_an_error_is_a_sentence_that_names_its_field(field, said, shown):
@@ -25,9 +32,7 @@ def test_an_error_is_a_sentence_that_names_its_field(field, said, shown):
     assert errors_by_field(wrong) == {field: shown}
 
 
-@pytest.mark.parametrize(
-    "field", ["data.title", "data.body", "data.topic", "unit", "clean", "login"]
-)
+@pytest.mark.parametrize("field", ["data.title", "data.body", "data.topic", "unit", "login"])
 def test_what_is_missing_is_named(field):
     [said] = errors_by_field(Invalid(field_error(field, "missing"))).values()
     assert said.endswith(" là trường bắt buộc")
