@@ -114,8 +114,8 @@ def write(
     """Save a text: of a new item, or with --item a new text of that one.
 
     A new text of an item names by --hash the text that it was made of, so that what another person
-    saved meanwhile is not lost. Markdown has the other fields before it, in TOML between two lines
-    of +++.
+    saved meanwhile is not lost. Fields that the file does not have stay as they are; an empty one
+    is removed. Markdown has the other fields before it, in TOML between two lines of +++.
     """
     with output.explain_errors():
         data = _read_file(file)
@@ -128,7 +128,7 @@ def write(
             content_id = await orders.begin(unit, data)
             return OrderAnswer.of(content_id, await orders.state(content_id))
         await require_hash(orders, item, hash)
-        order = Order(item, kind, "", hash, _text_fields(data))
+        order = Order(item, kind, "", hash, await orders.merge(item, hash, _text_fields(data)))
         return OrderAnswer.of(item, await orders.give(order))
 
     print_order(output.act_on_bus(save), as_json)

@@ -27,7 +27,7 @@ from consumers.staff.policy import ObjectFacts, Person
 from consumers.staff.sessions import SignedIn
 from contracts import errors, keys
 from contracts.desk.editorial import NewItem, Order
-from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.editorial.moves import changing_act
 from contracts.editorial.state import is_checkpoint
 from contracts.errors import Conflict, Invalid, NotFound
@@ -107,6 +107,19 @@ class ItemOrders:
         data = await self._data_of(content_id, hash)
         changed = {**data, **change(data)} if data else {}  # a hash that is none is refused
         return await self.give(Order(content_id, kind, "", hash, changed, note))
+
+    async def merge(
+        self, content_id: str, hash: str, given: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The text of *hash* with the fields that are *given*.
+
+        A text after one that is decided has a reason of its own.
+        """
+        data = dict(await self._data_of(content_id, hash))
+        status = (await self.state(content_id)).status
+        if status not in UNSENT and changing_act(status) is ActionKind.SAVE:
+            data.pop("reason", None)
+        return {**data, **given}
 
     async def _data_of(self, content_id: str, hash: str) -> Mapping[str, Any]:
         """The data of a text that the item has had; empty for a hash that it has not."""

@@ -44,6 +44,13 @@ async def test_a_file_is_kept_and_named_by_the_items_text(officer, intake, pdf, 
     assert data["cover"] == {"url": cover["url"], "alt": "Lễ trao quyết định"}
     [entry] = data["attachments"]
     assert entry == entry_of(alone, "Quyết định") and data["title"] in TEXT
+    words = ("write", "-", "--item", item, "--hash")
+    renamed = TEXT.replace("title = ", 'attachments = []\ntitle = "Tên khác"\n# title = ')
+    hash = (await done(officer, "show", item))["hash"]
+    await done(officer, *words, hash, stdin=renamed)
+    data = (await done(officer, "show", item))["data"]
+    assert (data["title"], data["cover"]["url"]) == ("Tên khác", cover["url"])
+    assert "attachments" not in data, "an empty field is removed"
     assert picture.stat().st_size and pdf.exists(), "the files themselves stay"
 
 
