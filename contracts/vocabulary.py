@@ -157,6 +157,10 @@ REJECTIONS: Mapping[str, Mapping[str, str]] = load_texts(
     Path(__file__).with_name("rejections.toml")
 )
 """Why the desk turns content down: code → {en, vi}."""
+UNDECIDED_TOO_LONG = "qua-thoi-han"
+"""The code by which Loa ends what waited longer than drafts are kept; no person gives it."""
+GIVEN_BY_PEOPLE = tuple(code for code in REJECTIONS if code != UNDECIDED_TOO_LONG)
+"""The codes to choose from."""
 
 
 class Province(Contract):

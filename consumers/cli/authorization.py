@@ -87,7 +87,7 @@ class Staff:
         signed_in = await self.require_stepped_up(act.action)
         ruling = await self.rules.decide(signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
-            raise Forbidden(ruling.as_error(act.action))
+            raise Forbidden(self.rules.policy.refusal(ruling, act.action))
         return Actor.of(signed_in, ruling)
 
     async def require_stepped_up(self, action: str) -> SignedIn:

@@ -66,7 +66,7 @@ class ItemAccess:
             raise Forbidden
         if not self.allows(account, facts, *actions):
             ruling = self.policy.is_allowed(account, actions[0], facts)
-            raise Forbidden(ruling.as_error(actions[0]))
+            raise Forbidden(self.policy.refusal(ruling, actions[0]))
 
     def allows(self, account: Account, facts: ObjectFacts, *actions: str) -> bool:
         """Whether one of *actions* is allowed."""

@@ -191,11 +191,10 @@ class PersonAtDesk:
 
     def _require(self, action: str, state: ItemState) -> None:
         """Raises Forbidden unless the person may do *action* on the item."""
-        ruling = self.desk.rules.policy.is_allowed(
-            self.signed_in.account, action, item_facts(state)
-        )
+        policy = self.desk.rules.policy
+        ruling = policy.is_allowed(self.signed_in.account, action, item_facts(state))
         if ruling.verdict is Verdict.REFUSED:
-            raise Forbidden(ruling.as_error(action))
+            raise Forbidden(policy.refusal(ruling, action))
 
     def _bar(self, kind: ActionKind, state: ItemState) -> str | None:
         """Why the person may not do an act now: empty if allowed, None without a role for it."""
@@ -205,7 +204,7 @@ class PersonAtDesk:
             return None
         ruling = policy.is_allowed(account, action, item_facts(state))
         if ruling.verdict is Verdict.REFUSED:
-            return ruling.as_error(action).message_vi
+            return policy.refusal(ruling, action).message_vi
         try:
             state_after(state, self._trial(kind, state))
         except ContractError as refused:

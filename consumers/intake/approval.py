@@ -14,7 +14,7 @@ from contracts import errors, events, keys, text
 from contracts.content import Submitted
 from contracts.editorial import EditorialText
 from contracts.errors import Conflict, Invalid
-from contracts.vocabulary import REJECTIONS
+from contracts.vocabulary import GIVEN_BY_PEOPLE
 
 _NAME_MAX = 150
 _REASON_MAX = 500
@@ -81,7 +81,7 @@ def reviewer_name(field: str, name: str) -> str:
 
 def rejection(code: str, reason: str) -> tuple[str, str]:
     """The code and the reason of a rejection, cleaned. Raises Invalid when both are missing."""
-    codes = tuple(REJECTIONS)
+    codes = GIVEN_BY_PEOPLE
     if code and code not in codes:
         words = {"codes": codes, "near": errors.nearest(code, codes)}
         raise Invalid(field_error("code", "unknown_reject_code", value=code, **words))

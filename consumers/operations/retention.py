@@ -31,6 +31,7 @@ from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import Subscriber
+from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.periodic import every
 from producers.bus.records import parse
@@ -44,7 +45,6 @@ _BY_STREAM_SETTINGS = frozenset({"audit"})
 _ALWAYS_IN_USE = ("CONTENT", "PUBLICATIONS", "KV_ledger", "KV_subscribers")
 _REVIEWER = "Loa"
 """Who has rejected a draft that no person decided on."""
-_CODE = "qua-thoi-han"
 _SOFT_PREFIX = "soft."
 
 
@@ -119,7 +119,7 @@ class Drafts:
 
     async def reject(self, draft: Draft) -> bool:
         try:
-            return await self.decisions.reject_by_rule(draft, _REVIEWER, _CODE)
+            return await self.decisions.reject_by_rule(draft, _REVIEWER, UNDECIDED_TOO_LONG)
         except BrokenItem:  # `loa check` names it
             return False
 

@@ -168,7 +168,7 @@ class Authorizer:
         if act.is_of_state:
             ruling, least = await self._rule_again(account, act, ruling), Verdict.ALLOWED
         if ruling.verdict < least:
-            raise Forbidden(ruling.as_error(act.action))
+            raise Forbidden(self.policy.refusal(ruling, act.action))
 
     async def _rule_again(self, account: Account, act: Act, alone: Ruling) -> Ruling:
         """The decision with what has been agreed; *alone*: the one without."""
@@ -202,7 +202,7 @@ class ReadingRight:
         """Raises Forbidden with the reason."""
         ruling = self._decide(facts)
         if ruling.verdict is not Verdict.ALLOWED:
-            raise Forbidden(ruling.as_error(self.actions[0]))
+            raise Forbidden(self.policy.refusal(ruling, self.actions[0]))
 
     def _decide(self, facts: ObjectFacts) -> Ruling:
         """The best decision; of refusals, that of a role which has the action."""

@@ -194,7 +194,7 @@ class Visitor:
         asked = Act(action, facts, [act.name, act.object, act.after])
         ruling = await self.desk.rules.decide(self.signed_in, asked)
         if ruling.verdict is not Verdict.ALLOWED:
-            raise Forbidden(ruling.as_error(action))
+            raise Forbidden(self.desk.rules.policy.refusal(ruling, action))
         record = Actor.of(self.signed_in, ruling).record_of(act.name, act.object, act.after)
         return replace(record, reason=act.reason or record.reason)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from consumers.messages import field_error
 from contracts import text
 from contracts.desk.roles import RoleTable, ShownAction, ShownRole
-from contracts.errors import FieldError, Invalid, unknown_word_values
+from contracts.errors import Bilingual, FieldError, Invalid, unknown_word_values
 
 _ROLES_FILE = Path(__file__).with_name("roles.toml")
 _ROLES_FIELD = "roles.toml"
@@ -52,9 +52,6 @@ class Ruling(NamedTuple):
     role: str = ""
     partner: str = ""
     agreed: tuple[str, ...] = ()
-
-    def as_error(self, action: str) -> FieldError:
-        return field_error(action, self.reason, role=self.partner or self.role)
 
 
 class Grant(BaseModel):
@@ -354,6 +351,12 @@ class Policy:
     def role_names(self) -> dict[str, str]:
         """The roles in Vietnamese, by id."""
         return {id: role.vi for id, role in self.file.roles.items()}
+
+    def refusal(self, ruling: Ruling, action: str) -> FieldError:
+        """Why *ruling* does not allow *action*; in Vietnamese the role has its name."""
+        role = ruling.partner or ruling.role
+        named = Bilingual(role, self.role_names().get(role, role))
+        return field_error(action, ruling.reason, role=named)
 
     def approval_action(self, *, is_urgent: bool, reach: int) -> str:
         """The action of an approval: another one for what is urgent or can reach very many."""

@@ -107,7 +107,7 @@ class Proposals:
         agreed = await self._valid(live, action, facts)
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
         if ruling.verdict is Verdict.REFUSED:
-            raise Forbidden(ruling.as_error(action))
+            raise Forbidden(self.policy.refusal(ruling, action))
         return ruling._replace(agreed=tuple(one.account for one in agreed))
 
     async def _agree(

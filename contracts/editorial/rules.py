@@ -23,7 +23,7 @@ from contracts.editorial.moves import (
 )
 from contracts.editorial.state import ItemState, hashes_of, people_barred
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
-from contracts.vocabulary import REJECTIONS
+from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 
 _AFTER_UNIT = frozenset({Kind.EDIT, Kind.PROPOSE, Kind.APPROVE})
 _SAYS_WHY = frozenset({Kind.RETURN, Kind.WITHDRAW, Kind.COMMENT})
@@ -119,7 +119,7 @@ def _check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
         raise Invalid(field_error("note", f"editorial_reason_{action.kind}"))
     is_known = action.code in {*REJECTIONS, GIVEN_UP} or bool(note and not action.code)
     if action.kind is Kind.REJECT and not is_known:
-        raise Invalid(field_error("code", "editorial_code", codes=tuple(REJECTIONS)))
+        raise Invalid(field_error("code", "editorial_code", codes=GIVEN_BY_PEOPLE))
 
 
 def _check_author(state: ItemState, action: Action) -> None:

@@ -1,5 +1,6 @@
 """Page rendering of the desk: templates, texts, security headers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,8 @@ HEADERS = {
 }
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
+_OTHER_FIELD = re.compile(r"(?<![\w.`-])(?:data\.)?[a-z]+_[a-z_]+(?![\w.`-])")
+"""A name of the contract, such as `not_before`."""
 _MOST_WATCHED = 64
 """States of items that are kept as they were rendered last."""
 ASSETS_PATH = "/tinh"
@@ -131,8 +134,18 @@ def errors_by_field(refused: ContractError) -> dict[str, str]:
     """The first error of each field, in Vietnamese, as a sentence that names its field."""
     errors: dict[str, str] = {}
     for error in refused.errors:
-        errors.setdefault(error.field, _as_sentence(_with_field(error.field, error.message_vi)))
+        errors.setdefault(error.field, sentence_about(error.field, error.message_vi))
     return errors
+
+
+def sentence_about(field: str, said: str) -> str:
+    """What is *said* of a field as a sentence, in which fields have the names of the forms."""
+    return _as_sentence(_OTHER_FIELD.sub(_named_field, _with_field(field, said)))
+
+
+def _named_field(found: re.Match[str]) -> str:
+    name = _field_name(found[0])
+    return f"“{name}”" if name else found[0]
 
 
 def _with_field(field: str, said: str) -> str:

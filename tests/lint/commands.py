@@ -24,7 +24,7 @@ from channels.case_notice_texts import NOTICE_KINDS
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.cli.root import Group, app
 from contracts.subscriptions.digest import FREQUENCIES
-from contracts.vocabulary import REJECTIONS
+from contracts.vocabulary import GIVEN_BY_PEOPLE
 from producers.command_pages import SETTINGS, page_of, values_of, walk
 from producers.output import ErrorAnswer
 from tests.support.repository import ROOT
@@ -39,7 +39,7 @@ WORDS = ROOT / "consumers" / "cli" / "completion.json"
 PAGE = ROOT / "docs" / "commands.md"
 FIXED = {
     "SERVICE": list(SERVICE_NAMES),
-    "CODE": list(REJECTIONS),
+    "CODE": list(GIVEN_BY_PEOPLE),
     "DIGEST": list(FREQUENCIES),
     "KIND": list(NOTICE_KINDS),
     "WHAT": ["portal", "directory"],

@@ -19,6 +19,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.editorial.state import is_checkpoint
 from contracts.errors import Forbidden, Invalid
+from contracts.vocabulary import GIVEN_BY_PEOPLE, UNDECIDED_TOO_LONG
 from producers.bus import Bus
 from producers.object_store import ObjectStore
 
@@ -63,6 +64,12 @@ def _lacks_reason(content_id: str, state: ItemState) -> bool:
     return shown.event_id == written.event_id(shown.unit, content_id, state.revision)
 
 
+def _check_code(order: Order) -> None:
+    """Raise Invalid for a rejection by a code that Loa alone gives."""
+    if order.code == UNDECIDED_TOO_LONG:
+        raise Invalid(errors.field_error("code", "editorial_code", codes=GIVEN_BY_PEOPLE))
+
+
 @dataclass(frozen=True)
 class OrderRules:
     """What an order takes, by the text that the log has now."""
@@ -76,6 +83,7 @@ class OrderRules:
         Raises Forbidden, Invalid.
         """
         _check_clean(order, state)
+        _check_code(order)
         if person:
             await self.check_urgent(order, state, person)
         await self.check_reason(order, state)

@@ -22,7 +22,7 @@ async def show_dry_run(visit: Visit) -> Response:
     try:
         run = await visit.desk.services.dry_runs.dry_run(wanted_item(visit))
     except Invalid as unfinished:
-        return visit.refused_page("not_shown.html", unfinished)
+        return visit.refused_page("not_shown.html", unfinished, asked="dry_run")
     done = visit.request.query_params.get(_DONE, "")
     return visit.page("dry_run.html", run=run, click=secrets.token_urlsafe(16), done=done)
 
@@ -38,6 +38,6 @@ async def send_trial(visit: Visit) -> Response:
     try:
         await visit.desk.services.trials.send(wanted, visit.value(_CLICK_FIELD)[:_MOST_CLICK])
     except Invalid as refused:
-        return visit.refused_page("not_shown.html", refused)
+        return visit.refused_page("not_shown.html", refused, asked="trial")
     query = urlencode({REVISION: wanted.revision or "", _DONE: "thu"})
     return rendering.redirect(f"/tin/{quote(wanted.content_id)}/se-toi-ai?{query}")

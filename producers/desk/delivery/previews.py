@@ -25,7 +25,7 @@ async def show_preview(visit: Visit) -> Response:
     try:
         item = await visit.desk.services.previews.preview(wanted)
     except Invalid as unfinished:
-        return visit.refused_page("not_shown.html", unfinished)
+        return visit.refused_page("not_shown.html", unfinished, asked="preview")
     mails = {mail.reader: mail for mail in item.mails}
     mail = mails.get(wanted.reader) or next(iter(mails.values()), None)
     sources = _sources(item, mail.reader if mail else "")

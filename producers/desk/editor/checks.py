@@ -16,6 +16,7 @@ from contracts.damaged_text import damage_warnings
 from contracts.desk.uploads import UploadService, named_by_fields
 from contracts.text.limits import DESCRIPTION_LIMIT, TITLE_LIMIT, TextLimit, shorten
 from producers.desk.editor.conversion import editor_texts
+from producers.desk.rendering import sentence_about
 
 _READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _SUBJECT_MAX = 78
@@ -67,7 +68,7 @@ async def find_missing(uploads: UploadService, data: Mapping[str, Any]) -> list[
 def damage_said(data: Mapping[str, Any]) -> list[str]:
     """Where the texts look damaged, in Vietnamese."""
     said = damage_warnings({"data": dict(data)})
-    return [f"{one.field.removeprefix('data.')}: {one.message_vi}" for one in said]
+    return [sentence_about(one.field, one.message_vi) for one in said]
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

@@ -15,7 +15,7 @@ from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
-from contracts.vocabulary import REJECTIONS
+from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.text_form import TextForm, as_moment
 from producers.desk.rendering import desk_texts
@@ -186,6 +186,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
         "codes": rejection_names(),
+        "offered_codes": [(code, rejection_names()[code]) for code in GIVEN_BY_PEOPLE],
         "roles": visit.desk.services.staff.role_names(),
         "links": _links(item),
         "moved": _moved_to(visit, item),

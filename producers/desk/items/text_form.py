@@ -121,7 +121,7 @@ def read_time(form: Form, name: str) -> str:
     try:
         at = datetime.fromisoformat(written)
     except ValueError as wrong:
-        raise Invalid(field_error(f"data.{name}", "datetime_parsing")) from wrong
+        raise Invalid(field_error(f"data.{name}", "moment_of_form")) from wrong
     return at.replace(tzinfo=at.tzinfo or VIETNAM).isoformat()
 
 

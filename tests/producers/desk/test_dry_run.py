@@ -21,7 +21,7 @@ from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalMail
 from contracts.vocabulary import DEFAULT
 from producers.desk import create_desk
-from tests.support.desk_app import CHANNELS, DESK_URL, PORTAL_URL, desk_dry_runs
+from tests.support.desk_app import CHANNELS, DESK_URL, PORTAL_URL, desk_dry_runs, heading
 from tests.support.desk_items import desk_text, save_draft
 from tests.support.directory_harness import DirectoryHarness, running_directory
 from tests.support.events import ITEM
@@ -127,6 +127,8 @@ async def test_without_an_address_no_trial_is_sent(desk, bus, clock):
     async with desk.signed_in("an", EDITOR) as browser:
         refused = await browser.press(PAGE, PAGE)
         assert refused.status_code == 422 and "chưa có địa chỉ" in refused.text
+        assert heading(refused) == "Chưa gửi thử được", "the text is not to blame"
+        assert refused.text.count('href="/tai-khoan"') > 1, "beside that of the menu"
     assert await pending_trials(bus) == []
 
 

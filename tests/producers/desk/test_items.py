@@ -16,6 +16,7 @@ from contracts.editorial import ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 from contracts.errors import Conflict
 from contracts.text.moments import VIETNAM
+from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import BusError
 from producers.desk.items.pages import broadcast_words
 from producers.desk.items.text_form import TextForm
@@ -392,6 +393,9 @@ async def test_who_wrote_a_draft_deletes_it(desk, newsroom):
     assert "bo" not in offered(await newsroom["binh"].get(path), path), "another's draft"
     page = await newsroom.press("an", path, "bo")
     assert TEXTS["given_up"] in page.text and TEXTS["done"]["give_up"] in page.text
+    assert (
+        GIVEN_UP not in page.text and f'<p class="notice">{TEXTS["act"]["reject"]}' not in page.text
+    )
     assert offered(page, path) == {"gop-y"}
     state = (await EditorialLog(desk.bus).read(path.removeprefix("/tin/"))).state
     assert not state.is_unfinished, "intake has settled it, and it took no position"
@@ -437,6 +441,12 @@ async def test_a_rejection_has_no_reason_chosen(newsroom):
     await newsroom.press("chi", path, "trinh", clean="1")
     refused = await newsroom["dung"].press(path, f"{path}/tu-choi", reject_code="")
     assert refused.status_code == 422 and 'id="reject_code-loi"' in refused.text
+    assert "Xin Quý vị chọn một lý do từ chối" in refused.text and "trung-lap," not in refused.text
+    assert 'value="trung-lap"' in refused.text and UNDECIDED_TOO_LONG not in refused.text
+    forged = await newsroom["dung"].submit(
+        refused, f"{path}/tu-choi", reject_code=UNDECIDED_TOO_LONG
+    )
+    assert forged.status_code == 422, "Loa alone gives it"
 
 
 async def test_a_released_text_is_corrected_and_withdrawn(newsroom):

@@ -25,6 +25,8 @@ from producers.desk.rendering import DeskPages, errors_by_field
         ("terminal_code", "không có máy nào đang chờ", "Không có máy nào đang chờ"),
         ("data.audiences", "không có trong danh mục", "Đối tượng không có trong danh mục"),
         ("data.body", "quá dài: cả tin", "Nội dung quá dài: cả tin"),
+        ("data.expires_at", "phải sau not_before", "Hết hạn lúc phải sau “Đăng từ”"),
+        ("title", "quá dài: ghi short_title", "Tiêu đề quá dài: ghi “Tiêu đề ngắn (Zalo)”"),
     ],
 )  # fmt: skip
 def test_an_error_is_a_sentence_that_names_its_field(field, said, shown):
