@@ -41,7 +41,8 @@ async def test_the_text_of_a_document_is_put_behind_what_was_typed(officer):
     assert "Đã gõ.\n\n## Mục\n\ngạch" in html.unescape(page.text)
     assert TEXT["title"] in page.text
     assert "Gạch chân, 1 chỗ" in page.text and "Đã nhập tệp Word" in page.text
-    assert (await officer.submit(page, NEW, **fields(body="x"))).status_code == 303
+    typed = fields(body="x") | {"channels": TEXT["channels"]}
+    assert (await officer.submit(page, NEW, **typed)).status_code == 303
     assert "Đã nhập tệp Word" not in (await officer.get(NEW)).text
 
 
