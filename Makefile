@@ -27,7 +27,7 @@ demo: install
 	$(BIN)/loa demo
 
 desk: install
-	$(BIN)/loa demo --desk
+	$(BIN)/loa demo --desk $(ARGS)
 
 up: install
 	LOA_LOG_FORMAT=$${LOA_LOG_FORMAT:-pretty} $(BIN)/loa up

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,15 +20,14 @@ from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
-from consumers.cli.output import explain_errors, page
+from consumers.cli.output import explain_errors, fail, page
+from consumers.cli.sample.kept import KeptSample
 from consumers.cli.sample.ministry import fill
-from consumers.cli.sample.people import Credentials
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command, take_over
 from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Invalid
-from contracts.staff.sign_in import text_secret
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
 
@@ -57,6 +57,9 @@ WithDesk = Annotated[
         help="Fill the desk of a sample ministry, and run until Ctrl-C, to try it in a browser.",
     ),
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Erase the desk's sample ministry, and begin anew.")
+]
 Facts = dict[str, Any]
 T = TypeVar("T")
 
@@ -65,14 +68,38 @@ class _DemoFailed(Exception):
     """Something did not arrive; the log in the demo's folder says why."""
 
 
-@page(on_bus=False, examples=("loa demo", "loa demo --desk"))
-def demo(data: Folder = None, desk: WithDesk = False) -> None:
-    """Start everything, send one item through the HTTP door, show what arrived, and stop."""
+@dataclass(frozen=True)
+class _Loa:
+    """A Loa that this command runs."""
+
+    ready: RunningInstance
+    process: asyncio.subprocess.Process
+
+
+@page(on_bus=False, examples=("loa demo", "loa demo --desk", "loa demo --desk --fresh"))
+def demo(data: Folder = None, desk: WithDesk = False, fresh: Fresh = False) -> None:
+    """Start everything, send one item through the HTTP door, show what arrived, and stop.
+
+    With --desk a sample ministry that was filled before is opened again, as it was left.
+    """
     with explain_errors():
+        settings = _demo_settings(data, "demo-desk" if desk else "demo")
+        mark = settings.data_dir / MARK_FILE
+        if (kept := None if fresh else KeptSample.read(mark)) and not desk:
+            raise Invalid(field_error("data", "demo_is_desk", value=settings.data_dir))
+        if kept is None:
+            prepare_folder(settings.data_dir)
         if desk:
-            asyncio.run(_run_desk(_demo_settings(data, "demo-desk")))
+            _open_desk(settings, kept)
         else:
-            _print_facts("demo.txt", asyncio.run(_run_demo(_demo_settings(data, "demo"))))
+            _print_facts("demo.txt", asyncio.run(_run_demo(settings)))
+
+
+def _open_desk(settings: LoaSettings, kept: KeptSample | None) -> None:
+    """Run the sample ministry until Ctrl-C; exit with 1 if Loa ends before that."""
+    if (code := asyncio.run(_run_desk(settings, kept))) is not None:
+        file = settings.data_dir / "loa.log"
+        fail(field_error("loa up", "demo_loa_ended", status=code, file=file), code=1)
 
 
 def _print_facts(template: str, facts: Facts) -> None:
@@ -84,14 +111,19 @@ def _print_facts(template: str, facts: Facts) -> None:
 
 
 def _demo_settings(data: Path | None, name: str) -> LoaSettings:
-    """The settings of a demo in *data*, which is empty then. Raises Invalid.
+    """The settings of a demo in *data*. Raises Invalid if Loa runs there.
 
-    The demo has a bus of its own, also where the shell names another one.
+    The demo has a bus of its own, also where the shell names another one. In a shell whose data
+    folder is a demo's, another demo lies beside that one.
     """
-    folder = data or read_settings(LoaSettings).data_dir / name
+    around = read_settings(LoaSettings).data_dir
+    around = around.parent if (around / MARK_FILE).exists() else around
     own: dict[str, Any] = {"nats_url": "", "vault_key_file": None}
-    settings = read_settings(LoaSettings, data_dir=folder.resolve(), **own)
-    prepare_folder(folder)
+    folder = (data or around / name).resolve()
+    settings = read_settings(LoaSettings, data_dir=folder, **own)
+    if running := asyncio.run(instance.find_running(settings)):
+        where = {"value": folder, "url": running.desk or running.url}
+        raise Invalid(field_error("data", "demo_runs", **where))
     return settings
 
 
@@ -105,7 +137,7 @@ def prepare_folder(data: Path) -> None:
     if paths and mark not in paths:
         raise Invalid(field_error("data", "not_a_demo", value=data))
     data.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    mark.write_bytes(b"")
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -115,7 +147,8 @@ def prepare_folder(data: Path) -> None:
 
 async def _run_demo(settings: LoaSettings) -> Facts:
     """Run Loa, send the item, and return the facts to print."""
-    async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
+    async with _loa_up(settings) as loa, aiohttp.ClientSession() as http:
+        ready = loa.ready
         async with await Bus.connect(ready.nats_url) as bus:
             await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
             registry = UnitRegistry(bus, load_vocabulary(settings), time.time)
@@ -135,38 +168,52 @@ async def _run_demo(settings: LoaSettings) -> Facts:
     return facts | {"portal": portal, "mail": _mail_facts(data)}
 
 
-async def _run_desk(settings: LoaSettings) -> None:
-    """Run Loa with a sample ministry until this process is asked to end."""
-    ended = asyncio.Event()
+async def _run_desk(settings: LoaSettings, kept: KeptSample | None) -> int | None:
+    """Run Loa with a sample ministry until this process is asked to end.
+
+    Returns the exit code of a Loa that ended before that.
+    """
+    asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with _loa_up(settings) as ready:
-        async with await Bus.connect(ready.nats_url) as bus:
-            await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
-            await _import_readers(bus, settings)
-            ministry = await fill(bus, settings)
-        key = text_secret(ministry.credentials.secret)
-        facts = {"ministry": ministry, "key": key, "url": ready.url, "desk": ready.desk}
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    async with _loa_up(settings) as loa:
+        sample = kept or await _fill_desk(loa.ready, settings)
+        facts = {"sample": sample, "url": loa.ready.url, "desk": loa.ready.desk}
         _print_facts("demo_desk.txt", {**facts, "data": settings.data_dir})
-        await _show_codes(ministry.credentials, ended)
+        await _show_codes(sample, loa.process, asked)
+        return None if asked.is_set() else await loa.process.wait()
 
 
-async def _show_codes(credentials: Credentials, ended: asyncio.Event) -> None:
-    """Print each one-time code while it is the present one; on a terminal in place."""
+async def _fill_desk(ready: RunningInstance, settings: LoaSettings) -> KeptSample:
+    """Fill the ministry; its folder keeps how people sign in."""
+    async with await Bus.connect(ready.nats_url) as bus:
+        await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
+        await _import_readers(bus, settings)
+        sample = KeptSample.of(await fill(bus, settings))
+    sample.write(settings.data_dir / MARK_FILE)
+    return sample
+
+
+async def _show_codes(
+    sample: KeptSample, loa: asyncio.subprocess.Process, asked: asyncio.Event
+) -> None:
+    """Print each one-time code while it is the present one; on a terminal in place.
+
+    It ends when it is *asked* to, or when Loa has ended.
+    """
     is_terminal, shown = sys.stdout.isatty(), ""
-    while not ended.is_set():
-        code = credentials.code(time.time())
-        if code != shown:
+    while not asked.is_set() and loa.returncode is None:
+        if (code := sample.code()) != shown:
             shown = code
             said = field_error("code", "demo_code", value=code)
             line = f"{said.message} / {said.message_vi}"
             typer.echo(f"{_CLEAR if is_terminal else ''}{line}", nl=not is_terminal)
         with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), _CODE_POLL_S)
+            await asyncio.wait_for(asked.wait(), _CODE_POLL_S)
 
 
 @asynccontextmanager
-async def _loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
+async def _loa_up(settings: LoaSettings) -> AsyncIterator[_Loa]:
     """Run `loa up` without this shell's LOA_* variables, and without its `.env`."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
     environment = {name: value for name, value in shell if not name.startswith("LOA_")}
@@ -177,7 +224,7 @@ async def _loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
             *command, stdout=log, stderr=log, env=environment, cwd=settings.data_dir
         )
     try:
-        yield await _poll_until(lambda: instance.find_running(settings), child)
+        yield _Loa(await _poll_until(lambda: instance.find_running(settings), child), child)
     finally:
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)

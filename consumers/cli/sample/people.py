@@ -32,10 +32,6 @@ class Credentials(NamedTuple):
         )
         return cls("-".join(groups), totp.new_secret())
 
-    def code(self, now: float) -> str:
-        """The one-time code of a moment."""
-        return totp.one_time_code(self.secret, totp.current_step(now))
-
 
 class SamplePeople:
     """Adds the accounts. *derive* returns the key of a purpose."""

@@ -10,6 +10,7 @@ import typer
 from consumers.cli import demo
 from consumers.cli.output import explain_errors
 from consumers.cli.root import Commands, app
+from consumers.cli.sample.kept import KeptSample
 from contracts.errors import Conflict, Invalid, Unavailable, field_error
 from producers.bus import Denied, NoReply
 from producers.nats_server import NatsServer
@@ -124,6 +125,41 @@ def test_a_demo_goes_below_the_data_folder_that_is_set(tmp_path, monkeypatch, ca
         app(["demo"])
     assert str(below) in capsys.readouterr().err
     assert [path.name for path in below.iterdir()] == ["kept"], "which is no demo's"
+
+
+def kept_sample(folder) -> KeptSample:
+    """A folder with a sample ministry that was filled to its end."""
+    demo.prepare_folder(folder)
+    sample = KeptSample(people=(), password="mật khẩu", key="GEZDGNBV", items=50)
+    sample.write(folder / demo.MARK_FILE)
+    (folder / "nats").mkdir()
+    return sample
+
+
+def test_a_filled_sample_ministry_is_opened_again_and_erased_only_when_asked(
+    tmp_path, monkeypatch, capsys
+):
+    opened = []
+    monkeypatch.setattr(demo, "_open_desk", lambda settings, kept: opened.append((settings, kept)))
+    folder = tmp_path / "demo-desk"
+    sample = kept_sample(folder)
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    run("demo", "--desk")
+    assert opened[-1][1] == sample and (folder / "nats").is_dir()
+    monkeypatch.setenv("LOA_DATA_DIR", str(folder))
+    run("demo", "--desk")
+    assert opened[-1][0].data_dir == folder, "none within it, as its own hint sets the variable"
+    with pytest.raises(SystemExit):
+        app(["demo", "--data", str(folder)])
+    assert "--fresh" in capsys.readouterr().err and (folder / "nats").is_dir()
+    run("demo", "--desk", "--fresh")
+    assert opened[-1][1] is None and not (folder / "nats").exists()
+
+
+def run(*words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app([*words])
+    assert ended.value.code in (0, None)
 
 
 def test_a_new_folder_an_empty_one_and_a_demos_own_are_taken(tmp_path):

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -31,14 +32,17 @@ from tests.support.desk_app import Browser
 _STARTED_S = 120
 
 
-@pytest.fixture
-async def sample(tmp_path):
+@asynccontextmanager
+async def started(folder):
     """What the command printed until the first code, and its process."""
-    command = [sys.executable, "-m", "consumers.cli", "demo", "--desk", "--data", tmp_path / "demo"]
+    command = [sys.executable, "-m", "consumers.cli", "demo", "--desk", "--data", folder]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LOA_")}
     unsafe = {"LOA_DESK_HTTP_HOST": "0.0.0.0", "LOA_NATS_URL": "nats://bus.example"}
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, env=environ | unsafe
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environ | unsafe,
     )
     try:
         lines = await asyncio.wait_for(read_until(process, "mã dùng một lần "), _STARTED_S)
@@ -46,7 +50,7 @@ async def sample(tmp_path):
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        await process.wait()
+        await process.communicate()
 
 
 async def read_until(process, word: str) -> list[str]:
@@ -58,10 +62,22 @@ async def read_until(process, word: str) -> list[str]:
     return lines
 
 
-async def test_a_sample_ministry_can_be_tried(sample, tmp_path):
-    await check_items(tmp_path / "demo")
-    await check_promises(tmp_path / "demo")
-    await sign_in_and_end(*sample)
+async def test_a_sample_ministry_can_be_tried_and_opened_again(tmp_path):
+    folder = tmp_path / "demo"
+    async with started(folder) as (said, process):
+        await check_items(folder)
+        await check_promises(folder)
+        settings = read_settings(LoaSettings, data_dir=folder, nats_url="")
+        os.kill(announced_instance(settings).pid, signal.SIGKILL)
+        _, told = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 1 and b"loa.log" in told, told.decode()
+    async with started(folder) as (again, process):
+        assert password_in(again) == password_in(said)
+        await sign_in_and_end(again, process)
+
+
+def password_in(said: str) -> str:
+    return re.search(r"Password .*: (\S+)", said)[1]
 
 
 async def check_items(folder):
@@ -103,7 +119,7 @@ async def check_promises(folder):
 async def sign_in_and_end(said: str, process) -> None:
     """Sign in without a code and with one; Ctrl-C ends the command."""
     url = re.search(r"desk .*: (http://127\.0\.0\.1:\d+)", said)[1]
-    password = re.search(r"Password .*: (\S+)", said)[1]
+    password = password_in(said)
     secret = base64.b32decode(re.search(r"authenticator .*: (\S+)", said)[1])
     async with httpx2.AsyncClient(base_url=url) as client:
         await sign_in(client, url, "nguoi-gui-tin", password)
