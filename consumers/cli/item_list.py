@@ -18,6 +18,7 @@ from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.runtime.store_check import store_problem
 from consumers.staff.policy import ObjectFacts
 from contracts.delivery import ChannelName
+from contracts.errors import FieldError
 from contracts.text.limits import TextLimit, shorten
 from contracts.text.moments import format_for_people
 from contracts.trace import TraceState
@@ -26,6 +27,7 @@ from producers.bus import Bus
 app = typer.Typer(no_args_is_help=True, help="List content items.")
 _WITHOUT_TERMINAL = 4000
 """Columns in a pipe or a file: a title is not cut there."""
+_WITH_PEOPLE = frozenset({"desk", "author"})
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
 State = Annotated[
     TraceState | None, typer.Option(help="Where they are; what intake refused: `loa dead list`.")
@@ -111,12 +113,20 @@ def _print(answer: ItemsAnswer, state: TraceState | None, names: Mapping[str, st
     for item in answer.items:
         for line in _lines(item, width):
             typer.echo(line)
-        if item.returned:
-            output.print_field_texts(item.returned.named(names))
+        output.print_field_texts(*_waits(item, names))
     if answer.more:
         output.print_field_texts(field_error("items", "items_more"))
     if state == "refused":
         output.print_field_texts(field_error("items", "items_refused_at_once"))
+
+
+def _waits(item: ListedItem, names: Mapping[str, str]) -> Iterator[FieldError]:
+    """Which person an item waits for."""
+    if item.returned:
+        yield item.returned.named(names)
+        return
+    for person in _WITH_PEOPLE.intersection(item.held):
+        yield field_error(item.content_id, f"held_by_{person}")
 
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:
@@ -127,8 +137,8 @@ def _lines(item: ListedItem, width: int) -> Iterator[str]:
     yield f"  {item.unit}, {item.topic or '-'}"
     channels = [_channel_text(item, name) for name in item.channels]
     yield from _wrapped(channels, width)
-    if item.held:
-        yield f"  held: {', '.join(item.held)}"
+    if others := [one for one in item.held if one not in _WITH_PEOPLE]:
+        yield f"  held: {', '.join(others)}"
 
 
 def _width_limit(columns: int) -> TextLimit:

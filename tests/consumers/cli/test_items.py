@@ -153,6 +153,7 @@ async def test_a_list_of_held_items_says_who_returned_a_text(intake_harness, loa
     assert (returned["returned"]["by"], returned["returned"]["reason"]) == (CLERK, "Thiếu căn cứ.")
     assert "returned" not in waiting
     assert CLERK in shown and "Thiếu căn cứ." in shown
+    assert "đang chờ người xử lý" in shown and "held: desk" not in shown
 
 
 async def test_trace_takes_the_event_id_that_the_sender_got(bus, intake_harness, loa):
