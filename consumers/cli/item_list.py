@@ -27,7 +27,7 @@ from producers.bus import Bus
 app = typer.Typer(no_args_is_help=True, help="List content items.")
 _WITHOUT_TERMINAL = 4000
 """Columns in a pipe or a file: a title is not cut there."""
-_WITH_PEOPLE = frozenset({"desk", "author"})
+_WITH_PEOPLE = {"desk": "held_by_desk", "author": "held_by_author"}
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
 State = Annotated[
     TraceState | None, typer.Option(help="Where they are; what intake refused: `loa dead list`.")
@@ -125,8 +125,8 @@ def _waits(item: ListedItem, names: Mapping[str, str]) -> Iterator[FieldError]:
     if item.returned:
         yield item.returned.named(names)
         return
-    for person in _WITH_PEOPLE.intersection(item.held):
-        yield field_error(item.content_id, f"held_by_{person}")
+    for person in _WITH_PEOPLE.keys() & item.held:
+        yield field_error(item.content_id, _WITH_PEOPLE[person])
 
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:

@@ -29,7 +29,7 @@ class DeadLetterIndex:
         ]
 
     async def load(self, id: int) -> DeadLetter:
-        """A letter with its whole body, by any of its deaths. Raises Invalid if unknown."""
+        """A letter with its whole body, by any of its deaths. Raises NotFound if unknown."""
         await self._follow()
         known = self._letters.get(self._deaths.letter_ids.get(id, 0))
         if known is None:

@@ -23,10 +23,15 @@ from contracts.editorial.moves import (
 )
 from contracts.editorial.state import ItemState, hashes_of, people_barred
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
-from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
+from contracts.vocabulary import REJECTIONS
 
 _AFTER_UNIT = frozenset({Kind.EDIT, Kind.PROPOSE, Kind.APPROVE})
-_SAYS_WHY = frozenset({Kind.RETURN, Kind.WITHDRAW, Kind.COMMENT})
+_SAYS_WHY = {
+    Kind.RETURN: "editorial_reason_return",
+    Kind.WITHDRAW: "editorial_reason_withdraw",
+    Kind.COMMENT: "editorial_reason_comment",
+}
+"""Acts that need words, and what is said where there are none."""
 
 
 def _check_chain(state: ItemState, action: Action) -> None:
@@ -116,10 +121,10 @@ def _check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
     """
     note = text.squeeze(action.note)
     if action.kind in _SAYS_WHY and not note:
-        raise Invalid(field_error("note", f"editorial_reason_{action.kind}"))
+        raise Invalid(field_error("note", _SAYS_WHY[action.kind]))
     is_known = action.code in {*REJECTIONS, GIVEN_UP} or bool(note and not action.code)
     if action.kind is Kind.REJECT and not is_known:
-        raise Invalid(field_error("code", "editorial_code", codes=GIVEN_BY_PEOPLE))
+        raise Invalid(field_error("code", "editorial_code"))
 
 
 def _check_author(state: ItemState, action: Action) -> None:

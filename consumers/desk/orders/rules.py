@@ -19,7 +19,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.editorial.state import is_checkpoint
 from contracts.errors import Forbidden, Invalid
-from contracts.vocabulary import GIVEN_BY_PEOPLE, UNDECIDED_TOO_LONG
+from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bus
 from producers.object_store import ObjectStore
 
@@ -67,7 +67,7 @@ def _lacks_reason(content_id: str, state: ItemState) -> bool:
 def _check_code(order: Order) -> None:
     """Raise Invalid for a rejection by a code that Loa alone gives."""
     if order.code == UNDECIDED_TOO_LONG:
-        raise Invalid(errors.field_error("code", "editorial_code", codes=GIVEN_BY_PEOPLE))
+        raise Invalid(errors.field_error("code", "editorial_code"))
 
 
 @dataclass(frozen=True)

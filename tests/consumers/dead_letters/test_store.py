@@ -8,7 +8,7 @@ from consumers.dead_letters import store
 from consumers.dead_letters.decisions import Operator
 from consumers.dead_letters.letter import MessageOrigin
 from contracts import envelope, keys, subjects
-from contracts.errors import Invalid, field_error
+from contracts.errors import NotFound, field_error
 from producers.bus import BusError
 from tests.support.dead_letters import (
     CLERK,
@@ -137,7 +137,7 @@ async def test_letters_are_found_by_what_they_have_in_common(letters):
 
 @pytest.mark.parametrize("id", [0, -1, 999])
 async def test_a_letter_that_is_not_there_is_said_so(letters, id):
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(NotFound) as caught:
         await letters.load(id)
     assert [error.field for error in caught.value.errors] == ["id"]
 

@@ -18,7 +18,7 @@ from contracts.desk.editorial import Order
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.errors import Conflict, Forbidden, Invalid
-from contracts.vocabulary import DEFAULT, REJECTIONS
+from contracts.vocabulary import DEFAULT, GIVEN_BY_PEOPLE
 from producers.bus import Bus
 from tests.support.bus_requests import count_requests
 from tests.support.clock import FakeClock
@@ -170,7 +170,7 @@ def test_an_unknown_code_of_refusal_lists_them_all_and_suggests_the_nearest():
     with pytest.raises(Invalid) as caught:
         rejection("trung_lap", "")
     message = caught.value.errors[0].message
-    assert all(code in message for code in REJECTIONS)
+    assert all(code in message for code in GIVEN_BY_PEOPLE)
     assert message.endswith("did you mean trung-lap?")
 
 
