@@ -150,6 +150,7 @@ async def test_an_act_carries_what_its_form_has_and_no_more(desk, managers):
         ({"role": [MANAGER, "lanh-dao-duyet"]}, "không được giữ cả"),
         ({"unit": "khong-co"}, "khong-co"),
         ({"login": "Tên Dài"}, "Tên đăng nhập"),
+        ({"login": ""}, "Tên đăng nhập là trường bắt buộc"),
         ({"name": ""}, "Họ và tên"),
         ({f"topics.{EDITOR}": "khong-co"}, "khong-co"),
     ],

@@ -143,7 +143,7 @@ async def test_the_proof_says_whole_or_names_the_first_broken_entry(desk):
         proofs = await asyncio.gather(*(browser.submit(page, PROOF) for _ in range(5)))
     for proof in proofs:
         assert TEXTS["broken"] in proof.text
-        assert f"record {foreign.seq}" in proof.text
+        assert f"Bản ghi {foreign.seq}" in proof.text
 
 
 def export_form(**fields):
