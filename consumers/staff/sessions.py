@@ -171,7 +171,7 @@ class SessionStore:
         if session is None:
             return None
         account = await self.accounts.find(session.account)
-        is_alive = session.is_alive(now) and await self._has_base(session)
+        is_alive = session.is_alive(now) and await self._has_base(token, session)
         is_current = account is not None and session.belongs_to(account)
         if account is None or not (is_current and account.is_active and is_alive):
             await self.end(token)
@@ -256,9 +256,15 @@ class SessionStore:
             raise ProviderSessionEnded
         return token
 
-    async def _has_base(self, session: Session) -> bool:
-        """Whether the session that an unconfirmed one replaces has not ended meanwhile."""
-        return not session.is_unconfirmed or await self.bucket.get(session.replaces) is not None
+    async def _has_base(self, token: str, session: Session) -> bool:
+        """Whether the session that an unconfirmed one replaces has not ended meanwhile.
+
+        It ends also where another request with *token* has confirmed this one since it was read.
+        """
+        if not session.is_unconfirmed or await self.bucket.get(session.replaces) is not None:
+            return True
+        now = (await records.read(self.bucket, token_key(token), Session)).value
+        return now is not None and not now.is_unconfirmed
 
     async def _end_replaced(self, token: str, session: Session) -> Session | None:
         """End the session that *token* replaces, in steps that a repeat goes on with."""

@@ -21,10 +21,16 @@ def once(make: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any
     return made_before
 
 
+def template_key(environment: Any, *args: Any, **options: Any) -> Any:
+    """A template's source, and the catalogues whose texts are written into it."""
+    catalogs = getattr(environment, "written", {}).values()
+    return (*map(id, catalogs), *args, *options.items())
+
+
 def remembering() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     """Owner, name and replacement of each function that remembers what it made."""
     made = [
-        (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
+        (jinja2.Environment, "compile", template_key),
         (openapi_document, "build_openapi", lambda _: None),
         (gateway_app, "DocsPage", lambda document, identity: (id(document), identity)),
     ]

@@ -12,7 +12,7 @@ from contracts.bulletins.issue import BulletinIssue
 from contracts.desk.editorial import ItemView
 from contracts.desk.shown_status import Readership
 from contracts.editorial import OUT, ActionKind, Status
-from contracts.errors import Conflict, ContractError, Invalid, field_error
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
 from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
@@ -60,7 +60,8 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
     A withdrawal that was refused shows the text that it takes back. Raises NotFound, Forbidden.
     """
     item = await find_item(visit)
-    if visit.value("status") not in ("", item.stored_status):
+    has_left = visit.value("status") not in ("", item.stored_status)
+    if has_left and isinstance(refused, Conflict | Forbidden):
         refused = _moved_on(item)
     is_behind = kind == ActionKind.WITHDRAW and item.out_hash != item.hash
     values = await _item_values(visit, item) | {"asked_for": kind}
@@ -70,7 +71,7 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
 
 def _moved_on(item: ItemView) -> Conflict:
     """Why an act of a page is not done that was opened before the item's last act."""
-    last = item.history[-1]
+    last = next(one for one in reversed(item.history) if one.kind is not ActionKind.COMMENT)
     at = format_moment_in_sentence(last.at.astimezone(VIETNAM))
     status = desk_texts()["item"]["status_names"][item.status]
     words = {"status": status, "who": last.who, "at": at}

@@ -109,6 +109,21 @@ async def test_a_second_factor_counts_for_5_minutes(staff, clock, token):
     assert await staff.sessions.find(token) is None
 
 
+async def test_of_two_requests_that_show_a_fresh_token_first_none_is_signed_out(
+    staff, token, monkeypatch
+):
+    fresh, look = await staff.sessions.renew(token), SessionStore._has_base
+
+    async def after_the_other(*args):
+        monkeypatch.undo()
+        assert await staff.sessions.find(fresh)
+        return await look(*args)
+
+    monkeypatch.setattr(SessionStore, "_has_base", after_the_other)
+    assert await staff.sessions.find(fresh)
+    assert await staff.sessions.find(fresh), "afterwards, too"
+
+
 async def test_a_session_works_until_the_token_in_its_place_has_arrived(staff, token):
     """Also when several answers are lost, one after the other."""
     lost = [await staff.sessions.renew(token, stepped_up=True) for _ in range(2)]

@@ -283,6 +283,19 @@ async def test_a_text_that_readers_have_gets_no_other_time(newsroom):
     assert refused.status_code == 409 and TEXTS["status_names"]["published"] in refused.text
 
 
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_a_time_that_is_moved_twice_by_one_button_is_moved_once(newsroom, is_sent):
+    path = await newsroom.written(not_before="2027-01-25T09:30")
+    if is_sent:
+        await newsroom.press("an", path, "gui")
+        await newsroom.press("binh", path, "xac-nhan", clean="1")
+    mover = newsroom["chi" if is_sent else "an"]
+    page = await mover.get(path)
+    for _ in range(2):
+        done = await mover.submit(page, f"{path}/doi-gio", not_before="2027-01-26T10:00")
+        assert done.headers.get("location", "").endswith("xong=move"), done.text
+
+
 async def test_the_time_that_a_text_has_is_no_other_time(newsroom):
     path = await newsroom.written(not_before="2027-01-25T09:30")
     await newsroom.approve(path)
@@ -624,8 +637,10 @@ async def test_an_act_of_a_page_that_the_item_has_left_says_where_it_is(newsroom
     await newsroom.press("an", path, "gui")
     page = await newsroom["binh"].get(path)
     await newsroom.press("binh", path, "xac-nhan", clean="1")
+    await newsroom.press("chi", path, "gop-y", note="Đã xem.")
     refused = await newsroom["binh"].submit(page, f"{path}/tra-lai", note="Thiếu số.")
     assert refused.status_code == 409
+    assert "(Trần Bình, " in refused.text, "who confirmed it, not who remarked on it"
     assert TEXTS["status_names"]["unit_confirmed"].lower() in refused.text.lower()
     assert "chưa thực hiện thao tác nào" in refused.text
 
