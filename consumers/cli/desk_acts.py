@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.acts import By, look
-from consumers.cli.authorization import names_by_id
+from consumers.cli.authorization import Staff, names_by_id
 from consumers.cli.filters import parse_time
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
-from consumers.desk.history import history_lines
+from consumers.desk.history import history_lines, open_agreements
+from consumers.desk.orders.rules import OrderRules
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -75,7 +76,8 @@ class HistoryLine(BaseModel):
     """An act on an item. `place`: the paragraph that a remark is about.
 
     `rule`: the rule that approved what the unit's system sent; empty where people decide.
-    `begins`: from when on readers have what was published, where that is later.
+    `begins`: from when on readers have what was published, where that is later. `is_agreement`: the
+    person agreed to the act, which another one had to do as well.
     """
 
     at: datetime
@@ -89,6 +91,7 @@ class HistoryLine(BaseModel):
     place: int | None
     rule: str = ""
     begins: datetime | None = None
+    is_agreement: bool = False
 
     @classmethod
     def of(cls, line: ActLine) -> "HistoryLine":
@@ -301,6 +304,9 @@ def history(content_id: ContentId, by: By = "", as_json: output.Json = False) ->
             raise NotFound(field_error("content_id", "item_unknown", value=content_id))
         right.require(item_facts(state))
         names = await names_by_id(bus)
-        return [HistoryLine.of(line) for line in history_lines(acts, names)]
+        staff = Staff.open(bus)
+        open_to = (OrderRules(bus, staff.policy), staff.rules.proposals)
+        agreed = await open_agreements(*open_to, content_id, state)
+        return [HistoryLine.of(line) for line in history_lines(acts, names, state, agreed)]
 
     output.print_records(HistoryLine, output.run_on_bus(read), as_json)

@@ -12,7 +12,7 @@ from typing import Protocol, TypedDict
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
-from consumers.desk.history import history_lines
+from consumers.desk.history import history_lines, open_agreements
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.names import AccountNames
 from consumers.desk.orders.rules import OrderRules, action_of
@@ -99,7 +99,9 @@ class PersonAtDesk:
         self._require(READ_DRAFTS, state)
         barred = {kind: self._bar(kind, state) for kind in _ORDERED if _is_next(kind, state)}
         names = await self.desk.names.all()
-        agreed = await self._agreed(content_id, state)
+        open_to = (self.desk.order_rules, self.desk.rules.proposals)
+        halves = await open_agreements(*open_to, content_id, state)
+        agreed = [one.account for one in halves]
         given = frozenset({K.APPROVE} if self.account_id in agreed else ())
         return ItemView(
             content_id=content_id,
@@ -113,7 +115,7 @@ class PersonAtDesk:
             **_texts_shown(acts, state, state.text),
             possible=frozenset(kind for kind, reason in barred.items() if reason == "") - given,
             barred={kind: reason for kind, reason in barred.items() if reason},
-            history=history_lines(acts, names),
+            history=history_lines(acts, names, state, halves),
             agreed=tuple(names.get(one, one) for one in agreed),
             has_agreed=bool(given),
             may_agree=await self._may_agree(state, agreed) if given else (),
@@ -230,14 +232,6 @@ class PersonAtDesk:
             code=GIVEN_UP if state.status in UNSENT else next(iter(REJECTIONS)),
             prev=state.head,
         )
-
-    async def _agreed(self, content_id: str, state: ItemState) -> tuple[str, ...]:
-        """The ids of those who have approved the text already, where it takes two."""
-        if (state.status, K.APPROVE) not in MOVES:
-            return ()
-        order = Order(content_id, K.APPROVE, "", state.hash)
-        act = await self.desk.order_rules.act_of(order, state)
-        return await self.desk.rules.proposals.agreed(act.action, act.facts, act.arguments)
 
     async def _may_agree(self, state: ItemState, agreed: Sequence[str]) -> tuple[str, ...]:
         """The names of those who may approve the text besides those who did."""

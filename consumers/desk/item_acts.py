@@ -28,7 +28,7 @@ from contracts.editorial import (
     name_hash,
     state_after,
 )
-from contracts.editorial.action import DESK_ACT
+from contracts.editorial.action import DESK_ACT, AgreementBefore
 from contracts.errors import BegunBefore, Conflict, Invalid
 from contracts.vocabulary import Vocabulary
 
@@ -161,7 +161,12 @@ class ItemActs:
             revision=ordered.number,
             hash=changed.hash if changed else state.hash_of(ordered.number),
             text=changed,
-            agreed=who.agreed,
+            agreed=tuple(one.account for one in who.agreed),
+            agreements=tuple(
+                AgreementBefore(by=one.account, role=one.role, at=one.at)
+                for one in who.agreed
+                if one.at
+            ),
             note=_note(order),
             code=order.code,
             place=order.place,

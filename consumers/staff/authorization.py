@@ -8,7 +8,7 @@ from typing import NamedTuple
 from consumers.audit import log as audit
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountStore
-from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict
+from consumers.staff.policy import Agreement, ObjectFacts, Policy, Ruling, Verdict
 from consumers.staff.proposals import Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
@@ -83,25 +83,27 @@ class Actor(NamedTuple):
     """The person who acts, as records name them.
 
     `by`: an account's id, or a name in place of one. `session`: when the session started.
-    `agreed`: ids of accounts that proposed the act before.
+    `agreed`: who proposed the act before.
     """
 
     by: str
     name: str = ""
     role: str = ""
     session: str = ""
-    agreed: tuple[str, ...] = ()
+    agreed: tuple[Agreement, ...] = ()
 
     @classmethod
     def of(cls, signed_in: SignedIn, ruling: Ruling | None = None) -> "Actor":
         """The account of a session; *ruling* has allowed the act."""
         account, started = signed_in.account, format_utc(signed_in.session.started)
-        role, agreed = (ruling.role, ruling.agreed) if ruling else ("", ())
-        return cls(account.id, account.name, role, started, agreed)
+        if ruling is None:
+            return cls(account.id, account.name, session=started)
+        return cls(account.id, account.name, ruling.role, started, ruling.agreed)
 
     def record_of(self, action: str, object_id: str, after: str = "") -> audit.Act:
         """The act as the audit log has it."""
-        reason = f"{PROPOSED_BY}{', '.join(self.agreed)}" if self.agreed else ""
+        agreed = ", ".join(one.account for one in self.agreed)
+        reason = f"{PROPOSED_BY}{agreed}" if agreed else ""
         return audit.Act(
             action, object_id, self.by, "", after, reason, role=self.role, session=self.session
         )

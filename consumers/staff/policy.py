@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, IntEnum
 from functools import cache, cached_property
 from itertools import combinations
@@ -44,14 +45,14 @@ class Verdict(IntEnum):
 class Ruling(NamedTuple):
     """A decision: the code of its reason, the account's role, and the role of a missing partner.
 
-    `agreed`: accounts that have done their half of an action for two.
+    `agreed`: who has done their half of an action for two.
     """
 
     verdict: Verdict
     reason: str = ""
     role: str = ""
     partner: str = ""
-    agreed: tuple[str, ...] = ()
+    agreed: "tuple[Agreement, ...]" = ()
 
 
 class Grant(BaseModel):
@@ -96,6 +97,7 @@ class Agreement(NamedTuple):
 
     account: str
     role: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Proposal(BaseModel):
     """When the first one agreed."""
 
     def with_agreement(self, agreement: Agreement) -> "Proposal":
-        if agreement in self.agreed:
+        if agreement[:2] in {one[:2] for one in self.agreed}:
             return self
         return self.model_copy(update={"agreed": (*self.agreed, agreement)})
 
@@ -108,7 +108,7 @@ class Proposals:
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(self.policy.refusal(ruling, action))
-        return ruling._replace(agreed=tuple(one.account for one in agreed))
+        return ruling._replace(agreed=agreed)
 
     async def _agree(
         self, key: str, seen: Proposal | None, new: Proposal | None, mine: Agreement
@@ -121,10 +121,10 @@ class Proposals:
 
         def agree(stored: Proposal | None) -> Proposal:
             if proposal := self._live(stored):
-                return proposal.with_agreement(mine)
+                return proposal.with_agreement(mine._replace(at=now))
             if new is None:
                 raise Conflict(field_error("proposal", "proposal_gone"))
-            return new.model_copy(update={"agreed": (mine,), "at": now})
+            return new.model_copy(update={"agreed": (mine._replace(at=now),), "at": now})
 
         stored = await records.update(self.bucket, key, Proposal, agree)
         return _people(stored.value) <= _people(seen) | {mine.account}

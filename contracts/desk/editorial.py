@@ -58,11 +58,13 @@ class ActLine(NamedTuple):
     code: str = ""
     place: int | None = None
     agreed: tuple[str, ...] = ()
-    """The names of those who had agreed before."""
+    """The names of those who had agreed before, where no line of their own says when."""
     rule: str = ""
     """The rule that approved what the unit's system sent."""
     begins: datetime | None = None
     """From when on readers have what was published, where that is later."""
+    is_agreement: bool = False
+    """The person agreed to the act, which another one had to do as well."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,14 @@ class EditorialText(_Frozen):
         return keys.content_hash(self.type, self.data)
 
 
+class AgreementBefore(_Frozen):
+    """One of two people agreed to an act, which the other one did."""
+
+    by: str
+    role: str
+    at: AwareDatetime
+
+
 class Action(_Frozen):
     """One act on one revision of an item. Acts of one item form a chain by their hashes."""
 
@@ -113,6 +121,8 @@ class Action(_Frozen):
     """The rule of Loa that approves what a unit's system sends; empty where people decide."""
     agreed: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     """The accounts that had agreed before, where an act takes two people."""
+    agreements: tuple[AgreementBefore, ...] = Field(default=(), exclude_if=operator.not_)
+    """The same with their roles and times; an earlier version did not keep them."""
     note: str = ""
     code: str = ""
     place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None

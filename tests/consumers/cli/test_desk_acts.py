@@ -156,11 +156,16 @@ async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
     first = await approver.say("desk", "approve", item, "--hash", hash)
     assert first.exit_code == 2 and "second account" in first.stderr
     assert await released_publications(intake.bus, item) == []
+    *_, half = await done(editor, "history", item)
+    assert (half["kind"], half["who"], half["is_agreement"]) == ("approve", "Đỗ Dung", True)
     second = await people("giang", APPROVER, name="Hà Giang")
     for _ in range(2):  # the second time its answer was lost
         approved = await second.say("desk", "approve", item, "--hash", hash)
         assert approved.exit_code == 0, approved.stderr
     assert len(await released_publications(intake.bus, item)) == 1
+    approvals = [one for one in await done(editor, "history", item) if one["kind"] == "approve"]
+    assert approvals[0]["at"] == half["at"], "it keeps its time"
+    assert [one["who"] for one in approvals] == ["Đỗ Dung", "Hà Giang"]
 
 
 async def test_a_name_in_place_of_an_account_is_on_record(people, intake, loa):

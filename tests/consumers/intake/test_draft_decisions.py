@@ -13,6 +13,7 @@ from consumers.intake.approval import rejection
 from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.handler import Intake
 from consumers.staff.authorization import Actor
+from consumers.staff.policy import Agreement
 from contracts import subjects
 from contracts.desk.editorial import Order
 from contracts.editorial import Action, ActionKind, ItemState
@@ -422,7 +423,7 @@ async def test_the_log_and_the_position_name_both_people_of_an_approval_by_two(
     bus, intake, decisions
 ):
     await intake.handle(submitted(), UNIT)
-    second = Actor("nv-2", "Lê Văn Cường", "lanh-dao", agreed=("nv-1",))
+    second = Actor("nv-2", "Lê Văn Cường", "lanh-dao", agreed=(Agreement("nv-1", "lanh-dao"),))
     approved = await approve_item(decisions, ITEM, second)
     [act] = [act for act in await acts_of(bus) if act.kind is ActionKind.APPROVE]
     assert (act.by, act.role, act.agreed) == ("nv-2", "lanh-dao", ("nv-1",))

@@ -30,7 +30,7 @@ from tests.support.events import (
     released_publications,
     submitted,
 )
-from tests.support.newsroom import FIELDS, TEXT, open_newsroom
+from tests.support.newsroom import FIELDS, NAMES, TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
 SEEN, AHEAD, GONE = (TEXTS["readers"][name] for name in ("seen", "ahead", "gone"))
@@ -609,7 +609,10 @@ async def test_an_agreement_ends_when_the_text_goes_back(desk, newsroom):
             done = await newsroom["dung"].submit(page, f"{path}/duyet")
             assert done.headers["location"].endswith("xong=approve"), "also the second time"
         page = await newsroom["an"].get(path)
-        assert "Đỗ Dung</bdi>, <bdi>Hà Giang" in page.text, "both are in the history"
+        half = TEXTS["agreed_to"].format(TEXTS["act"]["approve"].lower())
+        [first] = history_rows(page, half)
+        [last] = history_rows(page, f"<strong>{TEXTS['act']['approve']}</strong>")
+        assert "Hà Giang" in first and "Đỗ Dung" in last, "both are in the history"
 
 
 async def propose_urgent(newsroom, path: str) -> None:
@@ -630,6 +633,30 @@ async def test_the_first_of_two_approvers_is_checked_by_the_logs_rules(desk, new
     [hash] = set(re.findall('name="hash" value="([0-9a-z]+)"', page.text))
     early = await newsroom["dung"].post(f"{path}/duyet", act_id="1" * 32, hash=hash)
     assert early.status_code == 409, "it is not proposed yet"
+
+
+async def test_each_of_two_approvals_has_its_time_in_the_history(desk, newsroom):
+    path = await newsroom.written()
+    await propose_urgent(newsroom, path)
+    half = TEXTS["agreed_to"].format(TEXTS["act"]["approve"].lower())
+    desk.clock.advance(60)
+    first = await newsroom.press("dung", path, "duyet")
+    [row] = history_rows(first, half)
+    assert NAMES["dung"] in row
+    desk.clock.advance(3600)
+    desk.names |= {"em": "Phạm Em"}
+    async with desk.signed_in("em", "lanh-dao-duyet") as second:
+        done = await second.press(path, f"{path}/duyet")
+        assert done.status_code == 303, done.text
+        page = await second.get(path)
+    assert history_rows(page, half) == [row], "it keeps its time"
+    approved = history_rows(page, f"<strong>{TEXTS['act']['approve']}</strong>")
+    assert len(approved) == 1 and NAMES["dung"] not in approved[0] and "Phạm Em" in approved[0]
+
+
+def history_rows(page, words: str) -> list[str]:
+    """The rows of an item's history that have these words."""
+    return [row for row in re.findall("<li>.*?</li>", page.text) if words in row]
 
 
 async def test_an_act_of_a_page_that_the_item_has_left_says_where_it_is(newsroom):
