@@ -243,7 +243,8 @@ def reschedule(
 ) -> None:
     """Change the time at which a text leaves; it has to be approved again.
 
-    Of a text that was sent on it is an edit; else it is a save, of one that is out for a new text.
+    Of a text that was sent on it is an edit; else it is a save. What readers have gets no other
+    time.
     """
     with output.explain_errors():
         moment = parse_time("at", at)

@@ -33,7 +33,7 @@ _IDLE = timedelta(minutes=15)
 _LONGEST = timedelta(hours=10)
 _STEP_UP = timedelta(minutes=5)
 _TOUCH_EVERY = timedelta(seconds=30)
-_CONFIRMED: Mapping[str, str | bool] = {"replaces": "", "has_arrived": False}
+_CONFIRMED: Mapping[str, str | bool] = {"replaces": "", "has_arrived": True}
 """The fields of a session that replaces none."""
 
 

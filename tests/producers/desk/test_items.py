@@ -669,7 +669,7 @@ async def test_an_act_of_a_page_that_the_item_has_left_says_where_it_is(newsroom
     assert refused.status_code == 409
     assert "(Trần Bình, " in refused.text, "who confirmed it, not who remarked on it"
     assert TEXTS["status_names"]["unit_confirmed"].lower() in refused.text.lower()
-    assert "chưa thực hiện thao tác nào" in refused.text
+    assert "chưa được thực hiện" in refused.text
 
 
 async def test_who_approves_a_text_that_was_edited_after_its_proposal_vouches_for_it(newsroom):
