@@ -62,7 +62,7 @@ from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import Order
-from contracts.editorial import ActionKind, ItemState
+from contracts.editorial import UNSENT, ActionKind, ItemState
 from contracts.errors import WHOLE_EVENT, Conflict, FieldError, FieldWarning, Invalid
 from contracts.records import EventRecord
 from contracts.text.moments import format_for_people
@@ -250,11 +250,11 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
 
 
 async def _desk_waits(bus: Bus, trace: Trace, names: Mapping[str, str]) -> Sequence[FieldError]:
-    """Whom the text of the trace waits for, if it waits."""
-    if trace.state != "waiting":
-        return ()
-    found = waiting.describe_wait(await waiting.read_history(bus, trace.content_id), names)
-    return (found,) if found else ()
+    """Whom the item's newest text waits for, if it waits; an older one may be out meanwhile."""
+    history = await waiting.read_history(bus, trace.content_id)
+    is_with_people = history[0].is_undecided or history[0].status in UNSENT
+    found = waiting.describe_wait(history, names)
+    return (found,) if found and (is_with_people or trace.state == "waiting") else ()
 
 
 async def _withdrawal_reason(bus: Bus, trace: Trace) -> str:

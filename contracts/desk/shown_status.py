@@ -33,6 +33,8 @@ def shown_status(
     status: _S, begins: datetime | None, ends: datetime | None, now: datetime
 ) -> _S | Status:
     """The status at a moment of a text that begins and ends at these times."""
+    if status is Status.SCHEDULED and (begins is None or begins <= now):
+        return Status.APPROVED  # it leaves at once, and waits for no time
     if status not in OUT:
         return status
     if ends is not None and ends <= now:
@@ -42,10 +44,7 @@ def shown_status(
 
 def shown_status_of(status: Status, data: Mapping[str, Any], now: datetime) -> Status:
     """The status at a moment of the text with these fields."""
-    begins = time_of(data, _TIME)
-    if status is Status.SCHEDULED and (begins is None or begins <= now):
-        return Status.APPROVED  # it leaves at once, and waits for no time
-    return shown_status(status, begins, time_of(data, "expires_at"), now)
+    return shown_status(status, time_of(data, _TIME), time_of(data, "expires_at"), now)
 
 
 @dataclass(frozen=True)
