@@ -95,10 +95,12 @@ class Form(NamedTuple):
                 yield from ((step, role, case) for case in cases)
 
 
-def changing(path: str, fields: Mapping[str, object]) -> tuple[Form, ...]:
+def changing(
+    path: str, fields: Mapping[str, object], begun: tuple[str, ...] = UNSENT
+) -> tuple[Form, ...]:
     """The form that changes a text: of a writer, of an editor, and once it was proposed."""
     return (
-        Form(path, K.SAVE, (*UNSENT, *ENDED), WRITE, fields=fields, is_read=True),
+        Form(path, K.SAVE, begun, WRITE, fields=fields, is_read=True),
         Form(path, K.EDIT, EDITABLE, EDIT, fields=fields, is_read=True),
         Form(path, K.EDIT, CHECKED, EDIT, frozenset({K.CONFIRM}), fields, is_read=True),
     )
@@ -116,7 +118,7 @@ FORMS = (
     Form("tu-choi", K.REJECT, UNDECIDED, DECIDE, EDITED, REJECTED),
     Form("go", K.WITHDRAW, (S.APPROVED, S.SCHEDULED, S.PUBLISHED), DECIDE, EDITED, WHY),
     Form("gop-y", K.COMMENT, tuple(WAYS), READ, fields=WHY),
-    *changing("sua", NEW_TEXT),
+    *changing("sua", NEW_TEXT, (*UNSENT, *ENDED)),
     *changing("doi-gio", LATER),
 )
 UNCONFIRMED = {(path, S.SUBMITTED): 403 for path in ("trinh", "duyet", "sua", "doi-gio")}

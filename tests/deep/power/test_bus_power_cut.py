@@ -14,6 +14,7 @@ import pytest
 from contracts import subjects
 from producers import nats_server
 from producers.bus import BatchEntry, Bus, NoReply, topology
+from producers.errors import StreamSettingsDamaged
 from producers.nats_server import (
     NatsServer,
     Ports,
@@ -120,14 +121,22 @@ async def test_after_a_power_cut_every_acknowledged_message_is_there_once(tmp_pa
         assert await ids(bus) == {f"m{number}": 1 for number in range(ACKED)}
 
 
+async def ids_left(folder):
+    """The messages that a start finds; none where the cut took settings of a stream, too."""
+    try:
+        async with powered_again(folder) as bus:
+            return await ids(bus)
+    except StreamSettingsDamaged:
+        return {}
+
+
 @pytest.mark.promise("1.2")
 async def test_the_cut_takes_what_a_server_with_default_settings_acknowledged(tmp_path, lazy_sync):
     """Were nothing lost here, the test above would prove nothing."""
     async with watched(tmp_path) as (child, bus):
         await publish_many(bus, ACKED)
         assert await power_cut(tmp_path, child) > ACKED * 1024 / 2
-    async with powered_again(tmp_path) as bus:
-        left = await ids(bus)
+    left = await ids_left(tmp_path)
     sys.stdout.write(f"default settings: {ACKED - len(left)} of {ACKED} acknowledged lost\n")
     assert len(left) < ACKED / 2
 
