@@ -10,7 +10,7 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import Invalid, unknown_word
-from contracts.text.moments import VIETNAM
+from contracts.text.moments import parse_moment
 from producers.bus import Bus
 
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
@@ -48,10 +48,9 @@ def parse_time(option: str, text: str) -> datetime | None:
     if span := _SPAN.fullmatch(text):
         return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_moment(text)
     except ValueError as wrong:
         raise Invalid(field_error(option, "not_a_time", value=text)) from wrong
-    return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
 
 
 def require_time(option: str, text: str) -> datetime:

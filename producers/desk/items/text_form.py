@@ -8,7 +8,7 @@ from typing import Any
 from contracts.content import MAX_LINKS, Content
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid, field_error
-from contracts.text.moments import VIETNAM, format_moment_in_sentence
+from contracts.text.moments import VIETNAM, format_moment_in_sentence, parse_moment
 from producers.pages.forms import Form, single_value
 
 _LINES = ("title", "short_title", "summary", "body", "topic", "author", "reason")
@@ -119,10 +119,9 @@ def read_time(form: Form, name: str) -> str:
     if not written:
         return ""
     try:
-        at = datetime.fromisoformat(written)
+        return parse_moment(written).isoformat()
     except ValueError as wrong:
         raise Invalid(field_error(f"data.{name}", "moment_of_form")) from wrong
-    return at.replace(tzinfo=at.tzinfo or VIETNAM).isoformat()
 
 
 def _rows(form: Form, name: str, before: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -303,10 +303,11 @@ async def test_the_time_that_a_text_has_is_no_other_time(newsroom):
     assert refused.status_code == 422 and "trùng với giờ đang có" in refused.text
 
 
-async def test_a_time_that_is_none_is_refused_on_the_items_page(newsroom):
+@pytest.mark.parametrize("none", ["mai", "0001-01-01", "9999-12-31T23:00-12:00"])
+async def test_a_time_that_is_none_is_refused_on_the_items_page(newsroom, none):
     path = await newsroom.written(not_before="2027-01-25T09:30")
     await newsroom.approve(path)
-    refused = await newsroom["an"].press(path, f"{path}/doi-gio", not_before="mai")
+    refused = await newsroom["an"].press(path, f"{path}/doi-gio", not_before=none)
     assert refused.status_code == 422 and f'action="{path}/doi-gio"' in refused.text
 
 
