@@ -1,4 +1,4 @@
-"""Bulletins on the bus: what was released, the issues of a series, and the text of a new one.
+"""Bulletins on the bus: released items, the issues of a series, and the text of a new issue.
 
 May import contracts, channels.markdown_text, producers.bus, and consumers.editorial and seals.
 """

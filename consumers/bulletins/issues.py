@@ -94,7 +94,7 @@ class SeriesIssues:
     async def propose(
         self, series_id: str, span: Span | None = None, number: int | None = None
     ) -> BulletinIssue:
-        """The next issue, from what was released since the last one.
+        """Propose the next issue from the items released since the last one.
 
         Else than told, it covers the days after the last one, to the end of the newest span that
         is over. Raises Invalid, Conflict if the number is taken or no span is over.
@@ -128,7 +128,7 @@ class SeriesIssues:
         return render_pdf(issue, name, self.public_url, is_draft=is_draft)
 
     async def _others(self, series_id: str) -> list[PublishedIssue]:
-        """What is out, and what people work on: an item that waits in a draft is not proposed."""
+        """Published issues and drafts: an item that a draft has is not proposed again."""
         found = await self.published(series_id)
         today = vietnam_time(self.clock()).date()
         for year in (today.year - 1, today.year, today.year + 1):

@@ -39,7 +39,7 @@ def render_pdf(issue: BulletinIssue, name: str, public_url: str = "", *, is_draf
 
 
 def _sections(issue: BulletinIssue, public_url: str) -> Iterator[dict[str, Any]]:
-    """The sections that have items, and what was corrected or withdrawn."""
+    """Yield the sections that have items, then the corrections and withdrawals."""
     for section in issue.sections:
         entries = [
             {

@@ -21,7 +21,7 @@ OpenSeals = Callable[[], Awaitable[PublicationSeals | None]]
 _ANY = "*"
 _STREAM = subjects.PUBLICATIONS.name
 _TEXT_LIMIT = TextLimit(300, 400)
-"""Of what is proposed to say of an item: two or three sentences."""
+"""Length of the text that is proposed for an item: two or three sentences."""
 
 
 @dataclass(frozen=True)

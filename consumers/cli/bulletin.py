@@ -143,7 +143,7 @@ def propose(
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
-    """Begin the next issue with what was published since the last one, as a draft.
+    """Begin the next issue as a draft, with the items published since the last one.
 
     No item of another issue is in it again; what was corrected or withdrawn since has a section.
     """

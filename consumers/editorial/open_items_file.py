@@ -1,4 +1,6 @@
-"""Which items of the editorial log were not ended at some act: a start reads these and what is new.
+"""File of the items that had not ended at an act of the editorial log.
+
+A start reads these items, and the acts after that one.
 
 One machine keeps it beside the bus. It says nothing about items but where they are, so what is read
 is judged as ever; a file that does not belong to this log, key and version is not used.

@@ -6,6 +6,7 @@ same again, so a process that dies between a fact and its position is followed b
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Derived(NamedTuple):
     fact: Fact | None = None
 
 
-class FactSource:
+class FactSource(ABC):
     """What facts of one kind are derived from. Raises BusError.
 
     `stream`: the stream of `Derived.seq`. `is_lasting`: it still has what its past facts came from.
@@ -67,9 +68,9 @@ class FactSource:
         """The name of its position."""
         return self.kind
 
+    @abstractmethod
     def derive(self, after: int) -> AsyncIterator[Derived]:
         """Yield the facts of messages after sequence *after*; the last one has the new position."""
-        raise NotImplementedError
 
     async def derive_again(self, fact: Fact) -> Fact | None:
         """The fact of the same key as it is now; None if the source has no longer one."""
@@ -232,8 +233,8 @@ class _OfDays(FactSource):
         """Return the label under which a message is counted within its day."""
         return message.subject
 
-    def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]:
-        raise NotImplementedError
+    @abstractmethod
+    def facts(self, day: date, counts: Mapping[str, int]) -> Iterator[Fact]: ...
 
 
 @dataclass

@@ -53,7 +53,7 @@ class Session(BaseModel):
     replaces: str = ""
     """The key of the session that ends when this one's token is shown for the first time."""
     has_arrived: bool = False
-    """Whether the token was shown; before, this session ends together with the one it replaces."""
+    """Whether the token was shown; until then it ends together with the one that it replaces."""
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST

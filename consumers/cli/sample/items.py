@@ -33,7 +33,7 @@ TEXTS = Path(__file__).parents[3] / "examples" / "desk"
 _FILE = Path(__file__).with_name("items.toml")
 _STEP_S = 60.0
 _ISSUE_DAYS = timedelta(days=6)
-"""Before today, so that the issue of the sample is of what was released just now."""
+"""Days that the issue of the sample covers, so that it has the items released just now."""
 _OFFICER, _LEADER = "nguoi-gui-tin", "lanh-dao-don-vi"
 _EDITOR, _APPROVER = "bien-tap-vien", "lanh-dao-duyet"
 _DONE_BY = {

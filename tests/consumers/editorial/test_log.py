@@ -57,20 +57,6 @@ def log(bus):
     return EditorialLog(bus)
 
 
-@pytest.fixture
-def acts_read(monkeypatch) -> list[int]:
-    """The sequences of the acts that were read from the bus."""
-    scan, read = Bus.scan, []
-
-    async def counted(self, *args, **more):
-        async for message in scan(self, *args, **more):
-            read.append(message.seq)
-            yield message
-
-    monkeypatch.setattr(Bus, "scan", counted)
-    return read
-
-
 async def texts(bus: Bus) -> list[str]:
     found = [Action.model_validate_json(one.data) async for one in bus.scan("EDITORIAL")]
     return [action.text.data["body"] for action in found]

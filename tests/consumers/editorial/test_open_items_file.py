@@ -81,19 +81,6 @@ async def settled(log, count):
             await log.act(f"tin-{number}", build)
 
 
-@pytest.fixture
-def acts_read(monkeypatch):
-    scan, read = Bus.scan, []
-
-    async def counted(self, *args, **more):
-        async for message in scan(self, *args, **more):
-            read.append(message.seq)
-            yield message
-
-    monkeypatch.setattr(Bus, "scan", counted)
-    return read
-
-
 async def kept_log(bus, path):
     """Three settled items and a draft, all read and kept; then one more act."""
     writer = EditorialLog(bus)
