@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -183,14 +183,9 @@ class Surroundings:
             yield finding
 
     async def mail(self) -> AsyncIterator[DoctorFinding]:
-        email, worker = read_settings(EmailSettings), await _worker_destination()
-        if worker and worker.failing:
-            place, why = describe_place(worker.to), translate(worker.failing)
-            yield new_finding("mail_worker_fails", to=place, reason=why)
-        if other := _unless_of(email, worker):
-            yield new_finding("mail_other_settings", to=describe_place(other.to))
-        elif not email.host:
-            yield new_finding("mail_no_relay")
+        email = read_settings(EmailSettings)
+        async for finding in _examine_mail_worker(email):
+            yield finding
         if not email.host:
             return
         async for one in examine_mail("", None):
@@ -338,8 +333,9 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     relay = describe_relays(email) if email.host else ""
     code = "settings_judged" if relay else "no_relay_judged"
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
-    if other := _unless_of(email, await _worker_destination()):
-        texts.append(field_error("settings", "settings_differ", to=describe_place(other.to)))
+    with suppress(BusError, Invalid):  # `loa doctor bus` says which setting
+        if other := _unless_of(email, await _worker_destination()):
+            texts.append(field_error("settings", "settings_differ", to=describe_place(other.to)))
     if settings.units_share_password:
         texts.append(field_error("bus", "units_share_password"))
     return texts
@@ -352,13 +348,29 @@ def _unless_of(email: EmailSettings, worker: Destination | None) -> Destination 
 
 
 async def _worker_destination() -> Destination | None:
-    """The destination of mail as its worker has published it; None without a bus."""
+    """The destination of mail as its worker has published it; None where no Loa runs.
+
+    Raises BusError, Invalid.
+    """
+    async with Surroundings().connect() as bus:
+        found = await destinations.load_destinations(bus) if bus else {}
+        return found.get(ChannelName.EMAIL)
+
+
+async def _examine_mail_worker(email: EmailSettings) -> AsyncIterator[DoctorFinding]:
+    """Where the worker's mail goes, and whether *email* says the same."""
     try:
-        async with Surroundings().connect() as bus:
-            found = await destinations.load_destinations(bus) if bus else {}
-            return found.get(ChannelName.EMAIL)
+        worker = await _worker_destination()
     except (BusError, Invalid):  # `loa doctor bus` says which setting
-        return None
+        yield new_finding("mail_worker_unread")
+        return
+    if worker and worker.failing:
+        place, why = describe_place(worker.to), translate(worker.failing)
+        yield new_finding("mail_worker_fails", to=place, reason=why)
+    if other := _unless_of(email, worker):
+        yield new_finding("mail_other_settings", to=describe_place(other.to))
+    elif not email.host:
+        yield new_finding("mail_no_relay")
 
 
 async def examine_mail(to: str, server: tuple[str, int] | None) -> AsyncIterator[Finding]:

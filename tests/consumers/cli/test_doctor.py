@@ -25,7 +25,6 @@ HERE = {
 @pytest.fixture(autouse=True)
 def short_dns_timeout(monkeypatch):
     monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(doctor.instance, "PROBE_TIMEOUT_S", 0.2)
 
 
 def told(run) -> list[str]:
@@ -93,6 +92,14 @@ async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus,
     silent = Destination(to=RELAY, failing="timeout", failing_since=1.0)
     await destinations.write_destination(bus, ChannelName.EMAIL, silent)
     assert [one["code"] for one in await mail()] == ["mail_worker_fails", "mail_other_settings"]
+
+
+@pytest.mark.parametrize("host", ["", "other.example"])
+async def test_a_bus_that_is_silent_is_no_missing_relay(loa, host):
+    run = await loa("doctor", "--json", **HERE | {"LOA_NATS_URL": AWAY, "LOA_EMAIL_HOST": host})
+    first, *_ = [one["code"] for one in json_output(run) if one["check"] == "mail"]
+    assert first == "mail_worker_unread"
+    assert '"mail_no_relay"' not in run.stdout
 
 
 async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
