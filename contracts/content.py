@@ -31,6 +31,7 @@ from contracts.base.fields import (
     TopicId,
 )
 from contracts.bulletins.issue import BulletinIssue
+from contracts.campaigns.plan import CampaignPlan, EntryNumber
 from contracts.delivery import ChannelName, Lane
 from contracts.vocabulary import PROVINCES
 
@@ -173,6 +174,8 @@ class Content(Contract):
     """Which followers on Zalo are told of it at once; null = all of them."""
     bulletin: Annotated[BulletinIssue | None, _LEFT_OUT_IF_NULL] = None
     """The issue of a bulletin that the item is; left out of stored JSON where it is null."""
+    campaign: Annotated[ContentId | None, _LEFT_OUT_IF_NULL] = None
+    """The campaign that the item joins, by its item; a campaign names itself. As `bulletin`."""
 
     @field_validator("expires_at")
     @classmethod
@@ -206,6 +209,10 @@ class Submitted(Content):
 
     body: Text
     """Markdown."""
+    campaign_entry: Annotated[EntryNumber | None, _LEFT_OUT_IF_NULL] = None
+    """The planned item of the campaign that this one is; it is not published. As `bulletin`."""
+    campaign_plan: Annotated[CampaignPlan | None, _LEFT_OUT_IF_NULL] = None
+    """The plan, if the item is a campaign; it is not published. As `bulletin`."""
 
 
 class Corrected(Submitted):

@@ -13,6 +13,7 @@ from contracts import keys, subjects
 from contracts.base.fields import Contract
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.bulletins.composition import body_of
+from contracts.campaigns.doors import campaign_errors
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -192,7 +193,8 @@ def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> E
         errors = [*damaged, *errors]
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
     faults = [*damaged, *_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
-    faults += _issue_errors(content, vocabulary) if is_new else ()
+    if is_new and isinstance(content, Submitted):
+        faults += (*_issue_errors(content, vocabulary), *campaign_errors(content, vocabulary))
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
@@ -333,10 +335,10 @@ def _size_errors(content: Event) -> Iterator[FieldError]:
         yield field_error("data.body", "rendered_too_large", **kilobytes)
 
 
-def _issue_errors(content: Event, vocabulary: Vocabulary) -> Iterator[FieldError]:
+def _issue_errors(content: Submitted, vocabulary: Vocabulary) -> Iterator[FieldError]:
     """An issue is of a known series, under its topic, and its body follows from its parts."""
-    issue = content.bulletin if isinstance(content, Submitted) else None
-    if issue is None or not isinstance(content, Submitted):
+    issue = content.bulletin
+    if issue is None:
         return
     series = vocabulary.bulletins.get(issue.series)
     if series is None:

@@ -4,7 +4,7 @@ JSON is read strictly: no number for a text, no `true` for a number, no number f
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ REVISION_MAX = 2**31 - 1
 
 _ID = re.compile(ID_PATTERN.strip("^$"))
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _URL_FORBIDDEN = re.compile(r'[<>"{}|\\^`]|%(?![0-9A-Fa-f]{2})')
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|[0-9a-f:.]+")
@@ -90,6 +91,12 @@ def _as_written_time(value: Any) -> Any:
     return value
 
 
+def _as_written_day(value: Any) -> Any:
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise PydanticCustomError("day", "not a day")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     if not 1970 < value.year <= 2200:
         raise PydanticCustomError("instant_range", "outside 1971 to 2200")
@@ -127,6 +134,9 @@ Flag = Annotated[bool, Field(strict=True)]
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_as_written_time)]
 """A time, written as RFC 3339 with its offset; kept in UTC."""
+
+Day = Annotated[date, BeforeValidator(_as_written_day)]
+"""A day by Vietnam's calendar, written as `2026-11-30`."""
 
 AS_LINE = BeforeValidator(lambda value: text.line(_text_only(value)))
 AS_TEXT = BeforeValidator(_as_text)

@@ -7,10 +7,9 @@ one item for ever, and the hash that is approved covers each entry.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.base.fields import (
@@ -18,6 +17,7 @@ from contracts.base.fields import (
     TEXT_PATTERN,
     ContentId,
     Contract,
+    Day,
     Id,
     Instant,
     Line150,
@@ -30,17 +30,7 @@ MAX_ENTRIES = 100
 """More items go into the next issue: what is approved has to be read, and a mail has a size."""
 _MAX_NUMBER = 999
 _INTRODUCTION_MAX = 4000
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
-
-def _as_written_day(value: Any) -> Any:
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise PydanticCustomError("day", "not a day")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_as_written_day)]
-"""A day by Vietnam's calendar, written as `2026-11-30`."""
 Number = Annotated[int, Field(strict=True, ge=1, le=_MAX_NUMBER)]
 Year = Annotated[int, Field(strict=True, ge=2000, le=2200)]
 Introduction = Annotated[

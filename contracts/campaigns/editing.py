@@ -1,0 +1,46 @@
+"""Edits of a plan: each returns another plan, and refuses a number that the plan lacks."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from contracts.campaigns.plan import CampaignPlan, PlannedItem
+from contracts.errors import NotFound, field_error
+
+
+def add_entry(plan: CampaignPlan, **fields: Any) -> CampaignPlan:
+    """The plan with one more item, under the next number. Raises ValidationError."""
+    planned = {"number": plan.next_number, **fields}
+    return _with_entries(plan, [*_dumped(plan.entries), planned])
+
+
+def change_entry(plan: CampaignPlan, number: int, **fields: Any) -> CampaignPlan:
+    """The plan with other fields of one item. Raises NotFound, ValidationError."""
+    _require(plan, number)
+    entries = [
+        {**one, **fields} if one["number"] == number else one for one in _dumped(plan.entries)
+    ]
+    return _with_entries(plan, entries)
+
+
+def drop_entry(plan: CampaignPlan, number: int) -> CampaignPlan:
+    """The plan without one item; the others keep their numbers. Raises NotFound."""
+    _require(plan, number)
+    return _with_entries(plan, _dumped(one for one in plan.entries if one.number != number))
+
+
+def change(plan: CampaignPlan, **fields: Any) -> CampaignPlan:
+    """The plan with other fields. Raises ValidationError."""
+    return CampaignPlan.model_validate({**plan.model_dump(mode="json"), **fields})
+
+
+def _with_entries(plan: CampaignPlan, entries: list[dict[str, Any]]) -> CampaignPlan:
+    return change(plan, entries=entries)
+
+
+def _dumped(entries: Iterable[PlannedItem]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in entries]
+
+
+def _require(plan: CampaignPlan, number: int) -> None:
+    if number not in plan.numbers:
+        raise NotFound(field_error("entry", "campaign_no_entry", value=number))

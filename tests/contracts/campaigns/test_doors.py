@@ -1,0 +1,89 @@
+"""A campaign and its items as events: what the doors take, and what never leaves the house."""
+
+import pytest
+
+from contracts import events
+from contracts.campaigns import composition, editing
+from contracts.content import Submitted
+from contracts.publication import Publication, decode, encode
+from contracts.vocabulary import DEFAULT
+from tests.support.campaigns import CAMPAIGN, PLAN, a_plan, campaign_data
+from tests.support.minimal_event import MINIMAL, error_fields, submitted
+from tests.support.publications import a_publication
+
+
+def test_a_campaign_passes_the_door_with_its_plan():
+    found = events.check(submitted(**campaign_data()), DEFAULT)
+    assert (found.campaign, found.campaign_plan) == (CAMPAIGN, a_plan())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"campaign": "chuyen-de-khac"}, "data.campaign"),
+        ({"campaign": None}, "data.campaign"),
+        ({"campaign_plan": None}, "data.campaign_plan"),
+        ({"campaign_entry": 1}, "data.campaign_entry"),
+    ],
+)
+def test_a_campaign_that_does_not_fit_is_refused_by_name(changes, field):
+    assert list(error_fields(submitted(**campaign_data(**changes)))) == [field]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"first_day": "01/12/2026"}, "first_day"),
+        ({"last_day": "2026-11-30"}, ""),
+        ({"purpose": ""}, "purpose"),
+        ({"partners": ["don-vi-la"]}, "partners.0"),
+        ({"partners": ["van-phong-bo", "van-phong-bo"]}, "partners"),
+        ({"entries": [{**PLAN["entries"][0], "day": "2027-06-01"}]}, ""),
+        ({"entries": [{**PLAN["entries"][0], "unit": "don-vi-la"}]}, "entries.0.unit"),
+        ({"entries": PLAN["entries"][:1] * 2}, ""),
+        ({"targets": [{"metric": "items", "number": 0}]}, "targets.0.number"),
+        ({"targets": [{"metric": "items", "number": 1}] * 2}, ""),
+    ],
+)
+def test_a_wrong_part_of_a_plan_is_named(changes, field):
+    found = list(error_fields(submitted(**campaign_data(campaign_plan={**PLAN, **changes}))))
+    assert found == [f"data.campaign_plan.{field}".rstrip(".")]
+
+
+def test_an_item_joins_a_campaign_as_one_that_is_planned_there():
+    joined = {"campaign": CAMPAIGN, "campaign_entry": 2}
+    assert events.check(submitted(**joined), DEFAULT).campaign_entry == 2
+    assert list(error_fields(submitted(campaign_entry=2))) == ["data.campaign_entry"]
+
+
+def test_what_is_released_names_the_campaign_and_has_nothing_of_its_plan():
+    text = Submitted.model_validate(campaign_data())
+    shown = a_publication(campaign=CAMPAIGN).model_dump()
+    released = Publication.model_validate({**shown, **text.model_dump()})
+    assert decode(encode(released)).campaign == CAMPAIGN
+    for inside in (b"campaign_plan", b"campaign_entry", PLAN["targets"][0]["metric"].encode()):
+        assert inside not in encode(released)
+
+
+def test_one_without_a_campaign_has_the_bytes_that_it_had():
+    assert b"campaign" not in encode(a_publication())
+    assert "campaign" not in Submitted.model_validate(MINIMAL).model_dump_json()
+
+
+def test_the_body_follows_the_plan_until_people_write_one():
+    plan = a_plan()
+    text = composition.fields_of(CAMPAIGN, plan, {})
+    longer = editing.change(plan, last_day="2027-02-28")
+    followed = {**text, **composition.fields_of(CAMPAIGN, longer, text)}
+    assert "28/02/2027" in followed["body"]
+    written = followed | {"body": "Lời của biên tập viên."}
+    assert "body" not in composition.fields_of(CAMPAIGN, plan, written)
+    assert composition.plan_in(followed) == longer
+
+
+def test_planned_items_keep_their_numbers_when_others_are_dropped():
+    plan = editing.drop_entry(a_plan(), 1)
+    more = editing.add_entry(plan, title="Tin kết thúc", day="2027-01-30")
+    assert [one.number for one in more.entries] == [2, 3, 4]
+    moved = editing.change_entry(more, 2, day="2026-12-20")
+    assert moved.entries[0].day.isoformat() == "2026-12-20"
