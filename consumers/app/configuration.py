@@ -34,6 +34,7 @@ from consumers.desk.release.prices import PRICES_FILE, load_prices
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD, KeyFile
 from consumers.messages import field_error, translate_os_error
+from consumers.periodic_reports.contents.texts import REPORT_FILE, load_texts
 from consumers.staff.oidc.client_auth import Client
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import load_policy
@@ -197,6 +198,7 @@ def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
         (WORKING_DAYS_FILE, partial(load_working_days, settings)),
         (DEADLINES_FILE, partial(load_deadlines, settings)),
         (PRICES_FILE, partial(load_prices, settings.prices_file)),
+        (REPORT_FILE, partial(load_texts, settings.report_texts_file)),
     ):
         for error in _errors_of(load, file):
             place = _place(file, error.field)

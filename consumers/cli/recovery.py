@@ -102,15 +102,16 @@ class DoubtAnswer(BaseModel):
 
 @output.page(BackupAnswer, examples=("loa backup /srv/backup/2026-11-29",))
 def save_backup(folder: Folder, by: By = "", as_json: output.Json = False) -> None:
-    """Back every stream and bucket up into a new folder, while Loa runs on."""
-    path = read_settings(LoaSettings).key_file
+    """Back every stream, bucket and sealed report up into a new folder, while Loa runs on."""
+    settings = read_settings(LoaSettings)
+    path = settings.key_file
 
     async def work(bus: Bus, _: Actor) -> backup.BackupManifest:
-        keys = await open_key_file(bus, path)
-        return await backup.save_backup(bus, _sealed_folder(folder, keys), time.time)
+        sealed = _sealed_folder(folder, await open_key_file(bus, path))
+        return await backup.save_backup(bus, sealed, time.time, settings.reports_dir)
 
     manifest = run_audited(Command("backup", folder.name, by), work, _BACKUP_BUS_TIMEOUT_S)
-    size = sum(stream.size for stream in manifest.streams)
+    size = sum(file.size for file in (*manifest.streams, *manifest.reports))
     answer = BackupAnswer(folder=folder, began=manifest.began, bytes=size)
     facts = {"streams": len(manifest.streams), "size": size, "key": path}
     text = field_error(str(folder), "backup_made", **facts, began=manifest.began)
@@ -235,6 +236,7 @@ async def _restore(
     manifest = await restore.restore_backup(
         bus, opened.stored, time.time, moved=options.moved, on_cleared=forget
     )
+    opened.stored.put_reports_back(settings.reports_dir)
     errors = await _key_errors(bus, path, options.new_key)
     began = format_utc(manifest.began)
     await AuditLog(bus, time.time).record(Act("restore", began, options.by))

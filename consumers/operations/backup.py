@@ -10,6 +10,8 @@ The server reads a bucket value by value, and leaves out a key that is replaced 
 So each bucket's later changes are saved beside its snapshot, until there are no more and before the
 next stream: the saved bucket is that of one moment.
 
+The sealed reports of the data folder are saved beside the streams.
+
 Files are encrypted and the manifest is authenticated, with keys of the key file: see
 `consumers.operations.backup_cipher`. Backups of format 1 were plain, and can be restored.
 """
@@ -25,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -37,6 +39,7 @@ from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, dec
 from consumers.operations.errors import BackupChanged
 from consumers.private_files import naming, write_new
 from consumers.progress import report_progress
+from consumers.report_files import ReportFile, put_back, sealed_report_files
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, printable
@@ -123,6 +126,12 @@ class StreamFile(SavedFile):
     changes: SavedFile | None = None
 
 
+class SavedReportFile(SavedFile):
+    """A file of a sealed report. `path`: the report's label and the file's name."""
+
+    path: str
+
+
 class SavedChange(BaseModel):
     """A line of a file of changes; `value` is None for a removed key."""
 
@@ -145,21 +154,32 @@ class BackupManifest(BaseModel):
     ended: datetime
     floors: dict[str, int]
     streams: list[StreamFile]
+    reports: list[SavedReportFile] = []
+    """Backups of earlier versions have none."""
 
     @property
     def is_plain(self) -> bool:
         """Whether an earlier version made it: neither encrypted nor authenticated."""
         return self.format == _PLAIN_FORMAT
 
+    @property
+    def files(self) -> list[SavedFile]:
+        """Every file of the backup but the manifest's own."""
+        changes = (one.changes for one in self.streams)
+        return [*self.streams, *filter(None, changes), *self.reports]
 
-async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupManifest:
+
+async def save_backup(
+    bus: Bus, folder: BackupFolder, clock: Clock, reports: Path | None = None
+) -> BackupManifest:
     """Back the whole bus up into *folder*, which appears only when it is complete.
 
-    Only its owner may read the folder. Raises Invalid, OSError or BusError.
+    *reports*: the folder of sealed reports, which are saved, too. Only its owner may read the
+    backup. Raises Invalid, OSError or BusError.
     """
     draft = _create_draft_folder(folder.path)
     try:
-        manifest = await _fill(bus, draft, folder, clock)
+        manifest = await _fill(_Saving(bus, draft, folder, reports), clock)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)  # a full disk gets its room back
         raise
@@ -170,11 +190,20 @@ async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupMan
     return manifest
 
 
-async def _fill(bus: Bus, draft: Path, folder: BackupFolder, clock: Clock) -> BackupManifest:
-    """Save everything into *draft*, the manifest last."""
-    began = utc_now(clock)
+class _Saving(NamedTuple):
+    """What is saved, where: *draft* becomes *folder*."""
+
+    bus: Bus
+    draft: Path
+    folder: BackupFolder
+    reports: Path | None
+
+
+async def _fill(saving: _Saving, clock: Clock) -> BackupManifest:
+    """Save everything into the draft, the manifest last."""
+    began, bus, draft = utc_now(clock), saving.bus, saving.draft
     backup_id = secrets.token_hex(16)
-    cipher = BackupCipher(folder.secret, backup_id)
+    cipher = BackupCipher(saving.folder.secret, backup_id)
     floors = {}
     for stream, consumer in tracked_consumers():
         info = await bus.consumer_info(stream.name, consumer.durable)
@@ -182,8 +211,14 @@ async def _fill(bus: Bus, draft: Path, folder: BackupFolder, clock: Clock) -> Ba
     saver = _Saver(bus, draft, cipher)
     inbound = await topology.inbound_stream_names(bus)  # first: intake moves them to CONTENT
     streams = await saver.save_streams((*inbound, *SAVE_ORDER))
-    facts = {"id": backup_id, "key": folder.key_id(backup_id), "floors": floors}
-    manifest = BackupManifest(began=began, ended=utc_now(clock), streams=streams, **facts)
+    reports = saver.save_reports(saving.reports) if saving.reports else []
+    facts: dict[str, Any] = {
+        "id": backup_id,
+        "key": saving.folder.key_id(backup_id),
+        "floors": floors,
+    }
+    facts |= {"streams": streams, "reports": reports}
+    manifest = BackupManifest(began=began, ended=utc_now(clock), **facts)
     _write_manifest(draft, manifest, cipher)
     sync_folder(draft)
     return manifest
@@ -273,6 +308,17 @@ class _Saver:
             streams.append(await self.save_stream(name))
         return streams
 
+    def save_reports(self, folder: Path) -> list[SavedReportFile]:
+        return [self.save_report_file(folder, file) for file in sealed_report_files(folder)]
+
+    def save_report_file(self, folder: Path, file: ReportFile) -> SavedReportFile:
+        path = self.folder / f"report.{file.label}.{file.name}"
+        source = folder / file.path
+        with self.new_file(path) as (writer, content), naming(source), source.open("rb") as opened:
+            while piece := opened.read(_READ_BYTES):
+                content.write(piece)
+        return SavedReportFile(path=file.path, **writer.saved_as(path).model_dump())
+
     async def save_stream(self, stream: str) -> StreamFile:
         path, changes = self.folder / f"{stream}.snapshot", None
         with self.new_file(path) as (writer, content):
@@ -319,6 +365,11 @@ class StoredBackup:
                 damaged = field_error(saved.file, "backup_damaged", detail=str(error))
                 raise Invalid(damaged) from error
 
+    def put_reports_back(self, folder: Path) -> int:
+        """Write the files of reports that *folder* lacks; returns their number."""
+        parsed = [(ReportFile.parse(saved.path), saved) for saved in self.manifest.reports]
+        return sum(put_back(folder, file, self.pieces(saved)) for file, saved in parsed if file)
+
     def changes(self, saved: StreamFile) -> dict[str, bytes | None]:
         """Each key's value after the bucket's snapshot, if it changed; None for a removed key."""
         if saved.changes is None:
@@ -345,9 +396,8 @@ def open_backup(folder: BackupFolder) -> StoredBackup:
     if manifest.is_plain and not folder.accepts_plain:
         raise Invalid(field_error(str(folder.path), "backup_unproven"))
     cipher = None if manifest.is_plain else _proven_cipher(folder, manifest, content)
-    for stream in manifest.streams:
-        for saved in filter(None, (stream, stream.changes)):
-            _check_file(folder.path, saved)
+    for saved in manifest.files:
+        _check_file(folder.path, saved)
     return StoredBackup(folder.path, manifest, cipher)
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.contents.composition import read_figures
+from consumers.periodic_reports.contents.own_texts import PLAN
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.data_set import (
     Former,
@@ -28,10 +29,8 @@ from consumers.periodic_reports.indicators import load_indicators
 from consumers.periodic_reports.sealed_report import ReportSeal, SealedReport
 from consumers.periodic_reports.span import Span
 from contracts.base.times import Clock, vietnam_time
-from contracts.errors import Invalid, unknown_word_values
+from contracts.errors import Invalid
 from contracts.vocabulary import Vocabulary
-
-_PLAN = "plan"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,6 @@ class HeaderSources:
     former_label: str = ""
 
     def header(self, label: str, span: Span, former: Former | None) -> Header:
-        """Raises Invalid for a plan of an indicator that does not exist."""
         return Header(
             label=label,
             first=span.first,
@@ -111,7 +109,7 @@ class HeaderSources:
             names={"unit": self._units(span), "topic": self._topics()},
             plan=self._plan(label),
             former=former,
-            texts={name: value for name, value in self.texts.items() if name != _PLAN},
+            texts={name: value for name, value in self.texts.items() if name != PLAN},
         )
 
     def _units(self, span: Span) -> dict[str, str]:
@@ -128,11 +126,7 @@ class HeaderSources:
         return {topic_id: one.name for topic_id, one in topics if one.kind != "system"}
 
     def _plan(self, label: str) -> dict[str, str]:
-        plan: dict[str, Any] = self.texts.get(_PLAN, {}).get(label, {})
-        known = [one.id for one in load_indicators()]
-        for name in plan.keys() - set(known):
-            words = unknown_word_values(name, known)
-            raise Invalid(field_error(f"plan.{label}", "report_indicator_unknown", **words))
+        plan: dict[str, Any] = self.texts.get(PLAN, {}).get(label, {})
         return {name: str(value) for name, value in plan.items()}
 
 

@@ -16,9 +16,8 @@ from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
 from consumers.periodic_reports.rendering.files import program_versions, render_files
 from consumers.private_files import replace_file
+from consumers.report_files import DATA_FILE, SEAL_FILE
 from contracts.base.times import Clock, utc_now
-
-_DATA, _SEAL = "du-lieu.jsonl", "niem-phong.json"
 
 
 class ReportSeal(SignedRecord):
@@ -74,7 +73,7 @@ class SealedReport:
 
     @property
     def data(self) -> DataSet:
-        return DataSet(self.folder / _DATA)
+        return DataSet(self.folder / DATA_FILE)
 
     @property
     def is_sealed(self) -> bool:
@@ -88,7 +87,7 @@ class SealedReport:
 
     @property
     def _seal_file(self) -> Path:
-        return self.folder / _SEAL
+        return self.folder / SEAL_FILE
 
     def seal(self, write: Callable[[Path], DataSet], clock: Clock) -> ReportSeal:
         """Let *write* write the data set, then make its files, and last the seal.

@@ -5,22 +5,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import Unreadable, field_error
+from consumers.periodic_reports.contents.own_texts import own_text_errors
+from contracts.errors import FieldError, Invalid, Unreadable, field_error
 
 Texts = Mapping[str, Any]
 _SHIPPED = Path(__file__).with_name("texts.vi.toml")
-_FIELD = "report.toml"
+REPORT_FILE = "report.toml"
 
 
 def load_texts(own: Path) -> Texts:
-    """The texts, with those of the file *own* if it exists. Raises Unreadable, OSError."""
+    """The texts, with those of the file *own* if it exists.
+
+    Raises Unreadable, or Invalid, which names each entry; OSError.
+    """
     texts = tomllib.loads(_SHIPPED.read_text("utf-8"))
     if not own.exists():
         return texts
     try:
-        return _merged(texts, tomllib.loads(own.read_text("utf-8")))
+        own_texts = tomllib.loads(own.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(field_error(_FIELD, "not_toml", detail=error)) from error
+        raise Unreadable(field_error(REPORT_FILE, "not_toml", detail=error)) from error
+    if errors := [*own_text_errors(own_texts, texts)]:
+        raise Invalid(*(_named(error) for error in errors))
+    return _merged(texts, own_texts)
+
+
+def _named(error: FieldError) -> FieldError:
+    """*error* with the file in the name of its entry."""
+    return error.model_copy(update={"field": f"{REPORT_FILE}.{error.field}"})
 
 
 def _merged(texts: Texts, own: Texts) -> dict[str, Any]:

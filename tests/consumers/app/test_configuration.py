@@ -45,6 +45,7 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
     (data / "working_days.toml").write_text('version = "1"\n[2027]\n')
     (data / "deadlines.toml").write_text("office_ends = 17:00:00")
     (data / "prices.toml").write_text("[email]\neach = -1")
+    (data / "report.toml").write_text("[masthead]\nissuers = 'Văn phòng Bộ'")
     wrong = {
         "LOA_NATS_URL": "http://bus:4222",
         "LOA_HTTP_PORT": "many",
@@ -64,6 +65,7 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
     for name in ("vault.key", "retention", "vocabulary", "roles", *wrong):
         assert f" {name}" in said, name
     entries = ("working_days.toml 2027.source", "deadlines.toml working_days", "email.each")
+    entries += ("report.toml masthead.issuers",)
     assert all(entry in said for entry in entries), said
     assert said.count("PROBLEM") == said.count("SAI ")
 

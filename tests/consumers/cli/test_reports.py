@@ -6,6 +6,8 @@ from datetime import date
 import pytest
 
 from consumers.facts.store import FactStore
+from consumers.key_file import KeyFile
+from consumers.operations.backup import BackupFolder, open_backup
 from contracts.facts import DayFact, FactKind
 from tests.consumers.periodic_reports.test_from_facts import DELIVERY, MARCH, RELEASE
 from tests.support.cli import json_output
@@ -39,6 +41,25 @@ async def test_a_span_is_sealed_made_again_and_verified(facts, loa, tmp_path):
     found = await loa("report", "verify", "thang-3", "--json")
     assert (found.exit_code, set(json_output(found)["made_again"].values())) == (0, {True})
     assert (await loa(*SPAN)).exit_code == 2, "sealed once"
+
+
+async def test_a_sealed_report_comes_back_from_a_backup(facts, loa, tmp_path):
+    assert (await loa(*SPAN)).exit_code == 0
+    report = tmp_path / "reports/thang-3"
+    (report / "bao-cao.docx").write_bytes(b"finished by hand")
+    (tmp_path / "reports/unsealed").mkdir()
+    (tmp_path / "reports/unsealed/du-lieu.jsonl").touch()
+    before = {path.name: path.read_bytes() for path in report.iterdir()}
+    assert (await loa("backup", str(tmp_path / "saved"), "--by", "an")).exit_code == 0
+    secret = KeyFile.open(tmp_path / "vault.key").derive("backup")
+    stored = open_backup(BackupFolder(tmp_path / "saved", secret))
+    (report / "bao-cao.pdf").unlink()
+    (report / "bao-cao.docx").write_bytes(b"finished later")
+    assert stored.put_reports_back(tmp_path / "reports") == 1
+    assert (report / "bao-cao.docx").read_bytes() == b"finished later", "what is there stays"
+    assert stored.put_reports_back(tmp_path / "new") == len(before)
+    [restored] = (tmp_path / "new").iterdir()
+    assert {path.name: path.read_bytes() for path in restored.iterdir()} == before
 
 
 async def test_a_changed_data_set_needs_a_person(facts, loa, tmp_path):
