@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.stores import open_keys
@@ -90,7 +90,7 @@ def _seal(span: Span, label: str, former: str, by: str, as_json: bool) -> None:
     async def work(bus: Bus, _: Actor) -> ReportSeal:
         archive = _archive(await open_keys(bus))
         texts, vocabulary = load_texts(settings.report_texts_file), load_vocabulary(settings)
-        sources = HeaderSources(texts, vocabulary, former)
+        sources = HeaderSources(texts, vocabulary, former, load_deadlines(settings))
         return await archive.seal(FactStore(bus), span, label, sources)
 
     with output.explain_errors():

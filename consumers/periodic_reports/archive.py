@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -24,11 +24,13 @@ from consumers.periodic_reports.data_set import (
     write_data_set,
 )
 from consumers.periodic_reports.errors import DataSetBroken, PartsApart
+from consumers.periodic_reports.from_facts import FactRows
 from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.indicators import load_indicators
 from consumers.periodic_reports.sealed_report import ReportSeal, SealedReport
 from consumers.periodic_reports.span import Span
 from contracts.base.times import Clock, vietnam_time
+from contracts.desk.deadlines import Deadlines, default_deadlines
 from contracts.errors import Invalid
 from contracts.vocabulary import Vocabulary
 
@@ -50,7 +52,7 @@ class ReportArchive:
         """Seal what the facts say of *span*, and make its files. Raises BusError, AlreadySealed."""
         if span.last >= vietnam_time(self.clock()).date():
             raise Invalid(field_error("report", "report_not_over", value=f"{span.last:%d/%m/%Y}"))
-        gathered = Gatherer(span)
+        gathered = Gatherer(span, sources.fact_rows())
         await gathered.read(store)
         former = self.former(sources.former_label) if sources.former_label else None
         header = sources.header(label, span, former)
@@ -99,6 +101,11 @@ class HeaderSources:
     texts: Texts
     vocabulary: Vocabulary
     former_label: str = ""
+    deadlines: Deadlines = field(default_factory=default_deadlines)
+
+    def fact_rows(self) -> FactRows:
+        """Makes rows of facts, for these bulletins and deadlines."""
+        return FactRows(bulletins=self.vocabulary.bulletins, deadlines=self.deadlines)
 
     def header(self, label: str, span: Span, former: Former | None) -> Header:
         return Header(
@@ -106,7 +113,7 @@ class HeaderSources:
             first=span.first,
             last=span.last,
             period="year" if span == Span.of_year(span.last.year) else "span",
-            names={"unit": self._units(span), "topic": self._topics()},
+            names={"unit": self._units(span), "topic": self._topics(), "detail": self._bulletins()},
             plan=self._plan(label),
             former=former,
             texts={name: value for name, value in self.texts.items() if name != PLAN},
@@ -120,6 +127,9 @@ class HeaderSources:
             for unit_id, unit in units
             if unit.until is None or unit.until >= span.first
         }
+
+    def _bulletins(self) -> dict[str, str]:
+        return {id: one.name for id, one in self.vocabulary.bulletins.items()}
 
     def _topics(self) -> dict[str, str]:
         topics = self.vocabulary.topics.items()

@@ -1,7 +1,7 @@
 """Figures of a report, worked out from a tally; a figure without data has a reason, not a 0."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from consumers.periodic_reports.indicators import How, Indicator
 from consumers.periodic_reports.rows import Gap
 from consumers.periodic_reports.span import Span
-from consumers.periodic_reports.tally import By, Tally, month_of
+from consumers.periodic_reports.tally import By, Tally, month_of, unit_month
 
 _NONE_HAPPENED = "none_happened"
 """The reason of a share or a duration of nothing."""
@@ -34,6 +34,8 @@ class Figures:
     span: Span
     tally: Tally
     gaps: Sequence[Gap] = ()
+    units: Collection[str] = ()
+    """All units of the span, also those without a row."""
 
     def figure(self, indicator: Indicator, by: By = By.TOTAL, word: str = "") -> Figure:
         """The figure of a part: `By.MONTH, "2026-03"`."""
@@ -41,7 +43,7 @@ class Figures:
         reason, missing = self._missing(indicator, span)
         if missing == len(span.days()):
             return Figure(reason=reason, missing_days=missing)
-        value = _RULES[indicator.how](self.tally, indicator, by, word)
+        value = self._value(indicator, by, word)
         if value is None:
             none = _NO_LEVEL if indicator.how is How.LEVEL else _NONE_HAPPENED
             return Figure(reason=reason or none, missing_days=missing)
@@ -53,6 +55,27 @@ class Figures:
             return [month_of(month.first) for month in self.span.months()]
         kinds = (kind for indicator in indicators for kind in indicator.all_kinds)
         return sorted(self.tally.words(kinds, by))
+
+    def _value(self, indicator: Indicator, by: By, word: str) -> Decimal | None:
+        match indicator.how:
+            case How.PRESENCE:
+                return self._presence(indicator, by, word)
+            case How.COVERAGE:
+                having = sum(self._has(indicator, By.UNIT, unit) for unit in self.units)
+                return percent(Decimal(having), Decimal(len(self.units)))
+        return _RULES[indicator.how](self.tally, indicator, by, word)
+
+    def _presence(self, indicator: Indicator, by: By, word: str) -> Decimal | None:
+        """Of all units together, or of one."""
+        months = [month_of(month.first) for month in self.span.months()]
+        if by is By.UNIT:
+            having = [self._has(indicator, By.UNIT_MONTH, unit_month(word, one)) for one in months]
+        else:
+            having = [self._has(indicator, By.MONTH, one) for one in months]
+        return percent(Decimal(sum(having)), Decimal(len(months)))
+
+    def _has(self, indicator: Indicator, by: By, word: str) -> bool:
+        return _count(self.tally, indicator.kinds, by, word) > 0
 
     def _span_of(self, by: By, word: str) -> Span:
         if by is not By.MONTH:

@@ -5,11 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, singledispatchmethod
+from itertools import product
 from typing import Any
 
+from consumers.periodic_reports.rhythm import rhythm_rows
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
-from contracts.delivery import Status
+from consumers.periodic_reports.steps import steps_of
+from contracts.bulletins.issue import is_issue_of
+from contracts.bulletins.series import Series
+from contracts.delivery import Lane, Status
+from contracts.desk.deadlines import Deadlines, default_deadlines
 from contracts.facts import (
     DayFact,
     DecisionFact,
@@ -21,22 +27,24 @@ from contracts.facts import (
     NoticesFact,
     OpinionsFact,
     ReadersFact,
+    RefusalsFact,
     ReleaseFact,
 )
 
 _NOT_RECORDED, _NOT_MEASURED = "not_recorded", "not_measured"
-_ROW_KINDS: Mapping[FactKind, str] = {
-    FactKind.RELEASE: "items",
-    FactKind.DECISION: "desk",
-    FactKind.DELIVERY: "deliveries",
-    FactKind.EVENTS: "events",
-    FactKind.OPINIONS: "opinions",
-    FactKind.READERS: "readers",
-    FactKind.INCIDENT: "incidents",
-    FactKind.NOTICES: "notices",
+_ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
+    FactKind.RELEASE: ("items", "bulletins"),
+    FactKind.DECISION: ("desk",),
+    FactKind.DELIVERY: ("deliveries",),
+    FactKind.EVENTS: ("events",),
+    FactKind.REFUSALS: ("refusals",),
+    FactKind.OPINIONS: ("opinions",),
+    FactKind.READERS: ("readers",),
+    FactKind.INCIDENT: ("incidents",),
+    FactKind.NOTICES: ("notices",),
 }
 """What the kinds of the rows begin with."""
-_UNCOUNTED = ("bulletins", "opinions.answered")
+_UNCOUNTED = ("opinions.answered", "views")
 """Kinds that indicators name and no fact counts."""
 _INCIDENTS = {"pause": "paused", "breaker": "broken"}
 _DAY = timedelta(days=1)
@@ -48,9 +56,23 @@ class FactRows:
 
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The unit and the topic of each item."""
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    """The lane of each item; one that was never released counts as normal."""
+    bulletins: Mapping[str, Series] = field(default_factory=dict)
+    """The series of bulletins, whose issues are items."""
+    deadlines: Deadlines = field(default_factory=default_deadlines)
+    issued: dict[str, list[date]] = field(default_factory=dict)
+    """The days of the issues of each series."""
 
     def learn(self, release: ReleaseFact) -> None:
         self.units[release.content_id] = release.unit, release.topic
+        self.lanes[release.content_id] = release.lane
+        if series := self._series_of(release):
+            self.issued.setdefault(series, []).append(release.day)
+
+    def rhythm(self, span: Span) -> Iterator[Row]:
+        """The periods of each series that end in *span*, once all releases are learnt."""
+        return rhythm_rows(self.bulletins, self.issued, span)
 
     def of(self, fact: Fact) -> list[Row]:
         return [row for row in self._rows(fact) if row.times or row.is_level]
@@ -63,6 +85,8 @@ class FactRows:
     def _(self, fact: ReleaseFact) -> Iterator[Row]:
         kind, row = f"items.{fact.action}", self._item_row(fact.content_id)
         yield row(fact.day, kind, 1, lane=fact.lane)
+        if series := self._series_of(fact):
+            yield row(fact.day, "bulletins.issued", 1, lane=fact.lane, detail=series)
         for channel in fact.channels:
             yield row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane)
 
@@ -75,6 +99,14 @@ class FactRows:
         if fact.verdict == "approved" and fact.decided_at and not fact.by_rule:
             seconds = _seconds(fact.decided_at - fact.sent_at)
             yield row(fact.day, "desk.approved_after", 1, seconds=seconds)
+        if fact.published_at:
+            began = fact.event_at or fact.sent_at
+            seconds = _seconds(fact.published_at - min(began, fact.sent_at))
+            yield row(fact.day, "desk.published_after", 1, seconds=seconds)
+        lane = self.lanes.get(fact.content_id, Lane.NORMAL)
+        for step, is_late in steps_of(fact, lane, self.deadlines):
+            yield row(fact.day, "desk.steps", 1, detail=step)
+            yield row(fact.day, "desk.steps_late", int(is_late), detail=step)
 
     @_rows.register
     def _(self, fact: DeliveryFact) -> Iterator[Row]:
@@ -95,6 +127,13 @@ class FactRows:
     def _(self, fact: EventsFact) -> Iterator[Row]:
         for name, count in fact.accepted.items():
             yield Row(fact.day, f"events.{name}", count, unit=fact.unit)
+        yield Row(fact.day, "events.accepted", fact.total, unit=fact.unit)
+
+    @_rows.register
+    def _(self, fact: RefusalsFact) -> Iterator[Row]:
+        for name, count in fact.refused.items():
+            for kind in (name, "events"):
+                yield Row(fact.day, f"refusals.{kind}", count, unit=fact.unit)
 
     @_rows.register
     def _(self, fact: OpinionsFact) -> Iterator[Row]:
@@ -126,6 +165,13 @@ class FactRows:
             seconds = _seconds(fact.ended_at - fact.began_at)
             yield Row(fact.day, "incidents.lasted", 1, detail=fact.circuit, seconds=seconds)
 
+    def _series_of(self, release: ReleaseFact) -> str:
+        """The series whose issue was published; empty for any other release."""
+        if release.action != "published":
+            return ""
+        named = (id for id, one in self.bulletins.items() if one.topic == release.topic)
+        return next((id for id in named if is_issue_of(release.content_id, id)), "")
+
     def _item_row(self, content_id: str) -> partial[Row]:
         """Makes rows of an item; a digest has no unit and no topic."""
         unit, topic = self.units.get(content_id, ("", ""))
@@ -135,9 +181,9 @@ class FactRows:
 def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
     """The runs of days on which a kind was not counted, and the kinds that nothing counts."""
     counted = {fact.on: fact.counted for fact in days}
-    for kind, prefix in _ROW_KINDS.items():
+    for kind, prefixes in _ROW_KINDS.items():
         lost = sorted(day for day in span.days() if kind not in counted.get(day, ()))
-        for first, last in _runs(lost):
+        for (first, last), prefix in product(_runs(lost), prefixes):
             yield Gap(kind=prefix, first=first, last=last, reason=_NOT_RECORDED)
     for uncounted in _UNCOUNTED:
         yield Gap(kind=uncounted, first=span.first, last=span.last, reason=_NOT_MEASURED)

@@ -29,6 +29,8 @@ class Gatherer:
             if stored.fact:
                 self.add(stored.fact)
             self.last_seq = stored.seq
+        for row in self.facts.rhythm(self.span):
+            self.rows_by_key[f"{row.kind}.{row.detail}.{row.day}"] = [row]
 
     def add(self, fact: Fact) -> None:
         """Take the place of an earlier fact of the same key."""

@@ -4,10 +4,14 @@ import tomllib
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from consumers.periodic_reports.tally import By
+
+STATISTICS = ("complete_and_timely", "reach_and_use")
+"""The tables of statistics by unit."""
 
 
 class How(StrEnum):
@@ -20,6 +24,10 @@ class How(StrEnum):
     """The kinds, in percent of those in `of`."""
     MEDIAN = "median"
     P90 = "p90"
+    PRESENCE = "presence"
+    """The months with at least one, in percent of all months."""
+    COVERAGE = "coverage"
+    """The units with at least one, in percent of all units."""
 
 
 class Indicator(BaseModel):
@@ -34,6 +42,8 @@ class Indicator(BaseModel):
     of: tuple[str, ...] = ()
     by: frozenset[By] = frozenset()
     """What tables divide it by."""
+    statistic: Literal["", "complete_and_timely", "reach_and_use"] = ""
+    """The table by unit of Decree 224/2026/NĐ-CP, article 12, that has it."""
 
     @property
     def all_kinds(self) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ class By(StrEnum):
     CHANNEL = "channel"
     LANE = "lane"
     DETAIL = "detail"
+    UNIT_MONTH = "unit_month"
+    """Counts alone; see `unit_month`."""
 
 
 Part = tuple[str, By, str]
@@ -27,6 +29,11 @@ Part = tuple[str, By, str]
 
 def month_of(day: date) -> str:
     return f"{day:%Y-%m}"
+
+
+def unit_month(unit: str, month: str) -> str:
+    """The word of `By.UNIT_MONTH`."""
+    return f"{unit} {month}"
 
 
 @dataclass
@@ -52,6 +59,9 @@ class Tally:
                 self.counts[part] += row.times
             else:
                 self.times[part][row.seconds] += row.times
+        if row.seconds is None and not row.is_level:
+            word = unit_month(row.unit, month_of(row.day))
+            self.counts[row.kind, By.UNIT_MONTH, word] += row.times
 
     def _set_level(self, part: Part, row: Row) -> None:
         known = self.levels.setdefault(part, {})

@@ -13,6 +13,7 @@ from consumers.periodic_reports.span import Span
 YEAR = Span.of_year(2026)
 SILENT = Gap(kind="items", first=date(2026, 4, 1), last=date(2026, 4, 30), reason="source_away")
 UNREAD = Gap(kind="opinions", first=YEAR.first, last=YEAR.last, reason="not_measured")
+UNSEEN = Gap(kind="views", first=YEAR.first, last=YEAR.last, reason="not_measured")
 NAMES = {
     "unit": {
         "van-phong-bo": "Văn phòng Bộ",
@@ -69,4 +70,4 @@ def rows_of_followers() -> Iterator[Row]:
 def write_year(path: Path, number: int = 200, **changes: object) -> DataSet:
     """A year with so many items, a month without data, and opinions without a count."""
     rows = [*rows_of_items(number), *rows_of_followers()]
-    return write_data_set(path, header(**changes), [SILENT, UNREAD], rows)
+    return write_data_set(path, header(**changes), [SILENT, UNREAD, UNSEEN], rows)

@@ -1,6 +1,6 @@
 """The report itself: masthead, sections, tables, annexes, signature."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from consumers.periodic_reports.contents.document import (
@@ -16,6 +16,8 @@ from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import DataSet, Former, Header, Part
 from consumers.periodic_reports.figures import Figures
+from consumers.periodic_reports.indicators import STATISTICS
+from consumers.periodic_reports.rows import Gap
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
 
@@ -29,13 +31,22 @@ _DIVISIONS = (
 def read_figures(data: DataSet) -> Figures:
     """The figures of a data set. Raises OSError, DataSetBroken."""
     header = data.header()
-    return Figures(Span(header.first, header.last), Tally.of(data.rows()), data.gaps())
+    return _figures_of(header, Tally.of(data.rows()), data.gaps())
+
+
+def _figures_of(header: Header, tally: Tally, gaps: Sequence[Gap]) -> Figures:
+    """The figures of the span of a header, for the units that it names."""
+    span, units = Span(header.first, header.last), header.names.get(By.UNIT, {})
+    return Figures(span, tally, gaps, frozenset(units))
 
 
 def read_parts(data: DataSet) -> dict[str, Figures]:
     """The figures of each year of a review. Raises OSError, DataSetBroken."""
-    gaps, parts = data.gaps(), data.header().parts
-    figures = {part.label: Figures(Span(part.first, part.last), Tally(), gaps) for part in parts}
+    header = data.header()
+    gaps, parts, units = data.gaps(), header.parts, frozenset(header.names.get(By.UNIT, {}))
+    figures = {
+        part.label: Figures(Span(part.first, part.last), Tally(), gaps, units) for part in parts
+    }
     for row in data.rows() if parts else ():
         for one in figures.values():
             if one.span.first <= row.day <= one.span.last:
@@ -113,6 +124,16 @@ class _Composer:
             charts = [tables.chart()] if by is By.MONTH else []
             yield sections[name], [tables.divided(by, sections[name]), *charts]
         yield sections["by_channel"], [tables.by_channel(sections["by_channel"])]
+        if self.header.names.get(By.DETAIL):
+            yield sections["by_bulletin"], [tables.divided(By.DETAIL, sections["by_bulletin"])]
+        yield sections["statistics"], [*self.statistics()]
+
+    def statistics(self) -> Iterator[Block]:
+        """The statistics that Decree 224/2026/NĐ-CP, article 12, wants of each unit."""
+        sections = self.texts["sections"]
+        yield Paragraph(sections["statistics_basis"])
+        for name in STATISTICS:
+            yield self.tables.statistic(name, sections[name])
 
     def remarks(self) -> Iterator[Block]:
         if self.header.period == "year" and not self.header.former:

@@ -77,7 +77,15 @@ class TableMaker:
 
     def divided(self, by: By, title: str) -> Table:
         """The indicators that `by` divides: a row for each part."""
-        wording, indicators = self.wording, [one for one in load_indicators() if by in one.by]
+        return self._divided(by, title, [one for one in load_indicators() if by in one.by])
+
+    def statistic(self, name: str, title: str) -> Table:
+        """The indicators of a statistic, by unit."""
+        wanted = [one for one in load_indicators() if one.statistic == name]
+        return self._divided(By.UNIT, title, wanted)
+
+    def _divided(self, by: By, title: str, indicators: list[Indicator]) -> Table:
+        wording = self.wording
         names = [*map(wording.short_name, indicators)]
         stated, rows = list[Stated](), list[tuple[Cell, ...]]()
         for word in self._words(indicators, by):

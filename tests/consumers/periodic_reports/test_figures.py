@@ -26,6 +26,7 @@ _OF = {
     By.UNIT: lambda row: row.unit,
     By.TOPIC: lambda row: row.topic,
     By.CHANNEL: lambda row: row.channel,
+    By.DETAIL: lambda row: row.detail,
 }
 
 
@@ -35,6 +36,19 @@ def year(tmp_path_factory) -> DataSet:
 
 
 def recount(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal | None:
+    ours = [row for row in rows if _OF[by](row) == word and row.kind in indicator.kinds]
+    if indicator.how is How.PRESENCE:
+        return _tenths(len({row.day.isoformat()[:7] for row in ours}), 13)
+    if indicator.how is How.COVERAGE:
+        return _tenths(len({row.unit for row in ours} & NAMES["unit"].keys()), len(NAMES["unit"]))
+    return _recount_rows(rows, indicator, by, word)
+
+
+def _tenths(part: int, whole: int) -> Decimal:
+    return Decimal(f"{part / whole * 100:.1f}")
+
+
+def _recount_rows(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal | None:
     """The figure worked out the long way, without the product's sums."""
     mine = [row for row in rows if _OF[by](row) == word]
     ours = [row for row in mine if row.kind in indicator.kinds]
@@ -58,7 +72,7 @@ def recount(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal
 def test_every_figure_equals_a_plain_recount(year):
     figures, rows, compared = read_figures(year), list(year.rows()), 0
     for indicator in INDICATORS.values():
-        for by in (By.TOTAL, *indicator.by):
+        for by in {By.TOTAL, *indicator.by, *([By.UNIT] if indicator.statistic else ())}:
             for word in figures.words([indicator], by) if by is not By.TOTAL else [""]:
                 figure = figures.figure(indicator, by, word)
                 if figure.value is None and figure.missing_days:
@@ -122,6 +136,15 @@ def _lacks(cell: Cell) -> bool:
 def test_every_unit_has_a_row_also_one_without_an_item(year):
     table = _table(year, "Kết quả theo đơn vị")
     assert {row[0].text for row in table.rows} == set(NAMES["unit"].values())
+
+
+def test_each_unit_has_its_statistics_also_one_without_an_item(year):
+    tables = [_table(year, name) for name in ("Tính đầy đủ, kịp thời", "Tiếp cận, sử dụng")]
+    for table in tables:
+        assert {row[0].text for row in table.rows} == set(NAMES["unit"].values())
+    assert tables[0].columns[1] == "Tháng có tin bài (%)"
+    views = [row[-1].text for row in tables[1].rows]
+    assert set(views) == {"chưa có số liệu"}, "a kind that no fact counts"
 
 
 def _table(data: DataSet, name: str) -> Table:

@@ -112,7 +112,8 @@ def test_the_workbook_has_every_figure_as_a_number(files, document):
     book = openpyxl.load_workbook(io.BytesIO(files["xlsx"]))
     assert book.sheetnames[:-1] == [table.name for table in document.tables()]
     assert document.annexes[-1].text in [cell.value for cell in book.worksheets[-1]["A"]]
-    assert [len(sheet._charts) for sheet in book.worksheets] == [0, 1, 0, 0, 0, 0, 0]
+    charts = [len(sheet._charts) for sheet in book.worksheets]
+    assert charts == [0, 1, *([0] * (len(charts) - 2))]
     for table in document.tables():
         sheet = book[table.name]
         for row, cells in enumerate(table.rows, start=4):

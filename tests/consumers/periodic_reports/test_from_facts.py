@@ -13,14 +13,17 @@ from contracts.facts import (
     DayFact,
     DecisionFact,
     DeliveryFact,
+    EventsFact,
     FactKind,
     IncidentFact,
     NoticesFact,
     OpinionsFact,
     ReadersFact,
+    RefusalsFact,
     ReleaseFact,
 )
 from contracts.subscriptions.reaction import Reaction
+from contracts.vocabulary import DEFAULT
 
 AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -99,6 +102,75 @@ def test_a_decision_by_rule_has_no_duration():
     assert set(rows_of(decided.model_copy(update={"by_rule": True}))) == {"approved"}
 
 
+def test_a_publication_counts_from_its_event_or_from_when_it_was_sent():
+    published = DecisionFact(
+        content_id="tin-1",
+        revision=1,
+        unit="van-phong-bo",
+        sent_at=AT,
+        published_at=AT + timedelta(hours=2),
+    )
+    assert rows_of(published)["published_after"].seconds == 7200
+    event = published.model_copy(update={"event_at": AT - timedelta(hours=1)})
+    assert rows_of(event)["published_after"].seconds == 10_800
+    later = published.model_copy(update={"event_at": AT + timedelta(hours=1)})
+    assert rows_of(later)["published_after"].seconds == 7200, "a clock that is ahead"
+
+
+def test_a_step_is_late_behind_its_deadline_of_working_days():
+    friday = datetime(2026, 3, 6, 3, tzinfo=UTC)
+    fact = DecisionFact(
+        content_id="tin-1",
+        revision=1,
+        unit="van-phong-bo",
+        sent_at=friday,
+        confirmed_at=friday + timedelta(days=3),
+        proposed_at=friday + timedelta(days=7),
+        decided_at=friday + timedelta(days=7),
+        verdict="approved",
+    )
+    steps = _counts(FactRows().of(fact), "desk.steps", "desk.steps_late")
+    assert steps == {
+        ("desk.steps", "confirm"): 1,
+        ("desk.steps", "edit"): 1,
+        ("desk.steps", "approve"): 1,
+        ("desk.steps_late", "edit"): 1,
+    }
+    returned = fact.model_copy(update={"returns": 1})
+    assert not _counts(FactRows().of(returned), "desk.steps")
+    by_rule = fact.model_copy(update={"by_rule": True})
+    assert not _counts(FactRows().of(by_rule), "desk.steps")
+
+
+def _counts(rows: list[Row], *kinds: str) -> dict[tuple[str, str], int]:
+    return {(row.kind, row.detail): row.times for row in rows if row.kind in kinds}
+
+
+def test_refused_events_count_beside_those_that_were_accepted():
+    accepted = EventsFact(on=DAY, unit="van-phong-bo", accepted={"content.submitted": 7})
+    refused = RefusalsFact(on=DAY, unit="van-phong-bo", refused={"content.submitted": 2})
+    assert rows_of(accepted)["accepted"].times == 7
+    assert rows_of(refused)["events"].times == 2
+
+
+def test_an_issue_of_a_bulletin_counts_in_the_week_of_its_release():
+    """One week without an issue, and a week of the span that is not over."""
+    topic = DEFAULT.bulletins["ban-tin-cai-cach-hanh-chinh"].topic
+    source = FactRows(bulletins=DEFAULT.bulletins)
+    first, third = date(2026, 3, 4), date(2026, 3, 17)
+    for number, day in enumerate((first, third), start=1):
+        content_id = f"ban-tin-cai-cach-hanh-chinh-2026-so-{number:02d}"
+        shown = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+        changes = {"content_id": content_id, "topic": topic, "shown_at": shown}
+        source.learn(issue := RELEASE.model_copy(update=changes))
+        assert "bulletins.issued" in {row.kind for row in source.of(issue)}
+    rows = [*source.rhythm(Span(date(2026, 2, 1), date(2026, 3, 28)))]
+    ends = {kind: {row.day.day for row in rows if row.kind == f"bulletins.{kind}"} for kind in
+            ("due", "in_time")}  # fmt: skip
+    assert ends == {"due": {8, 15, 22}, "in_time": {8, 22}}
+    assert "bulletins.issued" not in {row.kind for row in source.of(RELEASE)}
+
+
 def test_readers_whose_number_nobody_took_have_no_level():
     facts = ReadersFact(on=DAY, channel=ChannelName.ZALO, came=3, left={"unsubscribed": 1})
     assert set(rows_of(facts)) == {"gained", "lost"}
@@ -134,9 +206,10 @@ def test_days_that_were_not_counted_to_their_end_are_gaps():
     found = {(gap.kind, gap.first, gap.last, gap.reason) for gap in gaps_of(days, MARCH)}
     ninth = date(2026, 3, 9)
     short = ("desk", "deliveries", "events", "opinions", "readers", "incidents", "notices")
+    short += ("refusals",)
     assert found == {
         *((kind, ninth, ninth, "not_recorded") for kind in short),
-        *((kind, *_march(), "not_measured") for kind in ("bulletins", "opinions.answered")),
+        *((kind, *_march(), "not_measured") for kind in ("views", "opinions.answered")),
     }
     assert Gap(kind="items", first=MARCH.first, last=MARCH.last, reason="not_recorded") in [
         *gaps_of([], MARCH)
