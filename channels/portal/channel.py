@@ -31,6 +31,7 @@ from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
 from contracts.base import tracing
 from contracts.delivery import ChannelName
 from contracts.desk.uploads import named_by
+from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 T = TypeVar("T")
@@ -155,6 +156,14 @@ class PortalChannel:
             if not rewritten.has_work:
                 return
             await asyncio.sleep(pause_s)
+
+    async def has_figures(self) -> bool:
+        """Whether the page of delivery figures has any. Raises ChannelError."""
+        return await self._run_checked(self._writer.has_figures)
+
+    async def show_figures(self, figures: PublicFigures) -> None:
+        """Show the delivery figures. Raises ChannelError."""
+        await self._run_checked(partial(self._writer.show_figures, figures))
 
     async def draw_covers(self, fetcher: Fetcher) -> None:
         """Fetch and draw wanted covers, beside the writing of pages. Raises ChannelError."""

@@ -17,6 +17,11 @@ from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.writer import PortalWriter
 from consumers.app.web.server import AppRouter, bind_socket
+from contracts.delivery import ChannelName, Lane, Status
+from contracts.facts import DayFact, DeliveryFact, Fact
+from contracts.facts.kinds import day_of
+from contracts.facts.public_figures import PublicFigures, public_figures
+from contracts.facts.totals import FactSet
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 from design.settings import SiteIdentity
@@ -91,6 +96,26 @@ def withdrawn(url: str) -> Publication:
     return _again("thi-dua", "withdrawn", 1, reason)
 
 
+def delivery_figures() -> PublicFigures:
+    """A month with each kind of answer: shares, nothing sent, too few readers, days without."""
+    last = day_of(NOW) - timedelta(days=1)
+    days = [DayFact(on=last - timedelta(days=n), counted=("delivery",)) for n in range(27)]
+    found: list[Fact] = [*days]
+    for number in range(40):
+        for channel, rows in ((ChannelName.EMAIL, 90_000), (ChannelName.PORTAL, 1)):
+            found.append(_delivery(number, channel, rows if number % 7 else min(rows, 3)))
+    return public_figures(FactSet.of(found), last)
+
+
+def _delivery(number: int, channel: ChannelName, rows: int) -> DeliveryFact:
+    lanes = Lane.NORMAL, Lane.NORMAL, Lane.BULK, Lane.URGENT
+    at, name = NOW - timedelta(hours=15 * number), f"tin-{number}"
+    return DeliveryFact(
+        channel=channel, content_id=name, revision=1, lane=lanes[number % 4], began_at=at,
+        ended_at=at, counts={Status.DELIVERED: rows}, within_10_s=rows - rows * number // 1000,
+    )  # fmt: skip
+
+
 @contextmanager
 def open_sample_portal(
     folder: Path, publications: list[Publication] | None = None
@@ -100,6 +125,7 @@ def open_sample_portal(
         site = _site(address_of(bound))
         writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s=5.0)
         writer.prepare()
+        writer.show_figures(delivery_figures())
         show_all(writer, publications or sample_items(site.public_url))
         with serve_with_search(folder, bound) as address:
             yield address

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from stat import S_ISREG
 from time import monotonic
 
+from channels.portal.model.page_sets import FIGURES_JSON
 from contracts.base.security_headers import raw_headers
 from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
 from contracts.desk.uploads import MEDIA_TYPES as UPLOAD_TYPES
@@ -31,6 +32,7 @@ MEDIA_TYPES = {
     ".opml": "text/x-opml; charset=utf-8",
     ".xml": "application/xml",
     ".txt": "text/plain; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -185,13 +187,20 @@ def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> Cached
     ]
     body_headers = [
         (b"content-length", b"%d" % len(body)),
-        (b"content-type", (MEDIA_TYPES.get(suffix) or UPLOAD_TYPES[suffix]).encode()),
+        (b"content-type", _media_type(path).encode()),
     ]
     if path.parts[-3:-2] == (UPLOADS_FOLDER,):
         headers += raw_headers(file_headers(suffix))
     if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, _stamp(on_disk), modified_s, status, headers, body_headers)
+
+
+def _media_type(path: PurePath) -> str:
+    is_plain_json = FIGURES_JSON.endswith(f"/{path.parent.name}/{path.name}")
+    if is_plain_json:
+        return "application/json"
+    return MEDIA_TYPES.get(path.suffix) or UPLOAD_TYPES[path.suffix]
 
 
 def _lifetime(path: PurePath) -> str:

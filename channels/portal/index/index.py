@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.months import to_microseconds
@@ -22,6 +24,7 @@ from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.desk.uploads import FOLDER as UPLOADS_FOLDER
 from contracts.desk.uploads import named_by
+from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 
@@ -49,6 +52,8 @@ class Fragments(NamedTuple):
 
 
 LAYOUT_VERSION = 3
+_FIGURES = "figures"
+"""The name under which the delivery figures are kept."""
 _URGENT_TABLE = (
     "CREATE TABLE IF NOT EXISTS urgent ("
     " slug TEXT NOT NULL, published INTEGER NOT NULL, content_id TEXT NOT NULL,"
@@ -489,6 +494,22 @@ class PortalIndex(Listings):
 
     def set_metadata(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, value))
+
+    @property
+    def figures(self) -> PublicFigures | None:
+        """The delivery figures; None without any, or with those of a version that can't be read."""
+        try:
+            return PublicFigures.model_validate_json(self.metadata(_FIGURES))
+        except ValidationError:
+            return None
+
+    def set_figures(self, figures: PublicFigures) -> bool:
+        """Keep *figures*, whose files are then to be written; False if they are there already."""
+        if self.figures == figures:
+            return False
+        self.set_metadata(_FIGURES, figures.model_dump_json())
+        self.mark_stale([PageSet(PageKind.FIGURES)])
+        return True
 
     def mark_unannounced(self, slugs: Iterable[str]) -> None:
         """Mark feeds as changed and not announced to the hub."""

@@ -4,7 +4,13 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from channels.portal.model.site import feed_path, listing_path, month_path, sitemap_path
+from channels.portal.model.site import (
+    FIGURES_PATH,
+    feed_path,
+    listing_path,
+    month_path,
+    sitemap_path,
+)
 from design.frame import URGENT_SHEET
 
 
@@ -20,16 +26,19 @@ class PageKind(StrEnum):
     SITEMAP_INDEX = "maps"
     HOME = "home"
     URGENT = "urgent"
+    FIGURES = "figures"
 
 
 FEED_FORMATS = ("rss", "atom", "json")
 OPML_PATH = "/nguon-tin/nguon-tin.opml"
+FIGURES_JSON, _FIGURES_CSV = f"{FIGURES_PATH}/so-lieu.json", f"{FIGURES_PATH}/so-lieu.csv"
 _WRITE_RANKS = {kind: rank for rank, kind in enumerate(PageKind)}
 _FIXED_PATHS = {
     PageKind.OVERVIEWS: ("nguon-tin/index.html", OPML_PATH[1:], "muc/index.html"),
     PageKind.SITEMAP_INDEX: ("sitemap.xml", "so-do/trang.xml"),
     PageKind.HOME: ("index.html",),
     PageKind.URGENT: (URGENT_SHEET[1:],),
+    PageKind.FIGURES: (f"{FIGURES_PATH[1:]}/index.html", FIGURES_JSON[1:], _FIGURES_CSV[1:]),
 }
 _SLUG, _MONTH = r"(?P<slug>[a-z0-9-]+)", r"(?P<year>\d{4})[/-](?P<month>\d\d)"
 _PATTERNS = {

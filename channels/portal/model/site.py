@@ -23,6 +23,8 @@ DEFAULT_COVER_PATH = f"{ASSETS_PATH}/loa-cover.png"
 
 Pages name `render.default_cover`, whose address changes with its bytes.
 """
+FIGURES_PATH = "/hieu-nang"
+"""Where the delivery figures of the last 30 days are, as a page and for reuse."""
 CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
 """The canary's feed. No other feed can have this path, and no list names it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -24,6 +25,7 @@ from channels.portal.model.site import (
     ALL_SLUG,
     ASSETS_PATH,
     CORRECTIONS_SLUG,
+    FIGURES_PATH,
     Site,
     feed_path,
     item_path,
@@ -37,6 +39,7 @@ from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
 from channels.web_addresses import link_addresses
 from contracts.content import Attachment, Link
+from contracts.facts.public_figures import FEW, PublicFigures
 from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment
 
@@ -131,6 +134,12 @@ class HtmlPages:
             groups[channel.group].append(channel)
         return self._page("channels.html", here="channels", groups=groups, codes=self.qr_codes)
 
+    def figures(self, figures: PublicFigures | None) -> bytes:
+        """The page of the delivery figures of the last 30 days; None: there are none yet."""
+        days = groupby(figures.days if figures else (), key=attrgetter("on"))
+        rows = [(day, list(lanes)) for day, lanes in days]
+        return self._page("figures.html", here="figures", figures=figures, days=rows[::-1])
+
     def about(self) -> bytes:
         return self._page("about.html", here="")
 
@@ -183,6 +192,8 @@ def _globals(site: Site) -> dict[str, Any]:
         "month_url": lambda slug, month: site.url(month_path(slug, month)),
         "opml": site.path_prefix + OPML_PATH,
         "cover_url": default_cover_url(site),
+        "few": FEW,
+        "figures_path": site.path_prefix + FIGURES_PATH,
         "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
     }
 
@@ -262,5 +273,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "with_places": place_pictures,
     "og_locale": og_locale,
     "tel": tel_uri,
+    "count": lambda count: f"{count:,}".replace(",", "."),
+    "percent": lambda permille: f"{permille / 10:.1f}%".replace(".", TEXTS["size"]["decimal"]),
     "file_facts": lambda file: file_note(file, **TEXTS["size"]),
 }

@@ -15,6 +15,7 @@ from channels.portal.index.index import Fragments, PortalIndex, RelatedItem, Sto
 from channels.portal.index.listings import FEED_LIMIT, IndexState
 from channels.portal.model import body
 from channels.portal.model.cover import CoverPicture
+from channels.portal.model.figures import figures_csv, figures_json
 from channels.portal.model.item import Item, build_item
 from channels.portal.model.months import from_microseconds, to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, archive_path
@@ -101,6 +102,7 @@ class SiteFiles:
             PageKind.MONTH: self._month_page,
             PageKind.HOME: self._home_page,
             PageKind.URGENT: self._urgent_sheet,
+            PageKind.FIGURES: self._figures,
             PageKind.OVERVIEWS: self._overviews,
             PageKind.SITEMAP: self._month_sitemap,
             PageKind.SITEMAP_INDEX: self._sitemap_index,
@@ -168,7 +170,7 @@ class SiteFiles:
     def all_page_sets(self, index: PortalIndex) -> Iterator[PageSet]:
         """Every page set with files."""
         single = PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME, PageKind.URGENT
-        yield from map(PageSet, single)
+        yield from map(PageSet, (*single, PageKind.FIGURES))
         yield from (PageSet(PageKind.SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
         for slug in self._all_slugs(index):
             yield from (PageSet(PageKind.FEED, slug), PageSet(PageKind.LISTING, slug))
@@ -256,6 +258,13 @@ class SiteFiles:
         newest = index.find_item(urgent[0]) if urgent else None
         title = newest.publication.title if newest else ""
         yield page_set.paths[0], urgent_sheet(title, len(urgent) - 1)
+
+    def _figures(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
+        figures = index.figures
+        page, as_json, as_csv = page_set.paths
+        yield as_json, figures_json(figures) if figures else None
+        yield as_csv, figures_csv(figures) if figures else None
+        yield page, self._pages.figures(figures)
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         # System labels have feeds, and are listed once they have an item.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from channels.portal.index.index import IndexSnapshot, has_tables
 from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
-from channels.portal.model.site import CANARY_PATH, item_path
+from channels.portal.model.site import CANARY_PATH, FIGURES_PATH, item_path
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.atomic_files import RenderedFile, files_below, has_content
 from channels.portal.storage.index_swap import INDEX_FILE
@@ -26,7 +26,10 @@ _RECHECK_CHUNK = 50
 """Files compared before the lock is released for the writer."""
 _ITEM_PAGES = ("index.html", "410.html")
 _FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
-_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do", PICTURES_FOLDER, UPLOADS_FOLDER)
+_OWNED_FOLDERS = (
+    *("tin", "nguon-tin", "muc", "so-do", FIGURES_PATH[1:]),
+    *(PICTURES_FOLDER, UPLOADS_FOLDER),
+)
 """Folders whose files all belong to the portal, but for Zalo's pictures in `anh/` itself."""
 _Filter = Callable[[str], bool]
 """Whether a file is to be checked; `bool` for all."""

@@ -41,6 +41,7 @@ from channels.portal.writer.writer import (
 )
 from contracts.base.times import Clock, utc_now
 from contracts.desk.uploads import UploadAddress, parse_file
+from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -124,7 +125,13 @@ class PortalRebuild:
         if old:
             with closing(old):
                 self.add_publications([stored.publication for stored in old.recorded_changes()])
+                self._keep_figures(old.figures)
                 old.checkpoint()
+
+    def _keep_figures(self, figures: PublicFigures | None) -> None:
+        if figures:
+            with self._index.transaction():
+                self._index.set_figures(figures)
 
     def _open_old_index(self) -> PortalIndex | None:
         """The old index; None if missing or unreadable."""

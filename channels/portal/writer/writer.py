@@ -42,6 +42,7 @@ from channels.portal.storage.uploads import remove_uploads
 from channels.portal.writer.covers import WantedCover, add_derivatives, finish_cover, next_cover
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
+from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -183,6 +184,21 @@ class PortalWriter:
             return Outcome(Verdict.DOUBT, "folder_busy", BUSY_RETRY_S)
         except (OSError, sqlite3.Error, FilesNotWritten) as error:
             return Outcome(Verdict.DOUBT, error_reason(error), RETRY_S)
+
+    def has_figures(self) -> bool:
+        """Whether the delivery figures are shown. Raises OSError."""
+        return self.has_index and self._query_index(lambda index: index.figures is not None, False)
+
+    def show_figures(self, figures: PublicFigures) -> None:
+        """Show the delivery figures in an existing portal. Raises as `prepare`."""
+        if not self.has_index:
+            return
+        with self._locked_index() as index:
+            if index.layout_version == LAYOUT_VERSION:
+                with index.transaction():
+                    is_new = index.set_figures(figures)
+                if is_new:
+                    self._write_pending(index)
 
     def put_file(self, path: str, body: bytes) -> Outcome:
         """Write a file that is not in the index. Returns errors as outcomes, as `show`."""

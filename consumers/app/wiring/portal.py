@@ -19,6 +19,7 @@ from consumers.app.settings import read_settings
 from consumers.channel_health.folder_watch import FolderWatch
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.readback import ReadbackStatus
+from consumers.facts.public_figures import FigureRenewal
 from consumers.ledger import bulk
 from consumers.runtime.errors import unreachable_without_bus
 from consumers.uploads.portal import PublicUploads
@@ -47,6 +48,7 @@ def add_portal_channel(node: Node) -> PortalChannel:
     node.on_ready.append(partial(_write_first_pages, channel))
     node.tasks.append(partial(_renew_pages, channel))
     node.tasks.append(partial(_draw_covers, channel))
+    node.tasks.append(FigureRenewal(node.bus, channel, node.clock).run)
     if channel.notifier:
         node.tasks.append(channel.notifier.run)
     return channel

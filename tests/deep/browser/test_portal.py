@@ -30,11 +30,15 @@ PAGES = {
     "tim-sai": "/tim?den=h%C3%B4m+qua",
     "nguon-tin": "/nguon-tin/",
     "kenh": "/kenh/",
+    "hieu-nang": "/hieu-nang/",
     "gioi-thieu": "/gioi-thieu/",
     "khong-thay": "/khong-co-trang-nay",
     "tim-dong": CLOSED,
 }
-SHOWN = {"trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "tim", "nguon-tin", "kenh"}
+SHOWN = {
+    *("trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "tim", "nguon-tin", "kenh"),
+    "hieu-nang",
+}
 PHONE = {"width": 390, "height": 844}
 PICTURED = {"1280": (1280, "light"), "390": (390, "light"), "toi": (1280, "dark")}
 DARK_PHONE = {"toi-390": (390, "dark")}
