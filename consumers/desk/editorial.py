@@ -228,6 +228,7 @@ class PersonAtDesk:
             revision=state.revision + is_new,
             hash=text.hash if changes else state.hash,
             text=text if changes else None,
+            is_clean=True,
             note=_ANY_TEXT,
             code=GIVEN_UP if state.status in UNSENT else next(iter(REJECTIONS)),
             prev=state.head,

@@ -167,6 +167,7 @@ class ItemActs:
                 for one in who.agreed
                 if one.at
             ),
+            is_clean=order.is_clean,
             note=_note(order),
             code=order.code,
             place=order.place,

@@ -123,6 +123,11 @@ class Action(_Frozen):
     """The accounts that had agreed before, where an act takes two people."""
     agreements: tuple[AgreementBefore, ...] = Field(default=(), exclude_if=operator.not_)
     """The same with their roles and times; an earlier version did not keep them."""
+    is_clean: Annotated[bool | None, Field(exclude_if=lambda promise: promise is None)] = None
+    """Whether the person answers that nothing secret or personal is in the text.
+
+    None: no person acts, or an earlier version did not keep it.
+    """
     note: str = ""
     code: str = ""
     place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None

@@ -91,10 +91,14 @@ def _submit(state: ItemState, action: Action) -> ItemState:
 
 
 def _edit(state: ItemState, action: Action) -> ItemState:
-    """An edited text lost its approval; an editor who changes a proposed one vouches for it."""
+    """An edited text has lost its approval and its proposal: who approves it answers for it.
+
+    By an earlier version, which did not keep promises, the editor answered for a proposed one.
+    """
     if action.text is None:
         return state
-    checked = action.by if state.status is Status.PENDING_APPROVAL else ""
+    answers_for_it = state.status is Status.PENDING_APPROVAL and action.is_clean is None
+    checked = action.by if answers_for_it else ""
     left = _without(state.approved, action.revision)
     return replace(state, last_editor=action.by, center_checker=checked, approved=left)
 

@@ -21,7 +21,7 @@ from contracts.editorial.moves import (
     name_of,
     possible_acts,
 )
-from contracts.editorial.state import ItemState, hashes_of, people_barred
+from contracts.editorial.state import ItemState, hashes_of, is_checkpoint, people_barred
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
 from contracts.vocabulary import REJECTIONS
 
@@ -139,14 +139,26 @@ def _check_checkpoints(state: ItemState, action: Action) -> None:
     """Before an approval, the unit and the Center each said that nothing secret is in the text.
 
     An editor waits for the unit. Of a text that came from a unit's system and that no editor
-    changed, who approves says it.
+    changed, and of one that was edited after its proposal, who approves says it.
     """
     if action.kind not in _AFTER_UNIT:
         return
-    reads_it_whole = state.status is Status.SUBMITTED and not state.last_editor
-    is_checked = action.kind is not Kind.APPROVE or state.center_checker or reads_it_whole
+    is_checked = action.kind is not Kind.APPROVE or _is_answered_for(state, action)
     if not (state.unit_checker and is_checked):
         raise Forbidden(field_error("kind", "editorial_unchecked"))
+
+
+def _is_answered_for(state: ItemState, action: Action) -> bool:
+    """Whether the Center answers for a text, by its proposal or by the approval itself."""
+    reads_it_whole = state.status is Status.SUBMITTED and not state.last_editor
+    promises = state.status is Status.PENDING_APPROVAL and action.is_clean
+    return bool(state.center_checker or reads_it_whole or promises)
+
+
+def _check_promise(state: ItemState, action: Action) -> None:
+    """Who answers for a text says so; acts of an earlier version did not keep it."""
+    if is_checkpoint(action.kind, state) and action.is_clean is False:
+        raise Invalid(field_error("clean", "editorial_clean"))
 
 
 def _check_people(state: ItemState, action: Action) -> None:
@@ -193,6 +205,6 @@ Rule = Callable[[ItemState, Action], None]
 RULES: tuple[Rule, ...] = (
     *(_check_chain, _check_actor, _check_move, _check_way, _check_unit),
     *(_check_revision, _check_text, _check_rule, _check_edit, _check_reason),
-    *(_check_author, _check_checkpoints, _check_people, _check_approval),
+    *(_check_author, _check_promise, _check_checkpoints, _check_people, _check_approval),
 )
 """What every act has to keep; each refuses by raising."""

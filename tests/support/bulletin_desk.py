@@ -68,7 +68,7 @@ class BulletinDesk:
 
     async def order(self, content_id: str, kind: ActionKind, person: str, **more) -> None:
         hash = (await self.decisions.log.read(content_id)).state.hash
-        order = Order(content_id, kind, secrets.token_hex(), hash, **more)
+        order = Order(content_id, kind, secrets.token_hex(), hash, is_clean=True, **more)
         await self.acts.perform(order, Actor(person))
         await self.decisions.carry_out(content_id)
 

@@ -256,7 +256,8 @@ class CarriedOutWorld:
         act_id = f"{self.seed:016x}{self.tried:016x}"
         shown = seen.out_hash if kind is K.WITHDRAW else seen.hash
         facts = (self.item, kind, act_id, shown, data, "Có sai sót.", code)
-        return Tried(Order(*facts, is_clean=True), person)
+        is_clean = Random(act_id).random() > 0.1
+        return Tried(Order(*facts, is_clean=is_clean), person)
 
     def text(self) -> dict[str, Any]:
         self.named = self.file

@@ -44,7 +44,7 @@ async def decide(decisions: DraftDecisions, order: Order, who: str | Actor) -> N
 
 
 def _order(content_id: str, kind: ActionKind, hash: str) -> Order:
-    return Order(content_id, kind, secrets.token_hex(), hash)
+    return Order(content_id, kind, secrets.token_hex(), hash, is_clean=True)
 
 
 async def _carried_out(decisions: DraftDecisions, content_id: str, revision: int) -> Position:

@@ -53,6 +53,7 @@ ROLES = {
 }
 """As what an act may be done; every other by a person alone, whose role has any other name."""
 WRITES = (K.RECEIVE, K.SAVE, K.EDIT)
+CHECKS = (K.CONFIRM, K.PROPOSE, K.APPROVE)
 DECIDES = {K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE, K.RETURN, K.REJECT}
 
 
@@ -117,12 +118,13 @@ class Attempt:
     note: str
     code: str
     rule: str = ""
+    is_clean: bool | None = None
 
     def on(self, state: ItemState, at: datetime) -> Action:
         return Action(
             id=self.id, at=at, by=self.by, name_hash=self.name_hash, role=self.role,
             kind=self.kind, revision=self.revision, hash=self.hash, text=self.text,
-            note=self.note, code=self.code, rule=self.rule, prev=state.head,
+            note=self.note, code=self.code, rule=self.rule, is_clean=self.is_clean, prev=state.head,
         )  # fmt: skip
 
 
@@ -131,6 +133,9 @@ class EditorialWorld:
 
     def __init__(self, seed: int) -> None:
         self.random, self.rules = Random(seed), Random(-1 - seed)
+        self.promises = Random(f"promises {seed}")
+        self.kept_from = self.promises.choice((0, 0, 0, self.promises.randrange(40)))
+        """The first act of a version that keeps promises."""
         self.log = MemoryLog()
         self.states = [ItemState()]
         self.now = START
@@ -173,7 +178,12 @@ class EditorialWorld:
             note=chance.choice(("", " ", *("Sai tên cơ quan.",) * 3)),
             code=self.code_for(seen) if kind is K.REJECT else "",
             rule=self.rule_for(kind),
+            is_clean=self.promise_for(kind) if self.tried >= self.kept_from else None,
         )
+
+    def promise_for(self, kind: ActionKind) -> bool:
+        """Whether a person promises that a text is clean; rarely not where that is asked."""
+        return kind in CHECKS and self.promises.random() > 0.05
 
     def code_for(self, seen: ItemState) -> str:
         """The code of a rejection: a text that is not sent is given up."""
@@ -249,12 +259,12 @@ class EditorialWorld:
         if self.random.random() < 0.3:  # the answer is lost, or the person dies before it
             self.lost.append(attempt)
 
-    def judge_out(self) -> int:
-        """The revision that readers have, by the acts alone."""
+    def judged(self) -> "Judge":
+        """What the acts alone tell."""
         judging = Judge()
         for action in self.log.actions:
             list(judging.read(action))
-        return judging.out
+        return judging
 
     def missing_texts(self) -> list[str]:
         kept = {action.hash for action in self.log.actions if action.text}
@@ -268,6 +278,7 @@ class Judged:
     writers: set[str] = field(default_factory=set)
     editors: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
+    is_edited_proposal: bool = False
     hash: str = ""
     approved: str = ""
     published: int = 0
@@ -285,6 +296,12 @@ class Judge:
     """Who wrote each text, by its hash."""
     out: int = 0
     ended: int = 0
+
+    @property
+    def center_checker(self) -> str:
+        """Who answered at the Center for the newest text."""
+        checks = self.revisions[max(self.revisions)].checks[1:] if self.revisions else []
+        return checks[0] if checks else ""
 
     def read(self, action: Action) -> Iterator[str]:
         yield from _judge_who(action)
@@ -365,6 +382,8 @@ def _judge_who(action: Action) -> Iterator[str]:
 def _judge_check(action: Action, one: Judged) -> Iterator[str]:
     if action.kind is K.CONFIRM and action.by in one.writers:
         yield f"confirmed by its writer: {action.by}"
+    if action.kind in (K.CONFIRM, K.PROPOSE) and action.is_clean is False:
+        yield f"checked without a promise: {action.id}"
     if action.kind is K.PROPOSE and action.by in one.checks[:1]:
         yield f"one person checked twice: {action.by}"
     if action.kind in (K.EDIT, K.PROPOSE) and not one.checks:
@@ -413,8 +432,11 @@ def _judge_approval(action: Action, one: Judged) -> Iterator[str]:
         yield f"approved by its editor: {action.by}"
     if action.hash != one.hash:
         yield f"another text approved: {action.id}"
-    if len({*one.checks, *(() if one.editors else (action.by,))}) < 2:
+    promises = action.is_clean if one.is_edited_proposal else not one.editors
+    if len({*one.checks, *((action.by,) if promises else ())}) < 2:
         yield f"approved unchecked: {action.id}"
+    if len(one.checks) < 2 and action.is_clean is False:
+        yield f"approved without a promise: {action.id}"
 
 
 def _note(action: Action, one: Judged) -> None:
@@ -423,10 +445,9 @@ def _note(action: Action, one: Judged) -> None:
     if action.kind in (K.SAVE, K.RECEIVE, K.SUBMIT):
         _note_writers(action, one)
     elif action.kind is K.EDIT and action.text:
-        one.editors.append(action.by)
-        one.checks = [*one.checks[:1], *([action.by] if one.checks[1:] else [])]
-    elif action.kind in (K.CONFIRM, K.PROPOSE, K.APPROVE):
-        one.checks.append(action.by)
+        _note_edit(action, one)
+    elif action.kind in CHECKS:
+        one.checks = [*(() if action.kind is K.CONFIRM else one.checks), action.by]
     if action.kind in (K.RECEIVE, K.SAVE, K.SUBMIT, K.RETURN):
         one.is_sent = action.kind in (K.RECEIVE, K.SUBMIT)
     if action.rule or action.kind in (K.APPROVE, K.EDIT, K.SUPERSEDE):
@@ -436,6 +457,14 @@ def _note(action: Action, one: Judged) -> None:
     one.is_by_rule |= bool(action.rule)
 
 
+def _note_edit(action: Action, one: Judged) -> None:
+    """The approver answers for an edited proposal; by an earlier version its editor did."""
+    one.editors.append(action.by)
+    one.is_edited_proposal |= bool(one.checks[1:])
+    is_answered_for = one.checks[1:] and action.is_clean is None
+    one.checks = [*one.checks[:1], *([action.by] if is_answered_for else [])]
+
+
 def _note_writers(action: Action, one: Judged) -> None:
     """Who wrote or sent it; of a draft made of an edited text, also who edited that."""
     named = (action.text.author, action.text.submitter) if action.text else ()
@@ -443,6 +472,7 @@ def _note_writers(action: Action, one: Judged) -> None:
     one.writers |= {same(name) for name in (*named, *people) if name}
     one.writers.update(one.editors[-1:] if action.kind is K.SAVE else ())
     one.checks = [action.by] if action.kind is K.RECEIVE else []
+    one.is_edited_proposal = False
 
 
 def story(seed: int) -> list[str]:
@@ -461,5 +491,8 @@ def told_wrong(world: EditorialWorld) -> list[str]:
         again = fold(world.log.actions)
     except ContractError as refused:
         return [f"refused when read again: {refused}"]
-    wrong = [f"readers have {again.out}"] if again.out != world.judge_out() else []
+    judged = world.judged()
+    wrong = [f"readers have {again.out}"] if again.out != judged.out else []
+    if same(again.center_checker) != judged.center_checker:
+        wrong.append(f"answered for by {again.center_checker}")
     return wrong if again == world.states[-1] else [*wrong, "another state when read again"]

@@ -76,7 +76,7 @@ class StaffedWorld(EditorialWorld):
         self.agreed: dict[tuple[str, str], set[str]] = {}
         """Who agreed to an approval, by the state of the item."""
         self.wrong: list[str] = []
-        self.approved_by_two = 0
+        self.approved_by_two = self.kept_from = 0
 
     def clock(self) -> float:
         return self.now.timestamp()
@@ -103,7 +103,7 @@ class StaffedWorld(EditorialWorld):
     def order(self, attempt: Attempt, seen: ItemState) -> None:
         """Let the product decide on an order that an account gives. Raises ContractError."""
         data = attempt.text.data if attempt.text else None
-        order = Order("tin", attempt.kind, attempt.id, attempt.hash, data, is_clean=True)
+        order = Order("tin", attempt.kind, attempt.id, attempt.hash, data)
         acts = MemoryActs(attempt, self.now, seen, self)
         person = SessionPerson(self.authorizer, self.session_of(attempt))
         work = Orders(acts, self.order_rules).perform(order, seen, person)

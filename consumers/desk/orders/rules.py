@@ -17,7 +17,6 @@ from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order, is_moved
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
-from contracts.editorial.state import is_checkpoint
 from contracts.errors import Forbidden, Invalid
 from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bus
@@ -50,12 +49,6 @@ def action_of(kind: ActionKind, state: ItemState) -> str:
     return _ACTION_OF.get(kind, "approve")
 
 
-def _check_clean(order: Order, state: ItemState) -> None:
-    """Raise Invalid without the promise of who answers for a text."""
-    if is_checkpoint(order.kind, state) and not order.is_clean:
-        raise Invalid(errors.field_error("clean", "editorial_clean"))
-
-
 def _lacks_reason(content_id: str, state: ItemState) -> bool:
     """Whether the newest text is a correction without a reason that people wrote."""
     shown = state.text
@@ -82,7 +75,6 @@ class OrderRules:
 
         Raises Forbidden, Invalid.
         """
-        _check_clean(order, state)
         _check_code(order)
         if person:
             await self.check_urgent(order, state, person)

@@ -32,7 +32,7 @@ class Desk:
     async def order(self, content_id: str, kind: ActionKind, by: str, **more) -> None:
         self.number += 1
         hash = (await self.acts.log.read(content_id)).state.hash
-        order = Order(content_id, kind, str(self.number), hash, **more)
+        order = Order(content_id, kind, str(self.number), hash, is_clean=True, **more)
         await self.acts.perform(order, Actor(by))
         await DraftDecisions(self.ministry.bus, self.ministry.clock).carry_out(content_id)
 

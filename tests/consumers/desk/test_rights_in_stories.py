@@ -7,18 +7,25 @@ import pytest
 from consumers.desk.orders import rules as order_rules
 from consumers.staff import policy
 from consumers.staff.authorization import Authorizer
-from contracts.editorial import ActionKind
+from contracts.editorial import ActionKind, fold, rules
 from tests.support.editorial_world import NAMES
 from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
 from tests.support.staffed_world import MAY, StaffedWorld, staffed_story, staffed_story_of
 
 _STORIES, _MOST_STORIES = 100, 500
 K = ActionKind
+first_rule = rules._check_checkpoints
 first_is_allowed = policy.Policy.is_allowed
 
 
 def as_if_active(rules, person, action, facts):
     return first_is_allowed(rules, replace(person, is_active=True), action, facts)
+
+
+def without_a_promise(now, action):
+    """An approval of a proposal that was edited after it, by who promised nothing."""
+    promised = action.is_clean or action.kind is not K.APPROVE
+    first_rule(now, action if promised else action.model_copy(update={"is_clean": True}))
 
 
 def by_one(rules, **facts):
@@ -43,6 +50,17 @@ MISTAKES = PlantedBugs(
                     for one, refusal in policy._REFUSALS.items()
                     if one is not policy.Condition.OWN_UNIT
                 },
+            )
+        ],
+        "approves-an-edited-proposal-without-the-promise": [
+            Replacement(
+                fold,
+                "RULES",
+                tuple(
+                    without_a_promise if one is first_rule else one
+                    for one in rules.RULES
+                    if one is not rules._check_promise
+                ),
             )
         ],
         "editor-approves": [Replacement(policy.Policy, "approval_action", by_editors)],

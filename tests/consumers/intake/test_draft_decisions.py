@@ -206,7 +206,7 @@ async def test_what_is_out_cannot_be_decided(bus, intake, decisions):
     await intake.handle(submitted(), UNIT)
     hash = (await decisions.log.read(ITEM)).state.hash
     for kind in (ActionKind.APPROVE, ActionKind.REJECT):
-        order = Order(ITEM, kind, "mot-lan", hash, code="trung-lap")
+        order = Order(ITEM, kind, "mot-lan", hash, code="trung-lap", is_clean=True)
         assert await refusal(decide(decisions, order, CLERK), Conflict) == ["kind"]
     assert await released_actions(bus) == ["published"]
 
@@ -300,7 +300,11 @@ async def test_an_approval_counts_once_its_draft_is_in_the_log(
             await Intake(dying, DEFAULT, clock).handle(submitted(item), UNIT)
         state = (await decisions.log.read(item)).state
         if state.text:
-            await decide(decisions, Order(item, ActionKind.APPROVE, "nhanh", state.hash), CLERK)
+            await decide(
+                decisions,
+                Order(item, ActionKind.APPROVE, "nhanh", state.hash, is_clean=True),
+                CLERK,
+            )
             await decisions.carry_out(item)
             decided += 1
         await intake.handle(submitted(item), UNIT)

@@ -148,7 +148,7 @@ async def test_a_revision_of_a_broken_item_waits_for_its_repair_and_is_not_refus
 
 
 async def test_a_decision_on_a_broken_item_says_that_its_log_is_broken(bus, intake):
-    order = Order(ITEM, ActionKind.APPROVE, "")
+    order = Order(ITEM, ActionKind.APPROVE, "", is_clean=True)
     for work in (
         partial(ItemOrders(bus, CLERK).give, order),
         partial(intake.decisions.carry_out, ITEM),

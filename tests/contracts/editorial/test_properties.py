@@ -79,6 +79,17 @@ original_begin = fold._begin
 original_status_after = fold._status_after
 
 
+def answered_for_by_its_editor(now, action):
+    return fold._edit(now, action.model_copy(update={"is_clean": None}))
+
+
+original_answer = rules._is_answered_for
+
+
+def answered_for_at_its_proposal(now, action):
+    return now.status is S.PENDING_APPROVAL or original_answer(now, action)
+
+
 def undecided_by_a_rule(now, action):
     return original_status_after(now, action.model_copy(update={"rule": ""}))
 
@@ -168,6 +179,14 @@ MISTAKES = PlantedBugs(
             Replacement(rules, "hashes_of", lambda _, people: {*map(name_hash, people)})
         ],
         "confirm-own-text": barring_all_but(K.CONFIRM, lambda now: now.writers | wrote_it(now)),
+        "check-without-a-promise": without("promise"),
+        "approve-an-edited-proposal-without-a-promise": [
+            *unless("promise", lambda one: one.kind is K.APPROVE),
+            Replacement(rules, "_is_answered_for", answered_for_at_its_proposal),
+        ],
+        "name-the-editor-of-a-proposal-in-place-of-its-approver": taking(
+            K.EDIT, answered_for_by_its_editor
+        ),
         "skip-confirmation": without("checkpoints"),
         "one-person-at-both-checkpoints": barring_all_but(
             K.PROPOSE, lambda now: {now.unit_checker}

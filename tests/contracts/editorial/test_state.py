@@ -119,6 +119,29 @@ def test_a_later_change_takes_the_approval_back(item):
     assert item.state.approved[1] == TEXT
 
 
+def test_who_approves_an_edited_proposal_answers_for_it(item):
+    item.proposed().act(K.EDIT, OTHER_EDITOR, text=THIRD, is_clean=False)
+    assert item.state.center_checker == ""
+    assert refused(Invalid, lambda: item.act(K.APPROVE, APPROVER, is_clean=False)) == "clean"
+    assert refused(Forbidden, lambda: item.act(K.APPROVE, APPROVER)) == "kind"
+    item.act(K.APPROVE, APPROVER, is_clean=True)
+    assert (item.state.status, item.state.center_checker) == (S.APPROVED, APPROVER)
+
+
+def test_in_a_log_of_an_earlier_version_the_editor_answered_for_a_proposal(item):
+    item.proposed().act(K.EDIT, OTHER_EDITOR, text=THIRD).act(K.APPROVE, APPROVER)
+    assert (item.state.status, item.state.center_checker) == (S.APPROVED, OTHER_EDITOR)
+
+
+@pytest.mark.parametrize("kind", [K.CONFIRM, K.PROPOSE])
+def test_who_answers_for_a_text_says_so(item, kind):
+    item.sent()
+    if kind is K.PROPOSE:
+        item.act(K.CONFIRM, LEADER, is_clean=True)
+    assert refused(Invalid, lambda: item.act(kind, EDITOR, is_clean=False)) == "clean"
+    assert item.act(kind, EDITOR, is_clean=True).state.last_change.kind is kind
+
+
 def test_a_text_that_is_about_to_leave_is_not_edited(item):
     item.proposed().act(K.APPROVE, APPROVER).act(K.SCHEDULE, "loa", role=RULE)
     assert refused(Conflict, lambda: item.act(K.EDIT, EDITOR, text=TEXT)) == "kind"

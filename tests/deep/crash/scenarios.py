@@ -160,7 +160,7 @@ async def approve_draft(content_id: str, bus: Bus) -> bool:
     decisions = DraftDecisions(bus, time.time)
     waiting = [one for one in await decisions.waiting_drafts() if one.content_id == content_id]
     for draft in waiting:
-        order = Order(content_id, ActionKind.APPROVE, token_hex(), draft.hash)
+        order = Order(content_id, ActionKind.APPROVE, token_hex(), draft.hash, is_clean=True)
         await decide(decisions, order, CLERK)
     return bool(waiting)
 
