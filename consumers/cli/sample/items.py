@@ -51,6 +51,7 @@ _DONE_BY = {
 _SENT = (K.SUBMIT, K.CONFIRM)
 _PROPOSED = (*_SENT, K.EDIT, K.PROPOSE)
 _APPROVED = (*_PROPOSED, K.APPROVE)
+_CHECKS = (K.CONFIRM, K.PROPOSE, K.APPROVE)
 _ACTS: Mapping[Status, tuple[ActionKind, ...]] = {
     Status.DRAFT: (),
     Status.SUBMITTED: (K.SUBMIT,),
@@ -171,7 +172,9 @@ class SampleItems:
         note = item.remark if kind is K.COMMENT else item.reason
         place = item.paragraph if kind is K.COMMENT else None
         says = kind in (K.COMMENT, K.RETURN, K.REJECT, K.WITHDRAW)
-        order = partial(Order, content_id, kind, secrets.token_hex(), place=place)
+        order = partial(
+            Order, content_id, kind, secrets.token_hex(), place=place, is_clean=kind in _CHECKS
+        )
         shown = (await self.log.read(content_id)).state.hash
         code = item.code if kind is K.REJECT else ""
         await self.acts.perform(
