@@ -35,6 +35,8 @@ INTERVAL_S = 60.0
 _BEGINNINGS = (subjects.CONTENT.name, subjects.EDITORIAL.name, subjects.PUBLICATIONS.name)
 _KEPT_EVERY = 500
 _MAX_TRIES = 20
+_SETTLED = timedelta(minutes=10)
+"""What is older is on every replica."""
 
 
 class SourcePosition(Record):
@@ -155,7 +157,7 @@ class FactFollower:
 
     async def follow_source(self, source: FactSource, *, from_start: bool = False) -> None:
         """Write the facts behind the position of *source*, or all, then the position."""
-        info = await self.bus.stream_info(source.stream)
+        began, info = utc_now(self.clock), await self.bus.stream_info(source.stream)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
         known = (await read_positions(self.bus)).of(source.name).of_stream(created, last)
         derived = written = 0
@@ -169,9 +171,19 @@ class FactFollower:
             position = position.moved_to(chunk[-1].seq)
             if derived % _KEPT_EVERY < len(facts):
                 await self._keep(source, position)
+        if not known.seq:
+            position = await self._without_settled(source, position, began)
         if position != known:
             await self._keep(source, position)
         self.counts[source.name] = FactCounts(derived, written)
+
+    async def _without_settled(
+        self, source: FactSource, position: SourcePosition, began: datetime
+    ) -> SourcePosition:
+        """The position after a first round, whose old messages need no second reading."""
+        recent = await self.bus.first_seq_since(source.stream, began - _SETTLED)
+        settled = recent - 1 if recent else position.seq
+        return position.model_copy(update={"before": min(settled, position.seq)})
 
     async def write(self, source: FactSource, fact: Fact) -> bool:
         """Store *fact* unless it is there; True if this call has stored it.

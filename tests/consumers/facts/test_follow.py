@@ -1,6 +1,7 @@
 """Facts behind the logs and the ledger: each once, wherever a process dies, and never lost."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -102,6 +103,17 @@ async def test_a_round_that_has_nothing_new_writes_nothing(bus):
     assert await keys(bus) == [DELIVERY, RELEASE]
     await follower(bus).rebuild()
     assert await keys(bus) == [DELIVERY, RELEASE]
+
+
+async def test_what_is_old_is_read_once_and_what_is_new_is_read_again(bus):
+    await a_delivered_item(bus)
+    for clock, is_read_again in ((FakeClock(time.time()), True), (tomorrow(), False)):
+        await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
+        one = follower(bus, clock)
+        await one.follow()
+        await one.follow()
+        read = [one.counts[kind].derived > 0 for kind in (FactKind.RELEASE, FactKind.DELIVERY)]
+        assert read == [is_read_again] * 2
 
 
 async def test_a_mail_that_comes_back_later_changes_the_fact(bus):
