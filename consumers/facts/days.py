@@ -22,3 +22,8 @@ def last_day(clock: Clock) -> date:
 def midnight(day: date) -> datetime:
     """The moment at which *day* begins."""
     return datetime.combine(day, time(), VIETNAM)
+
+
+def countable_from(day: date) -> datetime:
+    """The moment from which *day* may be counted."""
+    return midnight(day + timedelta(days=1)) + timedelta(seconds=_LATE_S)

@@ -5,7 +5,7 @@ that derives the same facts again, and finds them there.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -63,15 +63,19 @@ class SourcePosition(Record):
 
 
 class FactPositions(Record):
-    """Bucket `control`, key `facts`: the position in each source, by its name."""
+    """Bucket `control`, key `facts`: the position in each source, the last closed day."""
 
     sources: dict[str, SourcePosition] = Field(default_factory=dict)
+    closed: date | None = None
 
     def of(self, name: str) -> SourcePosition:
         return self.sources.get(name, SourcePosition())
 
     def with_position(self, name: str, position: SourcePosition) -> "FactPositions":
         return self.model_copy(update={"sources": self.sources | {name: position}})
+
+    def with_closed(self, day: date) -> "FactPositions":
+        return self.model_copy(update={"closed": max(day, self.closed or day)})
 
 
 async def read_positions(bus: Bus) -> FactPositions:
@@ -140,6 +144,7 @@ class FactFollower:
             closed = DayFact(on=day, counted=tuple(sorted(counted)))
             if not (await self.store.read(closed.key)).fact:
                 await self.store.add(closed, 0)
+        await self._update(lambda stored: stored.with_closed(last))
         self.closed = last
 
     async def _first_day(self) -> date:
@@ -207,11 +212,9 @@ class FactFollower:
 
     async def _keep(self, source: FactSource, position: SourcePosition) -> None:
         """Store the position in *source*; another process may be further, or behind."""
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        await records.update_or_create(
-            bucket,
-            FACT_POSITIONS_KEY,
-            FactPositions,
-            lambda stored: stored.with_position(source.name, position),
-        )
+        await self._update(lambda stored: stored.with_position(source.name, position))
         crash_point("facts.position_kept")
+
+    async def _update(self, change: Callable[[FactPositions], FactPositions]) -> None:
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        await records.update_or_create(bucket, FACT_POSITIONS_KEY, FactPositions, change)

@@ -111,7 +111,7 @@ class FactsReader:
             unknown_sends=await self.unknown_sends.read(),
             consent_ends=await self.consent_ends(),
             stale_feeds=await self.stale_feeds(),
-            unread_since=await unread_since(self.bus),
+            unread_since=await unread_since(self.bus, self.clock),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
         )

@@ -12,6 +12,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.facts.all_sources import fact_sources
 from consumers.facts.compare import differences
+from consumers.facts.days import countable_from
 from consumers.facts.follow import FactFollower, read_positions
 from consumers.facts.store import FactStore
 from consumers.facts.unread import unread_since
@@ -23,6 +24,7 @@ from contracts import publication, subjects
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.facts import FACT_POSITIONS_KEY, FactKind, decode
+from contracts.facts.kinds import day_of
 from contracts.subscriptions.reaction import Reaction
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
@@ -258,14 +260,30 @@ async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
 
 
 async def test_what_no_round_has_read_is_known_by_its_first_moment(bus):
-    assert await unread_since(bus) is None
+    assert await unread_since(bus, time.time) is None
     await a_delivered_item(bus)
     first = await bus.next_message(subjects.PUBLICATIONS.name, 1)
-    assert await unread_since(bus) == first.time
+    assert await unread_since(bus, time.time) == first.time
     await follower(bus).follow()
-    assert await unread_since(bus) is None
+    assert await unread_since(bus, time.time) is None
     await BounceRecords(Ledger(bus).bucket).record_bounce(BatchKey(*PLAN, 0), 0, "5.1.1", NOW)
-    assert await unread_since(bus) > first.time
+    assert await unread_since(bus, time.time) > first.time
+
+
+async def test_a_day_that_stays_open_is_known_by_its_end(bus):
+    await a_delivered_item(bus)
+    clock = tomorrow()
+    closed = day_of(datetime.now(UTC))
+    await follower(bus, clock).follow()
+    assert await unread_since(bus, clock) is None
+    found = follower(bus, clock)
+    opinions = next(one for one in found.sources if one.kind is FactKind.OPINIONS)
+    opinions.stream = "no-such-stream"
+    clock.advance(24 * 3600)
+    await found.follow()
+    assert await unread_since(bus, clock) == countable_from(closed + timedelta(days=1))
+    await follower(bus, clock).follow()
+    assert await unread_since(bus, clock) is None
 
 
 async def test_a_process_that_read_the_ledger_before_another_does_not_write_over_it(bus):
