@@ -105,8 +105,8 @@ class SeriesIssues:
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
         start = proposal.window_start(new, others)
         released = await self.items.of_topics(series.topics, start - _LOOK_BACK, start, now)
-        told = {name for one in others for name in one.issue.content_ids}
-        released |= await self.items.of_items(sorted(told), now)
+        told = proposal.known_revisions(one.issue for one in others if one.is_out)
+        released |= await self.items.of_changed(told, now)
         return proposal.propose(new, others, released, now)
 
     async def released(self, content_id: str) -> ReleasedItem:

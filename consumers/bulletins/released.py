@@ -1,12 +1,13 @@
 """Items as readers have them now, and the issues of bulletins among them, from PUBLICATIONS."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from channels.markdown_text import paragraphs
+from consumers.intake.items import Item
 from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.bulletins.issue import PublishedIssue
@@ -16,6 +17,7 @@ from contracts.errors import ContractError
 from contracts.publication import Publication
 from contracts.text.limits import TextLimit, shorten
 from producers.bus import Bus, Message
+from producers.bus.records import parse
 
 OpenSeals = Callable[[], Awaitable[PublicationSeals | None]]
 _ANY = "*"
@@ -58,6 +60,16 @@ class ReleasedItems:
         for content_id in content_ids:
             _keep_newest(found, [one async for one in self._read(_ANY, content_id)], now)
         return {id: _released_item(one) for id, one in found.items()}
+
+    async def of_changed(self, known: Mapping[str, int], now: datetime) -> dict[str, ReleasedItem]:
+        """The named items, but for those without a newer position than the known one.
+
+        An item's record has each position before it is released, and many records are one request.
+        """
+        stored = await self.bus.bucket(subjects.PUBLISHED.name).get_many(sorted(known))
+        records = {name: parse(Item, value.data) for name, value in stored.items()}
+        unchanged = {name for name, item in records.items() if item and item.latest <= known[name]}
+        return await self.of_items(sorted(known.keys() - unchanged), now)
 
     async def issues(self, topic: str, series: str) -> list[PublishedIssue]:
         """The issues that went out, in their order; one that waits for its time is among them."""

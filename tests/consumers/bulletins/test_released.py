@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.bulletins.released import ReleasedItems
+from consumers.intake.items import Item
+from consumers.intake.repository import ItemRepository
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
 
@@ -25,14 +27,16 @@ async def store(bus, content_id: str, revision: int, released: float, **more) ->
     await store_publication(bus, item)
 
 
-async def found(bus) -> dict[str, int]:
-    """The items that may be new, each with its revision."""
-
+def items_of(bus) -> ReleasedItems:
     async def no_seals():
         return None
 
-    items = ReleasedItems(bus, no_seals)
-    read = await items.of_topics([TOPIC], datetime(2026, 1, 1, tzinfo=UTC), START, NOW)
+    return ReleasedItems(bus, no_seals)
+
+
+async def found(bus) -> dict[str, int]:
+    """The items that may be new, each with its revision."""
+    read = await items_of(bus).of_topics([TOPIC], datetime(2026, 1, 1, tzinfo=UTC), START, NOW)
     return {content_id: one.revision for content_id, one in read.items()}
 
 
@@ -62,3 +66,31 @@ async def test_the_newest_text_that_readers_have_counts_however_old_it_is(releas
 async def test_what_cannot_be_read_is_passed_over(released, body):
     await released.publish(f"publication.{TOPIC}.la", body, msg_id="la")
     assert await found(released) == {"moi": 1, "cho-lau": 1}
+
+
+async def record(bus, content_id: str, revision: int) -> None:
+    """What an item's record says before the position is released."""
+    item = Item(unit="van-phong-bo", state="released", revision=revision)
+    await ItemRepository(bus).update_item(content_id, lambda _: item)
+
+
+async def test_an_item_that_an_issue_told_of_is_read_again_only_if_it_has_a_newer_position(bus):
+    for name in ("doi", "nguyen", "khong-ghi", "sap-doi"):
+        await store(bus, name, 1, 1)
+    await store(bus, "doi", 2, 2, action="corrected", reason="Sai.")
+    for name, revision in (("doi", 2), ("nguyen", 1), ("sap-doi", 2)):
+        await record(bus, name, revision)
+    known = dict.fromkeys(("doi", "nguyen", "khong-ghi", "sap-doi", "la"), 1)
+    read = await items_of(bus).of_changed(known, NOW)
+    assert {name: one.revision for name, one in read.items()} == {
+        "doi": 2, "khong-ghi": 1, "sap-doi": 1,
+    }  # fmt: skip
+
+
+async def test_however_many_items_were_told_of_one_request_asks_for_their_changes(bus):
+    names = [f"tin-{number}" for number in range(400)]
+    for name in names:
+        await record(bus, name, 1)
+    before = bus.connection.nc.stats["out_msgs"]
+    assert await items_of(bus).of_changed(dict.fromkeys(names, 1), NOW) == {}
+    assert bus.connection.nc.stats["out_msgs"] - before <= 3
