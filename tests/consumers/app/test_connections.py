@@ -42,8 +42,8 @@ def not_reading(address):
 
 async def test_a_peer_that_does_not_read_is_dropped_and_others_are_served(monkeypatch, caplog):
     """No dropped connection leaves a traceback: thousands at once would hold the process up."""
+    limits, patience_s = ConnectionLimits(), protocol.UNREAD_TIMEOUT_S
     monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", 0.05)
-    limits = ConnectionLimits()
     async with serving(large, limits) as (_, address):
         with structlog.testing.capture_logs() as logs:
             peers = [not_reading(address) for _ in range(20)]
@@ -51,6 +51,7 @@ async def test_a_peer_that_does_not_read_is_dropped_and_others_are_served(monkey
             for peer in peers:
                 peer.sendall(WHOLE * 100)
             await until(lambda: limits.open == 0)
+        monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", patience_s)
         reader, writer = await asyncio.open_connection(*address)
         writer.write(WHOLE)
         status, body = await answer(reader)

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from consumers.app.web import protocol
 from consumers.app.web.protocol import HEAD_MAX, PIPELINE_MAX
 from consumers.app.web.server import WebServer, bind_socket
+from tests.support.waiting import until
 
 RECEIVED_AT_ONCE = 256 << 10
 NGINX_KEEP_ALIVE_S = 60
@@ -29,6 +30,22 @@ async def serving(app, limits=None):
         await server.until_started(task)
         yield server, listener.getsockname()
         await server.finish(task)
+
+
+async def reading(server, begun):
+    """The server's only connection, once it has read *begun*."""
+    await until(lambda: server.server_state.connections)
+    [connection] = server.server_state.connections
+    await until(lambda: connection.unparsed_bytes == len(begun))
+    return connection
+
+
+async def let_time_end(server, begun):
+    """End a head's time once the server has read *begun*, however slow this machine is."""
+    timer = (await reading(server, begun)).deadline
+    end, given = timer._callback, timer._args
+    timer.cancel()
+    end(*given)
 
 
 @asynccontextmanager
@@ -87,11 +104,13 @@ async def test_a_connection_that_was_opened_ahead_ends_without_a_word(monkeypatc
 
 
 @pytest.mark.parametrize("begun", [b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-async def test_who_does_not_go_on_is_not_waited_for(monkeypatch, begun):
-    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
-    async with talking() as (reader, writer):
+async def test_who_does_not_go_on_is_not_waited_for(begun):
+    async with serving(counting) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
         writer.write(begun)
+        await let_time_end(server, begun)
         assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")
+        writer.close()
 
 
 @pytest.mark.parametrize("requests", [1, 3])
@@ -114,14 +133,29 @@ async def test_who_ends_in_the_middle_of_a_request_gets_no_answer(begun):
         assert await end_of(reader) == b""
 
 
-async def test_a_slow_body_and_a_slow_answer_are_not_slow_heads(monkeypatch):
-    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
-    async with talking() as (reader, writer):
+async def test_a_slow_body_and_a_slow_answer_are_not_slow_heads():
+    bodies, may_answer = asyncio.Queue(), asyncio.Event()
+
+    async def noting(scope, receive, send):
+        message = {"more_body": True}
+        while message["more_body"]:
+            message = await receive()
+            bodies.put_nowait(message["body"])
+        await may_answer.wait()
+        await PlainTextResponse("late")(scope, receive, send)
+
+    async with serving(noting) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
         for letter in (b"a", b"b", b"c"):
-            await asyncio.sleep(0.3)  # longer than a head may take
             writer.write(letter)
-        assert await answer(reader) == (200, b"3")
+            while await bodies.get() != letter:
+                pass
+            [connection] = server.server_state.connections
+            assert connection.deadline is None, "no time limit"
+        may_answer.set()
+        assert await answer(reader) == (200, b"late")
+        writer.close()
 
 
 async def test_a_long_body_is_no_long_head_and_the_connection_goes_on():
@@ -186,20 +220,22 @@ WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     ids=["slow", "long", "broken"],
 )
 async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held, second, why):
-    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)
     app, ended = HalvedApp(held), refused_event(monkeypatch)
-    async with talking(app) as (reader, writer):
+    async with serving(app) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
         writer.write(WHOLE)
         await app.begun.wait()
         writer.write(second)
-        if why == "long":
-            await writer.drain()
+        if why == "slow":
+            await let_time_end(server, second)
+        elif why == "long":
+            await reading(server, second)
             writer.write(b"a")
-        async with asyncio.timeout(10):
-            await ended.wait()
+        await until(ended.is_set)
         app.may.set()
         assert await answer(reader) == (200, b"halfhalf")
         assert await end_of(reader) == b""
+        writer.close()
 
 
 def refused_event(monkeypatch):
