@@ -22,6 +22,13 @@ import pytest
 import structlog
 import uvicorn
 
+import channels.portal.readback
+import consumers.app.instance
+import consumers.desk.index.index
+import consumers.desk.operations
+import consumers.desk.release.mail_reach
+import consumers.status.facts
+import consumers.zalo.event_publisher
 from consumers.app import process
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
@@ -151,6 +158,28 @@ def quick_ticks() -> Iterator[None]:
     quick = SimpleNamespace(**vars(asyncio) | {"sleep": lambda s: asyncio.sleep(s / 20)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", quick)
+        yield
+
+
+PATIENCE_S = 20.0
+_PEOPLE_WAIT = {
+    channels.portal.readback: "_PATIENCE_S",
+    consumers.app.instance: "PROBE_TIMEOUT_S",
+    consumers.desk.index.index: "_WAIT_S",
+    consumers.desk.operations: "_WAIT_S",
+    consumers.desk.release.mail_reach: "_PATIENCE_S",
+    consumers.status.facts: "_DISK_PATIENCE_S",
+    consumers.zalo.event_publisher: "PUBLISH_PATIENCE_S",
+}
+"""Where Loa goes on after a second or two without what it asked for."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Let no test fail because this machine was busy for a second; one of silence sets its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in _PEOPLE_WAIT.items():
+            patch.setattr(module, name, PATIENCE_S)
         yield
 
 

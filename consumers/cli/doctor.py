@@ -62,7 +62,7 @@ app = typer.Typer()
 To = Annotated[str, typer.Option(help="Send the test mail to this address as well.")]
 Server = Annotated[str, typer.Option(help="HOST or HOST:PORT of the name server to ask.")]
 Against = Annotated[str, typer.Option(metavar="URL", help="Also the Date of this address.")]
-TIMEOUT_S = 10.0
+_TIMEOUT_S = 10.0
 """How long one check may take."""
 _PAGE = page(list[DoctorFinding], {1: "a problem"}, on_bus=False)
 _REASONS = ("reason", "reply")
@@ -92,7 +92,7 @@ def _report(
     around = Surroundings(against)
     checks = {name: CHECKS[name](around) for name in names}
     with explain_errors(), progress_bars():
-        findings = asyncio.run(examine(checks, TIMEOUT_S))
+        findings = asyncio.run(examine(checks, _TIMEOUT_S))
     shown = [*_worst(findings)] if is_short else findings
     print_answer(findings, as_json, lambda: _print_around(shown))
     if is_short and not as_json:

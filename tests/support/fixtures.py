@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from consumers.app import instance
 from consumers.cli import progress
 from consumers.dead_letters.decisions import DeadLetterDecisions
 from consumers.dead_letters.store import DeadLetterStore
@@ -41,6 +42,12 @@ from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
 from tests.support.zalo_events import open_zalo_events
 from tests.support.zalo_notices import open_zalo_notices
 from tests.support.zalo_pipeline import open_zalo_pipeline
+
+
+@pytest.fixture
+def no_bus_soon(monkeypatch):
+    """Commands look for a bus, which is not there, for a moment only."""
+    monkeypatch.setattr(instance, "PROBE_TIMEOUT_S", 0.1)
 
 
 @pytest.fixture

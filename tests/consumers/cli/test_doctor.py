@@ -94,6 +94,7 @@ async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus,
     assert [one["code"] for one in await mail()] == ["mail_worker_fails", "mail_other_settings"]
 
 
+@pytest.mark.usefixtures("no_bus_soon")
 @pytest.mark.parametrize("host", ["", "other.example"])
 async def test_a_bus_that_is_silent_is_no_missing_relay(loa, host):
     run = await loa("doctor", "--json", **HERE | {"LOA_NATS_URL": AWAY, "LOA_EMAIL_HOST": host})
@@ -102,6 +103,7 @@ async def test_a_bus_that_is_silent_is_no_missing_relay(loa, host):
     assert '"mail_no_relay"' not in run.stdout
 
 
+@pytest.mark.usefixtures("no_bus_soon")
 async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loa = InProcessCli(HERE | {"LOA_DATA_DIR": str(tmp_path), "LOA_NATS_URL": AWAY})

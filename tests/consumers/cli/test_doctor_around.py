@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -80,7 +81,11 @@ async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
         return ask(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    within = examination._within
+    limits_s = defaultdict(lambda: 60.0, dns=0.5)
+    monkeypatch.setattr(
+        examination, "_within", lambda _, name, check: within(limits_s[name], name, check)
+    )
     relay = {"LOA_EMAIL_FALLBACK_HOST": "relay.example", "LOA_EMAIL_HOST": ""}
     run = await around("--json", **relay)
     by_check = {one["check"]: one for one in json_output(run)}
@@ -281,6 +286,7 @@ async def test_a_bus_that_can_not_store_is_a_problem(around, monkeypatch):
     assert "no space left on device" in (await around("bus")).output
 
 
+@pytest.mark.usefixtures("no_bus_soon")
 async def test_a_bus_that_is_away_and_one_without_streams_are_problems(around, other_server):
     away = {"LOA_NATS_URL": "nats://127.0.0.1:1"}
     assert await found(around, "bus", **away) == ["bus_problem"]

@@ -145,6 +145,7 @@ def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder)
     assert [line[:4] for line in done.err.splitlines()] == ["bus:", "bus:", "list", "list"]
 
 
+@pytest.mark.usefixtures("no_bus_soon")
 def test_a_killed_loa_is_a_problem_and_a_stopped_one_is_none(folder, capsys):
     def found() -> tuple[int, dict]:
         capsys.readouterr()

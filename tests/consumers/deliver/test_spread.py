@@ -65,7 +65,7 @@ async def test_after_a_stop_no_further_part_is_begun(bus, tmp_path, monkeypatch)
         loa.worker.is_stopping = True
         loa.worker.abort_sessions()
         with suppress(RetryLater):
-            await asyncio.wait_for(sending, 3)
+            await asyncio.wait_for(sending, 20)
         rows = (await loa.rows(plan)).values()
         assert "".join(rows) == "ddPppp", "one is in doubt, and three are unsent"
         assert relay.connected == 2

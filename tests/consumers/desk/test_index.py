@@ -61,7 +61,7 @@ async def index(log, path, clock):
 
 async def every_row(index, **wanted):
     """All rows, page by page, once the index has followed the log."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (page := await index.find(ItemFilter(limit=7, **wanted))).is_current:
             await asyncio.sleep(0.01)
     rows = list(page.rows)
@@ -469,7 +469,10 @@ async def test_the_file_is_for_its_owner_alone(index, path):
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-async def test_an_index_that_is_not_followed_says_that_it_can_not_be_read(log, path, clock):
+async def test_an_index_that_is_not_followed_says_that_it_can_not_be_read(
+    log, path, clock, monkeypatch
+):
+    monkeypatch.setattr("consumers.desk.index.index._WAIT_S", 0.1)
     with pytest.raises(Unavailable):
         await ItemIndex(log, path, clock).find(ItemFilter())
 
@@ -487,6 +490,7 @@ async def test_a_page_of_an_index_that_lags_says_so_and_waits_no_longer(
         return await apply(message)
 
     monkeypatch.setattr(log, "is_genuine", slow)
+    monkeypatch.setattr("consumers.desk.index.index._WAIT_S", 0.1)
     await do(EditorialLog(log.bus), "tin-2", save("nv-an"))
     page = await index.find(ItemFilter())
     assert ([row.content_id for row in page.rows], page.is_current) == (["tin-1"], False)

@@ -88,7 +88,9 @@ async def test_the_clock_is_read_before_what_a_scrape_waits_for(node, clock, scr
     )
 
 
-async def test_a_scrape_asks_for_everything_at_once(node, scrape):
+async def test_a_scrape_asks_for_everything_at_once(node, scrape, monkeypatch):
+    monkeypatch.setattr(metrics, "_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(health, "_CHECK_TIMEOUT_S", 60.0)
     met = asyncio.Barrier(3)
 
     async def arrive(*_):
@@ -100,14 +102,14 @@ async def test_a_scrape_asks_for_everything_at_once(node, scrape):
 
     node.checks["bus"], node.zalo_tokens = check, SimpleNamespace(read=arrive)
     node.status.refresh_if_old = arrive
-    async with asyncio.timeout(2.5):  # less than one of them is given
+    async with asyncio.timeout(30):  # less than one of them is given
         assert 'loa_check_failing{check="bus"} 0.0\n' in (await scrape("/metrics")).text
 
 
 async def test_a_check_without_an_answer_fails(node, scrape, monkeypatch):
     node.checks["bus"] = asyncio.Event().wait
     monkeypatch.setattr(health, "_CHECK_TIMEOUT_S", 0.02)
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(30):
         assert 'loa_check_failing{check="bus"} 1.0\n' in (await scrape("/metrics")).text
         assert (await scrape("/readyz")).json()["failing"] == {"bus": "no answer"}
 
