@@ -21,7 +21,7 @@ from consumers.periodic_reports.data_set import (
     Header,
     Part,
     join_data_sets,
-    write_data_set,
+    write_lines,
 )
 from consumers.periodic_reports.errors import DataSetBroken, PartsApart
 from consumers.periodic_reports.from_facts import FactRows
@@ -57,7 +57,7 @@ class ReportArchive:
         former = self.former(sources.former_label) if sources.former_label else None
         header = sources.header(label, span, former)
         header = header.model_copy(update={"streams": gathered.streams})
-        write = partial(write_data_set, header=header, gaps=gathered.gaps, rows=gathered.rows)
+        write = partial(write_lines, header=header, gaps=gathered.gaps, lines=gathered.lines())
         return await asyncio.to_thread(self.report(label).seal, write, self.clock)
 
     def review(self, labels: Sequence[str], label: str, sources: "HeaderSources") -> ReportSeal:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consumers.periodic_reports.errors import DataSetBroken
-from consumers.periodic_reports.rows import Gap, Row, decode_row, dumps, encode_rows
+from consumers.periodic_reports.rows import Gap, Row, decode_row, dumps, encode_row, merge_lines
 from consumers.private_files import new_file
 
 _PIECE_BYTES = 1 << 20
@@ -102,9 +102,14 @@ class DataSet:
 
 def write_data_set(path: Path, header: Header, gaps: Iterable[Gap], rows: Iterable[Row]) -> DataSet:
     """Write a data set; the same bytes for the same facts. Raises OSError, LevelTwice."""
+    return write_lines(path, header, gaps, merge_lines(map(encode_row, rows)))
+
+
+def write_lines(path: Path, header: Header, gaps: Iterable[Gap], lines: Iterable[bytes]) -> DataSet:
+    """Write a data set of rows that are lines already, sorted. Raises OSError, LevelTwice."""
     with new_file(path) as file:
         _write_head(file, header, gaps)
-        file.writelines(line + b"\n" for line in encode_rows(rows))
+        file.writelines(line + b"\n" for line in lines)
     return DataSet(path)
 
 

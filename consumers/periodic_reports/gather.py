@@ -1,10 +1,13 @@
 """Gather the rows and the gaps of a span from the stream of facts."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.from_facts import FactRows, gaps_of
-from consumers.periodic_reports.rows import Gap, Row
+from consumers.periodic_reports.rows import Gap, encode_row, merge_lines
 from consumers.periodic_reports.span import Span
 from contracts import subjects
 from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
@@ -12,11 +15,11 @@ from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
 
 @dataclass
 class Gatherer:
-    """Keeps the rows of the newest fact of each key, not the facts: those of a year are many."""
+    """Keeps the lines of the newest fact of each key, in one piece: a year has half a million."""
 
     span: Span
     facts: FactRows = field(default_factory=FactRows)
-    rows_by_key: dict[str, list[Row]] = field(default_factory=dict)
+    lines_by_key: dict[str, tuple[date, bytes]] = field(default_factory=dict)
     days: dict[str, DayFact] = field(default_factory=dict)
     last_seq: int = 0
 
@@ -36,14 +39,20 @@ class Gatherer:
         """Take the place of an earlier fact of the same key."""
         if isinstance(fact, DayFact):
             self.days[fact.key] = fact
-        elif self.span.first <= fact.day <= self.span.last:
-            self.rows_by_key[fact.key] = self.facts.of(fact)
+            return
+        is_within = self.span.first <= fact.day <= self.span.last
+        if lines := b"\n".join(map(encode_row, self.facts.of(fact) if is_within else ())):
+            self.lines_by_key[fact.key] = fact.day, lines
         else:
-            self.rows_by_key.pop(fact.key, None)
+            self.lines_by_key.pop(fact.key, None)
 
-    @property
-    def rows(self) -> list[Row]:
-        return [row for rows in self.rows_by_key.values() for row in rows]
+    def lines(self) -> Iterator[bytes]:
+        """The lines of all rows, sorted, a day at a time. Raises LevelTwice."""
+        days = defaultdict[date, list[bytes]](list)
+        for day, lines in self.lines_by_key.values():
+            days[day].append(lines)
+        for _, day_lines in sorted(days.items()):
+            yield from merge_lines(b"\n".join(day_lines).split(b"\n"))
 
     @property
     def gaps(self) -> list[Gap]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.periodic_reports.errors import LevelTwice
 
 _LEVEL = ".level"
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Row(NamedTuple):
@@ -54,23 +55,23 @@ class Gap(BaseModel):
         return kind == self.kind or kind.startswith(f"{self.kind}.")
 
 
-def encode_rows(rows: Iterable[Row]) -> Iterator[bytes]:
-    """A line each, sorted, with equal rows added up: the same from rows in any order.
+def encode_row(row: Row) -> bytes:
+    """A line without its end; the count is last."""
+    values: list[Any] = [row.day.isoformat(), row.kind, *row[3:], row.times]
+    return dumps(values)
+
+
+def merge_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """*lines* sorted, with those of equal rows added up: the same from lines in any order.
 
     Raises LevelTwice.
     """
-    encoded = sorted((_encode_key(row), row.times) for row in rows)
-    for key, group in groupby(encoded, itemgetter(0)):
-        counts = [count for _, count in group]
-        if len(counts) > 1 and decode_row(key + b"0]").is_level:
+    parted = sorted(line.rpartition(b",")[::2] for line in lines)
+    for key, group in groupby(parted, itemgetter(0)):
+        counts = [int(count[:-1]) for _, count in group]
+        if len(counts) > 1 and decode_row(key + b",0]").is_level:
             raise LevelTwice(key.decode())
-        yield b"%s%d]" % (key, sum(counts))
-
-
-def _encode_key(row: Row) -> bytes:
-    """All but the count, which ends the line."""
-    values: list[Any] = [row.day.isoformat(), row.kind, *row[3:]]
-    return dumps(values)[:-1] + b","
+        yield b"%s,%d]" % (key, sum(counts))
 
 
 def decode_row(line: bytes) -> Row:
@@ -81,5 +82,4 @@ def decode_row(line: bytes) -> Row:
 
 def dumps(value: Any) -> bytes:
     """Canonical JSON."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
+    return _CANONICAL.encode(value).encode()

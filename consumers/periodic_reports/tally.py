@@ -52,8 +52,9 @@ class Tally:
         return tally
 
     def add(self, row: Row) -> None:
+        is_level = row.is_level
         for part in _parts(row):
-            if row.is_level:
+            if is_level:
                 self._set_level(part, row)
             elif row.seconds is None:
                 self.counts[part] += row.times

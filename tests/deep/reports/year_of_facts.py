@@ -1,0 +1,196 @@
+"""The facts of a simulated year, as messages of the stream: 20,000 items, 50 million deliveries.
+
+Followers are counted day by day, channels stop and go on, some things are told twice, one month has
+no data at all, and some days lack a kind.
+"""
+
+import json
+import random
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+Fact = dict[str, Any]
+FIRST, LAST = date(2024, 12, 15), date(2025, 12, 14)
+LOST_MONTH = (2025, 7)
+ITEMS = 20_000
+UNITS = tuple(f"don-vi-{number:02d}" for number in range(20))
+TOPICS = tuple(f"chu-de-{number:02d}" for number in range(12))
+KINDS = (
+    *("release", "decision", "delivery", "events", "refusals"),
+    *("opinions", "notices", "readers", "incident"),
+)
+_AT_ONCE = 2_000
+_LANES = ("normal",) * 12 + ("urgent", "bulk", "bulk")
+_DAYS = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
+_CODES = ("trung-lap", "sai-the-thuc", "khong-thuoc-pham-vi")
+
+
+class Told(NamedTuple):
+    """A fact under its key."""
+
+    key: str
+    fact: Fact
+
+
+def is_lost(day: date) -> bool:
+    return (day.year, day.month) == LOST_MONTH
+
+
+def simulated_year(items: int = ITEMS, seed: int = 18) -> Iterator[Told]:
+    """All facts, in the order in which they are stored."""
+    chance = random.Random(seed)
+    open_days = [day for day in _DAYS if not is_lost(day)]
+    for number in range(items):
+        yield from _item(chance, f"tin-{number:05d}", chance.choice(open_days))
+    for day in open_days:
+        yield from _day(chance, day)
+    yield from _incidents(chance, open_days)
+    for early in (FIRST - timedelta(1), LAST + timedelta(1)):  # belongs to no figure of the year
+        yield from _item(chance, f"tin-{early}", early)
+
+
+def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
+    """What becomes of an item: decided, published, delivered, here and there corrected."""
+    about = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
+    sent = _moment(chance, day)
+    if chance.random() < 0.04:
+        yield _decision(chance, name, 1, sent, about, "rejected", chance.choice(_CODES))
+        return
+    yield _decision(chance, name, 1, sent, about, "approved", "")
+    published = sent + timedelta(seconds=chance.randrange(60))
+    yield from _release(chance, name, 1, published, about, "published")
+    if chance.random() < 0.05:
+        yield from _release(chance, name, 2, published + timedelta(hours=3), about, "corrected")
+    elif chance.random() < 0.02:
+        yield from _release(chance, name, 2, published + timedelta(hours=5), about, "withdrawn")
+    if chance.random() < 0.6:
+        pressed = {
+            channel: {button: chance.randrange(1, 9) for button in ("satisfied", "neutral")}
+            for channel in ("portal", "zalo")
+        }
+        fact = {"on": str(_vietnam_day(published)), "content_id": name, "counts": pressed}
+        yield Told(f"opinions.{fact['on']}.{name}", fact)
+
+
+def _decision(
+    chance: random.Random, name: str, revision: int, sent: datetime, about: Fact, verdict: str,
+    code: str,
+) -> Told:  # fmt: skip
+    fact = {"content_id": name, "revision": revision, "verdict": verdict, "code": code, **about}
+    fact |= {"sent_at": _text(sent - timedelta(seconds=chance.random() * 200_000))}
+    fact |= {"decided_at": _text(sent), "returns": chance.choice((0, 0, 0, 1, 2))}
+    fact |= {"by_rule": chance.random() < 0.2}
+    return Told(f"decision.{name}.{revision}", fact)
+
+
+def _release(
+    chance: random.Random, name: str, revision: int, at: datetime, about: Fact, action: str
+) -> Iterator[Told]:
+    lane, channels = chance.choice(_LANES), ["email", "portal", "zalo"]
+    fact = {"content_id": name, "revision": revision, "action": action, "lane": lane, **about}
+    fact |= {"channels": channels, "released_at": _text(at), "shown_at": _text(at)}
+    deliveries = [_delivery(chance, one, fact, at) for one in channels]
+    if chance.random() < 0.1:  # the release is told last
+        yield from deliveries
+        yield Told(f"release.{name}.{revision}", fact)
+    else:
+        yield Told(f"release.{name}.{revision}", fact)
+        yield from deliveries
+    if chance.random() < 0.05:  # a mail comes back
+        key, known = deliveries[0]
+        yield Told(key, known | {"bounced": 1 + known["bounced"]})
+
+
+def _delivery(chance: random.Random, channel: str, released: Fact, at: datetime) -> Told:
+    rows = chance.randrange(1_200, 3_500) if channel == "email" else 1
+    failed = min(rows // 40, chance.randrange(60)) if rows > 1 else chance.random() < 0.02
+    counts = {"delivered": rows - failed, "failed": int(failed)}
+    took, known = round(chance.expovariate(1 / 40), 2), {"half": 0.4}
+    ended = at + timedelta(seconds=took)
+    fact = {name: released[name] for name in ("content_id", "revision", "lane")}
+    fact |= {"channel": channel, "began_at": _text(at), "ended_at": _text(ended)}
+    fact |= {"counts": {status: count for status, count in counts.items() if count}}
+    fact |= {"copies": int(chance.random() < 0.01), "bounced": chance.choice((0, 0, 3))}
+    if counts["delivered"]:
+        fact |= {"reached_s": known | {"most": took, "all": took}}
+        fact |= {"within_10_s": rows - failed if took <= 10 else counts["delivered"] // 3}
+    return Told(f"delivery.{channel}.{fact['content_id']}.{fact['revision']}", fact)
+
+
+def _day(chance: random.Random, day: date) -> Iterator[Told]:
+    """What is counted when a day is over; a day in fifty lacks a kind."""
+    on = {"on": str(day)}
+    for unit in UNITS:
+        accepted = {"content.submitted": chance.randrange(9), "case.step": chance.randrange(99)}
+        yield Told(f"events.{day}.{unit}", on | {"unit": unit, "accepted": accepted})
+    for channel, people in (("email", 11_000), ("zalo", 900_000)):
+        level = {"total": people + 7 * (day - FIRST).days} if chance.random() < 0.98 else {}
+        fact = on | level | {"channel": channel, "came": chance.randrange(40)}
+        yield Told(f"readers.{day}.{channel}", fact | {"left": {"page": chance.randrange(1, 9)}})
+        counts = {"delivered": chance.randrange(900), "expired": chance.randrange(20)}
+        fact = on | {"channel": channel, "sort": "case", "counts": counts}
+        yield Told(f"notices.{day}.{channel}.case", fact)
+    lacking = chance.choice(KINDS) if chance.random() < 0.02 else ""
+    counted = [kind for kind in KINDS if kind != lacking]
+    yield Told(f"day.{day}", on | {"counted": counted})
+    digest = _moment(chance, day)
+    yield _delivery(
+        chance, "email", {"content_id": f"tong-hop-{day}", "revision": 1, "lane": "bulk"}, digest
+    )
+
+
+def _incidents(chance: random.Random, days: list[date]) -> Iterator[Told]:
+    for number in range(40):
+        began = _moment(chance, chance.choice(days))
+        what, circuit = chance.choice((("pause", "zalo"), ("breaker", "email")))
+        key = f"incident.{int(began.timestamp())}.{what}.{circuit}"
+        fact = {"what": what, "circuit": circuit, "began_at": _text(began)}
+        yield Told(key, fact)
+        if number % 10:
+            yield Told(key, fact | {"ended_at": _text(began + timedelta(minutes=number))})
+
+
+def _moment(chance: random.Random, day: date) -> datetime:
+    """A moment of a day in Vietnam, its first and last hours included."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=7)
+    return midnight + timedelta(microseconds=chance.randrange(18 * 3_600 * 10**6))
+
+
+def _vietnam_day(at: datetime) -> date:
+    return (at + timedelta(hours=7)).date()
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def store(url: str, facts: Iterable[Told], seal: Callable[[str, bytes], str]) -> int:
+    """Store messages as fast as the server takes them; the number of them."""
+    count, bus = 0, urlsplit(url)
+    signed_in = json.dumps(
+        {"verbose": False, "headers": True, "user": bus.username, "pass": bus.password}
+    )
+    address = (bus.hostname, bus.port)
+    with socket.create_connection(address) as link, link.makefile("rwb") as wire:
+        wire.write(b"CONNECT %s\r\nSUB acks 1\r\n" % signed_in.encode())
+        left = iter(facts)
+        while chunk := [*islice(left, _AT_ONCE)]:
+            for told in chunk:
+                wire.write(_message(told, seal, b" acks" if told is chunk[-1] else b""))
+            wire.flush()
+            while not wire.readline().startswith(b"MSG acks"):
+                pass
+            count += len(chunk)
+    return count
+
+
+def _message(told: Told, seal: Callable[[str, bytes], str], reply: bytes) -> bytes:
+    subject = f"fact.{told.key}"
+    body = json.dumps(told.fact, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    head = f"NATS/1.0\r\nLoa-Seal: {seal(subject, body)}\r\n\r\n".encode()
+    sizes = b"%d %d" % (len(head), len(head) + len(body))
+    return b"HPUB %s%s %s\r\n%s%s\r\n" % (subject.encode(), reply, sizes, head, body)
