@@ -45,8 +45,8 @@ class Figures:
             return Figure(reason=reason, missing_days=missing)
         value = self._value(indicator, by, word)
         if value is None:
-            none = _NO_LEVEL if indicator.how is How.LEVEL else _NONE_HAPPENED
-            return Figure(reason=reason or none, missing_days=missing)
+            none = (reason or _NO_LEVEL) if indicator.how is How.LEVEL else _NONE_HAPPENED
+            return Figure(reason=none, missing_days=missing)
         return Figure(value, missing_days=missing)
 
     def words(self, indicators: Iterable[Indicator], by: By) -> list[str]:

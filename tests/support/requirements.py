@@ -61,6 +61,14 @@ def clamd() -> None:
     met(Path(CLAMD).is_file(), "needs clamd (Debian: clamav-daemon)")
 
 
+def office() -> None:
+    """Opening a Word document, and a workbook."""
+    met(
+        shutil.which("soffice") is not None,
+        "needs LibreOffice (libreoffice-writer-nogui, -calc-nogui)",
+    )
+
+
 def node() -> None:
     """Running JavaScript outside a browser."""
     met(shutil.which("node") is not None, "needs node (Debian: nodejs)")

@@ -7,6 +7,10 @@ from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 
 
+_NAMED = 6
+"""More parts than these are counted instead of named."""
+
+
 @dataclass(frozen=True)
 class Stated:
     """A figure, with the names of its indicator and of its part."""
@@ -34,7 +38,10 @@ def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
 def _lines(names: dict[tuple[str, tuple[str, ...]], list[str]], texts: Texts) -> Iterator[str]:
     words = texts["missing"]
     for (lack, where), found in names.items():
-        part = words["part"].format(parts=", ".join(where)) if where else ""
+        parts = ", ".join(where)
+        if len(where) > _NAMED and "many" in words:  # not in texts that were sealed earlier
+            parts = words["many"].format(count=len(where))
+        part = words["part"].format(parts=parts) if where else ""
         yield words["note"].format(names=", ".join(found), part=part, lack=lack)
 
 

@@ -19,9 +19,9 @@ def render_pdf(document: Document) -> bytes:
 
 
 def render_picture(chart: Chart, ppi: float = 200) -> bytes:
-    """The chart as PNG, for programs that draw no SVG."""
+    """The chart as PNG, for programs that draw no SVG; what lies under it shows through."""
     source = (
-        "#set page(width: auto, height: auto, margin: 0pt)\n"
+        "#set page(width: auto, height: auto, margin: 0pt, fill: none)\n"
         '#image(bytes(sys.inputs.svg), format: "svg", width: 16cm)'
     )
     compiler = typst.Compiler(source.encode(), font_paths=fonts(), sys_inputs={"svg": draw(chart)})

@@ -40,7 +40,7 @@ _LEFT, _CENTER, _RIGHT = (
 _PAGE_WIDTH, _PAGE_HEIGHT = Mm(210), Mm(297)
 _MARGIN_LEFT, _MARGIN = Mm(30), Mm(20)
 _TEXT_WIDTH = Mm(160)
-_ISSUER_WIDTH, _NATION_WIDTH = Mm(68), Mm(92)
+_ISSUER_WIDTH, _NATION_WIDTH = Mm(64), Mm(96)
 _NARROW_TABLE = 6
 """More columns than these are set smaller."""
 
@@ -160,8 +160,8 @@ class _WordReport:
         self.add_notes(table)
 
     def add_row(self, grid: WordTable, texts: list[str], size: Pt, is_prose: bool) -> None:
+        """A row that a page may end within: LibreOffice loses whole rows behind a repeated head."""
         row = grid.add_row()
-        _mark_row(row, word_parts.whole_row())
         for number, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
             side = _LEFT if is_prose or number == 0 else _RIGHT
             _write(cell, text, size, alignment=side)

@@ -1,0 +1,216 @@
+"""A report opened by LibreOffice: pages in the form of Decree 30/2020/NĐ-CP, sums that add up."""
+
+import io
+import os
+import subprocess
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import openpyxl
+import pypdf
+import pytest
+from PIL import ImageFont
+
+from consumers.periodic_reports.contents.composition import compose
+from consumers.periodic_reports.contents.document import Document
+from consumers.periodic_reports.figures import Figure
+from consumers.periodic_reports.rendering.files import render_files
+from design.fonts import FONT_FOLDER
+from tests.support import requirements
+from tests.support.pdf_layout import Shape, Text, shapes, texts
+from tests.support.report_data import write_year
+
+pytestmark = pytest.mark.timeout(240)
+FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>"""
+PAGE = (210, 297)
+LEFT, RIGHT, TOP, BOTTOM = (30, 35), (15, 20), (20, 25), (20, 25)
+"""The decree's margins in mm, each from and to."""
+NEAR, WATERMARK = 0.5, 0.85
+ASCENT = 0.89
+"""How much of the font's size is above the baseline."""
+
+
+class Form(NamedTuple):
+    """What the decree's annex I wants of a line: sizes from and to, upright or italic, bold."""
+
+    sizes: tuple[float, float]
+    bold: bool = False
+    italic: bool = False
+
+
+FORMS: Mapping[str, Form] = {
+    "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM": Form((12, 13), bold=True),
+    "Độc lập - Tự do - Hạnh phúc": Form((13, 14), bold=True),
+    "BỘ NỘI VỤ": Form((12, 13)),
+    "TRUNG TÂM CÔNG NGHỆ": Form((12, 13), bold=True),
+    "Số:": Form((13, 13)),
+    "Hà Nội, ngày": Form((13, 14), italic=True),
+    "BÁO CÁO": Form((13, 14), bold=True),
+    "Kết quả thông tin, tuyên truyền": Form((13, 14), bold=True),
+    "Căn cứ Nghị định số 224/2026/NĐ-CP": Form((13, 14)),
+    "I. Tình hình, kết quả thực hiện": Form((13, 14), bold=True),
+    "GIÁM ĐỐC": Form((13, 14), bold=True),
+    "Nơi nhận:": Form((12, 12), bold=True, italic=True),
+    "- Lưu: VT, CNTT.": Form((11, 11)),
+}
+
+
+class Opened(NamedTuple):
+    """What LibreOffice makes of a report's Word document and workbook."""
+
+    document: Document
+    word: pypdf.PdfReader
+    book: openpyxl.Workbook
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory) -> Opened:
+    requirements.office()
+    folder = tmp_path_factory.mktemp("report")
+    document = compose(write_year(folder / "set", 60))
+    for name, body in render_files(document):
+        (folder / name).write_bytes(body)
+    word = convert(folder / "bao-cao.docx", "pdf")
+    book = openpyxl.load_workbook(io.BytesIO(convert(folder / "bao-cao.xlsx", "xlsx")))
+    return Opened(document, pypdf.PdfReader(io.BytesIO(word)), book)
+
+
+def convert(file: Path, form: str) -> bytes:
+    """What LibreOffice makes of *file*, with the fonts that ship in place of Times New Roman."""
+    office = file.parent / "office"
+    office.mkdir(exist_ok=True)
+    fonts = office / "fonts.conf"
+    fonts.write_text(FONTS.format(fonts=FONT_FOLDER, cache=office / "cache"))
+    profile = f"-env:UserInstallation={(office / 'profile').as_uri()}"
+    command = ["soffice", profile, "--headless", "--convert-to", form, "--outdir", office, file]
+    environ = os.environ | {"FONTCONFIG_FILE": str(fonts), "HOME": str(office)}
+    subprocess.run(command, env=environ, check=True, capture_output=True, timeout=180)
+    return (office / file.with_suffix(f".{form}").name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def lines(opened) -> list[Text]:
+    return texts(opened.word)
+
+
+def test_every_line_of_the_form_has_the_size_and_the_weight_of_the_decree(lines):
+    for beginning, form in FORMS.items():
+        line = find(lines, beginning)
+        found = (form.sizes[0] <= line.size_pt <= form.sizes[1], line.is_bold, line.is_italic)
+        assert found == (True, form.bold, form.italic), line
+
+
+def find(lines: list[Text], beginning: str) -> Text:
+    return next(line for line in lines if line.text.startswith(beginning))
+
+
+def test_all_letters_are_of_the_one_font_and_black(opened, lines):
+    """Liberation Serif stands in for Times New Roman: the same widths."""
+    assert {line.font.partition("+")[2].partition("-")[0] for line in lines} == {"LiberationSerif"}
+    assert len(lines) > 300
+    for page in opened.word.pages:
+        assert {round(shape.grey, 2) for shape in shapes(page)} <= {0.0, WATERMARK}
+
+
+def test_pages_are_a4_with_the_margins_of_the_decree(opened, lines):
+    for page in opened.word.pages:
+        sides = [float(side) * 25.4 / 72 for side in page.mediabox[2:]]
+        assert sides == pytest.approx(PAGE, abs=NEAR)
+    body = [line for line in lines if not is_page_number(line)]
+    assert LEFT[0] - NEAR <= min(line.x for line in body) <= LEFT[1]
+    tops = [line.y - ASCENT * line.size_pt * 25.4 / 72 for line in body]
+    assert TOP[0] - NEAR <= min(tops) <= TOP[1]
+    assert BOTTOM[0] - NEAR <= PAGE[1] - max(line.y for line in body)
+    ends = max(shape.right for page in opened.word.pages for shape in rules(page))
+    assert RIGHT[0] - NEAR <= PAGE[0] - ends <= RIGHT[1] + 2
+
+
+def rules(page: pypdf.PageObject) -> list[Shape]:
+    """The black lines of a page."""
+    return [shape for shape in shapes(page) if not shape.grey]
+
+
+def is_page_number(line: Text) -> bool:
+    return line.text == str(line.page) and line.y < TOP[0]
+
+
+def test_each_page_but_the_first_has_its_number_in_the_middle_of_the_upper_margin(opened, lines):
+    numbers = {line.page: line for line in lines if is_page_number(line)}
+    assert set(numbers) == set(range(2, len(opened.word.pages) + 1))
+    middle = (LEFT[0] + PAGE[0] - RIGHT[1]) / 2
+    for number in numbers.values():
+        assert (13 <= number.size_pt <= 14, number.is_bold) == (True, False)
+        assert abs(number.x - middle) < 3
+
+
+def test_nation_and_motto_stand_on_the_right_each_in_one_line(opened, lines):
+    nation, motto = (find(lines, text) for text in [*FORMS][:2])
+    assert (nation.text, motto.text) == tuple([*FORMS][:2])
+    assert PAGE[0] / 2 - 15 < nation.x < motto.x
+    assert motto.y - nation.y < 10
+    issuer = find(lines, "TRUNG TÂM")
+    assert issuer.x < nation.x - 50
+
+
+def test_lines_under_motto_and_issuer_have_their_lengths(opened, lines):
+    """Under the motto as long as it, under the issuer from a third to a half."""
+    motto, number = find(lines, "Độc lập"), find(lines, "Số:")
+    under = [one for one in rules(opened.word.pages[0]) if motto.y < one.top < number.y]
+    under_issuer, under_motto = (pick(under, key=lambda one: one.left) for pick in (min, max))
+    assert under_motto.left == pytest.approx(motto.x, abs=1)
+    assert under_motto.width == pytest.approx(width(motto.text, 13), abs=1)
+    assert 1 / 3 <= under_issuer.width / width("TRUNG TÂM CÔNG NGHỆ THÔNG TIN", 12) <= 1 / 2
+
+
+def width(text: str, size_pt: float) -> float:
+    """How wide *text* is in bold, in mm."""
+    font = ImageFont.truetype(str(FONT_FOLDER / "LiberationSerif-Bold.ttf"), 100)
+    return font.getlength(text) * size_pt / 100 * 25.4 / 72
+
+
+def test_paragraphs_are_indented_and_fill_the_width(lines):
+    first = find(lines, "Căn cứ")
+    following = next(line for line in lines if line.page == 1 and line.y > first.y)
+    assert first.x - following.x == pytest.approx(12.7, abs=NEAR)
+    assert first.size_pt * 1.0 <= (following.y - first.y) * 72 / 25.4 <= first.size_pt * 1.8
+
+
+def test_a_pale_watermark_lies_under_the_text_in_the_middle_of_each_page(opened):
+    middle = ((LEFT[0] + PAGE[0] - RIGHT[1]) / 2, PAGE[1] / 2)
+    for page in opened.word.pages:
+        first, *others = [shape for shape in shapes(page) if shape.grey]
+        assert first.number < min((one.number for one in rules(page)), default=10**6)
+        parts = [first, *others]
+        left, right = min(one.left for one in parts), max(one.right for one in parts)
+        top, bottom = min(one.top for one in parts), max(one.bottom for one in parts)
+        assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx(middle, abs=6)
+        assert right - left > 80
+
+
+def test_no_row_of_a_table_is_lost_where_a_page_ends(opened, lines):
+    drawn = "".join("".join(line.text for line in lines).split())
+    rows = [row for table in opened.document.tables() for row in table.rows]
+    assert [row[0].text for row in rows if "".join(row[0].text.split()) not in drawn] == []
+    assert len(rows) > 60
+
+
+def test_the_text_of_the_word_document_comes_out_with_its_diacritics(opened):
+    text = " ".join(" ".join(page.extract_text() for page in opened.word.pages).split())
+    assert unicodedata.is_normalized("NFC", text)
+    for phrase in (*[*FORMS][:2], "Vụ Pháp chế", "chưa có số liệu"):
+        assert phrase in text
+    assert opened.word.trailer["/Root"]["/MarkInfo"]["/Marked"]
+
+
+def test_the_workbook_holds_the_figures_of_the_report_and_they_add_up(opened):
+    tables = {table.name: table for table in opened.document.tables()}
+    for name, table in tables.items():
+        for row, cells in zip(opened.book[name].iter_rows(min_row=4), table.rows, strict=False):
+            for cell, wanted in zip(row, cells, strict=True):
+                value = wanted.figure.value if isinstance(wanted.figure, Figure) else None
+                assert cell.value == (float(value) if value is not None else wanted.text or None)
+    months = [row[2].value for row in opened.book["Kết quả theo tháng"].iter_rows(min_row=4)]
+    assert sum(one for one in months if isinstance(one, (int, float))) == 60
