@@ -14,7 +14,8 @@ from contracts.bulletins import proposal, sequence
 from contracts.bulletins.issue import BulletinIssue, PublishedIssue, issue_id
 from contracts.bulletins.proposal import NewIssue, ReleasedItem
 from contracts.bulletins.series import Series, Span
-from contracts.editorial import ItemState, Status
+from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial.action import DESK_ACT
 from contracts.errors import Conflict, Invalid, NotFound, unknown_word
 from contracts.vocabulary import Vocabulary
 
@@ -109,6 +110,12 @@ class SeriesIssues:
         released |= await self.items.of_changed(told, now)
         return proposal.propose(new, others, released, now)
 
+    async def begun_by(self, series_id: str, act_id: str) -> str:
+        """The draft that the form with *act_id* has begun; empty for none."""
+        drafts = await self._drafts(series_id, await self.published(series_id))
+        act = f"{DESK_ACT}{act_id}.{ActionKind.SAVE}"
+        return next((one.content_id for one in drafts if act in one.state.ids), "")
+
     async def released(self, content_id: str) -> ReleasedItem:
         """An item that an issue may tell of. Raises NotFound for one that is not out."""
         found = await self.items.of_items([content_id], utc_now(self.clock))
@@ -130,12 +137,18 @@ class SeriesIssues:
     async def _others(self, series_id: str) -> list[PublishedIssue]:
         """Published issues and drafts: an item that a draft has is not proposed again."""
         found = await self.published(series_id)
-        today = vietnam_time(self.clock()).date()
-        for year in (today.year - 1, today.year, today.year + 1):
-            for one in await self._begun(series_id, year, _numbers(found, year)):
-                if one.state.status is not Status.REJECTED:  # such a number is free again
-                    found.append(PublishedIssue(one.content_id, one.issue))
+        drafts = await self._drafts(series_id, found)
+        found += (PublishedIssue(one.content_id, one.issue) for one in drafts)
         return sorted(found, key=lambda one: one.issue.order)
+
+    async def _drafts(
+        self, series_id: str, published: Collection[PublishedIssue]
+    ) -> list[IssueAtWork]:
+        """The issues that are not out; the number of one that was rejected is free again."""
+        year = vietnam_time(self.clock()).date().year
+        years = [year - 1, year, year + 1]
+        begun = [await self._begun(series_id, one, _numbers(published, one)) for one in years]
+        return [one for found in begun for one in found if one.state.status is not Status.REJECTED]
 
     def _next_span(self, series: Series, others: list[PublishedIssue]) -> Span:
         """The newest span that is over, with all days since the last issue. Raises Conflict."""

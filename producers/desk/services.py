@@ -270,6 +270,10 @@ class Bulletins(Protocol):
         """The next issue of a series. Raises Invalid, Conflict."""
         ...
 
+    async def begun_by(self, series_id: str, act_id: str) -> str:
+        """The draft that the form with *act_id* has begun; empty for none."""
+        ...
+
     async def released(self, content_id: str) -> ReleasedItem:
         """An item that an issue may tell of. Raises NotFound."""
         ...

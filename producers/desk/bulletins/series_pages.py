@@ -33,8 +33,13 @@ async def begin(visit: Visit) -> Response:
         issue = await services.bulletins.propose(series_id)
         await _save(visit, issue, services.vocabulary.bulletins[series_id])
     except (Invalid, Forbidden, Conflict) as refused:
-        return await _refuse(visit, refused)
+        known = await _begun_before(visit, series_id) if isinstance(refused, Conflict) else ""
+        return redirect(issue_path(known)) if known else await _refuse(visit, refused)
     return redirect(issue_path(issue.content_id))
+
+
+async def _begun_before(visit: Visit, series_id: str) -> str:
+    return await visit.desk.services.bulletins.begun_by(series_id, act_id(visit))
 
 
 async def _save(visit: Visit, issue: BulletinIssue, series: Series) -> None:
