@@ -33,7 +33,7 @@ class Gatherer:
                 self.add(stored.fact)
             self.last_seq = stored.seq
         for row in self.facts.rhythm(self.span):
-            self.rows_by_key[f"{row.kind}.{row.detail}.{row.day}"] = [row]
+            self.lines_by_key[f"{row.kind}.{row.detail}.{row.day}"] = row.day, encode_row(row)
 
     def add(self, fact: Fact) -> None:
         """Take the place of an earlier fact of the same key."""

@@ -17,6 +17,7 @@ from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBrok
 from consumers.periodic_reports.rendering.files import program_versions, render_files
 from consumers.private_files import replace_file
 from consumers.report_files import DATA_FILE, SEAL_FILE
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 
 
@@ -99,6 +100,7 @@ class SealedReport:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data.path.unlink(missing_ok=True)
         data = write(self.data.path)
+        crash_point("report.data_written")
         seal = ReportSeal(
             label=data.header().label,
             sha256=data.sha256(),
@@ -107,12 +109,14 @@ class SealedReport:
             programs=program_versions(),
         ).signed(self.key)
         replace_file(self._seal_file, seal.encode() + b"\n")
+        crash_point("report.sealed")
         return seal
 
     def write_files(self) -> Iterator[tuple[str, str]]:
         """Make the files from the data set; yields the name and the hash of each."""
         for name, body in render_files(compose(self.data)):
             replace_file(self.folder / name, body)
+            crash_point("report.file_made")
             yield name, _sha256(body)
 
     def read_seal(self) -> ReportSeal:

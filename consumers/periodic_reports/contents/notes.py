@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 
-
 _NAMED = 6
 """More parts than these are counted instead of named."""
 

@@ -212,6 +212,12 @@ def run_register(work: Workload) -> list[object]:
     return ["units", "add", work.next_unit(), "--release", "automatic"]
 
 
+def run_seal(work: Workload) -> list[object]:
+    """`loa report span` over days of which nothing is known."""
+    span = ("2026-01-01", "2026-01-07", "--name", work.next_report())
+    return ["report", "span", *span, "--by", CLERK]
+
+
 def run_remove(work: Workload) -> list[object]:
     """`loa subscribers remove`, which is repeated until nothing is left."""
     reason = ("--reason", "asked for in writing")
@@ -520,6 +526,9 @@ WAYS: dict[str, Scenario] = {
     **{
         f"facts.{name}": Scenario(publish_item("portal"))
         for name in ("decided", "stored", "position_kept")
+    },
+    **{
+        f"report.{at}": Scenario(command=run_seal) for at in ("data_written", "file_made", "sealed")
     },
     "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},

@@ -61,6 +61,7 @@ class Workload:
     pending: list[list[object]] = field(default_factory=list)  # commands not done yet
     by_command: list[SentEvent] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    reports: int = 0
     number: int = 0
     broadcast: SentEvent | None = None
     short: SentEvent | None = None
@@ -217,6 +218,8 @@ class Workload:
                 code = self.environment.run("units", "rotate", command[2])
             if command[:2] == ["dead", "replay"] and code == 2:
                 code = 0  # it was noted before the death after all
+            if command[0] == "report":  # sealed now, or before the death after all
+                code = self.environment.run("report", "verify", command[5])
             if code:
                 raise CampaignFailed(f"{command} ended with {code}")
             if command[0] == "publish":
@@ -235,6 +238,11 @@ class Workload:
         taken = [*self.ground.keys, *self.registered]
         self.registered.append(next(unit for unit in DEFAULT.units if unit not in taken))
         return self.registered[-1]
+
+    def next_report(self) -> str:
+        """A report that is not sealed yet."""
+        self.reports += 1
+        return f"bao-cao-{self.reports}"
 
     def spooled(self) -> None:
         """A sender keeps an event while Loa is away."""

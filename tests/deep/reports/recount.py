@@ -1,10 +1,11 @@
 """Work out the figures of a report from the raw messages of FACTS, without anything of Loa.
 
-    python -I recount.py URL FIRST LAST INDICATORS.toml
+    python -I recount.py URL FIRST LAST REPOSITORY
 
 Only the standard library is used, down to the bus's protocol. What the kinds of facts say is in
-docs/facts.md, what the indicators count in docs/reports.md and INDICATORS.toml. Prints one JSON
-object: the values by indicator, dimension and part, the days without data, and the message count.
+docs/facts.md, what the indicators count in docs/reports.md and indicators.toml. Of REPOSITORY only
+data files are read. Prints one JSON object: the values by indicator, dimension and part, with the
+days without data, and the number of messages.
 """
 
 import json
@@ -13,7 +14,7 @@ import re
 import socket
 import sys
 import tomllib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -26,6 +27,7 @@ _HANOI = timedelta(hours=7)
 _BASES = {
     "items": "release", "desk": "decision", "deliveries": "delivery", "events": "events",
     "opinions": "opinions", "readers": "readers", "incidents": "incident", "notices": "notices",
+    "refusals": "refusals", "bulletins": "release",
 }  # fmt: skip
 """By the first word of a count's kind, the kind of the facts that it is made of."""
 _NOT_COUNTED = {"opinions.answered"}
@@ -93,9 +95,89 @@ def _answers(wire: BinaryIO) -> Iterator[tuple[dict[str, str], bytes]]:
 # --- what a fact says
 
 
-def counts(kind: str, fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
-    """What a fact of *kind* counts. *about*: the unit and the topic of its item."""
-    return _READERS[kind](fact, about)
+class Rules(NamedTuple):
+    """What data files say, and a count depends on."""
+
+    indicators: dict[str, Any]
+    series: dict[str, Any]
+    units: set[str]
+    deadlines: dict[str, Any]
+    working_days: dict[str, Any]
+
+    @classmethod
+    def read(cls, repository: Path, first: date) -> "Rules":
+        vocabulary = _toml(repository / "contracts/vocabulary.toml")
+        units = {
+            id for id, one in vocabulary["units"].items() if one.get("until", date.max) >= first
+        }
+        return cls(
+            _toml(repository / "consumers/periodic_reports/indicators.toml"),
+            vocabulary["bulletins"],
+            units,
+            _toml(repository / "contracts/desk/deadlines.toml"),
+            _toml(repository / "contracts/base/working_days.toml"),
+        )
+
+    def deadline(self, step: str, began: datetime, lane: str) -> datetime | None:
+        """Until when a step is to be done; None where a day of an unknown year is in between."""
+        if lane == "urgent":
+            return began + timedelta(minutes=self.deadlines["urgent_minutes"][step])
+        day, left = (began + _HANOI).date(), self.deadlines["working_days"][step]
+        while left:
+            day += timedelta(1)
+            known = self.working_days.get(str(day.year))
+            if known is None:
+                return None
+            is_off = day.weekday() > 4 or str(day) in known["off"]
+            left -= str(day) in known.get("working", ()) or not is_off
+        return datetime.combine(day, self.deadlines["office_ends"], UTC) - _HANOI
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def counts(kind: str, fact: Fact, about: dict[str, Any], rules: Rules) -> Iterator[Count]:
+    """What a fact of *kind* counts. *about*: unit, topic and lane of its item."""
+    if kind == "decision":
+        yield from _steps(fact, about.get("lane", "normal"), rules)
+    yield from _READERS[kind](fact, {name: one for name, one in about.items() if name != "lane"})
+
+
+def _steps(fact: Fact, lane: str, rules: Rules) -> Iterator[Count]:
+    """The steps that people took, and those that were late."""
+    sent, confirmed = fact["sent_at"], fact.get("confirmed_at")
+    proposed, decided = fact.get("proposed_at"), fact["decided_at"]
+    spans = {"confirm": (sent, confirmed), "edit": (confirmed or sent, proposed)}
+    if fact["verdict"] in ("approved", "rejected"):
+        spans["approve"] = (proposed, decided)
+    for step, (began, ended) in spans.items():
+        if fact["by_rule"] or fact["returns"] or not began or not ended:
+            continue
+        if due := rules.deadline(step, _at(began), lane):
+            day, parts = _day(decided), {"unit": fact["unit"], "topic": fact["topic"]}
+            yield Count("desk.steps", day, 1, parts | {"detail": step})
+            yield Count("desk.steps_late", day, _at(ended) > due, parts | {"detail": step})
+
+
+def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -> Iterator[Count]:
+    """The issues of each weekly series, and the weeks of the span that have one."""
+    for series, one in rules.series.items():
+        days = [
+            _day(fact["shown_at"])
+            for key, fact in newest.items()
+            if re.fullmatch(rf"release\.{series}-\d{{4}}-so-\d{{2,}}\.\d+", key)
+            and (fact["action"], fact["topic"]) == ("published", one["topic"])
+        ]
+        assert one["rhythm"] == "weekly", "another rhythm has to be counted here, too"
+        for day in days:
+            yield Count("bulletins.issued", day, 1, {"detail": series})
+        sundays = (first + timedelta(n) for n in range((last - first).days + 1))
+        for sunday in sundays:
+            if sunday.weekday() == 6 and days and sunday >= min(days):
+                yield Count("bulletins.due", sunday, 1, {"detail": series})
+                has_issue = any(sunday - timedelta(6) <= day <= sunday for day in days)
+                yield Count("bulletins.in_time", sunday, has_issue, {"detail": series})
 
 
 def _release(fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
@@ -110,6 +192,10 @@ def _decision(fact: Fact, _: dict[str, Any]) -> Iterator[Count]:
     if fact["verdict"] == "approved" and not fact["by_rule"]:
         took = _at(fact["decided_at"]) - _at(fact["sent_at"])
         yield Count("desk.approved_after", day, 1, parts, math.ceil(took.total_seconds()))
+    if "published_at" in fact:
+        began = min(_at(fact.get("event_at", fact["sent_at"])), _at(fact["sent_at"]))
+        took = _at(fact["published_at"]) - began
+        yield Count("desk.published_after", day, 1, parts, math.ceil(took.total_seconds()))
 
 
 def _delivery(fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
@@ -130,6 +216,15 @@ def _events(fact: Fact, _: dict[str, Any]) -> Iterator[Count]:
     for name, number in fact["accepted"].items():
         day, parts = date.fromisoformat(fact["on"]), {"unit": fact["unit"]}
         yield Count(f"events.{name}", day, number, parts)
+
+    yield Count(
+        "events.accepted", date.fromisoformat(fact["on"]), sum(fact["accepted"].values()), parts
+    )
+
+
+def _refusals(fact: Fact, _: dict[str, Any]) -> Iterator[Count]:
+    day, parts = date.fromisoformat(fact["on"]), {"unit": fact["unit"]}
+    yield Count("refusals.events", day, sum(fact["refused"].values()), parts)
 
 
 def _opinions(fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
@@ -168,7 +263,7 @@ def _nothing(_: Fact, __: dict[str, Any]) -> Iterator[Count]:
 _READERS = {
     "release": _release, "decision": _decision, "delivery": _delivery, "events": _events,
     "opinions": _opinions, "readers": _readers, "notices": _notices, "incident": _incident,
-    "day": _nothing,
+    "refusals": _refusals, "day": _nothing,
 }  # fmt: skip
 
 
@@ -186,7 +281,8 @@ def _day(text: str) -> date:
 class Year:
     """All counts of the span, and the days on which each kind of fact was counted."""
 
-    def __init__(self, newest: dict[str, Fact], first: date, last: date) -> None:
+    def __init__(self, newest: dict[str, Fact], first: date, last: date, rules: Rules) -> None:
+        self.units = rules.units
         self.days = [first + timedelta(n) for n in range((last - first).days + 1)]
         self.counted = {
             date.fromisoformat(fact["on"]): set(fact["counted"])
@@ -195,7 +291,7 @@ class Year:
         }
         self.found = defaultdict[tuple[str, str], dict[str, list[Count]]](dict)
         """By kind and dimension, what each part has."""
-        for one in _all_counts(newest):
+        for one in (*_all_counts(newest, rules), *_bulletins(newest, rules, first, last)):
             for by in DIMENSIONS if first <= one.day <= last else ():
                 self.found[one.kind, by].setdefault(_part(one, by), []).append(one)
 
@@ -210,8 +306,12 @@ class Year:
 
     def words(self, kinds: Iterable[str], by: str) -> set[str]:
         if by == "month":
-            return {str(day)[:7] for day in self.days}
-        return {word for kind in kinds for word in self.found[kind, by]}
+            return {*self.months()}
+        found = {word for kind in kinds for word in self.found[kind, by]}
+        return found | self.units if by == "unit" else found
+
+    def months(self) -> list[str]:
+        return sorted({str(day)[:7] for day in self.days})
 
 
 def _basis(kind: str) -> str:
@@ -219,15 +319,15 @@ def _basis(kind: str) -> str:
     return "" if kind in _NOT_COUNTED else _BASES.get(kind.partition(".")[0], "")
 
 
-def _all_counts(newest: dict[str, Fact]) -> Iterator[Count]:
+def _all_counts(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
     about = {
-        fact["content_id"]: {"unit": fact["unit"], "topic": fact["topic"]}
+        fact["content_id"]: {name: fact[name] for name in ("unit", "topic", "lane")}
         for key, fact in newest.items()
         if key.startswith("release.")
     }
     for key, fact in newest.items():
         kind = key.partition(".")[0]
-        yield from counts(kind, fact, about.get(fact.get("content_id", ""), {}))
+        yield from counts(kind, fact, about.get(fact.get("content_id", ""), {}), rules)
 
 
 def _part(one: Count, by: str) -> str:
@@ -247,23 +347,30 @@ def value(year: Year, indicator: dict[str, Any], by: str, word: str) -> Decimal 
             last = {one.parts["channel"]: one.times for one in found}
             return Decimal(sum(last.values())) if last else None
         case "share":
-            whole = Decimal(sum(one.times for one in year.of(indicator["of"], by, word)))
-            part = Decimal(sum(one.times for one in found))
-            return _tenth(100 * part / whole) if whole else None
+            whole = sum(one.times for one in year.of(indicator["of"], by, word))
+            return _percent(sum(one.times for one in found), whole)
+        case "presence":
+            having = {str(one.day)[:7] for one in found if one.times}
+            return _percent(len(having), len(year.months()))
+        case "coverage":
+            having = {one.parts.get("unit", "") for one in found if one.times}
+            return _percent(len(having & year.units), len(year.units))
     times = sorted(one.seconds or 0 for one in found for _ in range(one.times))
     share = {"median": 0.5, "p90": 0.9}[indicator["how"]]
     return Decimal(times[math.ceil(round(len(times) * share, 6)) - 1]) if times else None
 
 
-def _tenth(number: Decimal) -> Decimal:
-    return number.quantize(Decimal("0.1"), ROUND_HALF_UP)
+def _percent(part: int, whole: int) -> Decimal | None:
+    share = Decimal(100 * part) / whole if whole else None
+    return None if share is None else share.quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
-def figures(year: Year, indicators: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def figures(year: Year, rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each figure under `indicator dimension part`, with the number of days without data."""
-    for name, indicator in indicators.items():
+    for name, indicator in rules.indicators.items():
         kinds = [*indicator["kinds"], *indicator.get("of", ())]
-        for by in ("total", *indicator.get("by", ())):
+        by_unit = ["unit"] if "statistic" in indicator else []
+        for by in sorted({"total", *indicator.get("by", ()), *by_unit}):
             for word in sorted(year.words(kinds, by)) if by != "total" else [""]:
                 days = [day for day in year.days if by != "month" or str(day)[:7] == word]
                 lost = year.lost_days(kinds, word if by == "month" else "")
@@ -272,16 +379,15 @@ def figures(year: Year, indicators: dict[str, Any]) -> Iterator[tuple[str, dict[
                 yield f"{name} {by} {word}", figure
 
 
-def main(url: str, first: str, last: str, indicators: str) -> None:
-    newest, read = dict[str, Fact](), Counter[str]()
+def main(url: str, first: str, last: str, repository: str) -> None:
+    newest, read = dict[str, Fact](), 0
     for subject, body in messages(url):
-        key = re.sub(r"^fact\.", "", subject)
-        newest[key] = json.loads(body)
-        read["messages"] += 1
-    year = Year(newest, date.fromisoformat(first), date.fromisoformat(last))
-    table = tomllib.loads(Path(indicators).read_text("utf-8"))
-    answer = {"messages": read["messages"], "figures": dict(figures(year, table))}
-    json.dump(answer, sys.stdout)
+        newest[subject.removeprefix("fact.")] = json.loads(body)
+        read += 1
+    days = date.fromisoformat(first), date.fromisoformat(last)
+    rules = Rules.read(Path(repository), days[0])
+    year = Year(newest, *days, rules)
+    json.dump({"messages": read, "figures": dict(figures(year, rules))}, sys.stdout)
 
 
 if __name__ == "__main__":

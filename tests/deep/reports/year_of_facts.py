@@ -7,18 +7,27 @@ no data at all, and some days lack a kind.
 import json
 import random
 import socket
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from contracts import vocabulary
 
 Fact = dict[str, Any]
 FIRST, LAST = date(2024, 12, 15), date(2025, 12, 14)
 LOST_MONTH = (2025, 7)
 ITEMS = 20_000
-UNITS = tuple(f"don-vi-{number:02d}" for number in range(20))
-TOPICS = tuple(f"chu-de-{number:02d}" for number in range(12))
+VOCABULARY = tomllib.loads(
+    Path(vocabulary.__file__).with_name("vocabulary.toml").read_text("utf-8")
+)
+UNITS = tuple(id for id, one in VOCABULARY["units"].items() if one.get("until", LAST) >= FIRST)
+(SERIES,) = VOCABULARY["bulletins"]
+TOPICS = tuple(one for one in VOCABULARY["topics"] if one != SERIES)[:12]
+FIRST_ISSUE = date(2025, 1, 10)
 KINDS = (
     *("release", "decision", "delivery", "events", "refusals"),
     *("opinions", "notices", "readers", "incident"),
@@ -48,6 +57,7 @@ def simulated_year(items: int = ITEMS, seed: int = 18) -> Iterator[Told]:
         yield from _item(chance, f"tin-{number:05d}", chance.choice(open_days))
     for day in open_days:
         yield from _day(chance, day)
+    yield from _bulletins(chance, open_days)
     yield from _incidents(chance, open_days)
     for early in (FIRST - timedelta(1), LAST + timedelta(1)):  # belongs to no figure of the year
         yield from _item(chance, f"tin-{early}", early)
@@ -56,12 +66,13 @@ def simulated_year(items: int = ITEMS, seed: int = 18) -> Iterator[Told]:
 def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
     """What becomes of an item: decided, published, delivered, here and there corrected."""
     about = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
-    sent = _moment(chance, day)
+    about["lane"] = chance.choice(_LANES)
+    decided = _moment(chance, day)
     if chance.random() < 0.04:
-        yield _decision(chance, name, 1, sent, about, "rejected", chance.choice(_CODES))
+        yield _decision(chance, name, decided, about, "rejected")
         return
-    yield _decision(chance, name, 1, sent, about, "approved", "")
-    published = sent + timedelta(seconds=chance.randrange(60))
+    yield _decision(chance, name, decided, about, "approved")
+    published = decided + timedelta(seconds=chance.randrange(60))
     yield from _release(chance, name, 1, published, about, "published")
     if chance.random() < 0.05:
         yield from _release(chance, name, 2, published + timedelta(hours=3), about, "corrected")
@@ -77,21 +88,38 @@ def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
 
 
 def _decision(
-    chance: random.Random, name: str, revision: int, sent: datetime, about: Fact, verdict: str,
-    code: str,
-) -> Told:  # fmt: skip
-    fact = {"content_id": name, "revision": revision, "verdict": verdict, "code": code, **about}
-    fact |= {"sent_at": _text(sent - timedelta(seconds=chance.random() * 200_000))}
-    fact |= {"decided_at": _text(sent), "returns": chance.choice((0, 0, 0, 1, 2))}
-    fact |= {"by_rule": chance.random() < 0.2}
-    return Told(f"decision.{name}.{revision}", fact)
+    chance: random.Random, name: str, decided: datetime, about: Fact, verdict: str
+) -> Told:
+    """Each step takes up to some days; a third of the texts went back, or was made by a rule."""
+    fact: Fact = {"content_id": name, "revision": 1, "verdict": verdict}
+    fact |= {"unit": about["unit"], "topic": about["topic"], "decided_at": _text(decided)}
+    fact |= {"code": chance.choice(_CODES) if verdict == "rejected" else ""}
+    at = decided
+    for step in ("proposed_at", "confirmed_at", "sent_at", "event_at"):
+        at -= timedelta(seconds=chance.random() * chance.choice((900, 90_000, 270_000)))
+        if step == "sent_at" or chance.random() < 0.8:
+            fact[step] = _text(at)
+    if verdict == "approved":
+        fact["published_at"] = _text(decided + timedelta(seconds=chance.randrange(900)))
+    fact |= {"returns": chance.choice((0, 0, 0, 0, 1, 2)), "by_rule": chance.random() < 0.2}
+    return Told(f"decision.{name}.1", fact)
+
+
+def _bulletins(chance: random.Random, days: list[date]) -> Iterator[Told]:
+    """An issue in most weeks, and two in a few."""
+    about = {"unit": VOCABULARY["bulletins"][SERIES]["unit"], "topic": SERIES, "lane": "normal"}
+    fridays = [day for day in days if day >= FIRST_ISSUE and day.weekday() == 4]
+    issued = sorted([*chance.sample(fridays, len(fridays) * 4 // 5), FIRST_ISSUE, fridays[-1]])
+    for number, day in enumerate(issued, start=1):
+        name, at = f"{SERIES}-{day.year}-so-{number:02d}", _moment(chance, day)
+        yield from _release(chance, name, 1, at, about, "published")
 
 
 def _release(
     chance: random.Random, name: str, revision: int, at: datetime, about: Fact, action: str
 ) -> Iterator[Told]:
-    lane, channels = chance.choice(_LANES), ["email", "portal", "zalo"]
-    fact = {"content_id": name, "revision": revision, "action": action, "lane": lane, **about}
+    channels = ["email", "portal", "zalo"]
+    fact = {"content_id": name, "revision": revision, "action": action, **about}
     fact |= {"channels": channels, "released_at": _text(at), "shown_at": _text(at)}
     deliveries = [_delivery(chance, one, fact, at) for one in channels]
     if chance.random() < 0.1:  # the release is told last
@@ -127,6 +155,9 @@ def _day(chance: random.Random, day: date) -> Iterator[Told]:
     for unit in UNITS:
         accepted = {"content.submitted": chance.randrange(9), "case.step": chance.randrange(99)}
         yield Told(f"events.{day}.{unit}", on | {"unit": unit, "accepted": accepted})
+        if chance.random() < 0.1:
+            refused = {"content.submitted": chance.randrange(1, 4)}
+            yield Told(f"refusals.{day}.{unit}", on | {"unit": unit, "refused": refused})
     for channel, people in (("email", 11_000), ("zalo", 900_000)):
         level = {"total": people + 7 * (day - FIRST).days} if chance.random() < 0.98 else {}
         fact = on | level | {"channel": channel, "came": chance.randrange(40)}
