@@ -108,7 +108,7 @@ def find(lines: list[Text], beginning: str) -> Text:
 
 
 def test_all_letters_are_of_the_one_font_and_black(opened, lines):
-    """Liberation Serif stands in for Times New Roman: the same widths."""
+    """Liberation Serif, which has the widths of Times New Roman."""
     assert {line.font.partition("+")[2].partition("-")[0] for line in lines} == {"LiberationSerif"}
     assert len(lines) > 300
     for page in opened.word.pages:
