@@ -66,13 +66,17 @@ class Figures:
         return _RULES[indicator.how](self.tally, indicator, by, word)
 
     def _presence(self, indicator: Indicator, by: By, word: str) -> Decimal | None:
-        """Of all units together, or of one."""
-        months = [month_of(month.first) for month in self.span.months()]
+        """Of all units together, or of one; a month without data is none of the months."""
+        spans = [one for one in self.span.months() if not self._lacks_all(indicator, one)]
+        months = [month_of(month.first) for month in spans]
         if by is By.UNIT:
             having = [self._has(indicator, By.UNIT_MONTH, unit_month(word, one)) for one in months]
         else:
             having = [self._has(indicator, By.MONTH, one) for one in months]
         return percent(Decimal(sum(having)), Decimal(len(months)))
+
+    def _lacks_all(self, indicator: Indicator, span: Span) -> bool:
+        return self._missing(indicator, span)[1] == len(span.days())
 
     def _has(self, indicator: Indicator, by: By, word: str) -> bool:
         return _count(self.tally, indicator.kinds, by, word) > 0

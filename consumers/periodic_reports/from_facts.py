@@ -1,7 +1,7 @@
 """The rows of facts: what each kind of fact counts, with the unit and the topic of its item."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, singledispatchmethod
@@ -70,9 +70,9 @@ class FactRows:
         if series := self._series_of(release):
             self.issued.setdefault(series, []).append(release.day)
 
-    def rhythm(self, span: Span) -> Iterator[Row]:
+    def rhythm(self, span: Span, counted: Set[date]) -> Iterator[Row]:
         """The periods of each series that end in *span*, once all releases are learnt."""
-        return rhythm_rows(self.bulletins, self.issued, span)
+        return rhythm_rows(self.bulletins, self.issued, span, counted)
 
     def of(self, fact: Fact) -> list[Row]:
         return [row for row in self._rows(fact) if row.times or row.is_level]

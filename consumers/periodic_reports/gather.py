@@ -32,7 +32,13 @@ class Gatherer:
             if stored.fact:
                 self.add(stored.fact)
             self.last_seq = stored.seq
-        for row in self.facts.rhythm(self.span):
+        self.add_rhythm()
+
+    def add_rhythm(self) -> None:
+        """Add the periods of bulletins; all releases and days are known."""
+        days = self.days.values()
+        counted = {fact.on for fact in days if FactKind.RELEASE in fact.counted}
+        for row in self.facts.rhythm(self.span, counted):
             self.lines_by_key[f"{row.kind}.{row.detail}.{row.day}"] = row.day, encode_row(row)
 
     def add(self, fact: Fact) -> None:

@@ -35,10 +35,15 @@ def year(tmp_path_factory) -> DataSet:
     return write_year(tmp_path_factory.mktemp("year") / "set", 60)
 
 
+SILENT_MONTHS = 1
+"""Of the sample year."""
+
+
 def recount(rows: list[Row], indicator: Indicator, by: By, word: str) -> Decimal | None:
     ours = [row for row in rows if _OF[by](row) == word and row.kind in indicator.kinds]
     if indicator.how is How.PRESENCE:
-        return _tenths(len({row.day.isoformat()[:7] for row in ours}), 13)
+        months = 13 - SILENT_MONTHS
+        return _tenths(len({row.day.isoformat()[:7] for row in ours}), months)
     if indicator.how is How.COVERAGE:
         return _tenths(len({row.unit for row in ours} & NAMES["unit"].keys()), len(NAMES["unit"]))
     return _recount_rows(rows, indicator, by, word)

@@ -2,13 +2,17 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
+from consumers.facts.decisions import decision_facts
 from consumers.facts.store import FactStore
+from consumers.ledger.entry import STATUS_OF_LETTER
 from consumers.periodic_reports.from_facts import FactRows, gaps_of
 from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.rows import Gap, Row, decode_row
 from consumers.periodic_reports.span import Span
 from contracts.delivery import ChannelName, Lane, Status
+from contracts.editorial import ActionKind
 from contracts.facts import (
     DayFact,
     DecisionFact,
@@ -24,6 +28,8 @@ from contracts.facts import (
 )
 from contracts.subscriptions.reaction import Reaction
 from contracts.vocabulary import DEFAULT
+from tests.consumers.facts.test_deliveries import a_fact, journey
+from tests.support.editorial_world import EditorialWorld, fold
 
 AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -153,6 +159,15 @@ def test_refused_events_count_beside_those_that_were_accepted():
     assert rows_of(refused)["events"].times == 2
 
 
+def ends(source: FactRows, span: Span, counted: set[date]) -> dict[str, set[int]]:
+    """The days of March on which periods of bulletins end, by what is counted."""
+    rows = [*source.rhythm(span, counted)]
+    return {
+        kind: {row.day.day for row in rows if row.kind == f"bulletins.{kind}"}
+        for kind in ("due", "in_time")
+    }
+
+
 def test_an_issue_of_a_bulletin_counts_in_the_week_of_its_release():
     """One week without an issue, and a week of the span that is not over."""
     topic = DEFAULT.bulletins["ban-tin-cai-cach-hanh-chinh"].topic
@@ -164,11 +179,44 @@ def test_an_issue_of_a_bulletin_counts_in_the_week_of_its_release():
         changes = {"content_id": content_id, "topic": topic, "shown_at": shown}
         source.learn(issue := RELEASE.model_copy(update=changes))
         assert "bulletins.issued" in {row.kind for row in source.of(issue)}
-    rows = [*source.rhythm(Span(date(2026, 2, 1), date(2026, 3, 28)))]
-    ends = {kind: {row.day.day for row in rows if row.kind == f"bulletins.{kind}"} for kind in
-            ("due", "in_time")}  # fmt: skip
-    assert ends == {"due": {8, 15, 22}, "in_time": {8, 22}}
+    span = Span(date(2026, 2, 1), date(2026, 3, 28))
+    assert ends(source, span, span.days()) == {"due": {8, 15, 22}, "in_time": {8, 22}}
+    unknown = span.days() - {date(2026, 3, 4), date(2026, 3, 11)}
+    assert ends(source, span, unknown) == {"due": {8, 22}, "in_time": {8, 22}}, "not known to lack"
     assert "bulletins.issued" not in {row.kind for row in source.of(RELEASE)}
+
+
+def test_over_random_histories_the_rows_of_a_delivery_count_the_letters_of_the_ledger():
+    for seed in range(100):
+        entry = journey(Random(seed))
+        source = FactRows()
+        source.learn(RELEASE)
+        rows = source.of(a_fact(entry))
+        found = {row.kind.removeprefix("deliveries."): row for row in rows}
+        letters = Counter(STATUS_OF_LETTER[letter].value for letter in entry.rows)
+        counted = {name: found[name].times for name in Status if name in found}
+        assert counted == letters, seed
+        assert found["expected"].times == len(entry.rows)
+        copies = found["copies"].times if "copies" in found else 0
+        assert copies == entry.possible_copies
+        assert {(row.unit, row.item) for row in rows} == {(RELEASE.unit, RELEASE.content_id)}
+
+
+def test_over_random_stories_the_rows_of_decisions_count_the_acts_of_the_log():
+    for seed in range(60):
+        world = EditorialWorld(seed)
+        world.run()
+        acts, counts = world.log.actions, Counter[str]()
+        facts = [*decision_facts("tin-1", acts)]
+        for row in (row for fact in facts for row in FactRows().of(fact)):
+            counts[row.kind] += row.times
+        sent = {fact.revision for fact in facts}
+        returned = [act for act in acts if act.kind is ActionKind.RETURN and act.revision in sent]
+        assert counts["desk.returned"] == len(returned), seed
+        assert counts["desk.published_after"] == len(sent & {*fold(acts).published})
+        verdicts = Counter(f"desk.{fact.verdict}" for fact in facts if fact.verdict)
+        assert {kind: counts[kind] for kind in verdicts} == verdicts
+        assert counts["desk.steps_late"] <= counts["desk.steps"]
 
 
 def test_readers_whose_number_nobody_took_have_no_level():

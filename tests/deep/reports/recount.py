@@ -162,6 +162,11 @@ def _steps(fact: Fact, lane: str, rules: Rules) -> Iterator[Count]:
 
 def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -> Iterator[Count]:
     """The issues of each weekly series, and the weeks of the span that have one."""
+    counted = {
+        fact["on"]
+        for key, fact in newest.items()
+        if key.startswith("day.") and "release" in fact["counted"]
+    }
     for series, one in rules.series.items():
         days = [
             _day(fact["shown_at"])
@@ -174,9 +179,11 @@ def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -
             yield Count("bulletins.issued", day, 1, {"detail": series})
         sundays = (first + timedelta(n) for n in range((last - first).days + 1))
         for sunday in sundays:
-            if sunday.weekday() == 6 and days and sunday >= min(days):
+            week = {sunday - timedelta(n) for n in range(7)}
+            has_issue = any(day in week for day in days)
+            is_known = has_issue or {str(day) for day in week} <= counted
+            if sunday.weekday() == 6 and days and sunday >= min(days) and is_known:
                 yield Count("bulletins.due", sunday, 1, {"detail": series})
-                has_issue = any(sunday - timedelta(6) <= day <= sunday for day in days)
                 yield Count("bulletins.in_time", sunday, has_issue, {"detail": series})
 
 
@@ -301,6 +308,10 @@ class Year:
         days = (day for day in self.days if str(day).startswith(month))
         return sum(not wanted <= self.counted.get(day, set()) for day in days)
 
+    def is_lost(self, kinds: Iterable[str], month: str) -> bool:
+        days = [day for day in self.days if str(day).startswith(month)]
+        return self.lost_days(kinds, month) == len(days)
+
     def of(self, kinds: Iterable[str], by: str, word: str) -> list[Count]:
         return [one for kind in kinds for one in self.found[kind, by].get(word, ())]
 
@@ -350,8 +361,9 @@ def value(year: Year, indicator: dict[str, Any], by: str, word: str) -> Decimal 
             whole = sum(one.times for one in year.of(indicator["of"], by, word))
             return _percent(sum(one.times for one in found), whole)
         case "presence":
+            months = [one for one in year.months() if not year.is_lost(indicator["kinds"], one)]
             having = {str(one.day)[:7] for one in found if one.times}
-            return _percent(len(having), len(year.months()))
+            return _percent(len(having & {*months}), len(months))
         case "coverage":
             having = {one.parts.get("unit", "") for one in found if one.times}
             return _percent(len(having & year.units), len(year.units))

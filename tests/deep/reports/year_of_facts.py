@@ -49,18 +49,22 @@ def is_lost(day: date) -> bool:
     return (day.year, day.month) == LOST_MONTH
 
 
-def simulated_year(items: int = ITEMS, seed: int = 18) -> Iterator[Told]:
-    """All facts, in the order in which they are stored."""
-    chance = random.Random(seed)
-    open_days = [day for day in _DAYS if not is_lost(day)]
+def simulated_year(items: int = ITEMS) -> Iterator[Told]:
+    """All facts of the year and of two days beside it, in the order in which they are stored."""
+    chance = random.Random(18)
+    yield from simulated_days(chance, [day for day in _DAYS if not is_lost(day)], items)
+    for early in (FIRST - timedelta(1), LAST + timedelta(1)):  # belongs to no figure of the year
+        yield from _item(chance, f"tin-{early}", early)
+
+
+def simulated_days(chance: random.Random, open_days: list[date], items: int) -> Iterator[Told]:
+    """All facts of some days."""
     for number in range(items):
         yield from _item(chance, f"tin-{number:05d}", chance.choice(open_days))
     for day in open_days:
         yield from _day(chance, day)
     yield from _bulletins(chance, open_days)
     yield from _incidents(chance, open_days)
-    for early in (FIRST - timedelta(1), LAST + timedelta(1)):  # belongs to no figure of the year
-        yield from _item(chance, f"tin-{early}", early)
 
 
 def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
@@ -109,7 +113,7 @@ def _bulletins(chance: random.Random, days: list[date]) -> Iterator[Told]:
     """An issue in most weeks, and two in a few."""
     about = {"unit": VOCABULARY["bulletins"][SERIES]["unit"], "topic": SERIES, "lane": "normal"}
     fridays = [day for day in days if day >= FIRST_ISSUE and day.weekday() == 4]
-    issued = sorted([*chance.sample(fridays, len(fridays) * 4 // 5), FIRST_ISSUE, fridays[-1]])
+    issued = sorted({*chance.sample(fridays, len(fridays) * 4 // 5), fridays[0], fridays[-1]})
     for number, day in enumerate(issued, start=1):
         name, at = f"{SERIES}-{day.year}-so-{number:02d}", _moment(chance, day)
         yield from _release(chance, name, 1, at, about, "published")
