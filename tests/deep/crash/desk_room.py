@@ -45,7 +45,16 @@ from producers.desk.rendering import desk_texts
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.object_store import ObjectStore
 from tests.deep.crash.campaign import log_errors_only
-from tests.deep.crash.desk_stories import BEHIND, KEEP, PEOPLE, SAVE, STEP_UP, STORIES, Press
+from tests.deep.crash.desk_stories import (
+    BEGINNINGS,
+    BEHIND,
+    KEEP,
+    PEOPLE,
+    STEP_UP,
+    STORIES,
+    UNIT_OF,
+    Press,
+)
 from tests.deep.crash.environment import CampaignFailed, Environment, wait
 from tests.deep.crash.launch import ANYWHERE, NEXT_DEATH, TOLD
 from tests.deep.crash.receiver import read_record
@@ -90,6 +99,7 @@ class DeskRoom:
 
     environment: Environment
     item: str = ""
+    author: str = ""
     letters: list[int] = field(default_factory=list)
     account: str = ""
     items: int = 0
@@ -136,7 +146,8 @@ class DeskRoom:
     async def sign_in(self, accounts: AccountStore, login: str) -> str:
         name, role = PEOPLE[login]
         grants = (Grant(role=role),)
-        wanted = NewAccount(login=login, name=name, unit=DESK_UNIT, grants=grants)
+        unit = UNIT_OF.get(login, DESK_UNIT)
+        wanted = NewAccount(login=login, name=name, unit=unit, grants=grants)
         added, invitation = await accounts.add(wanted, by="test")
         door = SignIn(accounts, self.keys.derive, Passwords(cheap_hasher()))
         given = Activation(login, invitation, PASSWORD, SECRET, code_now())
@@ -192,8 +203,8 @@ class DeskRoom:
         said = self.said(press, self.form_again(press, form))
         if press.says not in said:
             return [f"{press.action} again: {said}"[:300]]
-        if press.page == press.action == "/soan-moi":
-            self.item = said
+        if press.page in BEGINNINGS:
+            self.item, self.author = said.removesuffix("/ban-tin"), press.login
         return []
 
     def die_at(self, point: str, press: Press, form: Mapping[str, str]) -> None:
@@ -294,7 +305,7 @@ class DeskRoom:
     def judge(self, press: Press) -> list[str]:
         """What was lost or done twice, by the item's page, the log, the files and the mails."""
         self.acts += [press.act] if press.act else []
-        self.items += press.page == SAVE.page
+        self.items += press.page in BEGINNINGS
         self.approvals += press.act == "approve"
         self.files += bool(press.file)
         self.audited += Counter([press.audit] if press.audit else [])
@@ -305,7 +316,7 @@ class DeskRoom:
         return [*of_item, *rest, *self.judge_mails()]
 
     def judge_page(self) -> list[str]:
-        lines = Counter(_ACT_LINE.findall(self.clients["an"].get(self.item).text))
+        lines = Counter(_ACT_LINE.findall(self.clients[self.author].get(self.item).text))
         wanted = Counter(name_of(act) for act in self.acts)
         return [
             f"the page has {name} {lines[name]} times"

@@ -15,7 +15,11 @@ PEOPLE = {
     "giang": ("Hồ Giang", "lanh-dao-duyet"),
     "hai": ("Ngô Hải", "quan-tri-kenh"),
     "khanh": ("Bùi Khánh", "quan-tri-tai-khoan"),
+    "kim": ("Đinh Kim", "nguoi-gui-tin"),
 }
+SERIES, SERIES_UNIT = "ban-tin-cai-cach-hanh-chinh", "vu-cai-cach-hanh-chinh"
+UNIT_OF = {"kim": SERIES_UNIT}
+"""Who is of another unit than the others."""
 DECIDED, STORED, STEP_UP = "editorial.decided", "editorial.stored", "session.renewed"
 LOGGED = (DECIDED, STORED)
 AUDITED = ("audit.intended", "audit.acted")
@@ -112,6 +116,13 @@ WITHDRAW = Press(
     told=(("an", "Đã gỡ"),),
 )
 REASON = {"reason": WHY["note"]}
+BEGIN_ISSUE = Press("kim", "/ban-tin", f"/ban-tin/{SERIES}", f"/tin/{SERIES}-", LOGGED, {}, "save")
+INTRODUCED = {"edit": "save", "introduction": "Tuần qua.", "compiled_by": ""}
+EDIT_ISSUE = Press(
+    *("kim", "{item}/ban-tin", "{item}/ban-tin", "/ban-tin?o=save", LOGGED, INTRODUCED, "save"),
+)
+BEGINNINGS = (SAVE.page, BEGIN_ISSUE.page)
+"""The pages at which an item is begun."""
 PAUSE, RESUME = (
     Press("hai", "/van-hanh", f"/van-hanh/zalo/{act}", f"?xong={act}", AUDITED, REASON, audit=name)
     for act, name in (("tam-dung", "channel.pause"), ("chay-tiep", "channel.resume"))
@@ -169,6 +180,7 @@ STORIES: Mapping[str, tuple[Press, ...]] = {
         AGREE,
         APPROVE._replace(login="giang", points=LOGGED),
     ),
+    "bulletin": (BEGIN_ISSUE, EDIT_ISSUE),
     "operated": (PAUSE, RESUME, REPLAY, DISCARD, DISABLE),
 }
 """An item each, but the last; what is told is told at once, before the next one presses."""
