@@ -33,6 +33,7 @@ from contracts.base.fields import (
 from contracts.bulletins.issue import BulletinIssue
 from contracts.campaigns.plan import CampaignPlan, EntryNumber
 from contracts.delivery import ChannelName, Lane
+from contracts.interruptions.interruption import Interruption
 from contracts.vocabulary import PROVINCES
 
 _MAX_FURTHER_ITEMS = 4
@@ -176,6 +177,8 @@ class Content(Contract):
     """The issue of a bulletin that the item is; left out of stored JSON where it is null."""
     campaign: Annotated[ContentId | None, _LEFT_OUT_IF_NULL] = None
     """The campaign that the item joins, by its item; a campaign names itself. As `bulletin`."""
+    interruption: Annotated[Interruption | None, _LEFT_OUT_IF_NULL] = None
+    """The planned interruption of services that the item announces; else left out."""
 
     @field_validator("expires_at")
     @classmethod

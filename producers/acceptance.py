@@ -11,6 +11,7 @@ from contracts import events, subjects
 from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
@@ -25,6 +26,7 @@ from contracts.errors import (
     field_error,
 )
 from contracts.events import CheckedEvent, check_unless_recorded
+from contracts.interruptions.notice_period import check_announced
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
@@ -93,10 +95,13 @@ class EventClaim:
 class Acceptance:
     """Acceptance of events over HTTP: all events of a batch are checked before one is stored."""
 
-    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, vocabulary: Vocabulary, clock: Clock, days: WorkingDays | None = None
+    ) -> None:
         self.bus = bus
         self.vocabulary = vocabulary
         self.clock = clock
+        self.days = days or default_working_days()
         self.events = bus.bucket(subjects.EVENTS.name)
         self.owners = bus.bucket(subjects.PUBLISHED.name)
         self.case_events = CaseEventStore(bus)
@@ -183,9 +188,21 @@ class Acceptance:
         if claim.record is None:
             usable_channels(admitted, member.registration)
             _check_not_expired(admitted, utc_now(self.clock))
+            self._check_interruption(claim)
             if claim.owner is None and isinstance(admitted.content, Corrected | Withdrawn):
                 await self._require_inbound_empty(member.unit)
         return claim
+
+    def _check_interruption(self, claim: EventClaim) -> None:
+        """Raise Invalid for a first text that announces an interruption too late.
+
+        Of later texts only intake knows what readers have; one that is late waits at the desk.
+        """
+        content = claim.event.content
+        if claim.owner or isinstance(content, Corrected):
+            return
+        if isinstance(content, Submitted):
+            check_announced(content, utc_now(self.clock), self.days)
 
     async def _require_inbound_empty(self, unit: str) -> None:
         """Raise Unavailable while events wait that *unit* published on the bus before.

@@ -17,8 +17,9 @@ import typer
 from pydantic import BaseModel
 
 from contracts import events
+from contracts.base.working_days import default_working_days
 from contracts.cloudevent import CloudEvent
-from contracts.content import Submitted
+from contracts.content import Corrected, Submitted
 from contracts.delivery import Lane
 from contracts.envelope import check_size
 from contracts.errors import (
@@ -29,6 +30,7 @@ from contracts.errors import (
     Invalid,
     Unavailable,
 )
+from contracts.interruptions.notice_period import check_announced
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.access import Access
@@ -159,7 +161,8 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         text = get_text("cli", "refused_before", **asdict(answer))
         fail(text.as_field_error("event"), *refused)
     content = events.check(event, publisher.vocabulary)
-    print_errors([*_expiry_errors(content), *_server_check_warnings(content), *answer.warnings])
+    late = [*_expiry_errors(content), *_interruption_errors(content)]
+    print_errors([*late, *_server_check_warnings(content), *answer.warnings])
     _print_answer(answer, settings, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(_EXIT_SPOOLED)
@@ -188,8 +191,8 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
         if unit:
             events.check_sender(event, unit, vocabulary)
             events.check_source_spelling(event.source)
-        if expired := _expiry_errors(content):
-            raise Invalid(*expired)
+        if late := [*_expiry_errors(content), *_interruption_errors(content)]:
+            raise Invalid(*late)
     warnings = events.find_warnings(content)
     print_errors([*_server_check_warnings(content), *warnings])
     facts = {"type": event.type, "content_id": content.content_id, **_warning_facts(warnings)}
@@ -266,6 +269,20 @@ def _expiry_errors(content: events.Event) -> list[FieldError]:
     if times := expiry_times(content, datetime.now(UTC)):
         return [get_text("cli", "over", **times).as_field_error("data.expires_at")]
     return []
+
+
+def _interruption_errors(content: events.Event) -> Sequence[FieldError]:
+    """Errors for a first text that announces an interruption too late.
+
+    The gateway refuses it. The bus accepts it, and a person at the desk decides.
+    """
+    if not isinstance(content, Submitted) or isinstance(content, Corrected):
+        return ()
+    try:
+        check_announced(content, datetime.now(UTC), default_working_days())
+    except Invalid as late:
+        return late.errors
+    return ()
 
 
 def _server_check_warnings(content: events.Event) -> list[FieldError]:

@@ -13,7 +13,7 @@ from consumers.app.broker import Handler
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage, StoredMessage
 from consumers.app.node import Node
-from consumers.app.settings import SecuritySettings, read_settings
+from consumers.app.settings import SecuritySettings, load_working_days, read_settings
 from consumers.app.wiring import (
     audit,
     desk,
@@ -71,7 +71,8 @@ _RESERVED_URGENT = 1
 async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
     await node.seal_notices()
-    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
+    days = load_working_days(node.settings)
+    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event, days)
     add_docs_page(app, read_settings(SiteSettings))
     node.stack.callback(app.state.refusals.end_windows)
     versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
@@ -116,7 +117,8 @@ async def _add_opinions(node: Node) -> None:
 
 async def _add_intake(node: Node) -> None:
     """Inbound streams of units → CONTENT → PUBLICATIONS, or the desk."""
-    intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals())
+    days = load_working_days(node.settings)
+    intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals(), days)
     intake.decisions.log = node.editorial_log
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from consumers.app.instance import public_url
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import LoaSettings, load_working_days, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import ContentId
@@ -19,13 +19,16 @@ from consumers.cli.desk_index import open_current_index
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.desk.link_checks import DeskLinkChecks
+from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from consumers.staff.authorization import ReadingRight
 from consumers.uploads.service import Uploads
+from contracts.base.times import utc_now
 from contracts.desk.index import ItemFilter
 from contracts.editorial import ItemState
 from contracts.errors import NotFound
+from contracts.interruptions.interruption import Interruption
 from producers.bus import Bus
 
 if TYPE_CHECKING:
@@ -120,29 +123,35 @@ def check(
 
 async def _check(bus: Bus, content_id: str, asks_links: bool, by: str) -> CheckAnswer:
     right = await look(bus, "desk.read", content_id, by)
-    state = (await EditorialLog(bus).read(content_id)).state
+    state, acts = await EditorialLog(bus).history(content_id)
     if state.text is None:
         raise NotFound(field_error("content_id", "item_unknown", value=content_id))
     right.require(item_facts(state))
     if asks_links:
         (await look(bus, "desk.links", content_id, by)).require(item_facts(state))
     data = state.text.data
-    async with _open_checks(bus, right) as checks:
+    known = known_interruption(state, acts, utc_now(time.time))
+    async with _open_checks(bus, right, known) as checks:
         if asks_links:
             await checks.ask_links(data)
         return CheckAnswer.of(content_id, state, await checks.find_all(content_id, data))
 
 
 @asynccontextmanager
-async def _open_checks(bus: Bus, right: ReadingRight) -> AsyncIterator["TextChecks"]:
-    """The checks of the pages, for what the person may read."""
+async def _open_checks(
+    bus: Bus, right: ReadingRight, known: Interruption | None
+) -> AsyncIterator["TextChecks"]:
+    """The checks of the pages, for what the person may read. *known*: what readers know of."""
     from producers.desk.editor.findings import TextChecks  # the pages, for this command alone
+    from producers.desk.editor.notice_period import NoticePeriod
 
+    settings = read_settings(LoaSettings)
+    period = NoticePeriod(utc_now(time.time), load_working_days(settings), known)
     account = right.account
     readable = person_lists.readable(right.policy, account) if account else ItemFilter()
-    portal = public_url(read_settings(LoaSettings))
+    portal = public_url(settings)
     async with open_current_index(bus) as index:
-        yield TextChecks(Uploads(bus), DeskLinkChecks(time.time), index, portal, readable)
+        yield TextChecks(Uploads(bus), DeskLinkChecks(time.time), index, portal, readable, period)
 
 
 def _show(answer: CheckAnswer) -> None:

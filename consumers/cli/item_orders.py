@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
 from consumers.audit import log as audit
 from consumers.cli.acts import perform_item_act
 from consumers.cli.authorization import Exceptions, Staff, acting_person
@@ -146,7 +146,8 @@ class ItemOrders:
 
     @property
     def _rules(self) -> OrderRules:
-        return OrderRules(self.bus, self.staff.policy)
+        days = load_working_days(read_settings(LoaSettings))
+        return OrderRules(self.bus, self.staff.policy, time.time, days)
 
     def _require_clean(self, order: Order, state: ItemState) -> None:
         """Raises Invalid without the promise of who answers for a text."""

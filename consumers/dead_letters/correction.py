@@ -19,7 +19,7 @@ _DATA = "data."
 _LONG = frozenset({"body", "summary", "reason"})
 _LISTS = frozenset({"audiences", "channels"})
 _NUMBERS = frozenset({"revision", "corrects_revision"})
-_OBJECTS = frozenset({"cover", "links", "attachments", "broadcast"})
+_OBJECTS = frozenset({"cover", "links", "attachments", "broadcast", "interruption"})
 _LONG_LINE = 200
 
 

@@ -5,7 +5,7 @@ alone keeps what was done.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypedDict
@@ -23,6 +23,7 @@ from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.policy import ObjectFacts, Verdict
 from consumers.staff.sessions import SignedIn
 from contracts.base.times import utc_now
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.roles import READ_DRAFTS
@@ -67,13 +68,14 @@ class EditorialDesk:
     log: EditorialLog
     rules: Authorizer
     vocabulary: Vocabulary
+    days: WorkingDays = field(default_factory=default_working_days)
 
     def of(self, person: Visitor) -> "PersonAtDesk":
         return PersonAtDesk(self, person.signed_in)
 
     @property
     def order_rules(self) -> OrderRules:
-        return OrderRules(self.bus, self.rules.policy)
+        return OrderRules(self.bus, self.rules.policy, self.rules.clock, self.days)
 
     @cached_property
     def names(self) -> AccountNames:

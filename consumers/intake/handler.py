@@ -17,6 +17,8 @@ import structlog
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
+from consumers.editorial.announced import known_interruption
+from consumers.editorial.waiting import read_history
 from consumers.intake import desk_acts, item_log, items, written
 from consumers.intake.desk_acts import Withdrawal
 from consumers.intake.draft_decisions import DraftDecisions
@@ -34,6 +36,7 @@ from contracts import errors, events, subjects
 from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -41,6 +44,7 @@ from contracts.delivery import Lane
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT
 from contracts.errors import ContractError, Forbidden, Invalid
+from contracts.interruptions.notice_period import check_announced
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers import metrics
@@ -68,10 +72,12 @@ class Intake:
         vocabulary: Vocabulary,
         clock: Clock = time.time,
         seals: PublicationSeals | None = None,
+        days: WorkingDays | None = None,
     ) -> None:
         self.bus = bus
         self.vocabulary = vocabulary
         self.clock = clock
+        self.days = days or default_working_days()
         self.locks = WeakValueDictionary[str, asyncio.Lock]()  # by content_id
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
@@ -162,7 +168,7 @@ class Intake:
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
-        if checked.is_edited:
+        if checked.is_edited or await self.is_late_notice(checked):
             policy = policy.model_copy(update={"release": _DESK})
         is_new = record is first  # the HTTP door has recorded its events before
         try:
@@ -180,6 +186,25 @@ class Intake:
         if is_new:
             _count(checked.unit, checked.event, "accepted", "bus")
         log.info("event_taken_in", type=checked.event.type)
+
+    async def is_late_notice(self, checked: ReceivedEvent) -> bool:
+        """Whether the event announces an interruption too late, so that a person has to decide.
+
+        One that a rule has approved before is on its way.
+        """
+        text = checked.content
+        if isinstance(text, Withdrawn) or text.interruption is None:
+            return False
+        state, acts = await read_history(self.bus, text.content_id)
+        if text.revision in state.by_rule:
+            return False
+        known = known_interruption(state, acts, checked.received_at)
+        try:
+            check_announced(text, checked.received_at, self.days, known)
+        except Invalid:
+            log.warning("interruption_announced_late", revision=text.revision)
+            return True
+        return False
 
     def check(
         self,

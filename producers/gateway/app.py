@@ -18,6 +18,7 @@ from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.fields import ID_PATTERN
 from contracts.base.times import Clock
+from contracts.base.working_days import WorkingDays
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
@@ -43,9 +44,14 @@ class GatewayRoutes:
     """Handlers of the routes; one object per process, whose only state are counters."""
 
     def __init__(
-        self, bus: Bus, vocabulary: Vocabulary, clock: Clock, trace: TraceLookup | None
+        self,
+        bus: Bus,
+        vocabulary: Vocabulary,
+        clock: Clock,
+        trace: TraceLookup | None,
+        days: WorkingDays | None = None,
     ) -> None:
-        self.acceptance = Acceptance(bus, vocabulary, clock)
+        self.acceptance = Acceptance(bus, vocabulary, clock, days)
         self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
         self.trace = trace
 
@@ -108,9 +114,13 @@ def create_gateway(
     vocabulary: Vocabulary,
     clock: Clock,
     trace: TraceLookup | None = None,
+    days: WorkingDays | None = None,
 ) -> FastAPI:
-    """Create the ASGI app. Without *trace*, a status only says that the event was received."""
-    routes = GatewayRoutes(bus, vocabulary, clock, trace)
+    """Create the ASGI app. Without *trace*, a status only says that the event was received.
+
+    *days*: the ministry's own working days.
+    """
+    routes = GatewayRoutes(bus, vocabulary, clock, trace, days)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
     app.post("/v1/events", **openapi_document.SEND_ROUTE)(routes.accept_events)
     app.get(responses.STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -15,6 +16,7 @@ from producers.spool import Spool
 from tests.support.cli import json_output
 from tests.support.full_disk import room_for
 from tests.support.gateway_client import UNIT, sample_event, stored_events
+from tests.support.interruptions import an_interruption
 from tests.support.json_answers import check_answer
 
 LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
@@ -119,6 +121,17 @@ def test_what_is_over_already_is_invalid_as_at_the_http_door(run_in_process):
     [error] = json.loads(answer.stdout)["errors"]
     assert error["field"] == "data.expires_at"
     assert "has passed" in error["message"] and "đã qua" in error["message_vi"]
+
+
+def test_an_interruption_that_is_announced_too_late_is_invalid_as_at_the_http_door(run_in_process):
+    tomorrow = an_interruption(datetime.now(UTC) + timedelta(days=1))
+    late = sample_event(not_before=None, interruption=tomorrow)
+    answer = run_in_process("validate", "-", "--json", stdin=late)
+    assert answer.exit_code == 2
+    [error] = json.loads(answer.stdout)["errors"]
+    assert error["field"] == "data.interruption.begins_at"
+    excused = sample_event(not_before=None, interruption=tomorrow | {"force_majeure": "Bão"})
+    assert run_in_process("validate", "-", stdin=excused).exit_code == 0
 
 
 def test_a_permission_that_is_not_known_here_is_named(run_in_process):

@@ -22,6 +22,7 @@ from channels.email.render.publication import recipient_values
 from channels.email.smtp.window import Envelope
 from channels.markdown_text import indented_text
 from contracts import keys
+from contracts.interruptions.wording import summary_of
 from contracts.publication import Publication, encode
 from contracts.subscriptions.digest import Digest
 from contracts.text.moments import format_moment_in_sentence
@@ -160,10 +161,17 @@ def _digest_item(publication: Publication, context: MailContext) -> DigestItem:
         title=look["subject"].format(title=publication.title),
         about="; ".join(fact for fact in facts if fact),
         reason=look["reason"].format(reason=publication.reason) if publication.reason else "",
-        summary=publication.summary or opening_sentences(publication.body, url),
+        summary=publication.summary or _opening(publication, url),
         url=url,
         language=publication.language,
     )
+
+
+def _opening(publication: Publication, url: str) -> str:
+    """The line below a title without a summary."""
+    said = publication.interruption
+    stated = summary_of(said) if said and publication.action != "withdrawn" else ""
+    return stated or opening_sentences(publication.body, url)
 
 
 def opening_sentences(text: str, url: str) -> str:

@@ -15,6 +15,7 @@ from channels.file_note import file_note
 from channels.markdown_text import indented_text
 from channels.organisations import is_organisation
 from contracts.catalog import load_texts
+from contracts.interruptions.wording import stated_facts, summary_of
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
@@ -50,7 +51,8 @@ class MailContent:
 
     *head* speaks in place of the agency, and *sender* is the name in From, where it is another
     body that speaks. *code* is a number that no line may break, *opening* the sentence that mail
-    programs show beside the subject if there is no reason, intro or summary.
+    programs show beside the subject if there is no reason, intro or summary. *stated*: what the
+    item says of an interruption of services, with labels.
     """
 
     subject: str
@@ -77,6 +79,7 @@ class MailContent:
     plain: str = ""
     lists: LinkLists = ()
     facts: Facts = ()
+    stated: Facts = ()
 
     @property
     def preview(self) -> str:
@@ -129,9 +132,7 @@ def compose(
         date=publication.shown_at,
         language=publication.language,
         sender_unit=unit_name(publication, vocabulary),
-        topic=topic_name(publication, vocabulary) or publication.topic,
-        key=publication.key,
-        list_name=publication.topic,
+        **_names(publication, vocabulary),
         moment="" if change is ChangeKind.PUBLISHED else change_moment(publication),
         intro=words["intro"].format(agency=texts()["agency"]),
         reason=words["reason"].format(reason=publication.reason) if publication.reason else "",
@@ -140,11 +141,27 @@ def compose(
         plain=indented_text(tokens),
         lists=() if is_withdrawn else _link_lists(publication, words["attachments"]),
         facts=_item_facts(publication, vocabulary),
+        **({} if is_withdrawn else _stated(publication)),
         url=url,
         button=words["button"],
         address_label=words["address"],
         standing="" if is_withdrawn else texts()["words"]["standing"],
     )
+
+
+def _names(publication: Publication, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The names of the topic's list, and of the mail for feedback loops."""
+    topic = topic_name(publication, vocabulary) or publication.topic
+    return {"topic": topic, "key": publication.key, "list_name": publication.topic}
+
+
+def _stated(publication: Publication) -> dict[str, Any]:
+    """The facts of an interruption of services, and the line beside the subject."""
+    if publication.interruption is None:
+        return {}
+    facts = stated_facts(publication.interruption)
+    pairs = [(fact.label, fact.value) for fact in facts]
+    return {"stated": pairs, "opening": summary_of(publication.interruption)}
 
 
 def change_moment(publication: Publication) -> str:

@@ -22,6 +22,8 @@ from channels.portal.model.site import Site
 from channels.portal.model.texts import TEXTS, catalog_text
 from channels.web_addresses import find_addresses
 from contracts.content import Cover, Link
+from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.wording import StatedFact, stated_facts, summary_of
 from contracts.publication import Publication
 
 _EXCERPT_LENGTH = 300
@@ -159,9 +161,21 @@ class Item:
         return next(others, "")
 
     @property
+    def interruption(self) -> Interruption | None:
+        """The interruption of services that the item announces; none once it is withdrawn."""
+        return None if self.withdrawn else self.publication.interruption
+
+    @property
+    def stated_facts(self) -> Sequence[StatedFact]:
+        """What the item states of the interruption, with labels."""
+        return stated_facts(self.interruption) if self.interruption else ()
+
+    @property
     def excerpt(self) -> str:
-        """One line about the item: its summary, or the beginning of its body."""
-        text = self.publication.summary or self.body.striptags() or self.publication.title
+        """One line about the item: its summary, the interruption, or the beginning of its body."""
+        stated = summary_of(self.interruption) if self.interruption else ""
+        own = self.publication.summary or stated
+        text = own or self.body.striptags() or self.publication.title
         return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
 
 

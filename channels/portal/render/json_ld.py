@@ -9,6 +9,7 @@ from channels.portal.model.site import Site
 from channels.portal.model.texts import catalog_text
 from channels.portal.render.default_cover import default_cover_url
 from channels.portal.render.xml import format_rfc3339
+from contracts.interruptions.interruption import Interruption
 
 _CONTEXT = "https://schema.org"
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"}
@@ -57,11 +58,21 @@ def _extras(item: Item) -> dict[str, Any]:
         extras["audience"] = [kind | {"audienceType": audience} for audience in item.audiences]
     if item.publication.expires_at:
         extras["expires"] = format_rfc3339(item.publication.expires_at)
+    if item.interruption:
+        extras |= _interruption(item.interruption)
     if item.correction:
         text = item.correction.reason or catalog_text("item", "corrected_without_reason")
         comment = {"@type": "CorrectionComment", "text": text}
         extras["correction"] = comment | {"datePublished": format_rfc3339(item.correction.at)}
     return extras
+
+
+def _interruption(said: Interruption) -> dict[str, Any]:
+    """The services that the item is about, and the time that it covers."""
+    ends = said.resumed_at or said.expected_recovery_at
+    services = [{"@type": "GovernmentService", "name": name} for name in said.services]
+    span = f"{format_rfc3339(said.begins_at)}/{format_rfc3339(ends)}"
+    return {"about": services, "temporalCoverage": span}
 
 
 def _author(item: Item) -> dict[str, Any]:

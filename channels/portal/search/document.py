@@ -26,7 +26,8 @@ def build_document(item: Item, site: Site) -> SearchDocument:
     more = [file.title for file in publication.attachments]
     more += [link.title for link in publication.links]
     other_topics = [slug for slug in site.listing_slugs(publication) if slug in site.topics()]
-    parts = (item.lead, _body_text(item.body), *more, publication.author)
+    facts = [f"{fact.label}: {fact.value}" for fact in item.stated_facts]
+    parts = (item.lead, *facts, _body_text(item.body), *more, publication.author)
     return SearchDocument(
         content_id=publication.content_id,
         published_us=to_microseconds(item.published),

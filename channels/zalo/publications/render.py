@@ -10,6 +10,7 @@ from yarl import URL
 from channels.markdown_text import paragraphs
 from channels.zalo.texts import catalog_text
 from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
+from contracts.interruptions.wording import stated_facts, summary_of
 from contracts.publication import Publication
 from contracts.text.limits import (
     AUTHOR_LIMIT,
@@ -132,7 +133,8 @@ def _title(publication: Publication) -> tuple[str, tuple[str, ...]]:
 def _texts(publication: Publication) -> list[str]:
     """The paragraphs of the body, in full length; of a withdrawn item, the reason alone."""
     if publication.action != "withdrawn":
-        return [*paragraphs(publication.body), *_link_lines(publication)]
+        told = [*_interruption_lines(publication), *paragraphs(publication.body)]
+        return [*told, *_link_lines(publication)]
     if not publication.reason:
         return [catalog_text("withdrawn", "body_without_reason")]
     return [catalog_text("withdrawn", "body", reason=publication.reason)]
@@ -141,13 +143,22 @@ def _texts(publication: Publication) -> list[str]:
 def _description_text(publication: Publication, texts: Sequence[str]) -> str:
     if publication.action == "withdrawn":
         return catalog_text("withdrawn", "description")
-    return publication.summary.strip() or next(iter(texts), "") or publication.title
+    said = publication.interruption
+    stated = summary_of(said) if said else next(iter(texts), "")
+    return publication.summary.strip() or stated or publication.title
 
 
 def _correction_lines(publication: Publication) -> Iterator[str]:
     """The correction notice, as the first paragraph of a corrected article."""
     if publication.action == "corrected" and publication.reason:
         yield catalog_text("corrected", "first", reason=publication.reason)
+
+
+def _interruption_lines(publication: Publication) -> Iterator[str]:
+    """The facts of an interruption of services, as one paragraph."""
+    if publication.interruption:
+        facts = stated_facts(publication.interruption)
+        yield "\n".join(f"{fact.label}: {fact.value}" for fact in facts)
 
 
 def _link_lines(publication: Publication) -> Iterator[str]:

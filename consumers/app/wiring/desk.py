@@ -203,7 +203,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "kept_texts": KeptTexts(node.bus, node.clock),
         "links": DeskLinkChecks(node.clock),
         **_file_services(node),
-        "editorial": EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, words),
+        "editorial": _open_editorial(node, staff),
     }
 
 
@@ -231,6 +231,11 @@ def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
         "live": _open_live(node, access),
         "trials": _open_trials(node, access),
     }
+
+
+def _open_editorial(node: Node, staff: StaffDesk) -> EditorialDesk:
+    days = load_working_days(node.settings)
+    return EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, node.vocabulary, days)
 
 
 def _open_trials(node: Node, access: ItemAccess) -> TrialMails:

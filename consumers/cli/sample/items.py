@@ -81,6 +81,7 @@ class SampleItem(BaseModel):
     days: int = 0
     time: str = ""
     expires_in_s: int = 0
+    begins_in: int = 0
     reason: str = ""
     code: str = ""
     correction: str = ""
@@ -96,7 +97,18 @@ class SampleItem(BaseModel):
             data["not_before"] = leaves.isoformat()
         if self.expires_in_s:
             data["expires_at"] = (now + timedelta(seconds=self.expires_in_s)).isoformat()
+        if self.begins_in:
+            data["interruption"] = _moved(data["interruption"], now + timedelta(self.begins_in))
         return data
+
+
+def _moved(interruption: Mapping[str, Any], earliest: datetime) -> dict[str, Any]:
+    """An interruption at the same time of the same day of the week, not before *earliest*."""
+    times = ("begins_at", "expected_recovery_at")
+    begins, ends = (datetime.fromisoformat(interruption[name]) for name in times)
+    weeks = timedelta(weeks=-((begins - earliest) // timedelta(weeks=1)))
+    moved = {name: (at + weeks).isoformat() for name, at in zip(times, (begins, ends), strict=True)}
+    return {**interruption, **moved}
 
 
 def read_sample_text(name: str) -> dict[str, Any]:

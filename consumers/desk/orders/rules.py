@@ -1,9 +1,11 @@
 """The right that an order takes: an action of `roles.toml`, and the facts on which it depends."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumers.desk.access import item_facts
+from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog
 from consumers.intake import written
 from consumers.intake.unit_policy import read_policy
@@ -13,11 +15,15 @@ from consumers.staff.authorization import Act
 from consumers.staff.policy import Person, Policy, Verdict
 from consumers.uploads.missing import missing_uploads
 from contracts import errors, events
+from contracts.base.times import Clock, utc_now
+from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order, is_moved
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.errors import Forbidden, Invalid
+from contracts.interruptions.announcement import Announcement
+from contracts.interruptions.notice_period import check_announced
 from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bus
 from producers.object_store import ObjectStore
@@ -35,7 +41,8 @@ _ACTION_OF: Mapping[ActionKind, str] = {
 }
 """The action of `roles.toml` that an act takes; others depend on the item."""
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
-_NEEDS_FILES = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
+_ON_THE_WAY = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
+"""Acts by which a text comes nearer to readers: its files are there, its dates are lawful."""
 _SENDS_ON = frozenset({K.SUBMIT, K.PROPOSE})
 _MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
 
@@ -69,6 +76,8 @@ class OrderRules:
 
     bus: Bus
     policy: Policy
+    clock: Clock = time.time
+    days: WorkingDays = field(default_factory=default_working_days)
 
     async def check(self, order: Order, state: ItemState, person: Person | None) -> None:
         """Check what the text asks for; *person*: None for a name in place of an account.
@@ -80,6 +89,7 @@ class OrderRules:
             await self.check_urgent(order, state, person)
         await self.check_reason(order, state)
         await self.check_uploads(order, state)
+        await self.check_interruption(order, state)
 
     async def act_of(self, order: Order, state: ItemState) -> Act:
         """The act to decide about; the same one for a second person, also at another door.
@@ -124,10 +134,22 @@ class OrderRules:
 
     async def check_uploads(self, order: Order, state: ItemState) -> None:
         """Raise Invalid for a text on its way to readers that names a file that is not kept."""
-        if order.kind not in _NEEDS_FILES or state.text is None:
+        if order.kind not in _ON_THE_WAY or state.text is None:
             return
         if missing := await missing_uploads(ObjectStore(self.bus), state.text.data):
             raise Invalid(*missing)
+
+    async def check_interruption(self, order: Order, state: ItemState) -> None:
+        """Raise Invalid for a text on its way that announces an interruption too late.
+
+        It counts when readers would have it: now, or at its time. Who approves late is told, too.
+        """
+        said = Announcement.read(state.text.data) if state.text else Announcement()
+        if order.kind not in _ON_THE_WAY or said.interruption is None:
+            return
+        _, acts = await EditorialLog(self.bus).history(order.content_id)
+        now = utc_now(self.clock)
+        check_announced(said, now, self.days, known_interruption(state, acts, now))
 
     async def _unit_may_be_urgent(self, state: ItemState) -> bool:
         unit = state.text.unit if state.text else ""

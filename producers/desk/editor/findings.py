@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.desk.checks.links import LinkChecks
+from contracts.desk.editorial import ItemView
 from contracts.desk.index import ItemFilter, Items
 from contracts.desk.uploads import UploadService
 from producers.desk.editor.checks import Finding, check_text, damage_said, find_missing
 from producers.desk.editor.links import LinkReport, find_links, report_links
 from producers.desk.editor.near_texts import NearText, find_near
+from producers.desk.editor.notice_period import NoticePeriod, known_to_readers
 from producers.desk.visit import Visit
 
 
@@ -37,16 +39,20 @@ class TextChecks:
     index: Items
     public_url: str
     readable: ItemFilter
+    period: NoticePeriod
 
     @classmethod
-    def of(cls, visit: Visit) -> "TextChecks":
+    def of(cls, visit: Visit, item: ItemView | None = None) -> "TextChecks":
+        """The checks of a text of *item*, or of a new one."""
         services = visit.desk.services
         own = (services.uploads, services.links, services.index, services.public_url)
-        return cls(*own, visit.editorial.readable)
+        period = NoticePeriod(visit.now, services.working_days, known_to_readers(item))
+        return cls(*own, visit.editorial.readable, period)
 
     async def find_all(self, content_id: str, data: Mapping[str, Any]) -> Findings:
         """Run every check on the data of a text. Raises BusError."""
-        found, links = check_text(data), report_links(self.links, self.public_url, data)
+        found = [*self.period.check(data), *check_text(data)]
+        links = report_links(self.links, self.public_url, data)
         missing, near = await asyncio.gather(
             find_missing(self.uploads, data),
             find_near(self.index, self.readable, content_id, data),

@@ -16,8 +16,11 @@ from producers.pages.file_forms import is_file_form, read_fields
 from producers.pages.forms import FORM_BYTES, read_form
 
 _TEXT = ("title", "short_title", "summary", "body", "body_html", "reason")
+_INTERRUPTION = tuple(
+    f"interruption.{one}" for one in ("services", "cause", "alternative", "force_majeure")
+)
 _EVENT = tuple(f"f.data.{one}" for one in _TEXT)
-_WRITTEN = frozenset((*_TEXT, *_EVENT, "author", "f.event", "note", "new_title"))
+_WRITTEN = frozenset((*_TEXT, *_INTERRUPTION, *_EVENT, "author", "f.event", "note", "new_title"))
 _LISTED = ("cover.", "links.", "attachments.")
 """Fields with words that people write; no other one is shown again."""
 

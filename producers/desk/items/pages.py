@@ -13,6 +13,8 @@ from contracts.desk.editorial import ItemView
 from contracts.desk.shown_status import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
+from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.wording import stated_facts
 from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
@@ -116,6 +118,7 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "language": names["language"].get(text.language, text.language) if data else "",
         "broadcast": broadcast_words(text) if data else "",
         "bulletin": _issue_words(data),
+        "interruption": _interruption_words(data),
         **{name: text.moment(name) for name in _TIMES},
         "cover": cover,
         **{kind: "\n\n".join(_entries(data, kind)) for kind in _ROWS},
@@ -173,6 +176,24 @@ def _issue_words(data: Mapping[str, Any]) -> str:
     )
 
 
+def _interruption_words(data: Mapping[str, Any]) -> str:
+    """The facts of an interruption as readers are told; what is unfinished, as it is written."""
+    try:
+        facts = stated_facts(Interruption.model_validate(data.get("interruption")))
+    except ValidationError:  # none, or a draft of one
+        written = data.get("interruption")
+        return "\n".join(_written_lines(written)) if isinstance(written, Mapping) else ""
+    return "\n".join(f"{fact.label}: {fact.value}" for fact in facts)
+
+
+def _written_lines(written: Mapping[str, Any]) -> Iterator[str]:
+    """The fields of an unfinished interruption, by the names of the form."""
+    named = desk_texts()["item"]["field"]
+    for name, value in written.items():
+        words = "; ".join(map(str, value)) if isinstance(value, list) else as_moment(str(value))
+        yield f"{named.get(f'interruption.{name}', name)}: {words}"
+
+
 async def find_item(visit: Visit) -> ItemView:
     return await visit.editorial.view(visit.request.path_params["content_id"])
 
@@ -184,6 +205,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "text": TextForm(item.data),
         "readers": _readers_words(item.readers),
         "told": broadcast_words(TextForm(item.data)),
+        "interruption": _interruption_words(item.data),
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
         "codes": rejection_names(),
@@ -198,7 +220,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
 
 
 async def _checked(visit: Visit, item: ItemView) -> Findings:
-    return await TextChecks.of(visit).find_all(item.content_id, item.data)
+    return await TextChecks.of(visit, item).find_all(item.content_id, item.data)
 
 
 def rejection_names() -> dict[str, str]:

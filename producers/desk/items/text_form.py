@@ -15,6 +15,9 @@ _LINES = ("title", "short_title", "summary", "body", "topic", "author", "reason"
 _SETS = ("audiences", "channels")
 _TIMES = ("not_before", "expires_at")
 _LISTS = ("links", "attachments")
+_INTERRUPTION = "interruption"
+_INTERRUPTION_LINES = ("cause", "alternative", "force_majeure")
+_INTERRUPTION_TIMES = ("begins_at", "expected_recovery_at", "resumed_at")
 _SPARE_ROWS = 2
 _USUAL_LANGUAGE = Content.model_fields["language"].default
 
@@ -48,12 +51,7 @@ class TextForm:
 
     def time(self, name: str) -> str:
         """A time of Vietnam as a browser's field has it; what is no time stays as it is."""
-        written = self.value(name)
-        try:
-            at = datetime.fromisoformat(written).astimezone(VIETNAM).replace(tzinfo=None)
-        except ValueError:
-            return written
-        return at.isoformat(timespec="seconds" if at.second else "minutes")
+        return _local_time(self.value(name))
 
     def moment(self, name: str) -> str:
         """Format a time for people; other text is returned unchanged."""
@@ -62,6 +60,17 @@ class TextForm:
     def part(self, name: str, key: str) -> str:
         found = self.data.get(name)
         return str(found.get(key) or "") if isinstance(found, Mapping) else ""
+
+    def part_time(self, name: str, key: str) -> str:
+        """As `time`, of a part of the text."""
+        return _local_time(self.part(name, key))
+
+    @property
+    def services(self) -> str:
+        """The services of an interruption, one on each line."""
+        found = self.data.get(_INTERRUPTION)
+        named = found.get("services") if isinstance(found, Mapping) else ()
+        return "\n".join(map(str, named or ()))
 
     def has(self, name: str) -> bool:
         return bool(self.data.get(name))
@@ -78,6 +87,15 @@ class TextForm:
         return bool(found.get("enabled", True)) if isinstance(found, Mapping) else True
 
 
+def _local_time(written: str) -> str:
+    """A stored time as a browser's field has it, in Vietnam; what is no time stays as it is."""
+    try:
+        at = datetime.fromisoformat(written).astimezone(VIETNAM).replace(tzinfo=None)
+    except ValueError:
+        return written
+    return at.isoformat(timespec="seconds" if at.second else "minutes")
+
+
 def as_moment(written: str) -> str:
     """A stored time as people read it; what is no time stays as it is."""
     try:
@@ -91,13 +109,14 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
 
     Where no channel is ticked the list is there, and empty. Raises Invalid for a time that is none.
     """
-    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, "cover", "lane", "broadcast"}
+    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, "cover", "lane", "broadcast", _INTERRUPTION}
     data = {name: value for name, value in before.items() if name not in known}
     data |= {name: single_value(form, name).replace("\r\n", "\n") for name in _LINES}
     data |= {name: form.get(name, []) for name in _SETS}
     data |= {name: read_time(form, name) for name in _TIMES}
     data |= {name: [*_rows(form, name, before)] for name in _LISTS}
     data["cover"] = _filled({key: single_value(form, f"cover.{key}") for key in ("url", "alt")})
+    data[_INTERRUPTION] = _interruption(form)
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
     data |= {"language": chosen} if (chosen := single_value(form, "language")) else {}
     data["broadcast"] = _broadcast(form, before)
@@ -110,7 +129,8 @@ def read_kept(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return read_text(form, before)
     except Invalid:
-        return read_text({name: form[name] for name in form if name not in _TIMES}, before)
+        times = {*_TIMES, *(f"{_INTERRUPTION}.{name}" for name in _INTERRUPTION_TIMES)}
+        return read_text({name: form[name] for name in form if name not in times}, before)
 
 
 def read_time(form: Form, name: str) -> str:
@@ -132,6 +152,16 @@ def _rows(form: Form, name: str, before: Mapping[str, Any]) -> Iterator[dict[str
         row = _filled({key: single_value(form, field) for key, field in keys.items()})
         if row:
             yield {**known.get(row.get("url", ""), {}), **row}
+
+
+def _interruption(form: Form) -> dict[str, Any]:
+    """The interruption that a form states; empty for a form that states none. Raises Invalid."""
+    names = {key: f"{_INTERRUPTION}.{key}" for key in _INTERRUPTION_LINES}
+    lines = single_value(form, f"{_INTERRUPTION}.services").splitlines()
+    times = {key: read_time(form, f"{_INTERRUPTION}.{key}") for key in _INTERRUPTION_TIMES}
+    said = {key: " ".join(single_value(form, name).split()) for key, name in names.items()}
+    services = [" ".join(one.split()) for one in lines if one.strip()]
+    return ({"services": services} if services else {}) | _filled({**times, **said})
 
 
 def _filled(fields: Mapping[str, str]) -> dict[str, str]:

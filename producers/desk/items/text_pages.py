@@ -102,10 +102,12 @@ class _Page:
             "others": others,
             "changes": (),
             "max_mb": FILE_MAX_MB,
+            "earliest_day": TextChecks.of(visit, item).period.earliest_day,
         }
 
     async def _checked(self, data: Mapping[str, Any]) -> Findings | None:
-        return await TextChecks.of(self.visit).find_all(self.content_id, data) if data else None
+        checks = TextChecks.of(self.visit, self.item)
+        return await checks.find_all(self.content_id, data) if data else None
 
     async def _others(self) -> Sequence[str]:
         return await open_elsewhere(self.visit, self.content_id) if self.item else ()

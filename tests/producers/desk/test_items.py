@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.support.events import (
     released_publications,
     submitted,
 )
+from tests.support.interruptions import an_interruption
 from tests.support.newsroom import FIELDS, NAMES, TEXT, open_newsroom
 
 TEXTS = desk_texts()["item"]
@@ -109,6 +110,7 @@ CHANGED = {
     "not_before": "2027-02-01T08:00:00+07:00",
     "expires_at": "2027-03-01T08:00:00+07:00",
     "broadcast": {"enabled": False},
+    "interruption": an_interruption(datetime(2027, 2, 1, 22, tzinfo=VIETNAM)),
     "body": "Nội dung khác.",
     "reason": "Sai số liệu.",
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import structlog
@@ -12,11 +12,13 @@ from contracts.base.times import utc_now
 from contracts.cloudevent import CONTEXT_ATTRIBUTES
 from contracts.errors import Conflict
 from contracts.keys import content_hash
+from contracts.text.moments import VIETNAM
 from contracts.vocabulary import DEFAULT
 from producers import acceptance
 from producers.admission import admit, send_event
 from producers.gateway import request_body
 from tests.support.gateway_client import BATCH, OTHER, UNIT, open_gateway, sample_event
+from tests.support.interruptions import an_interruption
 
 PLACES = ("events", "publications")
 
@@ -292,3 +294,22 @@ async def test_the_log_of_a_refusal_names_whose_event_it_is(bus, clock, change, 
     named = {"unit", "event_id", "content_id"} & set(line)
     assert named == known
     assert line["unit"] == UNIT
+
+
+async def test_an_interruption_that_is_announced_too_late_is_refused_with_its_earliest_day(
+    client, clock
+):
+    clock.now = datetime(2027, 1, 15, 9, tzinfo=VIETNAM).timestamp()
+    begins = datetime(2027, 1, 26, 22, tzinfo=VIETNAM)
+    refused = await client.post(sample_event(interruption=an_interruption(begins)))
+    [wrong] = refused.json()["errors"]
+    assert (refused.status_code, wrong["field"]) == (422, "data.interruption.begins_at")
+    assert "27/01/2027" in wrong["message"] and "27/01/2027" in wrong["message_vi"]
+    lawful = sample_event(interruption=an_interruption(begins + timedelta(days=1)))
+    first = await client.post(lawful)
+    clock.advance(5 * 86400)
+    again = await client.post(lawful)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    moved = sample_event("corrected", id="e-2", interruption=an_interruption(begins))
+    assert (await client.post(moved)).status_code == 202, "intake knows what readers have"

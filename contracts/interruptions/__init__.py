@@ -1,0 +1,1 @@
+"""Planned interruptions of services, as items announce them."""
