@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, singledispatchmethod
@@ -12,6 +13,7 @@ from consumers.periodic_reports.rhythm import rhythm_rows
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.steps import steps_of
+from contracts.base.errors import UnknownYear
 from contracts.bulletins.issue import is_issue_of
 from contracts.bulletins.series import Series
 from contracts.delivery import Lane, Status
@@ -30,10 +32,11 @@ from contracts.facts import (
     RefusalsFact,
     ReleaseFact,
 )
+from contracts.interruptions.notice_period import judge
 
 _NOT_RECORDED, _NOT_MEASURED = "not_recorded", "not_measured"
 _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
-    FactKind.RELEASE: ("items", "bulletins"),
+    FactKind.RELEASE: ("items", "bulletins", "interruptions"),
     FactKind.DECISION: ("desk",),
     FactKind.DELIVERY: ("deliveries",),
     FactKind.EVENTS: ("events",),
@@ -61,12 +64,17 @@ class FactRows:
     bulletins: Mapping[str, Series] = field(default_factory=dict)
     """The series of bulletins, whose issues are items."""
     deadlines: Deadlines = field(default_factory=default_deadlines)
+    announced: dict[str, int] = field(default_factory=dict)
+    """The first revision of each item that announced an interruption of services."""
     issued: dict[str, list[date]] = field(default_factory=dict)
     """The days of the issues of each series."""
 
     def learn(self, release: ReleaseFact) -> None:
         self.units[release.content_id] = release.unit, release.topic
         self.lanes[release.content_id] = release.lane
+        if release.interrupts_at:
+            first = self.announced.get(release.content_id, release.revision)
+            self.announced[release.content_id] = min(first, release.revision)
         if series := self._series_of(release):
             self.issued.setdefault(series, []).append(release.day)
 
@@ -89,6 +97,21 @@ class FactRows:
             yield row(fact.day, "bulletins.issued", 1, lane=fact.lane, detail=series)
         for channel in fact.channels:
             yield row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane)
+        if self.announced.get(fact.content_id) == fact.revision:
+            yield from self._interruption(fact)
+
+    def _interruption(self, fact: ReleaseFact) -> Iterator[Row]:
+        """An announcement, in time or late; none that falls into a year that is not known."""
+        with suppress(UnknownYear):
+            notice = judge(
+                fact.interrupts_at or fact.shown_at,
+                fact.shown_at,
+                self.deadlines.days,
+                is_force_majeure=bool(fact.is_force_majeure),
+            )
+            row = self._item_row(fact.content_id)
+            for kind in ("announced", notice.value):
+                yield row(fact.day, f"interruptions.{kind}", 1)
 
     @_rows.register
     def _(self, fact: DecisionFact) -> Iterator[Row]:

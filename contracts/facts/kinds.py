@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -17,6 +17,7 @@ from contracts import publication
 from contracts.base.fields import Count
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.errors import Unreadable, field_error
+from contracts.interruptions.interruption import Interruption
 from contracts.records import Record
 from contracts.subscriptions.reaction import Reaction
 from contracts.text.moments import VIETNAM
@@ -93,6 +94,10 @@ class ReleaseFact(Fact):
     released_at: AwareDatetime
     shown_at: AwareDatetime
     """When readers saw it: its release, or its own time if that was later."""
+    interrupts_at: AwareDatetime | None = None
+    """The begin of the interruption of services that it announces; None if it announces none."""
+    is_force_majeure: bool | None = None
+    """Whether it says what force majeure prevented an earlier announcement."""
 
     @property
     def parts(self) -> tuple[object, ...]:
@@ -350,7 +355,14 @@ def release_of(released: publication.Publication) -> ReleaseFact:
         channels=tuple(sorted(released.channels)),
         audiences=tuple(sorted(released.audiences)),
         shown_at=released.shown_at,
+        **_interruption(released.interruption),
     )
+
+
+def _interruption(said: Interruption | None) -> dict[str, Any]:
+    if said is None:
+        return {}
+    return {"interrupts_at": said.begins_at, "is_force_majeure": bool(said.force_majeure)}
 
 
 _OF_PUBLICATION = ("content_id", "revision", "action", "unit", "topic", "lane", "released_at")

@@ -51,14 +51,16 @@ def earliest_begin(announced: datetime, days: WorkingDays) -> date:
     return days.after(_day(announced), _NOTICE_DAYS) + _DAY
 
 
-def judge(interruption: Interruption, announced: datetime, days: WorkingDays) -> Notice:
-    """How *interruption* is announced by a text that readers have from *announced* on.
+def judge(
+    begins: datetime, announced: datetime, days: WorkingDays, *, is_force_majeure: bool
+) -> Notice:
+    """How an interruption is announced by a text that readers have from *announced* on.
 
     Raises UnknownYear.
     """
-    if is_in_time(announced, interruption.begins_at, days):
+    if is_in_time(announced, begins, days):
         return Notice.IN_TIME
-    return Notice.FORCE_MAJEURE if interruption.force_majeure else Notice.LATE
+    return Notice.FORCE_MAJEURE if is_force_majeure else Notice.LATE
 
 
 def check_announced(

@@ -283,3 +283,25 @@ async def test_the_newest_fact_of_a_key_counts_and_only_in_the_span(bus):
     assert "deliveries.failed" not in counts
     assert {row.unit for row in rows} == {"van-phong-bo"}
     assert gathered.streams == {"FACTS": 4}
+
+
+def test_an_interruption_is_counted_by_its_first_text_in_time_or_late():
+    begins = RELEASE.shown_at + timedelta(days=1)
+    late = RELEASE.model_copy(update={"interrupts_at": begins, "is_force_majeure": False})
+    excused = late.model_copy(update={"content_id": "tin-2", "is_force_majeure": True})
+    again = excused.model_copy(update={"revision": 2, "action": "corrected"})
+    in_time = late.model_copy(
+        update={"content_id": "tin-3", "interrupts_at": begins + timedelta(days=30)}
+    )
+    source = FactRows()
+    facts = (RELEASE, late, again, excused, in_time)
+    for fact in facts:
+        source.learn(fact)
+    kinds = [row.kind for fact in facts[1:] for row in source.of(fact)]
+    counted = Counter(kind for kind in kinds if kind.startswith("interruptions."))
+    assert counted == {
+        "interruptions.announced": 3,
+        "interruptions.late": 1,
+        "interruptions.force_majeure": 1,
+        "interruptions.in_time": 1,
+    }

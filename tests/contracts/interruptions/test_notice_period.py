@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from contracts.base.working_days import WorkingDays, Year, default_working_days
 from contracts.content import Submitted
 from contracts.errors import Invalid
-from contracts.interruptions.interruption import Interruption
 from contracts.interruptions.notice_period import (
     Notice,
     check_announced,
@@ -114,15 +113,10 @@ def test_force_majeure_excuses_a_late_announcement_and_is_told_from_one_in_time(
     with pytest.raises(Invalid):
         check_announced(a_text(begins), told, DAYS)
     check_announced(a_text(begins, force_majeure=FORCE), told, DAYS)
-    kinds = [
-        judge(Interruption.model_validate(facts), told, DAYS)
-        for facts in (
-            an_interruption(at(date(2026, 12, 10))),
-            an_interruption(begins, force_majeure=FORCE),
-            an_interruption(begins),
-        )
-    ]
-    assert kinds == [Notice.IN_TIME, Notice.FORCE_MAJEURE, Notice.LATE]
+    lawful = at(date(2026, 12, 10))
+    pairs = [(lawful, True), (lawful, False), (begins, True), (begins, False)]
+    kinds = [judge(one, told, DAYS, is_force_majeure=force) for one, force in pairs]
+    assert kinds == [*[Notice.IN_TIME] * 2, Notice.FORCE_MAJEURE, Notice.LATE]
 
 
 def test_a_text_counts_from_the_time_at_which_readers_have_it():
