@@ -1,13 +1,13 @@
 """What is said under a table of figures that lack data: once for all that lack the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 
 _NAMED = 6
-"""More parts than these are counted instead of named."""
+"""More parts than these are counted instead of named, and more indicators of one column."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,16 @@ def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
 def _lines(names: dict[tuple[str, tuple[str, ...]], list[str]], texts: Texts) -> Iterator[str]:
     words = texts["missing"]
     for (lack, where), found in names.items():
-        parts = ", ".join(where)
-        if len(where) > _NAMED and "many" in words:  # not in texts that were sealed earlier
-            parts = words["many"].format(count=len(where))
-        part = words["part"].format(parts=parts) if where else ""
-        yield words["note"].format(names=", ".join(found), part=part, lack=lack)
+        part = words["part"].format(parts=_listed(where, "many", words)) if where else ""
+        names_text = _listed(found, "many_indicators", words) if where else ", ".join(found)
+        yield words["note"].format(names=names_text, part=part, lack=lack)
+
+
+def _listed(names: Sequence[str], form: str, words: Texts) -> str:
+    """*names*, or how many they are; texts that were sealed earlier have no *form* for that."""
+    if len(names) > _NAMED and form in words:
+        return str(words[form].format(count=len(names)))
+    return ", ".join(names)
 
 
 def _lack(figure: Figure, texts: Texts) -> str:

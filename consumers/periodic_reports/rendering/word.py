@@ -149,6 +149,7 @@ class _WordReport:
         widths = _widths(table)
         grid = self.file.add_table(rows=0, cols=len(widths), style="Table Grid")
         grid.autofit = False
+        word_parts.begin_at_margin(grid._tbl.tblPr)
         size = Pt(10) if len(widths) > _NARROW_TABLE else _SMALL
         head = grid.add_row()
         _mark_row(head, word_parts.repeated_head())

@@ -5,6 +5,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
+from docx.oxml.table import CT_TblPr
 from docx.oxml.text.parfmt import CT_PPr
 from docx.oxml.xmlchemy import BaseOxmlElement
 from PIL import ImageFont
@@ -12,6 +13,8 @@ from PIL import ImageFont
 from design.fonts import FONT_FOLDER
 
 _MEASURED_PT = 100
+_CELL_MARGIN = 108
+"""Word's own, in twentieths of a point."""
 _VML = 'xmlns:v="urn:schemas-microsoft-com:vml" xmlns:o="urn:schemas-microsoft-com:office:office"'
 _WATERMARK_STYLE = (
     "position:absolute;margin-left:0;margin-top:0;width:420pt;height:140pt;rotation:315;"
@@ -51,6 +54,12 @@ def draw_line_above(properties: CT_PPr) -> None:
         '<w:top w:val="single" w:sz="6" w:space="1" w:color="000000"/></w:pBdr>'
     )
     properties.insert_element_before(border, "w:spacing", "w:ind", "w:jc")
+
+
+def begin_at_margin(properties: CT_TblPr) -> None:
+    """Move a table right by the margin of its cells; else its border is outside the page's."""
+    indent = parse_xml(f'<w:tblInd {nsdecls("w")} w:w="{_CELL_MARGIN}" w:type="dxa"/>')
+    properties.insert_element_before(indent, "w:tblBorders", "w:tblLayout", "w:tblLook")
 
 
 def repeated_head() -> BaseOxmlElement:

@@ -3,6 +3,7 @@
 import io
 import unicodedata
 import zipfile
+from itertools import pairwise
 
 import openpyxl
 import pypdf
@@ -13,6 +14,7 @@ from docx.oxml.ns import qn
 from consumers.periodic_reports.contents.composition import compose
 from consumers.periodic_reports.contents.document import Document
 from consumers.periodic_reports.rendering.files import render_files
+from tests.support.pdf_layout import texts
 from tests.support.report_data import write_year
 
 MM = 36_000
@@ -69,6 +71,18 @@ def test_the_pdf_has_fonts_of_its_own_and_a4_pages(files):
         for font in page["/Resources"].get("/Font", {}).values():
             names.add(font.get_object()["/BaseFont"].partition("+")[2])
     assert all(name.startswith("LiberationSerif") for name in names)
+
+
+def test_paragraphs_of_the_pdf_are_six_points_further_apart_than_its_lines(files):
+    lines = texts(pypdf.PdfReader(io.BytesIO(files["pdf"])))
+    source = [one for one in lines if one.page == lines[-1].page and one.size_pt == 13]
+    beginnings = [one.y for one in source if one.text.startswith(("Mọi con số", "Số liệu năm"))]
+    first, *others = sorted({one.y for one in source if one.y >= beginnings[0] - 0.1})
+    steps = [later - one for one, later in pairwise((first, *others))]
+    apart = others.index(min(others, key=lambda y: abs(y - beginnings[1])))
+    pitch = steps[0] * 72 / 25.4
+    assert 13 <= pitch <= 1.5 * 1.2 * 13
+    assert steps[apart] * 72 / 25.4 - pitch == pytest.approx(6, abs=0.5)
 
 
 def test_the_word_document_has_the_form_of_the_decree(files):

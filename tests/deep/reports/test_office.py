@@ -1,4 +1,7 @@
-"""A report opened by LibreOffice: pages in the form of Decree 30/2020/NĐ-CP, sums that add up."""
+"""A report opened by LibreOffice: pages in the form of Decree 30/2020/NĐ-CP, sums that add up.
+
+`LOA_TEST_PICTURES=docs/images/bao-cao` keeps pictures of pages (needs pdftoppm of poppler-utils).
+"""
 
 import io
 import os
@@ -11,7 +14,7 @@ from typing import NamedTuple
 import openpyxl
 import pypdf
 import pytest
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 from consumers.periodic_reports.contents.composition import compose
 from consumers.periodic_reports.contents.document import Document
@@ -19,6 +22,7 @@ from consumers.periodic_reports.figures import Figure
 from consumers.periodic_reports.rendering.files import render_files
 from design.fonts import FONT_FOLDER
 from tests.support import requirements
+from tests.support.browser import PICTURES
 from tests.support.pdf_layout import Shape, Text, shapes, texts
 from tests.support.report_data import write_year
 
@@ -74,8 +78,19 @@ def opened(tmp_path_factory) -> Opened:
     for name, body in render_files(document):
         (folder / name).write_bytes(body)
     word = convert(folder / "bao-cao.docx", "pdf")
+    if pictures := os.environ.get(PICTURES):
+        keep_pictures(folder, Path(pictures))
     book = openpyxl.load_workbook(io.BytesIO(convert(folder / "bao-cao.xlsx", "xlsx")))
     return Opened(document, pypdf.PdfReader(io.BytesIO(word)), book)
+
+
+def keep_pictures(folder: Path, pictures: Path) -> None:
+    """The first pages of the Word document, and of the PDF, in grey."""
+    for name, file in (("word", folder / "office/bao-cao.pdf"), ("pdf", folder / "bao-cao.pdf")):
+        pages = ["pdftoppm", "-gray", "-r", "80", "-l", "3", "-png", file, folder / name]
+        subprocess.run(pages, check=True)
+        for page in folder.glob(f"{name}-*.png"):
+            Image.open(page).save(pictures / f"{page.stem}.webp", quality=60)
 
 
 def convert(file: Path, form: str) -> bytes:
@@ -124,8 +139,9 @@ def test_pages_are_a4_with_the_margins_of_the_decree(opened, lines):
     tops = [line.y - ASCENT * line.size_pt * 25.4 / 72 for line in body]
     assert TOP[0] - NEAR <= min(tops) <= TOP[1]
     assert BOTTOM[0] - NEAR <= PAGE[1] - max(line.y for line in body)
-    ends = max(shape.right for page in opened.word.pages for shape in rules(page))
-    assert RIGHT[0] - NEAR <= PAGE[0] - ends <= RIGHT[1] + 2
+    borders = [shape for page in opened.word.pages[1:] for shape in rules(page)]
+    assert min(one.left for one in borders) == pytest.approx(LEFT[0], abs=NEAR)
+    assert max(one.right for one in borders) == pytest.approx(PAGE[0] - RIGHT[1], abs=NEAR)
 
 
 def rules(page: pypdf.PageObject) -> list[Shape]:
