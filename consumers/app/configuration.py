@@ -30,6 +30,7 @@ from consumers.app.settings import (
 )
 from consumers.app.unknown_variables import SETTINGS_CLASSES, unknown_variables, variables_of
 from consumers.app.wiring.stand_ins import describe_withheld
+from consumers.bulletins.print_texts import PRINT_FILE, load_print_texts
 from consumers.desk.release.prices import PRICES_FILE, load_prices
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD, KeyFile
@@ -199,6 +200,7 @@ def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
         (DEADLINES_FILE, partial(load_deadlines, settings)),
         (PRICES_FILE, partial(load_prices, settings.prices_file)),
         (REPORT_FILE, partial(load_texts, settings.report_texts_file)),
+        (PRINT_FILE, partial(load_print_texts, settings.bulletin_texts_file)),
     ):
         for error in _errors_of(load, file):
             place = _place(file, error.field)

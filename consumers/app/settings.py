@@ -254,6 +254,11 @@ class LoaSettings(_Settings):
         return self.data_dir / "report.toml"
 
     @property
+    def bulletin_texts_file(self) -> Path:
+        """An operator's own texts of bulletins in print; may be missing."""
+        return self.data_dir / "bulletin.toml"
+
+    @property
     def prices_file(self) -> Path:
         """An operator's own prices; may be missing."""
         return self.data_dir / "prices.toml"

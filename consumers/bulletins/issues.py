@@ -1,11 +1,11 @@
 """The issues of a series: those that are out, those that people work on, and the next one."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
-from consumers.bulletins.pdf import render_pdf
+from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.released import ReleasedItems
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -41,8 +41,7 @@ class SeriesIssues:
     log: EditorialLog
     vocabulary: Vocabulary
     clock: Clock
-    public_url: str = ""
-    """Where the portal is; without it, titles in print lead nowhere."""
+    printer: IssuePrinter = field(default_factory=IssuePrinter)
 
     def series(self, series_id: str) -> Series:
         """Raises Invalid, naming those that there are."""
@@ -132,7 +131,7 @@ class SeriesIssues:
     def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
         """The issue as a PDF for print. Raises Invalid for an unknown series."""
         name = self.series(issue.series).name
-        return render_pdf(issue, name, self.public_url, is_draft=is_draft)
+        return self.printer.pdf(issue, name, is_draft=is_draft)
 
     async def _others(self, series_id: str) -> list[PublishedIssue]:
         """Published issues and drafts: an item that a draft has is not proposed again."""

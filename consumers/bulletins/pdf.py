@@ -2,40 +2,48 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from channels.markdown_text import paragraphs
+from consumers.bulletins.print_texts import PrintTexts, load_print_texts
 from consumers.typesetting import set_pdf
 from contracts.bulletins import composition
 from contracts.bulletins.issue import BulletinIssue
-from contracts.catalog import load_texts
 
 _TEMPLATE = Path(__file__).with_name("issue.typ")
-_TEXTS = Path(__file__).with_name("print.vi.toml")
 
 
-def render_pdf(issue: BulletinIssue, name: str, public_url: str = "", *, is_draft: bool) -> bytes:
-    """The issue of the series *name*; titles lead to the items' pages at *public_url*, if given."""
-    texts, day = load_texts(_TEXTS), issue.last_day
-    number_line = str(texts["number_line"]).format(
-        number=f"{issue.number:02d}",
-        year=issue.year,
-        first=f"{issue.first_day:%d/%m/%Y}",
-        last=f"{day:%d/%m/%Y}",
-    )
-    content = {
-        "title": composition.title_of(issue, name),
-        "name": name,
-        "issuer": texts["issuer"],
-        "number_line": number_line,
-        "date": [day.year, day.month, day.day],
-        "watermark": texts["draft"] if is_draft else "",
-        "introduction": paragraphs(issue.introduction),
-        "sections": list(_sections(issue, public_url)),
-        "ending": composition.ending_lines(issue),
-    }
-    return set_pdf(_TEMPLATE.read_bytes(), issue=json.dumps(content))
+@dataclass(frozen=True)
+class IssuePrinter:
+    """Sets issues; titles lead to the items' pages at *public_url*, if given."""
+
+    public_url: str = ""
+    texts: PrintTexts = field(default_factory=load_print_texts)
+
+    def pdf(self, issue: BulletinIssue, name: str, *, is_draft: bool) -> bytes:
+        """The issue of the series *name*."""
+        content = {
+            "title": composition.title_of(issue, name),
+            "name": name,
+            "issuer": self.texts.issuer,
+            "number_line": self._number_line(issue),
+            "date": [issue.last_day.year, issue.last_day.month, issue.last_day.day],
+            "watermark": self.texts.draft if is_draft else "",
+            "introduction": paragraphs(issue.introduction),
+            "sections": list(_sections(issue, self.public_url)),
+            "ending": composition.ending_lines(issue),
+        }
+        return set_pdf(_TEMPLATE.read_bytes(), issue=json.dumps(content))
+
+    def _number_line(self, issue: BulletinIssue) -> str:
+        return self.texts.number_line.format(
+            number=f"{issue.number:02d}",
+            year=issue.year,
+            first=f"{issue.first_day:%d/%m/%Y}",
+            last=f"{issue.last_day:%d/%m/%Y}",
+        )
 
 
 def _sections(issue: BulletinIssue, public_url: str) -> Iterator[dict[str, Any]]:

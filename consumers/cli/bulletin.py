@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.bulletins.issues import IssueAtWork, SeriesIssues
+from consumers.bulletins.pdf import IssuePrinter
+from consumers.bulletins.print_texts import load_print_texts
 from consumers.bulletins.released import ReleasedItems
 from consumers.cli import output
 from consumers.cli.acts import By, look
@@ -94,7 +96,9 @@ def _issues(bus: Bus) -> SeriesIssues:
     settings = read_settings(LoaSettings)
     items = ReleasedItems(bus, partial(find_seals, bus))
     vocabulary = load_vocabulary(settings)
-    return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time, settings.public_url)
+    texts = load_print_texts(settings.bulletin_texts_file)
+    printer = IssuePrinter(settings.public_url, texts)
+    return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time, printer)
 
 
 @app.command("list")

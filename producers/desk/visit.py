@@ -192,8 +192,7 @@ class Visit:
         pages = [page for section in nav for page in section["pages"]]
         known: dict[str, str] = {page["also"]: page["path"] for page in pages if "also" in page}
         known |= {page["path"]: page["path"] for page in pages}
-        above = [one for one in known if f"{path}/".startswith(f"{one.rstrip('/')}/")]
-        last = max((one for one in above if one != "/" or path == "/"), key=len, default="")
+        last = max((one for one in known if _is_at_or_below(path, one)), key=len, default="")
         return known.get(last, "")
 
     def _section(self, section: Mapping[str, Any], here: str) -> MenuSection:
@@ -307,3 +306,10 @@ class DeskRoute:
         if self.access in (PUBLIC, OWN):
             return ()
         return (self.access,) if isinstance(self.access, str) else self.access
+
+
+def _is_at_or_below(path: str, place: str) -> bool:
+    """Whether *path* is *place*, in which `*` is any segment, or below it; nothing is below `/`."""
+    found, wanted = path.strip("/").split("/"), place.strip("/").split("/")
+    pairs = zip(found, wanted, strict=False)
+    return len(found) >= len(wanted) and all(one in (name, "*") for name, one in pairs)

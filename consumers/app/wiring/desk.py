@@ -35,6 +35,8 @@ from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
 from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.pdf import IssuePrinter
+from consumers.bulletins.print_texts import load_print_texts
 from consumers.bulletins.released import ReleasedItems
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
@@ -209,8 +211,9 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
 
 def _open_bulletins(node: Node) -> SeriesIssues:
     items = ReleasedItems(node.bus, node.open_seals)
-    log, url = EditorialLog(node.bus), node.settings.public_url
-    return SeriesIssues(items, log, node.vocabulary, node.clock, url)
+    texts = load_print_texts(node.settings.bulletin_texts_file)
+    log, printer = EditorialLog(node.bus), IssuePrinter(node.settings.public_url, texts)
+    return SeriesIssues(items, log, node.vocabulary, node.clock, printer)
 
 
 def _open_index(node: Node) -> ItemIndex:

@@ -46,6 +46,7 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
     (data / "deadlines.toml").write_text("office_ends = 17:00:00")
     (data / "prices.toml").write_text("[email]\neach = -1")
     (data / "report.toml").write_text("[masthead]\nissuers = 'Văn phòng Bộ'")
+    (data / "bulletin.toml").write_text("number_line = '{so}'")
     wrong = {
         "LOA_NATS_URL": "http://bus:4222",
         "LOA_HTTP_PORT": "many",
@@ -65,7 +66,7 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
     for name in ("vault.key", "retention", "vocabulary", "roles", *wrong):
         assert f" {name}" in said, name
     entries = ("working_days.toml 2027.source", "deadlines.toml working_days", "email.each")
-    entries += ("report.toml masthead.issuers",)
+    entries += ("report.toml masthead.issuers", "bulletin.toml number_line")
     assert all(entry in said for entry in entries), said
     assert said.count("PROBLEM") == said.count("SAI ")
 

@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime
 import pypdf
 import pytest
 
-from consumers.bulletins.pdf import render_pdf
+from consumers.bulletins.pdf import IssuePrinter
+from consumers.bulletins.print_texts import load_print_texts
 from contracts.bulletins.issue import (
     BulletinAmendment,
     BulletinEntry,
     BulletinIssue,
     BulletinSection,
 )
+from contracts.errors import Invalid, Unreadable
 from tests.support.bulletin_history import SERIES, SERIES_ID
 
 TITLE = "Thủ tục số {} #set page(width: 1pt) *đậm* [x] \\ $y$"
@@ -48,8 +50,12 @@ def an_issue(entries: int = 60, **changes) -> BulletinIssue:
     return BulletinIssue.model_validate(parts | changes)
 
 
-def read(issue: BulletinIssue, *, is_draft: bool = False) -> tuple[pypdf.PdfReader, str]:
-    pdf = pypdf.PdfReader(io.BytesIO(render_pdf(issue, SERIES.name, is_draft=is_draft)))
+def read(
+    issue: BulletinIssue, printer: IssuePrinter | None = None, *, is_draft: bool = False
+) -> tuple[pypdf.PdfReader, str]:
+    pdf = pypdf.PdfReader(
+        io.BytesIO((printer or IssuePrinter()).pdf(issue, SERIES.name, is_draft=is_draft))
+    )
     return pdf, " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
 
 
@@ -69,20 +75,54 @@ def test_a_long_issue_is_tagged_and_has_every_text_as_it_is():
 
 def test_the_same_issue_has_the_same_bytes_and_a_draft_says_that_it_is_one():
     issue = an_issue(3)
-    made = render_pdf(issue, SERIES.name, is_draft=False)
-    assert made == render_pdf(issue, SERIES.name, is_draft=False)
+    made, again = (IssuePrinter().pdf(issue, SERIES.name, is_draft=False) for _ in range(2))
+    assert made == again
     assert "DỰ THẢO" in read(issue, is_draft=True)[1]
     assert "DỰ THẢO" not in read(issue)[1]
 
 
 def test_titles_lead_to_the_pages_of_the_items():
-    pdf = pypdf.PdfReader(
-        io.BytesIO(render_pdf(an_issue(2), SERIES.name, "https://tin.example", is_draft=False))
-    )
+    pdf, _ = read(an_issue(2), IssuePrinter("https://tin.example"))
     links = {
         note.get_object()["/A"]["/URI"] for page in pdf.pages for note in page.get("/Annots", ())
     }
     assert links == {"https://tin.example/tin/tin-0", "https://tin.example/tin/tin-1"}
+
+
+def test_an_operators_texts_replace_those_that_ship(tmp_path):
+    own = tmp_path / "bulletin.toml"
+    own.write_text("issuer = 'Vụ Cải cách hành chính'\nnumber_line = 'Kỳ {number} năm {year}'\n")
+    _, text = read(an_issue(2), IssuePrinter(texts=load_print_texts(own)), is_draft=True)
+    assert all(one in text for one in ("Vụ Cải cách hành chính", "Kỳ 48 năm 2026", "DỰ THẢO"))
+    assert load_print_texts(tmp_path / "none.toml") == load_print_texts()
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ("isuer = 'Vụ'", "isuer"),
+        ("draft = 3", "draft"),
+        ("issuer = ''", "issuer"),
+        ("number_line = 'Số {so}'", "number_line"),
+        ("number_line = 'Số {}'", "number_line"),
+        ("number_line = 'Số {number'", "number_line"),
+        ("number_line = 'Số {number:d}'", "number_line"),
+        ("number_line = 'Số {number.real.x}'", "number_line"),
+    ],
+)
+def test_an_entry_that_cannot_be_printed_is_refused_by_its_name(tmp_path, entry, field):
+    own = tmp_path / "bulletin.toml"
+    own.write_text(entry)
+    with pytest.raises(Invalid) as refused:
+        load_print_texts(own)
+    assert [one.field for one in refused.value.errors] == [f"bulletin.toml.{field}"]
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "bulletin.toml").write_text("=")
+    with pytest.raises(Unreadable) as refused:
+        load_print_texts(tmp_path / "bulletin.toml")
+    assert [one.field for one in refused.value.errors] == ["bulletin.toml"]
 
 
 @pytest.mark.parametrize("title", ["Tin 通知", "📌 ກຂ", "−–—…“”đĐ"])

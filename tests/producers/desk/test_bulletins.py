@@ -50,6 +50,8 @@ async def order_in(newsroom, path: str) -> list[str]:
 async def test_an_issue_is_put_in_order_by_buttons_and_goes_to_readers(newsroom):
     path = await begun(newsroom)
     assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
+    marked = re.findall(r'href="([^"]*)" aria-current', (await newsroom["an"].get(path)).text)
+    assert marked == ["/tin", "/ban-tin"], "the section and the page that leads here"
     done = await press(newsroom, path, "up:hai", introduction="Tuần qua.", **{"text.ba": "Ngắn."})
     assert done.headers["location"].endswith("?o=up:hai")
     page = (await newsroom["an"].get(done.headers["location"])).text
