@@ -133,7 +133,7 @@ class ItemOrders:
         """
         state = await self.state(order.content_id)
         person = await self._person(f"{order.content_id}.{state.revision}")
-        order = _with_act_id(order, person.actor.by, state)
+        order = with_act_id(order, person.actor.by, state)
         if _is_decided(order, state):
             await person.require_repeat(await self._rules.act_of(order, state))
         else:
@@ -154,9 +154,9 @@ class ItemOrders:
         if is_checkpoint(order.kind, state) and not order.is_clean:
             raise Invalid(field_error("--clean", "clean_required"))
 
-    async def _person(self, object_id: str) -> "_PersonAtTerminal":
+    async def _person(self, object_id: str) -> "PersonAtTerminal":
         signed_in = None if self.by else await self.staff.require_signed_in()
-        return _PersonAtTerminal(self.bus, object_id, self.by, signed_in)
+        return PersonAtTerminal(self.bus, object_id, self.by, signed_in)
 
     async def _require_still(self, actor: Actor, act: Act, state: ItemState) -> None:  # noqa: ARG002
         """Raises Forbidden if the account has lost the right when the act is stored."""
@@ -175,7 +175,7 @@ class ItemOrders:
 
 
 @dataclass(frozen=True)
-class _PersonAtTerminal:
+class PersonAtTerminal:
     """The account of this terminal, or *by* in place of one; *object_id*: for the audit log."""
 
     bus: Bus
@@ -216,13 +216,14 @@ class _PersonAtTerminal:
             await Staff.open(self.bus).rules.use_up(act)
 
 
-def _with_act_id(order: Order, who: str, state: ItemState) -> Order:
+def with_act_id(order: Order, who: str, state: ItemState) -> Order:
     """The order under the id that its repeat has, too, as long as no other act has followed it.
 
     A remark on the same text is one remark.
     """
     data = json.dumps(order.data, sort_keys=True, ensure_ascii=False)
-    said = (order.note, order.code, str(order.place or ""), order.title, data)
+    said = [order.note, order.code, str(order.place or ""), order.title, data]
+    said += [order.short_title] if order.short_title else []
     facts = (who, order.content_id, order.kind, order.hash, *said)
     last = state.last_change.id if state.last_change else ""
     named = (order._replace(act_id=keys.digest(*facts, str(number))) for number in count())

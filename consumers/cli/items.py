@@ -1,7 +1,6 @@
-"""Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
+"""Commands that look at content items: `loa trace`, `loa opinions`."""
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,28 +10,20 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import Field
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
-from consumers.cli.acts import By, Command, look, perform, record
-from consumers.cli.authorization import Staff, names_by_id
+from consumers.cli.acts import By, Command, look, record
+from consumers.cli.authorization import names_by_id
 from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
-from consumers.cli.item_text import print_text
 from consumers.cli.output import (
     Json,
-    Yes,
-    act_on_bus,
-    confirm,
     fail,
     item_address,
     page,
     print_address,
     print_answer,
-    print_errors,
     print_field_texts,
     print_table,
-    require_name,
-    require_terminal,
     run_on_any_bus,
     run_on_bus,
 )
@@ -40,37 +31,30 @@ from consumers.cli.stores import normalized_address, open_subscribers, open_supp
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.desk.access import item_facts
-from consumers.desk.orders.rules import OrderRules
 from consumers.editorial import waiting
 from consumers.editorial.log import EditorialLog
-from consumers.intake import items
-from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error, translate
 from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.refusals import find_refusal
-from consumers.reporting.review import read_text
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.store_check import store_problem
-from consumers.staff.authorization import Actor, ReadingRight
+from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts
 from consumers.status.places import describe_place
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
-from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.desk.editorial import Order
-from contracts.editorial import UNSENT, ActionKind, ItemState
-from contracts.errors import WHOLE_EVENT, Conflict, FieldError, FieldWarning, Invalid
+from contracts.editorial import UNSENT, ItemState
+from contracts.errors import WHOLE_EVENT, Conflict, FieldError, Invalid
 from contracts.records import EventRecord
 from contracts.text.moments import format_for_people
-from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
+from contracts.trace import StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.bus.records import read
 from producers.output import print_bilingual
-from producers.publisher import Accepted, Publisher, Spooled
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItemOrCase = Annotated[
@@ -85,10 +69,6 @@ Reader = Annotated[
         metavar="ADDRESS", help="Only what became of it for this reader's mail; also an opaque id."
     ),
 ]
-Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
-Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
-ShortTitle = Annotated[str, typer.Option(help="The title on Zalo, in fewer words.")]
-Hash = Annotated[str, typer.Option("--hash", help="The content hash of the text to take back.")]
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
 _SPAN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)\b(?!:)")
 """An end of the time that a digest is about, in UTC."""
@@ -422,171 +402,6 @@ def _mail_text(mail: MailTrace) -> FieldError:
     if mail.sent_from:
         code = "mail_sent" if mail.sent_to else "mail_doubted"
     return field_error(f"revision {mail.revision}", code, value=mail.message_id, **times)
-
-
-class WithdrawalAnswer(OmitEmptyModel):
-    """The answer to a withdrawal: its event, or the earlier withdrawal.
-
-    `withdrawn_at`, `reason` and `by` are of the earlier one. `unseen`: the item was not out.
-    """
-
-    omitted_when_empty = frozenset(
-        {"event_id", "withdrawn_at", "reason", "by", "unseen", "warnings"}
-    )
-
-    content_id: str
-    event_id: str = ""
-    withdrawn_at: datetime | None = None
-    reason: str = ""
-    by: str = ""
-    unseen: bool = False
-    warnings: tuple[FieldWarning, ...] = ()
-
-    def to_text(self) -> FieldError:
-        if self.withdrawn_at is None:
-            code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
-            return field_error(self.content_id, code, value=self.content_id)
-        code = "withdrawn_already_by" if self.by else "withdrawn_already"
-        facts = {"at": self.withdrawn_at, "who": self.by, "reason": self.reason}
-        return field_error(self.content_id, code, **facts)
-
-
-@page(
-    WithdrawalAnswer,
-    examples=(
-        'loa withdraw tb-15 --reason "Sai ngày" --hash HASH',
-        'loa withdraw tb-15 --reason "Sai ngày" --yes --json',
-    ),
-)
-def withdraw(
-    content_id: ContentId,
-    reason: Reason,
-    title: Title = "",
-    short_title: ShortTitle = "",
-    hash: Hash = "",
-    by: By = "",
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Take an item back on every channel: the portal at once, the others in their order.
-
-    With --hash it takes back exactly the text that you read; without, it shows what is out and
-    asks. --yes alone takes back what is out, unseen.
-    """
-    if not (hash or yes):
-        require_terminal()
-        hash = run_on_bus(partial(_show_out, content_id=content_id, by=by))
-    ordered = WithdrawalOrder(reason, title, short_title, hash)
-    confirm("ask_withdraw", yes=yes)
-    answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, ordered, by))
-    print_errors(answer.warnings)
-    print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
-
-
-async def _show_out(bus: Bus, content_id: str, by: str) -> str:
-    """Show the text that a withdrawal takes back, and return its hash; empty where none is known.
-
-    Raises Unauthorized, Forbidden.
-    """
-    right, state = await look(bus, "desk.read", content_id, by), await _written(bus, content_id)
-    if state.text is None:
-        return ""
-    right.require(item_facts(state))
-    text = await read_text(bus, content_id, _hash_to_withdraw(state))
-    print_text(text, err=True)
-    return text.hash
-
-
-def _hash_to_withdraw(state: ItemState) -> str:
-    """The hash of the text that a withdrawal takes back: without one that is out, the draft."""
-    return state.out_hash or state.hash
-
-
-class WithdrawalOrder(NamedTuple):
-    """A withdrawal: its public reason, and titles in place of the item's own.
-
-    `hash`: of the text that it takes back; empty for what is out.
-    """
-
-    reason: str
-    title: str = ""
-    short_title: str = ""
-    hash: str = ""
-
-
-async def order_withdrawal(
-    bus: Bus, content_id: str, ordered: WithdrawalOrder, by: str = ""
-) -> WithdrawalAnswer:
-    """Order an item's withdrawal, unless that is done.
-
-    Raises Invalid, Conflict if it is no longer the text that was read, BusError.
-    """
-    repository = ItemRepository(bus)
-    item = await repository.require_item(content_id)
-    if existing := await _existing_withdrawal(repository, content_id, item):
-        return existing
-    command = await _command(bus, content_id, ordered, by)
-
-    async def publish(who: Actor) -> Accepted | Spooled:
-        await _require_out(bus, content_id, ordered.hash)
-        event = _withdrawal_event(content_id, item.unit, ordered, require_name(who.by))
-        vocabulary = load_vocabulary(read_settings(LoaSettings))
-        return await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
-
-    answer = await perform(bus, command, publish)
-    unseen = not items.is_visible(item, datetime.now(UTC))
-    return WithdrawalAnswer(
-        content_id=content_id, event_id=answer.event_id, unseen=unseen, warnings=answer.warnings
-    )
-
-
-async def _command(bus: Bus, content_id: str, ordered: WithdrawalOrder, by: str) -> Command:
-    """The act of a withdrawal; for a second person the same one as at the desk. Raises Conflict."""
-    state = await _require_out(bus, content_id, ordered.hash)
-    hash = ordered.hash or _hash_to_withdraw(state)
-    order = Order(content_id, ActionKind.WITHDRAW, "", hash, title=ordered.title)
-    act = await OrderRules(bus, Staff.open(bus).policy).act_of(order, state)
-    facts = await _item_facts(bus, content_id, ())
-    said = (ordered.title, ordered.reason)
-    return Command("withdraw", content_id, by, *said, facts, act.arguments)
-
-
-async def _require_out(bus: Bus, content_id: str, hash: str) -> ItemState:
-    """The item as it is. Raises Conflict unless the text of *hash* is out; empty: any."""
-    state = await _written(bus, content_id)
-    if hash not in ("", _hash_to_withdraw(state)):
-        raise Conflict(field_error("hash", "out_changed", value=_hash_to_withdraw(state)))
-    return state
-
-
-async def _existing_withdrawal(
-    repository: ItemRepository, content_id: str, item: Item
-) -> WithdrawalAnswer | None:
-    """The existing withdrawal; None while a text can still be seen or released."""
-    if not item.barred or item.latest > item.barred:
-        return None
-    is_released = item.state == "withdrawn"
-    number = item.revision if is_released else item.barred
-    position = await repository.position(content_id, number)
-    at = item.released[number] if is_released else position.at if position else None
-    if at is None:
-        return None
-    reason, by = (position.reason, position.submitter) if position else ("", None)
-    return WithdrawalAnswer(content_id=content_id, withdrawn_at=at, reason=reason, by=by or "")
-
-
-def _withdrawal_event(content_id: str, unit: str, ordered: WithdrawalOrder, by: str) -> CloudEvent:
-    texts = {name: value for name, value in ordered._asdict().items() if value and name != "hash"}
-    return CloudEvent(
-        specversion="1.0",
-        id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
-        source=f"/units/{unit}",
-        type=events.WITHDRAWN,
-        subject=content_id,
-        time=datetime.now(UTC),
-        data={"content_id": content_id, **texts},
-        extensions={events.SUBMITTER: by} if by else {},
-    )
 
 
 @page(

@@ -111,8 +111,8 @@ class ItemActs:
         """Raise Conflict if the act that is there under the order's id is another one."""
         _, acts = await self.log.history(order.content_id)
         stored = next(one for one in acts if one.id == act_key(order))
-        said = (stored.note, stored.code, stored.place, stored.title)
-        same = said == (_note(order), order.code, order.place, _title(order))
+        said = (stored.note, stored.code, stored.place, stored.title, stored.short_title)
+        same = said == (_note(order), order.code, order.place, *_titles(order))
         written_before = _own_fields(stored.text.data) if stored.text else None
         given = None if order.data is None else _own_fields(order.data)
         if given and stored.text and "corrects_revision" not in stored.text.data:
@@ -143,7 +143,8 @@ class ItemActs:
             raise Conflict(field_error("kind", "nothing_to_withdraw", value=order.content_id))
         _require_out(order.hash, state)
         try:
-            facts = {"reason": _note(order), "title": order.title or None}
+            titles = {"title": order.title or None, "short_title": order.short_title or None}
+            facts = {"reason": _note(order), **titles}
             Withdrawn.model_validate({"content_id": order.content_id, **facts})
         except ValidationError as wrong:
             raise Invalid(*errors.explain(wrong)) from wrong
@@ -151,6 +152,7 @@ class ItemActs:
 
     def _act(self, ordered: "_Ordered", changed: EditorialText | None) -> Action:
         order, who, state = ordered.order, ordered.who, ordered.state
+        title, short_title = _titles(order)
         return Action(
             id=act_key(order),
             at=utc_now(self.clock),
@@ -171,7 +173,8 @@ class ItemActs:
             note=_note(order),
             code=order.code,
             place=order.place,
-            title=_title(order),
+            title=title,
+            short_title=short_title,
             prev=state.head,
         )
 
@@ -219,8 +222,11 @@ def _note(order: Order) -> str:
     return errors.check_line("note", " ".join(order.note.split()), _NOTE_MAX)
 
 
-def _title(order: Order) -> str:
-    return errors.check_line("new_title", order.title, _TITLE_MAX)
+def _titles(order: Order) -> tuple[str, str]:
+    """What readers read in place of the title. Raises Invalid for what no text may hold."""
+    given = {"new_title": order.title, "short_title": order.short_title}
+    title, short_title = (errors.check_line(*one, _TITLE_MAX) for one in given.items())
+    return title, short_title
 
 
 def _own_fields(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -299,9 +299,13 @@ class Intake:
     async def withdraw(
         self, checked: ReceivedEvent, text: Withdrawn, known: Versioned[Item | None], seq: int
     ) -> None:
-        """Withdraw the item, and publish that."""
+        """Withdraw the item, and publish that; not where a correction has come before intake."""
         item = await self.apply_withdrawal(checked, text, known, seq)
         crash_point("intake.barred")
+        if not item.position_of(checked.event_id):
+            facts = {"content_id": text.content_id, "revision": checked.takes_back}
+            log.info("withdrawal_overtaken", **facts)
+            return
         await self.publish_withdrawal(checked, text, item)
 
     async def apply_withdrawal(
@@ -311,6 +315,9 @@ class Intake:
 
         def transition(stored: Item | None) -> Item:
             item = items.require_owner(stored, checked.unit, withdrawn.content_id)
+            is_new = not item.position_of(checked.event_id)
+            if is_new and items.is_replaced(item, checked.takes_back, utc_now(self.clock)):
+                return item
             return items.withdraw(item, checked.event_id, checked.received_at, withdrawn.content_id)
 
         return await self.change_item(withdrawn.content_id, transition, known, seq)

@@ -175,6 +175,11 @@ def record_release_time(item: Item, position: int, at: datetime, start: datetime
     return item.model_copy(update={"released": item.released | {position: at}, "starts": starts})
 
 
+def is_replaced(item: Item, revision: int, now: datetime) -> bool:
+    """Whether readers have a later text in the place of *revision*; 0: of none."""
+    return 0 < revision < visible_revision(item, now)
+
+
 def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
     """Withdraw the item by one more position, released only if readers may have seen the item.
 

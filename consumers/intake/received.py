@@ -18,12 +18,14 @@ from contracts.records import EventRecord
 class ReceivedEvent(CheckedEvent):
     """A checked content event, and when intake received it.
 
-    `is_edited`: a person has corrected it on its way.
+    `is_edited`: a person has corrected it on its way. `takes_back`: the revision that a person
+    withdraws; what readers have after it stays.
     """
 
     content: Submitted | Withdrawn
     received_at: datetime
     is_edited: bool = False
+    takes_back: int = 0
 
     def to_record(self) -> EventRecord:
         return EventRecord(

@@ -97,7 +97,7 @@ def as_waiting(position: Position, draft: Draft | None, state: ItemState) -> Pos
 
 def withdrawal(content_id: str, act: Action, unit: str) -> ReceivedEvent:
     """The event that a person's withdrawal makes, as intake has received it."""
-    text = Withdrawn(content_id=content_id, reason=act.note, title=act.title or None)
+    text = Withdrawn(content_id=content_id, reason=act.note, **_titles(act))
     event = CloudEvent(
         specversion="1.0",
         id=act.id,
@@ -108,7 +108,12 @@ def withdrawal(content_id: str, act: Action, unit: str) -> ReceivedEvent:
         data=text.model_dump(mode="json", exclude_none=True),
         extensions={events.SUBMITTER: act.by},
     )
-    return ReceivedEvent(unit, event, text, act.at)
+    return ReceivedEvent(unit, event, text, act.at, takes_back=act.revision)
+
+
+def _titles(act: Action) -> dict[str, str]:
+    given = {"title": act.title, "short_title": act.short_title}
+    return {name: value for name, value in given.items() if value}
 
 
 def _source(unit: str) -> str:

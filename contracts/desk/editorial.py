@@ -29,6 +29,8 @@ class Order(NamedTuple):
     place: int | None = None
     title: str = ""
     """For a withdrawal: what readers read in place of the item's title."""
+    short_title: str = ""
+    """The same on Zalo, in fewer words."""
     is_clean: bool = False
     """The person has checked that the text holds nothing secret and no personal data."""
 

@@ -134,6 +134,8 @@ class Action(_Frozen):
     """The paragraph of the text, counted from 1, that a remark is about."""
     title: str = Field(default="", exclude_if=operator.not_)
     """What readers read in place of the title of what is withdrawn."""
+    short_title: str = Field(default="", exclude_if=operator.not_)
+    """The same on Zalo, in fewer words."""
     prev: str = ""
     """The digest of the item's act before; empty for its first."""
 

@@ -102,6 +102,7 @@ class OrderRules:
         began = state.last_change.id if state.last_change else ""
         arguments = [order.content_id, state.revision, order.kind, order.hash, began]
         arguments += [order.title] if order.title else []
+        arguments += ["short_title", order.short_title] if order.short_title else []
         return Act(found, item_facts(state), arguments, is_of_state=True)
 
     async def approval(self, state: ItemState) -> str:

@@ -6,19 +6,20 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.channel_health.destinations import Destination, write_destination
-from consumers.cli import items, output
-from consumers.cli.items import WithdrawalOrder, order_withdrawal, print_trace
+from consumers.cli import items, output, withdrawals
+from consumers.cli.items import print_trace
+from consumers.cli.withdrawals import WithdrawalOrder, order_withdrawal
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
 from consumers.intake.event_log import EventLog
 from consumers.ledger import codec
 from consumers.staff.authorization import Actor
-from contracts import envelope, events, subjects
+from contracts import events, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.desk.editorial import Order
 from contracts.editorial import ActionKind
-from contracts.errors import field_error
+from contracts.errors import Conflict, field_error
 from contracts.records import EventRecord
 from contracts.trace import Trace
 from tests.support.cli import json_output
@@ -27,8 +28,10 @@ from tests.support.decisions import approve_item, decide
 from tests.support.events import (
     ITEM,
     UNIT,
+    carry_out_acts,
     corrected,
     event_id,
+    released_actions,
     released_publications,
     submitted,
     withdrawn,
@@ -221,14 +224,15 @@ async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, l
     )  # fmt: skip
 
 
-async def test_who_withdraws_is_kept_with_the_event_and_only_trace_tells(bus, intake_harness, loa):
+async def test_who_withdraws_is_in_the_log_and_only_trace_tells(bus, intake_harness, loa):
     await intake_harness.take_in(submitted())
     run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An", "--yes")
     assert run.exit_code == 0
-    [*_, message] = [one async for one in bus.scan("CONTENT", "content.>")]
-    event = envelope.decode(None, message.headers, message.data)
-    assert event.extensions == {"submitter": "Trần Thị An"}
-    await intake_harness.intake.handle(event, UNIT)
+    _, acts = await EditorialLog(bus).history(ITEM)
+    assert (acts[-1].kind, acts[-1].by) == (ActionKind.WITHDRAW, "Trần Thị An")
+    again = await loa("withdraw", ITEM, "--reason", "Nhầm", "--yes", USER="ai-do")
+    assert "by Trần Thị An, with the reason: Nhầm" in again.stdout, "before intake has it, too"
+    await carry_out_acts(intake_harness.intake)
     told = (await loa("trace", ITEM)).stdout
     assert "withdrawn, revision 2, by Trần Thị An" in told and "was withdrawn: Nhầm" in told
     assert json_output(await loa("trace", ITEM, "--json"))["reason"] == "Nhầm"
@@ -242,7 +246,7 @@ async def test_a_name_that_is_none_is_refused_and_nothing_is_withdrawn(bus, inta
     await intake_harness.take_in(submitted())
     run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "A" * 151, "--yes")
     assert (run.exit_code, run.stderr.startswith("by: ")) == (2, True)
-    assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == 0
+    assert (await EditorialLog(bus).read(ITEM)).state.withdrawable == 1
 
 
 async def test_a_withdrawal_is_a_named_act_that_a_script_confirms(bus, intake_harness, loa):
@@ -251,8 +255,9 @@ async def test_a_withdrawal_is_a_named_act_that_a_script_confirms(bus, intake_ha
     for more, field in ((("--by", "An"), "--yes"), (("--yes",), "by")):
         refused = await loa(*words, *more, USER="")
         assert (refused.exit_code, refused.stderr.partition(":")[0]) == (2, field)
-    assert (await bus.stream_info("CONTENT"))["state"]["messages"] == 0
+    assert (await EditorialLog(bus).read(ITEM)).state.withdrawable == 1
     assert (await loa(*words, "--by", "An", "--yes", USER="")).exit_code == 0
+    assert (await EditorialLog(bus).read(ITEM)).state.withdrawable == 0
 
 
 async def test_a_withdrawal_takes_back_the_text_that_was_read(bus, intake_harness, loa):
@@ -263,8 +268,40 @@ async def test_a_withdrawal_takes_back_the_text_that_was_read(bus, intake_harnes
     words = ("withdraw", ITEM, "--reason", "Nhầm", "--by", "An", "--yes", "--hash")
     refused = await loa(*words, read)
     assert refused.exit_code == 2 and out in refused.stderr
-    assert (await bus.stream_info("CONTENT"))["state"]["messages"] == 0
+    assert (await EditorialLog(bus).read(ITEM)).state.withdrawable == 2
     assert (await loa(*words, out)).exit_code == 0
+    await carry_out_acts(intake_harness.intake)
+    assert await released_actions(bus) == ["published", "corrected", "withdrawn"]
+
+
+async def test_a_withdrawal_leaves_the_correction_that_goes_out_meanwhile(
+    bus, intake_harness, monkeypatch
+):
+    await intake_harness.take_in(submitted())
+    hash = (await EditorialLog(bus).read(ITEM)).state.hash
+    decide = withdrawals._WithdrawingPerson.decide
+
+    async def after_the_correction(person, act):
+        await intake_harness.take_in(corrected(revision=2, corrects_revision=1))
+        return await decide(person, act)
+
+    monkeypatch.setattr(withdrawals._WithdrawingPerson, "decide", after_the_correction)
+    with pytest.raises(Conflict) as refused:
+        await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm", hash=hash), "An")
+    state = (await EditorialLog(bus).read(ITEM)).state
+    assert state.out_hash in refused.value.errors[0].message
+    await carry_out_acts(intake_harness.intake)
+    assert await released_actions(bus) == ["published", "corrected"]
+
+
+async def test_a_correction_that_goes_out_before_intake_has_the_withdrawal_stays(
+    bus, intake_harness
+):
+    await intake_harness.take_in(submitted())
+    await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")
+    await intake_harness.take_in(corrected(revision=2, corrects_revision=1))
+    await carry_out_acts(intake_harness.intake)
+    assert await released_actions(bus) == ["published", "corrected"]
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
@@ -275,12 +312,12 @@ async def test_a_person_sees_what_is_out_and_is_asked(
     await intake_harness.take_in(corrected(revision=2, corrects_revision=1), "desk")
     state = (await EditorialLog(bus).read(ITEM)).state
     monkeypatch.setattr(output, "require_terminal", lambda: None)
-    monkeypatch.setattr(items, "require_terminal", lambda: None)
+    monkeypatch.setattr(withdrawals, "require_terminal", lambda: None)
     run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "An", "--json", stdin=answer)
     assert f"hash: {state.out_hash}" in run.stderr and state.out_hash != state.hash
     assert submitted().data["title"] in run.stderr
-    sent = (await bus.stream_info("CONTENT"))["state"]["messages"]
-    assert (run.exit_code, sent) == ((0, 1) if answer == "y" else (2, 0))
+    out = (await EditorialLog(bus).read(ITEM)).state.withdrawable
+    assert (run.exit_code, out) == ((0, 0) if answer == "y" else (2, 1))
 
 
 async def test_what_is_not_known_is_named_as_it_was_typed(bus, loa):
@@ -313,8 +350,7 @@ async def test_a_withdrawal_may_have_a_title_of_its_own(bus, intake_harness, loa
     titles = ["--title", "Kết quả thi", "--short-title", "Kết quả"]
     words = ["--reason", "Lộ thông tin cá nhân", *titles, "--yes"]
     assert (await loa("withdraw", ITEM, *words, USER="an")).exit_code == 0
-    [message] = [one async for one in bus.scan("CONTENT", "content.>")]
-    await intake_harness.intake.handle(envelope.decode(None, message.headers, message.data), UNIT)
+    await carry_out_acts(intake_harness.intake)
     first, second = await released_publications(bus)
     assert (second["action"], second["title"]) == ("withdrawn", "Kết quả thi")
     assert second["short_title"] == "Kết quả"
@@ -340,7 +376,7 @@ async def test_trace_says_how_the_address_answers(intake_harness, loa):
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake_harness, clock):
     await intake_harness.take_in(submitted())
     first = await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")
-    assert first.withdrawn_at is None and first.event_id
+    assert first.withdrawn_at is None
     assert "`loa trace" in first.to_text().message and "`loa trace" in first.to_text().message_vi
     clock.advance(60)
     await intake_harness.take_in(withdrawn())

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from consumers.cli import authorization
+from consumers.editorial.log import EditorialLog
 from consumers.intake.handler import Intake
 from consumers.staff import passwords, policy, totp
 from consumers.staff.oidc.id_token import Identity
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.passwords import Passwords
+from contracts.editorial import ActionKind
 from contracts.staff.sign_in import text_secret
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import InProcessCli, json_output
@@ -255,8 +257,9 @@ async def test_a_withdrawal_names_the_account(people, intake):
     await approve(an, intake)
     done = await an.say("withdraw", ITEM, "--reason", "Nhầm", "--yes", "--json", USER="root")
     assert done.exit_code == 0, done.stderr
-    [*_, event] = [one async for one in intake.bus.scan("CONTENT", "content.>")]
-    assert await account_id(an) in str(event.headers) + event.data.decode()
+    _, acts = await EditorialLog(intake.bus).history(ITEM)
+    by = (acts[-1].kind, acts[-1].by, acts[-1].role)
+    assert by == (ActionKind.WITHDRAW, await account_id(an), APPROVER)
 
 
 async def test_two_who_withdraw_agree_about_one_text(people, intake):
