@@ -3,6 +3,7 @@
 import io
 import unicodedata
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 
 import openpyxl
@@ -12,8 +13,9 @@ from docx import Document as open_word
 from docx.oxml.ns import qn
 
 from consumers.periodic_reports.contents.composition import compose
-from consumers.periodic_reports.contents.document import Document
+from consumers.periodic_reports.contents.document import Document, Paragraph
 from consumers.periodic_reports.rendering.files import render_files
+from consumers.periodic_reports.rendering.pdf import render_pdf
 from tests.support.pdf_layout import texts
 from tests.support.report_data import write_year
 
@@ -73,16 +75,19 @@ def test_the_pdf_has_fonts_of_its_own_and_a4_pages(files):
     assert all(name.startswith("LiberationSerif") for name in names)
 
 
-def test_paragraphs_of_the_pdf_are_six_points_further_apart_than_its_lines(files):
-    lines = texts(pypdf.PdfReader(io.BytesIO(files["pdf"])))
-    source = [one for one in lines if one.page == lines[-1].page and one.size_pt == 13]
-    beginnings = [one.y for one in source if one.text.startswith(("Mọi con số", "Số liệu năm"))]
-    first, *others = sorted({one.y for one in source if one.y >= beginnings[0] - 0.1})
-    steps = [later - one for one, later in pairwise((first, *others))]
-    apart = others.index(min(others, key=lambda y: abs(y - beginnings[1])))
-    pitch = steps[0] * 72 / 25.4
-    assert 13 <= pitch <= 1.5 * 1.2 * 13
-    assert steps[apart] * 72 / 25.4 - pitch == pytest.approx(6, abs=0.5)
+def test_paragraphs_of_the_pdf_are_six_points_further_apart_than_its_lines(document):
+    two = (Paragraph("Dòng này dài. " * 20), Paragraph("Đoạn sau. " * 30))
+    pdf = render_pdf(replace(document, blocks=two, annexes=()))
+    lines = [one for one in texts(pypdf.PdfReader(io.BytesIO(pdf))) if one.size_pt == 13]
+    first, second = (
+        next(one.y for one in lines if one.text.startswith(words)) for words in ("Dòng", "Đoạn sau")
+    )
+    body = sorted({one.y for one in lines})
+    inside = [y for y in body if first <= y <= second]
+    steps = [(later - one) * 72 / 25.4 for one, later in pairwise(inside)]
+    assert len(steps) > 2
+    assert 13 <= steps[0] <= 1.5 * 1.2 * 13
+    assert steps[-1] - steps[0] == pytest.approx(6, abs=0.5)
 
 
 def test_the_word_document_has_the_form_of_the_decree(files):
