@@ -27,7 +27,7 @@ _HANOI = timedelta(hours=7)
 _BASES = {
     "items": "release", "desk": "decision", "deliveries": "delivery", "events": "events",
     "opinions": "opinions", "readers": "readers", "incidents": "incident", "notices": "notices",
-    "refusals": "refusals", "bulletins": "release",
+    "refusals": "refusals", "bulletins": "release", "interruptions": "release",
 }  # fmt: skip
 """By the first word of a count's kind, the kind of the facts that it is made of."""
 _NOT_COUNTED = {"opinions.answered"}
@@ -118,6 +118,12 @@ class Rules(NamedTuple):
             _toml(repository / "contracts/base/working_days.toml"),
         )
 
+    def is_working(self, day: date) -> bool:
+        """Raises KeyError for a day of a year whose days off are not known."""
+        known = self.working_days[str(day.year)]
+        is_off = day.weekday() > 4 or str(day) in known["off"]
+        return str(day) in known.get("working", ()) or not is_off
+
     def deadline(self, step: str, began: datetime, lane: str) -> datetime | None:
         """Until when a step is to be done; None where a day of an unknown year is in between."""
         if lane == "urgent":
@@ -125,11 +131,9 @@ class Rules(NamedTuple):
         day, left = (began + _HANOI).date(), self.deadlines["working_days"][step]
         while left:
             day += timedelta(1)
-            known = self.working_days.get(str(day.year))
-            if known is None:
+            if str(day.year) not in self.working_days:
                 return None
-            is_off = day.weekday() > 4 or str(day) in known["off"]
-            left -= str(day) in known.get("working", ()) or not is_off
+            left -= self.is_working(day)
         return datetime.combine(day, self.deadlines["office_ends"], UTC) - _HANOI
 
 
@@ -158,6 +162,28 @@ def _steps(fact: Fact, lane: str, rules: Rules) -> Iterator[Count]:
             day, parts = _day(decided), {"unit": fact["unit"], "topic": fact["topic"]}
             yield Count("desk.steps", day, 1, parts | {"detail": step})
             yield Count("desk.steps_late", day, _at(ended) > due, parts | {"detail": step})
+
+
+def _interruptions(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
+    """The first announcement of each interruption: in time with seven working days between."""
+    first: dict[str, Fact] = {}
+    for fact in (one for key, one in newest.items() if key.startswith("release.")):
+        known = first.get(fact["content_id"], fact)
+        if "interrupts_at" in fact and fact["revision"] <= known["revision"]:
+            first[fact["content_id"]] = fact
+    for fact in first.values():
+        announced, begins = _day(fact["shown_at"]), _day(fact["interrupts_at"])
+        days = (announced + timedelta(n) for n in range(1, (begins - announced).days))
+        left = 7
+        try:
+            while left and (day := next(days, None)):
+                left -= rules.is_working(day)
+        except KeyError:
+            continue
+        late = "force_majeure" if fact["is_force_majeure"] else "late"
+        parts = {"unit": fact["unit"], "topic": fact["topic"]}
+        for name in ("announced", late if left else "in_time"):
+            yield Count(f"interruptions.{name}", announced, 1, parts)
 
 
 def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -> Iterator[Count]:
@@ -298,7 +324,11 @@ class Year:
         }
         self.found = defaultdict[tuple[str, str], dict[str, list[Count]]](dict)
         """By kind and dimension, what each part has."""
-        for one in (*_all_counts(newest, rules), *_bulletins(newest, rules, first, last)):
+        for one in (
+            *_all_counts(newest, rules),
+            *_bulletins(newest, rules, first, last),
+            *_interruptions(newest, rules),
+        ):
             for by in DIMENSIONS if first <= one.day <= last else ():
                 self.found[one.kind, by].setdefault(_part(one, by), []).append(one)
 

@@ -125,6 +125,10 @@ def _release(
     channels = ["email", "portal", "zalo"]
     fact = {"content_id": name, "revision": revision, "action": action, **about}
     fact |= {"channels": channels, "released_at": _text(at), "shown_at": _text(at)}
+    if chance.random() < 0.03:  # an interruption of services is announced, or announced again
+        begins = at + timedelta(hours=chance.randrange(500))
+        is_forced = chance.random() < 0.3
+        fact |= {"interrupts_at": _text(begins), "is_force_majeure": is_forced}
     deliveries = [_delivery(chance, one, fact, at) for one in channels]
     if chance.random() < 0.1:  # the release is told last
         yield from deliveries
