@@ -10,7 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
+from itertools import takewhile
 from weakref import WeakValueDictionary
 
 import structlog
@@ -41,7 +43,7 @@ from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
-from contracts.editorial import Action, ActionKind, ItemState
+from contracts.editorial import Action, ActionKind, ItemState, state_after
 from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.interruptions.notice_period import check_announced
@@ -143,13 +145,20 @@ class Intake:
             await self.decisions.note_outcome(content_id, act.revision)
         elif act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
             await self.require_position(content_id, act)
-            item = await self.repository.require_item(content_id)
-            ordered = written.withdrawal(content_id, act, item.unit)
-            assert isinstance(ordered.content, Withdrawn)  # noqa: S101
-            known = await self.repository.versioned_item(content_id)
-            await self.withdraw(ordered, ordered.content, known, 0)
+            await self.carry_out_withdrawal(content_id, act)
         else:
             await self.decisions.carry_out(content_id)
+
+    async def carry_out_withdrawal(self, content_id: str, act: Action) -> None:
+        """Take back all that was out or approved when a person withdrew the item."""
+        item = await self.repository.require_item(content_id)
+        _, acts = await self.decisions.log.history(content_id)
+        before = reduce(state_after, takewhile(lambda one: one.id != act.id, acts), ItemState())
+        ordered = written.withdrawal(content_id, act, item.unit)
+        ordered = replace(ordered, takes_back=max(before.going_out, default=act.revision))
+        assert isinstance(ordered.content, Withdrawn)  # noqa: S101
+        known = await self.repository.versioned_item(content_id)
+        await self.withdraw(ordered, ordered.content, known, 0)
 
     async def require_position(self, content_id: str, act: Action) -> None:
         """Raise RetryLater while the text that a person withdraws waits for its event."""

@@ -18,8 +18,8 @@ from contracts.records import EventRecord
 class ReceivedEvent(CheckedEvent):
     """A checked content event, and when intake received it.
 
-    `is_edited`: a person has corrected it on its way. `takes_back`: the revision that a person
-    withdraws; what readers have after it stays.
+    `is_edited`: a person has corrected it on its way. `takes_back`: the newest revision
+    that a person withdraws; what was approved after it stays.
     """
 
     content: Submitted | Withdrawn

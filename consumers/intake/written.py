@@ -108,7 +108,7 @@ def withdrawal(content_id: str, act: Action, unit: str) -> ReceivedEvent:
         data=text.model_dump(mode="json", exclude_none=True),
         extensions={events.SUBMITTER: act.by},
     )
-    return ReceivedEvent(unit, event, text, act.at, takes_back=act.revision)
+    return ReceivedEvent(unit, event, text, act.at)
 
 
 def _titles(act: Action) -> dict[str, str]:

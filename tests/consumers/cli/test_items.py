@@ -304,6 +304,16 @@ async def test_a_correction_that_goes_out_before_intake_has_the_withdrawal_stays
     assert await released_actions(bus) == ["published", "corrected"]
 
 
+async def test_a_correction_that_was_on_its_way_is_withdrawn_too(bus, intake_harness):
+    await intake_harness.take_in(submitted())
+    await carry_out_acts(intake_harness.intake)
+    await intake_harness.take_in(corrected(revision=2, corrects_revision=1))
+    await order_withdrawal(bus, ITEM, WithdrawalOrder("Nhầm"), "An")
+    await carry_out_acts(intake_harness.intake)
+    assert await released_actions(bus) == ["published", "corrected", "withdrawn"]
+    assert (await EditorialLog(bus).read(ITEM)).state.withdrawable == 0
+
+
 @pytest.mark.parametrize("answer", ["y", "n"])
 async def test_a_person_sees_what_is_out_and_is_asked(
     bus, intake_harness, loa, monkeypatch, answer
