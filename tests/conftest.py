@@ -24,7 +24,7 @@ import uvicorn
 
 import channels.portal.readback
 import consumers.app.instance
-import consumers.desk.index.index
+import consumers.desk.index.rounds
 import consumers.desk.operations
 import consumers.desk.release.mail_reach
 import consumers.status.facts
@@ -165,7 +165,7 @@ PATIENCE_S = 20.0
 _PEOPLE_WAIT = {
     channels.portal.readback: "_PATIENCE_S",
     consumers.app.instance: "PROBE_TIMEOUT_S",
-    consumers.desk.index.index: "_WAIT_S",
+    consumers.desk.index.rounds: "_WAIT_S",
     consumers.desk.operations: "_WAIT_S",
     consumers.desk.release.mail_reach: "_PATIENCE_S",
     consumers.status.facts: "_DISK_PATIENCE_S",

@@ -49,6 +49,10 @@ class Indicator(BaseModel):
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds + self.of
 
+    def is_divided_by(self, by: By) -> bool:
+        """Whether a table divides it by *by*."""
+        return by in self.by or (by is By.UNIT and bool(self.statistic))
+
 
 @cache
 def load_indicators() -> tuple[Indicator, ...]:

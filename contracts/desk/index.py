@@ -102,7 +102,7 @@ class ItemFilter:
     `not_barred`: the names of one person, account id and name: items whose next step the rule
     of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
     checked or edited; if `adds_own`, those besides `scopes`. `after` and `before` bound the day on
-    the calendar, the second excluded.
+    the calendar, the second excluded. `ids`: any of these, a page of them at most.
     `words`: all of them, with the marks that they have; without marks where no item has them.
     """
 
@@ -120,6 +120,7 @@ class ItemFilter:
     after: datetime | None = None
     before: datetime | None = None
     words: str = ""
+    ids: tuple[str, ...] = ()
     broken: bool | None = None
     order: Order = Order.RECENT
     limit: int = 50

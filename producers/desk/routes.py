@@ -11,7 +11,7 @@ from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
 from producers.desk.items import link_checks, lists, text_pages, uploads
 from producers.desk.items import pages as items
-from producers.desk.operations import audit_log, dead_letters, overview, roles
+from producers.desk.operations import audit_log, dead_letters, overview, reports, roles
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -81,6 +81,9 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/van-hanh", overview.READ, overview.show),
     DeskRoute("POST", "/van-hanh/{channel}/tam-dung", overview.OPERATE, overview.pause),
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
+    DeskRoute("GET", "/bao-cao", reports.READ, reports.show),
+    DeskRoute("GET", "/bao-cao/so-lieu", reports.READ, reports.show_behind),
+    DeskRoute("GET", "/bao-cao/tep", reports.READ, reports.send_file),
     DeskRoute("GET", "/tin", _READ, lists.show_items),
     DeskRoute("GET", "/lich", _READ, lists.show_calendar),
     DeskRoute("GET", "/ban-tin", _READ, series_pages.show_bulletins),

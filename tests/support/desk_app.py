@@ -45,11 +45,15 @@ from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
+from consumers.desk.reports.service import ROWS_FILE, LiveReports
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
+from consumers.facts.store import FactStore
 from consumers.key_file import seal_people
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
+from consumers.periodic_reports.archive import HeaderSources
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.seals.publications import PublicationSeals
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -187,6 +191,8 @@ class DeskApp(StaffHarness):
         cleaning = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         cleaning.atexit = False  # a forked command ends without cleaning for its parent
         self.index = ItemIndex(EditorialLog(bus), folder / INDEX_FILE, clock)
+        sources = HeaderSources(load_texts(folder / "report.toml"), DEFAULT)
+        self.reports = LiveReports(FactStore(bus), folder / ROWS_FILE, sources)
         self.visitors = 0
         self.links = DeskLinkChecks(clock)
         self.services = DeskServices(
@@ -200,6 +206,7 @@ class DeskApp(StaffHarness):
             bulletins=SeriesIssues(
                 ReleasedItems(bus, self.open_seals), EditorialLog(bus), DEFAULT, clock
             ),
+            reports=self.reports,
             kept_texts=KeptTexts(bus, clock),
             links=self.links,
             live=LiveItems(bus, time.time, ItemAccess(self.accounts, policy)),
@@ -240,7 +247,7 @@ class DeskApp(StaffHarness):
         """Follow the editorial log while there are visitors."""
         self.visitors += 1
         if self.visitors == 1:
-            self.following = asyncio.create_task(self.index.run())
+            self.following = asyncio.gather(self.index.run(), self.reports.run())
         try:
             yield
         finally:

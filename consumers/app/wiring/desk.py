@@ -51,7 +51,11 @@ from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts,
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
+from consumers.desk.reports.service import ROWS_FILE, LiveReports
 from consumers.editorial.log import EditorialLog
+from consumers.facts.store import FactStore
+from consumers.periodic_reports.archive import HeaderSources
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
@@ -202,6 +206,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
         "bulletins": _open_bulletins(node),
+        "reports": _open_reports(node),
         "kept_texts": KeptTexts(node.bus, node.clock),
         "links": DeskLinkChecks(node.clock),
         **_file_services(node),
@@ -214,6 +219,15 @@ def _open_bulletins(node: Node) -> SeriesIssues:
     texts = load_print_texts(node.settings.bulletin_texts_file)
     log, printer = EditorialLog(node.bus), IssuePrinter(node.settings.public_url, texts)
     return SeriesIssues(items, log, node.vocabulary, node.clock, printer)
+
+
+def _open_reports(node: Node) -> LiveReports:
+    """The figures of reports; their copy of the facts is kept fresh. Raises Invalid, Unreadable."""
+    texts, deadlines = load_texts(node.settings.report_texts_file), load_deadlines(node.settings)
+    sources = HeaderSources(texts, node.vocabulary, deadlines=deadlines)
+    reports = LiveReports(FactStore(node.bus), node.settings.desk_dir / ROWS_FILE, sources)
+    node.tasks.append(reports.run)
+    return reports
 
 
 def _open_index(node: Node) -> ItemIndex:

@@ -65,7 +65,7 @@ class IndexFile:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self.deadlines, self._path, self._inode = deadlines, path, path.stat().st_ino
-        self.db = _connect(path)
+        self.db = connect(path)
         try:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = NORMAL")
@@ -284,7 +284,7 @@ def delete_index(path: Path) -> None:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads. Raises sqlite3.Error."""
-    return _connect(path, "mode=ro")
+    return connect(path, "mode=ro")
 
 
 def read_seq(db: sqlite3.Connection) -> int:
@@ -293,7 +293,8 @@ def read_seq(db: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
+def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
+    """A connection to a file that is there. Raises sqlite3.Error."""
     return sqlite3.connect(
         f"{path.resolve().as_uri()}?{query}",
         timeout=_BUSY_TIMEOUT_S,

@@ -7,9 +7,9 @@ file, all others read it.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from consumers.desk.index.file import IndexFile, open_index, read_seq
 from consumers.desk.index.follow import IndexFollower
 from consumers.desk.index.near import find_near
 from consumers.desk.index.readers import ReaderPool
+from consumers.desk.index.rounds import Rounds
 from consumers.desk.index.sketches import sketch_of
 from consumers.directory.directory import try_lock
 from consumers.editorial.log import EditorialLog
@@ -37,8 +38,6 @@ T = TypeVar("T")
 _STREAM = subjects.EDITORIAL.name
 _PAUSE_S, _IDLE_S = 1.0, 0.2
 _POLL_S = 0.02
-_WAIT_S = 0.5
-"""How long a page waits for acts that are stored and not yet in the index."""
 
 
 class ItemIndex:
@@ -53,7 +52,7 @@ class ItemIndex:
         self.lag = 0
         """How many messages of the log were not applied when that was known last."""
         self._readers: ReaderPool | None = None
-        self._rounds = _Rounds()
+        self._rounds = Rounds()
 
     # --- reading
 
@@ -162,44 +161,3 @@ def _close_opened(opening: Future[IndexFile]) -> None:
     """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
     if not (opening.cancelled() or opening.exception()):
         opening.result().close()
-
-
-class _Rounds:
-    """Rounds of following; a reader waits for the end of one that began after it asked."""
-
-    def __init__(self) -> None:
-        self._asked = self._answered = 0
-        self._began: float | None = None
-        self._request = asyncio.Event()
-        self._ended = asyncio.Condition()
-
-    async def next_end(self) -> bool:
-        """Whether a round from begin to end passed in time; while one lasts long, none does."""
-        if self._began is not None and time.monotonic() - self._began > _WAIT_S:
-            return False
-        self._asked += 1
-        mine = self._asked
-        self._request.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_WAIT_S), self._ended:
-                await self._ended.wait_for(lambda: self._answered >= mine)
-        return self._answered >= mine
-
-    async def run(self, step: Callable[[], Awaitable[bool]]) -> None:
-        """Run a round. Where *step* returns False, readers wait for the next one."""
-        asked = self._asked
-        self._began = time.monotonic()
-        try:
-            is_answer = await step()
-        finally:
-            self._began = None
-        if is_answer:
-            self._answered = asked
-        async with self._ended:
-            self._ended.notify_all()
-
-    async def wait_for_request(self, timeout_s: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._request.wait()
-        self._request.clear()

@@ -246,6 +246,7 @@ def _of_every(parts: Collection[Collection[str]]) -> set[str]:
 
 _CONDITIONS: tuple[Callable[[_Query], str], ...] = (
     *(_scopes, _statuses, _channel, _days, _broken, _not_barred, _words),
+    lambda query: query.one_of("item.content_id", query.wanted.ids),
     lambda query: query.one_of("unit", query.wanted.units),
     lambda query: query.one_of("topic", query.wanted.topics),
     lambda query: query.equal("lane", query.wanted.lane),

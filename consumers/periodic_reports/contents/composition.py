@@ -31,10 +31,10 @@ _DIVISIONS = (
 def read_figures(data: DataSet) -> Figures:
     """The figures of a data set. Raises OSError, DataSetBroken."""
     header = data.header()
-    return _figures_of(header, Tally.of(data.rows()), data.gaps())
+    return figures_of(header, Tally.of(data.rows()), data.gaps())
 
 
-def _figures_of(header: Header, tally: Tally, gaps: Sequence[Gap]) -> Figures:
+def figures_of(header: Header, tally: Tally, gaps: Sequence[Gap]) -> Figures:
     """The figures of the span of a header, for the units that it names."""
     span, units = Span(header.first, header.last), header.names.get(By.UNIT, {})
     return Figures(span, tally, gaps, frozenset(units))

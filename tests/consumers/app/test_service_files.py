@@ -32,6 +32,7 @@ WATCHED = {
     "working_days_file": "data/working_days.toml",
     "deadlines_file": "data/deadlines.toml",
     "prices_file": "data/prices.toml",
+    "report_texts_file": "data/report.toml",
     "directory_path": "data/readers",
     "run_dir": "data/run",
     "records_dir": "data/records",

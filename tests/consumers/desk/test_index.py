@@ -472,7 +472,7 @@ async def test_the_file_is_for_its_owner_alone(index, path):
 async def test_an_index_that_is_not_followed_says_that_it_can_not_be_read(
     log, path, clock, monkeypatch
 ):
-    monkeypatch.setattr("consumers.desk.index.index._WAIT_S", 0.1)
+    monkeypatch.setattr("consumers.desk.index.rounds._WAIT_S", 0.1)
     with pytest.raises(Unavailable):
         await ItemIndex(log, path, clock).find(ItemFilter())
 
@@ -490,7 +490,7 @@ async def test_a_page_of_an_index_that_lags_says_so_and_waits_no_longer(
         return await apply(message)
 
     monkeypatch.setattr(log, "is_genuine", slow)
-    monkeypatch.setattr("consumers.desk.index.index._WAIT_S", 0.1)
+    monkeypatch.setattr("consumers.desk.index.rounds._WAIT_S", 0.1)
     await do(EditorialLog(log.bus), "tin-2", save("nv-an"))
     page = await index.find(ItemFilter())
     assert ([row.content_id for row in page.rows], page.is_current) == (["tin-1"], False)

@@ -1,0 +1,185 @@
+"""The SQLite file with the rows of all facts, as reports count them."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from consumers.desk.index.file import connect, delete_index
+from consumers.facts.store import StoredFact
+from consumers.periodic_reports.from_facts import FactRows
+from contracts import facts
+from contracts.bulletins.series import Series
+from contracts.delivery import Lane
+from contracts.desk.deadlines import Deadlines, default_deadlines
+from contracts.facts import DayFact, DecisionFact, Fact, ReleaseFact
+
+_SCHEMA_VERSION = 1
+"""To be raised when facts become other rows; the file is then made anew."""
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_TABLES = ("meta", "item", "day", "fact", "row")
+_INSERT_ROW = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADOPT_ROWS = """
+UPDATE row SET unit = :unit, topic = :topic
+WHERE item = :item AND item != '' AND kind NOT LIKE 'desk.%' AND (unit != :unit OR topic != :topic)
+"""
+_DECISIONS = "SELECT key, decision FROM fact WHERE item = ? AND decision != ''"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What rows depend on besides facts."""
+
+    bulletins: Mapping[str, Series] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=default_deadlines)
+
+    @property
+    def version(self) -> str:
+        series = sorted((id, one.topic) for id, one in self.bulletins.items())
+        rules = f"{self.deadlines.version} {series}"
+        return f"{_SCHEMA_VERSION} {sha256(rules.encode()).hexdigest()}"
+
+
+class Position(NamedTuple):
+    """The message of FACTS up to which rows are told. `stream`: when that stream was created."""
+
+    seq: int = 0
+    at: str = ""
+    """When the message was stored."""
+    stream: str = ""
+
+
+class RowsFile:
+    """The connection of the only writer."""
+
+    def __init__(self, path: Path, rules: Rules) -> None:
+        """Open the file, made anew where it has another format. Raises sqlite3.Error, OSError."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self.rules, self._path, self._inode = rules, path, path.stat().st_ino
+        self.db = connect(path)
+        try:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")
+            if not self._has_format():
+                self.reset("")
+        except sqlite3.Error:
+            self.db.close()
+            raise
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
+
+    def reset(self, stream: str) -> None:
+        """Forget every row: FACTS is another stream, created at *stream*."""
+        with self._transaction():
+            for table in _TABLES:
+                self.db.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in _SCHEMA.read_text("utf-8").split(";\n"):
+                self.db.execute(statement)
+            self.db.execute("INSERT INTO meta VALUES ('format', ?)", (self.rules.version,))
+            self._note(Position(stream=stream))
+
+    def apply(self, stored: Iterable[StoredFact], position: Position) -> None:
+        """Replace the rows of *stored* and move on to *position*, all or none."""
+        found = [one.fact for one in stored if one.fact]
+        with self._transaction():
+            writer = _Writer(self.db, self._rows_of(found))
+            for fact in found:
+                writer.write(fact)
+            self._note(position)
+
+    def _rows_of(self, found: Iterable[Fact]) -> FactRows:
+        """Makes rows of facts, and knows the unit, topic and lane of their items."""
+        rows = FactRows(bulletins=self.rules.bulletins, deadlines=self.rules.deadlines)
+        for content_id in {_item_of(fact) for fact in found} - {""}:
+            sql = "SELECT unit, topic, lane FROM item WHERE content_id = ?"
+            if known := self.db.execute(sql, (content_id,)).fetchone():
+                rows.units[content_id] = known[:2]
+                rows.lanes[content_id] = Lane(known[2])
+        return rows
+
+    def _has_format(self) -> bool:
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            return False
+        row = self.db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        return bool(row) and row[0] == self.rules.version
+
+    def _note(self, position: Position) -> None:
+        values = position._asdict().items()
+        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes facts in the order in which they were stored."""
+
+    db: sqlite3.Connection
+    rows: FactRows
+
+    def write(self, fact: Fact) -> None:
+        if isinstance(fact, DayFact):
+            body = fact.encode().decode()
+            self.db.execute("INSERT OR REPLACE INTO day VALUES (?, ?)", (str(fact.on), body))
+            return
+        if isinstance(fact, ReleaseFact):
+            self._learn(fact)
+        self._replace(fact)
+
+    def _learn(self, release: ReleaseFact) -> None:
+        """Give what is known of the item to rows that were written before."""
+        item, lane = release.content_id, self.rows.lanes.get(release.content_id, Lane.NORMAL)
+        self.rows.learn(release)
+        facts_of_item = (item, release.unit, release.topic, release.lane)
+        self.db.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", facts_of_item)
+        adopted = {"item": item, "unit": release.unit, "topic": release.topic}
+        self.db.execute(_ADOPT_ROWS, adopted)
+        if lane != release.lane:  # deadlines depend on it
+            for key, body in self.db.execute(_DECISIONS, (item,)).fetchall():
+                self._replace(facts.decode(key, body.encode()))
+
+    def _replace(self, fact: Fact) -> None:
+        """Write the rows of *fact* in place of those of an earlier fact of its key."""
+        sql = "DELETE FROM fact WHERE key = ? RETURNING id"
+        if former := self.db.execute(sql, (fact.key,)).fetchone():
+            self.db.execute("DELETE FROM row WHERE fact = ?", former)
+        body = fact.encode().decode() if isinstance(fact, DecisionFact) else ""
+        sql = "INSERT INTO fact (key, item, decision) VALUES (?, ?, ?)"
+        id = self.db.execute(sql, (fact.key, _item_of(fact), body)).lastrowid
+        rows = ((id, str(row.day), *row[1:6], *row[7:]) for row in self.rows.of(fact))
+        self.db.executemany(_INSERT_ROW, rows)
+
+
+def _item_of(fact: Fact) -> str:
+    return str(getattr(fact, "content_id", ""))
+
+
+def open_rows(path: Path, rules: Rules) -> RowsFile:
+    """Open the file to write it; a damaged one is deleted, as the facts make it anew."""
+    try:
+        return RowsFile(path, rules)
+    except sqlite3.DatabaseError as broken:
+        if broken.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+    delete_index(path)
+    return RowsFile(path, rules)
+
+
+def read_position(db: sqlite3.Connection) -> Position:
+    found = dict(db.execute("SELECT name, value FROM meta"))
+    return Position(int(found.get("seq", 0)), found.get("at", ""), found.get("stream", ""))

@@ -1,0 +1,249 @@
+"""The service behind the desk's page of reports: follows the facts, and answers from their rows."""
+
+import asyncio
+import csv
+import io
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from consumers.desk.index.readers import ReaderPool
+from consumers.desk.index.rounds import Rounds
+from consumers.desk.reports import queries
+from consumers.desk.reports.follow import RowsFollower
+from consumers.desk.reports.queries import Behind, Place
+from consumers.desk.reports.rows_file import RowsFile, Rules, open_rows, read_position
+from consumers.desk.reports.tables import DeskTables
+from consumers.directory.directory import try_lock
+from consumers.facts.store import FactStore
+from consumers.messages import field_error
+from consumers.periodic_reports.archive import HeaderSources
+from consumers.periodic_reports.contents.composition import figures_of
+from consumers.periodic_reports.contents.number_texts import hours, number_text
+from consumers.periodic_reports.contents.wording import Wording
+from consumers.periodic_reports.indicators import load_indicators
+from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.tally import By
+from contracts.errors import NotFound, Unavailable
+from contracts.facts.live_reports import (
+    BehindFigure,
+    BehindRow,
+    FigureAt,
+    LiveReport,
+    ReportCell,
+    ReportTable,
+    ReportWanted,
+)
+from producers.bus import BusError
+
+log = structlog.get_logger()
+T = TypeVar("T")
+ROWS_FILE = "reports.sqlite"
+_PAUSE_S, _IDLE_S = 1.0, 2.0
+_KEPT = 8
+"""Reports that are kept as they were made last, about 200 kB each."""
+_PAGE = 50
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Made(NamedTuple):
+    """A report, and the message of FACTS up to which it counts."""
+
+    seq: int
+    report: LiveReport
+
+
+@dataclass
+class LiveReports:
+    """Answers while `run` runs beside it. All that takes long is done in threads.
+
+    One process of a machine writes the file, all others read it.
+    """
+
+    store: FactStore
+    path: Path
+    sources: HeaderSources
+    _readers: ReaderPool | None = field(default=None, repr=False)
+    _rounds: Rounds = field(default_factory=Rounds, repr=False)
+    _made: OrderedDict[ReportWanted, _Made] = field(default_factory=OrderedDict, repr=False)
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    # --- reading
+
+    async def view(self, wanted: ReportWanted) -> LiveReport:
+        """All tables of a span, which are made once for as long as no fact comes."""
+        is_current = await self._rounds.next_end()
+        async with self._making:
+            position = await self._read(read_position)
+            known = self._made.pop(wanted, None)
+            if known is None or known.seq != position.seq:
+                at = datetime.fromisoformat(position.at) if position.at else None
+                tables = await self._read(lambda db: self._tables(db, wanted))
+                known = _Made(position.seq, LiveReport(tables, at))
+            self._made[wanted] = known
+            while len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+        return replace(known.report, is_current=is_current)
+
+    async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
+        """A page of what a figure is made of. Raises NotFound for one that is not shown."""
+        row, cell = _find(await self.view(wanted), at)
+        place = Place(_INDICATORS[at.indicator], By(at.by), at.part)
+        limits = (_PAGE + 1, page * _PAGE)
+        found = await self._read(lambda db: queries.rows_behind(db, wanted, place, limits))
+        wording = self._wording(wanted)
+        return BehindFigure(
+            name=wording.name(place.indicator),
+            part=row if place.by is not By.TOTAL else "",
+            text=cell.text,
+            definition=wording.definition(place.indicator),
+            rows=[_behind_row(one, place, wording) for one in found[:_PAGE]],
+            has_more=len(found) > _PAGE,
+        )
+
+    async def csv(self, wanted: ReportWanted) -> bytes:
+        """All tables as one file: a line for each figure."""
+        report = await self.view(wanted)
+        return await asyncio.to_thread(_csv, report.tables)
+
+    def _tables(self, db: sqlite3.Connection, wanted: ReportWanted) -> Sequence[ReportTable]:
+        """The tables of one moment of the file."""
+        db.execute("BEGIN")
+        try:
+            tally = queries.tally_of(db, wanted, self.sources.vocabulary.bulletins)
+            gaps = queries.gaps_in(db, wanted)
+        finally:
+            db.execute("COMMIT")
+        header = self.sources.header("", Span(wanted.first, wanted.last), None)
+        figures = figures_of(header, tally, gaps)
+        return [*DeskTables(header, figures, self._wording(wanted), wanted).all()]
+
+    def _wording(self, wanted: ReportWanted) -> Wording:
+        header = self.sources.header("", Span(wanted.first, wanted.last), None)
+        return Wording(header.texts, header.names)
+
+    async def _read(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        if self._readers is None:
+            raise Unavailable(field_error("reports", "desk_reports_unreadable"))
+        try:
+            return await self._readers.read(call)
+        except (sqlite3.Error, OSError) as trouble:
+            log.error("desk_reports_unreadable", reason=str(trouble))
+            raise Unavailable(field_error("reports", "desk_reports_unreadable")) from trouble
+
+    # --- following
+
+    async def run(self) -> None:
+        """Follow the facts until cancelled, over outages of the bus and of the file."""
+        with closing(ReaderPool(self.path)) as readers:
+            self._readers = readers
+            try:
+                await self._follow()
+            finally:
+                self._readers = None
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._write_or_wait()
+                continue
+            except BusError as trouble:
+                log.warning("desk_reports_interrupted", reason=str(trouble))
+            except (sqlite3.Error, OSError) as trouble:
+                log.error("desk_reports_file_trouble", reason=str(trouble))
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _write_or_wait(self) -> None:
+        """Write while no other process does, else wait for what it writes."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with try_lock(self.path.with_suffix(".lock")) as is_writer:
+            if is_writer:
+                await self._write()
+        if not is_writer:
+            await self._rounds.run(_done)
+            await self._rounds.wait_for_request(_IDLE_S)
+
+    async def _write(self) -> None:
+        """Write the file while it is there; a damaged one is made anew."""
+        rules = Rules(self.sources.vocabulary.bulletins, self.sources.deadlines)
+        with ThreadPoolExecutor(1, "desk-reports-writer") as writer:
+            opening = writer.submit(open_rows, self.path, rules)
+            try:
+                file = await asyncio.wrap_future(opening)
+                follower = RowsFollower(self.store, file, writer)
+                while file.is_current:
+                    await self._rounds.run(lambda: _advance(follower))
+                    await self._rounds.wait_for_request(_IDLE_S)
+            finally:
+                writer.submit(_close_opened, opening)  # behind what it writes
+
+
+async def _advance(follower: RowsFollower) -> bool:
+    await follower.advance()
+    return True
+
+
+async def _done() -> bool:
+    return True
+
+
+def _close_opened(opening: Future[RowsFile]) -> None:
+    """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
+    if not (opening.cancelled() or opening.exception()):
+        opening.result().db.close()
+
+
+_INDICATORS = {one.id: one for one in load_indicators()}
+
+
+def _find(report: LiveReport, at: FigureAt) -> tuple[str, ReportCell]:
+    """The name of the row of a figure, and its cell. Raises NotFound."""
+    rows = (row for table in report.tables for row in table.rows)
+    cells = ((row.name, cell) for row in rows for cell in row.cells)
+    for name, cell in cells:
+        if cell.at == at:
+            return name, cell
+    raise NotFound(field_error("figure", "report_figure_unknown"))
+
+
+def _behind_row(found: Behind, place: Place, wording: Wording) -> BehindRow:
+    seconds = found.seconds
+    return BehindRow(
+        content_id=found.item,
+        unit=found.unit,
+        day=date.fromisoformat(found.day) if found.day else None,
+        channel=wording.part(By.CHANNEL, found.channel) if found.channel else "",
+        detail=found.detail,
+        part=number_text(Decimal(found.part)),
+        of=number_text(Decimal(found.whole)) if place.indicator.of else "",
+        time=number_text(hours(Decimal(seconds))) if seconds is not None else "",
+    )
+
+
+def _csv(tables: Sequence[ReportTable]) -> bytes:
+    """Lines that spreadsheets read as UTF-8, with decimal points."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    for table in tables:
+        writer.writerow([table.title])
+        writer.writerow([table.head, *table.columns])
+        for row in table.rows:
+            values = (cell.value or cell.text for cell in row.cells)
+            writer.writerow([*map(_safe_cell, (row.name, *values))])
+        writer.writerows([[_safe_cell(note)] for note in table.notes])
+        writer.writerow([])
+    return b"\xef\xbb\xbf" + lines.getvalue().encode()
+
+
+def _safe_cell(value: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

@@ -1,0 +1,89 @@
+"""The tables of a report as the desk shows them, in the words of the report's texts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.wording import Wording
+from consumers.periodic_reports.data_set import Header
+from consumers.periodic_reports.figures import Figure, Figures
+from consumers.periodic_reports.indicators import STATISTICS, Indicator, load_indicators
+from consumers.periodic_reports.tally import By
+from contracts.facts.live_reports import FigureAt, ReportCell, ReportRow, ReportTable, ReportWanted
+
+_DIVISIONS = {
+    By.MONTH: "by_month",
+    By.UNIT: "by_unit",
+    By.TOPIC: "by_topic",
+    By.CHANNEL: "by_channel",
+    By.DETAIL: "by_bulletin",
+}
+_MADE = "bulletins.due"
+"""A kind that no fact has: it follows from the calendar."""
+
+
+@dataclass(frozen=True)
+class DeskTables:
+    """Makes the tables of what a person may see."""
+
+    header: Header
+    figures: Figures
+    wording: Wording
+    wanted: ReportWanted
+
+    def all(self) -> Iterator[ReportTable]:
+        yield self._summary()
+        for by, title in _DIVISIONS.items():
+            wanted = [one for one in self._indicators() if by in one.by]
+            if wanted and (by is not By.DETAIL or self.wanted.is_of_all):
+                yield self._divided(by, title, wanted)
+        for title in STATISTICS:
+            wanted = [one for one in self._indicators() if one.statistic == title]
+            yield self._divided(By.UNIT, title, wanted)
+
+    def _indicators(self) -> list[Indicator]:
+        """Of a few units only what is counted by unit: readers and cases are the ministry's."""
+        found = load_indicators()
+        return [one for one in found if self.wanted.is_of_all or one.is_divided_by(By.UNIT)]
+
+    def _summary(self) -> ReportTable:
+        words, rows = self.wording.texts["tables"], list[ReportRow]()
+        stated = list[Stated]()
+        for indicator in self._indicators():
+            figure = self.figures.figure(indicator)
+            name, measure = self.wording.name(indicator), self.wording.measure(indicator)
+            cells = (ReportCell(measure), self._cell(indicator, figure, By.TOTAL, ""))
+            rows.append(ReportRow(name, cells))
+            stated.append(Stated(name, "", figure))
+        columns = (words["measure"], words["achieved"])
+        lines = notes(stated, self.wording.texts)
+        return ReportTable("summary", words["summary"], words["indicator"], columns, rows, lines)
+
+    def _divided(self, by: By, title: str, indicators: Sequence[Indicator]) -> ReportTable:
+        wording, texts = self.wording, self.wording.texts
+        names, rows, stated = [*map(wording.short_name, indicators)], list[ReportRow](), []
+        for word in self._words(by, indicators):
+            part = wording.part(by, word)
+            figures = [self.figures.figure(one, by, word) for one in indicators]
+            pairs = zip(indicators, figures, strict=True)
+            cells = [self._cell(one, figure, by, word) for one, figure in pairs]
+            rows.append(ReportRow(part, cells))
+            stated += [Stated(name, part, one) for name, one in zip(names, figures, strict=True)]
+        lines, heading = notes(stated, texts), texts["sections"][title]
+        return ReportTable(title, heading, texts["tables"][by], names, rows, lines)
+
+    def _cell(self, indicator: Indicator, figure: Figure, by: By, word: str) -> ReportCell:
+        cell = self.wording.cell(indicator, figure)
+        value = cell.figure.value if cell.figure else None
+        is_behind = bool(value) and _MADE not in indicator.all_kinds
+        at = FigureAt(indicator.id, by, word) if is_behind else None
+        return ReportCell(cell.text, "" if value is None else str(value), at)
+
+    def _words(self, by: By, indicators: Iterable[Indicator]) -> list[str]:
+        """The parts with rows, and those that have a name and may be seen."""
+        known = set(self.header.names.get(by, {}))
+        scopes = self.wanted.scopes
+        if by is By.UNIT and all(one.units for one in scopes):
+            known &= {unit for scope in scopes for unit in scope.units}
+        found = known | set(self.figures.words(indicators, by))
+        return sorted(found, key=lambda word: (not word, word))

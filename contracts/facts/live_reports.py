@@ -1,0 +1,117 @@
+"""The figures of reports as the desk shows them, with the items behind each one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+
+class ReportScope(NamedTuple):
+    """Whose figures a person may see: those of any of the units and topics; none named: of all."""
+
+    units: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+class ReportWanted(NamedTuple):
+    """The days, both included, and the scopes of the person, of which one is enough."""
+
+    first: date
+    last: date
+    scopes: tuple[ReportScope, ...]
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether the person may see the figures of the whole ministry."""
+        return any(not (one.units or one.topics) for one in self.scopes)
+
+
+class FigureAt(NamedTuple):
+    """Which figure: the indicator, what it is divided by, and the part, as in addresses."""
+
+    indicator: str
+    by: str = "total"
+    part: str = ""
+
+
+class ReportCell(NamedTuple):
+    """A figure as it is read, and its `value` for spreadsheets, empty without one.
+
+    `at`: its place, where items or days are behind it.
+    """
+
+    text: str
+    value: str = ""
+    at: FigureAt | None = None
+
+
+class ReportRow(NamedTuple):
+    """A part, or an indicator with its measure, and its figures."""
+
+    name: str
+    cells: Sequence[ReportCell]
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A table; `head` is the column of the rows' names. `notes`: what lacks data, and why."""
+
+    id: str
+    title: str
+    head: str
+    columns: Sequence[str]
+    rows: Sequence[ReportRow]
+    notes: Sequence[str] = ()
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """All tables of a span. Not `is_current`: newer facts are still being read."""
+
+    tables: Sequence[ReportTable]
+    counted_at: datetime | None = None
+    """When the newest fact that is counted was stored; None for none."""
+    is_current: bool = True
+
+
+class BehindRow(NamedTuple):
+    """What one item, or one day without an item, adds to a figure.
+
+    `part`: how often; `of`: of how many, for a share; `time`: the duration, as it is read.
+    """
+
+    content_id: str
+    unit: str
+    day: date | None
+    channel: str = ""
+    detail: str = ""
+    part: str = ""
+    of: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class BehindFigure:
+    """A figure, its definition, and a page of what it is made of."""
+
+    name: str
+    part: str
+    text: str
+    definition: str
+    rows: Sequence[BehindRow]
+    has_more: bool = False
+
+
+class Reports(Protocol):
+    """Reports of live facts. Raises Unavailable while the copy of the facts can't be read."""
+
+    async def view(self, wanted: ReportWanted) -> LiveReport: ...
+
+    async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
+        """A page, from 0, of what a figure is made of. Raises NotFound for an unknown figure."""
+        ...
+
+    async def csv(self, wanted: ReportWanted) -> bytes:
+        """All tables as one file."""
+        ...

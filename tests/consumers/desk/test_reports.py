@@ -1,0 +1,161 @@
+"""Reports of live facts: every figure is that of a sealed report, and has its items behind it."""
+
+import asyncio
+import csv
+import io
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from consumers.desk.reports.service import ROWS_FILE, LiveReports
+from consumers.desk.reports.tables import DeskTables
+from consumers.facts.store import FactStore
+from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.contents.composition import read_figures
+from consumers.periodic_reports.contents.texts import load_texts
+from consumers.periodic_reports.contents.wording import Wording
+from consumers.periodic_reports.indicators import How, load_indicators
+from consumers.periodic_reports.span import Span
+from contracts.errors import NotFound, Unavailable
+from contracts.facts import Fact
+from contracts.facts.live_reports import FigureAt, LiveReport, ReportCell, ReportScope, ReportWanted
+from contracts.vocabulary import DEFAULT
+from producers.bus import topology
+from tests.support.random_facts import random_facts
+
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 25)
+END = datetime(2026, 4, 1, tzinfo=UTC)
+ALL = ReportWanted(FIRST, LAST, (ReportScope(),))
+OWN = ReportWanted(FIRST, LAST, (ReportScope(("van-phong-bo",)),))
+SOURCES = HeaderSources(load_texts(Path("none")), DEFAULT)
+
+
+@asynccontextmanager
+async def following(bus, path: Path) -> AsyncIterator[LiveReports]:
+    reports = LiveReports(FactStore(bus), path, SOURCES)
+    task = asyncio.create_task(reports.run())
+    try:
+        yield reports
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def whole(reports: LiveReports, wanted: ReportWanted = ALL) -> LiveReport:
+    """The report, once it counts all that is stored."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(Unavailable):  # until it has opened its file
+                if (report := await reports.view(wanted)).is_current:
+                    return report
+            await asyncio.sleep(0.01)
+
+
+async def store_all(store: FactStore, facts: list[Fact]) -> None:
+    for fact in facts:
+        stored = await store.read(fact.key)
+        if stored.fact is None or fact.replaces(stored.fact):
+            assert await store.add(fact, stored.seq)
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "desk" / ROWS_FILE
+
+
+async def test_every_figure_is_that_of_a_report_sealed_of_the_same_facts(bus, path, tmp_path):
+    """In any order of the facts, and although the copy has read the half of them before."""
+    facts, store = random_facts(random.Random(18), 25), FactStore(bus)
+    await store_all(store, facts[: len(facts) // 2])
+    async with following(bus, path) as reports:
+        await whole(reports)
+        await store_all(store, facts[len(facts) // 2 :])
+        live = await whole(reports)
+    archive = ReportArchive(tmp_path, Ed25519PrivateKey.generate(), lambda: END.timestamp())
+    await archive.seal(store, Span(FIRST, LAST), "thang-3", SOURCES)
+    data = archive.report("thang-3").data
+    header = data.header()
+    wording = Wording(header.texts, header.names)
+    tables = [*DeskTables(header, read_figures(data), wording, ALL).all()]
+    assert [one.id for one in live.tables] == [one.id for one in tables]
+    for table, expected in zip(live.tables, tables, strict=True):
+        assert table == expected
+    texts = {cell.text for table in tables for row in table.rows for cell in row.cells}
+    assert "chưa có số liệu" in texts
+
+
+@pytest.fixture
+async def reports(bus, path) -> AsyncIterator[LiveReports]:
+    await store_all(FactStore(bus), random_facts(random.Random(19), 12))
+    async with following(bus, path) as opened:
+        await whole(opened)
+        yield opened
+
+
+def cells_of(report: LiveReport) -> list[ReportCell]:
+    return [cell for table in report.tables for row in table.rows for cell in row.cells]
+
+
+async def test_what_is_behind_each_figure_adds_up_to_it(reports):
+    sums = {one.id for one in load_indicators() if one.how is How.SUM}
+    places = [one for one in cells_of(await whole(reports)) if one.at]
+    looked = 0
+    for cell in places:
+        behind = await reports.behind(ALL, cell.at, 0)
+        assert behind.rows
+        assert (behind.text, behind.has_more) == (cell.text, False)
+        if cell.at.indicator in sums:
+            parts = sum(int(row.part.replace(".", "")) for row in behind.rows)
+            assert parts == int(cell.value), cell.at
+            looked += 1
+    assert looked > 50
+
+
+async def test_a_unit_sees_its_own_figures_and_none_of_the_ministry(reports):
+    own, all_of = [
+        {table.id: table for table in (await whole(reports, wanted)).tables}
+        for wanted in (OWN, ALL)
+    ]
+    mine = DEFAULT.units["van-phong-bo"].name_at(LAST)
+    assert [row.name for row in own["by_unit"].rows] == [mine]
+    [row] = [row for row in all_of["by_unit"].rows if row.name == mine]
+    assert own["by_unit"].rows[0] == row
+    shown = {cell.at.indicator for cell in cells_of(await whole(reports, OWN)) if cell.at}
+    assert not shown & {"followers", "cases", "incidents", "units_with_items", "bulletins"}
+    behind = await reports.behind(OWN, FigureAt("delivered"), 0)
+    assert {row.unit for row in behind.rows} == {"van-phong-bo"}
+    for at in (FigureAt("followers"), FigureAt("delivered", "unit", "vu-phap-che")):
+        with pytest.raises(NotFound):
+            await reports.behind(OWN, at, 0)
+
+
+async def test_no_unit_at_all_sees_nothing(reports):
+    nobody = ReportWanted(FIRST, LAST, (ReportScope(("",)),))
+    assert not [cell for cell in cells_of(await whole(reports, nobody)) if cell.at]
+
+
+async def test_the_file_has_every_figure(reports):
+    report = await whole(reports)
+    lines = [*csv.reader(io.StringIO((await reports.csv(ALL)).decode("utf-8-sig")))]
+    for table in report.tables:
+        assert [table.title] in lines
+        for row in table.rows:
+            assert [row.name, *(cell.value or cell.text for cell in row.cells)] in lines
+
+
+async def test_a_damaged_copy_and_one_of_another_stream_are_made_anew(bus, path):
+    await store_all(FactStore(bus), random_facts(random.Random(20), 3))
+    async with following(bus, path) as reports:
+        before = await whole(reports)
+    path.write_bytes(b"damaged" * 1000)
+    async with following(bus, path) as reports:
+        assert (await whole(reports)).tables == before.tables
+    await topology.delete_stream(bus, "FACTS")
+    await topology.apply(bus)
+    async with following(bus, path) as reports:
+        assert not [cell for cell in cells_of(await whole(reports)) if cell.at]
