@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from contracts.catalog import load_texts
 from contracts.interruptions.interruption import Interruption
-from contracts.text.moments import VIETNAM
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 
-_TEXTS = Path(__file__).with_name("texts.vi.toml")
+_TEXTS = Path(__file__).with_name("texts.toml")
 
 
 class StatedFact(NamedTuple):
@@ -49,9 +49,8 @@ def _facts(said: Interruption) -> Iterator[StatedFact]:
 
 
 def _moment(at: datetime) -> str:
-    here, texts = at.astimezone(VIETNAM), _texts()
-    day = texts["weekdays"][here.weekday()]
-    return str(texts["moment"]).format(time=f"{here:%H:%M}", weekday=day, day=f"{here:%d/%m/%Y}")
+    weekday = _texts()["weekdays"][at.astimezone(VIETNAM).weekday()]
+    return str(_texts()["moment"]).format(at=format_moment_in_sentence(at), weekday=weekday)
 
 
 def _texts() -> dict[str, Any]:

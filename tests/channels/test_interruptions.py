@@ -29,8 +29,8 @@ BEGINS = datetime(2027, 1, 16, 22, tzinfo=VIETNAM)
 RESUMED = BEGINS + timedelta(hours=5)
 FACTS = {
     "Dịch vụ tạm ngừng": "; ".join(SERVICES),
-    "Bắt đầu tạm ngừng": "22:00 thứ Bảy, ngày 16/01/2027",
-    "Dự kiến hoạt động trở lại": "04:00 Chủ nhật, ngày 17/01/2027",
+    "Bắt đầu tạm ngừng": "22:00 ngày 16/01/2027 (thứ Bảy)",
+    "Dự kiến hoạt động trở lại": "04:00 ngày 17/01/2027 (Chủ nhật)",
     "Lý do": "Nâng cấp hạ tầng",
     "Phương án thay thế": "Nộp hồ sơ trực tiếp tại Bộ phận Một cửa",
 }
@@ -71,7 +71,7 @@ def test_feeds_lists_and_the_search_of_the_portal_have_the_facts(portal):
     items = [one.text_content() for one in html.fromstring(entry.html).iter("li")]
     assert items == LINES
     item = build_item(a_notice(), "", PORTAL_SITE)
-    assert "22:00 thứ Bảy" in item.excerpt and SERVICES[0] in item.excerpt
+    assert "22:00 ngày 16/01/2027" in item.excerpt and SERVICES[0] in item.excerpt
     assert all(line in build_document(item, PORTAL_SITE).text for line in LINES)
 
 
@@ -86,7 +86,7 @@ def test_a_mail_states_the_facts_in_both_parts_and_beside_the_subject():
 def test_a_digest_says_when_and_which():
     letter = email_channel().render(a_digest(a_notice())).envelope(mail_recipient(picks=1)).body
     mail = message_from_bytes(without_dot_stuffing(letter), policy=policy.default)
-    assert "Tạm ngừng từ 22:00 thứ Bảy, ngày 16/01/2027" in " ".join(part(mail, "plain").split())
+    assert "Tạm ngừng từ 22:00 ngày 16/01/2027 (thứ Bảy)" in " ".join(part(mail, "plain").split())
 
 
 def test_an_article_on_zalo_begins_with_the_facts():
@@ -98,7 +98,7 @@ def test_an_article_on_zalo_begins_with_the_facts():
 def test_services_that_work_again_are_expected_no_more(portal):
     notice = a_notice(resumed_at=RESUMED.isoformat())
     words = page_of(portal, notice).text_content()
-    assert "Đã hoạt động trở lại" in words and "03:00 Chủ nhật, ngày 17/01/2027" in words
+    assert "Đã hoạt động trở lại" in words and "03:00 ngày 17/01/2027 (Chủ nhật)" in words
     assert "Dự kiến hoạt động trở lại" not in words
     assert render(notice, SITE).description.startswith("Đã hoạt động trở lại")
 
