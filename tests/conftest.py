@@ -56,6 +56,7 @@ LONGEST = {
     "faults/test_two_saves.py",
     "model/test_model.py",
     "process/test_bench.py",
+    "reports/test_year.py",
 }
 """Deep files of more than a minute: they run first."""
 
