@@ -69,6 +69,15 @@ def expression(term: str, rule: dict[str, Any]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{phrase})(?!\w)", flags)
 
 
+def without_right_ones(text: str, name: str, rule: dict[str, Any]) -> str:
+    """The text of a file without the places in which the term is right."""
+    for around, _ in rule.get("allowed", {}).get(name, []):
+        text = text.replace(around, "")
+    for phrase in rule.get("phrases", ()):
+        text = re.sub(rf"(?<!\w)(?:{phrase})(?!\w)", "", text, flags=re.IGNORECASE)
+    return text
+
+
 def found(term: str, rule: dict[str, Any]) -> Iterator[str]:
     """Places of a term, but for those that the table allows."""
     searched = expression(term, rule)
@@ -76,9 +85,7 @@ def found(term: str, rule: dict[str, Any]) -> Iterator[str]:
         name = path.relative_to(ROOT).as_posix()
         if name in rule.get("about", ()):
             continue
-        text = read(path)
-        for around, _ in rule.get("allowed", {}).get(name, []):
-            text = text.replace(around, "")
+        text = without_right_ones(read(path), name, rule)
         yield from (f"{name}: …{text[max(hit.start() - 30, 0) : hit.end() + 30]}…"
                     for hit in searched.finditer(text))  # fmt: skip
 
@@ -103,6 +110,14 @@ def test_no_catalogue_escapes_the_table():
         if path.suffix in _TEXT_FILES and path.parent.name != "schemas"
     }
     assert {path for path in texts if _VIETNAMESE.search(read(path))} <= searched
+
+
+def test_a_phrase_of_a_term_allows_no_other_use_of_it():
+    rule = TERMS["bản tin"]
+    wrong, right = "Gửi bản tin của Quý vị.", "Lập số bản tin; các số của bản tin."
+    searched = expression("bản tin", rule)
+    assert searched.search(without_right_ones(wrong, "producers/desk/texts.toml", rule))
+    assert not searched.search(without_right_ones(right, "producers/desk/texts.toml", rule))
 
 
 @pytest.mark.parametrize("term", [term for term, rule in TERMS.items() if "allowed" in rule])
