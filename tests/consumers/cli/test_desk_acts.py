@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,9 +12,11 @@ from consumers.staff.accounts import AccountStore
 from contracts import subjects
 from contracts.base import crash_points
 from contracts.errors import Invalid
+from contracts.text.moments import VIETNAM
 from tests.consumers.cli.test_staff import APPROVER, Terminal, account_id, intake, people
 from tests.support.cli import json_output
 from tests.support.events import UNIT, released_publications
+from tests.support.interruptions import an_interruption
 
 __all__ = ["intake", "people"]
 TEXT = """\
@@ -213,6 +216,20 @@ async def test_a_command_that_is_repeated_is_one_act(people, intake):
         await done(officer, "submit", item, "--hash", hash)
     kinds = [one["kind"] for one in await done(officer, "history", item)]
     assert kinds[5:] == ["return", "submit"] * 2
+
+
+async def test_a_late_interruption_is_refused_where_it_is_sent_and_checked_before(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    begins = datetime.now(VIETNAM).replace(microsecond=0) + timedelta(days=1)
+    facts = "\n".join(f"{name} = {value!r}" for name, value in an_interruption(begins).items())
+    table = f"[interruption]\n{facts}\n+++\nĐoạn một."
+    written = await done(officer, "write", "-", stdin=TEXT.partition("+++\nĐoạn")[0] + table)
+    found = (await done(officer, "check", written["content_id"]))["found"]
+    [late] = [one for one in found if one["code"] == "interruption"]
+    assert late["field"] == "interruption.begins_at"
+    words = ("submit", written["content_id"], "--hash", written["hash"])
+    refused = await officer("desk", *words)
+    assert refused.exit_code == 2 and "data.interruption.begins_at" in refused.stderr
 
 
 async def test_no_act_falls_on_a_text_that_was_not_read(people, intake):
