@@ -33,8 +33,8 @@ _IDLE = timedelta(minutes=15)
 _LONGEST = timedelta(hours=10)
 _STEP_UP = timedelta(minutes=5)
 _TOUCH_EVERY = timedelta(seconds=30)
-_CONFIRMED: Mapping[str, str | bool] = {"replaces": "", "has_arrived": True}
-"""The fields of a session that replaces none."""
+_LONE: Mapping[str, str] = {"ends_with": "", "replaces": ""}
+"""The fields of a session that depends on no other."""
 
 
 class Session(BaseModel):
@@ -50,10 +50,10 @@ class Session(BaseModel):
     provider: ProviderSession | None = None
     network: str = ""
     """Where the person signed in from; `terminal` for the command line."""
+    ends_with: str = ""
+    """The key of the session before, with which this one ends until its own token is shown."""
     replaces: str = ""
-    """The key of the session that ends when this one's token is shown for the first time."""
-    has_arrived: bool = False
-    """Whether the token was shown; until then it ends together with the one that it replaces."""
+    """The key of the session before, which is about to end: the token of this one was shown."""
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST
@@ -64,7 +64,7 @@ class Session(BaseModel):
     @property
     def is_unconfirmed(self) -> bool:
         """Whether it waits for its token to be shown: the answer that has it may be lost."""
-        return bool(self.replaces) and not self.has_arrived
+        return bool(self.ends_with)
 
     def is_stepped_up(self, now: datetime) -> bool:
         """Whether a second factor was given within the last 5 minutes."""
@@ -143,7 +143,7 @@ class SessionStore:
         if account is None or not (account.is_active and confirmed.belongs_to(account)):
             raise LookupError(confirmed.account)
         own = {"used": utc_now(self.clock), "network": TERMINAL}
-        return await self._open(account, confirmed.model_copy(update={**own, **_CONFIRMED}))
+        return await self._open(account, confirmed.model_copy(update={**own, **_LONE}))
 
     async def _open(self, account: Account, session: Session) -> str:
         """Store a session, and note the sign-in."""
@@ -157,7 +157,7 @@ class SessionStore:
     async def reopen(self, account: Account, session: Session) -> str:
         """A session in place of one that a change of its own account has ended."""
         current = {"generation": account.generation}
-        return await self._store_new(session.model_copy(update={**current, **_CONFIRMED}))
+        return await self._store_new(session.model_copy(update={**current, **_LONE}))
 
     async def find(self, token: str, *, has_arrived: bool = True) -> SignedIn | None:
         """The session of *token* and its account; None when it has ended.
@@ -176,8 +176,8 @@ class SessionStore:
         if account is None or not (is_current and account.is_active and is_alive):
             await self.end(token)
             return None
-        if session.replaces and has_arrived:
-            session = await self._end_replaced(token, session)
+        if has_arrived and (session.ends_with or session.replaces):
+            session = await self._end_before(token, session)
         elif now - session.used >= _TOUCH_EVERY:
             session = await self._touch(token, now)
         return SignedIn(session, account) if session else None
@@ -207,7 +207,7 @@ class SessionStore:
             return None
         now = utc_now(self.clock)
         second_factor = now if stepped_up else signed_in.session.second_factor
-        changes = {"second_factor": second_factor, "replaces": token_key(token)}
+        changes = {**_LONE, "second_factor": second_factor, "ends_with": token_key(token)}
         new = signed_in.session.model_copy(update=changes)
         fresh = await self._store_new(new)
         crash_point("session.renewed")
@@ -232,7 +232,7 @@ class SessionStore:
         async for key, value in self.bucket.values(_PREFIX):
             session = Session.model_validate_json(value.data)
             if session.is_unconfirmed:
-                continue  # it is the one that it replaces, and ends with it
+                continue  # it is the one with which it ends
             if session.belongs_to(account) and session.is_alive(now):
                 living.append(LivingSession(key.removeprefix(_PREFIX), session))
         return sorted(living, key=lambda one: one.session.started, reverse=True)
@@ -257,24 +257,24 @@ class SessionStore:
         return token
 
     async def _has_base(self, token: str, session: Session) -> bool:
-        """Whether the session that an unconfirmed one replaces has not ended meanwhile.
+        """Whether the session with which an unconfirmed one ends is still there.
 
         It ends also where another request with *token* has confirmed this one since it was read.
         """
-        if not session.is_unconfirmed or await self.bucket.get(session.replaces) is not None:
+        if not session.is_unconfirmed or await self.bucket.get(session.ends_with) is not None:
             return True
         now = (await records.read(self.bucket, token_key(token), Session)).value
         return now is not None and not now.is_unconfirmed
 
-    async def _end_replaced(self, token: str, session: Session) -> Session | None:
-        """End the session that *token* replaces, in steps that a repeat goes on with."""
-        now = utc_now(self.clock)
+    async def _end_before(self, token: str, session: Session) -> Session | None:
+        """End the session before that of *token*, in steps that a repeat goes on with."""
+        now, before = utc_now(self.clock), session.ends_with or session.replaces
         if session.is_unconfirmed:
-            await self._touch(token, now, has_arrived=True)
-        await self.bucket.purge(session.replaces)
-        return await self._touch(token, now, **_CONFIRMED)
+            await self._touch(token, now, ends_with="", replaces=before)
+        await self.bucket.purge(before)
+        return await self._touch(token, now, **_LONE)
 
-    async def _touch(self, token: str, now: datetime, **changes: str | bool) -> Session | None:
+    async def _touch(self, token: str, now: datetime, **changes: str) -> Session | None:
         """Record a use. A session that ended meanwhile stays ended."""
         key = token_key(token)
 

@@ -169,6 +169,17 @@ async def test_of_two_tokens_for_one_session_the_first_that_arrives_counts(staff
     assert await listed(staff) == [session_id(one)]
 
 
+async def test_a_lost_answer_leaves_no_session_after_one_that_arrived(staff, token):
+    """Of the second renewal of a sign-in, as of the first."""
+    second = await staff.sessions.renew(token)
+    assert await staff.sessions.find(second)
+    lost = await staff.sessions.renew(second, stepped_up=True)
+    account = (await staff.sessions.find(second)).account
+    assert len(await staff.sessions.of_account(account)) == 1
+    await staff.sessions.end(second)
+    assert await staff.sessions.find(lost) is None
+
+
 async def test_a_token_that_arrives_while_the_bus_fails_is_not_lost(staff, token, monkeypatch):
     fresh = await staff.sessions.renew(token)
     for step in ("swap", "purge"):
