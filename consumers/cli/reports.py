@@ -18,6 +18,7 @@ from consumers.facts.store import FactStore
 from consumers.key_file import KeyFile
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.authors import AuthorList, published_by_author
 from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.sealed_report import (
     FileState,
@@ -26,6 +27,8 @@ from consumers.periodic_reports.sealed_report import (
     sealing_key,
 )
 from consumers.periodic_reports.span import Span
+from consumers.private_files import write_new
+from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus
@@ -41,6 +44,8 @@ Last = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The last d
 Name = Annotated[str, typer.Option("--name", help="The name of the report; by default its days.")]
 Labels = Annotated[list[str], typer.Argument(help="The sealed years, in any order.")]
 Label = Annotated[str, typer.Argument(help="The report: a year, or the name of a span.")]
+AuthorsFile = Annotated[Path, typer.Argument(help="The new file: .xlsx or .csv.")]
+_AUTHOR_FILES = (".xlsx", ".csv")
 _LABEL = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,62}[0-9a-z])?")
 _FILE_TEXTS = {
     FileState.SAME: "report_file_same",
@@ -60,6 +65,16 @@ class SealedAnswer(BaseModel):
     files: dict[str, str]
 
 
+class AuthorsAnswer(BaseModel):
+    """A list of items by author: the file, and how many items of how many authors it has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: Path
+    items: int
+    authors: int
+
+
 @app.command()
 @output.page(SealedAnswer, examples=("loa report year 2026",))
 def year(year: Year, by: By = "", as_json: output.Json = False) -> None:
@@ -77,10 +92,7 @@ def span(
     first: First, last: Last, name: Name = "", by: By = "", as_json: output.Json = False
 ) -> None:
     """Seal the figures of any days, and make the report of them."""
-    days = Span(first.date(), last.date())
-    with output.explain_errors():
-        if days.last < days.first:
-            raise Invalid(field_error("first", "report_span_backwards"))
+    days = _span_of(first, last)
     _seal(days, name or f"{days.first}-{days.last}", "", by, as_json)
 
 
@@ -141,6 +153,46 @@ def verify(label: Label, as_json: output.Json = False) -> None:
         found = _own_archive().report(label).verify()
     output.print_answer(found, as_json, lambda: output.print_field_texts(*_texts(found)))
     raise typer.Exit(0 if found.holds else output.EXIT_NEEDS_PERSON)
+
+
+@app.command()
+@output.page(
+    AuthorsAnswer, examples=("loa report authors 2026-07-01 2026-09-30 nhuan-but-quy-3.xlsx",)
+)
+def authors(
+    first: First, last: Last, file: AuthorsFile, by: By = "", as_json: output.Json = False
+) -> None:
+    """List the items published in these days by author, for remuneration, as .xlsx or .csv.
+
+    The list names people, so it comes from the records of items; no report holds it.
+    """
+    span = _span_of(first, last)
+    with output.explain_errors():
+        if file.suffix not in _AUTHOR_FILES:
+            raise Invalid(field_error("file", "report_authors_file", value=file.name))
+    settings = read_settings(LoaSettings)
+
+    async def work(bus: Bus, _: Actor) -> AuthorList:
+        names = {one.id: one.name for one in await AccountStore(bus, time.time).all()}
+        rows = await published_by_author(bus, span, names)
+        return AuthorList(rows, load_texts(settings.report_texts_file), load_vocabulary(settings))
+
+    days = f"{span.first}..{span.last}"
+    found = run_audited(Command("report.authors", days, by), work)
+    with output.explain_errors():
+        write_new(file, found.workbook() if file.suffix == ".xlsx" else found.csv())
+    people = {(row.author, row.unit) for row in found.rows}
+    answer = AuthorsAnswer(file=file, items=len(found.rows), authors=len(people))
+    text = field_error(str(file), "report_authors", items=answer.items, authors=answer.authors)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
+
+
+def _span_of(first: datetime, last: datetime) -> Span:
+    days = Span(first.date(), last.date())
+    with output.explain_errors():
+        if days.last < days.first:
+            raise Invalid(field_error("first", "report_span_backwards"))
+    return days
 
 
 def _texts(found: Verification) -> list[FieldError]:

@@ -35,6 +35,7 @@ ACTIONS: Mapping[str, str] = {
     "file.upload": "write",
     "key.replace": "restore",
     "mail.release": "operate",
+    "report.authors": "edit",
     "report.seal": "edit",
     "restore": "restore",
     "restore.end-doubt": "restore",

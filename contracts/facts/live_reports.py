@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from contracts.desk.person import Person
 
 
 class ReportScope(NamedTuple):
@@ -101,6 +103,17 @@ class BehindFigure:
     definition: str
     rows: Sequence[BehindRow]
     has_more: bool = False
+
+
+AuthorFormat = Literal["xlsx", "csv"]
+
+
+class AuthorLists(Protocol):
+    """The list of published items by author, for remuneration. It names people."""
+
+    async def export(self, person: Person, days: tuple[date, date], format: AuthorFormat) -> bytes:
+        """The items of these days, both included. Raises Forbidden."""
+        ...
 
 
 class Reports(Protocol):

@@ -84,6 +84,8 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/bao-cao", reports.READ, reports.show),
     DeskRoute("GET", "/bao-cao/so-lieu", reports.READ, reports.show_behind),
     DeskRoute("GET", "/bao-cao/tep", reports.READ, reports.send_file),
+    DeskRoute("GET", "/bao-cao/tac-gia", reports.AUTHORS, reports.show_authors),
+    DeskRoute("POST", "/bao-cao/tac-gia", reports.AUTHORS, reports.send_authors),
     DeskRoute("GET", "/tin", _READ, lists.show_items),
     DeskRoute("GET", "/lich", _READ, lists.show_calendar),
     DeskRoute("GET", "/ban-tin", _READ, series_pages.show_bulletins),

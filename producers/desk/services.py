@@ -25,7 +25,7 @@ from contracts.desk.reach import DryRuns, Trials
 from contracts.desk.roles import RoleTable
 from contracts.desk.staff_mail import MailSettings
 from contracts.desk.uploads import UploadService
-from contracts.facts.live_reports import Reports
+from contracts.facts.live_reports import AuthorLists, Reports
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -308,6 +308,7 @@ class DeskServices:
     editorial: EditorialService = field(kw_only=True)
     bulletins: Bulletins = field(kw_only=True)
     reports: Reports = field(kw_only=True)
+    author_lists: AuthorLists = field(kw_only=True)
     kept_texts: KeptTextService = field(kw_only=True)
     links: LinkChecks = field(kw_only=True)
     clock: Clock = time.time

@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, str] = {
     "/tin/{content_id}/gop-y": "desk comment",
     "/nhat-ky/doi-chieu": "audit verify",
     "/nhat-ky/trich-xuat": "audit export",
+    "/bao-cao/tac-gia": "report authors",
     "/soan/{content_id}/docx": "convert",
     "/soan/{content_id}/kiem-tra": "desk check",
     "/soan/{content_id}/lien-ket": "desk check --links",
@@ -111,6 +112,10 @@ PAGES: Mapping[str, str] = {
     "/nhat-ky": "audit list",
     "/nhat-ky/doi-chieu": "audit verify",
     "/nhat-ky/trich-xuat": "audit export",
+    "/bao-cao": "report span",
+    "/bao-cao/so-lieu": "facts list",
+    "/bao-cao/tep": "report span",
+    "/bao-cao/tac-gia": "report authors",
     "/nhat-ky/{log}/{id}": "audit list --json",
 }
 """The command that shows what a page shows, or asks what its form asks, by the page's address."""

@@ -38,6 +38,7 @@ from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.link_checks import DeskLinkChecks
+from consumers.desk.names import AccountNames
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts
@@ -45,6 +46,7 @@ from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
+from consumers.desk.reports.author_lists import AuthorLists
 from consumers.desk.reports.service import ROWS_FILE, LiveReports
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
@@ -207,6 +209,7 @@ class DeskApp(StaffHarness):
                 ReleasedItems(bus, self.open_seals), EditorialLog(bus), DEFAULT, clock
             ),
             reports=self.reports,
+            author_lists=AuthorLists(bus, AccountNames(self.accounts), self.reports.sources),
             kept_texts=KeptTexts(bus, clock),
             links=self.links,
             live=LiveItems(bus, time.time, ItemAccess(self.accounts, policy)),

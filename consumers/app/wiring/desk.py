@@ -45,12 +45,14 @@ from consumers.desk.editorial import EditorialDesk
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.desk.kept_texts import KeptTexts
 from consumers.desk.link_checks import DeskLinkChecks
+from consumers.desk.names import AccountNames
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
 from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts, ReleaseTables
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
+from consumers.desk.reports.author_lists import AuthorLists
 from consumers.desk.reports.service import ROWS_FILE, LiveReports
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore
@@ -206,7 +208,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
         "bulletins": _open_bulletins(node),
-        "reports": _open_reports(node),
+        **_report_services(node, accounts),
         "kept_texts": KeptTexts(node.bus, node.clock),
         "links": DeskLinkChecks(node.clock),
         **_file_services(node),
@@ -221,13 +223,17 @@ def _open_bulletins(node: Node) -> SeriesIssues:
     return SeriesIssues(items, log, node.vocabulary, node.clock, printer)
 
 
-def _open_reports(node: Node) -> LiveReports:
-    """The figures of reports; their copy of the facts is kept fresh. Raises Invalid, Unreadable."""
+def _report_services(node: Node, accounts: AccountStore) -> dict[str, Any]:
+    """The figures of reports, whose copy of the facts is kept fresh, and the lists of authors.
+
+    Raises Invalid, Unreadable.
+    """
     texts, deadlines = load_texts(node.settings.report_texts_file), load_deadlines(node.settings)
     sources = HeaderSources(texts, node.vocabulary, deadlines=deadlines)
     reports = LiveReports(FactStore(node.bus), node.settings.desk_dir / ROWS_FILE, sources)
     node.tasks.append(reports.run)
-    return reports
+    names = AccountNames(accounts)
+    return {"reports": reports, "author_lists": AuthorLists(node.bus, names, sources)}
 
 
 def _open_index(node: Node) -> ItemIndex:

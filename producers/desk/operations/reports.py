@@ -13,19 +13,30 @@ from starlette.responses import Response
 from contracts.desk.index import ItemFilter, ItemRow, Order
 from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import NotFound
-from contracts.facts.live_reports import BehindFigure, FigureAt, ReportScope, ReportWanted
+from contracts.facts.live_reports import (
+    AuthorFormat,
+    BehindFigure,
+    FigureAt,
+    ReportScope,
+    ReportWanted,
+)
 from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
 from producers.pages.forms import parse_day
 
 READ = READ_DRAFTS
+AUTHORS = "edit"
 _PATH, _BEHIND, _FILE = "/bao-cao", "/bao-cao/so-lieu", "/bao-cao/tep"
 _LONGEST_DAYS = 1100
 _YEAR_BEGINS = (12, 15)
 """Month and day of the first day of a year of administrative reports."""
 _LAST_PAGE = 10_000
 _CSV = "text/csv; charset=utf-8"
+_MEDIA: Mapping[AuthorFormat, str] = {
+    "csv": _CSV,
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 class _Asked(NamedTuple):
@@ -85,6 +96,24 @@ async def send_file(visit: Visit) -> Response:
     return Response(body, media_type=_CSV, headers=headers)
 
 
+async def show_authors(visit: Visit) -> Response:
+    return visit.page("report_authors.html", asked=_asked(visit))
+
+
+async def send_authors(visit: Visit) -> Response:
+    """The items of some days by author, as a file."""
+    asked = _asked_in(visit, {"tu": visit.value("tu"), "den": visit.value("den")})
+    if asked.wrong:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return visit.page("report_authors.html", status, asked=asked, wrong=asked.wrong)
+    format: AuthorFormat = "csv" if visit.value("format") == "csv" else "xlsx"
+    days = (asked.first, asked.last)
+    body = await visit.desk.services.author_lists.export(visit.visitor, days, format)
+    name = f"tac-gia-{asked.first}-{asked.last}.{format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, media_type=_MEDIA[format], headers=headers)
+
+
 def _wanted(visit: Visit) -> ReportWanted | None:
     """The days, and whose figures the person may see; None for who may read own items alone."""
     asked, scopes = _asked(visit), visit.editorial.readable.scopes
@@ -95,8 +124,11 @@ def _wanted(visit: Visit) -> ReportWanted | None:
 
 
 def _asked(visit: Visit) -> _Asked:
-    """The days of the address; without any, the year of reports up to yesterday."""
-    query = visit.request.query_params
+    return _asked_in(visit, visit.request.query_params)
+
+
+def _asked_in(visit: Visit, query: Mapping[str, str]) -> _Asked:
+    """The days that were given; without any, the year of reports up to yesterday."""
     yesterday = (visit.now.astimezone(VIETNAM) - timedelta(days=1)).date()
     usual = _Asked(_year_of(yesterday), yesterday, {})
     if not (query.get("tu") or query.get("den")):

@@ -122,6 +122,7 @@ CHANGING = {
     "report year": "2025",
     "report span": "2026-03-01 2026-03-31",
     "report review": "2024 2025",
+    "report authors": "2026-03-01 2026-03-31 tac-gia.csv",
     "audit accept": "--reason x --yes",
     "audit list": "",
     "audit export": "",

@@ -62,6 +62,18 @@ async def test_a_sealed_report_comes_back_from_a_backup(facts, loa, tmp_path):
     assert {path.name: path.read_bytes() for path in restored.iterdir()} == before
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+async def test_the_list_by_author_is_a_new_file(facts, loa, tmp_path, suffix):
+    file = tmp_path / f"tac-gia{suffix}"
+    words = ("report", "authors", "2026-03-01", "2026-03-31", str(file), "--by", "an")
+    made = await loa(*words, "--json")
+    assert (made.exit_code, json_output(made)["items"]) == (0, 0)
+    assert file.stat().st_size
+    assert file.stat().st_mode & 0o077 == 0
+    assert (await loa(*words)).exit_code == 2, "a file that is there stays"
+    assert (await loa(*words[:4], "tac-gia.pdf", "--by", "an")).exit_code == 2
+
+
 async def test_a_changed_data_set_needs_a_person(facts, loa, tmp_path):
     assert (await loa(*SPAN)).exit_code == 0
     data = tmp_path / "reports/thang-3/du-lieu.jsonl"

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import urlencode
 
+import openpyxl
 import pytest
 
+from consumers.audit.log import AuditLog, parse_record
 from consumers.facts.store import FactStore
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName, Lane, Status
@@ -137,3 +139,28 @@ async def test_a_figure_that_is_not_shown_is_not_there(newsroom):
     await report(newsroom["chi"])
     for query in ("", "chi-tieu=x&theo=unit", "chi-tieu=delivered&theo=lane", "chi-tieu=views"):
         assert (await newsroom["chi"].get(f"/bao-cao/so-lieu?{query}")).status_code == 404
+
+
+async def test_the_list_by_author_is_for_editors_and_in_the_audit_log(newsroom):
+    path = await newsroom.written(title="=Tin có tác giả", author="Lê An")
+    await newsroom.approve(path)
+    today = f"{day_of(utc_now(newsroom.desk.clock))}"
+    days = {"tu": today, "den": today}
+    chi, form = newsroom["chi"], "/bao-cao/tac-gia"
+    assert form in await report(chi)
+    file = await chi.press(form, form, format="csv", **days)
+    lines = [*csv.reader(io.StringIO(file.content.decode("utf-8-sig")))]
+    assert lines[1][:4] == ["Lê An", "Văn phòng Bộ", "'=Tin có tác giả", path.rpartition("/")[2]]
+    book = openpyxl.load_workbook(io.BytesIO((await chi.press(form, form, **days)).content))
+    assert book["Tin bài"]["C2"].value == "=Tin có tác giả"
+    assert book["Tin bài"]["C2"].data_type == "s"
+    assert [cell.value for cell in book["Tổng hợp"][2]] == ["Lê An", "Văn phòng Bộ", 1]
+    audit = AuditLog(newsroom.desk.bus, newsroom.desk.clock)
+    log = [parse_record(one) async for one in audit.messages()]
+    made = [one for one in log if one.action == "report.authors"]
+    assert [(one.object, one.after) for one in made] == [
+        (f"{today}..{today}", "csv"),
+        (f"{today}..{today}", "xlsx"),
+    ]
+    for login in ("an", "binh", "dung"):
+        assert (await newsroom[login].get(form)).status_code == 403

@@ -1,0 +1,58 @@
+"""The list of items by author: first texts of the span, and no correction."""
+
+from datetime import UTC, datetime
+
+from consumers.intake.items import Item, Position
+from consumers.periodic_reports.authors import AuthorRow, published_by_author
+from consumers.periodic_reports.span import Span
+from contracts import subjects
+from tests.consumers.periodic_reports.test_from_facts import AT, DAY, MARCH
+
+LATER = datetime(2026, 4, 2, 3, tzinfo=UTC)
+
+
+async def put(bus, content_id: str, position: dict, item: dict) -> None:
+    """An item and the record of its first position."""
+    bucket = bus.bucket(subjects.PUBLISHED.name)
+    known = {"unit": "van-phong-bo", "revision": 1, "state": "released", "released": {1: AT}}
+    await bucket.put(content_id, Item.model_validate(known | item).model_dump_json().encode())
+    number = item.get("first", 1)
+    facts = {
+        "event_id": f"vn:{content_id}",
+        "hash": "h",
+        "unit": "van-phong-bo",
+        "kind": "submitted",
+        "state": "released",
+        "at": AT,
+        "title": content_id,
+        "topic": "chuyen-doi-so",
+    }
+    record = Position.model_validate(facts | position)
+    await bucket.put(f"{content_id}.{number}", record.model_dump_json().encode())
+
+
+async def test_each_item_counts_for_its_author_when_readers_first_had_it(bus):
+    await put(bus, "cua-an", {"author": "a1"}, {})
+    await put(bus, "cua-binh", {"author": "Trần Bình", "submitter": "a1"}, {})
+    await put(bus, "khong-ten", {"submitter": "a1"}, {})
+    gone = {"state": "withdrawn", "released": {1: AT, 2: LATER}, "withdrawals": (2,)}
+    await put(bus, "da-go", {"author": "a1"}, gone)
+    corrected = {"released": {1: AT, 2: LATER}, "revision": 2}
+    await put(bus, "dinh-chinh", {"author": "a1"}, corrected)
+    await put(bus, "thang-sau", {"author": "a1"}, {"starts": {1: LATER}})
+    await put(bus, "chua-dang", {"author": "a1", "state": "waiting"}, {"released": {}, "state": ""})
+    found = await published_by_author(bus, MARCH, {"a1": "Lê An"})
+    facts = {"unit": "van-phong-bo", "topic": "chuyen-doi-so", "day": DAY}
+    expected = [
+        ("Lê An", "cua-an", {}),
+        ("Lê An", "da-go", {"is_withdrawn": True}),
+        ("Lê An", "dinh-chinh", {}),
+        ("Lê An", "khong-ten", {"is_sender": True}),
+        ("Trần Bình", "cua-binh", {}),
+    ]
+    assert found == [
+        AuthorRow(author=author, title=id, content_id=id, **facts, **more)
+        for author, id, more in expected
+    ]
+    april = Span(LATER.date(), LATER.date())
+    assert [row.content_id for row in await published_by_author(bus, april, {})] == ["thang-sau"]
