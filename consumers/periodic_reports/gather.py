@@ -53,12 +53,16 @@ class Gatherer:
             self.lines_by_key.pop(fact.key, None)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of all rows, sorted, a day at a time. Raises LevelTwice."""
+        """Give the lines of all rows away, sorted, a day at a time. Raises LevelTwice.
+
+        What was given is kept no longer: the report that follows needs the memory.
+        """
         days = defaultdict[date, list[bytes]](list)
-        for day, lines in self.lines_by_key.values():
+        while self.lines_by_key:
+            _, (day, lines) = self.lines_by_key.popitem()
             days[day].append(lines)
-        for _, day_lines in sorted(days.items()):
-            yield from merge_lines(b"\n".join(day_lines).split(b"\n"))
+        for day in sorted(days):
+            yield from merge_lines(b"\n".join(days.pop(day)).split(b"\n"))
 
     @property
     def gaps(self) -> list[Gap]:
