@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.devmailbox.web import mailbox_app
+from channels.portal.http import file_cache
 from channels.portal.http.file_app import portal_app
 from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.http.security_txt import PATH_HEAD, SecurityContact, security_txt_app
@@ -210,7 +211,8 @@ async def test_no_route_answers_trace(served):
             assert answer.status_code >= 400 and "echo" not in answer.text, path
 
 
-async def test_the_prepared_answer_of_a_file_is_guarded_as_well(served):
+async def test_the_prepared_answer_of_a_file_is_guarded_as_well(served, monkeypatch):
+    monkeypatch.setattr(file_cache, "FRESH_S", 600.0)
     scope = {"type": "http", "method": "GET", "path": "/nguon-tin/tat-ca.rss", "headers": []}
     assert served.faces.at_once(scope) is None  # not in memory yet
     async with visitor(served.faces) as client:

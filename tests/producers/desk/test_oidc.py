@@ -101,6 +101,7 @@ async def test_one_network_can_not_make_loa_ask_the_provider_without_end(
     bus, clock, provider, monkeypatch
 ):
     monkeypatch.setattr("producers.desk.visit._ARRIVALS_BURST", 3.0)
+    monkeypatch.setattr("producers.desk.visit._ARRIVALS_PER_MINUTE", 0.001)
     desk = DeskApp(bus, clock, oidc=provider.client)
     provider.status, provider.answer = 400, {"error": "invalid_grant"}
     statuses = []
