@@ -176,7 +176,7 @@ async def test_messages_to_one_person_are_counted_by_the_day_on_which_they_ended
     tomorrow = Counted(bus, now + timedelta(days=1, hours=2))
     for number, letter in enumerate((b"d", b"d", b"x")):
         await end_notice(bus, number, now, letter)
-    await end_notice(bus, 3, now + ONE)  # the next day is not over
+    await end_notice(bus, 3, now + 2 * ONE)  # that day is not over, however late it is now
     for _ in range(3):
         await tomorrow.fresh().follow()
     [fact] = await tomorrow.found(FactKind.NOTICES)

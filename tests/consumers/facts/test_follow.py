@@ -191,7 +191,7 @@ async def test_a_message_to_one_person_is_no_fact_of_its_own(bus):
     batch = BatchKey(ChannelName.EMAIL, "case-aaaaaaaaaaaaaaaaaaaa", 1, 0)
     entry = replace(notice_entry(1, "e", NOW), rows=b"d", closed_at=NOW + 1)
     await Ledger(bus).create_notice(batch, entry)
-    await follower(bus).follow()
+    await follower(bus, FakeClock(NOW + 2)).follow()
     assert await keys(bus) == []
 
 
