@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from consumers.key_file import open_key_file
 from consumers.periodic_reports.contents.composition import read_figures
 from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.figures import Figures
-from consumers.periodic_reports.indicators import Indicator, load_indicators
+from consumers.periodic_reports.indicators import How, Indicator, load_indicators
 from consumers.periodic_reports.tally import By
 from producers.bus import Bus
 from tests.conftest import reset_streams
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[3]
 LOA = (Path(sys.executable).parent / "loa", "report")
 MOST_S, MOST_MB = 60, 300
+NO_DATA = "chưa có số liệu"
 A_YEAR_LATER = """
 import sys, time, time_machine
 time_machine.travel(time.time() + 366 * 86_400).start()
@@ -124,6 +126,25 @@ def all_figures(data: DataSet) -> dict[str, dict[str, Any]]:
     return found
 
 
+def test_the_workbook_states_the_figures_that_the_raw_facts_say(year):
+    texts = year.data.header().texts
+    book = openpyxl.load_workbook(year.folder / "bao-cao.xlsx")
+    _, _, heads, *rows = book[texts["tables"]["summary"]].values
+    column = heads.index(texts["tables"]["achieved"])
+    found = {row[0]: row[column] for row in rows if row[0]}
+    for indicator in load_indicators():
+        value = year.recounted["figures"][f"{indicator.id} total "]["value"]
+        wanted = NO_DATA if value is None else in_measure(indicator, Decimal(value))
+        assert found[texts["indicators"][indicator.id]["name"]] == wanted, indicator.id
+
+
+def in_measure(indicator: Indicator, value: Decimal) -> float:
+    """Durations are stated in hours."""
+    if indicator.how not in (How.MEDIAN, How.P90):
+        return float(value)
+    return float((value / 3600).quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
 def stated(figures: Figures, indicator: Indicator, by: By, word: str) -> dict[str, Any]:
     figure = figures.figure(indicator, by, word)
     return {
@@ -139,7 +160,7 @@ def test_no_figure_of_the_month_without_data_is_a_number(year):
     book = openpyxl.load_workbook(year.folder / "bao-cao.xlsx")
     (sheet,) = (one for one in book.worksheets if one["A3"].value == "Tháng")
     (row,) = (row for row in sheet.values if row[0] == "07/2025")
-    assert {*row[1:]} == {"chưa có số liệu"}
+    assert {*row[1:]} == {NO_DATA}
     assert len(of_month) == len(row) - 1 > 3
 
 
