@@ -13,9 +13,11 @@ from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.authorization import names_by_id
 from consumers.cli.filters import Limit, Since, check_topic, check_unit, require_time
+from consumers.desk.access import item_facts
 from consumers.messages import field_error, translate
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.runtime.store_check import store_problem
+from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
@@ -76,15 +78,23 @@ def list_items(
 
     async def load(bus: Bus, own: bool) -> tuple[ItemsAnswer, Mapping[str, str]]:
         right = await look(bus, "item.read", "", by)
-        lister = ItemLister(
-            bus, wanted, lambda item: right.covers(ObjectFacts(item.unit, item.topic))
-        )
+        lister = _open_lister(bus, wanted, right)
         if not own:  # without a Loa nothing is planned, whatever the bus stores
             lister.find_store_problem = partial(store_problem, bus)
         return await _load(lister, limit)
 
     answer, names = output.run_on_any_bus(load)
     output.print_answer(answer, as_json, lambda: _print(answer, state, names))
+
+
+def _open_lister(bus: Bus, wanted: ItemFilter, right: ReadingRight) -> ItemLister:
+    """The lister of what the person may see, with what people wrote where drafts may be read."""
+    return ItemLister(
+        bus,
+        wanted,
+        lambda item: right.covers(ObjectFacts(item.unit, item.topic)),
+        lambda state: right.reads_drafts(item_facts(state)),
+    )
 
 
 async def _load(lister: ItemLister, limit: int) -> tuple[ItemsAnswer, Mapping[str, str]]:

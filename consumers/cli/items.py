@@ -225,13 +225,17 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
     stand_ins = await _stand_ins(bus, trace)
     names = await names_by_id(bus) if any(entry.by for entry in trace.timeline) else {}
     reason = await _withdrawal_reason(bus, trace)
-    waits += await _desk_waits(bus, trace, names)
+    waits += await _desk_waits(right, bus, trace, names)
     return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason)
 
 
-async def _desk_waits(bus: Bus, trace: Trace, names: Mapping[str, str]) -> Sequence[FieldError]:
+async def _desk_waits(
+    right: ReadingRight, bus: Bus, trace: Trace, names: Mapping[str, str]
+) -> Sequence[FieldError]:
     """Whom the item's newest text waits for, if it waits; an older one may be out meanwhile."""
     history = await waiting.read_history(bus, trace.content_id)
+    if not _reads_notes(right, history[0]):
+        history = waiting.without_notes(history)
     is_with_people = history[0].is_undecided or history[0].status in UNSENT
     found = waiting.describe_wait(history, names)
     return (found,) if found and (is_with_people or trace.state == "waiting") else ()
@@ -263,12 +267,17 @@ async def _stand_ins(bus: Bus, trace: Trace) -> Mapping[str, str]:
 async def _trace_item(
     right: ReadingRight, bus: Bus, content_id: str, step: int | None = None
 ) -> Trace | None:
-    delivered = await TraceReader(bus, for_staff=True).trace(content_id, step)
+    reader = TraceReader(bus, for_staff=True, reads_notes=partial(_reads_notes, right))
+    delivered = await reader.trace(content_id, step)
     letters = await letters_about(bus, content_id)
     if trace := with_letters(content_id, delivered, letters):
         right.require(await _item_facts(bus, content_id, letters))
         return trace
     return None
+
+
+def _reads_notes(right: ReadingRight, state: ItemState) -> bool:
+    return right.reads_drafts(item_facts(state))
 
 
 async def _trace_event(right: ReadingRight, bus: Bus, event: EventRecord) -> Trace:

@@ -140,7 +140,9 @@ class DeadLetterDesk:
         about = letter.about
         if not (about.content_id and person.may_read("item.read", about.unit)):
             return []
-        delivered = await TraceReader(self.bus, for_staff=True).trace(about.content_id)
+        reads_drafts = person.may_read("desk.read", about.unit)
+        reader = TraceReader(self.bus, for_staff=True, reads_notes=lambda _: reads_drafts)
+        delivered = await reader.trace(about.content_id)
         query = DeadLetterQuery(content_id=about.content_id, ended=True)
         found = (await self.index.find(query))[::-1]
         trace = with_letters(about.content_id, delivered, found)

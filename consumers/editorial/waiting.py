@@ -15,7 +15,7 @@ from producers.bus import Bus
 
 
 class TextReturn(BaseModel):
-    """When a text went back to its author, by whom, and why."""
+    """When a text went back to its author, by whom, and why; no reason for who reads no drafts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,8 +25,10 @@ class TextReturn(BaseModel):
 
     def named(self, names: Mapping[str, str]) -> FieldError:
         """That the author has to act, with the name of an account in place of its id."""
-        facts = {"at": self.at, "who": names.get(self.by, self.by), "reason": self.reason}
-        return field_error("author", "waits_for_author", **facts)
+        facts = {"at": self.at, "who": names.get(self.by, self.by)}
+        if not self.reason:
+            return field_error("author", "waits_for_author", **facts)
+        return field_error("author", "waits_for_author_because", reason=self.reason, **facts)
 
 
 History = tuple[ItemState, Sequence[Action]]
@@ -38,6 +40,12 @@ async def read_history(bus: Bus, content_id: str) -> History:
         return await EditorialLog(bus).history(content_id)
     except ContractError:
         return ItemState(), ()
+
+
+def without_notes(history: History) -> History:
+    """The history for who reads no drafts: what people wrote about a text is left out."""
+    state, acts = history
+    return state, [act.model_copy(update={"note": ""}) for act in acts]
 
 
 def find_return(history: History) -> TextReturn | None:
@@ -55,7 +63,7 @@ def act_entries(acts: Sequence[Action], waiting: Collection[int]) -> Iterator[Ti
     for act in acts:
         label = f"revision {act.revision}"
         if act.kind is ActionKind.RETURN:
-            detail = f"{label}: {act.note}"
+            detail = f"{label}: {act.note}" if act.note else label
             yield TimelineEntry(at=act.at, event="returned", detail=detail, by=act.by)
         if act.kind is ActionKind.APPROVE and act.revision in waiting:
             yield TimelineEntry(at=act.at, event="approved", detail=label, by=act.by)

@@ -25,6 +25,7 @@ from consumers.zalo import held_rows
 from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane, PlanKey
+from contracts.editorial import ItemState
 from contracts.trace import OmitEmptyModel, StatusCounts, TraceState
 from producers.bus import Bus
 
@@ -93,11 +94,13 @@ class ItemLister:
     """Reads items from the last changed one back. Raises BusError.
 
     *is_visible*: whether the person who asks may see an item; the plans of others are not read.
+    *reads_notes*: whether that person may also read what people wrote about its texts.
     """
 
     bus: Bus
     wanted: ItemFilter
     is_visible: Callable[[ListedItem], bool] = lambda _: True
+    reads_notes: Callable[[ItemState], bool] = lambda _: True
     clock: Clock = time.time
     find_store_problem: Callable[[], Awaitable[str]] = _no_problem
     stopped: dict[ChannelName, str] = field(default_factory=dict)
@@ -169,7 +172,10 @@ class ItemLister:
         """The return of a text that its author has to send again."""
         if _AUTHOR not in item.held:
             return None
-        return waiting.find_return(await waiting.read_history(self.bus, item.content_id))
+        history = await waiting.read_history(self.bus, item.content_id)
+        if not self.reads_notes(history[0]):
+            history = waiting.without_notes(history)
+        return waiting.find_return(history)
 
     def state_of(self, item: Item, position: Position | None) -> TraceState:
         if item.state == "released":

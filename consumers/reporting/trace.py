@@ -1,7 +1,7 @@
 """Trace of a content item: its counts per channel and its timeline."""
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,6 +26,7 @@ from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, PlanKey
+from contracts.editorial import ItemState
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
 from contracts.records import Dossier
@@ -39,12 +40,14 @@ class TraceReader:
     """Reads items and the ledger; changes nothing.
 
     `for_staff`: include who decided and who withdrew, why rows failed, and when older revisions
-    were sent. The status URL, which units' programs read, leaves that out.
+    were sent. The status URL, which units' programs read, leaves that out. `reads_notes`: whether
+    the reader may also read what people wrote about the texts of an item.
     """
 
     bus: Bus
     clock: Clock = time.time
     for_staff: bool = False
+    reads_notes: Callable[[ItemState], bool] = lambda _: True
 
     def __post_init__(self) -> None:
         self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
@@ -114,7 +117,10 @@ class TraceReader:
         """The entries of acts that only the editorial log has, for staff."""
         if not self.for_staff:
             return ()
-        _, acts = await waiting.read_history(self.bus, content_id)
+        history = await waiting.read_history(self.bus, content_id)
+        if not self.reads_notes(history[0]):
+            history = waiting.without_notes(history)
+        _, acts = history
         undecided = [number for number, one in positions.items() if one.state == "waiting"]
         return [*waiting.act_entries(acts, undecided)]
 

@@ -201,6 +201,10 @@ class ReadingRight:
     def covers(self, facts: ObjectFacts) -> bool:
         return self._decide(facts).verdict is Verdict.ALLOWED
 
+    def reads_drafts(self, facts: ObjectFacts) -> bool:
+        """Whether the person may also read what is not out, and what people wrote about it."""
+        return replace(self, actions=(READ_DRAFTS,)).covers(facts)
+
     def require(self, facts: ObjectFacts) -> None:
         """Raises Forbidden with the reason."""
         ruling = self._decide(facts)

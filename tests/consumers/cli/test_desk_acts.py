@@ -15,7 +15,7 @@ from contracts.errors import Invalid
 from contracts.text.moments import VIETNAM
 from tests.consumers.cli.test_staff import APPROVER, Terminal, account_id, intake, people
 from tests.support.cli import json_output
-from tests.support.events import UNIT, released_publications
+from tests.support.events import UNIT, carry_out_acts, released_publications
 from tests.support.interruptions import an_interruption
 
 __all__ = ["intake", "people"]
@@ -230,6 +230,21 @@ async def test_a_late_interruption_is_refused_where_it_is_sent_and_checked_befor
     words = ("submit", written["content_id"], "--hash", written["hash"])
     refused = await officer("desk", *words)
     assert refused.exit_code == 2 and "data.interruption.begins_at" in refused.stderr
+
+
+async def test_why_a_text_went_back_is_for_who_may_read_drafts(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")
+    operator = await people("giang", "quan-tri-kenh", name="Hồ Giang")
+    written = await done(officer, "write", "-", stdin=TEXT)
+    item, read = written["content_id"], ("--hash", written["hash"])
+    await done(officer, "submit", item, *read)
+    await carry_out_acts(intake, item)
+    await done(leader, "return", item, "--reason", "Thiếu căn cứ", *read)
+    for words in (("trace", item), ("items", "list", "--held")):
+        told = [(await person(*words)).stdout for person in (leader, operator)]
+        assert all("Trần Bình" in one for one in told), words
+        assert ["Thiếu căn cứ" in one for one in told] == [True, False], words
 
 
 async def test_no_act_falls_on_a_text_that_was_not_read(people, intake):
