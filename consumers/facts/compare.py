@@ -1,14 +1,14 @@
 """Compare facts with the logs and the ledger: which are missing, and which say something else."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from consumers.facts.follow import read_positions
 from consumers.facts.sources import FactSource
-from consumers.facts.store import FactStore, StoredFact
-from contracts.facts import Fact
+from consumers.facts.store import FactStore
+from contracts.facts import Fact, decode
 
 Problem = Literal["missing", "differs"]
 
@@ -33,9 +33,7 @@ async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Dif
     if not source.is_lasting:
         return
     until = (await read_positions(store.bus)).of(source.name).seq
-    stored = await store.newest(source.kind)
-    derived = [one.fact async for one in source.derive(0) if one.fact] if until else []
-    doubted = [fact for fact in derived if not _agree(stored, fact)]
+    doubted = await _doubted(store, source) if until else []
     if not doubted:
         return
     pending = {one.fact.key async for one in source.derive(until) if one.fact}
@@ -44,17 +42,26 @@ async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Dif
             yield found
 
 
-def _agree(stored: Mapping[str, StoredFact], fact: Fact) -> bool:
-    known = stored.get(fact.key, StoredFact()).fact
-    return known is not None and not fact.replaces(known)
+async def _doubted(store: FactStore, source: FactSource) -> list[Fact]:
+    """The derived facts that are not stored so. Of all others memory holds the stored bytes."""
+    stored = {one.fact.key: one.fact.encode() async for one in store.scan(source.kind) if one.fact}
+    derived = (one.fact async for one in source.derive(0) if one.fact)
+    return [fact async for fact in derived if not _agrees_with(stored.get(fact.key), fact)]
+
+
+def _agrees_with(stored: bytes | None, fact: Fact) -> bool:
+    if stored is None or stored == fact.encode():
+        return stored is not None
+    return not fact.replaces(decode(fact.key, stored))
 
 
 async def _look_again(store: FactStore, source: FactSource, fact: Fact) -> Difference | None:
     """The difference, if it is there now, too."""
     known = await store.read(fact.key)
     now = await source.derive_again(fact)
-    if now is None or _agree({fact.key: known}, now):
+    stored = known.fact.encode() if known.fact else None
+    if now is None or _agrees_with(stored, now):
         return None
-    stored = known.fact.encode().decode() if known.fact else ""
     problem: Problem = "differs" if stored else "missing"
-    return Difference(key=fact.key, problem=problem, stored=stored, wanted=now.encode().decode())
+    said, wanted = (stored or b"").decode(), now.encode().decode()
+    return Difference(key=fact.key, problem=problem, stored=said, wanted=wanted)
