@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from channels.portal.index.listings import Listings, listing_entries
+from channels.portal.index.campaigns import Campaigns
+from channels.portal.index.listings import listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, parse_page_set
@@ -194,7 +195,7 @@ class StoredItem:
         return _parse_publication(self.publication_json)
 
 
-class PortalIndex(Listings):
+class PortalIndex(Campaigns):
     """One connection to the index, for one thread that holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
@@ -251,6 +252,7 @@ class PortalIndex(Listings):
         if self.knows_urgent:
             self._put_urgent(publication)
         self._mark_newer(content_id)
+        touched |= self._campaign_page_sets(content_id)
         self._want_cover(publication)
         self._put_uploads(publication)
         self.mark_stale(touched)

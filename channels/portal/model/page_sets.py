@@ -5,7 +5,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from channels.portal.model.site import (
+    CAMPAIGNS_FOLDER,
     FIGURES_PATH,
+    campaign_slug,
     feed_path,
     listing_path,
     month_path,
@@ -41,11 +43,12 @@ _FIXED_PATHS = {
     PageKind.FIGURES: (f"{FIGURES_PATH[1:]}/index.html", FIGURES_JSON[1:], _FIGURES_CSV[1:]),
 }
 _SLUG, _MONTH = r"(?P<slug>[a-z0-9-]+)", r"(?P<year>\d{4})[/-](?P<month>\d\d)"
+_LISTING = rf"(?:muc/{_SLUG}|{CAMPAIGNS_FOLDER}/(?P<campaign>[a-z0-9-]+))"
 _PATTERNS = {
     PageKind.FEED: rf"nguon-tin/{_SLUG}\.(?:rss|atom|json)",
     PageKind.ARCHIVE: rf"nguon-tin/{_SLUG}/{_MONTH}(?:-(?P<part>\d+))?\.(?:rss|atom|json)",
-    PageKind.LISTING: rf"muc/{_SLUG}/index\.html",
-    PageKind.MONTH: rf"muc/{_SLUG}/{_MONTH}/index\.html",
+    PageKind.LISTING: rf"{_LISTING}/index\.html",
+    PageKind.MONTH: rf"{_LISTING}/{_MONTH}/index\.html",
     PageKind.SITEMAP: rf"so-do/{_MONTH}\.xml",
 }
 
@@ -104,5 +107,7 @@ def page_set_at(path: str) -> PageSet | None:
             groups = match.groupdict()
             month = f"{groups['year']}-{groups['month']}" if "year" in groups else ""
             part = int(groups.get("part") or 1) if kind is PageKind.ARCHIVE else 0
-            return PageSet(kind, groups.get("slug", ""), month, part)
+            campaign = groups.get("campaign")
+            slug = campaign_slug(campaign) if campaign else groups.get("slug") or ""
+            return PageSet(kind, slug, month, part)
     return None

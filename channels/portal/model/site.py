@@ -16,6 +16,10 @@ from design.settings import SiteIdentity
 ALL_SLUG = "tat-ca"
 CORRECTIONS_SLUG = CORRECTIONS_TOPIC
 """The topic whose listing has every item that was ever corrected or withdrawn."""
+CAMPAIGN_PREFIX = "chuyen-de-"
+"""What the slug of a campaign's listing begins with; the rest is the campaign's item."""
+CAMPAIGNS_FOLDER = "chuyen-de"
+"""Where the pages of campaigns are."""
 ASSETS_PATH = "/tai-nguyen"
 """Where the files of the design are; those named by their bytes may be kept for ever."""
 DEFAULT_COVER_PATH = f"{ASSETS_PATH}/loa-cover.png"
@@ -64,7 +68,8 @@ class Site:
         has_changed = last_change(publication) and CORRECTIONS_SLUG in self.vocabulary.topics
         corrections = (CORRECTIONS_SLUG,) if has_changed else ()
         audiences = publication.audiences or self.audiences()
-        slugs = (ALL_SLUG, publication.topic, unit, *audiences, *corrections)
+        joined = (campaign_slug(publication.campaign),) if publication.campaign else ()
+        slugs = (ALL_SLUG, publication.topic, unit, *audiences, *corrections, *joined)
         return tuple(dict.fromkeys(slugs))
 
     def current_unit(self, unit: str) -> str:
@@ -105,13 +110,15 @@ class Site:
         return list(self.vocabulary.audiences)
 
     def slug_kind(self, slug: str) -> str:
-        """`all`, `topic`, `unit`, `audience` or `other`; equal ids share one listing."""
+        """`all`, `topic`, `unit`, `audience`, `campaign` or `other`; equal ids, one listing."""
         if slug in self.vocabulary.topics:
             return "topic"
         if slug in self.vocabulary.units:
             return "unit"
         if slug in self.vocabulary.audiences:
             return "audience"
+        if slug.startswith(CAMPAIGN_PREFIX):
+            return "campaign"
         return "all" if slug == ALL_SLUG else "other"
 
     def slug_name(self, slug: str) -> str:
@@ -128,9 +135,10 @@ class Site:
         """Whether *slug* is the listing of corrected and withdrawn items."""
         return slug == CORRECTIONS_SLUG and slug in self.vocabulary.topics
 
-    def slug_description(self, slug: str) -> str:
+    def slug_description(self, slug: str, name: str = "") -> str:
+        """*name*: what a campaign is called, which the vocabulary does not know."""
         kind = "corrections" if self.is_corrections(slug) else self.slug_kind(slug)
-        return catalog_text("feed", f"description_{kind}", name=self.slug_name(slug))
+        return catalog_text("feed", f"description_{kind}", name=name or self.slug_name(slug))
 
 
 def item_path(content_id: str) -> str:
@@ -143,7 +151,14 @@ def feed_path(slug: str, feed_format: str = "") -> str:
 
 
 def listing_path(slug: str) -> str:
+    if slug.startswith(CAMPAIGN_PREFIX):
+        return f"/{CAMPAIGNS_FOLDER}/{slug.removeprefix(CAMPAIGN_PREFIX)}/"
     return f"/muc/{slug}/"
+
+
+def campaign_slug(content_id: str) -> str:
+    """The slug of the listing of a campaign's items."""
+    return f"{CAMPAIGN_PREFIX}{content_id}"
 
 
 def month_path(slug: str, month: str) -> str:

@@ -67,12 +67,13 @@ def atom_links(
         yield element("fh:archive")
 
 
-def feed_of_listing(slug: str, site: Site) -> Feed:
-    """The empty feed of a listing."""
+def feed_of_listing(slug: str, site: Site, campaign: str = "") -> Feed:
+    """The empty feed of a listing. *campaign*: the title of the one whose listing it is."""
+    name = campaign or site.slug_name(slug)
     address, site_name = site.url(feed_path(slug)), catalog_text("site", "name")
     return Feed(
-        title=catalog_text("feed", "title", name=site.slug_name(slug), site=site_name),
-        description=site.slug_description(slug),
+        title=catalog_text("feed", "title", name=name, site=site_name),
+        description=site.slug_description(slug, name),
         publisher=catalog_text("site", "owner"),
         home_url=site.url("/" if slug == ALL_SLUG else listing_path(slug)),
         address=address,

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from channels.file_note import file_note
+from channels.portal.index.campaigns import ShownCampaign
 from channels.portal.index.index import RelatedItem
 from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.cover import CoverPicture
@@ -90,13 +91,18 @@ class HtmlPages:
         facts = {"stories": stories, "topics": topics, "blocks": blocks, "changes": changes}
         return self._page("home.html", here="home", **facts)
 
-    def item(self, item: Item, related: Sequence[RelatedItem]) -> bytes:
-        """The item's page, or the notice that replaces it after a withdrawal."""
+    def item(
+        self, item: Item, related: Sequence[RelatedItem], campaign: ShownCampaign | None = None
+    ) -> bytes:
+        """The item's page, or the notice that replaces it after a withdrawal.
+
+        *campaign*: the one that it names.
+        """
         slugs = list(dict.fromkeys((ALL_SLUG, item.publication.topic, item.unit_slug)))
         template = "withdrawn.html" if item.withdrawn else "item.html"
         json_ld = Markup(article_json_ld(item, self._site))  # noqa: S704 - escaped for HTML
         facts = {"here": "", "item": item, "shelves": slugs, "about": json_ld, "related": related}
-        return self._page(template, **facts)
+        return self._page(template, campaign=campaign, **facts)
 
     def listing(self, slug: str, stories: Stories, months: Sequence[tuple[str, int]]) -> bytes:
         """The page of a listing: its newest items and its months."""
@@ -105,27 +111,55 @@ class HtmlPages:
         older = _first_month_beyond(stories.newest, months)
         return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
-    def month(
-        self, slug: str, month: str, items: Sequence[Markup] | Stories, adjacent: tuple[str, str]
+    def campaign(
+        self,
+        campaign: ShownCampaign,
+        head: Item,
+        stories: Stories,
+        months: Sequence[tuple[str, int]],
     ) -> bytes:
-        """The page of a listing's month; *adjacent*: the months with items before and after."""
-        facts = {"month": month, "older": adjacent[0], "newer": adjacent[1]}
+        """The page of a campaign: its own item as the head, then the others as in a listing."""
+        older = _first_month_beyond(stories.newest + campaign.is_out, months)
+        facts = {"head": head, "stories": stories, "months": months, "older": older}
+        facts["names"] = {campaign.slug: campaign.title}
+        return self._listing_page(campaign.slug, "campaign.html", **facts)
+
+    def month(
+        self,
+        slug: str,
+        month: str,
+        items: Sequence[Markup] | Stories,
+        adjacent: tuple[str, str],
+        campaign: str = "",
+    ) -> bytes:
+        """The page of a listing's month; *adjacent*: the months with items before and after.
+
+        *campaign*: the title of the one whose listing it is.
+        """
+        facts: dict[str, Any] = {"month": month, "older": adjacent[0], "newer": adjacent[1]}
+        facts["names"] = {slug: campaign} if campaign else {}
         kind = "stories" if isinstance(items, Stories) else "lines"
         return self._listing_page(
             slug, "month.html", **{"lines": (), "stories": (), kind: items}, **facts
         )
 
-    def feed_overview(self, slugs: Sequence[str]) -> bytes:
+    def feed_overview(self, slugs: Sequence[str], names: Mapping[str, str] | None = None) -> bytes:
         """The page of feeds, first those of corrections and of all items."""
         first = [slug for slug in slugs if self._site.is_corrections(slug)]
         (_, all_items), *groups = self._slugs_by_kind([slug for slug in slugs if slug not in first])
         groups = [("all", [*first, *all_items]), *groups]
-        return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
+        facts = {"groups": groups, "names": names or {}}
+        return self._page("feeds.html", here="feeds", per_feed=FEED_LIMIT, **facts)
 
-    def listing_overview(self, slugs: Sequence[str], used_slugs: Collection[str]) -> bytes:
-        """The page that lists topics, units and audiences; *used_slugs* have items."""
-        groups = self._slugs_by_kind(slugs)
-        return self._page("shelves.html", here="shelves", groups=groups, used=used_slugs)
+    def listing_overview(
+        self,
+        slugs: Sequence[str],
+        used_slugs: Collection[str],
+        names: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The page of topics, units, audiences and campaigns; *used_slugs* have items."""
+        facts = {"groups": self._slugs_by_kind(slugs), "names": names or {}}
+        return self._page("shelves.html", here="shelves", used=used_slugs, **facts)
 
     def channels(self) -> bytes:
         """The page of the ministry's channels, unified and additional, and of national systems."""
@@ -164,7 +198,7 @@ class HtmlPages:
         return self._page(template, here=here, slug=slug, kind=kind, shelves=slugs, **values)
 
     def _slugs_by_kind(self, slugs: Sequence[str]) -> list[tuple[str, list[str]]]:
-        """Slugs by kind: all, topic, unit, audience, other; without empty groups."""
+        """Slugs by kind: all, topic, unit, audience, campaign, other; without empty groups."""
         groups: dict[str, list[str]] = {kind: [] for kind in TEXTS["groups"]}
         for slug in slugs:
             groups[self._site.slug_kind(slug)].append(slug)

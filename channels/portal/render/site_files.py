@@ -1,6 +1,6 @@
 """The site's files: paths and bytes of items and page sets, rendered from the index."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from markupsafe import Markup
 
+from channels.portal.index.campaigns import ShownCampaign
 from channels.portal.index.index import Fragments, PortalIndex, RelatedItem, StoredItem
 from channels.portal.index.listings import FEED_LIMIT, IndexState
 from channels.portal.model import body
@@ -136,14 +137,18 @@ class SiteFiles:
         yield "404.html", self._pages.not_found()
 
     def item_files(
-        self, stored: StoredItem, related: Sequence[RelatedItem]
+        self,
+        stored: StoredItem,
+        related: Sequence[RelatedItem],
+        campaign: ShownCampaign | None = None,
     ) -> Iterator[RenderedFile]:
         """The item's page; a withdrawn item also has `410.html`, a signal to web servers.
 
         Derivatives of a cover that the item no longer has must not be there.
         """
         item = self._item(stored, self._covers.picture(stored.publication))
-        page, folder = self._pages.item(item, related), item_path(item.publication.content_id)[1:]
+        page = self._pages.item(item, related, campaign)
+        folder = item_path(item.publication.content_id)[1:]
         yield f"{folder}/index.html", page
         yield f"{folder}/410.html", page if item.withdrawn else None
         for path in self._covers.unused(item.publication):
@@ -180,13 +185,16 @@ class SiteFiles:
 
     def is_needed(self, page_set: PageSet, index: PortalIndex) -> bool:
         """Whether the index needs the page set's files."""
+        is_campaign = self.site.slug_kind(page_set.slug) == "campaign"
+        if is_campaign and index.campaign(page_set.slug) is None:
+            return False
         match page_set.kind:
             case PageKind.ARCHIVE:
                 return index.is_closed_part(page_set)
             case PageKind.MONTH | PageKind.SITEMAP:
                 return index.count_month_items(page_set.slug or ALL_SLUG, page_set.month) > 0
             case PageKind.FEED | PageKind.LISTING:
-                return page_set.slug in self._all_slugs(index)
+                return is_campaign or page_set.slug in self._all_slugs(index)
         return True
 
     def atom_documents(self, publication: Publication, index: PortalIndex) -> list[str]:
@@ -199,23 +207,28 @@ class SiteFiles:
         """Slugs of the vocabulary and all others with items."""
         site = self.site
         known = (ALL_SLUG, *site.topics(), *site.units(), *site.audiences())
-        return list(dict.fromkeys([*known, *index.used_slugs()]))
+        used = [slug for slug in index.used_slugs() if site.slug_kind(slug) != "campaign"]
+        return list(dict.fromkeys([*known, *used, *(one.slug for one in index.campaigns())]))
 
     def _feed_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         last = index.open_part(page_set.slug)
         older = index.previous_part(last) if last else None
-        feed = replace(feed_of_listing(page_set.slug, self.site), older=self._address(older))
+        feed = replace(self._empty_feed(page_set.slug, index), older=self._address(older))
         return self._in_all_formats(feed, index.feed_items(page_set.slug), page_set, index)
 
     def _archive_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         newer = index.next_part(page_set)
         feed = replace(
-            feed_of_listing(page_set.slug, self.site),
+            self._empty_feed(page_set.slug, index),
             address=self._address(page_set),
             older=self._address(index.previous_part(page_set)),
             newer=self._address(newer if newer and self.is_needed(newer, index) else None),
         )
         return self._in_all_formats(feed, index.archive_items(page_set)[::-1], page_set, index)
+
+    def _empty_feed(self, slug: str, index: PortalIndex) -> Feed:
+        campaign = index.campaign(slug)
+        return feed_of_listing(slug, self.site, campaign.title if campaign else "")
 
     def _address(self, archive: PageSet | None) -> str:
         return self.site.url(archive_path(archive)) if archive else ""
@@ -236,7 +249,21 @@ class SiteFiles:
         else:
             stories = self._stories(page_set.slug, index, _LISTING_LIMIT)
         months = [month for month in index.months(page_set.slug) if month[1]]
-        yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
+        if campaign := index.campaign(page_set.slug):
+            page = self._campaign_page(campaign, stories, months, index)
+        else:
+            page = self._pages.listing(page_set.slug, stories, months)
+        yield page_set.paths[0], page
+
+    def _campaign_page(
+        self,
+        campaign: ShownCampaign,
+        stories: Stories,
+        months: Sequence[tuple[str, int]],
+        index: PortalIndex,
+    ) -> bytes:
+        [head] = self._items_of([campaign.content_id], index)
+        return self._pages.campaign(campaign, head, stories, months)
 
     def _month_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = tuple(index.month_items(page_set.slug, page_set.month))
@@ -246,7 +273,9 @@ class SiteFiles:
         elif ids:  # one piece for the template: a month may have thousands of lines
             items = [Markup(self.lines(ids, index, index.change_state))]  # noqa: S704
         adjacent = index.adjacent_months(page_set.slug, page_set.month)
-        yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, items, adjacent)
+        campaign = index.campaign(page_set.slug)
+        given = page_set.slug, page_set.month, items, adjacent, campaign.title if campaign else ""
+        yield page_set.paths[0], self._pages.month(*given)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         stories = self._stories(ALL_SLUG, index, _HOME_LIMIT)
@@ -270,11 +299,18 @@ class SiteFiles:
         # System labels have feeds, and are listed once they have an item.
         used = set(index.used_slugs())
         slugs = self._all_slugs(index)
-        slugs = [slug for slug in slugs if self.site.is_subscribable(slug) or slug in used]
+        names = {one.slug: one.title for one in index.campaigns() if one.is_out}
+        slugs = [slug for slug in slugs if self._is_offered(slug, used, names)]
         feeds, opml_path, listings = page_set.paths
-        yield feeds, self._pages.feed_overview(slugs)
-        yield opml_path, opml.render_opml(slugs, self.site)
-        yield listings, self._pages.listing_overview(slugs, used)
+        yield feeds, self._pages.feed_overview(slugs, names)
+        yield opml_path, opml.render_opml(slugs, self.site, names)
+        yield listings, self._pages.listing_overview(slugs, used, names)
+
+    def _is_offered(self, slug: str, used: Collection[str], campaigns: Collection[str]) -> bool:
+        """Whether readers are offered a listing: a label with items, a campaign that is out."""
+        if self.site.slug_kind(slug) == "campaign":
+            return slug in campaigns
+        return self.site.is_subscribable(slug) or slug in used
 
     def _month_sitemap(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = index.month_items(ALL_SLUG, page_set.month)
@@ -296,8 +332,11 @@ class SiteFiles:
     def _stories(self, slug: str, index: PortalIndex, limit: int) -> Stories:
         """The urgent items of a listing, and the newest *limit* others."""
         urgent = index.urgent_items(slug)
-        newest = index.newest_items(slug, limit + len(urgent), listed=True)
-        others = [content_id for content_id in newest if content_id not in urgent][:limit]
+        campaign = index.campaign(slug)
+        head = campaign.content_id if campaign else ""
+        urgent = [content_id for content_id in urgent if content_id != head]
+        newest = index.newest_items(slug, limit + len(urgent) + 1, listed=True)
+        others = [content_id for content_id in newest if content_id not in {*urgent, head}][:limit]
         rows = self._fragments_of([*urgent, *others], index, ("story",))
         texts = [Markup(text) for (text,) in rows]  # noqa: S704
         if texts:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from channels.portal.index.index import IndexSnapshot, has_tables
 from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
-from channels.portal.model.site import CANARY_PATH, FIGURES_PATH, item_path
+from channels.portal.model.site import CAMPAIGNS_FOLDER, CANARY_PATH, FIGURES_PATH, item_path
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.atomic_files import RenderedFile, files_below, has_content
 from channels.portal.storage.index_swap import INDEX_FILE
@@ -27,7 +27,7 @@ _RECHECK_CHUNK = 50
 _ITEM_PAGES = ("index.html", "410.html")
 _FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
 _OWNED_FOLDERS = (
-    *("tin", "nguon-tin", "muc", "so-do", FIGURES_PATH[1:]),
+    *("tin", "nguon-tin", "muc", CAMPAIGNS_FOLDER, "so-do", FIGURES_PATH[1:]),
     *(PICTURES_FOLDER, UPLOADS_FOLDER),
 )
 """Folders whose files all belong to the portal, but for Zalo's pictures in `anh/` itself."""
@@ -114,7 +114,8 @@ class FolderAudit:
             paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in _ITEM_PAGES]
             if item.is_written and any(map(is_wanted, paths)):
                 related = snapshot.related_items(item.content_id)
-                files = self._site_files.item_files(item.stored, related)
+                campaign = snapshot.campaign_of(item.stored.publication.campaign)
+                files = self._site_files.item_files(item.stored, related, campaign)
                 yield from self._compare(files, "page-differs")
 
     def _check_sets(self, snapshot: IndexSnapshot, is_wanted: _Filter) -> Iterator[FileProblem]:

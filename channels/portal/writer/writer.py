@@ -336,7 +336,8 @@ class PortalWriter:
         staged = StagedFiles(self.public, self._aside)
         for stored in work.items:
             related = index.related_items(stored.publication.content_id)
-            staged.stage_all(self._site_files.item_files(stored, related))
+            campaign = index.campaign_of(stored.publication.campaign)
+            staged.stage_all(self._site_files.item_files(stored, related, campaign))
         for page_set in work.page_sets:
             staged.stage_all(self._site_files.page_set_files(page_set, index))
         return staged
