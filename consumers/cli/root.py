@@ -103,6 +103,7 @@ class Commands(CommandGroup):
         "digests": _path(Group.LOOK, "digests", "digests"),
         "desk": _path(Group.ACT, "desk"),
         "bulletin": _path(Group.ACT, "bulletin"),
+        "campaign": _path(Group.ACT, "campaign"),
         "withdraw": _path(Group.ACT, "withdrawals", "withdraw"),
         "dead": _path(Group.ACT, "dead_letters"),
         "pause": _path(Group.ACT, "channels", "pause"),

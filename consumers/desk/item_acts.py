@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from consumers.campaigns.joining import check_joining
 from consumers.desk.new_items import NewItemIds
 from consumers.editorial.log import Allow, EditorialLog
 from consumers.intake import written
@@ -60,6 +61,7 @@ class ItemActs:
         """
         content_id = new.content_id or await NewItemIds(self.log.bus).reserve(who.by, new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
+        await self._check_campaign(order, ItemState())
         try:
             state = await self.perform(order, who, allow, unit=new.unit)
         except Conflict as refused:
@@ -92,6 +94,11 @@ class ItemActs:
             await self._check_same(order)
         return state
 
+    async def _check_campaign(self, order: Order, state: ItemState) -> None:
+        """Check the campaign that the text joins. Raises Invalid, Conflict."""
+        written = {**order.data, "content_id": order.content_id} if order.data else None
+        await check_joining(self.log, order.kind, state, written, utc_now(self.clock))
+
     async def _item(self, order: Order) -> Item | None:
         """The item with its positions, for an order that may begin a revision."""
         repository = ItemRepository(self.log.bus)
@@ -104,6 +111,7 @@ class ItemActs:
     async def check(self, order: Order, who: Actor, state: ItemState) -> None:
         """Check an order that a second person may have to agree to. Raises as `perform`."""
         if not self.is_stored(order, state):
+            await self._check_campaign(order, state)
             number = _revision(order, state, await self._item(order))
             state_after(state, self._build(_Ordered(order, who, state, number)))
 

@@ -29,9 +29,11 @@ class ItemRow:
     `stored_status` is that of its last act, `status` what it is now: a text that is out and whose
     time has not come is scheduled, one whose time is over expired. `step`: what it waits for.
     `since`: when the newest revision got its status. `deadline`: until when a person has to act;
-    None also where the days of `missing_year` are not known. `broken`: why its later acts can't be
-    read; the rest of the row is as it was before them. People: account ids, or names where a unit's
-    system names people.
+    None also where the days of `missing_year` are not known. `first_shown_at`: when readers first
+    saw a revision. `campaign`: the one that the newest text joins, or is; `campaign_entry`: the
+    planned item that it is; `campaign_plan`: the plan, if it is one. `broken`: why its later acts
+    can't be read; the rest of the row is as it was before them. People: account ids, or names where
+    a unit's system names people.
     """
 
     content_id: str
@@ -59,11 +61,15 @@ class ItemRow:
     not_before: datetime | None
     expires_at: datetime | None
     published_at: datetime | None
+    first_shown_at: datetime | None
     deadline: datetime | None
     missing_year: int
     hash: str
     seq: int
     broken: str
+    campaign: str = ""
+    campaign_entry: int | None = None
+    campaign_plan: Mapping[str, Any] | None = None
 
     @property
     def day(self) -> datetime:
@@ -103,6 +109,7 @@ class ItemFilter:
     of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
     checked or edited; if `adds_own`, those besides `scopes`. `after` and `before` bound the day on
     the calendar, the second excluded. `ids`: any of these, a page of them at most.
+    `campaign`: items that join it, with its own; `is_campaign`: the items that campaigns are.
     `words`: all of them, with the marks that they have; without marks where no item has them.
     """
 
@@ -117,6 +124,8 @@ class ItemFilter:
     channel: ChannelName | None = None
     lane: Lane | None = None
     language: str = ""
+    campaign: str = ""
+    is_campaign: bool = False
     after: datetime | None = None
     before: datetime | None = None
     words: str = ""

@@ -6,6 +6,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.bulletins import issue_form, series_pages
+from producers.desk.campaigns import pages as campaigns
 from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
 from producers.desk.items import acts as item_acts
@@ -94,6 +95,14 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/tin/{content_id}/ban-tin/in", _READ, issue_form.print_issue),
     DeskRoute(
         *("POST", "/tin/{content_id}/ban-tin", _READ, issue_form.edit_issue), form_bytes=TEXT_BYTES
+    ),
+    DeskRoute("GET", "/chuyen-de", _READ, campaigns.show_campaigns),
+    DeskRoute("GET", "/chuyen-de/de-xuat", _WRITE, campaigns.show_proposal),
+    DeskRoute(*("POST", "/chuyen-de/de-xuat", _WRITE, campaigns.propose), form_bytes=TEXT_BYTES),
+    DeskRoute("GET", "/tin/{content_id}/chuyen-de", _READ, campaigns.show_campaign),
+    DeskRoute(
+        *("POST", "/tin/{content_id}/chuyen-de", _READ, campaigns.edit_campaign),
+        form_bytes=TEXT_BYTES,
     ),
     DeskRoute("GET", "/soan-moi", _WRITE, text_pages.show_new_item),
     DeskRoute("POST", "/soan-moi", _WRITE, text_pages.add_item, form_bytes=TEXT_BYTES),

@@ -25,7 +25,7 @@ from consumers.desk.index.sketches import Sketch, keys_of, pack, sketch_of, unpa
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 """To be raised when an item is indexed differently; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_TIMEOUT_S = 5.0
@@ -236,6 +236,7 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "since": item.since,
         "changed": item.changed,
         "published_at": item.published_at,
+        "first_shown_at": item.first_shown_at,
         "deadline": deadline.at,
     }
     return {
@@ -253,6 +254,9 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "missing_year": deadline.missing_year,
         "hash": state.hash,
         "broken": item.broken,
+        "campaign": listed.campaign,
+        "campaign_entry": listed.campaign_entry,
+        "campaign_plan": listed.campaign_plan,
         **{name: microseconds(moment) for name, moment in moments.items()},
     }
 

@@ -54,6 +54,7 @@ class ItemHistory:
     step_began: datetime | None = None
     changed: datetime | None = None
     published_at: datetime | None = None
+    first_shown_at: datetime | None = None
     people: frozenset[str] = frozenset()
     seq: int = 0
     broken: str = ""
@@ -88,8 +89,18 @@ class ItemHistory:
             step_began=action.at if has_new_step else self.step_began,
             changed=action.at,
             published_at=action.at if action.kind is ActionKind.PUBLISH else self.published_at,
+            first_shown_at=self.first_shown_at or _shown_at(action, before),
             people=self.people | _people_of(action),
         )
+
+
+def _shown_at(action: Action, before: ItemState) -> datetime | None:
+    """When readers see what *action* publishes; None for another act."""
+    if action.kind is not ActionKind.PUBLISH:
+        return None
+    text = before.approved.get(action.revision) or before.text
+    wanted = time_of(text.data, "not_before") if text else None
+    return max(action.at, wanted or action.at)
 
 
 def _people_of(action: Action) -> frozenset[str]:
@@ -115,6 +126,9 @@ class ListedText(NamedTuple):
     audiences: tuple[str, ...] = ()
     not_before: datetime | None = None
     expires_at: datetime | None = None
+    campaign: str = ""
+    campaign_entry: int | None = None
+    campaign_plan: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, whole: EditorialText | None) -> "ListedText":
@@ -135,12 +149,25 @@ class ListedText(NamedTuple):
             audiences=_names(data, "audiences"),
             not_before=time_of(data, "not_before"),
             expires_at=time_of(data, "expires_at"),
+            campaign=_line(data, "campaign"),
+            campaign_entry=_number(data, "campaign_entry"),
+            campaign_plan=_mapping(data, "campaign_plan"),
         )
 
 
 def _line(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else None
+
+
+def _number(data: Mapping[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    return value if isinstance(value, int) else None
 
 
 def _names(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -192,6 +219,7 @@ def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
     values = [
         *(("status", status), ("step", step), ("unit", listed.unit), ("topic", listed.topic)),
         *(("lane", listed.lane), ("language", listed.language)),
+        *(("campaign", listed.campaign), ("campaigns", "all" if listed.campaign_plan else "")),
         *(("channel", name) for name in listed.channels),
         *(("person", key) for key in item.people),
     ]

@@ -19,6 +19,7 @@ from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
+from producers.desk.items.joining import campaign_words, plan_words
 from producers.desk.items.text_form import TextForm, as_moment
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
@@ -119,6 +120,8 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "broadcast": broadcast_words(text) if data else "",
         "bulletin": _issue_words(data),
         "interruption": _interruption_words(data),
+        "campaign": campaign_words(data),
+        "campaign_plan": plan_words(data, visit.desk.services.unit_names),
         **{name: text.moment(name) for name in _TIMES},
         "cover": cover,
         **{kind: "\n\n".join(_entries(data, kind)) for kind in _ROWS},
@@ -246,6 +249,8 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
     links = [(f"{path}/sua", named[edit])] if item.is_editable else []
     if item.data.get("bulletin"):
         links.insert(0, (f"{path}/ban-tin", desk_texts()["bulletin"]["edit"]))
+    if campaign := item.data.get("campaign"):
+        links.insert(0, (item_path(str(campaign), "/chuyen-de"), desk_texts()["campaign"]["link"]))
     links += [(f"{path}/{page}", named[name]) for name, page in _PAGES.items()]
     return [*links, (f"{path}/dang-gui", named["delivery"])] if item.readers.is_any else links
 

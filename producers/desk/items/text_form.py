@@ -9,6 +9,7 @@ from contracts.content import MAX_LINKS, Content
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid, field_error
 from contracts.text.moments import VIETNAM, format_moment_in_sentence, parse_moment
+from producers.desk.items.joining import JOINING, read_joining
 from producers.pages.forms import Form, single_value
 
 _LINES = ("title", "short_title", "summary", "body", "topic", "author", "reason")
@@ -109,7 +110,8 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
 
     Where no channel is ticked the list is there, and empty. Raises Invalid for a time that is none.
     """
-    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, "cover", "lane", "broadcast", _INTERRUPTION}
+    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, *JOINING}
+    known |= {"cover", "lane", "broadcast", _INTERRUPTION}
     data = {name: value for name, value in before.items() if name not in known}
     data |= {name: single_value(form, name).replace("\r\n", "\n") for name in _LINES}
     data |= {name: form.get(name, []) for name in _SETS}
@@ -120,6 +122,7 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     data["lane"] = single_value(form, "lane") or Lane.NORMAL.value
     data |= {"language": chosen} if (chosen := single_value(form, "language")) else {}
     data["broadcast"] = _broadcast(form, before)
+    data |= read_joining(form, before)
     empty: tuple[Any, ...] = ("", [], {}, None)
     return {name: one for name, one in data.items() if name == "channels" or one not in empty}
 

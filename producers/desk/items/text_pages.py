@@ -23,6 +23,7 @@ from producers.desk.editor.keeping import (
     keep_form,
     open_elsewhere,
 )
+from producers.desk.items.joining import chosen_value, offered_campaigns
 from producers.desk.items.pages import (
     act_id,
     as_in_form,
@@ -93,6 +94,8 @@ class _Page:
             "act_id": _first_act_id(item, used) or new_act_id(),
             "units": {one: visit.unit_name(one) for one in units},
             "unit": single_value(used.fields if used else visit.form, "unit"),
+            "campaigns": await offered_campaigns(visit, data),
+            "campaign": chosen_value(data),
             "path": self.path,
             "content_id": self.content_id,
             "hash": hash,

@@ -1,0 +1,71 @@
+"""What an item keeps that joins a campaign: one that is approved, on its days, and in its plan."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.campaigns.composition import plan_in
+from contracts.campaigns.plan import CampaignPlan
+from contracts.desk.shown_status import time_of
+from contracts.editorial import ActionKind, ItemState, Status
+from contracts.errors import Conflict, Invalid
+from contracts.text.moments import VIETNAM
+
+_DECIDES = frozenset({ActionKind.PROPOSE, ActionKind.APPROVE})
+_LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
+_FIELDS = ("campaign", "campaign_entry")
+
+
+async def check_joining(
+    log: EditorialLog,
+    kind: ActionKind,
+    state: ItemState,
+    written: Mapping[str, Any] | None,
+    now: datetime,
+) -> None:
+    """Check the campaign that an act's text names, *written* or the one that is there.
+
+    A text may be written for a campaign that is not approved yet. What joined before stays, so that
+    a correction can come when the campaign is over. Raises Invalid, Conflict.
+    """
+    before = state.text.data if state.text else {}
+    data = before if written is None else written
+    joins = written is not None and _named(data) != _named(before)
+    campaign = data.get("campaign")
+    is_own = campaign == data.get("content_id")
+    if not isinstance(campaign, str) or is_own or not (joins or kind in _DECIDES):
+        return
+    joined = (await log.read(campaign)).state
+    plan = plan_in(joined.text.data) if joined.text else None
+    if plan is None or joined.status in _LEFT:
+        raise Invalid(field_error("data.campaign", "campaign_unknown", value=campaign))
+    _check_entry(data, plan)
+    if kind in _DECIDES and not state.out:
+        _check_open(campaign, joined, plan, _day(data, now))
+
+
+def _named(data: Mapping[str, Any]) -> list[Any]:
+    return [data.get(name) for name in _FIELDS]
+
+
+def _check_entry(data: Mapping[str, Any], plan: CampaignPlan) -> None:
+    entry = data.get("campaign_entry")
+    if entry is not None and entry not in plan.numbers:
+        raise Invalid(field_error("data.campaign_entry", "campaign_entry_unknown", value=entry))
+
+
+def _check_open(campaign: str, joined: ItemState, plan: CampaignPlan, day: date) -> None:
+    """Raise Conflict unless the campaign is approved and the day is one of its days."""
+    if not joined.going_out:
+        raise Conflict(field_error("data.campaign", "campaign_unapproved", value=campaign))
+    if not plan.first_day <= day <= plan.last_day:
+        days = {"first": f"{plan.first_day:%d/%m/%Y}", "last": f"{plan.last_day:%d/%m/%Y}"}
+        raise Conflict(field_error("data.campaign", "campaign_other_days", **days))
+
+
+def _day(data: Mapping[str, Any], now: datetime) -> date:
+    """The day on which readers are to see the text."""
+    wanted = time_of(data, "not_before")
+    return max(now, wanted or now).astimezone(VIETNAM).date()

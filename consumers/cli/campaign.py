@@ -1,0 +1,392 @@
+"""`loa campaign`: campaigns with plan beside done; propose one, change its plan, let items join.
+
+A campaign is an item like others: it is submitted, confirmed, proposed and approved by `loa desk`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from consumers.app.settings import LoaSettings, load_working_days, read_settings
+from consumers.cli import output
+from consumers.cli.acts import By, look
+from consumers.cli.desk_acts import OrderAnswer, print_order
+from consumers.cli.desk_index import find_rows
+from consumers.cli.item_orders import ItemOrders
+from consumers.desk.access import item_facts
+from consumers.editorial.log import EditorialLog
+from consumers.messages import field_error
+from contracts.base.times import utc_now, vietnam_time
+from contracts.campaigns import composition, editing
+from contracts.campaigns.plan import CampaignPlan, PlannedItem
+from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
+from contracts.delivery import ChannelName
+from contracts.desk.campaigns import CAMPAIGNS, MOST_ITEMS, items_of, joined_items
+from contracts.desk.index import ItemRow
+from contracts.editorial import ItemState, Status
+from contracts.errors import Invalid, NotFound, explain
+from producers.bus import Bus
+
+app = typer.Typer(no_args_is_help=True, help="Plan campaigns, and see plan beside done.")
+TOPIC = "thong-tin-chuyen-de"
+
+Campaign = Annotated[str, typer.Argument(help="The campaign's content_id, its address.")]
+Item = Annotated[str, typer.Argument(help="The content_id of an item.")]
+EntryNumber = Annotated[int, typer.Argument(help="The number of a planned item.")]
+Title = Annotated[str, typer.Option(help="The title, as readers see it.")]
+Purpose = Annotated[str, typer.Option(help="What it is for; the first text begins with it.")]
+First = Annotated[str, typer.Option(metavar="DAY", help="The first day, as 2026-12-01.")]
+Last = Annotated[str, typer.Option(metavar="DAY", help="The last day.")]
+Unit = Annotated[str, typer.Option(help="The unit that proposes it; else the account's.")]
+Topic = Annotated[str, typer.Option(help="The topic of its own item.")]
+Partner = Annotated[list[str] | None, typer.Option("--partner", help="A unit that co-operates.")]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="METRIC=N", help="items, delivered or opinions, as items=8."),
+]
+PlannedTitle = Annotated[str, typer.Argument(help="What it is to be about.")]
+PlannedDay = Annotated[str, typer.Argument(metavar="DAY", help="The day by which it is out.")]
+PlannedUnit = Annotated[str, typer.Option("--unit", help="Who writes it; else the campaign's.")]
+PlannedChannel = Annotated[ChannelName | None, typer.Option("--channel", help="Its channel.")]
+Entry = Annotated[int | None, typer.Option(help="The planned item that it is, by its number.")]
+
+
+class ListedCampaign(BaseModel):
+    """A campaign in the answer of `list`. `done` and `late`: of its planned items."""
+
+    content_id: str
+    title: str
+    unit: str
+    status: Status | None
+    first_day: date
+    last_day: date
+    planned: int
+    done: int
+    late: int
+    published: int
+
+
+class ShownItem(BaseModel):
+    """An item that joined; without `shown_on`, readers do not have it."""
+
+    content_id: str
+    title: str
+    unit: str
+    shown_on: date | None = None
+
+
+class ShownEntry(BaseModel):
+    """A planned item beside what was done."""
+
+    planned: PlannedItem
+    state: EntryState
+    working_days_late: int | None = None
+    items: tuple[ShownItem, ...] = ()
+
+
+class ShownCampaign(BaseModel):
+    """A campaign with its plan beside done."""
+
+    content_id: str
+    title: str
+    unit: str
+    revision: int
+    status: Status | None
+    hash: str
+    plan: CampaignPlan
+    entries: tuple[ShownEntry, ...] = ()
+    additional: tuple[ShownItem, ...] = ()
+    at_work: tuple[ShownItem, ...] = ()
+
+
+@app.command("list")
+@output.page(list[ListedCampaign], examples=("loa campaign list",))
+def list_campaigns(by: By = "", as_json: output.Json = False) -> None:
+    """List campaigns, drafts too: their days, and how much of each plan is done."""
+
+    async def read(bus: Bus) -> list[ListedCampaign]:
+        right = await look(bus, "desk.read", "", by)
+        rows = await find_rows(bus, CAMPAIGNS, MOST_ITEMS)
+        states = [(row, (await EditorialLog(bus).read(row.content_id)).state) for row in rows]
+        shown = [one for one in states if right.covers(item_facts(one[1]))]
+        return [listed async for listed in _listed(bus, shown)]
+
+    output.print_records(ListedCampaign, output.run_on_bus(read), as_json)
+
+
+async def _listed(
+    bus: Bus, shown: list[tuple[ItemRow, ItemState]]
+) -> AsyncIterator[ListedCampaign]:
+    for row, state in shown:
+        plan = composition.plan_in(state.text.data) if state.text else None
+        if plan is None:
+            continue
+        progress = await _progress(bus, row.content_id, plan)
+        yield ListedCampaign(
+            content_id=row.content_id,
+            title=row.title,
+            unit=row.unit,
+            status=row.status,
+            first_day=plan.first_day,
+            last_day=plan.last_day,
+            planned=len(plan.entries),
+            done=progress.done,
+            late=progress.count(EntryState.LATE),
+            published=len(progress.published),
+        )
+
+
+@app.command()
+@output.page(ShownCampaign, examples=("loa campaign show luong-moi-2027",))
+def show(campaign: Campaign, by: By = "", as_json: output.Json = False) -> None:
+    """Show a campaign's plan beside what is done, and what was published in addition."""
+
+    async def read(bus: Bus) -> ShownCampaign:
+        right = await look(bus, "desk.read", campaign, by)
+        state = (await EditorialLog(bus).read(campaign)).state
+        plan = _require_plan(campaign, state)
+        right.require(item_facts(state))
+        return _shown(campaign, state, plan, await _progress(bus, campaign, plan))
+
+    answer = output.run_on_bus(read)
+    output.print_answer(answer, as_json, lambda: typer.echo("\n".join(_lines(answer))))
+
+
+@app.command()
+@output.page(
+    OrderAnswer,
+    examples=(
+        'loa campaign propose luong-moi-2027 --title "Tiền lương mới" --purpose "Giải thích '
+        'quy định mới." --first 2026-12-01 --last 2027-01-31 --target items=8',
+    ),
+)
+def propose(
+    campaign: Campaign,
+    title: Title,
+    purpose: Purpose,
+    first: First,
+    last: Last,
+    unit: Unit = "",
+    topic: Topic = TOPIC,
+    partner: Partner = None,
+    target: TargetOption = None,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Begin a campaign as a draft. Its name is its address: /chuyen-de/CAMPAIGN/."""
+    with output.explain_errors():
+        fields = {"purpose": purpose, "first_day": first, "last_day": last}
+        plan = _plan({**fields, "partners": partner or [], "targets": _targets(target)})
+
+    async def begin(bus: Bus) -> OrderAnswer:
+        text = {"topic": topic, "title": title, **composition.fields_of(campaign, plan, {})}
+        orders = ItemOrders(bus, by)
+        await orders.begin(unit, text, campaign)
+        return OrderAnswer.of(campaign, await orders.state(campaign))
+
+    print_order(output.act_on_bus(begin), as_json)
+
+
+@app.command("change")
+@output.page(OrderAnswer, examples=("loa campaign change luong-moi-2027 --last 2027-02-28",))
+def change_plan(
+    campaign: Campaign,
+    purpose: Purpose = "",
+    first: First = "",
+    last: Last = "",
+    partner: Partner = None,
+    target: TargetOption = None,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Change purpose, days, partners or targets; what is not named stays as it is."""
+    given: dict[str, Any] = {"purpose": purpose, "first_day": first, "last_day": last}
+    with output.explain_errors():
+        given |= {"partners": partner, "targets": _targets(target) if target else None}
+    named = {name: value for name, value in given.items() if value}
+    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=('loa campaign plan luong-moi-2027 "Hỏi đáp" 2026-12-18',))
+def plan(
+    campaign: Campaign,
+    title: PlannedTitle,
+    day: PlannedDay,
+    unit: PlannedUnit = "",
+    channel: PlannedChannel = None,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Plan one more item, by a day."""
+    fields = {"title": title, "day": day, "unit": unit or None, "channel": channel}
+    _edit(campaign, by, as_json, lambda parts: editing.add_entry(parts, **fields))
+
+
+@app.command("move")
+@output.page(OrderAnswer, examples=("loa campaign move luong-moi-2027 2 2026-12-20",))
+def move_entry(
+    campaign: Campaign,
+    entry: EntryNumber,
+    day: PlannedDay,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Give a planned item another day."""
+    _edit(campaign, by, as_json, lambda parts: editing.change_entry(parts, entry, day=day))
+
+
+@app.command("drop")
+@output.page(OrderAnswer, examples=("loa campaign drop luong-moi-2027 2",))
+def drop_entry(
+    campaign: Campaign, entry: EntryNumber, by: By = "", as_json: output.Json = False
+) -> None:
+    """Drop a planned item; the others keep their numbers, and items that were it stay."""
+    _edit(campaign, by, as_json, lambda parts: editing.drop_entry(parts, entry))
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa campaign join hoi-dap-luong luong-moi-2027 --entry 2",))
+def join(
+    item: Item, campaign: Campaign, entry: Entry = None, by: By = "", as_json: output.Json = False
+) -> None:
+    """Let an item join a campaign, as one of its planned items or beside them."""
+    _name_campaign(item, by, as_json, {"campaign": campaign, "campaign_entry": entry})
+
+
+@app.command()
+@output.page(OrderAnswer, examples=("loa campaign leave hoi-dap-luong",))
+def leave(item: Item, by: By = "", as_json: output.Json = False) -> None:
+    """Take an item out of its campaign."""
+    _name_campaign(item, by, as_json, {"campaign": None, "campaign_entry": None})
+
+
+def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any]) -> None:
+    async def save(bus: Bus) -> OrderAnswer:
+        orders = ItemOrders(bus, by)
+        newest = await orders.state(item)
+        return OrderAnswer.of(item, await orders.change(item, newest.hash, lambda _: fields))
+
+    print_order(output.act_on_bus(save), as_json)
+
+
+Edit = Callable[[CampaignPlan], CampaignPlan]
+
+
+def _edit(campaign: str, by: str, as_json: bool, edit: Edit) -> None:
+    """Save an edit of the newest plan, and print the item as it is then."""
+
+    async def save(bus: Bus) -> OrderAnswer:
+        orders = ItemOrders(bus, by)
+        newest = await orders.state(campaign)
+
+        def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
+            edited = _edited(_require_plan(campaign, newest), edit)
+            return composition.fields_of(campaign, edited, data)
+
+        return OrderAnswer.of(campaign, await orders.change(campaign, newest.hash, change))
+
+    print_order(output.act_on_bus(save), as_json)
+
+
+def _edited(present: CampaignPlan, edit: Edit) -> CampaignPlan:
+    """Raises NotFound, Invalid."""
+    try:
+        return edit(present)
+    except ValidationError as error:
+        raise Invalid(*explain(error, "data.campaign_plan")) from error
+
+
+def _plan(fields: Mapping[str, Any]) -> CampaignPlan:
+    """Raises Invalid."""
+    try:
+        return CampaignPlan.model_validate(fields)
+    except ValidationError as error:
+        raise Invalid(*explain(error)) from error
+
+
+def _targets(given: list[str] | None) -> list[dict[str, Any]]:
+    """Targets as `items=8`. Raises Invalid."""
+    found: list[dict[str, Any]] = []
+    for one in given or ():
+        metric, _, number = one.partition("=")
+        if not number.isdecimal():
+            raise Invalid(field_error("--target", "campaign_target", value=one))
+        found.append({"metric": metric, "number": int(number)})
+    return found
+
+
+def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
+    """Raises NotFound for an item that is no campaign."""
+    found = composition.plan_in(state.text.data) if state.text else None
+    if found is None:
+        raise NotFound(field_error("content_id", "campaign_none_yet", value=campaign))
+    return found
+
+
+async def _progress(bus: Bus, campaign: str, plan: CampaignPlan) -> Progress:
+    days = load_working_days(read_settings(LoaSettings))
+    rows = await find_rows(bus, items_of(campaign), MOST_ITEMS)
+    items = joined_items(campaign, rows, utc_now(time.time))
+    return progress_of(plan, items, vietnam_time(time.time()).date(), days.is_working)
+
+
+def _shown(
+    campaign: str, state: ItemState, plan: CampaignPlan, progress: Progress
+) -> ShownCampaign:
+    assert state.text is not None  # noqa: S101
+    return ShownCampaign(
+        content_id=campaign,
+        title=str(state.text.data.get("title", "")),
+        unit=state.text.unit,
+        revision=state.revision,
+        status=state.status,
+        hash=state.hash,
+        plan=plan,
+        entries=tuple(
+            ShownEntry(
+                planned=one.planned,
+                state=one.state,
+                working_days_late=one.working_days_late,
+                items=_items(one.items),
+            )
+            for one in progress.entries
+        ),
+        additional=_items(progress.additional),
+        at_work=_items(progress.at_work),
+    )
+
+
+def _items(items: tuple[CampaignItem, ...]) -> tuple[ShownItem, ...]:
+    return tuple(
+        ShownItem(content_id=one.content_id, title=one.title, unit=one.unit, shown_on=one.shown_on)
+        for one in items
+    )
+
+
+def _lines(shown: ShownCampaign) -> Iterator[str]:
+    plan = shown.plan
+    yield f"{shown.content_id}: {plan.first_day:%d/%m/%Y} - {plan.last_day:%d/%m/%Y}"
+    yield f"hash: {shown.hash or '-'}"
+    yield output.visible(plan.purpose)
+    for one in plan.targets:
+        yield f"{one.metric}: {one.number}"
+    for entry in shown.entries:
+        planned, late = entry.planned, entry.working_days_late
+        days = f" (+{late})" if late else ""
+        title = output.visible(planned.title)
+        yield f"{planned.number:>3}  {planned.day:%d/%m/%Y}  {entry.state}{days}  {title}"
+        yield from map(_item_line, entry.items)
+    for name, items in (("additional", shown.additional), ("at_work", shown.at_work)):
+        if items:
+            yield f"{name}:"
+            yield from map(_item_line, items)
+
+
+def _item_line(one: ShownItem) -> str:
+    day = f"{one.shown_on:%d/%m/%Y}" if one.shown_on else "-"
+    return f"     {day}  {one.content_id}  {output.visible(one.title)}"

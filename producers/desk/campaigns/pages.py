@@ -1,0 +1,184 @@
+"""The page of all campaigns, the proposal of one, and its plan beside what is done."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from contracts import text
+from contracts.campaigns import composition
+from contracts.campaigns.plan import CampaignPlan
+from contracts.campaigns.progress import EntryState, Progress, progress_of
+from contracts.delivery import ChannelName
+from contracts.desk.campaigns import CAMPAIGNS, items_of, joined_items, plan_of
+from contracts.desk.editorial import ItemView, NewItem, Order
+from contracts.editorial import ActionKind
+from contracts.errors import (
+    BegunBefore,
+    Conflict,
+    ContractError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    field_error,
+)
+from contracts.text.moments import VIETNAM
+from producers.desk.campaigns.plan_form import (
+    METRICS,
+    PlanForm,
+    as_in_plan_form,
+    checked_plan,
+    read_plan,
+)
+from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
+from producers.desk.rendering import redirect
+from producers.desk.visit import Visit
+
+_TOPIC = "thong-tin-chuyen-de"
+_NAME_LENGTH = 54
+NEW = "/chuyen-de/de-xuat"
+
+
+def campaign_path(content_id: str) -> str:
+    return item_path(content_id, "/chuyen-de")
+
+
+async def show_campaigns(visit: Visit) -> Response:
+    """Every campaign that the person may read, with how much of its plan is done."""
+    wanted = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
+    rows = (await visit.desk.services.index.find(wanted)).rows
+    found = [(row, plan) for row in rows if (plan := plan_of(row))]
+    shown = [(row, plan, await progress(visit, row.content_id, plan)) for row, plan in found]
+    shown.sort(key=lambda one: (one[1].first_day, one[0].content_id), reverse=True)
+    may_propose = bool(visit.editorial.writable_units())
+    return visit.page(
+        "campaigns.html", campaigns=shown, may_propose=may_propose, late=EntryState.LATE
+    )
+
+
+async def progress(visit: Visit, content_id: str, plan: CampaignPlan) -> Progress:
+    """The plan beside the items. What is not published is shown to those who may read it."""
+    index, services = visit.desk.services.index, visit.desk.services
+    wanted = items_of(content_id)
+    rows = (await index.find(wanted)).rows
+    readable = replace(visit.editorial.readable, campaign=content_id, limit=wanted.limit)
+    own = {row.content_id for row in (await index.find(readable)).rows}
+    joined = joined_items(content_id, rows, visit.now)
+    items = [one for one in joined if one.shown_on or one.content_id in own]
+    today = visit.now.astimezone(VIETNAM).date()
+    return progress_of(plan, items, today, services.working_days.is_working)
+
+
+async def show_proposal(visit: Visit) -> Response:
+    return visit.page("campaign_new.html", **_new_values(visit, {}))
+
+
+async def propose(visit: Visit) -> Response:
+    """Begin a campaign. A second press of the button is the same campaign."""
+    data = read_plan(visit.form, None)
+    try:
+        name = _name(visit)
+        plan = checked_plan(data)
+        if not visit.value("unit"):
+            raise Invalid(field_error("unit", "missing"))
+        words = visit.desk.services.vocabulary
+        topic = _TOPIC if words.knows("topic", _TOPIC) else visit.value("topic")
+        title = visit.value("title")
+        fields = {"title": title, "topic": topic, **composition.fields_of(name, plan, {})}
+        await visit.editorial.begin(NewItem(visit.value("unit"), act_id(visit), fields, name))
+    except BegunBefore as before:
+        return redirect(campaign_path(before.content_id))
+    except (Invalid, Conflict, Forbidden) as refused:
+        values = _new_values(visit, data)
+        return visit.refused_page("campaign_new.html", _named(refused, data), **values)
+    return redirect(campaign_path(name))
+
+
+def _name(visit: Visit) -> str:
+    """The campaign's address: what was typed, else made of the title. Raises Invalid."""
+    typed = visit.value("slug").strip()
+    made = text.slug(visit.value("title"))[:_NAME_LENGTH].strip("-")
+    if not (typed or made):
+        raise Invalid(field_error("data.title", "missing"))
+    name = typed or made
+    if name != text.slug(name) or len(name) > _NAME_LENGTH:
+        raise Invalid(field_error("slug", "not_slug", value=name))
+    return name
+
+
+def _new_values(visit: Visit, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "plan": PlanForm(data),
+        "units": {one: visit.unit_name(one) for one in visit.editorial.writable_units()},
+        "path": NEW,
+        "act_id": visit.value("act_id") or new_act_id(),
+        **_choices(visit),
+    }
+
+
+def _choices(visit: Visit) -> dict[str, Any]:
+    return {
+        "metrics": METRICS,
+        "all_units": dict(visit.desk.services.unit_names),
+        "channels": tuple(ChannelName),
+    }
+
+
+def _named(refused: ContractError, data: Mapping[str, Any]) -> ContractError:
+    """The error with the names of the form's fields."""
+    named = as_in_plan_form(refused, data)
+    errors = (
+        one.model_copy(update={"field": one.field.removeprefix("data.")}) for one in named.errors
+    )
+    return type(refused)(*errors, retry_after_s=refused.retry_after_s)
+
+
+async def show_campaign(visit: Visit) -> Response:
+    """The plan beside what is done, and the form of the plan for who may change it."""
+    return visit.page("campaign.html", **await _values(visit, await find_item(visit)))
+
+
+async def edit_campaign(visit: Visit) -> Response:
+    """Save the plan of the form."""
+    item = await find_item(visit)
+    data = read_plan(visit.form, _plan_of(item))
+    try:
+        await _save(visit, item, checked_plan(data))
+    except (Invalid, Conflict, Forbidden, NotFound) as refused:
+        values = await _values(visit, await find_item(visit)) | {"plan": PlanForm(data)}
+        return visit.refused_page("campaign.html", _named(refused, data), **values)
+    return redirect(f"{campaign_path(item.content_id)}?o=luu")
+
+
+async def _save(visit: Visit, item: ItemView, plan: CampaignPlan) -> None:
+    """Save the plan unless the form changes nothing."""
+    if plan == _plan_of(item) and visit.value("hash") == item.hash:
+        return
+    kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
+    data = {**item.data, **composition.fields_of(item.content_id, plan, item.data)}
+    order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
+    await visit.editorial.perform(order)
+
+
+def _plan_of(item: ItemView) -> CampaignPlan:
+    """Raises NotFound for an item that is no campaign."""
+    if plan := composition.plan_in(item.data):
+        return plan
+    raise NotFound(field_error("content_id", "missing"))
+
+
+async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
+    plan = _plan_of(item)
+    found = await progress(visit, item.content_id, plan)
+    return {
+        "item": item,
+        "shown": plan,
+        "progress": found,
+        "reached": {"items": len(found.published)},
+        "plan": PlanForm.of(plan),
+        "path": campaign_path(item.content_id),
+        "act_id": new_act_id(),
+        "saved": visit.request.query_params.get("o") == "luu",
+        **_choices(visit),
+    }

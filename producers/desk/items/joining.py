@@ -1,0 +1,98 @@
+"""Which campaigns the form of a text offers, and what it says of the one that is chosen."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from contracts.campaigns.composition import plan_in
+from contracts.desk.campaigns import CAMPAIGNS, plan_of
+from contracts.desk.index import ItemRow
+from contracts.editorial import OUT, Status
+from contracts.text.moments import VIETNAM
+from producers.desk.rendering import desk_texts
+from producers.desk.visit import Visit
+from producers.pages.forms import Form, single_value
+
+_APPROVED = OUT | {Status.APPROVED, Status.SCHEDULED}
+_LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
+JOINING = FIELD, ENTRY = "campaign", "campaign_entry"
+
+
+async def offered_campaigns(visit: Visit, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The choices of a text's form: campaigns and their planned items, by value and name.
+
+    Offered are those that are approved or that the person may read, until their last day, and the
+    one that the text has; for a campaign there are none.
+    """
+    if data.get("campaign_plan"):
+        return []
+    index, today = visit.desk.services.index, visit.now.astimezone(VIETNAM).date()
+    readable = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
+    approved = replace(CAMPAIGNS, statuses=_APPROVED)
+    rows = [*(await index.find(readable)).rows, *(await index.find(approved)).rows]
+    known = {row.content_id: row for row in rows if row.stored_status not in _LEFT}
+    choices = [one for row in known.values() if _is_open(row, today) for one in _choices(row)]
+    chosen = chosen_value(data)
+    if chosen and chosen not in dict(choices):
+        choices.insert(0, (chosen, campaign_words(data)))
+    return choices
+
+
+def _is_open(row: ItemRow, today: date) -> bool:
+    plan = plan_of(row)
+    return plan is not None and plan.last_day >= today
+
+
+def _choices(row: ItemRow) -> Iterator[tuple[str, str]]:
+    plan, texts = plan_of(row), desk_texts()["campaign"]
+    yield row.content_id, str(texts["joins"]).format(row.title)
+    for one in plan.entries if plan else ():
+        words = {"number": one.number, "entry": one.title, "day": f"{one.day:%d/%m/%Y}"}
+        yield f"{row.content_id}:{one.number}", str(texts["joins_as"]).format(row.title, **words)
+
+
+def chosen_value(data: Mapping[str, Any]) -> str:
+    """The value of the choice that a text has."""
+    named, entry = data.get(FIELD), data.get(ENTRY)
+    return f"{named or ''}" + (f":{entry}" if named and entry else "")
+
+
+def campaign_words(data: Mapping[str, Any]) -> str:
+    """The campaign that a text joins, and the planned item that it is, by their names there."""
+    named, entry = data.get(FIELD), data.get(ENTRY)
+    if not named or data.get("campaign_plan"):
+        return ""
+    texts = desk_texts()["campaign"]
+    return str(texts["named_entry"].format(named, entry) if entry else named)
+
+
+def read_joining(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The campaign that a form chooses; a campaign stays one, and its plan has a form of its own."""
+    if before.get("campaign_plan"):
+        return {name: before[name] for name in (FIELD, ENTRY) if name in before}
+    named, _, entry = single_value(form, FIELD).partition(":")
+    number = {ENTRY: int(entry)} if entry.isascii() and entry.isdecimal() else {}
+    return {FIELD: named, **number} if named else {}
+
+
+def plan_words(data: Mapping[str, Any], unit_names: Mapping[str, str]) -> str:
+    """A plan as lines that people read and compare."""
+    plan = plan_in(data)
+    if plan is None:
+        return ""
+    texts = desk_texts()["campaign"]
+    days = str(texts["days"]).format(f"{plan.first_day:%d/%m/%Y}", f"{plan.last_day:%d/%m/%Y}")
+    lines = [plan.purpose, days]
+    if plan.partners:
+        lines.append(f"{texts['partners']}: {_names(plan.partners, unit_names)}")
+    lines += [f"{texts['metric'][one.metric]}: {one.number}" for one in plan.targets]
+    for one in plan.entries:
+        more = [unit_names.get(one.unit, one.unit)] if one.unit else []
+        more += [desk_texts()["item"]["channel"][one.channel]] if one.channel else []
+        lines.append("; ".join([f"{one.number}. {one.day:%d/%m/%Y}: {one.title}", *more]))
+    return "\n\n".join(lines)
+
+
+def _names(units: Iterable[str], unit_names: Mapping[str, str]) -> str:
+    return "; ".join(unit_names.get(one, one) for one in units)

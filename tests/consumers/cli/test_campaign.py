@@ -1,0 +1,97 @@
+"""`loa campaign`: a campaign is proposed, planned and joined, and shown with plan beside done."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.text.moments import VIETNAM
+from tests.support.cli import json_output
+
+BY = ("--by", "Lê An", "--json")
+NAME, ITEM_FILE = "luong-moi", '+++\ntitle = "Hỏi đáp"\ntopic = "lich-nghi-le"\n+++\nNội dung.\n'
+TODAY = datetime.now(VIETNAM).date()
+FIRST, LAST = str(TODAY - timedelta(days=1)), str(TODAY + timedelta(days=30))
+ABOUT = (
+    "--title",
+    "Tiền lương mới",
+    "--purpose",
+    "Giải thích quy định mới.",
+    "--unit",
+    "van-phong-bo",
+)
+PROPOSAL = ("propose", NAME, *ABOUT, "--first", FIRST, "--last", LAST)
+
+
+@pytest.fixture
+async def campaign(bus, loa):
+    """`await campaign("show", NAME)`: the answer, as a named person."""
+
+    async def run(*words: str) -> dict:
+        done = await loa("campaign", *words, *BY)
+        assert done.exit_code == 0, done.stderr
+        return json_output(done)
+
+    return run
+
+
+@pytest.fixture
+async def item(loa, tmp_path):
+    """The content_id of a draft."""
+    path = tmp_path / "tin.md"
+    path.write_text(ITEM_FILE, "utf-8")
+    done = await loa("desk", "write", str(path), "--unit", "van-phong-bo", *BY)
+    return json_output(done)["content_id"]
+
+
+async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
+    await campaign(*PROPOSAL, "--target", "items=8", "--partner", "vu-phap-che")
+    await campaign("plan", NAME, "Giới thiệu", FIRST)
+    await campaign("plan", NAME, "Hỏi đáp", LAST, "--unit", "vu-phap-che", "--channel", "email")
+    await campaign("plan", NAME, "Bỏ đi", LAST)
+    await campaign("drop", NAME, "3")
+    await campaign("move", NAME, "2", str(TODAY))
+    longer = str(TODAY + timedelta(days=60))
+    answer = await campaign("change", NAME, "--last", longer)
+    shown = await campaign("show", NAME)
+    assert (shown["hash"], shown["status"], shown["plan"]["last_day"]) == (
+        answer["hash"], "draft", longer,
+    )  # fmt: skip
+    assert [(one["planned"]["title"], one["state"]) for one in shown["entries"]] == [
+        ("Giới thiệu", "late"), ("Hỏi đáp", "planned"),
+    ]  # fmt: skip
+    [listed] = await campaign("list")
+    assert (listed["content_id"], listed["planned"], listed["late"]) == (NAME, 2, 1)
+    assert "Giải thích quy định mới." in (await loa("desk", "show", NAME, *BY)).stdout
+
+
+async def test_an_item_joins_a_planned_one_and_leaves_again(campaign, item):
+    await campaign(*PROPOSAL)
+    await campaign("plan", NAME, "Hỏi đáp", LAST)
+    await campaign("join", item, NAME, "--entry", "1")
+    [entry] = (await campaign("show", NAME))["entries"]
+    assert [one["content_id"] for one in entry["items"]] == [item]
+    assert entry["state"] == "planned"
+    await campaign("leave", item)
+    assert (await campaign("show", NAME))["entries"][0]["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("show", "tin-la"), "content_id"),
+        (("plan", "tin-la", "Tin", LAST), "content_id"),
+        (("plan", NAME, "Tin", "2020-01-01"), "data.campaign_plan"),
+        (("plan", NAME, "Tin", "hôm nay"), "data.campaign_plan"),
+        (("drop", NAME, "9"), "entry"),
+        (("change", NAME, "--target", "nhiều"), "--target"),
+        (("change", NAME, "--target", "tin=8"), "data.campaign_plan.targets.0.metric"),
+        (("propose", NAME, *ABOUT, "--first", LAST, "--last", FIRST), "begin before it ends"),
+        (("join", "ITEM", "chuyen-de-la"), "data.campaign"),
+        (("join", "ITEM", NAME, "--entry", "4"), "data.campaign_entry"),
+    ],
+)
+async def test_what_is_wrong_is_named(campaign, loa, item, words, named):
+    await campaign(*PROPOSAL)
+    words = [item if word == "ITEM" else word for word in words]
+    refused = await loa("campaign", *words, *BY)
+    assert refused.exit_code == 2 and named in refused.stderr

@@ -1,0 +1,157 @@
+"""A campaign at the desk: proposed, approved, joined from the form of a text, plan beside done."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from contracts.base.times import vietnam_time
+from producers.desk.rendering import desk_texts
+from tests.support.events import released_publications
+from tests.support.newsroom import FIELDS, open_newsroom
+
+NEW, NAME = "/chuyen-de/de-xuat", "tien-luong-moi"
+ITEM, PLAN = f"/tin/{NAME}", f"/tin/{NAME}/chuyen-de"
+SECRET = "Chuẩn bị dư luận trước khi ban hành"
+TEXTS = desk_texts()["campaign"]
+
+
+@pytest.fixture
+async def newsroom(desk):
+    async with open_newsroom(desk) as opened:
+        yield opened
+
+
+def day(newsroom, days: int) -> str:
+    today = vietnam_time(newsroom.desk.clock()).date()
+    return str(today + timedelta(days=days))
+
+
+def proposal(newsroom, **changes):
+    return {
+        "unit": "van-phong-bo",
+        "title": "Tiền lương mới",
+        "purpose": "Giải thích quy định mới.",
+        "first_day": day(newsroom, -1),
+        "last_day": day(newsroom, 30),
+        "partners": "vu-phap-che",
+        "targets.items": "8",
+        "entries.0.title": SECRET,
+        "entries.0.day": day(newsroom, -1),
+        "entries.1.title": "Hỏi đáp",
+        "entries.1.day": day(newsroom, 9),
+        "entries.1.unit": "vu-phap-che",
+        "entries.1.channel": "email",
+        **changes,
+    }
+
+
+async def proposed(newsroom, **changes) -> None:
+    done = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, **changes))
+    assert done.status_code == 303, done.text
+    assert done.headers["location"] == PLAN
+
+
+def states(page: str) -> list[tuple[str, str]]:
+    return re.findall(r'data-entry="(\d+)" data-state="(\w+)"', page)
+
+
+async def test_a_campaign_is_proposed_approved_and_shown_with_plan_beside_done(newsroom):
+    await proposed(newsroom)
+    assert "Tiền lương mới" in (await newsroom["an"].get("/chuyen-de")).text
+    assert states((await newsroom["an"].get(PLAN)).text) == [("1", "late"), ("2", "planned")]
+    review = (await newsroom["dung"].get(f"{ITEM}/duyet")).text
+    for words in (SECRET, "Giải thích quy định mới.", TEXTS["metric"]["items"]):
+        assert words in review, "who approves reads the plan"
+    await newsroom.approve(ITEM)
+    path = await newsroom.written(campaign=f"{NAME}:2")
+    assert states((await newsroom["an"].get(PLAN)).text)[1] == ("2", "planned")
+    await newsroom.approve(path)
+    page = (await newsroom["an"].get(PLAN)).text
+    assert states(page) == [("1", "late"), ("2", "done")]
+    assert path in page
+
+
+async def test_nothing_of_the_plan_is_released(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    path = await newsroom.written(campaign=f"{NAME}:2")
+    await newsroom.approve(path)
+    for content_id in (NAME, path.removeprefix("/tin/")):
+        [released] = await released_publications(newsroom.desk.bus, content_id)
+        assert released["campaign"] == NAME
+        whole = json.dumps(released, ensure_ascii=False)
+        assert SECRET not in whole
+        assert "campaign_plan" not in whole
+        assert "campaign_entry" not in whole
+
+
+async def test_the_plan_is_changed_by_its_form_and_keeps_its_numbers(newsroom):
+    await proposed(newsroom)
+    fields = {
+        name: value for name, value in proposal(newsroom).items() if name not in ("unit", "title")
+    }
+    fields |= {"entries.0.number": "1", "entries.1.number": "2", "entries.0.title": ""}
+    fields |= {"entries.2.title": "Phỏng vấn", "entries.2.day": day(newsroom, 3)}
+    done = await newsroom["an"].press(PLAN, PLAN, **fields)
+    assert done.status_code == 303, done.text
+    page = (await newsroom["an"].get(PLAN)).text
+    assert [number for number, _ in states(page)] == ["3", "2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"last_day": "2020-01-01"}, "first_day"),
+        ({"first_day": "hôm nay"}, "first_day"),
+        ({"purpose": ""}, "purpose"),
+        ({"entries.0.day": ""}, "entries.0.day"),
+        ({"targets.items": "nhiều"}, "targets.items"),
+        ({"title": ""}, "title"),
+        ({"slug": "Tên Có Dấu"}, "slug"),
+        ({"unit": ""}, "unit"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_what_was_typed_stays(newsroom, changes, field):
+    refused = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, **changes))
+    assert refused.status_code == 422
+    assert f'href="#{field}"' in refused.text
+    assert "Hỏi đáp" in refused.text
+
+
+async def test_a_second_press_is_the_same_campaign_and_another_one_is_refused(newsroom):
+    page = await newsroom["an"].get(NEW)
+    fields = proposal(newsroom)
+    first = await newsroom["an"].submit(page, NEW, **fields)
+    again = await newsroom["an"].submit(page, NEW, **fields)
+    assert first.headers["location"] == again.headers["location"] == PLAN
+    other = await newsroom["an"].press(NEW, NEW, **fields | {"purpose": "Việc khác."})
+    assert other.status_code == 409
+
+
+async def test_an_item_joins_only_what_is_approved_open_and_planned(newsroom):
+    await proposed(newsroom)
+    path = await newsroom.written(campaign=NAME)
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
+    assert refused.status_code == 409 and NAME in refused.text
+    for chosen in ("chuyen-de-la", f"{NAME}:9"):
+        refused = await newsroom["an"].press(
+            "/soan-moi", "/soan-moi", **FIELDS, unit="van-phong-bo", campaign=chosen
+        )
+        assert refused.status_code == 422
+
+
+async def test_the_form_of_a_text_keeps_and_leaves_its_campaign(newsroom):
+    await proposed(newsroom)
+    path = await newsroom.written(campaign=f"{NAME}:2")
+    form = (await newsroom["an"].get(f"{path}/sua")).text
+    assert re.search(rf'value="{NAME}:2" selected', form)
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS, campaign="")
+    assert f'value="{NAME}:2" selected' not in (await newsroom["an"].get(f"{path}/sua")).text
+    own = (await newsroom["an"].get(f"{ITEM}/sua")).text
+    assert 'name="campaign"' not in own, "a campaign joins none"
+    await newsroom["an"].press(f"{ITEM}/sua", f"{ITEM}/sua", **FIELDS)
+    assert states((await newsroom["an"].get(PLAN)).text)
