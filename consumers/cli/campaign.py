@@ -4,14 +4,16 @@ A campaign is an item like others: it is submitted, confirmed, proposed and appr
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from consumers.app.settings import LoaSettings, load_working_days, read_settings
+from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
+from consumers.campaigns.report_files import RENDERERS, CampaignReports
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import OrderAnswer, print_order
@@ -24,8 +26,9 @@ from contracts.base.times import utc_now, vietnam_time
 from contracts.campaigns import composition, editing
 from contracts.campaigns.plan import CampaignPlan, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
+from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
-from contracts.desk.campaigns import CAMPAIGNS, MOST_ITEMS, items_of, joined_items
+from contracts.desk.campaigns import CAMPAIGNS, MOST_ITEMS, items_of, joined_items, shown_ids
 from contracts.desk.index import ItemRow
 from contracts.editorial import ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
@@ -52,7 +55,15 @@ PlannedTitle = Annotated[str, typer.Argument(help="What it is to be about.")]
 PlannedDay = Annotated[str, typer.Argument(metavar="DAY", help="The day by which it is out.")]
 PlannedUnit = Annotated[str, typer.Option("--unit", help="Who writes it; else the campaign's.")]
 PlannedChannel = Annotated[ChannelName | None, typer.Option("--channel", help="Its channel.")]
+ReportFile = Annotated[Path, typer.Argument(help="A .docx or a .pdf to write.", dir_okay=False)]
 Entry = Annotated[int | None, typer.Option(help="The planned item that it is, by its number.")]
+
+
+class ReportAnswer(BaseModel):
+    """The answer to `report`: the file that was written."""
+
+    content_id: str
+    file: Path
 
 
 class ListedCampaign(BaseModel):
@@ -265,6 +276,44 @@ def leave(item: Item, by: By = "", as_json: output.Json = False) -> None:
     _name_campaign(item, by, as_json, {"campaign": None, "campaign_entry": None})
 
 
+@app.command()
+@output.page(ReportAnswer, examples=("loa campaign report luong-moi-2027 bao-cao-chuyen-de.docx",))
+def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Json = False) -> None:
+    """Write the short report of a campaign, from the facts of its items: .docx or .pdf.
+
+    At any time: what is not over yet is counted up to yesterday.
+    """
+    kind = file.suffix.removeprefix(".")
+    with output.explain_errors():
+        if kind not in RENDERERS:
+            raise Invalid(field_error("file", "campaign_report_kind", value=file.name))
+
+    async def write(bus: Bus) -> ReportAnswer:
+        right = await look(bus, "desk.read", campaign, by)
+        state = (await EditorialLog(bus).read(campaign)).state
+        plan = _require_plan(campaign, state)
+        right.require(item_facts(state))
+        settings = read_settings(LoaSettings)
+        reports = CampaignReports(bus, load_vocabulary(settings), settings.report_texts_file)
+        content = await reports.render(await _reported(bus, campaign, state, plan), kind)
+        file.write_bytes(content)
+        return ReportAnswer(content_id=campaign, file=file)
+
+    answer = output.run_on_bus(write)
+    output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
+
+
+async def _reported(
+    bus: Bus, campaign: str, state: ItemState, plan: CampaignPlan
+) -> ReportedCampaign:
+    assert state.text is not None  # noqa: S101
+    rows = await find_rows(bus, items_of(campaign), MOST_ITEMS)
+    title, unit = str(state.text.data.get("title", "")), state.text.unit
+    progress, today = _progress_of(campaign, plan, rows), vietnam_time(time.time()).date()
+    ids = shown_ids(campaign, rows)
+    return ReportedCampaign(campaign, title, unit, plan, progress, ids, today)
+
+
 def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any]) -> None:
     async def save(bus: Bus) -> OrderAnswer:
         orders = ItemOrders(bus, by)
@@ -329,8 +378,11 @@ def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
 
 
 async def _progress(bus: Bus, campaign: str, plan: CampaignPlan) -> Progress:
+    return _progress_of(campaign, plan, await find_rows(bus, items_of(campaign), MOST_ITEMS))
+
+
+def _progress_of(campaign: str, plan: CampaignPlan, rows: Sequence[ItemRow]) -> Progress:
     days = load_working_days(read_settings(LoaSettings))
-    rows = await find_rows(bus, items_of(campaign), MOST_ITEMS)
     items = joined_items(campaign, rows, utc_now(time.time))
     return progress_of(plan, items, vietnam_time(time.time()).date(), days.is_working)
 

@@ -47,6 +47,14 @@ class FactStore:
             if fact := await self._genuine(message):
                 yield StoredFact(fact, message.seq)
 
+    async def of_item(self, content_id: str) -> AsyncIterator[Fact]:
+        """The facts of an item: its releases, deliveries and opinions, in this order."""
+        patterns = (f"release.{content_id}.*", f"delivery.*.{content_id}.*")
+        for pattern in (*patterns, f"opinions.*.{content_id}"):
+            async for message in self.bus.scan(_STREAM, subjects.fact(pattern)):
+                if fact := await self._genuine(message):
+                    yield fact
+
     async def newest(self, kind: str = "") -> dict[str, StoredFact]:
         """The newest fact of each key."""
         return {one.fact.key: one async for one in self.scan(kind) if one.fact}

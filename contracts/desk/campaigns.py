@@ -40,3 +40,9 @@ def joined_items(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Itera
             entry=row.campaign_entry,
             shown_on=shown_at.astimezone(VIETNAM).date() if shown_at and is_shown else None,
         )
+
+
+def shown_ids(campaign: str, rows: Iterable[ItemRow]) -> tuple[str, ...]:
+    """The items that joined and that readers saw, also those that were withdrawn since."""
+    shown = (row.content_id for row in rows if row.first_shown_at)
+    return tuple(sorted(id for id in shown if id != campaign))

@@ -68,7 +68,7 @@ def campaign_words(data: Mapping[str, Any]) -> str:
 
 
 def read_joining(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
-    """The campaign that a form chooses; a campaign stays one, and its plan has a form of its own."""
+    """The campaign that a form chooses; a campaign stays one, whose plan has its own form."""
     if before.get("campaign_plan"):
         return {name: before[name] for name in (FIELD, ENTRY) if name in before}
     named, _, entry = single_value(form, FIELD).partition(":")

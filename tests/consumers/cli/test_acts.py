@@ -149,6 +149,7 @@ LOOKING = {
     "desk test-send": f"{ITEM}-2",
     "campaign list": "",
     "campaign show": "chuyen-de",
+    "campaign report": "chuyen-de bao-cao.pdf",
     "bulletin list": SERIES,
     "bulletin show": f"{SERIES}-2026-so-01",
     "bulletin print": f"{SERIES}-2026-so-01 so-01.pdf",

@@ -115,8 +115,8 @@ CHANGED = {
     "reason": "Sai số liệu.",
 }
 POSITION = {"content_id", "revision", "corrects_revision"}
-OF_ISSUES = {"bulletin"}
-"""Of no item of a unit; `test_bulletins` looks at it."""
+OF_ISSUES = {"bulletin", "campaign", "campaign_entry", "campaign_plan"}
+"""`test_bulletins` and `test_campaigns` look at these."""
 
 
 async def test_the_review_names_every_published_field_that_was_changed(newsroom):

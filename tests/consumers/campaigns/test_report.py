@@ -1,0 +1,108 @@
+"""The report of a campaign: from the facts of its own items, without a zero where data lack."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import docx
+import pypdf
+import pytest
+
+from consumers.campaigns.report_files import CampaignReports
+from consumers.facts.store import FactStore
+from contracts.base.working_days import default_working_days
+from contracts.campaigns.progress import progress_of
+from contracts.campaigns.reported import ReportedCampaign
+from contracts.delivery import ChannelName, Lane, Status
+from contracts.facts import DayFact, DeliveryFact, FactKind, OpinionsFact, ReleaseFact
+from contracts.subscriptions.reaction import Reaction
+from contracts.vocabulary import DEFAULT
+from tests.support.campaigns import CAMPAIGN, a_joined_item, a_plan
+
+TODAY = date(2027, 2, 3)
+ITEMS = (a_joined_item("mot", 1, "2026-12-03"), a_joined_item("them", None, "2026-12-10"))
+PLAN = a_plan()
+
+
+def released(content_id: str, day: date) -> ReleaseFact:
+    at = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+    return ReleaseFact(
+        content_id=content_id, revision=1, action="published", unit="van-phong-bo",
+        topic="thong-tin-chuyen-de", lane=Lane.NORMAL, channels=(ChannelName.EMAIL,),
+        released_at=at, shown_at=at,
+    )  # fmt: skip
+
+
+def delivered(content_id: str, day: date, count: int) -> DeliveryFact:
+    at = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+    counts = {Status.DELIVERED: count, Status.FAILED: 1}
+    return DeliveryFact(
+        channel=ChannelName.EMAIL, content_id=content_id, revision=1, lane=Lane.NORMAL,
+        began_at=at, ended_at=at, counts=counts,
+    )  # fmt: skip
+
+
+def all_days(kinds):
+    days = (PLAN.last_day - PLAN.first_day).days + 1
+    for number in range(days):
+        yield DayFact(on=PLAN.first_day + timedelta(number), counted=tuple(kinds))
+
+
+@pytest.fixture
+async def reports(bus, tmp_path):
+    """Reports of a bus with the facts of two items of the campaign, and of another one."""
+    store, opinions = FactStore(bus), {ChannelName.EMAIL: {Reaction.SATISFIED: 7}}
+    facts = [
+        *(released("mot", date(2026, 12, 3)), released("them", date(2026, 12, 10))),
+        *(delivered("mot", date(2026, 12, 3), 600), delivered("them", date(2026, 12, 10), 31)),
+        *(released("khac", date(2026, 12, 4)), delivered("khac", date(2026, 12, 4), 5000)),
+        *all_days([FactKind.RELEASE, FactKind.DELIVERY]),
+        OpinionsFact(on=date(2026, 12, 4), content_id="khac", counts=opinions),
+    ]
+    for fact in facts:
+        await store.add(fact, 0)
+    return CampaignReports(bus, DEFAULT, tmp_path / "report.toml")
+
+
+def campaign() -> ReportedCampaign:
+    progress = progress_of(PLAN, ITEMS, TODAY, default_working_days().is_working)
+    ids = tuple(one.content_id for one in ITEMS)
+    return ReportedCampaign(CAMPAIGN, "Tiền lương mới", "van-phong-bo", PLAN, progress, ids, TODAY)
+
+
+async def tables_of(reports) -> dict[str, dict[str, list[str]]]:
+    """The cells of each row by its first cell, by the first column's heading and the table."""
+    document = docx.Document(io.BytesIO(await reports.render(campaign(), "docx")))
+    rows = [[cell.text for cell in row.cells] for table in document.tables for row in table.rows]
+    return {row[0]: row[1:] for row in rows}
+
+
+async def test_figures_are_those_of_its_items_alone(reports):
+    rows = await tables_of(reports)
+    assert rows["Số tin đã đăng"] == ["5", "2", "40,0"]
+    assert rows["Số lượt phát thành công"] == ["1.000", "631", "63,1"]
+    assert rows["Lượt không gửi được"][0] == "2"
+
+
+async def test_a_figure_without_data_says_so(reports):
+    assert (await tables_of(reports))["Ý kiến đã nhận"][0] == "chưa có số liệu"
+
+
+async def test_plan_and_results_stand_beside_each_other(reports):
+    rows = await tables_of(reports)
+    assert rows["1. Giới thiệu quy định mới"][-1] == "Đúng hạn; “Tin mot” (03/12/2026)"
+    assert rows["3. Ý kiến người hưởng lương"][-1].startswith("Quá hạn")
+    assert rows["Tin them"][0] == "10/12/2026"
+
+
+async def test_the_pdf_has_the_same_words_and_the_same_bytes_each_time(reports):
+    pdf = await reports.render(campaign(), "pdf")
+    assert pdf == await reports.render(campaign(), "pdf")
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    assert "Tiền lương mới" in text
+    assert "631" in text
+
+
+async def test_own_texts_take_the_place_of_those_that_ship(reports):
+    reports.texts_file.write_text('[campaign]\nadditional = "Tin thêm"\n', "utf-8")
+    document = docx.Document(io.BytesIO(await reports.render(campaign(), "docx")))
+    assert any("Tin thêm" in paragraph.text for paragraph in document.paragraphs)
