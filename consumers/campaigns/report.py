@@ -79,8 +79,15 @@ class CampaignReport:
     def _masthead(self) -> Masthead:
         known = Masthead.__dataclass_fields__
         texts = {name: text for name, text in self.texts["masthead"].items() if name in known}
-        texts["subject"] = self._words["subject"].format(title=self.campaign.title)
-        return Masthead(**texts)
+        texts["subject"] = self._words["subject"]
+        return Masthead(**{name: text.format(**self._facts()) for name, text in texts.items()})
+
+    def _facts(self) -> dict[str, str]:
+        """What texts of the masthead may name in braces."""
+        span = self.figures.span
+        days = {"first": _day(span.first), "last": _day(span.last)}
+        facts = {"label": self.campaign.title, "issuer": self.texts["masthead"]["issuer"], **days}
+        return {"period": self.texts["periods"]["span"].format(**facts), **facts}
 
     def _blocks(self) -> Iterator[Block]:
         words, plan, span = self._words, self.campaign.plan, self.figures.span
