@@ -28,8 +28,7 @@ from contracts.campaigns.plan import CampaignPlan, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
-from contracts.desk.campaigns import CAMPAIGNS, MOST_ITEMS, items_of, joined_items, shown_ids
-from contracts.desk.index import ItemRow
+from contracts.desk.index import CAMPAIGNS, MOST_ITEMS, ItemRow, items_of, joined_items, shown_ids
 from contracts.editorial import ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus

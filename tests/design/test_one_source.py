@@ -24,6 +24,7 @@ PIECES = {
     "producers/desk/templates": {
         "channel_health.html",
         "editor.html",
+        "plan_form.html",
         "feed_entry.html",
         "forms.html",
         "item_facts.html",

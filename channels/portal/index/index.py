@@ -240,12 +240,7 @@ class PortalIndex(Campaigns):
         """
         content_id = publication.content_id
         self._mark_newer(content_id)
-        self._db.execute(
-            "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
-            (content_id, publication.revision, stored.publication_json, stored.body_html),
-        )
-        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
-        self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
+        self._store_item(publication, stored)
         feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
         entries = list(listing_entries(publication, feed_slugs))
         touched = self.move_item(content_id, entries, _listed_slugs(publication, slugs))
@@ -257,6 +252,15 @@ class PortalIndex(Campaigns):
         self._put_uploads(publication)
         self.mark_stale(touched)
         return touched
+
+    def _store_item(self, publication: Publication, stored: StoredItem) -> None:
+        content_id = publication.content_id
+        self._db.execute(
+            "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
+            (content_id, publication.revision, stored.publication_json, stored.body_html),
+        )
+        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
+        self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
 
     def list_withdrawals(self) -> int:
         """List withdrawn items among corrections, where an earlier Loa left them out."""

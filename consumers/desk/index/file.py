@@ -228,6 +228,9 @@ def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dic
     }
 
 
+_OF_CAMPAIGNS = ("campaign", "campaign_entry", "campaign_plan")
+
+
 def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:
     """What rows show and no filter asks for."""
     state, deadline = item.state, deadline_of(item, listed, deadlines)
@@ -254,9 +257,7 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "missing_year": deadline.missing_year,
         "hash": state.hash,
         "broken": item.broken,
-        "campaign": listed.campaign,
-        "campaign_entry": listed.campaign_entry,
-        "campaign_plan": listed.campaign_plan,
+        **{name: getattr(listed, name) for name in _OF_CAMPAIGNS},
         **{name: microseconds(moment) for name, moment in moments.items()},
     }
 

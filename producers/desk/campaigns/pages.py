@@ -11,8 +11,8 @@ from contracts.campaigns import composition
 from contracts.campaigns.plan import CampaignPlan
 from contracts.campaigns.progress import EntryState, Progress, progress_of
 from contracts.delivery import ChannelName
-from contracts.desk.campaigns import CAMPAIGNS, items_of, joined_items, plan_of
 from contracts.desk.editorial import ItemView, NewItem, Order
+from contracts.desk.index import CAMPAIGNS, items_of, joined_items, plan_of
 from contracts.editorial import ActionKind
 from contracts.errors import (
     BegunBefore,
@@ -37,10 +37,10 @@ from producers.desk.visit import Visit
 
 _TOPIC = "thong-tin-chuyen-de"
 _NAME_LENGTH = 54
-NEW = "/chuyen-de/de-xuat"
+_NEW = "/chuyen-de/de-xuat"
 
 
-def campaign_path(content_id: str) -> str:
+def _campaign_path(content_id: str) -> str:
     return item_path(content_id, "/chuyen-de")
 
 
@@ -88,11 +88,11 @@ async def propose(visit: Visit) -> Response:
         fields = {"title": title, "topic": topic, **composition.fields_of(name, plan, {})}
         await visit.editorial.begin(NewItem(visit.value("unit"), act_id(visit), fields, name))
     except BegunBefore as before:
-        return redirect(campaign_path(before.content_id))
+        return redirect(_campaign_path(before.content_id))
     except (Invalid, Conflict, Forbidden) as refused:
         values = _new_values(visit, data)
         return visit.refused_page("campaign_new.html", _named(refused, data), **values)
-    return redirect(campaign_path(name))
+    return redirect(_campaign_path(name))
 
 
 def _name(visit: Visit) -> str:
@@ -111,7 +111,7 @@ def _new_values(visit: Visit, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "plan": PlanForm(data),
         "units": {one: visit.unit_name(one) for one in visit.editorial.writable_units()},
-        "path": NEW,
+        "path": _NEW,
         "act_id": visit.value("act_id") or new_act_id(),
         **_choices(visit),
     }
@@ -148,7 +148,7 @@ async def edit_campaign(visit: Visit) -> Response:
     except (Invalid, Conflict, Forbidden, NotFound) as refused:
         values = await _values(visit, await find_item(visit)) | {"plan": PlanForm(data)}
         return visit.refused_page("campaign.html", _named(refused, data), **values)
-    return redirect(f"{campaign_path(item.content_id)}?o=luu")
+    return redirect(f"{_campaign_path(item.content_id)}?o=luu")
 
 
 async def _save(visit: Visit, item: ItemView, plan: CampaignPlan) -> None:
@@ -177,7 +177,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "progress": found,
         "reached": {"items": len(found.published)},
         "plan": PlanForm.of(plan),
-        "path": campaign_path(item.content_id),
+        "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),
         "saved": visit.request.query_params.get("o") == "luu",
         **_choices(visit),

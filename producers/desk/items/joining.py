@@ -6,8 +6,7 @@ from datetime import date
 from typing import Any
 
 from contracts.campaigns.composition import plan_in
-from contracts.desk.campaigns import CAMPAIGNS, plan_of
-from contracts.desk.index import ItemRow
+from contracts.desk.index import CAMPAIGNS, ItemRow, plan_of
 from contracts.editorial import OUT, Status
 from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
@@ -16,7 +15,7 @@ from producers.pages.forms import Form, single_value
 
 _APPROVED = OUT | {Status.APPROVED, Status.SCHEDULED}
 _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
-JOINING = FIELD, ENTRY = "campaign", "campaign_entry"
+JOINING = _FIELD, _ENTRY = "campaign", "campaign_entry"
 
 
 async def offered_campaigns(visit: Visit, data: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -54,13 +53,13 @@ def _choices(row: ItemRow) -> Iterator[tuple[str, str]]:
 
 def chosen_value(data: Mapping[str, Any]) -> str:
     """The value of the choice that a text has."""
-    named, entry = data.get(FIELD), data.get(ENTRY)
+    named, entry = data.get(_FIELD), data.get(_ENTRY)
     return f"{named or ''}" + (f":{entry}" if named and entry else "")
 
 
 def campaign_words(data: Mapping[str, Any]) -> str:
     """The campaign that a text joins, and the planned item that it is, by their names there."""
-    named, entry = data.get(FIELD), data.get(ENTRY)
+    named, entry = data.get(_FIELD), data.get(_ENTRY)
     if not named or data.get("campaign_plan"):
         return ""
     texts = desk_texts()["campaign"]
@@ -70,10 +69,10 @@ def campaign_words(data: Mapping[str, Any]) -> str:
 def read_joining(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     """The campaign that a form chooses; a campaign stays one, whose plan has its own form."""
     if before.get("campaign_plan"):
-        return {name: before[name] for name in (FIELD, ENTRY) if name in before}
-    named, _, entry = single_value(form, FIELD).partition(":")
-    number = {ENTRY: int(entry)} if entry.isascii() and entry.isdecimal() else {}
-    return {FIELD: named, **number} if named else {}
+        return {name: before[name] for name in (_FIELD, _ENTRY) if name in before}
+    named, _, entry = single_value(form, _FIELD).partition(":")
+    number = {_ENTRY: int(entry)} if entry.isascii() and entry.isdecimal() else {}
+    return {_FIELD: named, **number} if named else {}
 
 
 def plan_words(data: Mapping[str, Any], unit_names: Mapping[str, str]) -> str:
