@@ -133,7 +133,7 @@ class InterruptedDesk(EditorialDesk):
 
     @property
     def acts(self) -> ItemActs:
-        return InterruptedActs(self.log, self.vocabulary, self.rules.clock, self.before)
+        return InterruptedActs(self.log, self.vocabulary, self.rules.clock, before=self.before)
 
 
 @dataclass
@@ -241,7 +241,7 @@ class CarriedOutWorld:
     def person(self, login: str, bus: Any, before: Happening = nothing) -> PersonAtDesk:
         """A person at the desk of a process on *bus*; *before* an act is stored, that happens."""
         rules = Authorizer(AccountStore(bus, self.clock), default_policy(), self.clock)
-        desk = InterruptedDesk(bus, EditorialLog(bus), rules, DEFAULT, before)
+        desk = InterruptedDesk(bus, EditorialLog(bus), rules, DEFAULT, before=before)
         return desk.of(Visit(self.people[login]))
 
     def order(self) -> Tried:
