@@ -1,7 +1,10 @@
 """A sealed report in its folder: the data set, the seal over it, and the files made from it."""
 
+import fcntl
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -98,6 +101,12 @@ class SealedReport:
         if self.is_sealed:
             raise AlreadySealed(str(self.folder))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone_in(self.folder):
+            return self._seal(write, clock)
+
+    def _seal(self, write: Callable[[Path], DataSet], clock: Clock) -> ReportSeal:
+        if self.is_sealed:  # meanwhile, by another process
+            raise AlreadySealed(str(self.folder))
         self.data.path.unlink(missing_ok=True)
         data = write(self.data.path)
         crash_point("report.data_written")
@@ -152,6 +161,17 @@ class SealedReport:
         if not file.exists():
             return FileState.MISSING
         return FileState.SAME if _sha256(file.read_bytes()) == sha256 else FileState.CHANGED
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process seals in *folder*; one that dies lets go."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _differing(programs: Mapping[str, str]) -> dict[str, str]:

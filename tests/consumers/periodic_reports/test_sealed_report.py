@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,15 @@ def test_a_report_is_sealed_once(tmp_path):
     assert report.verify().holds
     with pytest.raises(NotSealed):
         SealedReport(tmp_path / "none", KEY).verify()
+
+
+def test_of_those_who_seal_at_once_one_is_first(tmp_path):
+    with ThreadPoolExecutor(3) as pool:
+        tries = [pool.submit(sealed, tmp_path / "a", number) for number in (3, 4, 5)]
+        refused = [type(one.exception()) for one in tries if one.exception()]
+    assert refused == [AlreadySealed] * 2
+    (report,) = (one.result() for one in tries if not one.exception())
+    assert report.verify().holds
 
 
 @pytest.mark.parametrize("written", range(4))
