@@ -100,6 +100,7 @@ class BehindFigure:
     name: str
     part: str
     text: str
+    measure: str
     definition: str
     rows: Sequence[BehindRow]
     has_more: bool = False

@@ -105,6 +105,7 @@ class LiveReports:
             name=wording.name(place.indicator),
             part=row if place.by is not By.TOTAL else "",
             text=cell.text,
+            measure=wording.measure(place.indicator),
             definition=wording.definition(place.indicator),
             rows=[_behind_row(one, place, wording) for one in found[:_PAGE]],
             has_more=len(found) > _PAGE,
