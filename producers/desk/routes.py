@@ -100,6 +100,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/chuyen-de/de-xuat", _WRITE, campaigns.show_proposal),
     DeskRoute(*("POST", "/chuyen-de/de-xuat", _WRITE, campaigns.propose), form_bytes=TEXT_BYTES),
     DeskRoute("GET", "/tin/{content_id}/chuyen-de", _READ, campaigns.show_campaign),
+    DeskRoute("GET", "/tin/{content_id}/chuyen-de/bao-cao", _READ, campaigns.report),
     DeskRoute(
         *("POST", "/tin/{content_id}/chuyen-de", _READ, campaigns.edit_campaign),
         form_bytes=TEXT_BYTES,

@@ -10,6 +10,7 @@ from contracts.base.times import Clock
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import ReleasedItem
+from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
 from contracts.desk.checks.links import LinkChecks
@@ -288,6 +289,14 @@ class Bulletins(Protocol):
         ...
 
 
+class CampaignReports(Protocol):
+    """The short reports at the end of campaigns."""
+
+    async def render(self, campaign: ReportedCampaign, kind: str) -> bytes:
+        """The report as `docx` or `pdf`. Raises BusError, Unreadable, Invalid."""
+        ...
+
+
 @dataclass(frozen=True)
 class DeskServices:
     """The services of the desk. *seal_key* seals its forms."""
@@ -307,6 +316,7 @@ class DeskServices:
     index: Items = field(kw_only=True)
     editorial: EditorialService = field(kw_only=True)
     bulletins: Bulletins = field(kw_only=True)
+    campaign_reports: CampaignReports = field(kw_only=True)
     reports: Reports = field(kw_only=True)
     author_lists: AuthorLists = field(kw_only=True)
     kept_texts: KeptTextService = field(kw_only=True)

@@ -93,6 +93,7 @@ PAGES: Mapping[str, str] = {
     "/chuyen-de": "campaign list",
     "/chuyen-de/de-xuat": "campaign propose",
     "/tin/{content_id}/chuyen-de": "campaign show",
+    "/tin/{content_id}/chuyen-de/bao-cao": "campaign report",
     "/soan-moi": "desk write",
     "/tin/{content_id}": "desk show",
     "/tin/{content_id}/sua": "desk show",

@@ -30,6 +30,7 @@ from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
 from consumers.bulletins.issues import SeriesIssues
 from consumers.bulletins.released import ReleasedItems
+from consumers.campaigns.report_files import CampaignReports
 from consumers.case_notices.recipients import CaseNotices
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
@@ -205,6 +206,7 @@ class DeskApp(StaffHarness):
             clock=clock,
             previews=desk_previews(self),
             dry_runs=desk_dry_runs(self, UncountedMail()),
+            campaign_reports=CampaignReports(bus, DEFAULT, Path("report.toml")),
             bulletins=SeriesIssues(
                 ReleasedItems(bus, self.open_seals), EditorialLog(bus), DEFAULT, clock
             ),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from consumers.cli.sample.items import read_items, read_sample_text
+from consumers.cli.sample.items import read_campaign, read_items, read_sample_text
 from consumers.cli.sample.ministry import fill
 from consumers.editorial.log import EditorialLog
 from consumers.staff.accounts import AccountStore
@@ -15,7 +15,7 @@ from producers.bus import Bus
 from tests.support.loa_bus import bus_of, settings_of
 from tests.support.loa_process import LoaProcess
 
-ISSUE = "issue"
+ISSUE, CAMPAIGN = "issue", "campaign"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ async def _fill(loa: LoaProcess) -> SampleDesk:
 async def _items(bus: Bus) -> dict[str, str]:
     """The ids of the items by the names of their texts; a corrected item has its newest one.
 
-    The issue of a bulletin has the name `ISSUE`.
+    The issue of a bulletin has the name `ISSUE`, the campaign `CAMPAIGN`.
     """
     states = (await EditorialLog(bus).audit(with_texts=True)).states
     named = {one.text.data["title"]: content_id for content_id, one in states.items() if one.text}
@@ -54,4 +54,4 @@ async def _items(bus: Bus) -> dict[str, str]:
     titles = {name: read_sample_text(name)["title"] for name in names}
     found = {name: named[title] for name, title in titles.items() if title in named}
     issues = (id for id, one in states.items() if one.text and "bulletin" in one.text.data)
-    return {**found, ISSUE: next(issues)}
+    return {**found, ISSUE: next(issues), CAMPAIGN: read_campaign().name}

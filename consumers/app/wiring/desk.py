@@ -38,6 +38,7 @@ from consumers.bulletins.issues import SeriesIssues
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.print_texts import load_print_texts
 from consumers.bulletins.released import ReleasedItems
+from consumers.campaigns.report_files import CampaignReports
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
 from consumers.desk.dead_letters import DeadLetterDesk
@@ -208,6 +209,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "index": _open_index(node),
         **_delivery_services(node, ItemAccess(accounts, staff.rules.policy)),
         "bulletins": _open_bulletins(node),
+        "campaign_reports": CampaignReports(node.bus, words, node.settings.report_texts_file),
         **_report_services(node, accounts),
         "kept_texts": KeptTexts(node.bus, node.clock),
         "links": DeskLinkChecks(node.clock),

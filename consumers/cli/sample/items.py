@@ -4,7 +4,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from consumers.staff.authorization import Actor
 from contracts.base.times import Clock, utc_time, vietnam_time
 from contracts.bulletins import composition
 from contracts.bulletins.series import Span
+from contracts.campaigns.composition import fields_of
+from contracts.campaigns.plan import CampaignPlan, PlannedItem, Target
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, Status
 from contracts.text.moments import VIETNAM
@@ -87,6 +89,8 @@ class SampleItem(BaseModel):
     correction: str = ""
     remark: str = ""
     paragraph: int | None = None
+    campaign: bool = False
+    entry: int | None = None
 
     def data(self, now: datetime) -> dict[str, Any]:
         """The event's data, with the times that are counted from *now*."""
@@ -97,6 +101,8 @@ class SampleItem(BaseModel):
             data["not_before"] = leaves.isoformat()
         if self.expires_in_s:
             data["expires_at"] = (now + timedelta(seconds=self.expires_in_s)).isoformat()
+        if self.campaign:
+            data |= {"campaign": read_campaign().name, "campaign_entry": self.entry}
         if self.begins_in:
             data["interruption"] = _moved(data["interruption"], now + timedelta(self.begins_in))
         return data
@@ -119,6 +125,61 @@ def read_sample_text(name: str) -> dict[str, Any]:
 def read_items() -> list[SampleItem]:
     items = tomllib.loads(_FILE.read_text("utf-8"))["items"]
     return [SampleItem.model_validate(one) for one in items]
+
+
+_PLAIN = SampleItem(text="", unit="", status=Status.PUBLISHED)
+"""An item whose acts say nothing."""
+
+
+class SampleEntry(BaseModel):
+    """A planned item of the sample campaign; `days` from today."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    days: int
+    unit: str | None = None
+
+
+class SampleCampaign(BaseModel):
+    """The campaign, as `items.toml` says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    unit: str
+    title: str
+    purpose: str
+    first: int
+    last: int
+    partners: list[str]
+    targets: list[dict[str, Any]]
+    entries: list[SampleEntry]
+
+    def data(self, today: date) -> dict[str, Any]:
+        """The data of its item, with the days that are counted from *today*."""
+        entries = [
+            {"number": number, "title": one.title, "unit": one.unit, "day": today + _days(one.days)}
+            for number, one in enumerate(self.entries, start=1)
+        ]
+        plan = CampaignPlan(
+            purpose=self.purpose,
+            first_day=today + _days(self.first),
+            last_day=today + _days(self.last),
+            partners=tuple(self.partners),
+            entries=tuple(PlannedItem.model_validate(one) for one in entries),
+            targets=tuple(Target.model_validate(one) for one in self.targets),
+        )
+        named = {"title": self.title, "topic": "thong-tin-chuyen-de"}
+        return named | fields_of(self.name, plan, {})
+
+
+def _days(count: int) -> timedelta:
+    return timedelta(days=count)
+
+
+def read_campaign() -> SampleCampaign:
+    return SampleCampaign.model_validate(tomllib.loads(_FILE.read_text("utf-8"))["campaign"])
 
 
 def read_letter_titles() -> list[str]:
@@ -162,6 +223,16 @@ class SampleItems:
             await self._act(content_id, K.COMMENT, item)
         if item.correction:
             await self._correct(content_id, item)
+        return content_id
+
+    async def add_campaign(self, campaign: SampleCampaign) -> str:
+        """Take the campaign to its readers; returns its content_id."""
+        self.now = self.clock() + campaign.first * 86400
+        data = campaign.data(vietnam_time(self.clock()).date())
+        new = NewItem(campaign.unit, secrets.token_hex(), data, campaign.name)
+        content_id = await self.acts.begin(new, self._actor(K.SAVE))
+        for kind in _APPROVED:
+            await self._act(content_id, kind, _PLAIN)
         return content_id
 
     async def begin_issue(self, series_id: str) -> str:

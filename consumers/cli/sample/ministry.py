@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumers.app.settings import LoaSettings, load_vocabulary
-from consumers.cli.sample.items import SampleItem, SampleItems, read_items, read_letter_titles
+from consumers.cli.sample.items import (
+    SampleItem,
+    SampleItems,
+    read_campaign,
+    read_items,
+    read_letter_titles,
+)
 from consumers.cli.sample.people import Credentials, SamplePeople
 from consumers.intake.draft_decisions import DraftDecisions
 from consumers.key_file import open_key_file
@@ -27,6 +33,8 @@ _LETTER_UNIT = "trung-tam-cong-nghe-thong-tin"
 _UNKNOWN_ITEM = "khong-co-tin-nay"
 _SERIES = "ban-tin-cai-cach-hanh-chinh"
 """The bulletin whose next issue lies on the desk as a draft."""
+_BESIDE = 2
+"""Items besides those of the plan: the issue and the campaign."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class SampleMinistry:
 
 
 async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
-    """Add units, accounts, items of every status, an issue of a bulletin and dead letters.
+    """Add units, accounts, items of every status, a bulletin, a campaign and dead letters.
 
     Raises Conflict for a bus that has accounts: its data are not a demo's.
     """
@@ -56,10 +64,11 @@ async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
     staff = SamplePeople(accounts, keys.derive, default_policy())
     people = await staff.add_all(units, credentials)
     items = SampleItems(DraftDecisions(bus, time.time, seals), vocabulary, people, time.time)
+    await items.add_campaign(read_campaign())
     names = [await items.add(item) for item in plan]
     await items.begin_issue(_SERIES)
     await _send_letters(Publisher(bus, _LETTER_UNIT, vocabulary=vocabulary), _foreign(plan, names))
-    return SampleMinistry([*people.values()], credentials, len(names) + 1)
+    return SampleMinistry([*people.values()], credentials, len(names) + _BESIDE)
 
 
 def _foreign(plan: Sequence[SampleItem], names: Sequence[str]) -> str:

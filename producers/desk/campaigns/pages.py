@@ -10,9 +10,10 @@ from contracts import text
 from contracts.campaigns import composition
 from contracts.campaigns.plan import CampaignPlan
 from contracts.campaigns.progress import EntryState, Progress, progress_of
+from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView, NewItem, Order
-from contracts.desk.index import CAMPAIGNS, items_of, joined_items, plan_of
+from contracts.desk.index import CAMPAIGNS, items_of, joined_items, plan_of, shown_ids
 from contracts.editorial import ActionKind
 from contracts.errors import (
     BegunBefore,
@@ -37,6 +38,10 @@ from producers.desk.visit import Visit
 
 _TOPIC = "thong-tin-chuyen-de"
 _NAME_LENGTH = 54
+_MEDIA_TYPES = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
+}
 _NEW = "/chuyen-de/de-xuat"
 
 
@@ -49,7 +54,7 @@ async def show_campaigns(visit: Visit) -> Response:
     wanted = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
     rows = (await visit.desk.services.index.find(wanted)).rows
     found = [(row, plan) for row in rows if (plan := plan_of(row))]
-    shown = [(row, plan, await progress(visit, row.content_id, plan)) for row, plan in found]
+    shown = [(row, plan, await _progress(visit, row.content_id, plan)) for row, plan in found]
     shown.sort(key=lambda one: (one[1].first_day, one[0].content_id), reverse=True)
     may_propose = bool(visit.editorial.writable_units())
     return visit.page(
@@ -57,7 +62,7 @@ async def show_campaigns(visit: Visit) -> Response:
     )
 
 
-async def progress(visit: Visit, content_id: str, plan: CampaignPlan) -> Progress:
+async def _progress(visit: Visit, content_id: str, plan: CampaignPlan) -> Progress:
     """The plan beside the items. What is not published is shown to those who may read it."""
     index, services = visit.desk.services.index, visit.desk.services
     wanted = items_of(content_id)
@@ -139,6 +144,28 @@ async def show_campaign(visit: Visit) -> Response:
     return visit.page("campaign.html", **await _values(visit, await find_item(visit)))
 
 
+async def report(visit: Visit) -> Response:
+    """The short report as a file: for Word, or a PDF if `dang=pdf` asks for it."""
+    item = await find_item(visit)
+    plan, kind = _plan_of(item), visit.request.query_params.get("dang", "docx")
+    if kind not in _MEDIA_TYPES:
+        raise NotFound(field_error("dang", "missing"))
+    rows = (await visit.desk.services.index.find(items_of(item.content_id))).rows
+    campaign = ReportedCampaign(
+        content_id=item.content_id,
+        title=item.title,
+        unit=item.unit,
+        plan=plan,
+        progress=await _progress(visit, item.content_id, plan),
+        content_ids=shown_ids(item.content_id, rows),
+        today=visit.now.astimezone(VIETNAM).date(),
+    )
+    content = await visit.desk.services.campaign_reports.render(campaign, kind)
+    name = f'attachment; filename="{item.content_id}.{kind}"'
+    headers = {"Content-Disposition": name}
+    return Response(content, media_type=_MEDIA_TYPES[kind], headers=headers)
+
+
 async def edit_campaign(visit: Visit) -> Response:
     """Save the plan of the form."""
     item = await find_item(visit)
@@ -170,7 +197,7 @@ def _plan_of(item: ItemView) -> CampaignPlan:
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
     plan = _plan_of(item)
-    found = await progress(visit, item.content_id, plan)
+    found = await _progress(visit, item.content_id, plan)
     return {
         "item": item,
         "shown": plan,

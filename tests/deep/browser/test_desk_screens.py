@@ -17,7 +17,7 @@ from producers.desk.routes import ROUTES
 from tests.support.browser import axe, overflow_px, screenshot, set_look
 from tests.support.loa_process import LoaProcess
 from tests.support.repository import ROOT
-from tests.support.sample_desk import ISSUE, SampleDesk, fill_with_sample
+from tests.support.sample_desk import CAMPAIGN, ISSUE, SampleDesk, fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
 
 pytestmark = pytest.mark.timeout(500)
@@ -29,6 +29,7 @@ NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),
     *("/tep/{hash}/{name}", "/tin/{content_id}/ban-tin/in", "/bao-cao/tep"),
+    "/tin/{content_id}/chuyen-de/bao-cao",
 }
 """What answers with a redirect, a frame of another page, a stream or a file."""
 OFFICER, LEADER, EDITOR, APPROVER = (
@@ -72,6 +73,9 @@ SCREENS = (
     Screen("lich", EDITOR, "/lich"),
     Screen("ban-tin", OFFICER, "/ban-tin"),
     Screen("so-ban-tin", OFFICER, "/tin/{content_id}/ban-tin", ISSUE),
+    Screen("chuyen-de", OFFICER, "/chuyen-de"),
+    Screen("de-xuat-chuyen-de", OFFICER, "/chuyen-de/de-xuat"),
+    Screen("ke-hoach-chuyen-de", OFFICER, "/tin/{content_id}/chuyen-de", CAMPAIGN),
     Screen("soan-tin", OFFICER, "/soan-moi"),
     Screen("sua-tin", EDITOR, "/tin/{content_id}/sua", "40-van-ban-moi"),
     Screen("tin-nhap", OFFICER, "/tin/{content_id}", "46-hop-tac-quoc-te"),

@@ -1,9 +1,11 @@
 """A campaign at the desk: proposed, approved, joined from the form of a text, plan beside done."""
 
+import io
 import json
 import re
 from datetime import timedelta
 
+import docx
 import pytest
 
 from contracts.base.times import vietnam_time
@@ -155,3 +157,23 @@ async def test_the_form_of_a_text_keeps_and_leaves_its_campaign(newsroom):
     assert 'name="campaign"' not in own, "a campaign joins none"
     await newsroom["an"].press(f"{ITEM}/sua", f"{ITEM}/sua", **FIELDS)
     assert states((await newsroom["an"].get(PLAN)).text)
+
+
+async def test_its_report_is_a_file_for_word_or_a_pdf(newsroom):
+    await proposed(newsroom)
+    word = await newsroom["dung"].get(f"{PLAN}/bao-cao")
+    text = "".join(one.text for one in docx.Document(io.BytesIO(word.content)).paragraphs)
+    assert "Giải thích quy định mới." in text
+    pdf = await newsroom["dung"].get(f"{PLAN}/bao-cao?dang=pdf")
+    assert pdf.content.startswith(b"%PDF")
+    assert (await newsroom["dung"].get(f"{PLAN}/bao-cao?dang=la")).status_code == 404
+
+
+async def test_an_item_is_not_approved_for_a_day_outside_the_campaign(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    path = await newsroom.written(campaign=NAME, not_before=f"{day(newsroom, 40)}T08:00")
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
+    assert refused.status_code == 409
