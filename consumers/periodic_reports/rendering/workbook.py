@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import xlsxwriter
@@ -24,6 +25,7 @@ from consumers.periodic_reports.contents.document import (
 
 _NAME_WIDTH, _WIDTH, _PROSE_WIDTH = 44, 16, 44
 _FONT = {"font_name": "Times New Roman", "font_size": 12, "valign": "top"}
+_LINE_PT = 16
 _A4, _HEAD_ROW, _SHEET_NAME = 9, 2, 31
 
 
@@ -49,6 +51,7 @@ class _Formats:
     title: Format
     head: Format
     text: Format
+    note: Format
     missing: Format
     numbers: dict[int, Format]
     """By the number of decimals."""
@@ -63,6 +66,7 @@ class _Formats:
             title=add(bold=True, font_size=13),
             head=add(bold=True, align="center", **framed),
             text=add(**framed),
+            note=add(italic=True, text_wrap=True),
             missing=add(italic=True, align="right", **framed),
             numbers={
                 decimals: add(num_format=_number_format(decimals), **framed)
@@ -91,7 +95,15 @@ def _write_table(sheet: Worksheet, table: Table, formats: _Formats) -> None:
     sheet.repeat_rows(_HEAD_ROW)
     sheet.freeze_panes(_HEAD_ROW + 1, 1)
     for number, note in enumerate(table.notes, start=4 + len(table.rows)):
-        sheet.write_string(number, 0, note)
+        _write_note(sheet, number, note, last, formats)
+
+
+def _write_note(sheet: Worksheet, row: int, note: str, last: int, formats: _Formats) -> None:
+    """A note as wide as its table: one long line would shrink the whole sheet in print."""
+    room = _NAME_WIDTH + last * _WIDTH
+    sheet.set_row(row, _LINE_PT * ceil(len(note) / room))
+    sheet.merge_range(row, 0, row, last, "", formats.note)
+    sheet.write_string(row, 0, note, formats.note)
 
 
 def _chart(book: xlsxwriter.Workbook, table: Table, chart: Chart) -> Any:

@@ -127,6 +127,15 @@ def test_every_table_repeats_its_head_and_every_picture_is_described(files, docu
     assert all(described)
 
 
+def test_notes_of_the_workbook_are_as_wide_as_their_tables(files, document):
+    book = openpyxl.load_workbook(io.BytesIO(files["xlsx"]))
+    for table in document.tables():
+        merged = {str(one).partition(":")[0]: one for one in book[table.name].merged_cells.ranges}
+        notes = [cell for cell in book[table.name]["A"] if cell.value in table.notes]
+        assert len(notes) == len(table.notes)
+        assert all(merged[cell.coordinate].size["columns"] == len(table.columns) for cell in notes)
+
+
 def test_the_workbook_has_every_figure_as_a_number(files, document):
     book = openpyxl.load_workbook(io.BytesIO(files["xlsx"]))
     assert book.sheetnames[:-1] == [table.name for table in document.tables()]
