@@ -29,6 +29,7 @@ import consumers.desk.operations
 import consumers.desk.release.mail_reach
 import consumers.status.facts
 import consumers.zalo.event_publisher
+import producers.acceptance
 from consumers.app import process
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
@@ -171,6 +172,7 @@ _PEOPLE_WAIT = {
     consumers.desk.release.mail_reach: "_PATIENCE_S",
     consumers.status.facts: "_DISK_PATIENCE_S",
     consumers.zalo.event_publisher: "PUBLISH_PATIENCE_S",
+    producers.acceptance: "ANSWER_TIMEOUT_S",
 }
 """Where Loa goes on after a second or two without what it asked for."""
 

@@ -12,7 +12,6 @@ from consumers.operations.restore import RESTORE_KEY, RestoreDoubts, RestoreReco
 from contracts import envelope, subjects
 from contracts.delivery import Status
 from contracts.errors import Invalid
-from producers import acceptance
 from tests.support.case_pipeline import (
     BOTH,
     EMAIL,
@@ -33,10 +32,7 @@ NOT_HERE = Outcome(Verdict.SUPPRESSED, "zalo -118")
 
 
 @pytest.mark.promise("12.1")
-async def test_a_hundred_at_once_get_a_number_each_and_every_repeat_the_same(
-    case_pipeline, monkeypatch
-):
-    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 60.0)
+async def test_a_hundred_at_once_get_a_number_each_and_every_repeat_the_same(case_pipeline):
     events = [case_event(f"e-{number}") for number in range(20)]
     answers = await asyncio.gather(*(case_pipeline.accepted(one) for one in events * 3))
     numbers = [one["revision"] for one in answers]
