@@ -25,6 +25,7 @@ from consumers.cli.progress import progress_bars
 from consumers.cli.stores import accept_bus, open_anchor, open_seals
 from consumers.desk.index import INDEX_FILE
 from consumers.desk.index.rebuild import rebuild_index
+from consumers.desk.reports.rows_file import ROWS_FILE, forget_rows
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
@@ -345,6 +346,7 @@ async def _rebuild_desk(
     try:
         deadlines = load_deadlines(settings)
         items = await rebuild_index(bus, settings.desk_dir / INDEX_FILE, deadlines)
+        forget_rows(settings.desk_dir / ROWS_FILE)
     except Invalid as in_use:
         if is_named:
             raise

@@ -48,7 +48,8 @@ from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
 from consumers.desk.reports.author_lists import AuthorLists
-from consumers.desk.reports.service import ROWS_FILE, LiveReports
+from consumers.desk.reports.rows_file import ROWS_FILE
+from consumers.desk.reports.service import LiveReports
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore

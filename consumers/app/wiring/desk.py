@@ -54,7 +54,8 @@ from consumers.desk.release.live import LiveItems
 from consumers.desk.release.prices import load_prices
 from consumers.desk.release.trial_mail import TrialMails
 from consumers.desk.reports.author_lists import AuthorLists
-from consumers.desk.reports.service import ROWS_FILE, LiveReports
+from consumers.desk.reports.rows_file import ROWS_FILE
+from consumers.desk.reports.service import LiveReports
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.archive import HeaderSources

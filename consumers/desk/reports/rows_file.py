@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consumers.desk.index.file import connect, delete_index
+from consumers.directory.directory import try_lock
 from consumers.facts.store import StoredFact
 from consumers.periodic_reports.from_facts import FactRows
 from contracts import facts
@@ -17,6 +18,7 @@ from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, default_deadlines
 from contracts.facts import DayFact, DecisionFact, Fact, ReleaseFact
 
+ROWS_FILE = "reports.sqlite"
 _SCHEMA_VERSION = 1
 """To be raised when facts become other rows; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
@@ -178,6 +180,13 @@ def open_rows(path: Path, rules: Rules) -> RowsFile:
             raise
     delete_index(path)
     return RowsFile(path, rules)
+
+
+def forget_rows(path: Path) -> None:
+    """Delete the file, which the next start makes anew; not one that a running Loa keeps."""
+    with try_lock(path.with_suffix(".lock")) as is_free:
+        if is_free:
+            delete_index(path)
 
 
 def read_position(db: sqlite3.Connection) -> Position:

@@ -47,7 +47,6 @@ from producers.bus import BusError
 
 log = structlog.get_logger()
 T = TypeVar("T")
-ROWS_FILE = "reports.sqlite"
 _PAUSE_S, _IDLE_S = 1.0, 2.0
 _KEPT = 8
 """Reports that are kept as they were made last, about 200 kB each."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from consumers.desk.reports.service import ROWS_FILE, LiveReports
+from consumers.desk.reports.rows_file import ROWS_FILE, forget_rows
+from consumers.desk.reports.service import LiveReports
 from consumers.desk.reports.tables import DeskTables
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.archive import HeaderSources, ReportArchive
@@ -152,9 +153,13 @@ async def test_a_damaged_copy_and_one_of_another_stream_are_made_anew(bus, path)
     await store_all(FactStore(bus), random_facts(random.Random(20), 3))
     async with following(bus, path) as reports:
         before = await whole(reports)
+        forget_rows(path)
+        assert path.exists(), "a running Loa keeps it"
     path.write_bytes(b"damaged" * 1000)
     async with following(bus, path) as reports:
         assert (await whole(reports)).tables == before.tables
+    forget_rows(path)
+    assert not path.exists()
     await topology.delete_stream(bus, "FACTS")
     await topology.apply(bus)
     async with following(bus, path) as reports:
