@@ -41,10 +41,11 @@ IDENTITY = SiteIdentity(
 
 
 def sample_items(url: str = "https://loa.example.vn") -> list[Publication]:
-    """Newest last: October and November, one corrected, one withdrawn and replaced."""
+    """Newest last: October and November, a campaign, one corrected, one withdrawn and replaced."""
     found = [_story(number) for number in range(len(STORIES))]
     older = [_older(number) for number in range(26)]
-    return [*older, *reversed(found), corrected(), withdrawn(url)]
+    campaign = _released(NOW - timedelta(days=40), **SCENE["campaign"])
+    return [campaign, *older, *reversed(found), corrected(), withdrawn(url)]
 
 
 def _story(number: int) -> Publication:

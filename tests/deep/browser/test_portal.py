@@ -19,6 +19,7 @@ PAGES = {
     "chu-de": "/muc/ban-tin-cai-cach-hanh-chinh/",
     "don-vi": "/muc/vu-cai-cach-hanh-chinh/",
     "doi-tuong": "/muc/cong-chuc/",
+    "chuyen-de": "/chuyen-de/dich-vu-cong-2026/",
     "chu-de-trong": "/muc/tuyen-dung/",
     "tat-ca": "/muc/tat-ca/",
     "thang": "/muc/tat-ca/2026/11/",
@@ -37,7 +38,7 @@ PAGES = {
 }
 SHOWN = {
     *("trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "tim", "nguon-tin", "kenh"),
-    "hieu-nang",
+    *("hieu-nang", "chuyen-de"),
 }
 PHONE = {"width": 390, "height": 844}
 PICTURED = {"1280": (1280, "light"), "390": (390, "light"), "toi": (1280, "dark")}
