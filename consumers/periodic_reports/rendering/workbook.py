@@ -40,7 +40,8 @@ def render_workbook(document: Document) -> bytes:
             sheet = book.add_worksheet(block.name)
             _write_table(sheet, block, formats)
             if isinstance(following, Chart):
-                sheet.insert_chart(2, len(block.columns) + 1, _chart(book, block, following))
+                below = _HEAD_ROW + 3 + len(block.rows) + len(block.notes)
+                sheet.insert_chart(below, 0, _chart(book, block, following))
     _write_sources(book, document.annexes, formats)
     book.close()
     return target.getvalue()
