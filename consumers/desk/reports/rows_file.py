@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +41,9 @@ class Rules:
 
     @property
     def version(self) -> str:
+        """Another one makes the file anew; a new Loa may read facts as other rows."""
         series = sorted((id, one.topic) for id, one in self.bulletins.items())
-        rules = f"{self.deadlines.version} {series}"
+        rules = f"{version('loa')} {self.deadlines.version} {series}"
         return f"{_SCHEMA_VERSION} {sha256(rules.encode()).hexdigest()}"
 
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def load_texts(own: Path) -> Texts:
 
     Raises Unreadable, or Invalid, which names each entry; OSError.
     """
-    texts = tomllib.loads(_SHIPPED.read_text("utf-8"))
+    texts = _shipped_texts()
     if not own.exists():
         return texts
     try:
@@ -28,6 +29,11 @@ def load_texts(own: Path) -> Texts:
     if errors := [*own_text_errors(own_texts, texts)]:
         raise Invalid(*(_named(error) for error in errors))
     return _merged(texts, own_texts)
+
+
+@cache
+def _shipped_texts() -> Texts:
+    return tomllib.loads(_SHIPPED.read_text("utf-8"))
 
 
 def _named(error: FieldError) -> FieldError:
