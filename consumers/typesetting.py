@@ -33,6 +33,7 @@ def _compile(
 
 @cache
 def fonts() -> typst.Fonts:
+    """The fonts that Loa ships; those of the machine are not used."""
     return typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_FOLDER)]
     )

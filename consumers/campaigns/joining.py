@@ -8,7 +8,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan
-from contracts.desk.shown_status import time_of
+from contracts.desk.shown.text_times import time_of
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.errors import Conflict, Invalid
 from contracts.text.moments import VIETNAM

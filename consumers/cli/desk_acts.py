@@ -23,7 +23,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.base.times import utc_now
 from contracts.desk.editorial import ActLine, Order
-from contracts.desk.shown_status import move_time
+from contracts.desk.shown.planned_time import move_time
 from contracts.editorial import ActionKind, ItemState, Status
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import name_of

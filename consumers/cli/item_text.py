@@ -4,7 +4,7 @@ import typer
 
 from consumers.messages import field_error
 from consumers.reporting.review import ReviewAnswer, data_lines
-from contracts.desk.shown_status import Readership
+from contracts.desk.shown.readership import Readership
 from contracts.editorial.moves import name_of
 from contracts.errors import FieldError
 from producers.output import print_field_texts

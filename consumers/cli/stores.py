@@ -48,7 +48,7 @@ async def _bus_trouble(bus: Bus) -> str:
 
 
 def open_editorial_log(bus: Bus) -> "EditorialLog":
-    """The editorial log, with what the Loa of this machine knows of it; only looked at."""
+    """The editorial log; starts from this machine's `open-items.json`, and does not write it."""
     from consumers.editorial.log import EditorialLog
     from consumers.editorial.open_items_file import OpenItemsFile
 

@@ -27,7 +27,8 @@ from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.roles import READ_DRAFTS
-from contracts.desk.shown_status import Readership, readership_of, shown_status_of
+from contracts.desk.shown.readership import Readership, readership_of
+from contracts.desk.shown.status import shown_status_of
 from contracts.editorial import (
     UNSENT,
     Action,

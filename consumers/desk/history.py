@@ -7,7 +7,7 @@ from consumers.desk.orders.rules import OrderRules
 from consumers.staff.policy import Agreement
 from consumers.staff.proposals import Proposals
 from contracts.desk.editorial import ActLine, Order
-from contracts.desk.shown_status import begins_later
+from contracts.desk.shown.readership import begins_later
 from contracts.editorial import Action, ActionKind, ItemState
 from contracts.editorial.action import RULE, UNIT_SYSTEM
 from contracts.editorial.moves import MOVES

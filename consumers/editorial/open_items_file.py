@@ -28,11 +28,14 @@ SAVE_AFTER = 2000
 
 
 class _Kept(BaseModel):
-    """`act`: the digest of the message *seq*; `items`: the last message of each open item."""
+    """`fingerprint`: of the key and the code that read the log up to message *seq*.
+
+    `act`: the digest of that message; `items`: the last message of each open item.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    readers: str
+    fingerprint: str
     seq: int
     act: str
     items: Mapping[str, int]
@@ -40,7 +43,7 @@ class _Kept(BaseModel):
 
 @dataclass
 class OpenItemsFile:
-    """The file at *path*; who only looks does not write it."""
+    """The file at *path*; `may_write`: whether it is brought up to date."""
 
     path: Path
     may_write: bool = False
@@ -53,7 +56,11 @@ class OpenItemsFile:
             kept = _Kept.model_validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
             return 0, {}
-        found = await bus.get_message(_STREAM, kept.seq) if kept.readers == _readers(bus) else None
+        found = (
+            await bus.get_message(_STREAM, kept.seq)
+            if kept.fingerprint == _fingerprint(bus)
+            else None
+        )
         if found is None or _digest(found) != kept.act:
             return 0, {}
         self.saved = kept.seq
@@ -61,10 +68,12 @@ class OpenItemsFile:
 
     async def save_if_due(self, bus: Bus, seq: int, items: Mapping[str, int]) -> None:
         """Keep that *items* are open after message *seq*, if many acts were read since."""
-        if not (self.may_write and seq - self.saved >= SAVE_AFTER and (readers := _readers(bus))):
+        if not (
+            self.may_write and seq - self.saved >= SAVE_AFTER and (fingerprint := _fingerprint(bus))
+        ):
             return
         if last := await bus.get_message(_STREAM, seq):
-            kept = _Kept(readers=readers, seq=seq, act=_digest(last), items=items)
+            kept = _Kept(fingerprint=fingerprint, seq=seq, act=_digest(last), items=items)
             self.saved = seq
             try:
                 replace_file(self.path, kept.model_dump_json().encode())
@@ -76,14 +85,14 @@ def _digest(message: Message) -> str:
     return hashlib.sha256(message.subject.encode() + b"\0" + message.data).hexdigest()
 
 
-def _readers(bus: Bus) -> str:
-    """What decides whether an item is open: the key and the rules; empty without the key."""
+def _fingerprint(bus: Bus) -> str:
+    """The log's key and the rules by which an item is open; empty without the key."""
     seals = bus.seals_of(subjects.editorial("any"))
-    return f"{seals.sealer.key_id}.{_rules()}" if isinstance(seals, MessageSeals) else ""
+    return f"{seals.sealer.key_id}.{_rules_digest()}" if isinstance(seals, MessageSeals) else ""
 
 
 @cache
-def _rules() -> str:
+def _rules_digest() -> str:
     """The digest of the code of the rules: another version reads the whole log once."""
     folder = Path(contracts.editorial.__file__).parent
     files = [*sorted(folder.glob("*.py")), Path(__file__).with_name("log.py")]

@@ -13,6 +13,9 @@ from contracts.errors import ContractError, FieldError
 from contracts.trace import TimelineEntry
 from producers.bus import Bus
 
+History = tuple[ItemState, Sequence[Action]]
+"""An item as the editorial log has it, and its acts, oldest first."""
+
 
 class TextReturn(BaseModel):
     """When a text went back to its author, by whom, and why; no reason for who reads no drafts."""
@@ -29,9 +32,6 @@ class TextReturn(BaseModel):
         if not self.reason:
             return field_error("author", "waits_for_author", **facts)
         return field_error("author", "waits_for_author_because", reason=self.reason, **facts)
-
-
-History = tuple[ItemState, Sequence[Action]]
 
 
 async def read_history(bus: Bus, content_id: str) -> History:

@@ -17,7 +17,8 @@ from consumers.reporting.preview import PublicationFinder
 from contracts import events, keys
 from contracts.content import Content
 from contracts.delivery import ChannelName
-from contracts.desk.shown_status import Readership, readership_of, shown_status_of
+from contracts.desk.shown.readership import Readership, readership_of
+from contracts.desk.shown.status import shown_status_of
 from contracts.editorial import Action as EditorialAct
 from contracts.editorial import ItemState, Status
 from contracts.errors import WHOLE_EVENT, Bilingual, Invalid, NotFound

@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
-from contracts.desk.shown_status import PAST, Readership
+from contracts.desk.shown.planned_time import is_moved
+from contracts.desk.shown.readership import Readership
+from contracts.desk.shown.status import PAST
+from contracts.desk.shown.text_times import NOT_BEFORE
 from contracts.editorial import UNSENT, ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
 
@@ -135,7 +138,7 @@ class ItemView:
     @property
     def is_movable(self) -> bool:
         """Whether the person may change the time at which the text leaves."""
-        is_planned = bool(self.data.get(_TIME) or self.out)
+        is_planned = bool(self.data.get(NOT_BEFORE) or self.out)
         return self.is_editable and is_planned and self.status not in PAST
 
     @property
@@ -145,22 +148,6 @@ class ItemView:
             one for one in self.history if one.kind is ActionKind.COMMENT
             and one.revision == self.revision
         )  # fmt: skip
-
-
-_TIME = "not_before"
-_OF_REVISION = frozenset({_TIME, "revision", "corrects_revision", "reason"})
-
-
-def is_moved(before: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-    """Whether a text is another one at another time, and no more."""
-    is_at_another = data.get(_TIME) != before.get(_TIME)
-    return is_at_another and _untimed(data) == _untimed(before)
-
-
-def _untimed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The filled fields of a text, without its time and what tells revisions apart."""
-    filled = {name: value for name, value in data.items() if value not in (None, "", [], {})}
-    return {name: value for name, value in filled.items() if name not in _OF_REVISION}
 
 
 class PersonAtDesk(Protocol):

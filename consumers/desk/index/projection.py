@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
-from contracts.desk.shown_status import time_of
+from contracts.desk.shown.text_times import time_of
 from contracts.editorial import (
     OUT,
     Action,

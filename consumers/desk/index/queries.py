@@ -20,7 +20,7 @@ from consumers.desk.index.projection import (
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
-from contracts.desk.shown_status import shown_status
+from contracts.desk.shown.status import shown_status
 from contracts.editorial import OUT, Status
 from contracts.text import nfc
 

@@ -18,8 +18,9 @@ from contracts import errors, events
 from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.delivery import ChannelName, Lane
-from contracts.desk.editorial import Order, is_moved
+from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
+from contracts.desk.shown.planned_time import is_moved
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.errors import Forbidden, Invalid
 from contracts.interruptions.announcement import Announcement

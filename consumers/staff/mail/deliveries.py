@@ -6,7 +6,7 @@ from datetime import timedelta
 from consumers.staff.mail.item_history import HistoryEntry, MailRules, Mails
 from consumers.staff.mail.outbox import Sending
 from contracts.delivery import ChannelName, PlanKey
-from contracts.desk.shown_status import time_of
+from contracts.desk.shown.text_times import time_of
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.editorial import ActionKind
 from contracts.trace import StatusCounts

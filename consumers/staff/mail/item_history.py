@@ -19,7 +19,7 @@ from consumers.staff.policy import Policy
 from contracts import keys
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, step_of
-from contracts.desk.shown_status import time_of
+from contracts.desk.shown.text_times import time_of
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.editorial import Action, ItemState, state_after
 from producers.bus.records import require

@@ -9,7 +9,7 @@ from consumers.staff.policy import ObjectFacts, Policy, Verdict, is_same_person
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Step, step_of
 from contracts.desk.roles import READ_DRAFTS
-from contracts.desk.shown_status import time_of
+from contracts.desk.shown.text_times import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
 from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState, name_hash
 from contracts.editorial.state import hashes_of, people_barred

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from contracts.desk.editorial import Order
-from contracts.desk.shown_status import move_time
+from contracts.desk.shown.planned_time import move_time
 from contracts.editorial import ActionKind
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import changing_act

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from contracts.bulletins.issue import BulletinIssue
 from contracts.desk.editorial import ItemView
-from contracts.desk.shown_status import Readership
+from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
 from contracts.interruptions.interruption import Interruption

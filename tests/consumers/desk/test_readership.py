@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.intake import items
 from consumers.intake.items import Item, ItemSummary
-from contracts.desk.shown_status import Readership, readership_of
+from contracts.desk.shown.readership import Readership, readership_of
 from contracts.editorial import Action, ActionKind, EditorialText, ItemState
 from contracts.editorial.action import RULE
 

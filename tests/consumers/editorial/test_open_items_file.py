@@ -106,7 +106,7 @@ def remove(path, monkeypatch):
 
 
 def change_rules(path, monkeypatch):
-    monkeypatch.setattr(open_items_file, "_rules", lambda: "another version's")
+    monkeypatch.setattr(open_items_file, "_rules_digest", lambda: "another version's")
 
 
 @pytest.mark.parametrize("change", [garble, remove, change_rules])
