@@ -1,6 +1,6 @@
 """Whether a signed-in account may do an action now: roles, second factor, a second person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -70,7 +70,8 @@ class Act(NamedTuple):
 
     `is_of_state`: they name the state that the action changes, so that it can't be done twice. Its
     proposal stays until it is done, and is then used up by `Authorizer.use_up`. `is_proposed`: the
-    person agrees to what waits, and proposes nothing anew.
+    person agrees to what waits, and proposes nothing anew. `require_open` raises Conflict where
+    others have done it meanwhile: nothing waits then, and no proposal is recorded.
     """
 
     action: str
@@ -78,6 +79,7 @@ class Act(NamedTuple):
     arguments: object = None
     is_of_state: bool = False
     is_proposed: bool = False
+    require_open: Callable[[], Awaitable[None]] | None = None
 
 
 class Actor(NamedTuple):
@@ -142,13 +144,16 @@ class Authorizer:
     async def decide(self, signed_in: SignedIn, act: Act) -> Ruling:
         """Decide; where a second person is needed, record this one.
 
-        Raises Forbidden, Conflict where what waited was done or refused meanwhile.
+        Raises Forbidden, Conflict where what waited was done or refused meanwhile, and as
+        `Act.require_open`.
         """
         asked = (signed_in.account, act.action, act.facts, act.arguments)
         ruling = await self.proposals.authorize(
             *asked, uses_up=not act.is_of_state, is_proposed=act.is_proposed
         )
         if ruling.verdict is Verdict.NEEDS_SECOND:
+            if act.require_open:
+                await act.require_open()
             id = proposal_id(act.action, act.arguments)
             record = Actor.of(signed_in, ruling).record_of("propose", act.action, after=id)
             await self.audit_log.record(record)

@@ -69,9 +69,9 @@ class Orders:
         await self.rules.check(order, state, person.account)
         await self.acts.check(order, person.actor, state)
         act = await self.rules.act_of(order, state)
-        actor = await person.decide(act)
+        open_act = act._replace(require_open=partial(self._require_unmoved, order, act, person))
+        actor = await person.decide(open_act)
         if actor is None:
-            await self._require_unmoved(order, act, person)
             return None
         still = partial(self._require_still, order, person)
         store = partial(self.acts.perform, order, actor, still)

@@ -146,6 +146,8 @@ async def test_who_approves_while_two_others_have_is_told_and_proposes_nothing(
     state = (await EditorialLog(desk.bus).read(path.removeprefix("/tin/"))).state
     assert state.status is Status.APPROVED
     assert await desk.bus.bucket("sessions").keys("proposal.") == []
+    proposals = [one async for one in desk.bus.scan("AUDIT") if b'"action":"propose"' in one.data]
+    assert len(proposals) == 1, "of the first one alone"
 
 
 async def test_approves_nothing_alone_once_very_many_may_get_it(
