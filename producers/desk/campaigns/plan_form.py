@@ -14,6 +14,7 @@ METRICS: tuple[str, ...] = get_args(Metric)
 _LINES = ("purpose", "first_day", "last_day")
 _PARTS = ("title", "day", "unit", "channel")
 _SPARE_ROWS = 3
+_FIGURE_DIGITS, _ENTRY_DIGITS = 15, 3
 _PLAN = "data.campaign_plan."
 
 
@@ -97,7 +98,7 @@ def _targets(form: Form) -> Iterator[dict[str, Any]]:
     """What is typed as a number; anything else is kept, to be refused."""
     for metric in METRICS:
         if typed := single_value(form, f"targets.{metric}").strip().replace(".", ""):
-            number = int(typed) if typed.isascii() and typed.isdecimal() else typed
+            number = int(typed) if _is_number(typed, _FIGURE_DIGITS) else typed
             yield {"metric": metric, "number": number}
 
 
@@ -109,8 +110,8 @@ def _rows(form: Form) -> Iterator[dict[str, Any]]:
         number = single_value(form, f"entries.{place}.number")
         if not row.get("title"):
             continue
-        yield {"number": int(number), **row} if _is_number(number) else row
+        yield {"number": int(number), **row} if _is_number(number, _ENTRY_DIGITS) else row
 
 
-def _is_number(typed: str) -> bool:
-    return typed.isascii() and typed.isdecimal() and len(typed) <= 3
+def _is_number(typed: str, digits: int) -> bool:
+    return typed.isascii() and typed.isdecimal() and len(typed) <= digits

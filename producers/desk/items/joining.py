@@ -14,6 +14,7 @@ from producers.desk.visit import Visit
 from producers.pages.forms import Form, single_value
 
 _APPROVED = OUT | {Status.APPROVED, Status.SCHEDULED}
+_ENTRY_DIGITS = 3
 _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
 JOINING = _FIELD, _ENTRY = "campaign", "campaign_entry"
 
@@ -71,7 +72,8 @@ def read_joining(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     if before.get("campaign_plan"):
         return {name: before[name] for name in (_FIELD, _ENTRY) if name in before}
     named, _, entry = single_value(form, _FIELD).partition(":")
-    number = {_ENTRY: int(entry)} if entry.isascii() and entry.isdecimal() else {}
+    is_number = entry.isascii() and entry.isdecimal() and len(entry) <= _ENTRY_DIGITS
+    number = {_ENTRY: int(entry)} if is_number else {}
     return {_FIELD: named, **number} if named else {}
 
 
