@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial, singledispatchmethod
 from itertools import product
 from typing import Any
@@ -64,17 +64,12 @@ class FactRows:
     bulletins: Mapping[str, Series] = field(default_factory=dict)
     """The series of bulletins, whose issues are items."""
     deadlines: Deadlines = field(default_factory=default_deadlines)
-    announced: dict[str, int] = field(default_factory=dict)
-    """The first revision of each item that announced an interruption of services."""
     issued: dict[str, list[date]] = field(default_factory=dict)
     """The days of the issues of each series."""
 
     def learn(self, release: ReleaseFact) -> None:
         self.units[release.content_id] = release.unit, release.topic
         self.lanes[release.content_id] = release.lane
-        if release.interrupts_at:
-            first = self.announced.get(release.content_id, release.revision)
-            self.announced[release.content_id] = min(first, release.revision)
         if series := self._series_of(release):
             self.issued.setdefault(series, []).append(release.day)
 
@@ -97,18 +92,15 @@ class FactRows:
             yield row(fact.day, "bulletins.issued", 1, lane=fact.lane, detail=series)
         for channel in fact.channels:
             yield row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane)
-        if self.announced.get(fact.content_id) == fact.revision:
-            yield from self._interruption(fact)
+        if fact.interrupts_at:
+            yield from self._announcement(fact, fact.interrupts_at)
 
-    def _interruption(self, fact: ReleaseFact) -> Iterator[Row]:
-        """An announcement, in time or late; none that falls into a year that is not known."""
+    def _announcement(self, fact: ReleaseFact, begins: datetime) -> Iterator[Row]:
+        """An announced interruption, in time or late; none that needs a year that is not known."""
+        is_force_majeure = bool(fact.is_force_majeure)
         with suppress(UnknownYear):
-            notice = judge(
-                fact.interrupts_at or fact.shown_at,
-                fact.shown_at,
-                self.deadlines.days,
-                is_force_majeure=bool(fact.is_force_majeure),
-            )
+            days = self.deadlines.days
+            notice = judge(begins, fact.shown_at, days, is_force_majeure=is_force_majeure)
             row = self._item_row(fact.content_id)
             for kind in ("announced", notice.value):
                 yield row(fact.day, f"interruptions.{kind}", 1)

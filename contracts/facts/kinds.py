@@ -17,7 +17,6 @@ from contracts import publication
 from contracts.base.fields import Count
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.errors import Unreadable, field_error
-from contracts.interruptions.interruption import Interruption
 from contracts.records import Record
 from contracts.subscriptions.reaction import Reaction
 from contracts.text.moments import VIETNAM
@@ -95,7 +94,8 @@ class ReleaseFact(Fact):
     shown_at: AwareDatetime
     """When readers saw it: its release, or its own time if that was later."""
     interrupts_at: AwareDatetime | None = None
-    """The begin of the interruption of services that it announces; None if it announces none."""
+    """The begin of the interruption of services that it announces; None if it announces none, and
+    for a later text of the item."""
     is_force_majeure: bool | None = None
     """Whether it says what force majeure prevented an earlier announcement."""
 
@@ -355,12 +355,14 @@ def release_of(released: publication.Publication) -> ReleaseFact:
         channels=tuple(sorted(released.channels)),
         audiences=tuple(sorted(released.audiences)),
         shown_at=released.shown_at,
-        **_interruption(released.interruption),
+        **_announced(released),
     )
 
 
-def _interruption(said: Interruption | None) -> dict[str, Any]:
-    if said is None:
+def _announced(released: publication.Publication) -> dict[str, Any]:
+    """What the item's first text says of an interruption; a later one announces nothing new."""
+    said = released.interruption
+    if said is None or released.first_shown_at < released.shown_at:
         return {}
     return {"interrupts_at": said.begins_at, "is_force_majeure": bool(said.force_majeure)}
 

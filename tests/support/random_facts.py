@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.facts import (
@@ -43,6 +44,12 @@ def random_facts(chance: random.Random, items: int) -> list[Fact]:
     return found
 
 
+def _announced(content_id: str, at: datetime) -> dict[str, Any]:
+    """Of some items: an interruption that they announce in time, or late."""
+    ahead = {"3": timedelta(days=3), "7": timedelta(days=30)}.get(content_id[-1])
+    return {"interrupts_at": at + ahead, "is_force_majeure": False} if ahead else {}
+
+
 def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fact]:
     at = BEGIN + timedelta(hours=chance.randrange(24 * DAYS))
     lane, unit = chance.choice((Lane.NORMAL, Lane.URGENT)), chance.choice(UNITS)
@@ -53,7 +60,8 @@ def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fac
         "released_at": at,
         "shown_at": at,
     }
-    yield ReleaseFact(revision=1, action="published", unit=unit, topic=topic, **released)
+    said = _announced(content_id, at)
+    yield ReleaseFact(revision=1, action="published", unit=unit, topic=topic, **released, **said)
     if chance.random() < 0.3:
         moved = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
         later = {"released_at": at + timedelta(hours=5), "shown_at": at + timedelta(hours=5)}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts import publication
+from contracts.facts.kinds import release_of
 from contracts.interruptions.interruption import Interruption
 from contracts.testing import ContractBroken, check_event, sample
 from contracts.text.moments import VIETNAM
@@ -64,3 +65,14 @@ def test_readers_know_of_a_change_within_the_time_and_the_services_that_were_ann
     moved = {"begins_at": after.isoformat(), "expected_recovery_at": (after + hour).isoformat()}
     assert not known.covers(changed(**moved))
     assert not known.covers(changed(services=["Tra cứu tình trạng hồ sơ", "Thanh toán phí"]))
+
+
+def test_the_fact_of_the_first_text_alone_tells_of_the_interruption():
+    first = a_publication(interruption=an_interruption(BEGINS, force_majeure="Bão"))
+    fact = release_of(first)
+    assert (fact.interrupts_at, fact.is_force_majeure) == (BEGINS, True)
+    planned = {"not_before": first.released_at + timedelta(days=1)}
+    planned["first_released_at"] = planned["not_before"]
+    assert release_of(first.model_copy(update=planned)).interrupts_at == BEGINS
+    later = {"revision": 2, "released_at": first.released_at + timedelta(days=1)}
+    assert release_of(first.model_copy(update=later)).interrupts_at is None
