@@ -1,6 +1,6 @@
 """What an item keeps that joins a campaign: one that is approved, on its days, and in its plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from consumers.messages import field_error
 from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan
 from contracts.desk.shown.text_times import time_of
-from contracts.editorial import ActionKind, ItemState, Status
+from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.errors import Conflict, Invalid
 from contracts.text.moments import VIETNAM
 
@@ -37,13 +37,29 @@ async def check_joining(
     is_own = campaign == data.get("content_id")
     if not isinstance(campaign, str) or is_own or not (joins or kind in _DECIDES):
         return
-    joined = (await log.read(campaign)).state
+    joined, acts = await log.history(campaign)
     plan = plan_in(joined.text.data) if joined.text else None
-    if plan is None or joined.status in _LEFT:
+    if plan is None or (joined.status in _LEFT and not joined.going_out):
         raise Invalid(field_error("data.campaign", "campaign_unknown", value=campaign))
+    if kind not in _DECIDES or state.out:
+        _check_entry(data, plan)
+    else:
+        _check_approved(campaign, _approved_plan(joined, acts), data, now)
+
+
+def _check_approved(
+    campaign: str, plan: CampaignPlan | None, data: Mapping[str, Any], now: datetime
+) -> None:
+    if plan is None:
+        raise Conflict(field_error("data.campaign", "campaign_unapproved", value=campaign))
     _check_entry(data, plan)
-    if kind in _DECIDES and not state.out:
-        _check_open(campaign, joined, plan, _day(data, now))
+    _check_day(plan, _day(data, now))
+
+
+def _approved_plan(joined: ItemState, acts: Iterable[Action]) -> CampaignPlan | None:
+    """The plan that was approved last; a newer one may wait."""
+    texts = (act.text.data for act in acts if act.text and act.hash == joined.out_hash)
+    return next(map(plan_in, texts), None)
 
 
 def _named(data: Mapping[str, Any]) -> list[Any]:
@@ -56,10 +72,8 @@ def _check_entry(data: Mapping[str, Any], plan: CampaignPlan) -> None:
         raise Invalid(field_error("data.campaign_entry", "campaign_entry_unknown", value=entry))
 
 
-def _check_open(campaign: str, joined: ItemState, plan: CampaignPlan, day: date) -> None:
-    """Raise Conflict unless the campaign is approved and the day is one of its days."""
-    if not joined.going_out:
-        raise Conflict(field_error("data.campaign", "campaign_unapproved", value=campaign))
+def _check_day(plan: CampaignPlan, day: date) -> None:
+    """Raise Conflict unless the day is one of the campaign's."""
     if not plan.first_day <= day <= plan.last_day:
         days = {"first": f"{plan.first_day:%d/%m/%Y}", "last": f"{plan.last_day:%d/%m/%Y}"}
         raise Conflict(field_error("data.campaign", "campaign_other_days", **days))

@@ -193,7 +193,7 @@ def propose(
         plan = _plan({**fields, "partners": partner or [], "targets": _targets(target)})
 
     async def begin(bus: Bus) -> OrderAnswer:
-        text = {"topic": topic, "title": title, **composition.fields_of(campaign, plan, {})}
+        text = composition.new_text_of(campaign, plan, title, topic)
         orders = ItemOrders(bus, by)
         await orders.begin(unit, text, campaign)
         return OrderAnswer.of(campaign, await orders.state(campaign))

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from contracts.campaigns.plan import CampaignPlan
 from contracts.catalog import load_texts
+from contracts.delivery import ChannelName
 
 _TEXTS = Path(__file__).with_name("texts.toml")
 PLAN = "campaign_plan"
@@ -28,6 +29,15 @@ def plan_in(data: Mapping[str, Any]) -> CampaignPlan | None:
         return CampaignPlan.model_validate(plan) if plan else None
     except ValidationError:
         return None
+
+
+def new_text_of(content_id: str, plan: CampaignPlan, title: str, topic: str) -> dict[str, Any]:
+    """The first text of a campaign's item, on the portal alone.
+
+    A change of the plan is a correction of the item: who got it as a mail would be told each time.
+    """
+    named = {"title": title, "topic": topic, "channels": [ChannelName.PORTAL.value]}
+    return {**named, **fields_of(content_id, plan, {})}
 
 
 def fields_of(content_id: str, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any]:

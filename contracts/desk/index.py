@@ -197,7 +197,7 @@ def plan_of(row: ItemRow) -> CampaignPlan | None:
 def joined_items(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Iterator[CampaignItem]:
     """The items among *rows* that joined; without those that were withdrawn or rejected."""
     for row in rows:
-        if row.content_id == campaign or row.stored_status in _LEFT:
+        if row.content_id == campaign or (row.stored_status in _LEFT and not row.out):
             continue
         shown_at = row.first_shown_at if row.out else None
         is_shown = shown_at is not None and shown_at <= now

@@ -23,7 +23,7 @@ from consumers.staff.authorization import Actor
 from contracts.base.times import Clock, utc_time, vietnam_time
 from contracts.bulletins import composition
 from contracts.bulletins.series import Span
-from contracts.campaigns.composition import fields_of
+from contracts.campaigns.composition import new_text_of
 from contracts.campaigns.plan import CampaignPlan, PlannedItem, Target
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, Status
@@ -170,8 +170,7 @@ class SampleCampaign(BaseModel):
             entries=tuple(PlannedItem.model_validate(one) for one in entries),
             targets=tuple(Target.model_validate(one) for one in self.targets),
         )
-        named = {"title": self.title, "topic": "thong-tin-chuyen-de"}
-        return named | fields_of(self.name, plan, {})
+        return new_text_of(self.name, plan, self.title, "thong-tin-chuyen-de")
 
 
 def _days(count: int) -> timedelta:

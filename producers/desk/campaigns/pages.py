@@ -90,7 +90,7 @@ async def propose(visit: Visit) -> Response:
         words = visit.desk.services.vocabulary
         topic = _TOPIC if words.knows("topic", _TOPIC) else visit.value("topic")
         title = visit.value("title")
-        fields = {"title": title, "topic": topic, **composition.fields_of(name, plan, {})}
+        fields = composition.new_text_of(name, plan, title, topic)
         await visit.editorial.begin(NewItem(visit.value("unit"), act_id(visit), fields, name))
     except BegunBefore as before:
         return redirect(_campaign_path(before.content_id))

@@ -31,7 +31,7 @@ async def offered_campaigns(visit: Visit, data: Mapping[str, Any]) -> list[tuple
     readable = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
     approved = replace(CAMPAIGNS, statuses=_APPROVED)
     rows = [*(await index.find(readable)).rows, *(await index.find(approved)).rows]
-    known = {row.content_id: row for row in rows if row.stored_status not in _LEFT}
+    known = {row.content_id: row for row in rows if row.out or row.stored_status not in _LEFT}
     choices = [one for row in known.values() if _is_open(row, today) for one in _choices(row)]
     chosen = chosen_value(data)
     if chosen and chosen not in dict(choices):

@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import docx
 import pytest
 
-from consumers.cli.sample.items import read_campaign
+from consumers.cli.sample.items import read_campaign, read_sample_text
 from tests.support.loa_process import LoaProcess, wait_until
 from tests.support.sample_desk import fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
@@ -53,7 +53,8 @@ def test_nothing_of_the_plan_reaches_a_reader(filled):
     loa, *_ = filled
     files = [path for path in (loa.data / "portal" / "public").rglob("*") if path.is_file()]
     assert files
-    wait_until(lambda: any(CAMPAIGN.title in one["subject"] for one in loa.mails()), "a mail of it")
+    title = read_sample_text(JOINED[0])["title"]
+    wait_until(lambda: any(title in one["subject"] for one in loa.mails()), "a mail of an item")
     mails = [part.get_content() for mail in loa.mails() for part in mail.walk() if is_text(part)]
     zalo = json.dumps(loa.sandbox("state"), ensure_ascii=False)
     for words in INSIDE:

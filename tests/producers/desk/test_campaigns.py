@@ -178,3 +178,20 @@ async def test_an_item_is_not_approved_for_a_day_outside_the_campaign(newsroom):
     await newsroom.press("binh", path, "xac-nhan", clean="1")
     refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
     assert refused.status_code == 409
+
+
+async def test_the_plan_that_was_approved_last_counts_for_its_items(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    fields = {
+        name: value
+        for name, value in proposal(newsroom, last_day=day(newsroom, 60)).items()
+        if name not in ("unit", "title")
+    }
+    done = await newsroom["an"].press(PLAN, PLAN, **fields)
+    assert done.status_code == 303, done.text
+    path = await newsroom.written(campaign=NAME, not_before=f"{day(newsroom, 40)}T08:00")
+    await newsroom.press("an", path, "gui")
+    await newsroom.press("binh", path, "xac-nhan", clean="1")
+    refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
+    assert refused.status_code == 409
