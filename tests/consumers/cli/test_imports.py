@@ -1,6 +1,7 @@
 """`loa import`: what an operator sets, sees and asks for, in both languages and as JSON."""
 
 import json
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,9 +15,13 @@ from producers.imports import dry_run
 from producers.imports.feed_state import FeedState, Refusal, ThrottledItem
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
+from tests.support import feed_site
 from tests.support.cli import InProcessCli
-from tests.support.feed_site import NOW, SITE, Article, rss
+from tests.support.feed_site import NOW, SITE, rss
 from tests.support.import_pipeline import TOPIC, UNIT, open_import_pipeline
+
+Article = partial(feed_site.Article, ago=-20 * 365 * 24 * 60)
+"""One that is new to a feed which is added today: commands go by this machine's clock."""
 
 
 @pytest.fixture
