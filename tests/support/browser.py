@@ -32,7 +32,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )  # fmt: skip
-WAIT_MS = 15_000
+WAIT_MS = 60_000
 SCRIPT_S = 180.0
 COLOURS, NEAR, STAR = 128, 8, (255, 255, 0)
 WIDTHS, SCHEMES = (320, 768, 1280), ("light", "dark")

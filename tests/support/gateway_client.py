@@ -114,7 +114,16 @@ async def open_gateway(
         yield door
 
 
+IN_EARNEST_S, HURRIED_S = acceptance.ANSWER_TIMEOUT_S, 1.0
+
+
+@pytest.fixture
+def in_earnest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door's own limit, which tests are spared otherwise."""
+    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", IN_EARNEST_S)
+
+
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The door waits for a second only."""
-    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", HURRIED_S)

@@ -76,7 +76,7 @@ def sandbox_call(url: str, path: str, body: dict[str, Any] | None = None) -> Any
     request = urllib.request.Request(
         f"{url}/_sandbox/{path}", data, {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -188,7 +188,7 @@ class LoaProcess:
             {"Authorization": f"Bearer {self.key}"} | (headers or {}),
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return HttpAnswer(answer.status, json.load(answer))
         except urllib.error.HTTPError as error:
             return HttpAnswer(error.code, json.load(error))
@@ -196,7 +196,7 @@ class LoaProcess:
     def page(self, path: str) -> tuple[int, str]:
         """The status and the text of a public page."""
         try:
-            with urllib.request.urlopen(f"{self.ready().url}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"{self.ready().url}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -25,6 +25,6 @@ class Page:
 
 def scrape(url: str) -> Page:
     """Scrape the operator's port at *url*."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
         families = text_string_to_metric_families(answer.read().decode())
         return Page([sample for family in families for sample in family.samples])

@@ -85,7 +85,7 @@ class Prometheus:
     def ask(self, path: str, **parameters: str) -> Any:
         """The data of an answer of its HTTP interface."""
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=60) as answer:
             return json.load(answer)["data"]
 
     def numbers(self, expression: str) -> list[float]:

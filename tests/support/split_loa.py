@@ -93,7 +93,7 @@ class SplitLoa(LoaProcess):
 
     def shown(self, content_id: str) -> str:
         """The item's page."""
-        with urllib.request.urlopen(f"{self['portal'].url}/tin/{content_id}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self['portal'].url}/tin/{content_id}", timeout=60) as answer:
             return answer.read().decode()
 
 

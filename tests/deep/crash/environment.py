@@ -228,7 +228,7 @@ class Environment:
             return 0
         request = urllib.request.Request(f"{self.running.url}{path}", body, head)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 answer.read()
                 return answer.status
         except urllib.error.HTTPError as error:

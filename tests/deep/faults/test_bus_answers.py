@@ -9,11 +9,10 @@ from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
+from producers import acceptance
 from producers.bus import Bus, NoReply, RevisionConflict, topology
-from tests.support.gateway_client import hurried, open_gateway, sample_event
+from tests.support.gateway_client import HURRIED_S, open_gateway, sample_event
 from tests.support.tcp_proxy import TcpProxy
-
-__all__ = ["hurried"]
 
 UNITS = subjects.UNITS.name
 UP_TO = re.compile(rb"(Nats-UpTo-Sequence: )(\d+)")
@@ -67,11 +66,15 @@ async def test_a_swap_whose_answer_is_lost_is_silence_and_its_repeat_a_conflict(
 
 
 @pytest.mark.parametrize("stream", ["KV_events", "KV_publications", "CONTENT"])
-async def test_an_event_with_a_lost_ack_is_503_then_the_same_202(stale_bus, clock, stream, hurried):
+async def test_an_event_with_a_lost_ack_is_503_then_the_same_202(
+    stale_bus, clock, stream, monkeypatch
+):
     proxy, bus = stale_bus
     async with open_gateway(bus, clock) as door:
         proxy.down.rewrite = without(b'"stream":"%s"' % stream.encode(), times=1)
-        lost = await door.post(sample_event())
+        with monkeypatch.context() as hurried:
+            hurried.setattr(acceptance, "ANSWER_TIMEOUT_S", HURRIED_S)
+            lost = await door.post(sample_event())
         assert (lost.status_code, lost.headers["retry-after"]) == (503, "5")
         first, again = await door.post(sample_event()), await door.post(sample_event())
         assert first.status_code == again.status_code == 202

@@ -14,9 +14,11 @@ from producers.bus import Bucket, Bus, topology
 from producers.nats_server import NatsServer
 from producers.units import registry
 from tests.support.frozen_process import frozen
-from tests.support.gateway_client import BATCH, open_gateway, sample_event
+from tests.support.gateway_client import BATCH, in_earnest, open_gateway, sample_event
 
-PROMISED_S, ANSWER_TIMEOUT_S = 5.0, acceptance.ANSWER_TIMEOUT_S
+__all__ = ["in_earnest"]
+pytestmark = pytest.mark.usefixtures("in_earnest")
+PROMISED_S = 5.0
 
 
 @pytest.fixture
@@ -48,12 +50,6 @@ def is_unavailable(answer):
         and answer.headers["retry-after"] == "5"
         and problem["errors"][0]["message_vi"] != ""
     )
-
-
-@pytest.fixture(autouse=True)
-def in_earnest(monkeypatch):
-    """The door's own limit, which other tests are spared."""
-    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", ANSWER_TIMEOUT_S)
 
 
 def test_the_door_s_waits_are_together_shorter_than_what_it_promises():

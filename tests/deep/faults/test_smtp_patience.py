@@ -63,7 +63,7 @@ async def test_a_stop_does_not_wait_for_a_greeting(bus, tmp_path):
         await until(lambda: any(one.silent for one in relay.open))
         loa.worker.abort_sessions()
         with suppress(RetryLater):
-            await asyncio.wait_for(sending, 10)
+            await asyncio.wait_for(sending, 25)
         assert await loa.status_counts(plan) == {Status.PENDING: 5}
         gate = loa.worker.gate_of(Lane.NORMAL)
         assert gate.current.is_closed, "a stop is no trouble of the relay's"

@@ -15,10 +15,10 @@ from producers.errors import ServerFailed
 from producers.nats_server import NatsServer
 from producers.publisher import Publisher, Spooled
 from tests.support import requirements
-from tests.support.gateway_client import UNIT, hurried, open_gateway, sample_event
+from tests.support.gateway_client import UNIT, hurried, in_earnest, open_gateway, sample_event
 from tests.support.strace import fault_injected, faulty_server
 
-__all__ = ["hurried"]
+__all__ = ["hurried", "in_earnest"]
 
 LEDGER = subjects.LEDGER.name
 CHECK_S = 0.2
@@ -184,7 +184,7 @@ async def test_a_broken_disk_keeps_the_door_closed_until_it_is_mended(tmp_path, 
         open_gateway(bus, clock) as door,
     ):
         sender = EventSender(door, clock)
-        assert await sender.send() == 202
+        await sender.until(202)
         flag.touch()
         with fault_injected(server.pid, "fsync:error=EIO"):
             await sender.until(503)
@@ -196,7 +196,9 @@ async def test_a_broken_disk_keeps_the_door_closed_until_it_is_mended(tmp_path, 
 
 
 @pytest.mark.promise("1.4")
-async def test_on_a_slow_disk_the_door_answers_in_time_and_nothing_is_lost(tmp_path, clock):
+async def test_on_a_slow_disk_the_door_answers_in_time_and_nothing_is_lost(
+    tmp_path, clock, in_earnest
+):
     """300 ms for every fsync: who comes in a crowd is told to come again, and is stored once."""
     requirements.strace()
     async with watched(tmp_path / "nats") as (server, bus), open_gateway(bus, clock) as door:

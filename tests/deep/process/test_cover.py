@@ -35,17 +35,17 @@ def test_zalo_gets_the_portals_copy_and_the_followers_who_are_meant_a_broadcast(
         assert loa.trace_when_complete("co-bia")["channels"]["zalo"]["delivered"] == 2
         assert loa.trace_when_complete("tin-kin")["channels"]["zalo"]["expected"] == 1
         zalo, state = loa.ready().zalo_sandbox, loa.sandbox("state")
-        effects = urllib.request.urlopen(f"{zalo}/_sandbox/effects", timeout=5).read().decode()
+        effects = urllib.request.urlopen(f"{zalo}/_sandbox/effects", timeout=60).read().decode()
         shown = [article["cover"]["photo_url"] for article in state["articles"]]
         [copy] = [url for url in shown if "/anh/" in url]
         assert copy.startswith(f"{HOME}/anh/")
         path = copy.removeprefix(HOME)
-        answer = urllib.request.urlopen(f"{loa.ready().url}{path}", timeout=5)
+        answer = urllib.request.urlopen(f"{loa.ready().url}{path}", timeout=60)
         assert Image.open(BytesIO(answer.read())).size == (1200, 675)
         assert answer.headers["Cache-Control"] == "public, max-age=86400"
         checked = loa.cli("check", "--json")
         assert (checked.exit_code, checked.json["violations"]) == (0, [])
-        with urllib.request.urlopen(f"{loa.ready().url}{path}", timeout=5) as after_check:
+        with urllib.request.urlopen(f"{loa.ready().url}{path}", timeout=60) as after_check:
             assert after_check.status == 200
     facts = [json.loads(line) for line in effects.splitlines()]
     targets = [fact["target"] for fact in facts if fact["kind"] == "broadcast_sent"]

@@ -29,14 +29,14 @@ def loa(tmp_path_factory):
 def test_an_address_has_brackets_and_answers(loa, name):
     url = getattr(loa.ready(), name)
     assert url.startswith("http://[::1]:")
-    with urllib.request.urlopen(f"{url}{PATHS[name]}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}{PATHS[name]}", timeout=60) as answer:
         assert answer.status == 200
 
 
 def test_returned_mail_is_taken(loa):
     host, _, port = loa.ready().bounces.rpartition(":")
     assert host == "[::1]"
-    with socket.create_connection(("::1", int(port)), timeout=10) as link:
+    with socket.create_connection(("::1", int(port)), timeout=60) as link:
         assert link.recv(3) == b"220"
 
 
