@@ -41,7 +41,13 @@ from tests.support.made_once import remembering
 
 gc.disable()  # a collection makes a million objects, all of which stay
 pytest_plugins = ["tests.support.fixtures"]
-hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
+hypothesis.settings.register_profile(
+    "loa",  # the same examples in each run, and no test asserts wall-clock time
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("loa")
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
 DEEP = Path(__file__).parent / "deep"

@@ -211,7 +211,9 @@ asked = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3).map(" ".jo
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(items=st.lists(st.tuples(texts, texts), max_size=8), q=asked)
 def test_it_finds_what_plain_reading_finds(catalogue, items, q):
