@@ -64,8 +64,9 @@ class _WordReport:
         self.add_title(self.document.masthead)
         self.add_blocks(self.document.blocks)
         self.add_end()
-        self.file.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
-        self.add_blocks(self.document.annexes)
+        if self.document.annexes:
+            self.file.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
+            self.add_blocks(self.document.annexes)
         self.file.save(target)
 
     def set_properties(self) -> None:

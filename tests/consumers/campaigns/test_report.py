@@ -97,7 +97,9 @@ async def test_plan_and_results_stand_beside_each_other(reports):
 async def test_the_pdf_has_the_same_words_and_the_same_bytes_each_time(reports):
     pdf = await reports.render(campaign(), "pdf")
     assert pdf == await reports.render(campaign(), "pdf")
-    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    assert len(pages) == 2, "nothing follows the signature"
+    text = "".join(pages)
     assert "Tiền lương mới" in text
     assert "631" in text
 
