@@ -159,8 +159,8 @@ async def test_what_an_editor_made_urgent_takes_two_approvers(people, intake):
     first = await approver.say("desk", "approve", item, "--hash", hash)
     assert first.exit_code == 2 and "second account" in first.stderr
     assert await released_publications(intake.bus, item) == []
-    *_, half = await done(editor, "history", item)
-    assert (half["kind"], half["who"], half["is_agreement"]) == ("approve", "Đỗ Dung", True)
+    [half] = [one for one in await done(editor, "history", item) if one["is_agreement"]]
+    assert (half["kind"], half["who"]) == ("approve", "Đỗ Dung")
     second = await people("giang", APPROVER, name="Hà Giang")
     for _ in range(2):  # the second time its answer was lost
         approved = await second.say("desk", "approve", item, "--hash", hash)
