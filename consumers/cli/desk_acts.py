@@ -246,12 +246,8 @@ def reschedule(
     Of a text that was sent on it is an edit; else it is a save. What readers have gets no other
     time.
     """
-    with output.explain_errors():
-        moment = parse_time("at", at)
-    if now == bool(moment):
-        output.fail(field_error("--at", "time_or_now"))
+    at = _new_time(at, now=now)
     require_read(hash)
-    at = moment.isoformat() if moment else ""
     note = moved_note(at)
 
     async def give(bus: Bus) -> OrderAnswer:
@@ -263,6 +259,15 @@ def reschedule(
         return OrderAnswer.of(content_id, state)
 
     print_order(output.act_on_bus(give), as_json)
+
+
+def _new_time(at: str, *, now: bool) -> str:
+    """The time in ISO 8601; empty for at once. Exit code 2 unless it is one of the two."""
+    with output.explain_errors():
+        moment = parse_time("at", at)
+    if now == bool(moment):
+        output.fail(field_error("--at", "time_or_now"))
+    return moment.isoformat() if moment else ""
 
 
 def _give(order: Order, by: str, as_json: bool) -> None:

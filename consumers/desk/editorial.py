@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
@@ -104,8 +104,8 @@ class PersonAtDesk:
         names = await self.desk.names.all()
         open_to = (self.desk.order_rules, self.desk.rules.proposals)
         halves = await open_agreements(*open_to, content_id, state)
-        agreed = [one.account for one in halves]
-        given = frozenset({K.APPROVE} if self.account_id in agreed else ())
+        agreements = await self._agreements(state, [one.account for one in halves], names)
+        given = frozenset({K.APPROVE} if agreements["has_agreed"] else ())
         return ItemView(
             content_id=content_id,
             **_shown_now(acts, state, state.text, utc_now(self.desk.rules.clock)),
@@ -119,11 +119,20 @@ class PersonAtDesk:
             possible=frozenset(kind for kind, reason in barred.items() if reason == "") - given,
             barred={kind: reason for kind, reason in barred.items() if reason},
             history=history_lines(acts, names, state, halves),
-            agreed=tuple(names.get(one, one) for one in agreed),
-            has_agreed=bool(given),
-            may_agree=await self._may_agree(state, agreed) if given else (),
+            **agreements,
             is_checked_by_approval=is_checkpoint(K.APPROVE, state),
         )
+
+    async def _agreements(
+        self, state: ItemState, agreed: Sequence[str], names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Who has agreed to the approval; for a person who has, who else may."""
+        is_mine = self.account_id in agreed
+        return {
+            "agreed": tuple(names.get(one, one) for one in agreed),
+            "has_agreed": is_mine,
+            "may_agree": await self._may_agree(state, agreed) if is_mine else (),
+        }
 
     async def require_readable(self, content_id: str) -> None:
         """Raises Forbidden for an item that the person may not read; an unknown id passes."""

@@ -1,7 +1,7 @@
 """Content items for a list, the last changed first, without reading the whole store."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -139,15 +139,23 @@ class ItemLister:
                 continue
             item = Item.model_validate_json(value.data)
             if self.wanted.unit in ("", item.unit):
-                listed = await self.describe(content_id, item, value.created)
+                number = item.revision or max(item.positions, default=0)
+                position = await self.untold_position(content_id, item, number)
+                listed = self.describe(content_id, item, position, value.created)
                 if early.accepts(listed) and self.is_visible(listed):
-                    yield listed
+                    held = await self.desk_hold(content_id, item, {number: position})
+                    yield listed.model_copy(update={"held": held})
 
-    async def describe(self, content_id: str, item: Item, changed: datetime) -> ListedItem:
+    async def untold_position(self, content_id: str, item: Item, number: int) -> Position | None:
+        """The record of the shown position, where the item alone does not tell what is shown."""
+        is_known = item.revision and item.title
+        return None if is_known else await self.repository.position(content_id, number)
+
+    def describe(
+        self, content_id: str, item: Item, position: Position | None, changed: datetime
+    ) -> ListedItem:
         number = item.revision or max(item.positions, default=0)
-        is_known = bool(item.revision and item.title)
-        position = None if is_known else await self.repository.position(content_id, number)
-        text = item if is_known or position is None else position
+        text = position or item
         return ListedItem(
             content_id=content_id,
             title=text.title,
@@ -155,16 +163,21 @@ class ItemLister:
             topic=text.topic,
             revision=number,
             state=self.state_of(item, position),
-            held=await self.desk_hold(content_id, item),
             changed=changed,
             channels=dict.fromkeys(sorted(item.channels), StatusCounts()) if item.revision else {},
         )
 
-    async def desk_hold(self, content_id: str, item: Item) -> tuple[str, ...]:
-        """Who has the text that waits: the desk, or its author; empty without one."""
-        if not item.waiting:
+    async def desk_hold(
+        self, content_id: str, item: Item, known: Mapping[int, Position | None]
+    ) -> tuple[str, ...]:
+        """Who has the text that waits: the desk, or its author; empty without one.
+
+        *known*: records that were read already.
+        """
+        newest = max(item.waiting, default=0)
+        if not newest:
             return ()
-        position = await self.repository.position(content_id, max(item.waiting))
+        position = known.get(newest) or await self.repository.position(content_id, newest)
         is_returned = position is not None and position.code == RETURNED_CODE
         return (_AUTHOR if is_returned else _DESK,)
 

@@ -61,13 +61,8 @@ class PublicationFinder:
 
         Raises Invalid if there is none, BrokenItem.
         """
-        item, written = await asyncio.gather(
-            self.repository.item(content_id),
-            item_log.read(EditorialLog(self.bus), content_id),
-        )
-        if item is None and written.text is None:
-            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-        known = item = item or Item(unit=written.text.unit if written.text else "")
+        known, written = await self._load(content_id)
+        item = known
         texts = _unreleased_texts(written, item)
         number = revision or max([*texts, *item.released], default=0)
         if number in texts:
@@ -86,6 +81,16 @@ class PublicationFinder:
             number == items.visible_revision(known, self.now),
             await self.previous_digest(content_id, number),
         )
+
+    async def _load(self, content_id: str) -> tuple[Item, ItemState]:
+        """The item by its records and by the log. Raises Invalid for an unknown one."""
+        item, written = await asyncio.gather(
+            self.repository.item(content_id),
+            item_log.read(EditorialLog(self.bus), content_id),
+        )
+        if item is None and written.text is None:
+            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+        return item or Item(unit=written.text.unit if written.text else ""), written
 
     async def previous_digest(self, content_id: str, number: int) -> PlanKey | None:
         """Return the digest that held the newest of the item's positions below *number*."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from channels.zalo.quota.account import account_quotas
 from channels.zalo.quota.counter import AccountQuotas
@@ -111,14 +111,8 @@ class DryRunner:
         )
         clock = DepartureClock(utc_now(self.clock), paused, zalo.quotas, self.facts.days)
         return ReleaseDryRun(
-            content_id=publication.content_id,
-            revision=publication.revision,
+            **self._text_facts(publication),
             state=found.state,
-            title=publication.title,
-            lane=publication.lane,
-            channels=publication.channels,
-            audiences=self._audience_names(publication),
-            has_mail=ChannelName.EMAIL in publication.channels,
             mail=mail,
             portal_rows=len(portal),
             zalo=zalo,
@@ -128,6 +122,15 @@ class DryRunner:
             many_readers=self.access.policy.file.many_readers,
             needs_second=self._needs_second(publication, reach),
         )
+
+    def _text_facts(self, publication: Publication) -> dict[str, Any]:
+        """What the dry run says of the text itself."""
+        shown = ("content_id", "revision", "title", "lane", "channels")
+        return {
+            **{name: getattr(publication, name) for name in shown},
+            "audiences": self._audience_names(publication),
+            "has_mail": ChannelName.EMAIL in publication.channels,
+        }
 
     async def _find(self, wanted: Wanted) -> PreviewedPublication:
         finder = PublicationFinder(self.bus, utc_now(self.clock))

@@ -8,6 +8,7 @@ from consumers.channel_health.destinations import Destination, write_destination
 from consumers.channel_health.pauses import pause
 from consumers.cli import item_list
 from consumers.intake.items import Item
+from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec
 from consumers.ledger.entry import RowNote
 from consumers.reporting.item_list import ItemFilter, ItemLister
@@ -15,7 +16,8 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from producers.bus import messages
 from tests.support.cli import json_output
-from tests.support.events import ITEM, submitted
+from tests.support.decisions import approve_item
+from tests.support.events import ITEM, corrected, submitted
 
 EMAIL, PORTAL = ChannelName.EMAIL, ChannelName.PORTAL
 
@@ -96,6 +98,26 @@ async def test_what_zalo_holds_for_a_person_and_the_bus_cant_store_is_held(bus, 
     assert len(asked) == 1, "however many items have no plan"
     await pause(bus, ChannelName.ZALO)
     assert (await held())["cho-nguoi"] == ("zalo paused",)
+
+
+async def test_the_record_of_what_waits_is_read_once_and_only_where_the_item_is_listed(
+    bus, intake_harness, monkeypatch
+):
+    await intake_harness.take_in(submitted(content_id="dang-cho"), "desk")
+    read, position = [], ItemRepository.position
+
+    async def noted(repository, content_id, number):
+        read.append(content_id)
+        return await position(repository, content_id, number)
+
+    monkeypatch.setattr(ItemRepository, "position", noted)
+    [item] = [item async for item in ItemLister(bus, ItemFilter()).items()]
+    assert (item.held, read) == (("desk",), ["dang-cho"])
+    await approve_item(intake_harness.intake.decisions, "dang-cho", "Trần Thị Bình")
+    await intake_harness.take_in(corrected(content_id="dang-cho"), "desk")
+    read.clear()
+    unseen = ItemLister(bus, ItemFilter(), is_visible=lambda item: False)
+    assert [item async for item in unseen.items()] == read == []
 
 
 async def test_plans_of_items_that_an_account_may_not_see_are_not_read(
