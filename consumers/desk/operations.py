@@ -149,16 +149,18 @@ def _problem(one: StatusFinding) -> Problem:
 
 
 def _channel(name: ChannelName, one: ChannelStatus, pause: Pause | None, now: float) -> ChannelView:
+    broken = [_circuit(circuit) for circuit in (one, *one.other_breakers) if _is_broken(circuit)]
+    is_stopped = pause is not None or any(not circuit.part for circuit in broken)
     return ChannelView(
         name=name,
         pause=pauses.shown_pause(pause) if pause else None,
-        broken=[_circuit(circuit) for circuit in (one, *one.other_breakers) if _is_broken(circuit)],
+        broken=broken,
         failing=translate(one.failing).vi,
         slowed=one.slowed,
         place=describe_place(one.goes_to).vi,
         canary=canary_line(one.canary, now).vi,
         lanes=[
-            LaneBacklog(lane, of.backlog, of.oldest_s, of.ready, of.in_doubt)
+            LaneBacklog(lane, of.backlog, of.oldest_s, 0 if is_stopped else of.ready, of.in_doubt)
             for lane, of in one.lanes.items()
             if of.backlog
         ],

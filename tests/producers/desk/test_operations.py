@@ -13,6 +13,7 @@ from producers.desk.rendering import desk_texts
 from tests.producers.desk.test_audit import recorded
 from tests.support.dead_letters import bury
 from tests.support.desk_app import heading
+from tests.support.intake_harness import IntakeHarness
 
 PAGE = "/van-hanh"
 OPERATOR, EDITOR = "quan-tri-kenh", "bien-tap-vien"
@@ -63,6 +64,20 @@ async def test_many_who_look_at_once_cost_one_reading(desk, monkeypatch):
         pages = await asyncio.gather(*(browser.get(PAGE) for _ in range(30)))
         assert {page.status_code for page in pages} == {200}
     assert readings == 1
+
+
+async def test_no_row_of_a_paused_channel_may_go_now(desk):
+    await IntakeHarness(desk.bus, desk.clock).add_plan(b"ppp")
+
+    async def waiting() -> tuple[int, int]:
+        desk.services.operations._forget()
+        view = await desk.services.operations.view()
+        [lane] = next(one.lanes for one in view.channels if one.name is ChannelName.EMAIL)
+        return lane.backlog, lane.ready
+
+    assert await waiting() == (3, 3)
+    await pauses.pause(desk.bus, ChannelName.EMAIL, "bảo trì")
+    assert await waiting() == (3, 0)
 
 
 async def test_an_operator_pauses_a_channel_with_a_reason_and_lets_it_go_on(desk):
