@@ -49,7 +49,7 @@ async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
     await campaign("plan", NAME, "Hỏi đáp", LAST, "--unit", "vu-phap-che", "--channel", "email")
     await campaign("plan", NAME, "Bỏ đi", LAST)
     await campaign("drop", NAME, "3")
-    await campaign("move", NAME, "2", str(TODAY))
+    await campaign("move", NAME, "2", str(TODAY + timedelta(days=2)))
     longer = str(TODAY + timedelta(days=60))
     answer = await campaign("change", NAME, "--last", longer)
     shown = await campaign("show", NAME)
