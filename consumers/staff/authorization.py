@@ -9,7 +9,7 @@ from consumers.audit import log as audit
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.policy import Agreement, ObjectFacts, Policy, Ruling, Verdict
-from consumers.staff.proposals import Proposals, proposal_id
+from consumers.staff.proposals import Asked, Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import Clock, format_utc, utc_now
@@ -69,8 +69,8 @@ class Act(NamedTuple):
     """An action on an object; *arguments* make it the same action for a second person.
 
     `is_of_state`: they name the state that the action changes, so that it can't be done twice. Its
-    proposal stays until it is done, and is then used up by `Authorizer.use_up`. `is_proposed`: the
-    person agrees to what waits, and proposes nothing anew. `require_open` raises Conflict where
+    proposal stays until it is done, and is then used up by `Authorizer.use_up`. `may_propose`: the
+    person may be the first one, else agrees to what waits. `require_open` raises Conflict where
     others have done it meanwhile: nothing waits then, and no proposal is recorded.
     """
 
@@ -78,7 +78,7 @@ class Act(NamedTuple):
     facts: ObjectFacts = ObjectFacts()
     arguments: object = None
     is_of_state: bool = False
-    is_proposed: bool = False
+    may_propose: bool = True
     require_open: Callable[[], Awaitable[None]] | None = None
 
 
@@ -147,9 +147,9 @@ class Authorizer:
         Raises Forbidden, Conflict where what waited was done or refused meanwhile, and as
         `Act.require_open`.
         """
-        asked = (signed_in.account, act.action, act.facts, act.arguments)
+        asked = Asked(signed_in.account, act.action, act.facts, act.arguments)
         ruling = await self.proposals.authorize(
-            *asked, uses_up=not act.is_of_state, is_proposed=act.is_proposed
+            asked._replace(uses_up=not act.is_of_state, may_propose=act.may_propose)
         )
         if ruling.verdict is Verdict.NEEDS_SECOND:
             if act.require_open:

@@ -280,10 +280,10 @@ class Visitor:
             raise Invalid(*errors.explain(wrong)) from wrong
         return await self._submit(act)
 
-    async def _submit(self, act: StaffAct, *, is_proposed: bool = False) -> Submitted:
+    async def _submit(self, act: StaffAct, *, may_propose: bool = True) -> Submitted:
         self._require(act.action)
         await self.desk.administration.check(act)
-        asked = Act(act.action, arguments=act.arguments, is_proposed=is_proposed)
+        asked = Act(act.action, arguments=act.arguments, may_propose=may_propose)
         ruling = await self.desk.rules.decide(self.signed_in, asked)
         if ruling.verdict is not Verdict.ALLOWED:
             return Submitted(act, None)
@@ -311,7 +311,7 @@ class Visitor:
         """Do what waits under *id*. Raises like `submit`, NotFound when it waits no more."""
         for one in await self.waiting_acts():
             if one.id == id:
-                return await self._submit(one.act, is_proposed=True)
+                return await self._submit(one.act, may_propose=False)
         raise NotFound(field_error("proposal", "proposal_gone"))
 
     async def refuse(self, id: str) -> None:

@@ -59,6 +59,25 @@ def _people(proposal: Proposal | None) -> set[str]:
     return {one.account for one in proposal.agreed} if proposal else set()
 
 
+class Asked(NamedTuple):
+    """An action that a person asks for; *arguments* make it the same one for a second person.
+
+    `uses_up`: where it is allowed its proposal is used up, else it stays until `Proposals.use_up`.
+    `may_propose`: the person may be the first one, else agrees to what waits.
+    """
+
+    person: Person
+    action: str
+    facts: ObjectFacts
+    arguments: object
+    uses_up: bool = True
+    may_propose: bool = True
+
+    @property
+    def key(self) -> str:
+        return _KEY_PREFIX + proposal_id(self.action, self.arguments)
+
+
 @dataclass
 class Proposals:
     """Proposals count for *span*, and while their accounts may still do the action."""
@@ -70,53 +89,38 @@ class Proposals:
     def __post_init__(self) -> None:
         self.bucket = self.accounts.bus.bucket(subjects.SESSIONS.name)
 
-    async def authorize(
-        self,
-        person: Person,
-        action: str,
-        facts: ObjectFacts,
-        arguments: object,
-        *,
-        uses_up: bool = True,
-        is_proposed: bool = False,
-    ) -> Ruling:
+    async def authorize(self, asked: Asked) -> Ruling:
         """Decide; where a second person is needed, record this one.
 
-        If *uses_up*, an action that is allowed uses its proposal up; else it stays until `use_up`.
-        *is_proposed*: it is agreed to what waits, and nothing is proposed anew. Raises Forbidden,
-        Conflict where what waited was done or refused meanwhile.
+        Raises Forbidden, Conflict where what waited was done or refused meanwhile.
         """
-        key = _KEY_PREFIX + proposal_id(action, arguments)
-        known = await records.read(self.bucket, key, Proposal)
+        known = await records.read(self.bucket, asked.key, Proposal)
         live, is_settled = self._live(known.value), True
-        ruling = await self._rule(person, action, facts, live)
+        ruling = await self._rule(asked, live)
         if ruling.verdict is Verdict.NEEDS_SECOND:
-            new = None if live or is_proposed else Proposal(action=action, arguments=arguments)
-            is_settled = await self._agree(key, live, new, Agreement(person.id, ruling.role))
-        elif known.value and uses_up:
-            is_settled = await self._use_up(key, known.revision)
-        if not is_settled:
-            asked = (person, action, facts, arguments)
-            return await self.authorize(*asked, uses_up=uses_up, is_proposed=True)
-        return ruling
+            is_settled = await self._agree(asked, live, ruling.role)
+        elif known.value and asked.uses_up:
+            is_settled = await self._use_up(asked.key, known.revision)
+        if is_settled:
+            return ruling
+        return await self.authorize(asked._replace(may_propose=False))
 
-    async def _rule(
-        self, person: Person, action: str, facts: ObjectFacts, live: Proposal | None
-    ) -> Ruling:
+    async def _rule(self, asked: Asked, live: Proposal | None) -> Ruling:
         """The decision with what is agreed. Raises Forbidden."""
-        agreed = await self._valid(live, action, facts)
-        ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
+        agreed = await self._valid(live, asked.action, asked.facts)
+        facts = replace(asked.facts, agreed=agreed)
+        ruling = self.policy.is_allowed(asked.person, asked.action, facts)
         if ruling.verdict is Verdict.REFUSED:
-            raise Forbidden(self.policy.refusal(ruling, action))
+            raise Forbidden(self.policy.refusal(ruling, asked.action))
         return ruling._replace(agreed=agreed)
 
-    async def _agree(
-        self, key: str, seen: Proposal | None, new: Proposal | None, mine: Agreement
-    ) -> bool:
-        """Agree to the proposal that counts, or to *new*; False if others have meanwhile, too.
+    async def _agree(self, asked: Asked, seen: Proposal | None, role: str) -> bool:
+        """Agree to the proposal that counts, or to a new one; False if others have meanwhile, too.
 
         Raises Conflict where there is none.
         """
+        mine, is_new = Agreement(asked.person.id, role), seen is None and asked.may_propose
+        new = Proposal(action=asked.action, arguments=asked.arguments) if is_new else None
         now = utc_now(self.accounts.clock)
 
         def agree(stored: Proposal | None) -> Proposal:
@@ -126,7 +130,7 @@ class Proposals:
                 raise Conflict(field_error("proposal", "proposal_gone"))
             return new.model_copy(update={"agreed": (mine._replace(at=now),), "at": now})
 
-        stored = await records.update(self.bucket, key, Proposal, agree)
+        stored = await records.update(self.bucket, asked.key, Proposal, agree)
         return _people(stored.value) <= _people(seen) | {mine.account}
 
     async def use_up(self, action: str, arguments: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from consumers.app.wiring.retention import build_retention
 from consumers.intake.draft_decisions import DraftDecisions
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
-from consumers.staff.proposals import Proposals
+from consumers.staff.proposals import Asked, Proposals
 from contracts.base.retention import DEFAULT
 from contracts.errors import Conflict, Forbidden
 from tests.support.staff import KEYS, StaffHarness
@@ -31,7 +31,8 @@ async def managers(staff):
 
 
 async def verdict(proposals, person, arguments=ARGUMENTS, action="manage-people") -> Verdict:
-    return (await proposals.authorize(person, action, ObjectFacts(), arguments)).verdict
+    asked = Asked(person, action, ObjectFacts(), arguments)
+    return (await proposals.authorize(asked)).verdict
 
 
 async def test_the_second_account_carries_out_what_the_first_proposed(proposals, managers):
@@ -66,10 +67,9 @@ async def test_who_proposes_again_while_another_one_agrees_proposes_nothing_new(
 
 
 async def test_who_agrees_to_what_waits_no_more_proposes_nothing(proposals, managers):
+    asked = Asked(managers[0], "manage-people", ObjectFacts(), ARGUMENTS, may_propose=False)
     with pytest.raises(Conflict):
-        await proposals.authorize(
-            managers[0], "manage-people", ObjectFacts(), ARGUMENTS, is_proposed=True
-        )
+        await proposals.authorize(asked)
     assert await proposals.waiting("manage-people") == []
 
 
@@ -142,7 +142,7 @@ async def test_a_proposal_counts_for_its_own_days_and_not_as_long_as_sessions_ar
     proposals, managers, clock
 ):
     one, two = managers
-    await proposals.authorize(one, "manage-people", ObjectFacts(), ARGUMENTS)
+    await proposals.authorize(Asked(one, "manage-people", ObjectFacts(), ARGUMENTS))
     clock.advance(DEFAULT.proposals * 86400 + 1)
     assert await proposals.waiting("manage-people") == []
     assert await verdict(proposals, two) is Verdict.NEEDS_SECOND

@@ -12,7 +12,7 @@ from pathlib import Path
 from consumers.app.settings import RunningInstance
 from consumers.staff.accounts import Account, AccountStore, NewAccount
 from consumers.staff.policy import Grant, ObjectFacts, Verdict, default_policy
-from consumers.staff.proposals import Proposals
+from consumers.staff.proposals import Asked, Proposals
 from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus, records
@@ -36,7 +36,8 @@ async def _register(data: Path, unit: str) -> None:
         people = [await an_account(accounts, login) for login in LOGINS]
         proposals = Proposals(accounts, default_policy())
         for person, verdict in zip(people, (Verdict.NEEDS_SECOND, Verdict.ALLOWED), strict=True):
-            ruling = await proposals.authorize(person, ACTION, ObjectFacts(), ["add", unit])
+            asked = Asked(person, ACTION, ObjectFacts(), ["add", unit])
+            ruling = await proposals.authorize(asked)
             if ruling.verdict is not verdict:
                 raise SystemExit(f"{person.login}: {ruling.verdict}")
         registry = UnitRegistry(bus, DEFAULT, time.time)
