@@ -26,7 +26,7 @@ from tests.deep.reports import recount
 from tests.deep.reports.year_of_facts import FIRST, LAST, LOST_MONTH, simulated_year, store
 from tests.support.seals import use_key
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)  # the whole year is one set-up
 ROOT = Path(__file__).parents[3]
 LOA = (Path(sys.executable).parent / "loa", "report")
 MOST_S, MOST_MB = 60, 300
