@@ -18,6 +18,11 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
 }
 """Entries that may be there, by their table, although none ship."""
 _ADDED_OF_INDICATORS = ("short",)
+_WRONG_FORM = {
+    "text": "report_not_text",
+    "table": "report_not_table",
+    "list": "report_not_list",
+}
 _FREE = ("units", "topics")
 """Tables whose entries are named by ids of the vocabulary."""
 
@@ -35,7 +40,7 @@ def own_text_errors(
         elif isinstance(known, Mapping) and isinstance(value, Mapping):
             yield from own_text_errors(value, known, path)
         elif _form(value) != _form(known):
-            yield field_error(path, f"report_not_{_form(known)}")
+            yield field_error(path, _WRONG_FORM[_form(known)])
         else:
             yield from _brace_errors(path, value, known)
 
