@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial, singledispatchmethod
 from itertools import product
 from typing import Any
 
+from consumers.periodic_reports.releases import ItemReleases
 from consumers.periodic_reports.rhythm import rhythm_rows
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
@@ -38,7 +39,7 @@ _NOT_RECORDED, _NOT_MEASURED = "not_recorded", "not_measured"
 _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
     FactKind.RELEASE: ("items", "bulletins", "interruptions"),
     FactKind.DECISION: ("desk",),
-    FactKind.DELIVERY: ("deliveries",),
+    FactKind.DELIVERY: ("deliveries", "withdrawals"),
     FactKind.EVENTS: ("events",),
     FactKind.REFUSALS: ("refusals",),
     FactKind.OPINIONS: ("opinions",),
@@ -55,27 +56,26 @@ _DAY = timedelta(days=1)
 
 @dataclass
 class FactRows:
-    """Turns facts into rows. Releases have to be learnt first: deliveries name no unit."""
+    """Turns facts into rows. Releases have to be learnt first: deliveries name no unit, and what
+    a release was for readers follows from the others of its item."""
 
-    units: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The unit and the topic of each item."""
-    lanes: dict[str, Lane] = field(default_factory=dict)
-    """The lane of each item; one that was never released counts as normal."""
+    releases: dict[str, ItemReleases] = field(default_factory=dict)
+    """What was released of each item."""
     bulletins: Mapping[str, Series] = field(default_factory=dict)
     """The series of bulletins, whose issues are items."""
     deadlines: Deadlines = field(default_factory=default_deadlines)
-    issued: dict[str, list[date]] = field(default_factory=dict)
-    """The days of the issues of each series."""
 
     def learn(self, release: ReleaseFact) -> None:
-        self.units[release.content_id] = release.unit, release.topic
-        self.lanes[release.content_id] = release.lane
-        if series := self._series_of(release):
-            self.issued.setdefault(series, []).append(release.day)
+        self.releases.setdefault(release.content_id, ItemReleases()).learn(release)
 
     def rhythm(self, span: Span, counted: Set[date]) -> Iterator[Row]:
         """The periods of each series that end in *span*, once all releases are learnt."""
-        return rhythm_rows(self.bulletins, self.issued, span, counted)
+        issued: dict[str, list[date]] = {}
+        for content_id, releases in self.releases.items():
+            published = releases.published
+            if published and (series := self._series_of(content_id, published.topic)):
+                issued.setdefault(series, []).append(published.day)
+        return rhythm_rows(self.bulletins, issued, span, counted)
 
     def of(self, fact: Fact) -> list[Row]:
         return [row for row in self._rows(fact) if row.times or row.is_level]
@@ -86,21 +86,28 @@ class FactRows:
 
     @_rows.register
     def _(self, fact: ReleaseFact) -> Iterator[Row]:
-        kind, row = f"items.{fact.action}", self._item_row(fact.content_id)
-        yield row(fact.day, kind, 1, lane=fact.lane)
-        if series := self._series_of(fact):
-            yield row(fact.day, "bulletins.issued", 1, lane=fact.lane, detail=series)
+        self.learn(fact)
+        releases = self.releases[fact.content_id]
+        if not (action := releases.action(fact.revision)):
+            return
+        row = partial(self._item_row(fact.content_id), lane=fact.lane)
+        yield row(fact.day, f"items.{action}", 1)
+        series = self._series_of(fact.content_id, fact.topic)
+        if series and action == "published":
+            yield row(fact.day, "bulletins.issued", 1, detail=series)
         for channel in fact.channels:
-            yield row(fact.day, f"{kind}_on", 1, channel=channel, lane=fact.lane)
-        if fact.interrupts_at:
-            yield from self._announcement(fact, fact.interrupts_at)
+            yield row(fact.day, f"items.{action}_on", 1, channel=channel)
+        if releases.first_announcement == fact.revision:
+            yield from self._announcement(fact)
 
-    def _announcement(self, fact: ReleaseFact, begins: datetime) -> Iterator[Row]:
+    def _announcement(self, fact: ReleaseFact) -> Iterator[Row]:
         """An announced interruption, in time or late; none that needs a year that is not known."""
-        is_force_majeure = bool(fact.is_force_majeure)
+        begins, is_force_majeure = fact.interrupts_at, bool(fact.is_force_majeure)
         with suppress(UnknownYear):
             days = self.deadlines.days
-            notice = judge(begins, fact.shown_at, days, is_force_majeure=is_force_majeure)
+            notice = judge(
+                begins or fact.shown_at, fact.shown_at, days, is_force_majeure=is_force_majeure
+            )
             row = self._item_row(fact.content_id)
             for kind in ("announced", notice.value):
                 yield row(fact.day, f"interruptions.{kind}", 1)
@@ -118,7 +125,8 @@ class FactRows:
             began = fact.event_at or fact.sent_at
             seconds = _seconds(fact.published_at - min(began, fact.sent_at))
             yield row(fact.day, "desk.published_after", 1, seconds=seconds)
-        lane = self.lanes.get(fact.content_id, Lane.NORMAL)
+        known = self.releases.get(fact.content_id)
+        lane = known.newest.lane if known else Lane.NORMAL
         for step, is_late in steps_of(fact, lane, self.deadlines):
             yield row(fact.day, "desk.steps", 1, detail=step)
             yield row(fact.day, "desk.steps_late", int(is_late), detail=step)
@@ -127,16 +135,19 @@ class FactRows:
     def _(self, fact: DeliveryFact) -> Iterator[Row]:
         row = partial(self._item_row(fact.content_id), channel=fact.channel, lane=fact.lane)
         counts = {status.value: count for status, count in fact.counts.items()}
+        known = self.releases.get(fact.content_id)
+        is_withdrawal = known is not None and known.is_withdrawal(fact.revision)
+        kind = "withdrawals" if is_withdrawal else "deliveries"
         more = {"expected": fact.expected, "copies": fact.copies}
         more |= {"bounced": fact.bounced, "complained": fact.complained}
         for name, count in (counts | more).items():
-            yield row(fact.day, f"deliveries.{name}", count)
+            yield row(fact.day, f"{kind}.{name}", count)
         if fact.within_10_s is not None:
             timed = fact.count(Status.DELIVERED)
-            yield row(fact.day, "deliveries.timed", timed)
-            yield row(fact.day, "deliveries.within_10_s", fact.within_10_s)
+            yield row(fact.day, f"{kind}.timed", timed)
+            yield row(fact.day, f"{kind}.within_10_s", fact.within_10_s)
         if (most := fact.reached_s.get("most")) is not None:
-            yield row(fact.day, "deliveries.most_after", 1, seconds=math.ceil(most))
+            yield row(fact.day, f"{kind}.most_after", 1, seconds=math.ceil(most))
 
     @_rows.register
     def _(self, fact: EventsFact) -> Iterator[Row]:
@@ -180,17 +191,16 @@ class FactRows:
             seconds = _seconds(fact.ended_at - fact.began_at)
             yield Row(fact.day, "incidents.lasted", 1, detail=fact.circuit, seconds=seconds)
 
-    def _series_of(self, release: ReleaseFact) -> str:
-        """The series whose issue was published; empty for any other release."""
-        if release.action != "published":
-            return ""
-        named = (id for id, one in self.bulletins.items() if one.topic == release.topic)
-        return next((id for id in named if is_issue_of(release.content_id, id)), "")
+    def _series_of(self, content_id: str, topic: str) -> str:
+        """The series whose issue the item is; empty for any other item."""
+        named = (id for id, one in self.bulletins.items() if one.topic == topic)
+        return next((id for id in named if is_issue_of(content_id, id)), "")
 
     def _item_row(self, content_id: str) -> partial[Row]:
         """Makes rows of an item; a digest has no unit and no topic."""
-        unit, topic = self.units.get(content_id, ("", ""))
-        return partial(Row, item=content_id, unit=unit, topic=topic)
+        if not (known := self.releases.get(content_id)):
+            return partial(Row, item=content_id)
+        return partial(Row, item=content_id, unit=known.newest.unit, topic=known.newest.topic)
 
 
 def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:

@@ -44,12 +44,6 @@ def random_facts(chance: random.Random, items: int) -> list[Fact]:
     return found
 
 
-def _announced(content_id: str, at: datetime) -> dict[str, Any]:
-    """Of some items: an interruption that they announce in time, or late."""
-    ahead = {"3": timedelta(days=3), "7": timedelta(days=30)}.get(content_id[-1])
-    return {"interrupts_at": at + ahead, "is_force_majeure": False} if ahead else {}
-
-
 def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fact]:
     at = BEGIN + timedelta(hours=chance.randrange(24 * DAYS))
     lane, unit = chance.choice((Lane.NORMAL, Lane.URGENT)), chance.choice(UNITS)
@@ -60,12 +54,15 @@ def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fac
         "released_at": at,
         "shown_at": at,
     }
-    said = _announced(content_id, at)
-    yield ReleaseFact(revision=1, action="published", unit=unit, topic=topic, **released, **said)
-    if chance.random() < 0.3:
-        moved = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
+    shown = {"shown_at": at + timedelta(hours=chance.choice((0, 0, 9)))}
+    first = {**released, **shown, **_interruption(chance, at)}
+    yield ReleaseFact(revision=1, action="published", unit=unit, topic=topic, **first)
+    if chance.random() < 0.5:
+        about = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
         later = {"released_at": at + timedelta(hours=5), "shown_at": at + timedelta(hours=5)}
-        yield ReleaseFact(revision=2, action="corrected", **{**released, **moved, **later})
+        action = chance.choice(("corrected", "published", "withdrawn"))
+        second = {**released, **about, **later, **_interruption(chance, at)}
+        yield ReleaseFact(revision=2, action=action, **second)
     steps = [at - timedelta(hours=chance.randrange(1, 99)) for _ in range(3)]
     sent, confirmed, proposed = sorted(steps)
     yield DecisionFact(
@@ -81,11 +78,11 @@ def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fac
         published_at=chance.choice((at, None)),
         returns=chance.choice((0, 0, 1)),
     )
-    for _ in range(2):
+    for revision in (1, 1, 2):
         yield DeliveryFact(
             channel=ChannelName.EMAIL,
             content_id=content_id,
-            revision=1,
+            revision=revision,
             lane=lane,
             began_at=at,
             ended_at=at + timedelta(minutes=2),
@@ -95,6 +92,13 @@ def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fac
         )
     pressed = {ChannelName.PORTAL: {Reaction.SATISFIED: 1 + chance.randrange(9)}}
     yield OpinionsFact(on=at.date(), content_id=content_id, counts=pressed)
+
+
+def _interruption(chance: random.Random, at: datetime) -> dict[str, Any]:
+    if chance.random() < 0.5:
+        return {}
+    begins = at + timedelta(days=chance.randrange(20))
+    return {"interrupts_at": begins, "is_force_majeure": chance.random() < 0.3}
 
 
 def _of_day(chance: random.Random, at: datetime) -> Iterator[Fact]:

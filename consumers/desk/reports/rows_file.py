@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from consumers.desk.index.file import connect, delete_index
 from consumers.directory.directory import try_lock
@@ -15,21 +15,17 @@ from consumers.facts.store import StoredFact
 from consumers.periodic_reports.from_facts import FactRows
 from contracts import facts
 from contracts.bulletins.series import Series
-from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, default_deadlines
-from contracts.facts import DayFact, DecisionFact, Fact, ReleaseFact
+from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
 
 ROWS_FILE = "reports.sqlite"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 """To be raised when facts become other rows; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
-_TABLES = ("meta", "item", "day", "fact", "row")
+_RELEASE = f"{FactKind.RELEASE}."
+_TABLES = ("meta", "day", "fact", "row")
 _INSERT_ROW = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ADOPT_ROWS = """
-UPDATE row SET unit = :unit, topic = :topic
-WHERE item = :item AND item != '' AND kind NOT LIKE 'desk.%' AND (unit != :unit OR topic != :topic)
-"""
-_DECISIONS = "SELECT key, decision FROM fact WHERE item = ? AND decision != ''"
+_FACTS_OF_ITEM = "SELECT id, key, body FROM fact WHERE item = ? AND item != ''"
 
 
 @dataclass(frozen=True)
@@ -99,13 +95,12 @@ class RowsFile:
             self._note(position)
 
     def _rows_of(self, found: Iterable[Fact]) -> FactRows:
-        """Makes rows of facts, and knows the unit, topic and lane of their items."""
+        """Makes rows of facts, and knows what was released of their items."""
         rows = FactRows(bulletins=self.rules.bulletins, deadlines=self.rules.deadlines)
         for content_id in {_item_of(fact) for fact in found} - {""}:
-            sql = "SELECT unit, topic, lane FROM item WHERE content_id = ?"
-            if known := self.db.execute(sql, (content_id,)).fetchone():
-                rows.units[content_id] = known[:2]
-                rows.lanes[content_id] = Lane(known[2])
+            for _, key, body in self.db.execute(_FACTS_OF_ITEM, (content_id,)):
+                if key.startswith(_RELEASE):
+                    rows.learn(cast(ReleaseFact, facts.decode(key, body.encode())))
         return rows
 
     def _has_format(self) -> bool:
@@ -146,25 +141,23 @@ class _Writer:
         self._replace(fact)
 
     def _learn(self, release: ReleaseFact) -> None:
-        """Give what is known of the item to rows that were written before."""
-        item, lane = release.content_id, self.rows.lanes.get(release.content_id, Lane.NORMAL)
+        """Make anew the rows of the item that were written before: they depend on its releases."""
         self.rows.learn(release)
-        facts_of_item = (item, release.unit, release.topic, release.lane)
-        self.db.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", facts_of_item)
-        adopted = {"item": item, "unit": release.unit, "topic": release.topic}
-        self.db.execute(_ADOPT_ROWS, adopted)
-        if lane != release.lane:  # deadlines depend on it
-            for key, body in self.db.execute(_DECISIONS, (item,)).fetchall():
-                self._replace(facts.decode(key, body.encode()))
+        for id, key, body in self.db.execute(_FACTS_OF_ITEM, (release.content_id,)).fetchall():
+            self.db.execute("DELETE FROM row WHERE fact = ?", (id,))
+            self._insert_rows(id, facts.decode(key, body.encode()))
 
     def _replace(self, fact: Fact) -> None:
         """Write the rows of *fact* in place of those of an earlier fact of its key."""
         sql = "DELETE FROM fact WHERE key = ? RETURNING id"
         if former := self.db.execute(sql, (fact.key,)).fetchone():
             self.db.execute("DELETE FROM row WHERE fact = ?", former)
-        body = fact.encode().decode() if isinstance(fact, DecisionFact) else ""
-        sql = "INSERT INTO fact (key, item, decision) VALUES (?, ?, ?)"
-        id = self.db.execute(sql, (fact.key, _item_of(fact), body)).lastrowid
+        body = fact.encode().decode() if (item := _item_of(fact)) else ""
+        sql = "INSERT INTO fact (key, item, body) VALUES (?, ?, ?) RETURNING id"
+        (id,) = self.db.execute(sql, (fact.key, item, body)).fetchone()
+        self._insert_rows(id, fact)
+
+    def _insert_rows(self, id: int, fact: Fact) -> None:
         rows = ((id, str(row.day), *row[1:6], *row[7:]) for row in self.rows.of(fact))
         self.db.executemany(_INSERT_ROW, rows)
 

@@ -1,8 +1,7 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE item (content_id TEXT PRIMARY KEY, unit TEXT NOT NULL, topic TEXT NOT NULL, lane TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE day (day TEXT PRIMARY KEY, fact TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE fact (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item TEXT NOT NULL, decision TEXT NOT NULL);
-CREATE INDEX decision_of_item ON fact (item) WHERE decision != '';
+CREATE TABLE fact (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX fact_of_item ON fact (item) WHERE item != '';
 CREATE TABLE row (
     fact INTEGER NOT NULL,
     day TEXT NOT NULL,
@@ -16,5 +15,4 @@ CREATE TABLE row (
     seconds INTEGER
 );
 CREATE INDEX row_of_fact ON row (fact);
-CREATE INDEX row_of_item ON row (item) WHERE item != '';
 CREATE INDEX row_of_kind ON row (kind, day)

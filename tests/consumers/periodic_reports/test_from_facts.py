@@ -254,7 +254,7 @@ def test_days_that_were_not_counted_to_their_end_are_gaps():
     found = {(gap.kind, gap.first, gap.last, gap.reason) for gap in gaps_of(days, MARCH)}
     ninth = date(2026, 3, 9)
     short = ("desk", "deliveries", "events", "opinions", "readers", "incidents", "notices")
-    short += ("refusals",)
+    short += ("refusals", "withdrawals")
     assert found == {
         *((kind, ninth, ninth, "not_recorded") for kind in short),
         *((kind, *_march(), "not_measured") for kind in ("views", "opinions.answered")),
@@ -298,3 +298,73 @@ def test_an_announced_interruption_is_counted_in_time_or_late():
         "interruptions.force_majeure": 1,
         "interruptions.in_time": 1,
     }
+
+
+def _released(revision: int, action: str, released: int, shown: int, **changes) -> ReleaseFact:
+    """A release of some day of March, which readers have from some day on."""
+    at = {"released_at": AT.replace(day=released), "shown_at": AT.replace(day=shown)}
+    return RELEASE.model_copy(update={"revision": revision, "action": action, **at, **changes})
+
+
+def _counted(*facts) -> dict[tuple[str, int], int]:
+    """By kind and day, in either order of the facts."""
+    found = []
+    for order in (facts, facts[::-1]):
+        source = FactRows()
+        for fact in order:
+            if isinstance(fact, ReleaseFact):
+                source.learn(fact)
+        rows = [row for fact in order for row in source.of(fact)]
+        found.append({(row.kind, row.day.day): row.times for row in rows})
+    assert found[0] == found[1]
+    return {key: times for key, times in found[0].items() if not key[0].endswith("_on")}
+
+
+def test_what_tells_readers_of_a_withdrawal_is_no_reach():
+    told = DELIVERY.model_copy(update={"revision": 2})
+    counted = _counted(
+        _released(1, "published", 2, 2), DELIVERY, _released(2, "withdrawn", 2, 2), told
+    )
+    assert counted["deliveries.delivered", 2] == counted["withdrawals.delivered", 2] == 90
+    assert counted["deliveries.expected", 2] == counted["withdrawals.expected", 2] == 100
+
+
+def test_an_item_that_was_withdrawn_before_its_time_counts_nowhere():
+    scheduled, gone = _released(1, "published", 2, 20), _released(2, "withdrawn", 3, 3)
+    assert not _counted(scheduled, gone)
+    later = _released(3, "corrected", 4, 4)
+    assert _counted(scheduled, gone, later) == {("items.published", 4): 1}
+    seen = _counted(_released(1, "published", 2, 2), gone)
+    assert seen == {("items.published", 2): 1, ("items.withdrawn", 3): 1}
+
+
+def test_an_item_whose_time_was_moved_is_published_once_when_readers_have_it():
+    first, moved = _released(1, "published", 2, 10), _released(2, "corrected", 3, 20)
+    corrected, again = _released(3, "corrected", 21, 21), _released(4, "published", 22, 22)
+    later = {("items.corrected", 21): 1, ("items.republished", 22): 1}
+    assert _counted(first, moved, corrected, again) == {("items.published", 20): 1, **later}
+    moved = moved.model_copy(update={"action": "published"})
+    assert _counted(first, moved, corrected, again) == {("items.published", 20): 1, **later}
+
+
+def test_an_interruption_is_announced_when_readers_first_knew_of_it():
+    """Its first text was overtaken before its time; the second one came too late."""
+    begins = {"interrupts_at": AT.replace(day=24), "is_force_majeure": False}
+    first = _released(1, "published", 2, 3, **begins)
+    moved = _released(2, "corrected", 2, 22, **begins)
+    assert ("interruptions.in_time", 3) in _counted(first)
+    counted = _counted(first, moved)
+    found = {key for key in counted if key[0].startswith("interruptions.")}
+    assert found == {("interruptions.announced", 22), ("interruptions.late", 22)}
+
+
+def test_an_issue_that_was_overtaken_is_issued_with_the_text_that_readers_had():
+    series = "ban-tin-cai-cach-hanh-chinh"
+    about = {"content_id": f"{series}-2026-so-01", "topic": DEFAULT.bulletins[series].topic}
+    facts = (_released(1, "published", 2, 4, **about), _released(2, "corrected", 3, 10, **about))
+    source = FactRows(bulletins=DEFAULT.bulletins)
+    for fact in facts:
+        source.learn(fact)
+    rows = [row for fact in facts for row in source.of(fact)]
+    assert [row.day.day for row in rows if row.kind == "bulletins.issued"] == [10]
+    assert ends(source, MARCH, MARCH.days()) == {"due": {15, 22, 29}, "in_time": {15}}

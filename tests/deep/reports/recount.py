@@ -24,6 +24,8 @@ from urllib.parse import urlsplit
 
 Fact = dict[str, Any]
 _HANOI = timedelta(hours=7)
+_SLACK = timedelta(seconds=10)
+"""By how much a release has to be earlier than the time of a text that it overtakes."""
 _BASES = {
     "items": "release", "desk": "decision", "deliveries": "delivery", "events": "events",
     "opinions": "opinions", "readers": "readers", "incidents": "incident", "notices": "notices",
@@ -164,13 +166,37 @@ def _steps(fact: Fact, lane: str, rules: Rules) -> Iterator[Count]:
             yield Count("desk.steps_late", day, _at(ended) > due, parts | {"detail": step})
 
 
+def _releases(newest: dict[str, Fact]) -> Iterator[Fact]:
+    """The releases as readers had them, those of an item in their order.
+
+    None that a later one of its item was released before its time, none that withdraws what readers
+    never had; the first one is the publication.
+    """
+    items = defaultdict[str, list[Fact]](list)
+    for fact in (one for key, one in newest.items() if key.startswith("release.")):
+        items[fact["content_id"]].append(fact)
+    for facts in items.values():
+        facts.sort(key=lambda fact: int(fact["revision"]))
+        had_before = False
+        for number, fact in enumerate(facts):
+            is_overtaken = any(
+                _at(one["released_at"]) + _SLACK <= _at(fact["shown_at"])
+                for one in facts[number + 1 :]
+            )
+            if is_overtaken or (fact["action"] == "withdrawn" and not had_before):
+                continue
+            is_again = had_before and fact["action"] == "published"
+            action = "republished" if is_again else fact["action"] if had_before else "published"
+            yield fact | {"action": action}
+            had_before = True
+
+
 def _interruptions(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
     """The first announcement of each interruption: in time with seven working days between."""
     first: dict[str, Fact] = {}
-    for fact in (one for key, one in newest.items() if key.startswith("release.")):
-        known = first.get(fact["content_id"], fact)
-        if "interrupts_at" in fact and fact["revision"] <= known["revision"]:
-            first[fact["content_id"]] = fact
+    for fact in _releases(newest):
+        if "interrupts_at" in fact:
+            first.setdefault(fact["content_id"], fact)
     for fact in first.values():
         announced, begins = _day(fact["shown_at"]), _day(fact["interrupts_at"])
         days = (announced + timedelta(n) for n in range(1, (begins - announced).days))
@@ -196,8 +222,8 @@ def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -
     for series, one in rules.series.items():
         days = [
             _day(fact["shown_at"])
-            for key, fact in newest.items()
-            if re.fullmatch(rf"release\.{series}-\d{{4}}-so-\d{{2,}}\.\d+", key)
+            for fact in _releases(newest)
+            if re.fullmatch(rf"{series}-\d{{4}}-so-\d{{2,}}", fact["content_id"])
             and (fact["action"], fact["topic"]) == ("published", one["topic"])
         ]
         assert one["rhythm"] == "weekly", "another rhythm has to be counted here, too"
@@ -361,14 +387,22 @@ def _basis(kind: str) -> str:
 
 
 def _all_counts(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
+    released = [fact for key, fact in newest.items() if key.startswith("release.")]
+    released.sort(key=lambda fact: int(fact["revision"]))
     about = {
         fact["content_id"]: {name: fact[name] for name in ("unit", "topic", "lane")}
-        for key, fact in newest.items()
-        if key.startswith("release.")
+        for fact in released
+    }
+    withdrawals = {
+        (fact["content_id"], fact["revision"]) for fact in released if fact["action"] == "withdrawn"
     }
     for key, fact in newest.items():
         kind = key.partition(".")[0]
-        yield from counts(kind, fact, about.get(fact.get("content_id", ""), {}), rules)
+        is_withdrawal = (fact.get("content_id"), fact.get("revision")) in withdrawals
+        if kind != "release" and not (kind == "delivery" and is_withdrawal):
+            yield from counts(kind, fact, about.get(fact.get("content_id", ""), {}), rules)
+    for fact in _releases(newest):
+        yield from counts("release", fact, about[fact["content_id"]], rules)
 
 
 def _part(one: Count, by: str) -> str:

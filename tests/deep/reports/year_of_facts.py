@@ -77,6 +77,9 @@ def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
         return
     yield _decision(chance, name, decided, about, "approved")
     published = decided + timedelta(seconds=chance.randrange(60))
+    if chance.random() < 0.03:
+        yield from _scheduled(chance, name, published, about)
+        return
     yield from _release(chance, name, 1, published, about, "published")
     if chance.random() < 0.05:
         yield from _release(chance, name, 2, published + timedelta(hours=3), about, "corrected")
@@ -89,6 +92,25 @@ def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
         }
         fact = {"on": str(_vietnam_day(published)), "content_id": name, "counts": pressed}
         yield Told(f"opinions.{fact['on']}.{name}", fact)
+
+
+def _scheduled(chance: random.Random, name: str, at: datetime, about: Fact) -> Iterator[Told]:
+    """A text that waits for its time, and mostly is moved or withdrawn before."""
+    hour = timedelta(hours=1)
+    first = _released(chance, name, 1, at, about, "published")
+    yield Told(f"release.{name}.1", first | {"shown_at": _text(at + 5 * hour)})
+    what = chance.choice(("", "moved", "withdrawn"))
+    if what == "moved":
+        moved = _released(chance, name, 2, at + hour, about, "corrected")
+        yield Told(f"release.{name}.2", moved | {"shown_at": _text(at + 9 * hour)})
+    elif what:
+        gone = _released(chance, name, 2, at + hour, about, "withdrawn")
+        yield Told(f"release.{name}.2", gone)
+    if chance.random() < 0.3:
+        later = at + 12 * hour
+        yield from _release(
+            chance, name, 3, later, about, chance.choice(("corrected", "published", "withdrawn"))
+        )
 
 
 def _decision(
@@ -122,14 +144,8 @@ def _bulletins(chance: random.Random, days: list[date]) -> Iterator[Told]:
 def _release(
     chance: random.Random, name: str, revision: int, at: datetime, about: Fact, action: str
 ) -> Iterator[Told]:
-    channels = ["email", "portal", "zalo"]
-    fact = {"content_id": name, "revision": revision, "action": action, **about}
-    fact |= {"channels": channels, "released_at": _text(at), "shown_at": _text(at)}
-    if chance.random() < 0.03:  # an interruption of services is announced, or announced again
-        begins = at + timedelta(hours=chance.randrange(500))
-        is_forced = chance.random() < 0.3
-        fact |= {"interrupts_at": _text(begins), "is_force_majeure": is_forced}
-    deliveries = [_delivery(chance, one, fact, at) for one in channels]
+    fact = _released(chance, name, revision, at, about, action)
+    deliveries = [_delivery(chance, one, fact, at) for one in fact["channels"]]
     if chance.random() < 0.1:  # the release is told last
         yield from deliveries
         yield Told(f"release.{name}.{revision}", fact)
@@ -139,6 +155,19 @@ def _release(
     if chance.random() < 0.05:  # a mail comes back
         key, known = deliveries[0]
         yield Told(key, known | {"bounced": 1 + known["bounced"]})
+
+
+def _released(
+    chance: random.Random, name: str, revision: int, at: datetime, about: Fact, action: str
+) -> Fact:
+    fact = {"content_id": name, "revision": revision, "action": action, **about}
+    channels = ["email", "portal", "zalo"]
+    fact |= {"channels": channels, "released_at": _text(at), "shown_at": _text(at)}
+    if chance.random() < 0.03:  # an interruption of services is announced, or announced again
+        begins = at + timedelta(hours=chance.randrange(500))
+        is_forced = chance.random() < 0.3
+        fact |= {"interrupts_at": _text(begins), "is_force_majeure": is_forced}
+    return fact
 
 
 def _delivery(chance: random.Random, channel: str, released: Fact, at: datetime) -> Told:

@@ -1,0 +1,96 @@
+"""What readers had of an item's releases, of which a later one may overtake one before its time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from consumers.intake.items import RELEASE_SLACK
+from contracts.delivery import Lane
+from contracts.facts import ReleaseFact
+from contracts.publication import Action
+
+
+class Release(NamedTuple):
+    """What counts of a release; `announces`: an interruption of services."""
+
+    action: Action
+    unit: str
+    topic: str
+    lane: Lane
+    day: date
+    released_at: datetime
+    shown_at: datetime
+    announces: bool
+
+
+@dataclass(frozen=True)
+class ItemReleases:
+    """The releases of one item by their revisions, learnt in any order."""
+
+    known: dict[int, Release] = field(default_factory=dict)
+
+    def learn(self, fact: ReleaseFact) -> None:
+        self.known[fact.revision] = Release(
+            fact.action,
+            fact.unit,
+            fact.topic,
+            fact.lane,
+            fact.day,
+            fact.released_at,
+            fact.shown_at,
+            fact.interrupts_at is not None,
+        )
+
+    @property
+    def newest(self) -> Release:
+        return self.known[max(self.known)]
+
+    def seen(self) -> Sequence[int]:
+        """The revisions that readers had, in order.
+
+        A text that waits for its time is overtaken by the next release. A withdrawal counts
+        only where readers had a text before.
+        """
+        revisions = sorted(self.known)
+        overtaken = {
+            one
+            for one, following in pairwise(revisions)
+            if self.known[following].released_at + RELEASE_SLACK <= self.known[one].shown_at
+        }
+        found: list[int] = []
+        for one in revisions:
+            is_withdrawal = self.known[one].action == "withdrawn"
+            if one not in overtaken and (found or not is_withdrawal):
+                found.append(one)
+        return found
+
+    def action(self, revision: int) -> str:
+        """What a release was for readers; empty if they never had it.
+
+        The first text that they had is the publication, also if it corrects one that was overtaken;
+        a later one that corrects nothing is `republished`.
+        """
+        seen = self.seen()
+        if revision not in seen:
+            return ""
+        if revision == seen[0]:
+            return "published"
+        action = self.known[revision].action
+        return "republished" if action == "published" else action
+
+    def is_withdrawal(self, revision: int) -> bool:
+        known = self.known.get(revision)
+        return known is not None and known.action == "withdrawn"
+
+    @property
+    def published(self) -> Release | None:
+        """The first text that readers had."""
+        seen = self.seen()
+        return self.known[seen[0]] if seen else None
+
+    @property
+    def first_announcement(self) -> int | None:
+        """The revision by which readers first knew of an interruption of services."""
+        return next((one for one in self.seen() if self.known[one].announces), None)
