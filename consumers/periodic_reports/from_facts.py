@@ -11,9 +11,10 @@ from typing import Any
 
 from consumers.periodic_reports.releases import ItemReleases
 from consumers.periodic_reports.rhythm import rhythm_rows
-from consumers.periodic_reports.rows import Gap, Row
+from consumers.periodic_reports.rows import DIGESTS, Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.steps import steps_of
+from contracts import keys
 from contracts.base.errors import UnknownYear
 from contracts.bulletins.issue import is_issue_of
 from contracts.bulletins.series import Series
@@ -197,7 +198,9 @@ class FactRows:
         return next((id for id in named if is_issue_of(content_id, id)), "")
 
     def _item_row(self, content_id: str) -> partial[Row]:
-        """Makes rows of an item; a digest has no unit and no topic."""
+        """Makes rows of an item, or of a digest, which is of no one unit and topic."""
+        if keys.is_digest(content_id):
+            return partial(Row, item=content_id, unit=DIGESTS, topic=DIGESTS)
         if not (known := self.releases.get(content_id)):
             return partial(Row, item=content_id)
         return partial(Row, item=content_id, unit=known.newest.unit, topic=known.newest.topic)

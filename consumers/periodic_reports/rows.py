@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from consumers.periodic_reports.errors import LevelTwice
 
+DIGESTS = "~digests"
+"""In place of the unit and the topic: a digest has items of many. No vocabulary has the word."""
 _LEVEL = ".level"
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

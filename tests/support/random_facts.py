@@ -38,6 +38,8 @@ def random_facts(chance: random.Random, items: int) -> list[Fact]:
     for number in range(1, 5):
         topic = DEFAULT.bulletins[SERIES_ID].topic
         found += _of_item(chance, f"{SERIES_ID}-2026-so-{number:02d}", topic)
+    for day in (7, 14):
+        found.append(_digest(chance, BEGIN + timedelta(days=day)))
     for day in range(DAYS):
         found += _of_day(chance, BEGIN + timedelta(days=day))
     chance.shuffle(found)
@@ -92,6 +94,18 @@ def _of_item(chance: random.Random, content_id: str, topic: str) -> Iterator[Fac
         )
     pressed = {ChannelName.PORTAL: {Reaction.SATISFIED: 1 + chance.randrange(9)}}
     yield OpinionsFact(on=at.date(), content_id=content_id, counts=pressed)
+
+
+def _digest(chance: random.Random, at: datetime) -> Fact:
+    return DeliveryFact(
+        channel=ChannelName.EMAIL,
+        content_id=f"digest-weekly-{at:%Y-%m-%d}",
+        revision=1,
+        lane=Lane.BULK,
+        began_at=at,
+        ended_at=at,
+        counts={Status.DELIVERED: chance.randrange(1, 900)},
+    )
 
 
 def _interruption(chance: random.Random, at: datetime) -> dict[str, Any]:

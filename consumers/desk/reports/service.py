@@ -31,6 +31,7 @@ from consumers.periodic_reports.contents.composition import figures_of
 from consumers.periodic_reports.contents.number_texts import hours, number_text
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.indicators import load_indicators
+from consumers.periodic_reports.rows import DIGESTS
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By
 from contracts.errors import NotFound, Unavailable
@@ -219,7 +220,7 @@ def _behind_row(found: Behind, place: Place, wording: Wording) -> BehindRow:
     seconds = found.seconds
     return BehindRow(
         content_id=found.item,
-        unit=found.unit,
+        unit=wording.part(By.UNIT, DIGESTS) if found.unit == DIGESTS else found.unit,
         day=date.fromisoformat(found.day) if found.day else None,
         channel=wording.part(By.CHANNEL, found.channel) if found.channel else "",
         detail=found.detail,

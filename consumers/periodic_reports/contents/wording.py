@@ -9,6 +9,7 @@ from consumers.periodic_reports.contents.number_texts import hours, number_text
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 from consumers.periodic_reports.indicators import Indicator
+from consumers.periodic_reports.rows import DIGESTS
 from consumers.periodic_reports.tally import By
 
 _HOURS = "hours"
@@ -53,6 +54,8 @@ class Wording:
         if by is By.MONTH:
             year, month = map(int, word.split("-"))
             return str(tables["month_name"].format(month=month, year=year))
+        if word == DIGESTS:
+            return str(tables["digests"])
         known = self.names.get(by, {}) | self.texts.get(f"{by}s", {})
         return str(known.get(word) or word or tables["none_named"])
 

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 from consumers.facts.decisions import decision_facts
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import STATUS_OF_LETTER
+from consumers.periodic_reports.contents.texts import load_texts
+from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.from_facts import FactRows, gaps_of
 from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.rows import Gap, Row, decode_row
 from consumers.periodic_reports.span import Span
+from consumers.periodic_reports.tally import By
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.editorial import ActionKind
 from contracts.facts import (
@@ -79,9 +83,13 @@ def test_a_delivery_counts_for_the_unit_and_the_topic_of_its_item():
     }
 
 
-def test_a_digest_has_no_unit():
-    digest = DELIVERY.model_copy(update={"content_id": "tong-hop-1"})
-    assert {(row.unit, row.topic) for row in rows_of(digest).values()} == {("", "")}
+def test_mails_of_digests_are_a_part_with_a_name():
+    digest = DELIVERY.model_copy(update={"content_id": "digest-weekly-2026-03-02"})
+    [(unit, topic)] = {(row.unit, row.topic) for row in rows_of(digest).values()}
+    wording = Wording(load_texts(Path("none")), {})
+    names = {wording.part(By.UNIT, unit), wording.part(By.TOPIC, topic)}
+    assert names == {wording.texts["tables"]["digests"]}
+    assert wording.part(By.UNIT, "") not in names
 
 
 def test_a_release_counts_once_and_once_on_each_of_its_channels():

@@ -396,6 +396,9 @@ def _all_counts(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
     withdrawals = {
         (fact["content_id"], fact["revision"]) for fact in released if fact["action"] == "withdrawn"
     }
+    for fact in newest.values():
+        if fact.get("content_id", "").startswith("digest-"):
+            about[fact["content_id"]] = {"unit": "~digests", "topic": "~digests"}
     for key, fact in newest.items():
         kind = key.partition(".")[0]
         is_withdrawal = (fact.get("content_id"), fact.get("revision")) in withdrawals

@@ -205,10 +205,8 @@ def _day(chance: random.Random, day: date) -> Iterator[Told]:
     lacking = chance.choice(KINDS) if chance.random() < 0.02 else ""
     counted = [kind for kind in KINDS if kind != lacking]
     yield Told(f"day.{day}", on | {"counted": counted})
-    digest = _moment(chance, day)
-    yield _delivery(
-        chance, "email", {"content_id": f"tong-hop-{day}", "revision": 1, "lane": "bulk"}, digest
-    )
+    digest = {"content_id": f"digest-daily-{day}", "revision": 1, "lane": "bulk"}
+    yield _delivery(chance, "email", digest, _moment(chance, day))
 
 
 def _incidents(chance: random.Random, days: list[date]) -> Iterator[Told]:
