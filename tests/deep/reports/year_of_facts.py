@@ -171,7 +171,7 @@ def _released(
 
 
 def _delivery(chance: random.Random, channel: str, released: Fact, at: datetime) -> Told:
-    rows = chance.randrange(1_200, 3_500) if channel == "email" else 1
+    rows = chance.randrange(1_300, 3_800) if channel == "email" else 1
     failed = min(rows // 40, chance.randrange(60)) if rows > 1 else chance.random() < 0.02
     counts = {"delivered": rows - failed, "failed": int(failed)}
     took, known = round(chance.expovariate(1 / 40), 2), {"half": 0.4}
