@@ -14,7 +14,7 @@ from typing import NamedTuple
 import xlsxwriter
 from pydantic import ValidationError
 
-from consumers.intake.items import Item, Position
+from consumers.intake.items import Item, Position, visible_revisions
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.span import Span
 from contracts import keys, subjects
@@ -69,7 +69,7 @@ async def _first_texts(bus: Bus) -> AsyncIterator[_First]:
             item = Item.model_validate_json(value.data) if "." not in key else None
         except ValidationError:  # `loa check` names it
             continue
-        texts = sorted(item.released.keys() - item.withdrawals) if item else []
+        texts = visible_revisions(item, max(item.released, default=0)) if item else []
         if item and texts:
             day = day_of(item.visible_from(texts[0]))
             yield _First(key, texts[0], day, item.state == "withdrawn")

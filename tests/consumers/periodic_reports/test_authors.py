@@ -1,6 +1,6 @@
 """The list of items by author: first texts of the span, and no correction."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from consumers.intake.items import Item, Position
 from consumers.periodic_reports.authors import AuthorRow, published_by_author
@@ -9,6 +9,7 @@ from contracts import subjects
 from tests.consumers.periodic_reports.test_from_facts import AT, DAY, MARCH
 
 LATER = datetime(2026, 4, 2, 3, tzinfo=UTC)
+NEXT_DAY = AT + timedelta(days=1)
 
 
 async def put(bus, content_id: str, position: dict, item: dict) -> None:
@@ -40,6 +41,10 @@ async def test_each_item_counts_for_its_author_when_readers_first_had_it(bus):
     corrected = {"released": {1: AT, 2: LATER}, "revision": 2}
     await put(bus, "dinh-chinh", {"author": "a1"}, corrected)
     await put(bus, "thang-sau", {"author": "a1"}, {"starts": {1: LATER}})
+    overtaken = {"starts": {1: NEXT_DAY}, "released": {1: AT, 2: AT}}
+    await put(bus, "go-truoc-gio", {"author": "a1"}, {"withdrawals": (2,), **overtaken})
+    moved = {"starts": {1: NEXT_DAY, 2: LATER}, "released": {1: AT, 2: AT}, "first": 2}
+    await put(bus, "doi-gio", {"author": "a1"}, moved)
     await put(bus, "chua-dang", {"author": "a1", "state": "waiting"}, {"released": {}, "state": ""})
     found = await published_by_author(bus, MARCH, {"a1": "Lê An"})
     facts = {"unit": "van-phong-bo", "topic": "chuyen-doi-so", "day": DAY}
@@ -55,4 +60,5 @@ async def test_each_item_counts_for_its_author_when_readers_first_had_it(bus):
         for author, id, more in expected
     ]
     april = Span(LATER.date(), LATER.date())
-    assert [row.content_id for row in await published_by_author(bus, april, {})] == ["thang-sau"]
+    in_april = await published_by_author(bus, april, {})
+    assert [row.content_id for row in in_april] == ["doi-gio", "thang-sau"]
