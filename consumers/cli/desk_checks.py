@@ -28,7 +28,7 @@ from contracts.base.times import utc_now
 from contracts.desk.index import ItemFilter
 from contracts.editorial import ItemState
 from contracts.errors import NotFound
-from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.known import KnownInterruption
 from producers.bus import Bus
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def _check(bus: Bus, content_id: str, asks_links: bool, by: str) -> CheckA
     if asks_links:
         (await look(bus, "desk.links", content_id, by)).require(item_facts(state))
     data = state.text.data
-    known = known_interruption(state, acts, utc_now(time.time))
+    known = known_interruption(acts, utc_now(time.time))
     async with _open_checks(bus, right, known) as checks:
         if asks_links:
             await checks.ask_links(data)
@@ -139,7 +139,7 @@ async def _check(bus: Bus, content_id: str, asks_links: bool, by: str) -> CheckA
 
 @asynccontextmanager
 async def _open_checks(
-    bus: Bus, right: ReadingRight, known: Interruption | None
+    bus: Bus, right: ReadingRight, known: KnownInterruption | None
 ) -> AsyncIterator["TextChecks"]:
     """The checks of the pages, for what the person may read. *known*: what readers know of."""
     from producers.desk.editor.findings import TextChecks  # the pages, for this command alone

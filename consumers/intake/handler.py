@@ -207,7 +207,7 @@ class Intake:
         state, acts = await read_history(self.bus, text.content_id)
         if text.revision in state.by_rule:
             return False
-        known = known_interruption(state, acts, checked.received_at)
+        known = known_interruption(acts, checked.received_at)
         try:
             check_announced(text, checked.received_at, self.days, known)
         except Invalid:

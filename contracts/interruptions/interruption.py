@@ -53,8 +53,3 @@ class Interruption(Contract):
         if ends and begins and ends <= begins:
             raise PydanticCustomError("not_after", "too early", {"other": "begins_at"})
         return ends
-
-    def covers(self, changed: "Interruption") -> bool:
-        """Whether readers of this one know of *changed*: its services, and a time of its begin."""
-        is_within = self.begins_at <= changed.begins_at <= self.expected_recovery_at
-        return is_within and set(changed.services) <= set(self.services)

@@ -14,6 +14,7 @@ from contracts.base.errors import UnknownYear
 from contracts.base.working_days import WORKING_DAYS_FILE, WorkingDays
 from contracts.errors import FieldError, Invalid, field_error
 from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.known import KnownInterruption
 from contracts.text.moments import VIETNAM
 
 _NOTICE_DAYS = 7
@@ -64,7 +65,7 @@ def judge(
 
 
 def check_announced(
-    said: _Announces, released: datetime, days: WorkingDays, known: Interruption | None = None
+    said: _Announces, released: datetime, days: WorkingDays, known: KnownInterruption | None = None
 ) -> None:
     """Check that a text that is released at *released* announces its interruption in time.
 
@@ -76,7 +77,7 @@ def check_announced(
     announced = max(released, said.not_before or released)
     if interruption.resumed_at and interruption.resumed_at > announced:
         raise Invalid(field_error("data.interruption.resumed_at", "interruption_resumed_ahead"))
-    if interruption.force_majeure or (known and known.covers(interruption)):
+    if interruption.force_majeure or (known and known.covers(interruption, announced)):
         return
     if error := find_lateness(interruption.begins_at, announced, days):
         raise Invalid(error)

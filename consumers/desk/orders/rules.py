@@ -151,7 +151,7 @@ class OrderRules:
             return
         _, acts = await EditorialLog(self.bus).history(order.content_id)
         now = utc_now(self.clock)
-        check_announced(said, now, self.days, known_interruption(state, acts, now))
+        check_announced(said, now, self.days, known_interruption(acts, now))
 
     async def _unit_may_be_urgent(self, state: ItemState) -> bool:
         unit = state.text.unit if state.text else ""

@@ -46,7 +46,8 @@ class TextChecks:
         """The checks of a text of *item*, or of a new one."""
         services = visit.desk.services
         own = (services.uploads, services.links, services.index, services.public_url)
-        period = NoticePeriod(visit.now, services.working_days, known_to_readers(item))
+        known = known_to_readers(item, visit.now)
+        period = NoticePeriod(visit.now, services.working_days, known)
         return cls(*own, visit.editorial.readable, period)
 
     async def find_all(self, content_id: str, data: Mapping[str, Any]) -> Findings:

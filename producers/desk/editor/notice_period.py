@@ -9,9 +9,10 @@ from typing import Any
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import WorkingDays
 from contracts.desk.editorial import ItemView
+from contracts.desk.shown.known_interruption import known_interruption
 from contracts.errors import Invalid
 from contracts.interruptions.announcement import Announcement
-from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.known import KnownInterruption
 from contracts.interruptions.notice_period import check_announced, earliest_begin
 from producers.desk.editor.checks import Finding
 from producers.desk.rendering import sentence_about
@@ -26,7 +27,7 @@ class NoticePeriod:
 
     now: datetime
     days: WorkingDays
-    known: Interruption | None = None
+    known: KnownInterruption | None = None
 
     def check(self, data: Mapping[str, Any]) -> Iterator[Finding]:
         """What would refuse the text on its way to readers, and an interruption without facts."""
@@ -48,8 +49,6 @@ class NoticePeriod:
         return ""
 
 
-def known_to_readers(item: ItemView | None) -> Interruption | None:
-    """The interruption of the text that readers have."""
-    if item is None or not item.readers.seen:
-        return None
-    return Announcement.read(item.out_data or {}).interruption
+def known_to_readers(item: ItemView | None, now: datetime) -> KnownInterruption | None:
+    """The interruption that readers of the item know of."""
+    return known_interruption(item.history, item.texts, now) if item else None

@@ -80,3 +80,42 @@ async def test_the_end_goes_out_and_another_time_waits_for_a_person(bus, intake,
     await take_in(intake, corrected(revision=3, interruption=again, reason="Thêm một đêm"))
     assert await revisions(bus) == [1, 2]
     assert await open_drafts(bus) == [f"{ITEM}.3"]
+
+
+async def test_two_corrections_do_not_make_a_second_interruption(bus, intake, clock):
+    begins = lawful(clock) + timedelta(hours=22)
+    await take_in(intake, submitted(interruption=an_interruption(begins)))
+    clock.now = (begins - timedelta(hours=2)).timestamp()
+    longer = an_interruption(begins, hours=20 * 24)
+    await take_in(intake, corrected(interruption=longer, reason="Kéo dài"))
+    again = an_interruption(begins + timedelta(hours=26))
+    await take_in(intake, corrected(revision=3, interruption=again, reason="Thêm một đêm"))
+    assert await revisions(bus) == [1, 2]
+    assert await open_drafts(bus) == [f"{ITEM}.3"]
+
+
+async def test_a_stop_after_services_resumed_waits_for_a_person(bus, intake, clock):
+    begins = lawful(clock) + timedelta(hours=22)
+    await take_in(intake, submitted(interruption=an_interruption(begins)))
+    clock.now = (begins + timedelta(hours=2)).timestamp()
+    ended = an_interruption(begins, resumed_at=utc_now(clock).isoformat())
+    await take_in(intake, corrected(interruption=ended, reason="Đã hoạt động trở lại"))
+    clock.advance(60)
+    again = an_interruption(begins + timedelta(hours=4), hours=9 * 24)
+    await take_in(intake, corrected(revision=3, interruption=again, reason="Ngừng lần nữa"))
+    assert await revisions(bus) == [1, 2]
+    assert await open_drafts(bus) == [f"{ITEM}.3"]
+
+
+async def test_a_text_that_was_overtaken_before_its_time_told_nothing(bus, intake, clock):
+    """Its time was long, the next one's is short; a correction can't use the long one."""
+    begins = lawful(clock) + timedelta(days=40)
+    wide = an_interruption(begins, hours=20 * 24)
+    ahead = (utc_now(clock) + timedelta(days=10)).isoformat()
+    await take_in(intake, submitted(interruption=wide, not_before=ahead))
+    await take_in(intake, corrected(interruption=an_interruption(begins), reason="Một đêm"))
+    clock.now = (begins - timedelta(hours=2)).timestamp()
+    await take_in(intake, corrected(revision=3, interruption=wide, reason="Kéo dài"))
+    again = an_interruption(begins + timedelta(hours=26))
+    await take_in(intake, corrected(revision=4, interruption=again, reason="Thêm một đêm"))
+    assert await revisions(bus) == [1, 2, 3]

@@ -8,6 +8,7 @@ import pytest
 from contracts import publication
 from contracts.facts.kinds import release_of
 from contracts.interruptions.interruption import Interruption
+from contracts.interruptions.known import KnownInterruption, known_after
 from contracts.testing import ContractBroken, check_event, sample
 from contracts.text.moments import VIETNAM
 from tests.support.interruptions import an_interruption
@@ -53,18 +54,68 @@ def test_what_is_wrong_is_said_at_its_field(field, value):
     assert error.field.startswith(f"data.interruption.{field}")
 
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BEFORE = BEGINS - DAY
+
+
+def at(**times: datetime) -> dict[str, str]:
+    return {name: one.isoformat() for name, one in times.items()}
+
+
+def known_from(*texts: tuple[Interruption | None, datetime]) -> KnownInterruption | None:
+    """What readers know who had these texts, each from a moment on."""
+    known = None
+    for said, shown in texts:
+        known = known_after(known, said, shown)
+    return known
+
+
 def test_readers_know_of_a_change_within_the_time_and_the_services_that_were_announced():
-    known = changed()
-    hour = timedelta(hours=1)
-    later, after = BEGINS + hour, BEGINS + 7 * hour
-    assert known.covers(changed(cause="Thay máy chủ", alternative="Gọi 1900 0000"))
-    assert known.covers(changed(begins_at=later.isoformat()))
-    assert known.covers(changed(expected_recovery_at=(after + hour).isoformat()))
-    assert known.covers(changed(services=["Nộp hồ sơ trực tuyến"]))
-    assert not known.covers(changed(begins_at=(BEGINS - hour).isoformat()))
-    moved = {"begins_at": after.isoformat(), "expected_recovery_at": (after + hour).isoformat()}
-    assert not known.covers(changed(**moved))
-    assert not known.covers(changed(services=["Tra cứu tình trạng hồ sơ", "Thanh toán phí"]))
+    known = KnownInterruption.of(changed())
+    covered = [
+        changed(cause="Thay máy chủ", alternative="Gọi 1900 0000"),
+        changed(**at(begins_at=BEGINS + HOUR)),
+        changed(**at(expected_recovery_at=BEGINS + 8 * HOUR)),
+        changed(services=["Nộp hồ sơ trực tuyến"]),
+    ]
+    new = [
+        changed(**at(begins_at=BEGINS - HOUR)),
+        changed(**at(begins_at=BEGINS + 7 * HOUR, expected_recovery_at=BEGINS + 8 * HOUR)),
+        changed(services=["Tra cứu tình trạng hồ sơ", "Thanh toán phí"]),
+    ]
+    assert [known.covers(one, BEFORE) for one in covered + new] == [True] * 4 + [False] * 3
+
+
+def test_a_longer_end_by_a_correction_makes_no_room_for_another_begin():
+    longer = changed(**at(expected_recovery_at=BEGINS + 20 * DAY))
+    known = known_from((changed(), BEFORE), (longer, BEFORE + HOUR))
+    assert known.covers(longer, BEFORE + 2 * HOUR)
+    end = BEGINS + 21 * DAY
+    next_night = changed(**at(begins_at=BEGINS + DAY, expected_recovery_at=end))
+    assert not known.covers(next_night, BEFORE + 2 * HOUR)
+    announced = known_from((changed(), BEFORE), (next_night, BEFORE + HOUR))
+    later = changed(**at(begins_at=BEGINS + 2 * DAY, expected_recovery_at=end))
+    assert announced.covers(later, BEFORE + 2 * HOUR), "it was announced until then"
+    shorter = changed(**at(expected_recovery_at=BEGINS + HOUR))
+    known = known_from((changed(), BEFORE), (shorter, BEFORE + HOUR))
+    assert not known.covers(changed(**at(begins_at=BEGINS + 2 * HOUR)), BEFORE + 2 * HOUR)
+
+
+def test_once_it_has_begun_the_begin_stays_and_its_end_is_told():
+    known, during = KnownInterruption.of(changed()), BEGINS + HOUR
+    assert known.covers(changed(**at(expected_recovery_at=BEGINS + DAY)), during)
+    assert known.covers(changed(**at(resumed_at=during)), during)
+    assert not known.covers(changed(**at(begins_at=BEGINS + 2 * HOUR)), during)
+
+
+def test_once_services_have_resumed_they_are_not_interrupted_again():
+    ended = changed(**at(resumed_at=BEGINS + HOUR))
+    known = known_from((changed(), BEFORE), (ended, BEGINS + HOUR))
+    after = BEGINS + 2 * HOUR
+    assert known.covers(changed(cause="Thay máy chủ", **at(resumed_at=after)), after)
+    assert not known.covers(changed(), after)
+    assert not known.covers(changed(**at(begins_at=BEGINS + 3 * HOUR)), after)
+    assert known_from((changed(), BEFORE), (None, BEFORE + HOUR)) is None
 
 
 def test_the_fact_of_the_first_text_alone_tells_of_the_interruption():

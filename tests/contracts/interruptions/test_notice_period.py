@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from contracts.base.working_days import WorkingDays, Year, default_working_days
 from contracts.content import Submitted
 from contracts.errors import Invalid
+from contracts.interruptions.known import KnownInterruption
 from contracts.interruptions.notice_period import (
     Notice,
     check_announced,
@@ -130,7 +131,7 @@ def test_a_text_counts_from_the_time_at_which_readers_have_it():
 
 def test_what_readers_know_needs_no_new_period_and_a_new_time_does():
     begins = at(date(2026, 12, 10), 22)
-    known = a_text(begins).interruption
+    known = KnownInterruption.of(a_text(begins).interruption)
     after = begins + timedelta(hours=2)
     resumed = a_text(begins, resumed_at=after.isoformat())
     check_announced(resumed, after, DAYS, known)
@@ -144,5 +145,5 @@ def test_services_have_not_resumed_at_a_time_ahead():
     begins = at(date(2026, 12, 10), 22)
     text = a_text(begins, resumed_at=(begins + DAY).isoformat())
     with pytest.raises(Invalid) as ahead:
-        check_announced(text, begins, DAYS, text.interruption)
+        check_announced(text, begins, DAYS, KnownInterruption.of(text.interruption))
     assert ahead.value.errors[0].field == "data.interruption.resumed_at"
