@@ -15,6 +15,8 @@ from tests.support.uploaded_files import pdf
 UNIT = "van-phong-bo"
 TEXT_NAMES = sorted(path.stem for path in TEXTS.glob("*.md"))
 CORRECTED, CORRECTION = "08-lich-thi-cong-chuc", "50-dinh-chinh-lich-thi"
+PLANNED_STOP = "05-tam-ngung-dich-vu"
+"""Its readers have to hear of it at once, seven working days ahead."""
 VIETNAM = timezone(timedelta(hours=7))
 LINES = ("title", "short_title", "summary", "body", "topic", "language", "author")
 TIMES = ("not_before", "expires_at")
@@ -41,6 +43,8 @@ async def test_each_text_is_released_as_it_was_written(newsroom):
     file = await upload(newsroom)
     for number, name in enumerate(TEXT_NAMES, 1):
         data = filled_in(number, file) | read_sample_text(name)
+        if name == PLANNED_STOP:
+            del data["not_before"]
         if name == CORRECTION:
             path = paths[CORRECTED]
             form = as_form(data) | {"reason": data["reason"]}
@@ -105,8 +109,25 @@ def filled_in(number: int, file: dict) -> dict:
         "not_before": begins if number % 4 == 1 else None,
         "expires_at": begins + timedelta(days=30, seconds=7) if number % 3 == 1 else None,
         "broadcast": None if number % 5 else NO_BROADCAST,
+        "interruption": None if number % 8 else power_cut(begins),
     }
     return {name: value for name, value in chosen.items() if value}
+
+
+NOT_STATED = {"force_majeure": None, "resumed_at": None}
+"""What an interruption may leave out."""
+
+
+def power_cut(begins: datetime) -> dict:
+    """An interruption that no notice period holds, as it is no plan."""
+    return {
+        "services": ["Nộp hồ sơ trực tuyến", "Thanh toán phí"],
+        "begins_at": begins.isoformat(),
+        "expected_recovery_at": (begins + timedelta(hours=6)).isoformat(),
+        "cause": "Sự cố nguồn điện",
+        "alternative": "Nộp hồ sơ tại Bộ phận Một cửa",
+        "force_majeure": "Bão làm đứt đường điện",
+    }
 
 
 NO_BROADCAST = {
@@ -126,12 +147,21 @@ def as_form(data: dict) -> dict:
     fields |= {"lane": data["lane"], "broadcast": [] if data.get("broadcast") else "1"}
     for name in TIMES:
         at = data.get(name)
-        fields[name] = f"{at:%Y-%m-%dT%H:%M:%S}" if at else ""
+        fields[name] = typed(at) if at else ""
     fields |= {f"cover.{key}": value for key, value in (data.get("cover") or {}).items()}
     for name in ("links", "attachments"):
         for number, one in enumerate(data.get(name, [])):
             fields |= {f"{name}.{number}.{key}": one[key] for key in ("url", "title")}
+    for name, value in data.get("interruption", {}).items():
+        words = value if isinstance(value, str) else "\n".join(value)
+        is_time = name.endswith("_at")
+        fields[f"interruption.{name}"] = typed(datetime.fromisoformat(words)) if is_time else words
     return fields
+
+
+def typed(at: datetime) -> str:
+    """A time as a person types it."""
+    return f"{at.astimezone(VIETNAM):%Y-%m-%dT%H:%M:%S}"
 
 
 def expected(data: dict) -> dict:
@@ -140,8 +170,16 @@ def expected(data: dict) -> dict:
     facts["audiences"] = data.get("audiences", [])
     facts["links"] = data.get("links", [])
     facts["attachments"] = [attached(one) for one in data.get("attachments", [])]
-    times = {name: data.get(name) and data[name].astimezone(UTC) for name in TIMES}
-    return facts | {name: at and f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items()}
+    if stopped := data.get("interruption"):
+        times = {name: at for name, at in stopped.items() if name.endswith("_at")}
+        times = {name: stated(datetime.fromisoformat(at)) for name, at in times.items()}
+        facts["interruption"] = NOT_STATED | stopped | times
+    return facts | {name: data.get(name) and stated(data[name]) for name in TIMES}
+
+
+def stated(at: datetime) -> str:
+    """A time as the publication states it."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def attached(one: dict) -> dict:
