@@ -57,9 +57,14 @@ def _check_approved(
 
 
 def _approved_plan(joined: ItemState, acts: Iterable[Action]) -> CampaignPlan | None:
-    """The plan that was approved last; a newer one may wait."""
+    """The plan that is out or goes out next; a newer one may wait."""
+    return plan_in(approved_data(joined, acts))
+
+
+def approved_data(joined: ItemState, acts: Iterable[Action]) -> Mapping[str, Any]:
+    """The text that is out or goes out next; empty without one."""
     texts = (act.text.data for act in acts if act.text and act.hash == joined.out_hash)
-    return next(map(plan_in, texts), None)
+    return next(iter(texts), {})
 
 
 def _named(data: Mapping[str, Any]) -> list[Any]:

@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
+from consumers.campaigns.joining import approved_data
 from consumers.campaigns.report_files import RENDERERS, CampaignReports
 from consumers.cli import output
 from consumers.cli.acts import By, look
@@ -28,7 +29,15 @@ from contracts.campaigns.plan import CampaignPlan, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
-from contracts.desk.index import CAMPAIGNS, MOST_ITEMS, ItemRow, items_of, joined_items, shown_ids
+from contracts.desk.index import (
+    CAMPAIGNS,
+    MOST_ITEMS,
+    ItemRow,
+    items_of,
+    joined_items,
+    plan_of,
+    shown_ids,
+)
 from contracts.editorial import ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus
@@ -99,7 +108,10 @@ class ShownEntry(BaseModel):
 
 
 class ShownCampaign(BaseModel):
-    """A campaign with its plan beside done."""
+    """A campaign with its plan beside done.
+
+    `plan` and `title`: the approved ones, else the newest; `draft`: a newer plan, which waits.
+    """
 
     content_id: str
     title: str
@@ -108,9 +120,30 @@ class ShownCampaign(BaseModel):
     status: Status | None
     hash: str
     plan: CampaignPlan
+    draft: CampaignPlan | None = None
     entries: tuple[ShownEntry, ...] = ()
     additional: tuple[ShownItem, ...] = ()
     at_work: tuple[ShownItem, ...] = ()
+
+
+class _Found(NamedTuple):
+    """A campaign in the log: its approved title and plan, else the newest; and the newest plan."""
+
+    content_id: str
+    state: ItemState
+    title: str
+    unit: str
+    plan: CampaignPlan
+    newest: CampaignPlan
+
+
+async def _find(bus: Bus, campaign: str) -> _Found:
+    """Raises NotFound for an item that is no campaign."""
+    state, acts = await EditorialLog(bus).history(campaign)
+    newest, unit = _require_plan(campaign, state), state.text.unit if state.text else ""
+    data = approved_data(state, acts) or (state.text.data if state.text else {})
+    plan = composition.plan_in(data) or newest
+    return _Found(campaign, state, str(data.get("title", "")), unit, plan, newest)
 
 
 @app.command("list")
@@ -122,17 +155,15 @@ def list_campaigns(by: By = "", as_json: output.Json = False) -> None:
         right = await look(bus, "desk.read", "", by)
         rows = await find_rows(bus, CAMPAIGNS, MOST_ITEMS)
         states = [(row, (await EditorialLog(bus).read(row.content_id)).state) for row in rows]
-        shown = [one for one in states if right.covers(item_facts(one[1]))]
+        shown = [row for row, state in states if right.covers(item_facts(state))]
         return [listed async for listed in _listed(bus, shown)]
 
     output.print_records(ListedCampaign, output.run_on_bus(read), as_json)
 
 
-async def _listed(
-    bus: Bus, shown: list[tuple[ItemRow, ItemState]]
-) -> AsyncIterator[ListedCampaign]:
-    for row, state in shown:
-        plan = composition.plan_in(state.text.data) if state.text else None
+async def _listed(bus: Bus, shown: list[ItemRow]) -> AsyncIterator[ListedCampaign]:
+    for row in shown:
+        plan = plan_of(row)
         if plan is None:
             continue
         progress = await _progress(bus, row.content_id, plan)
@@ -157,10 +188,9 @@ def show(campaign: Campaign, by: By = "", as_json: output.Json = False) -> None:
 
     async def read(bus: Bus) -> ShownCampaign:
         right = await look(bus, "desk.read", campaign, by)
-        state = (await EditorialLog(bus).read(campaign)).state
-        plan = _require_plan(campaign, state)
-        right.require(item_facts(state))
-        return _shown(campaign, state, plan, await _progress(bus, campaign, plan))
+        found = await _find(bus, campaign)
+        right.require(item_facts(found.state))
+        return _shown(found, await _progress(bus, campaign, found.plan))
 
     answer = output.run_on_bus(read)
     output.print_answer(answer, as_json, lambda: typer.echo("\n".join(_lines(answer))))
@@ -289,12 +319,11 @@ def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Js
 
     async def write(bus: Bus) -> ReportAnswer:
         right = await look(bus, "desk.read", campaign, by)
-        state = (await EditorialLog(bus).read(campaign)).state
-        plan = _require_plan(campaign, state)
-        right.require(item_facts(state))
+        found = await _find(bus, campaign)
+        right.require(item_facts(found.state))
         settings = read_settings(LoaSettings)
         reports = CampaignReports(bus, load_vocabulary(settings), settings.report_texts_file)
-        content = await reports.render(await _reported(bus, campaign, state, plan), kind)
+        content = await reports.render(await _reported(bus, found), kind)
         file.write_bytes(content)
         return ReportAnswer(content_id=campaign, file=file)
 
@@ -302,15 +331,17 @@ def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Js
     output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
 
 
-async def _reported(
-    bus: Bus, campaign: str, state: ItemState, plan: CampaignPlan
-) -> ReportedCampaign:
-    assert state.text is not None  # noqa: S101
-    rows = await find_rows(bus, items_of(campaign), MOST_ITEMS)
-    title, unit = str(state.text.data.get("title", "")), state.text.unit
-    progress, today = _progress_of(campaign, plan, rows), vietnam_time(time.time()).date()
-    ids = shown_ids(campaign, rows)
-    return ReportedCampaign(campaign, title, unit, plan, progress, ids, today)
+async def _reported(bus: Bus, found: _Found) -> ReportedCampaign:
+    rows = await find_rows(bus, items_of(found.content_id), MOST_ITEMS)
+    return ReportedCampaign(
+        content_id=found.content_id,
+        title=found.title,
+        unit=found.unit,
+        plan=found.plan,
+        progress=_progress_of(found.content_id, found.plan, rows),
+        content_ids=shown_ids(found.content_id, rows),
+        today=vietnam_time(time.time()).date(),
+    )
 
 
 def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any]) -> None:
@@ -386,18 +417,17 @@ def _progress_of(campaign: str, plan: CampaignPlan, rows: Sequence[ItemRow]) -> 
     return progress_of(plan, items, vietnam_time(time.time()).date(), days.is_working)
 
 
-def _shown(
-    campaign: str, state: ItemState, plan: CampaignPlan, progress: Progress
-) -> ShownCampaign:
-    assert state.text is not None  # noqa: S101
+def _shown(found: _Found, progress: Progress) -> ShownCampaign:
+    state = found.state
     return ShownCampaign(
-        content_id=campaign,
-        title=str(state.text.data.get("title", "")),
-        unit=state.text.unit,
+        content_id=found.content_id,
+        title=found.title,
+        unit=found.unit,
         revision=state.revision,
         status=state.status,
         hash=state.hash,
-        plan=plan,
+        plan=found.plan,
+        draft=found.newest if found.newest != found.plan else None,
         entries=tuple(
             ShownEntry(
                 planned=one.planned,
@@ -426,6 +456,8 @@ def _lines(shown: ShownCampaign) -> Iterator[str]:
     yield output.visible(plan.purpose)
     for one in plan.targets:
         yield f"{one.metric}: {one.number}"
+    if shown.draft:
+        yield "(a newer plan waits for its approval)"
     for entry in shown.entries:
         planned, late = entry.planned, entry.working_days_late
         days = f" (+{late})" if late else ""

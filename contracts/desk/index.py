@@ -34,10 +34,11 @@ class ItemRow:
     time has not come is scheduled, one whose time is over expired. `step`: what it waits for.
     `since`: when the newest revision got its status. `deadline`: until when a person has to act;
     None also where the days of `missing_year` are not known. `first_shown_at`: when readers first
-    saw a revision. `campaign`: the one that the newest text joins, or is; `campaign_entry`: the
-    planned item that it is; `campaign_plan`: the plan, if it is one. `broken`: why its later acts
-    can't be read; the rest of the row is as it was before them. People: account ids, or names where
-    a unit's system names people.
+    saw a revision. `released_title`: of the text that readers have, will have or had last. That
+    text, else the newest one, has `campaign`: the one that the item joins, or is; `campaign_entry`:
+    the planned item that it is; `campaign_plan`: the plan, if it is one. `broken`: why its later
+    acts can't be read; the rest of the row is as it was before them. People: account ids, or names
+    where a unit's system names people.
     """
 
     content_id: str
@@ -71,6 +72,7 @@ class ItemRow:
     hash: str
     seq: int
     broken: str
+    released_title: str = ""
     campaign: str = ""
     campaign_entry: int | None = None
     campaign_plan: Mapping[str, Any] | None = None
@@ -190,7 +192,7 @@ def items_of(campaign: str) -> ItemFilter:
 
 
 def plan_of(row: ItemRow) -> CampaignPlan | None:
-    """The plan of an item that is a campaign."""
+    """The plan of an item that is a campaign: the approved one, else the newest."""
     return plan_in({PLAN: row.campaign_plan})
 
 
@@ -203,7 +205,7 @@ def joined_items(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Itera
         is_shown = shown_at is not None and shown_at <= now
         yield CampaignItem(
             content_id=row.content_id,
-            title=row.title,
+            title=row.released_title if is_shown else row.title,
             unit=row.unit,
             entry=row.campaign_entry,
             shown_on=shown_at.astimezone(VIETNAM).date() if shown_at and is_shown else None,

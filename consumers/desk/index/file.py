@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from consumers.desk.index.projection import (
     ItemHistory,
+    JoinedText,
     ListedText,
     barred_people,
     day_of,
@@ -25,7 +26,7 @@ from consumers.desk.index.sketches import Sketch, keys_of, pack, sketch_of, unpa
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION = 6
 """To be raised when an item is indexed differently; the file is then made anew."""
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_TIMEOUT_S = 5.0
@@ -228,9 +229,6 @@ def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dic
     }
 
 
-_OF_CAMPAIGNS = ("campaign", "campaign_entry", "campaign_plan")
-
-
 def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:
     """What rows show and no filter asks for."""
     state, deadline = item.state, deadline_of(item, listed, deadlines)
@@ -257,7 +255,7 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "missing_year": deadline.missing_year,
         "hash": state.hash,
         "broken": item.broken,
-        **{name: getattr(listed, name) for name in _OF_CAMPAIGNS},
+        **JoinedText.of(item)._asdict(),
         **{name: microseconds(moment) for name, moment in moments.items()},
     }
 

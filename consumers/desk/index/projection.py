@@ -45,6 +45,7 @@ class ItemHistory:
 
     `step_began`: when the newest revision came to the step that it waits for. `people`: the keys of
     those who wrote, sent or did anything. `broken`: why the first act that does not fit does not.
+    `released`: the text that readers have, will have or had last.
     """
 
     content_id: str
@@ -55,6 +56,7 @@ class ItemHistory:
     changed: datetime | None = None
     published_at: datetime | None = None
     first_shown_at: datetime | None = None
+    released: EditorialText | None = None
     people: frozenset[str] = frozenset()
     seq: int = 0
     broken: str = ""
@@ -90,6 +92,7 @@ class ItemHistory:
             changed=action.at,
             published_at=action.at if action.kind is ActionKind.PUBLISH else self.published_at,
             first_shown_at=self.first_shown_at or _shown_at(action, before),
+            released=_released(action, before, state) or self.released,
             people=self.people | _people_of(action),
         )
 
@@ -101,6 +104,15 @@ def _shown_at(action: Action, before: ItemState) -> datetime | None:
     text = before.approved.get(action.revision) or before.text
     wanted = time_of(text.data, "not_before") if text else None
     return max(action.at, wanted or action.at)
+
+
+def _released(action: Action, before: ItemState, state: ItemState) -> EditorialText | None:
+    """The text that a withdrawal would take back, where *action* changed which one that is."""
+    if approved := state.approved.get(state.withdrawable):
+        return approved
+    if action.kind is ActionKind.PUBLISH and action.revision == state.out:
+        return before.approved.get(action.revision) or before.text
+    return None
 
 
 def _people_of(action: Action) -> frozenset[str]:
@@ -126,9 +138,6 @@ class ListedText(NamedTuple):
     audiences: tuple[str, ...] = ()
     not_before: datetime | None = None
     expires_at: datetime | None = None
-    campaign: str = ""
-    campaign_entry: int | None = None
-    campaign_plan: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, whole: EditorialText | None) -> "ListedText":
@@ -149,9 +158,27 @@ class ListedText(NamedTuple):
             audiences=_names(data, "audiences"),
             not_before=time_of(data, "not_before"),
             expires_at=time_of(data, "expires_at"),
-            campaign=_line(data, "campaign"),
-            campaign_entry=_number(data, "campaign_entry"),
-            campaign_plan=_mapping(data, "campaign_plan"),
+        )
+
+
+class JoinedText(NamedTuple):
+    """What lists tell of campaigns, by the text that counts: the released one, else the newest."""
+
+    released_title: str = ""
+    campaign: str = ""
+    campaign_entry: int | None = None
+    campaign_plan: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, item: ItemHistory) -> "JoinedText":
+        whole = item.released or item.state.text
+        if whole is None:
+            return cls()
+        return cls(
+            released_title=_line(item.released.data, "title") if item.released else "",
+            campaign=_line(whole.data, "campaign"),
+            campaign_entry=_number(whole.data, "campaign_entry"),
+            campaign_plan=_mapping(whole.data, "campaign_plan"),
         )
 
 
@@ -216,10 +243,11 @@ def facet(kind: str, id: str) -> str:
 def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
     """The facets of an item."""
     status, step = item.state.status or "", step_of(item.state) or ""
+    joined = JoinedText.of(item)
     values = [
         *(("status", status), ("step", step), ("unit", listed.unit), ("topic", listed.topic)),
         *(("lane", listed.lane), ("language", listed.language)),
-        *(("campaign", listed.campaign), ("campaigns", "all" if listed.campaign_plan else "")),
+        *(("campaign", joined.campaign), ("campaigns", "all" if joined.campaign_plan else "")),
         *(("channel", name) for name in listed.channels),
         *(("person", key) for key in item.people),
     ]

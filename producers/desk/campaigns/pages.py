@@ -147,13 +147,13 @@ async def show_campaign(visit: Visit) -> Response:
 async def report(visit: Visit) -> Response:
     """The short report as a file: for Word, or a PDF if `dang=pdf` asks for it."""
     item = await find_item(visit)
-    plan, kind = _plan_of(item), visit.request.query_params.get("dang", "docx")
+    plan, kind = _counted_plan(item), visit.request.query_params.get("dang", "docx")
     if kind not in _MEDIA_TYPES:
         raise NotFound(field_error("dang", "missing"))
     rows = (await visit.desk.services.index.find(items_of(item.content_id))).rows
     campaign = ReportedCampaign(
         content_id=item.content_id,
-        title=item.title,
+        title=_counted_title(item),
         unit=item.unit,
         plan=plan,
         progress=await _progress(visit, item.content_id, plan),
@@ -188,22 +188,33 @@ async def _save(visit: Visit, item: ItemView, plan: CampaignPlan) -> None:
     await visit.editorial.perform(order)
 
 
+def _counted_plan(item: ItemView) -> CampaignPlan:
+    """The approved plan, else the newest. Raises NotFound for an item that is no campaign."""
+    return composition.plan_in(item.texts.get(item.out_hash, {})) or _plan_of(item)
+
+
+def _counted_title(item: ItemView) -> str:
+    return str(item.texts.get(item.out_hash, item.data).get("title", ""))
+
+
 def _plan_of(item: ItemView) -> CampaignPlan:
-    """Raises NotFound for an item that is no campaign."""
+    """The newest plan, which may be a draft. Raises NotFound for an item that is no campaign."""
     if plan := composition.plan_in(item.data):
         return plan
     raise NotFound(field_error("content_id", "missing"))
 
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
-    plan = _plan_of(item)
+    newest, plan = _plan_of(item), _counted_plan(item)
     found = await _progress(visit, item.content_id, plan)
     return {
         "item": item,
+        "title": _counted_title(item),
         "shown": plan,
+        "has_draft": newest != plan,
         "progress": found,
         "reached": {"items": len(found.published)},
-        "plan": PlanForm.of(plan),
+        "plan": PlanForm.of(newest),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),
         "saved": visit.request.query_params.get("o") == "luu",

@@ -55,6 +55,22 @@ async def proposed(newsroom, **changes) -> None:
     assert done.headers["location"] == PLAN
 
 
+async def drafted(newsroom, **changes) -> None:
+    """Save another plan, a draft."""
+    fields = proposal(newsroom, **changes)
+    fields = {name: fields[name] for name in fields if name not in ("unit", "title")}
+    done = await newsroom["an"].press(PLAN, PLAN, **fields)
+    assert done.status_code == 303, done.text
+
+
+async def rows_of_report(newsroom) -> dict[str, list[str]]:
+    """The cells of each row of the report by its first cell."""
+    word = await newsroom["dung"].get(f"{PLAN}/bao-cao")
+    tables = docx.Document(io.BytesIO(word.content)).tables
+    rows = [[cell.text for cell in row.cells] for table in tables for row in table.rows]
+    return {row[0]: row[1:] for row in rows}
+
+
 def states(page: str) -> list[tuple[str, str]]:
     return re.findall(r'data-entry="(\d+)" data-state="(\w+)"', page)
 
@@ -183,15 +199,42 @@ async def test_an_item_is_not_approved_for_a_day_outside_the_campaign(newsroom):
 async def test_the_plan_that_was_approved_last_counts_for_its_items(newsroom):
     await proposed(newsroom)
     await newsroom.approve(ITEM)
-    fields = {
-        name: value
-        for name, value in proposal(newsroom, last_day=day(newsroom, 60)).items()
-        if name not in ("unit", "title")
-    }
-    done = await newsroom["an"].press(PLAN, PLAN, **fields)
-    assert done.status_code == 303, done.text
+    await drafted(newsroom, last_day=day(newsroom, 60))
     path = await newsroom.written(campaign=NAME, not_before=f"{day(newsroom, 40)}T08:00")
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
     refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
     assert refused.status_code == 409
+
+
+async def test_a_draft_of_the_plan_counts_nowhere_and_stands_in_the_form_alone(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    assert TEXTS["has_draft"] not in (await newsroom["an"].get(PLAN)).text
+    await drafted(newsroom, **{"targets.items": "1", "entries.2.title": "Chưa ai duyệt",
+                               "entries.2.day": day(newsroom, 3)})  # fmt: skip
+    page = (await newsroom["an"].get(PLAN)).text
+    assert states(page) == [("1", "late"), ("2", "planned")]
+    assert TEXTS["has_draft"] in page
+    assert 'value="Chưa ai duyệt"' in page, "the form has it"
+    rows = await rows_of_report(newsroom)
+    assert rows[TEXTS["metric"]["items"]][0] == "8"
+    assert not any("Chưa ai duyệt" in name for name in rows)
+    assert TEXTS["done_of"].format(0, 2) in (await newsroom["an"].get("/chuyen-de")).text
+    await newsroom["an"].press(f"{ITEM}/sua", f"{ITEM}/sua", **FIELDS | {"reason": "Thêm tin."})
+    await newsroom.approve(ITEM)
+    assert len(states((await newsroom["an"].get(PLAN)).text)) == 3
+
+
+async def test_an_item_that_is_out_has_the_title_and_place_that_were_approved(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    path = await newsroom.written(campaign=f"{NAME}:2")
+    await newsroom.approve(path)
+    changed = FIELDS | {"title": "Chưa ai duyệt", "reason": "Sai.", "campaign": f"{NAME}:1"}
+    done = await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **changed)
+    assert done.status_code == 303, done.text
+    page = (await newsroom["an"].get(PLAN)).text
+    assert states(page) == [("1", "late"), ("2", "done")]
+    assert "Chưa ai duyệt" not in page
+    assert FIELDS["title"] in page
