@@ -215,7 +215,9 @@ async def test_on_a_slow_disk_the_door_answers_in_time_and_nothing_is_lost(
 
 
 @pytest.mark.promise("1.4")
-async def test_on_a_disk_of_two_seconds_the_door_still_answers_and_nothing_is_lost(tmp_path, clock):
+async def test_on_a_disk_of_two_seconds_the_door_still_answers_and_nothing_is_lost(
+    tmp_path, clock, in_earnest
+):
     """One event needs more than the door waits for; what the first try has stored, stays."""
     requirements.strace()
     async with watched(tmp_path / "nats") as (server, bus), open_gateway(bus, clock) as door:
