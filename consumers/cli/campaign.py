@@ -4,7 +4,8 @@ A campaign is an item like others: it is submitted, confirmed, proposed and appr
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,9 +19,10 @@ from consumers.campaigns.report_files import RENDERERS, CampaignReports
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import OrderAnswer, print_order
-from consumers.cli.desk_index import find_rows
+from consumers.cli.desk_index import open_current_index
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
+from consumers.desk.person_lists import readable
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.base.times import utc_now, vietnam_time
@@ -30,9 +32,11 @@ from contracts.campaigns.progress import CampaignItem, EntryState, Progress, pro
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.index import (
-    CAMPAIGNS,
-    MOST_ITEMS,
+    MOST_ROWS,
+    ItemFilter,
     ItemRow,
+    all_rows,
+    by_campaign,
     items_of,
     joined_items,
     plan_of,
@@ -153,20 +157,24 @@ def list_campaigns(by: By = "", as_json: output.Json = False) -> None:
 
     async def read(bus: Bus) -> list[ListedCampaign]:
         right = await look(bus, "desk.read", "", by)
-        rows = await find_rows(bus, CAMPAIGNS, MOST_ITEMS)
-        states = [(row, (await EditorialLog(bus).read(row.content_id)).state) for row in rows]
-        shown = [row for row, state in states if right.covers(item_facts(state))]
-        return [listed async for listed in _listed(bus, shown)]
+        mine = readable(right.policy, right.account) if right.account else ItemFilter()
+        async with open_current_index(bus) as index:
+            rows = await all_rows(index, replace(mine, is_campaign=True, limit=MOST_ROWS))
+            names = [row.content_id for row in rows]
+            joined = by_campaign(await all_rows(index, items_of(*names)) if names else ())
+        return [*_listed(rows, joined)]
 
     output.print_records(ListedCampaign, output.run_on_bus(read), as_json)
 
 
-async def _listed(bus: Bus, shown: list[ItemRow]) -> AsyncIterator[ListedCampaign]:
-    for row in shown:
+def _listed(
+    rows: Sequence[ItemRow], joined: Mapping[str, Sequence[ItemRow]]
+) -> Iterator[ListedCampaign]:
+    for row in rows:
         plan = plan_of(row)
         if plan is None:
             continue
-        progress = await _progress(bus, row.content_id, plan)
+        progress = _progress_of(row.content_id, plan, joined.get(row.content_id, ()))
         yield ListedCampaign(
             content_id=row.content_id,
             title=row.title,
@@ -332,7 +340,7 @@ def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Js
 
 
 async def _reported(bus: Bus, found: _Found) -> ReportedCampaign:
-    rows = await find_rows(bus, items_of(found.content_id), MOST_ITEMS)
+    rows = await _rows_of(bus, found.content_id)
     return ReportedCampaign(
         content_id=found.content_id,
         title=found.title,
@@ -408,7 +416,12 @@ def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
 
 
 async def _progress(bus: Bus, campaign: str, plan: CampaignPlan) -> Progress:
-    return _progress_of(campaign, plan, await find_rows(bus, items_of(campaign), MOST_ITEMS))
+    return _progress_of(campaign, plan, await _rows_of(bus, campaign))
+
+
+async def _rows_of(bus: Bus, campaign: str) -> Sequence[ItemRow]:
+    async with open_current_index(bus) as index:
+        return await all_rows(index, items_of(campaign))
 
 
 def _progress_of(campaign: str, plan: CampaignPlan, rows: Sequence[ItemRow]) -> Progress:

@@ -1,7 +1,8 @@
 """Items of the desk in lists: one row each, the filters that find them, and a page of rows."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -115,7 +116,8 @@ class ItemFilter:
     of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
     checked or edited; if `adds_own`, those besides `scopes`. `after` and `before` bound the day on
     the calendar, the second excluded. `ids`: any of these, a page of them at most.
-    `campaign`: items that join it, with its own; `is_campaign`: the items that campaigns are.
+    `campaigns`: items that join one of them, with its own; `is_campaign`: the items that campaigns
+    are.
     `words`: all of them, with the marks that they have; without marks where no item has them.
     """
 
@@ -130,7 +132,7 @@ class ItemFilter:
     channel: ChannelName | None = None
     lane: Lane | None = None
     language: str = ""
-    campaign: str = ""
+    campaigns: tuple[str, ...] = ()
     is_campaign: bool = False
     after: datetime | None = None
     before: datetime | None = None
@@ -180,15 +182,33 @@ class Items(Protocol):
     async def near(self, data: Mapping[str, Any], wanted: NearWanted) -> Sequence[NearItem]: ...
 
 
-MOST_ITEMS = 500
-"""Items of one campaign that are read: the most rows that the index gives at once."""
+MOST_ROWS = 500
+"""The most rows that the index gives at once."""
 _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
-CAMPAIGNS = ItemFilter(is_campaign=True, limit=MOST_ITEMS)
+CAMPAIGNS = ItemFilter(is_campaign=True, limit=MOST_ROWS)
 
 
-def items_of(campaign: str) -> ItemFilter:
-    """The items that joined a campaign, and its own."""
-    return ItemFilter(campaign=campaign, limit=MOST_ITEMS)
+async def all_rows(index: Items, wanted: ItemFilter) -> Sequence[ItemRow]:
+    """The rows of every page of *wanted*. Raises as `Items`."""
+    page = await index.find(wanted)
+    rows = list(page.rows)
+    while page.next_cursor:
+        page = await index.find(replace(wanted, cursor=page.next_cursor))
+        rows += page.rows
+    return rows
+
+
+def items_of(*campaigns: str) -> ItemFilter:
+    """The items that joined campaigns, and the campaigns' own."""
+    return ItemFilter(campaigns=campaigns, limit=MOST_ROWS)
+
+
+def by_campaign(rows: Iterable[ItemRow]) -> Mapping[str, Sequence[ItemRow]]:
+    """Rows by the campaign that each joined, or is."""
+    found = defaultdict[str, list[ItemRow]](list)
+    for row in rows:
+        found[row.campaign].append(row)
+    return found
 
 
 def plan_of(row: ItemRow) -> CampaignPlan | None:

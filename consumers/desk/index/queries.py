@@ -197,7 +197,7 @@ def _words(query: _Query) -> str:
     groups += [_any_of(found) for found in _facets(query.wanted) if found]
     person = "" if query.wanted.adds_own else _person(query.wanted)
     groups += [person] if person else []
-    of_campaigns = query.wanted.campaign or query.wanted.is_campaign  # no column says it
+    of_campaigns = query.wanted.campaigns or query.wanted.is_campaign  # no column says it
     is_needed = words or person or of_campaigns or query.is_recent
     if not (is_needed and groups):
         return ""
@@ -232,7 +232,7 @@ def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
         ("channel", [wanted.channel] if wanted.channel else []),
         ("lane", [wanted.lane] if wanted.lane else []),
         ("language", [wanted.language] if wanted.language else []),
-        ("campaign", [wanted.campaign] if wanted.campaign else []),
+        ("campaign", wanted.campaigns),
         ("campaigns", ["all"] if wanted.is_campaign else []),
         ("step", _of_every([scope.steps for scope in scopes])),
         ("unit", _of_every([scope.units for scope in scopes])),

@@ -1,6 +1,6 @@
 """The page of all campaigns, the proposal of one, and its plan beside what is done."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +9,19 @@ from starlette.responses import Response
 from contracts import text
 from contracts.campaigns import composition
 from contracts.campaigns.plan import CampaignPlan
-from contracts.campaigns.progress import EntryState, Progress, progress_of
+from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView, NewItem, Order
-from contracts.desk.index import CAMPAIGNS, items_of, joined_items, plan_of, shown_ids
+from contracts.desk.index import (
+    CAMPAIGNS,
+    all_rows,
+    by_campaign,
+    items_of,
+    joined_items,
+    plan_of,
+    shown_ids,
+)
 from contracts.editorial import ActionKind
 from contracts.errors import (
     BegunBefore,
@@ -52,9 +60,10 @@ def _campaign_path(content_id: str) -> str:
 async def show_campaigns(visit: Visit) -> Response:
     """Every campaign that the person may read, with how much of its plan is done."""
     wanted = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
-    rows = (await visit.desk.services.index.find(wanted)).rows
+    rows = await all_rows(visit.desk.services.index, wanted)
     found = [(row, plan) for row in rows if (plan := plan_of(row))]
-    shown = [(row, plan, await _progress(visit, row.content_id, plan)) for row, plan in found]
+    items = await _shown_items(visit, [row.content_id for row, _ in found])
+    shown = [(row, plan, _done(visit, plan, items[row.content_id])) for row, plan in found]
     shown.sort(key=lambda one: (one[1].first_day, one[0].content_id), reverse=True)
     may_propose = bool(visit.editorial.writable_units())
     return visit.page(
@@ -62,17 +71,29 @@ async def show_campaigns(visit: Visit) -> Response:
     )
 
 
+async def _shown_items(
+    visit: Visit, campaigns: Sequence[str]
+) -> Mapping[str, Sequence[CampaignItem]]:
+    """What readers have of each campaign, found by one query."""
+    index = visit.desk.services.index
+    rows = by_campaign(await all_rows(index, items_of(*campaigns)) if campaigns else ())
+    joined = {name: joined_items(name, rows.get(name, ()), visit.now) for name in campaigns}
+    return {name: [one for one in items if one.shown_on] for name, items in joined.items()}
+
+
 async def _progress(visit: Visit, content_id: str, plan: CampaignPlan) -> Progress:
     """The plan beside the items. What is not published is shown to those who may read it."""
-    index, services = visit.desk.services.index, visit.desk.services
-    wanted = items_of(content_id)
-    rows = (await index.find(wanted)).rows
-    readable = replace(visit.editorial.readable, campaign=content_id, limit=wanted.limit)
-    own = {row.content_id for row in (await index.find(readable)).rows}
+    index, wanted = visit.desk.services.index, items_of(content_id)
+    rows = await all_rows(index, wanted)
+    readable = replace(visit.editorial.readable, campaigns=wanted.campaigns, limit=wanted.limit)
+    own = {row.content_id for row in await all_rows(index, readable)}
     joined = joined_items(content_id, rows, visit.now)
-    items = [one for one in joined if one.shown_on or one.content_id in own]
+    return _done(visit, plan, [one for one in joined if one.shown_on or one.content_id in own])
+
+
+def _done(visit: Visit, plan: CampaignPlan, items: Iterable[CampaignItem]) -> Progress:
     today = visit.now.astimezone(VIETNAM).date()
-    return progress_of(plan, items, today, services.working_days.is_working)
+    return progress_of(plan, items, today, visit.desk.services.working_days.is_working)
 
 
 async def show_proposal(visit: Visit) -> Response:
@@ -150,7 +171,7 @@ async def report(visit: Visit) -> Response:
     plan, kind = _counted_plan(item), visit.request.query_params.get("dang", "docx")
     if kind not in _MEDIA_TYPES:
         raise NotFound(field_error("dang", "missing"))
-    rows = (await visit.desk.services.index.find(items_of(item.content_id))).rows
+    rows = await all_rows(visit.desk.services.index, items_of(item.content_id))
     campaign = ReportedCampaign(
         content_id=item.content_id,
         title=_counted_title(item),

@@ -8,6 +8,7 @@ from datetime import timedelta
 import docx
 import pytest
 
+from consumers.desk.index import ItemIndex
 from contracts.base.times import vietnam_time
 from producers.desk.rendering import desk_texts
 from tests.support.events import released_publications
@@ -238,3 +239,25 @@ async def test_an_item_that_is_out_has_the_title_and_place_that_were_approved(ne
     assert states(page) == [("1", "late"), ("2", "done")]
     assert "Chưa ai duyệt" not in page
     assert FIELDS["title"] in page
+
+
+async def test_the_page_of_all_campaigns_asks_as_often_for_one_as_for_many(newsroom, monkeypatch):
+    asked = []
+    find = ItemIndex.find
+
+    async def counted(index, wanted):
+        asked.append(wanted)
+        return await find(index, wanted)
+
+    async def questions() -> int:
+        asked.clear()
+        assert (await newsroom["an"].get("/chuyen-de")).status_code == 200
+        return len(asked)
+
+    monkeypatch.setattr(ItemIndex, "find", counted)
+    await proposed(newsroom)
+    first = await questions()
+    for number in range(3):
+        done = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, slug=f"cd-{number}"))
+        assert done.status_code == 303
+    assert await questions() == first
