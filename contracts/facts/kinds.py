@@ -202,7 +202,18 @@ class _OfDay(Fact):
         return self.on
 
 
-class EventsFact(_OfDay):
+class _Counted(_OfDay):
+    """A count of messages of a day. Some are erased later, so a smaller count replaces none."""
+
+    @property
+    def total(self) -> Count:
+        raise NotImplementedError
+
+    def replaces(self, stored: Fact) -> bool:
+        return isinstance(stored, _Counted) and self.total > stored.total
+
+
+class EventsFact(_Counted):
     """What the doors accepted of a unit's events on a day, by kind: `content.*` and `case.*`."""
 
     kind: ClassVar = FactKind.EVENTS
@@ -214,16 +225,12 @@ class EventsFact(_OfDay):
     def parts(self) -> tuple[object, ...]:
         return self.on, self.unit
 
-    def replaces(self, stored: Fact) -> bool:
-        """A dead letter's event that named a contact is erased, and is in no later count."""
-        return isinstance(stored, EventsFact) and self.total > stored.total
-
     @property
     def total(self) -> Count:
         return sum(self.accepted.values())
 
 
-class RefusalsFact(_OfDay):
+class RefusalsFact(_Counted):
     """A unit's accepted events that intake refused on a day, by kind, each try: dead letters."""
 
     kind: ClassVar = FactKind.REFUSALS
@@ -234,6 +241,10 @@ class RefusalsFact(_OfDay):
     @property
     def parts(self) -> tuple[object, ...]:
         return self.on, self.unit
+
+    @property
+    def total(self) -> Count:
+        return sum(self.refused.values())
 
 
 NoticeSort = Literal["case", "letter"]
@@ -258,7 +269,7 @@ class NoticesFact(_OfDay):
         return False  # retention removes notices one by one
 
 
-class OpinionsFact(_OfDay):
+class OpinionsFact(_Counted):
     """How often readers of an item pressed which button on a day, by channel."""
 
     kind: ClassVar = FactKind.OPINIONS
@@ -269,6 +280,10 @@ class OpinionsFact(_OfDay):
     @property
     def parts(self) -> tuple[object, ...]:
         return self.on, self.content_id
+
+    @property
+    def total(self) -> Count:
+        return sum(sum(presses.values()) for presses in self.counts.values())
 
 
 class ReadersFact(_OfDay):

@@ -248,6 +248,16 @@ async def test_an_event_that_is_erased_later_stays_counted(bus):
     assert named == []
 
 
+async def test_an_opinion_that_is_erased_later_stays_counted(bus):
+    pressed = subjects.reaction("portal", "tin-1", Reaction.SATISFIED)
+    sent = [await bus.publish(pressed, b"") for _ in range(2)]
+    await follower(bus, tomorrow()).follow()
+    before = await stored(bus)
+    await bus.erase_message(subjects.OPINIONS.name, sent[0].seq)
+    await follower(bus, tomorrow()).rebuild()
+    assert await stored(bus) == before
+
+
 async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
     await a_delivered_item(bus)
     found = follower(bus)
