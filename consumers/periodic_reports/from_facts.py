@@ -98,7 +98,7 @@ class FactRows:
             yield row(fact.day, "bulletins.issued", 1, detail=series)
         for channel in fact.channels:
             yield row(fact.day, f"items.{action}_on", 1, channel=channel)
-        if releases.first_announcement == fact.revision:
+        if fact.interrupts_at and fact.revision in releases.announcements():
             yield from self._announcement(fact)
 
     def _announcement(self, fact: ReleaseFact) -> Iterator[Row]:

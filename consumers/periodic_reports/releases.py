@@ -9,11 +9,21 @@ from typing import NamedTuple
 from consumers.intake.items import RELEASE_SLACK
 from contracts.delivery import Lane
 from contracts.facts import ReleaseFact
+from contracts.interruptions.known import KnownInterruption, known_after
 from contracts.publication import Action
 
 
+class _Interruption(NamedTuple):
+    """The interruption of services that a release states."""
+
+    services: tuple[str, ...]
+    begins_at: datetime
+    expected_recovery_at: datetime
+    resumed_at: datetime | None
+
+
 class Release(NamedTuple):
-    """What counts of a release; `announces`: an interruption of services."""
+    """What counts of a release."""
 
     action: Action
     unit: str
@@ -22,7 +32,7 @@ class Release(NamedTuple):
     day: date
     released_at: datetime
     shown_at: datetime
-    announces: bool
+    interruption: _Interruption | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class ItemReleases:
             fact.day,
             fact.released_at,
             fact.shown_at,
-            fact.interrupts_at is not None,
+            _interruption_of(fact),
         )
 
     @property
@@ -90,7 +100,23 @@ class ItemReleases:
         seen = self.seen()
         return self.known[seen[0]] if seen else None
 
-    @property
-    def first_announcement(self) -> int | None:
-        """The revision by which readers first knew of an interruption of services."""
-        return next((one for one in self.seen() if self.known[one].announces), None)
+    def announcements(self) -> Sequence[int]:
+        """The revisions that announced an interruption of services, to readers who knew of none,
+        or of another one. A withdrawal ends what they knew."""
+        found = list[int]()
+        known: KnownInterruption | None = None
+        for revision in self.seen():
+            one = self.known[revision]
+            said = None if one.action == "withdrawn" else one.interruption
+            if said and not (known and known.covers(said, one.shown_at)):
+                found.append(revision)
+            known = known_after(known, said, one.shown_at)
+        return found
+
+
+def _interruption_of(fact: ReleaseFact) -> _Interruption | None:
+    """None without one; a fact of an earlier version has its begin alone."""
+    if (begins := fact.interrupts_at) is None:
+        return None
+    ends = fact.expected_recovery_at or begins
+    return _Interruption(fact.services or (), begins, ends, fact.resumed_at)

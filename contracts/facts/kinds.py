@@ -94,8 +94,11 @@ class ReleaseFact(Fact):
     shown_at: AwareDatetime
     """When readers saw it: its release, or its own time if that was later."""
     interrupts_at: AwareDatetime | None = None
-    """The begin of the interruption of services that it announces; None if it announces none, and
-    for a later text of the item."""
+    """The begin of the interruption of services that it states; None if it states none."""
+    expected_recovery_at: AwareDatetime | None = None
+    resumed_at: AwareDatetime | None = None
+    services: tuple[str, ...] | None = None
+    """The services that are interrupted."""
     is_force_majeure: bool | None = None
     """Whether it says what force majeure prevented an earlier announcement."""
 
@@ -370,16 +373,20 @@ def release_of(released: publication.Publication) -> ReleaseFact:
         channels=tuple(sorted(released.channels)),
         audiences=tuple(sorted(released.audiences)),
         shown_at=released.shown_at,
-        **_announced(released),
+        **_interruption(released),
     )
 
 
-def _announced(released: publication.Publication) -> dict[str, Any]:
-    """What the item's first text says of an interruption; a later one announces nothing new."""
-    said = released.interruption
-    if said is None or released.first_shown_at < released.shown_at:
+def _interruption(released: publication.Publication) -> dict[str, Any]:
+    """What a text states of an interruption; whether it announces it follows from those before."""
+    if (said := released.interruption) is None:
         return {}
-    return {"interrupts_at": said.begins_at, "is_force_majeure": bool(said.force_majeure)}
+    stated = {name: getattr(said, name) for name in _OF_INTERRUPTION}
+    return stated | {
+        "interrupts_at": said.begins_at,
+        "is_force_majeure": bool(said.force_majeure),
+    }
 
 
+_OF_INTERRUPTION = ("expected_recovery_at", "resumed_at", "services")
 _OF_PUBLICATION = ("content_id", "revision", "action", "unit", "topic", "lane", "released_at")

@@ -112,7 +112,12 @@ def _interruption(chance: random.Random, at: datetime) -> dict[str, Any]:
     if chance.random() < 0.5:
         return {}
     begins = at + timedelta(days=chance.randrange(20))
-    return {"interrupts_at": begins, "is_force_majeure": chance.random() < 0.3}
+    stated: dict[str, Any] = {
+        "interrupts_at": begins,
+        "expected_recovery_at": begins + timedelta(days=6),
+    }
+    stated["services"] = ("Nộp hồ sơ trực tuyến",)
+    return stated | {"is_force_majeure": chance.random() < 0.3}
 
 
 def _of_day(chance: random.Random, at: datetime) -> Iterator[Fact]:

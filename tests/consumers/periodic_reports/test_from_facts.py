@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from consumers.facts.decisions import decision_facts
 from consumers.facts.store import FactStore
@@ -364,6 +365,34 @@ def test_an_interruption_is_announced_when_readers_first_knew_of_it():
     counted = _counted(first, moved)
     found = {key for key in counted if key[0].startswith("interruptions.")}
     assert found == {("interruptions.announced", 22), ("interruptions.late", 22)}
+
+
+def _stated(begins: int, **changes) -> dict[str, Any]:
+    """What a release states of an interruption that begins on a day of March, and lasts a day."""
+    at = {
+        "interrupts_at": AT.replace(day=begins),
+        "expected_recovery_at": AT.replace(day=begins + 1),
+    }
+    return at | {"services": ("Tra cứu",), "is_force_majeure": False} | changes
+
+
+def _announced(*facts) -> set[tuple[str, int]]:
+    found = {key for key in _counted(*facts) if key[0].startswith("interruptions.")}
+    return {(kind.partition(".")[2], day) for kind, day in found} - {
+        ("announced", day) for _, day in found
+    }
+
+
+def test_an_interruption_that_a_correction_tells_first_or_anew_is_announced_by_it():
+    plain, first = _released(1, "published", 2, 2), _released(1, "published", 2, 2, **_stated(28))
+    late = _released(2, "corrected", 26, 26, **_stated(27))
+    assert _announced(plain, late) == {("late", 26)}
+    stormy = late.model_copy(update={"is_force_majeure": True})
+    assert _announced(first, stormy) == {("in_time", 2), ("force_majeure", 26)}
+    same = _released(2, "corrected", 26, 26, **_stated(28))
+    assert _announced(first, same) == {("in_time", 2)}
+    gone, again = _released(2, "withdrawn", 3, 3), _released(3, "published", 26, 26, **_stated(28))
+    assert _announced(first, gone, again) == {("in_time", 2), ("late", 26)}
 
 
 def test_an_issue_that_was_overtaken_is_issued_with_the_text_that_readers_had():

@@ -118,12 +118,12 @@ def test_once_services_have_resumed_they_are_not_interrupted_again():
     assert known_from((changed(), BEFORE), (None, BEFORE + HOUR)) is None
 
 
-def test_the_fact_of_the_first_text_alone_tells_of_the_interruption():
+def test_the_fact_of_a_release_has_what_it_states_of_an_interruption():
     first = a_publication(interruption=an_interruption(BEGINS, force_majeure="Bão"))
-    fact = release_of(first)
-    assert (fact.interrupts_at, fact.is_force_majeure) == (BEGINS, True)
-    planned = {"not_before": first.released_at + timedelta(days=1)}
-    planned["first_released_at"] = planned["not_before"]
-    assert release_of(first.model_copy(update=planned)).interrupts_at == BEGINS
-    later = {"revision": 2, "released_at": first.released_at + timedelta(days=1)}
-    assert release_of(first.model_copy(update=later)).interrupts_at is None
+    later = {"revision": 2, "released_at": first.released_at + DAY}
+    for released in (first, first.model_copy(update=later)):
+        fact = release_of(released)
+        assert (fact.interrupts_at, fact.is_force_majeure) == (BEGINS, True)
+        assert fact.services == first.interruption.services
+        assert fact.expected_recovery_at == first.interruption.expected_recovery_at
+    assert b"services" not in release_of(a_publication()).encode()

@@ -191,13 +191,33 @@ def _releases(newest: dict[str, Fact]) -> Iterator[Fact]:
             had_before = True
 
 
-def _interruptions(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
-    """The first announcement of each interruption: in time with seven working days between."""
-    first: dict[str, Fact] = {}
+def _announcements(newest: dict[str, Fact]) -> Iterator[Fact]:
+    """The releases that told readers of an interruption of which the one before did not."""
+    item, before, until = "", dict[str, str](), ""
     for fact in _releases(newest):
-        if "interrupts_at" in fact:
-            first.setdefault(fact["content_id"], fact)
-    for fact in first.values():
+        if fact["content_id"] != item:
+            item, before = fact["content_id"], {}
+        said = {} if fact["action"] == "withdrawn" else fact
+        if "interrupts_at" in said and not (before and _is_known(said, before, until)):
+            until = said["expected_recovery_at"]
+            yield said
+        before = said if "interrupts_at" in said else {}
+
+
+def _is_known(said: Fact, before: Fact, until: str) -> bool:
+    """Whether a text changes what the text *before* stated, announced *until* a time."""
+    begins, known = _at(said["interrupts_at"]), _at(before["interrupts_at"])
+    last = min(_at(until), _at(before["expected_recovery_at"]))
+    is_over = "resumed_at" in before
+    may_move = not is_over and _at(said["shown_at"]) < known
+    is_within = known <= begins <= last if may_move else begins == known
+    is_same_end = not is_over or "resumed_at" in said
+    return is_within and is_same_end and {*said["services"]} <= {*before["services"]}
+
+
+def _interruptions(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
+    """The announcements of interruptions: in time with seven working days between."""
+    for fact in _announcements(newest):
         announced, begins = _day(fact["shown_at"]), _day(fact["interrupts_at"])
         days = (announced + timedelta(n) for n in range(1, (begins - announced).days))
         left = 7

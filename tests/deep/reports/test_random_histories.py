@@ -2,9 +2,11 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from consumers.periodic_reports.archive import HeaderSources
 from consumers.periodic_reports.contents.composition import compose
 from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.data_set import DataSet, write_lines
+from consumers.periodic_reports.from_facts import FactRows
 from consumers.periodic_reports.gather import Gatherer
 from consumers.periodic_reports.span import Span
 from contracts import facts
@@ -88,3 +91,50 @@ def test_figures_do_not_depend_on_the_order_in_which_facts_were_stored(tmp_path)
     newest = [Told(key, fact) for key, fact in dict(told).items()]
     random.Random(1).shuffle(newest)
     assert data_set(tmp_path / "two", newest).path.read_bytes() == whole
+
+
+def stops(chance: random.Random, content_id: str) -> Iterator[Told]:
+    """An item that states an interruption of services, and changes what it states."""
+    begins, at = datetime(2025, 3, 20, 15, tzinfo=UTC), datetime(2025, 3, 4, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    for revision in range(1, 8):
+        at += hour * chance.choice((1, 30, 100))
+        action = chance.choice(("published", "corrected", "corrected", "corrected", "withdrawn"))
+        fact: dict[str, Any] = {"content_id": content_id, "revision": revision, "action": action}
+        fact |= {"unit": "van-phong-bo", "topic": "lich-nghi-le", "lane": "normal"}
+        shown = at + hour * chance.choice((0, 0, 0, 40))
+        fact |= {"channels": ["email"], "released_at": at, "shown_at": shown}
+        if chance.random() < 0.9:
+            began = begins + hour * chance.choice((0, 0, 0, 2, 26, -3))
+            ends = began + hour * chance.choice((4, 8, 400))
+            services = chance.sample(["Nộp hồ sơ", "Tra cứu", "Nộp phí"], chance.choice((1, 2, 2)))
+            fact |= {"interrupts_at": began, "expected_recovery_at": ends, "services": services}
+            fact |= {"is_force_majeure": chance.random() < 0.2}
+            fact |= {"resumed_at": began + hour} if chance.random() < 0.1 else {}
+        written = {
+            name: one.isoformat() if isinstance(one, datetime) else one
+            for name, one in fact.items()
+        }
+        yield Told(f"release.{content_id}.{revision}", written)
+
+
+def test_announcements_of_interruptions_equal_the_recount():
+    chance, rows = random.Random(13), FactRows()
+    rules, seen = recount.Rules.read(ROOT, SPAN.first), Counter[str]()
+    for number in range(400):
+        told = [*stops(chance, f"tin-{number}")]
+        stored = [facts.decode(key, json.dumps(fact).encode()) for key, fact in told]
+        for fact in stored:
+            rows.learn(fact)
+        found = Counter(
+            (row.kind, row.day)
+            for fact in stored
+            for row in rows.of(fact)
+            if row.kind.startswith("interruptions.")
+        )
+        counts = recount._interruptions(dict(told), rules)
+        assert found == Counter((one.kind, one.day) for one in counts), number
+        seen += Counter(kind for kind, _ in found.elements())
+    assert min(seen[f"interruptions.{one}"] for one in ("in_time", "late", "force_majeure")) > 9
+    stated = 400 * 7 * 0.7
+    assert 400 < seen["interruptions.announced"] < stated, "some are announced, some are changes"

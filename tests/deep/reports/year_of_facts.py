@@ -167,6 +167,8 @@ def _released(
         begins = at + timedelta(hours=chance.randrange(500))
         is_forced = chance.random() < 0.3
         fact |= {"interrupts_at": _text(begins), "is_force_majeure": is_forced}
+        ends = begins + timedelta(hours=200)
+        fact |= {"expected_recovery_at": _text(ends), "services": ["Nộp hồ sơ trực tuyến"]}
     return fact
 
 
