@@ -29,6 +29,7 @@ from contracts.text import nfc
 
 NO_DEADLINE = 1 << 62
 _ON_CALENDAR = OUT | {Status.APPROVED, Status.SCHEDULED}
+_OVERTAKE = frozenset({ActionKind.PUBLISH, ActionKind.WITHDRAW})
 _ENDED = frozenset({Status.WITHDRAWN, Status.REJECTED})
 _NEXT_ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
@@ -91,10 +92,16 @@ class ItemHistory:
             step_began=action.at if has_new_step else self.step_began,
             changed=action.at,
             published_at=action.at if action.kind is ActionKind.PUBLISH else self.published_at,
-            first_shown_at=self.first_shown_at or _shown_at(action, before),
+            first_shown_at=self._seen_before(action) or _shown_at(action, before),
             released=_released(action, before, state) or self.released,
             people=self.people | _people_of(action),
         )
+
+    def _seen_before(self, action: Action) -> datetime | None:
+        """When readers first saw the item; None where *action* came before the time of that."""
+        known = self.first_shown_at
+        is_overtaken = action.kind in _OVERTAKE and known is not None and action.at < known
+        return None if is_overtaken else known
 
 
 def _shown_at(action: Action, before: ItemState) -> datetime | None:

@@ -1,0 +1,54 @@
+"""When readers first saw an item, as the desk's index tells it: never a time that was moved."""
+
+from datetime import timedelta
+from functools import reduce
+
+import pytest
+
+from consumers.desk.index.projection import ItemHistory
+from contracts.editorial import ActionKind, Status
+from tests.support.editorial_world import START
+from tests.support.listed_items import publish, save, step
+
+K = ActionKind
+DAY = timedelta(days=1)
+
+
+def released(at, leaves):
+    """The acts that bring a text to readers at a later time."""
+    return (
+        save("nv-an", at=at, not_before=leaves.isoformat()),
+        step(K.SUBMIT, "nv-an", at=at),
+        step(K.CONFIRM, "nv-binh", at=at),
+        step(K.PROPOSE, "nv-chi", at=at),
+        step(K.APPROVE, "nv-dung", at=at),
+        publish(at=at),
+    )
+
+
+def told(*builds) -> ItemHistory:
+    def after(item: ItemHistory, build) -> ItemHistory:
+        return item.after(build(item.state), item.seq + 1)
+
+    found = reduce(after, builds, ItemHistory("tin-1"))
+    assert not found.broken
+    return found
+
+
+@pytest.mark.parametrize("moved_by", [-1, 3])
+def test_a_text_that_is_moved_before_its_time_is_first_seen_at_the_new_one(moved_by):
+    first, later = START + 2 * DAY, START + (2 + moved_by) * DAY
+    assert told(*released(START, first), *released(START + DAY / 2, later)).first_shown_at == later
+
+
+def test_a_correction_leaves_the_moment_at_which_readers_first_saw_the_item():
+    first = START + DAY
+    corrected = released(START + 2 * DAY, START + 3 * DAY)
+    assert told(*released(START, first), *corrected).first_shown_at == first
+
+
+def test_a_text_that_is_withdrawn_before_its_time_was_never_seen():
+    withdrawal = step(K.WITHDRAW, "nv-dung", at=START + DAY, note="Sai.")
+    item = told(*released(START, START + 2 * DAY), withdrawal)
+    assert item.state.status is Status.WITHDRAWN
+    assert item.first_shown_at is None
