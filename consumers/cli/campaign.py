@@ -14,7 +14,6 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
-from consumers.campaigns.joining import approved_data
 from consumers.campaigns.report_files import RENDERERS, CampaignReports
 from consumers.cli import output
 from consumers.cli.acts import By, look
@@ -23,6 +22,7 @@ from consumers.cli.desk_index import open_current_index
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
 from consumers.desk.person_lists import readable
+from consumers.editorial.joining import approved_data
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.base.times import utc_now, vietnam_time

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumers.campaigns.joining import check_joining
 from consumers.desk.new_items import NewItemIds
+from consumers.editorial.joining import check_joining
 from consumers.editorial.log import Allow, EditorialLog
 from consumers.intake import written
 from consumers.intake.items import Item

@@ -8,9 +8,10 @@ else follows from it.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial, reduce
 from itertools import takewhile
 from weakref import WeakValueDictionary
@@ -19,6 +20,7 @@ import structlog
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
+from consumers.editorial import joining
 from consumers.editorial.announced import known_interruption
 from consumers.editorial.waiting import read_history
 from consumers.intake import desk_acts, item_log, items, written
@@ -177,7 +179,7 @@ class Intake:
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
-        if checked.is_edited or await self.is_late_notice(checked):
+        if checked.is_edited or await self.needs_decision(checked):
             policy = policy.model_copy(update={"release": _DESK})
         is_new = record is first  # the HTTP door has recorded its events before
         try:
@@ -196,20 +198,27 @@ class Intake:
             _count(checked.unit, checked.event, "accepted", "bus")
         log.info("event_taken_in", type=checked.event.type)
 
-    async def is_late_notice(self, checked: ReceivedEvent) -> bool:
-        """Whether the event announces an interruption too late, so that a person has to decide.
+    async def needs_decision(self, checked: ReceivedEvent) -> bool:
+        """Whether no rule releases the event's text, so that a person has to decide.
 
         One that a rule has approved before is on its way.
         """
         text = checked.content
-        if isinstance(text, Withdrawn) or text.interruption is None:
+        if isinstance(text, Withdrawn) or not (text.interruption or text.campaign):
             return False
         state, acts = await read_history(self.bus, text.content_id)
         if text.revision in state.by_rule:
             return False
-        known = known_interruption(acts, checked.received_at)
+        if await joining.needs_decision(self.bus, text, checked.unit, checked.received_at):
+            log.info("campaign_text_waits", revision=text.revision, campaign=text.campaign)
+            return True
+        return self.is_late_notice(text, acts, checked.received_at)
+
+    def is_late_notice(self, text: Submitted, acts: Sequence[Action], at: datetime) -> bool:
+        """Whether the text announces an interruption too late."""
+        known = known_interruption(acts, at)
         try:
-            check_announced(text, checked.received_at, self.days, known)
+            check_announced(text, at, self.days, known)
         except Invalid:
             log.warning("interruption_announced_late", revision=text.revision)
             return True

@@ -5,13 +5,16 @@ from datetime import date, datetime
 from typing import Any
 
 from consumers.editorial.log import EditorialLog
+from consumers.editorial.waiting import read_history
 from consumers.messages import field_error
 from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan
+from contracts.content import Submitted
 from contracts.desk.shown.text_times import time_of
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.errors import Conflict, Invalid
 from contracts.text.moments import VIETNAM
+from producers.bus import Bus
 
 _DECIDES = frozenset({ActionKind.PROPOSE, ActionKind.APPROVE})
 _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
@@ -45,6 +48,30 @@ async def check_joining(
         _check_entry(data, plan)
     else:
         _check_approved(campaign, _approved_plan(joined, acts), data, now)
+
+
+async def needs_decision(bus: Bus, text: Submitted, unit: str, now: datetime) -> bool:
+    """Whether a text of a unit's system is released by no rule, so that a person has to decide.
+
+    It has the plan of a campaign, or joins one that is another unit's, or that it may not join now.
+    What joined before stays. Raises BusError.
+    """
+    if text.campaign_plan or text.campaign == text.content_id:
+        return True
+    if text.campaign is None:
+        return False
+    data = text.model_dump(mode="json")
+    state, acts = await read_history(bus, text.content_id)
+    if _named(approved_data(state, acts)) == _named(data):
+        return False
+    joined, others = await read_history(bus, text.campaign)
+    if joined.text is None or joined.text.unit != unit or not joined.going_out:
+        return True
+    try:
+        _check_approved(text.campaign, _approved_plan(joined, others), data, now)
+    except (Conflict, Invalid):
+        return True
+    return False
 
 
 def _check_approved(
