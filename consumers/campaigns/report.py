@@ -101,10 +101,18 @@ class CampaignReport:
         yield Heading(words["results"])
         days = {"first": _day(span.first), "last": _day(span.last)}
         yield Paragraph(words["span"].format(today=_day(self.campaign.today), **days))
+        yield from self._remarks()
         yield from self._tables()
         for name in ("assessment", "proposals"):
             yield Heading(words[name])
             yield Paragraph(words[f"{name}_prompt"], is_prompt=True)
+
+    def _remarks(self) -> Iterator[Block]:
+        """What of the published items is outside the campaign's days, and what was withdrawn."""
+        outside = self.campaign.progress.outside(self.campaign.plan)
+        for name, count in (("outside", outside), ("withdrawn", self.campaign.withdrawn)):
+            if count:
+                yield Paragraph(self._words[name].format(count=count))
 
     def _tables(self) -> Iterator[Block]:
         number = 0
@@ -159,7 +167,7 @@ class CampaignReport:
         rows = list[tuple[Cell, ...]]()
         for one in self.campaign.plan.targets:
             indicator, target = _indicator(_TARGETS[one.metric]), Decimal(one.number)
-            figure = self.figures.figure(indicator)
+            figure = self._reached(one.metric)
             share = None if figure.value is None else percent(figure.value, target)
             name = words["metrics"][one.metric]
             stated.append(Stated(name, "", figure))
@@ -169,6 +177,12 @@ class CampaignReport:
             rows.append((Cell(name), *cells, last))
         lines = notes(stated, self.texts)
         return Table(words["targets"], "", columns, tuple(rows), lines)
+
+    def _reached(self, metric: str) -> Figure:
+        """Items by progress, as the desk's page counts them; the others by the facts."""
+        if metric == "items":
+            return Figure(Decimal(len(self.campaign.progress.published)))
+        return self.figures.figure(_indicator(_TARGETS[metric]))
 
     def _figures(self) -> Table:
         """The figures of the campaign's items, as a whole and by channel."""

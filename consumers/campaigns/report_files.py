@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from consumers.campaigns.report import CampaignReport
@@ -16,7 +16,6 @@ from consumers.periodic_reports.rendering.pdf import render_pdf
 from consumers.periodic_reports.rendering.word import render_word
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import Tally
-from contracts.campaigns.plan import CampaignPlan
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
 from contracts.vocabulary import Vocabulary
@@ -46,8 +45,8 @@ class CampaignReports:
         return await asyncio.to_thread(RENDERERS[kind], document)
 
     async def _figures(self, campaign: ReportedCampaign) -> Figures:
-        """What the facts say of the campaign's items on its days, up to yesterday."""
-        span, store = _counted_days(campaign.plan, campaign.today), FactStore(self.bus)
+        """What the facts say of the campaign's items, up to yesterday."""
+        span, store = _counted_days(campaign), FactStore(self.bus)
         rows, newest = FactRows(), dict[str, Fact]()
         for content_id in campaign.content_ids:
             async for fact in store.of_item(content_id):
@@ -61,6 +60,9 @@ class CampaignReports:
         return Figures(span, tally, [*gaps_of(known, span)])
 
 
-def _counted_days(plan: CampaignPlan, today: date) -> Span:
-    """The days of the campaign that are over; its first one at least."""
-    return Span(plan.first_day, max(plan.first_day, min(plan.last_day, today - _DAY)))
+def _counted_days(campaign: ReportedCampaign) -> Span:
+    """The days of the campaign and of its items that are over; the first one at least."""
+    plan, published = campaign.plan, campaign.progress.published
+    shown = [one.shown_on for one in published if one.shown_on]
+    first, last = min([plan.first_day, *shown]), max([plan.last_day, *shown])
+    return Span(first, max(first, min(last, campaign.today - _DAY)))

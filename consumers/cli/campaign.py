@@ -347,7 +347,7 @@ async def _reported(bus: Bus, found: _Found) -> ReportedCampaign:
         unit=found.unit,
         plan=found.plan,
         progress=_progress_of(found.content_id, found.plan, rows),
-        content_ids=shown_ids(found.content_id, rows),
+        content_ids=shown_ids(found.content_id, rows, utc_now(time.time)),
         today=vietnam_time(time.time()).date(),
     )
 

@@ -81,6 +81,11 @@ class Progress:
         planned = (item for entry in self.entries for item in entry.items)
         return _in_order(one for one in (*planned, *self.additional) if one.shown_on)
 
+    def outside(self, plan: CampaignPlan) -> int:
+        """How many of the published items readers first saw on none of the campaign's days."""
+        days = (one.shown_on for one in self.published if one.shown_on)
+        return sum(not plan.first_day <= day <= plan.last_day for day in days)
+
 
 def progress_of(
     plan: CampaignPlan, items: Iterable[CampaignItem], today: date, is_working: IsWorking

@@ -22,3 +22,8 @@ class ReportedCampaign:
     progress: Progress
     content_ids: tuple[str, ...]
     today: date
+
+    @property
+    def withdrawn(self) -> int:
+        """How many items readers saw and no longer have: no target counts them as published."""
+        return len({*self.content_ids} - {one.content_id for one in self.progress.published})

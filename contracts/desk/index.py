@@ -232,7 +232,8 @@ def joined_items(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Itera
         )
 
 
-def shown_ids(campaign: str, rows: Iterable[ItemRow]) -> tuple[str, ...]:
+def shown_ids(campaign: str, rows: Iterable[ItemRow], now: datetime) -> tuple[str, ...]:
     """The items that joined and that readers saw, also those that were withdrawn since."""
-    shown = (row.content_id for row in rows if row.first_shown_at)
+    times = ((row.content_id, row.first_shown_at) for row in rows)
+    shown = (content_id for content_id, at in times if at and at <= now)
     return tuple(sorted(id for id in shown if id != campaign))

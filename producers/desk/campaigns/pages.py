@@ -178,7 +178,7 @@ async def report(visit: Visit) -> Response:
         unit=item.unit,
         plan=plan,
         progress=await _progress(visit, item.content_id, plan),
-        content_ids=shown_ids(item.content_id, rows),
+        content_ids=shown_ids(item.content_id, rows, visit.now),
         today=visit.now.astimezone(VIETNAM).date(),
     )
     content = await visit.desk.services.campaign_reports.render(campaign, kind)
@@ -235,6 +235,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "has_draft": newest != plan,
         "progress": found,
         "reached": {"items": len(found.published)},
+        "outside": found.outside(plan),
         "plan": PlanForm.of(newest),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),

@@ -63,15 +63,16 @@ async def reports(bus, tmp_path):
     return CampaignReports(bus, DEFAULT, tmp_path / "report.toml")
 
 
-def campaign() -> ReportedCampaign:
-    progress = progress_of(PLAN, ITEMS, TODAY, default_working_days().is_working)
-    ids = tuple(one.content_id for one in ITEMS)
+def campaign(items=ITEMS, withdrawn=()) -> ReportedCampaign:
+    progress = progress_of(PLAN, items, TODAY, default_working_days().is_working)
+    ids = (*(one.content_id for one in items), *withdrawn)
     return ReportedCampaign(CAMPAIGN, "Tiền lương mới", "van-phong-bo", PLAN, progress, ids, TODAY)
 
 
-async def tables_of(reports) -> dict[str, dict[str, list[str]]]:
-    """The cells of each row by its first cell, by the first column's heading and the table."""
-    document = docx.Document(io.BytesIO(await reports.render(campaign(), "docx")))
+async def tables_of(reports, reported=None) -> dict[str, list[str]]:
+    """The cells of each row by its first cell."""
+    content = await reports.render(reported or campaign(), "docx")
+    document = docx.Document(io.BytesIO(content))
     rows = [[cell.text for cell in row.cells] for table in document.tables for row in table.rows]
     return {row[0]: row[1:] for row in rows}
 
@@ -85,6 +86,26 @@ async def test_figures_are_those_of_its_items_alone(reports):
 
 async def test_a_figure_without_data_says_so(reports):
     assert (await tables_of(reports))["Ý kiến đã nhận"][0] == "chưa có số liệu"
+
+
+async def test_what_was_published_before_the_first_day_counts_as_on_the_desks_page(reports):
+    early = date(2026, 11, 30)
+    for fact in (released("som", early), delivered("som", early, 500)):
+        await FactStore(reports.bus).add(fact, 0)
+    counted = DayFact(on=early, counted=(FactKind.RELEASE, FactKind.DELIVERY))
+    await FactStore(reports.bus).add(counted, 0)
+    found = campaign((a_joined_item("som", 1, "2026-11-30"),))
+    rows = await tables_of(reports, found)
+    assert rows["1. Giới thiệu quy định mới"][-1].startswith("Đúng hạn")
+    assert rows["Số tin đã đăng"][:2] == ["5", str(len(found.progress.published))]
+    assert rows["Số lượt phát thành công"][:2] == ["1.000", "500"]
+
+
+async def test_a_withdrawn_item_reaches_no_target_and_is_told(reports):
+    found = campaign(ITEMS[:1], withdrawn=("them",))
+    assert (await tables_of(reports, found))["Số tin đã đăng"][:2] == ["5", "1"]
+    document = docx.Document(io.BytesIO(await reports.render(found, "docx")))
+    assert any("1 tin đã đăng rồi gỡ" in one.text for one in document.paragraphs)
 
 
 async def test_plan_and_results_stand_beside_each_other(reports):
