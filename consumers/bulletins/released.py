@@ -41,7 +41,8 @@ class ReleasedItems:
     ) -> dict[str, ReleasedItem]:
         """The items that were released under *topics* since then; no issues of bulletins.
 
-        Those whose every time is up to *shown_after* are left out: only what may be new is decoded.
+        Each has its newest text, also one under another topic. Those whose every time is up to
+        *shown_after* are left out: only what may be new is decoded.
         """
         start = await self.bus.first_seq_since(_STREAM, since)
         newest: dict[str, _Peeked] = {}
@@ -52,7 +53,9 @@ class ReleasedItems:
                     if known is None or one.revision > known.revision:
                         newest[one.content_id] = one
         found = [_decode(one.message) for one in newest.values() if one.latest > shown_after]
-        return {one.content_id: _released_item(one) for one in found if one and not one.bulletin}
+        items = {one.content_id: _released_item(one) for one in found if one and not one.bulletin}
+        revisions = {content_id: one.revision for content_id, one in items.items()}
+        return items | await self.of_changed(revisions, now)
 
     async def of_items(self, content_ids: Iterable[str], now: datetime) -> dict[str, ReleasedItem]:
         """The named items, of any topic."""

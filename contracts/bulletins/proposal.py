@@ -15,7 +15,7 @@ from contracts.bulletins.issue import (
 from contracts.bulletins.series import Series, Span
 from contracts.text.moments import VIETNAM
 
-_DAY = timedelta(days=1)
+_DAY, _TICK = timedelta(days=1), timedelta(microseconds=1)
 WITHDRAWN = "withdrawn"
 
 
@@ -53,7 +53,7 @@ def window_start(new: NewIssue, earlier: Iterable[PublishedIssue]) -> datetime:
     before = [one for one in earlier if one.issue.order < (year, new.number)]
     ends = [one.issue.gathered_until for one in before if one.is_out]
     days = [one.issue.first_day for one in before]
-    return max(ends) if ends else _midnight(min(days, default=new.span.first_day))
+    return max(ends) if ends else _midnight(min(days, default=new.span.first_day)) - _TICK
 
 
 def _midnight(day: date) -> datetime:
@@ -62,8 +62,8 @@ def _midnight(day: date) -> datetime:
 
 
 def _window_end(span: Span, now: datetime) -> datetime:
-    """Up to when an issue gathers: the end of its last day, or now."""
-    return min(_midnight(span.last_day + _DAY), now)
+    """Up to when an issue gathers: the last moment of its last day, or now."""
+    return min(_midnight(span.last_day + _DAY) - _TICK, now)
 
 
 def propose(
@@ -84,7 +84,7 @@ def propose(
     until = window[1]
     room = MAX_ENTRIES - len(amendments)
     if len(found) > room:
-        until = found[room].first_shown_at - timedelta(microseconds=1)
+        until = found[room].first_shown_at - _TICK
     return BulletinIssue(
         series=new.series_id,
         year=new.span.last_day.year,

@@ -23,7 +23,8 @@ def days(count: float) -> datetime:
 async def store(bus, content_id: str, revision: int, released: float, **more) -> None:
     """A revision that was released so many days after START, or before it."""
     times = {"released_at": days(released), "first_released_at": more.pop("first", days(released))}
-    item = a_publication(content_id=content_id, revision=revision, topic=TOPIC, **times | more)
+    known = {"content_id": content_id, "revision": revision, "topic": TOPIC}
+    item = a_publication(**known | times | more)
     await store_publication(bus, item)
 
 
@@ -60,6 +61,18 @@ async def test_the_newest_text_that_readers_have_counts_however_old_it_is(releas
     await store(released, "moi", 2, 2, first=days(1), action="corrected", reason="Sai.")
     await store(released, "moi", 3, 3, first=days(1), not_before=days(9))
     assert await found(released) == {"moi": 2}
+
+
+async def test_an_item_that_went_to_another_topic_is_as_it_is_there(released):
+    moved = {"first": days(1), "topic": "lich-nghi-le"}
+    for name in ("doi", "go"):
+        await store(released, name, 1, 1)
+        await store(released, name, 2, 2, action="corrected", reason="Sai.", **moved)
+    await store(released, "go", 3, 3, action="withdrawn", body="", reason="Gỡ.", **moved)
+    read = await items_of(released).of_topics([TOPIC], days(-40), START, NOW)
+    assert {name: (read[name].topic, read[name].action) for name in ("doi", "go")} == {
+        "doi": ("lich-nghi-le", "corrected"), "go": ("lich-nghi-le", "withdrawn"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"data": {"released_at": "2026-12-15"}}'])
