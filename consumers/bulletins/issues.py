@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import count
 
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.released import ReleasedItems
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
+from contracts import subjects
 from contracts.base.times import Clock, utc_now, vietnam_time
 from contracts.bulletins import proposal, sequence
-from contracts.bulletins.issue import BulletinIssue, PublishedIssue, issue_id
+from contracts.bulletins.issue import BulletinIssue, PublishedIssue, is_issue_of
 from contracts.bulletins.proposal import NewIssue, ReleasedItem
 from contracts.bulletins.series import Series, Span
 from contracts.editorial import ActionKind, ItemState, Status
@@ -55,29 +55,15 @@ class SeriesIssues:
 
     async def of_year(self, series_id: str, year: int) -> list[IssueAtWork]:
         """The issues of a year as the editorial log has them, given up ones too."""
-        numbers = _numbers(await self.published(series_id), year)
-        out = [await self.read(issue_id(series_id, year, number)) for number in sorted(numbers)]
-        begun = await self._begun(series_id, year, numbers)
-        return sorted([*filter(None, out), *begun], key=lambda one: one.issue.order)
+        names = await self._names(series_id, year)
+        found = [await self.read(name) for name in names]
+        return sorted(filter(None, found), key=lambda one: one.issue.order)
 
-    async def _begun(
-        self, series_id: str, year: int, published: Collection[int]
-    ) -> list[IssueAtWork]:
-        """The issues of a year that are not out.
-
-        Numbers follow one another: the first one behind those that are out that has no text is the
-        last to be looked for.
-        """
-        found: list[IssueAtWork] = []
-        for number in count(1):
-            one = None
-            if number not in published:
-                one = await self.read(issue_id(series_id, year, number))
-            if one:
-                found.append(one)
-            elif number > max(published, default=0):
-                break
-        return found
+    async def _names(self, series_id: str, year: int | None = None) -> list[str]:
+        """Sorted names of the issues that the editorial log has, of all years or of one."""
+        stored = await self.log.bus.count_by_subject(subjects.EDITORIAL.name)
+        names = map(subjects.item_of_editorial, stored)
+        return sorted(one for one in names if is_issue_of(one, series_id, year))
 
     async def read(self, content_id: str) -> IssueAtWork | None:
         """An item that is an issue, as the log has it."""
@@ -97,7 +83,8 @@ class SeriesIssues:
         """Propose the next issue from the items released since the last one.
 
         Else than told, it covers the days after the last one, to the end of the newest span that
-        is over. Raises Invalid, Conflict if the number is taken or no span is over.
+        is over. Raises Invalid, Conflict if the number is taken or leaves a gap, or no span is
+        over.
         """
         series, now = self.series(series_id), utc_now(self.clock)
         others = await self._others(series_id)
@@ -115,12 +102,19 @@ class SeriesIssues:
         act = f"{DESK_ACT}{act_id}.{ActionKind.SAVE}"
         return next((one.content_id for one in drafts if act in one.state.ids), "")
 
-    async def released(self, content_id: str) -> ReleasedItem:
-        """An item that an issue may tell of. Raises NotFound for one that is not out."""
+    async def released(self, content_id: str, issue: BulletinIssue) -> ReleasedItem:
+        """An item that may be put into *issue*.
+
+        Raises NotFound for one that is not out, Conflict for one that another issue or draft has.
+        """
         found = await self.items.of_items([content_id], utc_now(self.clock))
         item = found.get(content_id)
         if item is None or item.action == proposal.WITHDRAWN or not item.has_page:
             raise NotFound(field_error("content_id", "not_released", value=content_id))
+        told = sequence.told_by_others(await self._others(issue.series), issue.content_id)
+        if other := told.get(content_id):
+            values = {"value": content_id, "title": item.title, "other": other}
+            raise Conflict(field_error("content_id", "bulletin_item_elsewhere", **values))
         return item
 
     async def outdated(self, issue: BulletinIssue) -> tuple[str, ...]:
@@ -144,10 +138,10 @@ class SeriesIssues:
         self, series_id: str, published: Collection[PublishedIssue]
     ) -> list[IssueAtWork]:
         """The issues that are not out; the number of one that was rejected is free again."""
-        year = vietnam_time(self.clock()).date().year
-        years = [year - 1, year, year + 1]
-        begun = [await self._begun(series_id, one, _numbers(published, one)) for one in years]
-        return [one for found in begun for one in found if one.state.status is not Status.REJECTED]
+        out = {one.content_id for one in published}
+        names = [one for one in await self._names(series_id) if one not in out]
+        found = filter(None, [await self.read(name) for name in names])
+        return [one for one in found if one.state.status is not Status.REJECTED]
 
     def _next_span(self, series: Series, others: list[PublishedIssue]) -> Span:
         """The newest span that is over, with all days since the last issue. Raises Conflict."""
@@ -165,11 +159,15 @@ def _numbers(issues: Iterable[PublishedIssue], year: int) -> frozenset[int]:
 
 
 def _free_number(others: Iterable[PublishedIssue], span: Span, wanted: int | None) -> int:
-    """The next number of the year, or *wanted*. Raises Conflict if that is taken."""
+    """The next number of the year, or *wanted*. Raises Conflict if it is taken or leaves a gap."""
     taken = _numbers(others, span.last_day.year)
     if wanted in taken:
         raise Conflict(field_error("number", "issue_exists", value=wanted))
-    return wanted or sequence.next_number(taken)
+    number = wanted or sequence.next_number(taken)
+    if missing := sequence.missing_number(taken, number):
+        values = {"value": number, "missing": missing}
+        raise Conflict(field_error("number", "bulletin_number_gap", **values))
+    return number
 
 
 def _issue_in(state: ItemState) -> BulletinIssue | None:

@@ -26,6 +26,10 @@ _TEXT_LIMIT = TextLimit(300, 400)
 """Length of the text that is proposed for an item: two or three sentences."""
 
 
+async def no_seals() -> None:
+    """For a bus that Loa has not taken over."""
+
+
 @dataclass(frozen=True)
 class ReleasedItems:
     """Reads the newest positions whose time has come. Each method raises BusError.

@@ -251,7 +251,8 @@ def add(
 
     async def change(bus: Bus) -> OrderAnswer:
         await ItemOrders(bus, by).state(issue)
-        entry = entry_of(await _issues(bus).released(item))
+        issues = _issues(bus)
+        entry = entry_of(await issues.released(item, (await issues.require(issue)).issue))
         return await _save(bus, issue, by, lambda parts: editing.add(parts, section, entry))
 
     print_order(output.act_on_bus(change), as_json)

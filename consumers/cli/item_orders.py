@@ -12,7 +12,7 @@ from consumers.app.settings import LoaSettings, load_vocabulary, load_working_da
 from consumers.audit import log as audit
 from consumers.cli.acts import perform_item_act
 from consumers.cli.authorization import Exceptions, Staff, acting_person
-from consumers.cli.stores import open_seals
+from consumers.cli.stores import find_seals, open_seals
 from consumers.desk.item_acts import ItemActs, act_key
 from consumers.desk.orders.rules import OrderRules
 from consumers.desk.orders.service import Orders, Store
@@ -147,7 +147,8 @@ class ItemOrders:
     @property
     def _rules(self) -> OrderRules:
         days = load_working_days(read_settings(LoaSettings))
-        return OrderRules(self.bus, self.staff.policy, time.time, days)
+        seals = partial(find_seals, self.bus)
+        return OrderRules(self.bus, self.staff.policy, time.time, days, seals)
 
     def _require_clean(self, order: Order, state: ItemState) -> None:
         """Raises Invalid without the promise of who answers for a text."""

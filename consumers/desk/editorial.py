@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
+from consumers.bulletins.released import OpenSeals, no_seals
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
 from consumers.desk.history import history_lines, open_agreements
@@ -70,13 +71,14 @@ class EditorialDesk:
     rules: Authorizer
     vocabulary: Vocabulary
     days: WorkingDays = field(default_factory=default_working_days)
+    open_seals: OpenSeals = no_seals
 
     def of(self, person: Visitor) -> "PersonAtDesk":
         return PersonAtDesk(self, person.signed_in)
 
     @property
     def order_rules(self) -> OrderRules:
-        return OrderRules(self.bus, self.rules.policy, self.rules.clock, self.days)
+        return OrderRules(self.bus, self.rules.policy, self.rules.clock, self.days, self.open_seals)
 
     @cached_property
     def names(self) -> AccountNames:

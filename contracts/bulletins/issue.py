@@ -157,6 +157,7 @@ def issue_id(series: str, year: int, number: int) -> str:
     return f"{series}-{year}-so-{number:02d}"
 
 
-def is_issue_of(content_id: str, series: str) -> bool:
-    """Whether an item's name is that of an issue of *series*."""
-    return re.fullmatch(rf"{re.escape(series)}-\d{{4}}-so-\d{{2,}}", content_id) is not None
+def is_issue_of(content_id: str, series: str, year: int | None = None) -> bool:
+    """Whether an item's name is that of an issue of *series*, of any year or of one."""
+    years = str(year) if year else r"\d{4}"
+    return re.fullmatch(rf"{re.escape(series)}-{years}-so-\d{{2,}}", content_id) is not None

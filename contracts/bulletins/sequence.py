@@ -1,7 +1,7 @@
 """What is wrong among the issues of a series: numbers, days, and items that are in two of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,6 +24,24 @@ class SequenceError(NamedTuple):
 def next_number(numbers: Iterable[int]) -> int:
     """The number after those of the year."""
     return max(numbers, default=0) + 1
+
+
+def missing_number(numbers: Collection[int], number: int) -> int | None:
+    """The lowest number before *number* that no issue has; None where they follow one another."""
+    return next((one for one in range(1, number) if one not in numbers), None)
+
+
+def told_by_others(published: Iterable[PublishedIssue], content_id: str) -> dict[str, str]:
+    """The items of the issues of *published* that are out, each with its issue.
+
+    *content_id*: the issue that is left out.
+    """
+    return {
+        entry.content_id: one.content_id
+        for one in published
+        if one.is_out and one.content_id != content_id
+        for entry in one.issue.entries
+    }
 
 
 def sequence_errors(published: Iterable[PublishedIssue]) -> Iterator[SequenceError]:

@@ -276,8 +276,8 @@ class Bulletins(Protocol):
         """The draft that the form with *act_id* has begun; empty for none."""
         ...
 
-    async def released(self, content_id: str) -> ReleasedItem:
-        """An item that an issue may tell of. Raises NotFound."""
+    async def released(self, content_id: str, issue: BulletinIssue) -> ReleasedItem:
+        """An item that may be put into *issue*. Raises NotFound, Conflict."""
         ...
 
     def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:

@@ -227,7 +227,8 @@ class DeskApp(StaffHarness):
     def operating_services(self) -> dict[str, Any]:
         """The services of the pages of those who keep Loa running."""
         letters = DeadLetterDesk(self.bus, self.accounts, DEFAULT, self.open_seals)
-        items = EditorialDesk(self.bus, EditorialLog(self.bus), self.desk.rules, DEFAULT)
+        known = {"vocabulary": DEFAULT, "open_seals": self.open_seals}
+        items = EditorialDesk(self.bus, EditorialLog(self.bus), self.desk.rules, **known)
         operations = OperationsDesk(self.bus, self.facts)
         return {"dead_letters": letters, "operations": operations, "editorial": items} | {
             "audit_log": self.audit_log()

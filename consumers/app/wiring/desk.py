@@ -261,7 +261,8 @@ def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
 
 def _open_editorial(node: Node, staff: StaffDesk) -> EditorialDesk:
     days = load_working_days(node.settings)
-    return EditorialDesk(node.bus, EditorialLog(node.bus), staff.rules, node.vocabulary, days)
+    log = EditorialLog(node.bus)
+    return EditorialDesk(node.bus, log, staff.rules, node.vocabulary, days, node.open_seals)
 
 
 def _open_trials(node: Node, access: ItemAccess) -> TrialMails:

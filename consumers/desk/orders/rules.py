@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from consumers.bulletins.approval import check_issue
+from consumers.bulletins.released import OpenSeals, ReleasedItems, no_seals
 from consumers.desk.access import item_facts
 from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog
@@ -17,6 +19,7 @@ from consumers.uploads.missing import missing_uploads
 from contracts import errors, events
 from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
+from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
@@ -44,6 +47,7 @@ _ACTION_OF: Mapping[ActionKind, str] = {
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
 _ON_THE_WAY = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
 """Acts by which a text comes nearer to readers: its files are there, its dates are lawful."""
+_CHECKED_ISSUES = frozenset({K.PROPOSE, K.APPROVE})
 _SENDS_ON = frozenset({K.SUBMIT, K.PROPOSE})
 _MAY_BEGIN_URGENT = frozenset({K.SUBMIT, K.EDIT, K.PROPOSE})
 
@@ -79,6 +83,7 @@ class OrderRules:
     policy: Policy
     clock: Clock = time.time
     days: WorkingDays = field(default_factory=default_working_days)
+    open_seals: OpenSeals = no_seals
 
     async def check(self, order: Order, state: ItemState, person: Person | None) -> None:
         """Check what the text asks for; *person*: None for a name in place of an account.
@@ -91,6 +96,7 @@ class OrderRules:
         await self.check_reason(order, state)
         await self.check_uploads(order, state)
         await self.check_interruption(order, state)
+        await self.check_issue(order, state)
 
     async def act_of(self, order: Order, state: ItemState) -> Act:
         """The act to decide about; the same one for a second person, also at another door.
@@ -152,6 +158,15 @@ class OrderRules:
         _, acts = await EditorialLog(self.bus).history(order.content_id)
         now = utc_now(self.clock)
         check_announced(said, now, self.days, known_interruption(acts, now))
+
+    async def check_issue(self, order: Order, state: ItemState) -> None:
+        """Raise Invalid for an issue of a bulletin that readers can't have as it is."""
+        data = state.text.data if state.text else {}
+        if order.kind in _CHECKED_ISSUES and data.get("bulletin"):
+            items = ReleasedItems(self.bus, self.open_seals)
+            issue = BulletinIssue.model_validate(data["bulletin"])
+            is_approval = order.kind is K.APPROVE
+            await check_issue(items, self.clock, issue, data["topic"], is_approval=is_approval)
 
     async def _unit_may_be_urgent(self, state: ItemState) -> bool:
         unit = state.text.unit if state.text else ""

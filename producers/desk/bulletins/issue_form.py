@@ -113,7 +113,7 @@ def _typed(visit: Visit, name: str, present: str) -> str:
 
 
 async def _with_button(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
-    """What the pressed button does. Raises Invalid for one that no page of ours has."""
+    """What the pressed button does. Raises Invalid for one that no page of ours has; Conflict."""
     match visit.value("edit").split(":"):
         case ["up" | "down" as step, name]:
             return editing.move(issue, name, _STEPS[step])
@@ -123,7 +123,7 @@ async def _with_button(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
             return editing.place_before(issue, name, section, before)
         case ["add"]:
             name = visit.value("item").strip().rstrip("/").rpartition("/")[2]
-            item = await visit.desk.services.bulletins.released(name)
+            item = await visit.desk.services.bulletins.released(name, issue)
             return editing.add(issue, visit.value("to"), entry_of(item))
         case ["save"]:
             return issue

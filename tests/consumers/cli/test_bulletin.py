@@ -1,12 +1,21 @@
 """`loa bulletin`: an issue is proposed under its number, edited by its parts, and shown."""
 
+import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pypdf
 import pytest
 
+from consumers.desk.item_acts import ItemActs
+from consumers.editorial.log import EditorialLog
+from consumers.staff.authorization import Actor
+from contracts.bulletins import composition
+from contracts.bulletins.issue import BulletinIssue
+from contracts.desk.editorial import NewItem
 from contracts.text.moments import VIETNAM
-from tests.support.bulletin_history import SERIES_ID
+from contracts.vocabulary import DEFAULT
+from tests.support.bulletin_history import SERIES, SERIES_ID
 from tests.support.cli import json_output
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
@@ -87,6 +96,27 @@ async def test_a_number_is_taken_by_a_draft_until_that_is_given_up(bulletin, loa
     assert (await loa("desk", "discard", first, "--hash", hash, *BY)).exit_code == 0
     again = await bulletin("propose", SERIES_ID, *this_week())
     assert again["content_id"] == first and len(ids(again)) == 3
+
+
+async def test_an_item_of_another_draft_is_not_added(bulletin, loa):
+    first = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    second = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    refused = await loa("bulletin", "add", second, "tin-0", "van-ban", *BY)
+    assert refused.exit_code == 2 and first in refused.stderr
+    await bulletin("drop", first, "tin-0")
+    await bulletin("add", second, "tin-0", "van-ban")
+
+
+async def test_no_number_leaves_a_gap_and_a_draft_of_any_number_is_seen(bulletin, loa, bus):
+    refused = await loa("bulletin", "propose", SERIES_ID, *this_week(), "--number", "7", *BY)
+    assert refused.exit_code == 2 and "number 1 " in refused.stderr
+    shown = await bulletin("propose", SERIES_ID, *this_week(), "--dry-run")
+    issue = BulletinIssue.model_validate_json(json.dumps(shown["issue"] | {"number": 7}))
+    new = NewItem(SERIES.unit, "a", composition.new_text_of(issue, SERIES), issue.content_id)
+    await ItemActs(EditorialLog(bus), DEFAULT, time.time).begin(new, Actor("Lê An"))
+    [listed] = await bulletin("list", SERIES_ID, "--year", str(issue.year))
+    assert listed["number"] == 7
+    assert ids(await bulletin("propose", SERIES_ID, *this_week(), "--number", "1")) == []
 
 
 @pytest.mark.parametrize(

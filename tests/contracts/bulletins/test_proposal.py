@@ -57,9 +57,8 @@ def test_what_readers_cannot_open_or_what_is_of_another_week_is_left_out(changes
 
 def test_a_day_begins_at_midnight():
     """Items that wait for a day are shown at exactly that moment."""
-    first, next_week = (
-        a_released_item(name, first_shown_at=at) for name, at in (("a", BEGIN), ("b", BEGIN + _WEEK))
-    )
+    first = a_released_item("a", first_shown_at=BEGIN)
+    next_week = a_released_item("b", first_shown_at=BEGIN + _WEEK)
     issue = propose(first, next_week)
     assert ids(issue) == ["a"]
     assert ids(propose(first, next_week, earlier=[issue], number=2, of_week=1)) == ["b"]

@@ -1,0 +1,64 @@
+"""What an issue takes on its way to readers: its place in the series, and items as they are now."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from consumers.bulletins.released import ReleasedItems
+from consumers.messages import field_error
+from contracts.base.times import Clock, utc_now
+from contracts.bulletins import sequence
+from contracts.bulletins.issue import (
+    BulletinAmendment,
+    BulletinEntry,
+    BulletinIssue,
+    PublishedIssue,
+)
+from contracts.bulletins.proposal import WITHDRAWN, outdated
+from contracts.errors import FieldError, Invalid
+
+_FIELD = "data.bulletin"
+
+
+async def check_issue(
+    items: ReleasedItems, clock: Clock, issue: BulletinIssue, topic: str, *, is_approval: bool
+) -> None:
+    """Raise Invalid for an issue that readers can't have as it is, naming each item; BusError.
+
+    Its number is asked at the approval: two issues may wait for theirs at once.
+    """
+    published = await items.issues(topic, issue.series)
+    released = await items.of_items(issue.content_ids, utc_now(clock))
+    errors = [*_told_before(issue, published)]
+    for content_id in outdated(issue, released):
+        now = released.get(content_id)
+        is_gone = now is None or now.action == WITHDRAWN
+        code = "bulletin_item_gone" if is_gone else "bulletin_item_changed"
+        errors.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
+    if is_approval:
+        errors += _number_errors(issue, published)
+    if errors:
+        raise Invalid(*errors)
+
+
+def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> Iterator[FieldError]:
+    """Yield an error for each item that another issue has told of."""
+    told = sequence.told_by_others(published, issue.content_id)
+    for one in issue.entries:
+        if other := told.get(one.content_id):
+            values = {"value": one.content_id, "title": one.title, "other": other}
+            yield field_error(_FIELD, "bulletin_item_elsewhere", **values)
+
+
+def _number_errors(
+    issue: BulletinIssue, published: Sequence[PublishedIssue]
+) -> Iterator[FieldError]:
+    """Yield an error if issues before a new one are not out."""
+    if any(one.content_id == issue.content_id for one in published):
+        return
+    numbers = {one.issue.number for one in published if one.issue.year == issue.year}
+    if missing := sequence.missing_number(numbers, issue.number):
+        yield field_error(_FIELD, "bulletin_number_gap", value=issue.number, missing=missing)
+
+
+def _title(issue: BulletinIssue, content_id: str) -> str:
+    told: Iterable[BulletinEntry | BulletinAmendment] = (*issue.entries, *issue.amendments)
+    return next(one.title for one in told if one.content_id == content_id)

@@ -1,0 +1,73 @@
+"""An issue on its way to readers: each item once and as it is now, no number left out."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from consumers.bulletins.approval import check_issue
+from consumers.bulletins.released import ReleasedItems, no_seals
+from contracts.bulletins import composition
+from contracts.bulletins.issue import BulletinIssue
+from contracts.errors import Invalid
+from tests.support.bulletin_history import SERIES, a_released_item, propose
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
+
+NOW = datetime(2026, 12, 21, tzinfo=UTC)
+
+
+async def store(bus, content_id: str, revision: int = 1, **more) -> None:
+    known = {"content_id": content_id, "revision": revision, "topic": "chuyen-doi-so"}
+    await store_publication(bus, a_publication(**known | more))
+
+
+@pytest.fixture
+async def items(bus) -> ReleasedItems:
+    """Three items, and an issue with the first of them that is out."""
+    for name in ("mot", "hai", "ba"):
+        await store(bus, name)
+    issue = an_issue(1, "mot")
+    more = {"topic": SERIES.topic, "bulletin": issue, "body": composition.body_of(issue)}
+    await store(bus, issue.content_id, **more)
+    return ReleasedItems(bus, no_seals)
+
+
+def an_issue(number: int, *names: str) -> BulletinIssue:
+    return propose(*map(a_released_item, names), number=number)
+
+
+async def refused(items: ReleasedItems, issue: BulletinIssue, *, is_approval: bool) -> list[str]:
+    """What the issue is refused for; each error has both languages."""
+    try:
+        await check_issue(items, NOW.timestamp, issue, SERIES.topic, is_approval=is_approval)
+    except Invalid as found:
+        assert all(one.message_vi != one.message for one in found.errors)
+        return [one.message for one in found.errors]
+    return []
+
+
+async def test_an_item_goes_out_in_one_issue(items):
+    for is_approval in (False, True):
+        assert await refused(items, an_issue(2, "hai", "ba"), is_approval=is_approval) == []
+        [error] = await refused(items, an_issue(2, "mot", "hai"), is_approval=is_approval)
+        assert "(mot)" in error and an_issue(1).content_id in error
+
+
+async def test_the_numbers_of_a_year_go_out_in_their_order(items):
+    [error] = await refused(items, an_issue(3, "hai"), is_approval=True)
+    assert "number 2" in error
+    assert await refused(items, an_issue(3, "hai"), is_approval=False) == []
+
+
+async def test_an_issue_that_is_out_may_be_corrected(items):
+    assert await refused(items, an_issue(1, "mot", "hai"), is_approval=True) == []
+
+
+async def test_what_was_corrected_or_withdrawn_since_is_named(bus, items):
+    await store(bus, "hai", 2, action="corrected", reason="Sai.")
+    await store(bus, "ba", 2, action="withdrawn", body="", reason="Gỡ.", topic="lich-nghi-le")
+    for is_approval in (False, True):
+        issue = an_issue(2, "hai", "ba", "khong-co")
+        errors = await refused(items, issue, is_approval=is_approval)
+        found = [("corrected" in one, "withdrawn" in one) for one in sorted(errors)]
+        assert found == [(False, True), (True, False), (False, True)]
