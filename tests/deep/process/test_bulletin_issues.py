@@ -1,20 +1,29 @@
 """Four issues of a bulletin over two months on a real Loa, a correction and a withdrawal between.
 
-`LOA_TEST_PICTURES=docs/images/ban-tin` keeps what readers see of the second issue.
+`LOA_TEST_PICTURES=docs/images/ban-tin` keeps what readers see of the second issue (needs pdftoppm
+of poppler-utils).
 """
 
 import asyncio
+import os
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
+from consumers.bulletins.pdf import IssuePrinter
 from consumers.cli.sample.items import read_sample_text
 from contracts.base.times import vietnam_time
 from contracts.bulletins import editing
 from contracts.bulletins.issue import BulletinIssue
+from tests.support.browser import PICTURES as PICTURES_VARIABLE
 from tests.support.browser import faults_in_every_look, screenshot, set_look
 from tests.support.bulletin_desk import BulletinDesk, bulletin_desk
 from tests.support.bulletin_history import SERIES
@@ -116,6 +125,8 @@ def test_four_issues_reach_every_channel_and_tell_no_item_twice(loa, browser):
         for name, what in looked_at(loa, second).items():
             found = tab.do(partial(look_at, name=name, what=what))
             assert [one for one in found if not any(rule in one for rule in PAGES_ONLY)] == []
+        tab.do(partial(look_at_article, article=article_of(loa, second)))
+    keep_print(loa, second)
 
     publish(loa, "sau")
     third = release(loa, begin(days[2]))
@@ -159,8 +170,15 @@ def faces(loa: LoaProcess, issue: BulletinIssue) -> list[str]:
     status, page = loa.page(path)
     assert status == 200
     assert path in loa.page(f"/nguon-tin/{SERIES.topic}.atom")[1]
-    [article] = [one for one in map(str, loa.sandbox("state")["articles"]) if number(issue) in one]
+    article = str(article_of(loa, issue))
     return [page[page.index("<main") :], *mail_parts(loa, issue, BULLETIN), article]
+
+
+def article_of(loa: LoaProcess, issue: BulletinIssue) -> dict[str, Any]:
+    """The one article on Zalo that the issue is."""
+    articles = loa.sandbox("state")["articles"]
+    [article] = [one for one in articles if number(issue) in str(one)]
+    return article
 
 
 def mail_parts(loa: LoaProcess, issue: BulletinIssue, to: str) -> list[str]:
@@ -192,6 +210,30 @@ async def look_at(page, name: str, what: str) -> list[str]:
         await set_look(page, *LOOKS[look])
         await screenshot(page, f"{name}-{look}.webp", colours=20)
     return [f"{name}: {one}" for one in found]
+
+
+async def look_at_article(page, article: dict[str, Any]) -> None:
+    """Show the article's parts, as Zalo gets them, at the width of a telephone."""
+    parts = "".join(f"<div>{part['content']}</div>" for part in article["body"])
+    head = f"<h1>{escape(article['title'])}</h1><p><b>{escape(article['description'])}</b></p>"
+    style = "body { font: 16px/1.5 sans-serif; margin: 16px; overflow-wrap: anywhere }"
+    style += " h1 { font-size: 22px; line-height: 1.3 } div { margin: 12px 0 }"
+    await set_look(page, *LOOKS["320"])
+    await page.set_content(f"<html lang=vi><style>{style}</style>{head}{parts}")
+    await screenshot(page, "zalo-320.webp", colours=20)
+
+
+def keep_print(loa: LoaProcess, issue: BulletinIssue) -> None:
+    """Keep pictures of the pages of the PDF."""
+    folder = os.environ.get(PICTURES_VARIABLE)
+    if not folder:
+        return
+    file = loa.folder / "so.pdf"
+    file.write_bytes(IssuePrinter(loa.ready().url).pdf(issue, SERIES.name, is_draft=False))
+    pages = ["pdftoppm", "-r", "80", "-png", file, loa.folder / "in"]
+    subprocess.run(pages, check=True)
+    for place, page in enumerate(sorted(loa.folder.glob("in-*.png")), start=1):
+        Image.open(page).save(Path(folder, f"in-{place}.webp"), quality=60)
 
 
 def correct(loa: LoaProcess, name: str) -> None:
