@@ -215,7 +215,7 @@ class Submitted(Content):
     campaign_entry: Annotated[EntryNumber | None, _LEFT_OUT_IF_NULL] = None
     """The planned item of the campaign that this one is; it is not published. As `bulletin`."""
     campaign_plan: Annotated[CampaignPlan | None, _LEFT_OUT_IF_NULL] = None
-    """The plan, if the item is a campaign; it is not published. As `bulletin`."""
+    """The plan, if the item is a campaign; `released` does not have it. As `bulletin`."""
 
 
 class Corrected(Submitted):

@@ -1,7 +1,8 @@
 """The plan of a campaign: purpose, days, co-operating units, planned items and target figures.
 
-The plan is a part of the text of the item that the campaign is, so an approval covers it. It stays
-inside: `released` has no field for it, so neither the portal nor mails nor Zalo ever have it.
+The plan is a part of the text of the item that the campaign is, so an approval covers it. Purpose
+and days are the item's first text, which is published unless people write another text. The rest
+stays inside: `released` has no field for the plan, so readers never have it.
 """
 
 from collections import Counter
@@ -65,10 +66,14 @@ class Target(Contract):
 
 
 class CampaignPlan(Contract):
-    """What a unit proposes and the Center approves. Nothing of it is published."""
+    """What a unit proposes and the Center approves.
+
+    Purpose and days are the first public introduction unless people write another introduction.
+    Planned items, partners and targets are not published.
+    """
 
     purpose: Purpose
-    """What the campaign is for."""
+    """What the campaign is for; readers have it unless another introduction is written."""
     first_day: Day
     """The first day on which its items are published."""
     last_day: Day
