@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from consumers.campaigns.report import CampaignReport
+from consumers.facts.sources import each
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.contents.document import Document
 from consumers.periodic_reports.contents.texts import load_texts
@@ -32,24 +34,27 @@ class CampaignReports:
     bus: Bus
     vocabulary: Vocabulary
     texts_file: Path
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Of the report that is being made, however many people ask for one."""
 
     async def render(self, campaign: ReportedCampaign, kind: str) -> bytes:
         """The report as `docx` or `pdf`; the same facts on the same day give the same bytes.
 
         Raises BusError, and Unreadable or Invalid for a wrong file of texts.
         """
-        figures = await self._figures(campaign)
-        texts = load_texts(self.texts_file)
-        names = {id: unit.name for id, unit in self.vocabulary.units.items()}
-        document = CampaignReport(campaign, figures, texts, names).document()
-        return await asyncio.to_thread(RENDERERS[kind], document)
+        async with self._turn:
+            figures = await self._figures(campaign)
+            texts = load_texts(self.texts_file)
+            names = {id: unit.name for id, unit in self.vocabulary.units.items()}
+            document = CampaignReport(campaign, figures, texts, names).document()
+            return await asyncio.to_thread(RENDERERS[kind], document)
 
     async def _figures(self, campaign: ReportedCampaign) -> Figures:
         """What the facts say of the campaign's items, up to yesterday."""
         span, store = _counted_days(campaign), FactStore(self.bus)
         rows, newest = FactRows(), dict[str, Fact]()
-        for content_id in campaign.content_ids:
-            async for fact in store.of_item(content_id):
+        async for facts in each(partial(_facts_of, store), campaign.content_ids):
+            for fact in facts:
                 newest[fact.key] = fact
                 if isinstance(fact, ReleaseFact):
                     rows.learn(fact)
@@ -58,6 +63,10 @@ class CampaignReports:
         days = [one.fact for one in (await store.newest(FactKind.DAY)).values()]
         known = [one for one in days if isinstance(one, DayFact)]
         return Figures(span, tally, [*gaps_of(known, span)])
+
+
+async def _facts_of(store: FactStore, content_id: str) -> list[Fact]:
+    return [fact async for fact in store.of_item(content_id)]
 
 
 def _counted_days(campaign: ReportedCampaign) -> Span:

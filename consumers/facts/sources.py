@@ -77,7 +77,7 @@ class FactSource(ABC):
         return fact
 
 
-async def _each(read: Callable[[K], Awaitable[R]], keys: Iterable[K]) -> AsyncIterator[R]:
+async def each(read: Callable[[K], Awaitable[R]], keys: Iterable[K]) -> AsyncIterator[R]:
     """What *read* returns for each key, in their order."""
     left = iter(keys)
     while chunk := [*islice(left, AT_ONCE)]:
@@ -122,7 +122,7 @@ class Decisions(FactSource):
         async for message in self.log.bus.scan(self.stream, start=after + 1):
             last = message.seq
             changed[subjects.item_of_editorial(message.subject)] = None
-        async for facts in _each(self._facts, changed):
+        async for facts in each(self._facts, changed):
             for fact in facts:
                 yield Derived(after, fact)
         yield Derived(last)
@@ -159,7 +159,7 @@ class Deliveries(FactSource):
             async for key, _ in self.ledger.bucket.values(prefix, start=after + 1):
                 if plan := _plan_of(key.removeprefix(prefix)):
                     plans[plan] = None
-        async for fact in _each(self._fact, plans):
+        async for fact in each(self._fact, plans):
             yield Derived(after, fact)
         yield Derived(max(last, after))
 
