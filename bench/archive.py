@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.bus import address
@@ -30,6 +31,8 @@ BETWEEN = timedelta(hours=1)
 """With 24 items a day, 50,000 are six years, and a month of the calendar has 360."""
 OPEN_SHARE = 50
 """One of so many items waits for people: every second one of the newest; all others are out."""
+CAMPAIGNS, ITEMS_OF_EACH = 40, 30
+"""Of the oldest items, each campaign has the first of its items as its own."""
 AT_ONCE = 256
 _SYNC = "sync_interval: always"
 K = ActionKind
@@ -114,5 +117,20 @@ def a_text(number: int) -> EditorialText:
         "body": "\n\n".join(" ".join(chance.choices(WORDS, k=80)) for _ in range(4)),
         "topic": chance.choice(TOPICS),
         "channels": ["portal", "email"],
+        **campaign_of(number),
     }
     return EditorialText(unit=UNIT, type=events.SUBMITTED, data=data)
+
+
+def campaign_of(number: int) -> dict[str, Any]:
+    """The fields by which an item joins a campaign, or is one."""
+    campaign, place = divmod(number, ITEMS_OF_EACH)
+    if campaign >= CAMPAIGNS:
+        return {}
+    fields: dict[str, Any] = {"campaign": item(campaign * ITEMS_OF_EACH)}
+    if place:
+        return fields | {"campaign_entry": place}
+    days = {"first_day": "2020-01-01", "last_day": "2020-12-31"}
+    planned = range(1, ITEMS_OF_EACH)
+    entries = [{"number": one, "title": f"Tin {one}", "day": "2020-06-30"} for one in planned]
+    return fields | {"campaign_plan": {"purpose": "Giải thích.", **days, "entries": entries}}

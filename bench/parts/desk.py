@@ -199,6 +199,9 @@ class Person:
         yield "a list by status", "/tin?trang-thai=pending_approval"
         yield "a search", f"/tin?q={words}"
         yield "the calendar", "/lich"
+        yield "campaigns", "/chuyen-de"
+        yield "bulletins", "/ban-tin"
+        yield "a report", "/bao-cao"
         yield from [("an item", path)] * 2
         yield "a review", f"{path}/duyet"
         yield "a preview", f"{path}/xem-truoc"
