@@ -58,6 +58,7 @@ async def show(visit: Visit) -> Response:
     report = await visit.desk.services.reports.view(wanted)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if asked.wrong else HTTPStatus.OK
     facts: dict[str, Any] = {"is_of_all": wanted.is_of_all, "href": _href(asked)}
+    facts["may_list_authors"] = _may_list_authors(visit)
     file = f"{_FILE}?{urlencode(asked.query)}"
     return visit.page(
         "report.html", status, report=report, asked=asked, file=file, wrong=asked.wrong, **facts
@@ -96,7 +97,15 @@ async def send_file(visit: Visit) -> Response:
     return Response(body, media_type=_CSV, headers=headers)
 
 
+def _may_list_authors(visit: Visit) -> bool:
+    """Whether the person may list the authors of all units, as a list has them."""
+    return visit.visitor.may_do("report.authors")
+
+
 async def show_authors(visit: Visit) -> Response:
+    """Raises HTTPException (403) for an editor of some units."""
+    if not _may_list_authors(visit):
+        raise HTTPException(HTTPStatus.FORBIDDEN)
     return visit.page("report_authors.html", asked=_asked(visit))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from consumers.audit.log import AuditLog, parse_record
 from consumers.facts.store import FactStore
+from consumers.staff.policy import Grant
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.facts import DayFact, DeliveryFact, FactKind, ReleaseFact
@@ -164,3 +165,9 @@ async def test_the_list_by_author_is_for_editors_and_in_the_audit_log(newsroom):
     ]
     for login in ("an", "binh", "dung"):
         assert (await newsroom[login].get(form)).status_code == 403
+    desk, grant = newsroom.desk, Grant(role="bien-tap-vien", units=("van-phong-bo",))
+    account = await desk.active("em", "bien-tap-vien")
+    await desk.accounts.set_grants(account.id, (grant,))
+    async with desk.browser(await desk.session_of("em")) as em:
+        assert form not in await report(em)
+        assert (await em.get(form)).status_code == 403
