@@ -75,28 +75,57 @@ class LiveReports:
     _readers: ReaderPool | None = field(default=None, repr=False)
     _rounds: Rounds = field(default_factory=Rounds, repr=False)
     _made: OrderedDict[ReportWanted, _Made] = field(default_factory=OrderedDict, repr=False)
-    _making: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    _making: dict[ReportWanted, asyncio.Task[_Made]] = field(default_factory=dict, repr=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Of the report that is being made: one thread of two, so that what is quick does not wait."""
 
     # --- reading
 
     async def view(self, wanted: ReportWanted) -> LiveReport:
-        """All tables of a span, which are made once for as long as no fact comes."""
+        """All tables of a span, as they were made last; after a new fact they are made again."""
         is_current = await self._rounds.next_end()
-        async with self._making:
-            position = await self._read(read_position)
-            known = self._made.pop(wanted, None)
-            if known is None or known.seq != position.seq:
-                at = datetime.fromisoformat(position.at) if position.at else None
-                tables = await self._read(lambda db: self._tables(db, wanted))
-                known = _Made(position.seq, LiveReport(tables, at))
-            self._made[wanted] = known
-            while len(self._made) > _KEPT:
-                self._made.popitem(last=False)
+        if not (known := self._made.get(wanted)):
+            return replace((await self._newest(wanted)).report, is_current=is_current)
+        self._made.move_to_end(wanted)
+        if known.seq != (await self._read(read_position)).seq:
+            self._begin(wanted)
+            is_current = False
         return replace(known.report, is_current=is_current)
+
+    async def _newest(self, wanted: ReportWanted) -> _Made:
+        """The report that counts all that the file has."""
+        known = self._made.get(wanted)
+        if known and known.seq == (await self._read(read_position)).seq:
+            return known
+        return await asyncio.shield(self._begin(wanted))
+
+    def _begin(self, wanted: ReportWanted) -> asyncio.Task[_Made]:
+        """Make a report beside the pages, once for all who want it."""
+        if not (making := self._making.get(wanted)):
+            making = self._making[wanted] = asyncio.create_task(self._make(wanted))
+            making.add_done_callback(lambda ended: self._end(wanted, ended))
+        return making
+
+    def _end(self, wanted: ReportWanted, ended: "asyncio.Task[_Made]") -> None:
+        del self._making[wanted]
+        if ended.cancelled() or ended.exception():  # who waits for it has the error
+            return
+        self._made[wanted] = ended.result()
+        self._made.move_to_end(wanted)
+        while len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+
+    async def _make(self, wanted: ReportWanted) -> _Made:
+        async with self._turn:
+            position = await self._read(read_position)
+            at = datetime.fromisoformat(position.at) if position.at else None
+            tables = await self._read(lambda db: self._tables(db, wanted))
+        return _Made(position.seq, LiveReport(tables, at))
 
     async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
         """A page of what a figure is made of. Raises NotFound for one that is not shown."""
-        row, cell = _find(await self.view(wanted), at)
+        await self._rounds.next_end()
+        row, cell = _find((await self._newest(wanted)).report, at)
         place = Place(_INDICATORS[at.indicator], By(at.by), at.part)
         limits = (_PAGE + 1, page * _PAGE)
         found = await self._read(lambda db: queries.rows_behind(db, wanted, place, limits))
@@ -113,8 +142,9 @@ class LiveReports:
 
     async def csv(self, wanted: ReportWanted) -> bytes:
         """All tables as one file: a line for each figure."""
-        report = await self.view(wanted)
-        return await asyncio.to_thread(_csv, report.tables)
+        await self._rounds.next_end()
+        made = await self._newest(wanted)
+        return await asyncio.to_thread(_csv, made.report.tables)
 
     def _tables(self, db: sqlite3.Connection, wanted: ReportWanted) -> Sequence[ReportTable]:
         """The tables of one moment of the file."""
@@ -151,6 +181,8 @@ class LiveReports:
                 await self._follow()
             finally:
                 self._readers = None
+                for making in self._making.values():
+                    making.cancel()
 
     async def _follow(self) -> None:
         while True:

@@ -20,6 +20,8 @@ _DIVISIONS = {
 }
 _MADE = "bulletins.due"
 """A kind that no fact has: it follows from the calendar."""
+_WITHOUT_TOPIC = ("events.", "refusals.")
+"""Kinds that no item is behind: who sees some topics alone sees nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,12 @@ class DeskTables:
 
     def _indicators(self) -> list[Indicator]:
         """Of a few units only what is counted by unit: readers and cases are the ministry's."""
-        found = load_indicators()
-        return [one for one in found if self.wanted.is_of_all or one.is_divided_by(By.UNIT)]
+        found = [*load_indicators()]
+        if not self.wanted.is_of_all:
+            found = [one for one in found if one.is_divided_by(By.UNIT)]
+            if all(scope.topics for scope in self.wanted.scopes):
+                found = [one for one in found if not _lacks_topic(one)]
+        return found
 
     def _summary(self) -> ReportTable:
         words, rows = self.wording.texts["tables"], list[ReportRow]()
@@ -83,7 +89,13 @@ class DeskTables:
         """The parts with rows, and those that have a name and may be seen."""
         known = set(self.header.names.get(by, {}))
         scopes = self.wanted.scopes
-        if by is By.UNIT and all(one.units for one in scopes):
+        if by is By.UNIT and not self.wanted.is_of_all:
             known &= {unit for scope in scopes for unit in scope.units}
+        if by is By.TOPIC and all(one.topics for one in scopes):
+            known &= {topic for scope in scopes for topic in scope.topics}
         found = known | set(self.figures.words(indicators, by))
         return sorted(found, key=lambda word: (not word, word))
+
+
+def _lacks_topic(indicator: Indicator) -> bool:
+    return any(kind.startswith(_WITHOUT_TOPIC) for kind in indicator.all_kinds)

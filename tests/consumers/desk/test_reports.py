@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
@@ -147,6 +148,39 @@ async def test_the_file_has_every_figure(reports):
         assert [table.title] in lines
         for row in table.rows:
             assert [row.name, *(cell.value or cell.text for cell in row.cells)] in lines
+
+
+async def test_who_sees_some_topics_is_told_nothing_of_what_has_no_topic(reports):
+    """Refused events have no topic: of a topic they are neither none nor missing."""
+    wanted = ReportWanted(FIRST, LAST, (ReportScope((), ("chuyen-doi-so",)),))
+    tables = {one.id: one for one in (await whole(reports, wanted)).tables}
+    refused = Wording(SOURCES.texts, {}).short_name(
+        next(one for one in load_indicators() if one.id == "refused_share")
+    )
+    shown = tables["complete_and_timely"]
+    assert refused not in shown.columns
+    assert len(tables["by_topic"].rows) == 1
+    assert all(any(cell.at for cell in row.cells) for row in tables["by_unit"].rows), "others: none"
+
+
+async def test_while_a_newer_report_is_made_the_last_one_is_shown(bus, reports, monkeypatch):
+    before, going_on = await whole(reports), threading.Event()
+    make = LiveReports._tables
+
+    def slowly(*args):
+        assert going_on.wait(60)
+        return make(*args)
+
+    monkeypatch.setattr(LiveReports, "_tables", slowly)
+    await store_all(FactStore(bus), random_facts(random.Random(21), 3))
+    try:
+        async with asyncio.timeout(60):
+            while (shown := await reports.view(ALL)).is_current:
+                await asyncio.sleep(0.01)
+        assert shown.counted_at == before.counted_at
+    finally:
+        going_on.set()
+    assert (await whole(reports)).counted_at > before.counted_at
 
 
 async def test_a_damaged_copy_and_one_of_another_stream_are_made_anew(bus, path):
