@@ -1,30 +1,33 @@
 """Clock of the sandbox: it can be set, and by default it is never night for a demo."""
 
 import time
-from datetime import datetime, timedelta
 from datetime import time as daytime
+from datetime import timedelta
 
 from contracts.base.times import Clock, vietnam_time
 
 _DAY_BEGINS, _DAY_ENDS = daytime(6, 5), daytime(21, 50)
 _MORNING = daytime(9, 0)
-_SHIFT_S = (
+_BACK_S = (
     timedelta(hours=_DAY_ENDS.hour, minutes=_DAY_ENDS.minute) - timedelta(hours=_MORNING.hour)
 ).total_seconds()
+_FORWARD_S = timedelta(hours=_MORNING.hour).total_seconds()
 
 
 def daytime_clock(clock: Clock = time.time) -> Clock:
-    """Real time by day in Vietnam; at night the time from 09:00 on, so that broadcasts are sent."""
+    """Real time by day in Vietnam; at night the time from 09:00 on, so that broadcasts are sent.
+
+    The day is always the real one, so quotas of days and months are those that Loa counts.
+    """
 
     def now() -> float:
         real = clock()
-        return real if _is_day(vietnam_time(real)) else real - _SHIFT_S
+        here = vietnam_time(real).time()
+        if here < _DAY_BEGINS:
+            return real + _FORWARD_S
+        return real if here < _DAY_ENDS else real - _BACK_S
 
     return now
-
-
-def _is_day(here: datetime) -> bool:
-    return _DAY_BEGINS <= here.time() < _DAY_ENDS
 
 
 class SettableClock:

@@ -77,6 +77,7 @@ def test_in_a_demo_it_is_never_night(minute):
         here = datetime(2027, 1, 15, hour, minute, tzinfo=VIETNAM)
         shown = daytime_clock(here.timestamp)()
         assert is_broadcast_time(shown)
+        assert vietnam_time(shown).date() == here.date(), "quotas are those of the real day"
         is_day = "06:05" <= f"{here:%H:%M}" < "21:50"
         assert (shown == here.timestamp()) is is_day
     late = datetime(2027, 1, 15, 23, 20, tzinfo=VIETNAM)
