@@ -24,7 +24,7 @@ from tests.support.events import register_unit
 from tests.support.planted_bugs import PlantedBugs
 
 pytestmark = pytest.mark.timeout(600)
-STORIES, MOST_STORIES = 40, 60
+STORIES, MOST_STORIES = 40, 100
 MISTAKES = PlantedBugs()
 
 
