@@ -1,4 +1,4 @@
-"""The short report of a campaign: what was planned, what was done, and the figures of its items."""
+"""Report of a campaign: its plan, its published items and their figures."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -108,7 +108,7 @@ class CampaignReport:
             yield Paragraph(words[f"{name}_prompt"], is_prompt=True)
 
     def _remarks(self) -> Iterator[Block]:
-        """What of the published items is outside the campaign's days, and what was withdrawn."""
+        """Notes on items published outside the campaign's days, and on withdrawn ones."""
         outside = self.campaign.progress.outside(self.campaign.plan)
         for name, count in (("outside", outside), ("withdrawn", self.campaign.withdrawn)):
             if count:

@@ -35,7 +35,7 @@ class CampaignReports:
     vocabulary: Vocabulary
     texts_file: Path
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    """Of the report that is being made, however many people ask for one."""
+    """Held while a report is made: one at a time, however many people ask."""
 
     async def render(self, campaign: ReportedCampaign, kind: str) -> bytes:
         """The report as `docx` or `pdf`; the same facts on the same day give the same bytes.

@@ -27,7 +27,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts.base.times import utc_now, vietnam_time
 from contracts.campaigns import composition, editing
-from contracts.campaigns.plan import CampaignPlan, PlannedItem
+from contracts.campaigns.plan import TOPIC, CampaignPlan, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
@@ -47,7 +47,6 @@ from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Plan campaigns, and see plan beside done.")
-TOPIC = "thong-tin-chuyen-de"
 
 Campaign = Annotated[str, typer.Argument(help="The campaign's content_id, its address.")]
 Item = Annotated[str, typer.Argument(help="The content_id of an item.")]
@@ -103,7 +102,7 @@ class ShownItem(BaseModel):
 
 
 class ShownEntry(BaseModel):
-    """A planned item beside what was done."""
+    """A planned item, and the published item that fulfils it."""
 
     planned: PlannedItem
     state: EntryState

@@ -24,6 +24,8 @@ from contracts.base.fields import (
 )
 from contracts.delivery import ChannelName
 
+TOPIC = "thong-tin-chuyen-de"
+"""The topic of a campaign's own item, unless its unit names another one."""
 MAX_ENTRIES = 100
 _MAX_NUMBER = 999
 _MAX_PARTNERS = 30

@@ -6,6 +6,7 @@ name items, units, topics and channels, never a person.
 """
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -52,9 +53,9 @@ class Fact(Record):
     kind: ClassVar[FactKind]
 
     @property
+    @abstractmethod
     def parts(self) -> tuple[object, ...]:
         """What distinguishes the fact from others of its kind."""
-        raise NotImplementedError
 
     @property
     def key(self) -> str:
@@ -62,9 +63,9 @@ class Fact(Record):
         return ".".join(map(str, (self.kind, *self.parts)))
 
     @property
+    @abstractmethod
     def day(self) -> date:
         """The day on which it counts."""
-        raise NotImplementedError
 
     def replaces(self, stored: "Fact") -> bool:
         """Whether it is stored in place of *stored*, a fact of the same key."""
@@ -209,8 +210,9 @@ class _Counted(_OfDay):
     """A count of messages of a day. Some are erased later, so a smaller count replaces none."""
 
     @property
+    @abstractmethod
     def total(self) -> Count:
-        raise NotImplementedError
+        """The messages of all sorts."""
 
     def replaces(self, stored: Fact) -> bool:
         return isinstance(stored, _Counted) and self.total > stored.total

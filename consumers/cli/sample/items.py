@@ -24,7 +24,7 @@ from contracts.base.times import Clock, utc_time, vietnam_time
 from contracts.bulletins import composition
 from contracts.bulletins.series import Span
 from contracts.campaigns.composition import new_text_of
-from contracts.campaigns.plan import CampaignPlan, PlannedItem, Target
+from contracts.campaigns.plan import TOPIC, CampaignPlan, PlannedItem, Target
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, Status
 from contracts.text.moments import VIETNAM
@@ -170,7 +170,7 @@ class SampleCampaign(BaseModel):
             entries=tuple(PlannedItem.model_validate(one) for one in entries),
             targets=tuple(Target.model_validate(one) for one in self.targets),
         )
-        return new_text_of(self.name, plan, self.title, "thong-tin-chuyen-de")
+        return new_text_of(self.name, plan, self.title, TOPIC)
 
 
 def _days(count: int) -> timedelta:

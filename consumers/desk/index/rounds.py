@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 _WAIT_S = 0.5
-"""How long a page waits for what is stored and not yet in the copy that it reads."""
+"""The longest wait of a page until its copy has what is stored already."""
 
 
 class Rounds:

@@ -95,7 +95,7 @@ class RowsFile:
             self._note(position)
 
     def _rows_of(self, found: Iterable[Fact]) -> FactRows:
-        """Makes rows of facts, and knows what was released of their items."""
+        """A new maker of rows, which knows the releases of these facts' items."""
         rows = FactRows(bulletins=self.rules.bulletins, deadlines=self.rules.deadlines)
         for content_id in {_item_of(fact) for fact in found} - {""}:
             for _, key, body in self.db.execute(_FACTS_OF_ITEM, (content_id,)):

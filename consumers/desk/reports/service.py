@@ -77,7 +77,7 @@ class LiveReports:
     _made: OrderedDict[ReportWanted, _Made] = field(default_factory=OrderedDict, repr=False)
     _making: dict[ReportWanted, asyncio.Task[_Made]] = field(default_factory=dict, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    """Of the report that is being made: one thread of two, so that what is quick does not wait."""
+    """Held while a report is made: one of two threads stays free for quick readings."""
 
     # --- reading
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from contracts import text
 from contracts.campaigns import composition
-from contracts.campaigns.plan import CampaignPlan
+from contracts.campaigns.plan import TOPIC, CampaignPlan
 from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
@@ -44,7 +44,6 @@ from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
-_TOPIC = "thong-tin-chuyen-de"
 _NAME_LENGTH = 54
 _MEDIA_TYPES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -109,7 +108,7 @@ async def propose(visit: Visit) -> Response:
         if not visit.value("unit"):
             raise Invalid(field_error("unit", "missing"))
         words = visit.desk.services.vocabulary
-        topic = _TOPIC if words.knows("topic", _TOPIC) else visit.value("topic")
+        topic = TOPIC if words.knows("topic", TOPIC) else visit.value("topic")
         title = visit.value("title")
         fields = composition.new_text_of(name, plan, title, topic)
         await visit.editorial.begin(NewItem(visit.value("unit"), act_id(visit), fields, name))

@@ -58,7 +58,6 @@ def test_the_door_s_waits_are_together_shorter_than_what_it_promises():
 
 
 async def test_what_the_look_at_the_key_has_taken_is_not_given_again(client, monkeypatch):
-    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 0.5)
     find = registry.UnitRegistry.find
 
     async def slow(self, unit):
@@ -66,6 +65,7 @@ async def test_what_the_look_at_the_key_has_taken_is_not_given_again(client, mon
         return await find(self, unit)
 
     with monkeypatch.context() as patched:
+        patched.setattr(acceptance, "ANSWER_TIMEOUT_S", 0.5)
         patched.setattr(registry.UnitRegistry, "find", slow)
         assert is_unavailable(await client.post(sample_event()))
     assert (await client.post(sample_event())).status_code == 202
