@@ -44,10 +44,16 @@ def faulty_server(folder: Path, fault: str) -> Path:
 
 
 @contextmanager
-def fault_injected(pid: int, fault: str) -> Iterator[None]:
-    """Within, the running server *pid* meets *fault*, like `fsync:error=EIO`."""
+def fault_injected(pid: int, fault: str, file: Path | None = None) -> Iterator[None]:
+    """Within, the running server *pid* meets *fault*, like `fsync:error=EIO`.
+
+    `:when=3` counts the calls of each thread by itself, and the server moves its work between
+    threads: where one certain call is meant, name its *file*.
+    """
     name = fault.partition(":")[0]
     command = ["strace", "-f", "-p", str(pid), "-e", f"trace={name}", "-e", f"inject={fault}"]
+    if file:
+        command += ["-P", str(file)]
     with subprocess.Popen([*command, "-o", "/dev/null"], stderr=subprocess.PIPE) as tracer:
         try:
             assert b"attached" in tracer.stderr.readline()
