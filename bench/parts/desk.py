@@ -186,7 +186,7 @@ class Person:
             page = await self.ask(route, path)
             if route == "an item" and self.chance.random() < 0.25:
                 await self.remark(path, page)
-            if route == "the edit form":
+            if route == "the edit form" and page:
                 await self.write(path, page)
 
     def places(self, count: int) -> Iterator[tuple[str, str]]:
@@ -242,8 +242,11 @@ class Person:
         await self.send("a save", path, fields)
 
     async def ask(self, route: str, path: str) -> str:
-        """The page. Raises LoaFailed for another answer than it has to be."""
-        return await self.timed(route, self.browser.get(path), HTTPStatus.OK)
+        """The page; empty for the form of a text that waits for its unit, which leads to the item.
+
+        Raises LoaFailed for another answer than it has to be.
+        """
+        return await self.timed(route, self.browser.get(path), HTTPStatus.OK, HTTPStatus.SEE_OTHER)
 
     async def send(self, route: str, path: str, form: Mapping[str, Sequence[str]]) -> None:
         """Send a form; 409 where another person was first. Raises LoaFailed as `ask`."""
