@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -36,12 +36,15 @@ class Figures:
     gaps: Sequence[Gap] = ()
     units: Collection[str] = ()
     """All units of the span, also those without a row."""
+    _missing_known: dict[tuple[tuple[str, ...], Span], tuple[str, int]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def figure(self, indicator: Indicator, by: By = By.TOTAL, word: str = "") -> Figure:
         """The figure of a part: `By.MONTH, "2026-03"`."""
         span = self._span_of(by, word)
         reason, missing = self._missing(indicator, span)
-        if missing == len(span.days()):
+        if missing == span.length:
             return Figure(reason=reason, missing_days=missing)
         value = self._value(indicator, by, word)
         if value is None:
@@ -76,7 +79,7 @@ class Figures:
         return percent(Decimal(sum(having)), Decimal(len(months)))
 
     def _lacks_all(self, indicator: Indicator, span: Span) -> bool:
-        return self._missing(indicator, span)[1] == len(span.days())
+        return self._missing(indicator, span)[1] == span.length
 
     def _has(self, indicator: Indicator, by: By, word: str) -> bool:
         return _count(self.tally, indicator.kinds, by, word) > 0
@@ -88,13 +91,19 @@ class Figures:
 
     def _missing(self, indicator: Indicator, span: Span) -> tuple[str, int]:
         """The reason and the number of the days of *span* without data of any of the kinds."""
-        days, reasons = set[date](), list[str]()
-        for gap in self.gaps:
-            lost = span.overlap(gap.first, gap.last)
-            if lost and any(map(gap.covers, indicator.all_kinds)):
-                days |= lost
-                reasons.append(gap.reason)
-        return (reasons[0] if reasons else ""), len(days)
+        asked = indicator.all_kinds, span
+        if asked not in self._missing_known:
+            self._missing_known[asked] = self._find_missing(*asked)
+        return self._missing_known[asked]
+
+    def _find_missing(self, kinds: Iterable[str], span: Span) -> tuple[str, int]:
+        lost = [
+            (gap.reason, days)
+            for gap in self.gaps
+            if any(map(gap.covers, kinds)) and (days := span.overlap(gap.first, gap.last))
+        ]
+        reason = lost[0][0] if lost else ""
+        return reason, len(set[date]().union(*(days for _, days in lost)))
 
 
 def _sum(tally: Tally, indicator: Indicator, by: By, word: str) -> Decimal:

@@ -19,8 +19,13 @@ class Span:
         """The year of administrative reports: from 15 December to 14 December."""
         return cls(date(year - 1, 12, 15), date(year, 12, 14))
 
+    @property
+    def length(self) -> int:
+        """How many days it has."""
+        return max(0, (self.last - self.first).days + 1)
+
     def days(self) -> set[date]:
-        return {self.first + timedelta(n) for n in range((self.last - self.first).days + 1)}
+        return {self.first + timedelta(n) for n in range(self.length)}
 
     def overlap(self, first: date, last: date) -> set[date]:
         """The days of the span from *first* to *last*."""
