@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from contracts.catalog import load_texts
 from design import assets
 from design.settings import SiteIdentity
-from design.written_texts import PageEnvironment
 
 _FOLDER = Path(__file__).parent
 URGENT_SHEET = "/tai-nguyen/khan.css"
@@ -93,11 +92,8 @@ def design_hash(site: SiteIdentity) -> str:
 
 
 def page_environment(templates: Path, frame: Frame, **catalogs: Mapping[str, Any]) -> Environment:
-    """The environment of a face: its *templates*, then the frame and the components.
-
-    A text of the frame or of *catalogs* is written into the templates that name it.
-    """
-    environment = PageEnvironment(
+    """The environment of a face: its *templates*, then the frame and the components."""
+    environment = Environment(
         loader=FileSystemLoader([templates, _FOLDER / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -108,5 +104,4 @@ def page_environment(templates: Path, frame: Frame, **catalogs: Mapping[str, Any
         cache_size=-1,  # every template stays compiled, without a lock
     )
     environment.globals |= {"frame": frame, **catalogs}
-    environment.written = {"frame.text": frame.text, **catalogs}
     return environment
