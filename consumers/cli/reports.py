@@ -5,7 +5,7 @@ import re
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import BaseModel, ConfigDict
@@ -42,6 +42,9 @@ Year = Annotated[
 First = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The first day.")]
 Last = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The last day.")]
 Name = Annotated[str, typer.Option("--name", help="The name of the report; by default its days.")]
+WithGaps = Annotated[
+    bool, typer.Option("--with-gaps", help="Seal days that are not counted yet as gaps.")
+]
 Labels = Annotated[list[str], typer.Argument(help="The sealed years, in any order.")]
 Label = Annotated[str, typer.Argument(help="The report: a year, or the name of a span.")]
 AuthorsFile = Annotated[Path, typer.Argument(help="The new file: .xlsx or .csv.")]
@@ -77,37 +80,58 @@ class AuthorsAnswer(BaseModel):
 
 @app.command()
 @output.page(SealedAnswer, examples=("loa report year 2026",))
-def year(year: Year, by: By = "", as_json: output.Json = False) -> None:
+def year(
+    year: Year, with_gaps: WithGaps = False, by: By = "", as_json: output.Json = False
+) -> None:
     """Seal the figures of a year, and make the report as .docx, .pdf and .xlsx.
 
-    A year is sealed once, when it is over. The report compares it with the plan in `report.toml`
-    and with the year before, if that is sealed.
+    A year is sealed once, when it is over and its last day is counted. The report compares it with
+    the plan in `report.toml` and with the year before, if that is sealed.
     """
-    _seal(Span.of_year(year), str(year), str(year - 1), by, as_json)
+    order = _SealOrder(Span.of_year(year), str(year), str(year - 1), with_gaps)
+    _seal(order, by, as_json)
 
 
 @app.command()
 @output.page(SealedAnswer, examples=("loa report span 2026-07-01 2026-09-30 --name 2026-quy-3",))
 def span(
-    first: First, last: Last, name: Name = "", by: By = "", as_json: output.Json = False
+    first: First,
+    last: Last,
+    name: Name = "",
+    with_gaps: WithGaps = False,
+    by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Seal the figures of any days, and make the report of them."""
     days = _span_of(first, last)
-    _seal(days, name or f"{days.first}-{days.last}", "", by, as_json)
+    label = name or f"{days.first}-{days.last}"
+    _seal(_SealOrder(days, label, "", with_gaps), by, as_json)
 
 
-def _seal(span: Span, label: str, former: str, by: str, as_json: bool) -> None:
+class _SealOrder(NamedTuple):
+    """What is sealed, by which name, and beside which former report."""
+
+    span: Span
+    label: str
+    former: str
+    with_gaps: bool
+
+
+def _seal(order: _SealOrder, by: str, as_json: bool) -> None:
     settings = read_settings(LoaSettings)
 
     async def work(bus: Bus, _: Actor) -> ReportSeal:
         archive = _archive(await open_keys(bus))
         texts, vocabulary = load_texts(settings.report_texts_file), load_vocabulary(settings)
-        sources = HeaderSources(texts, vocabulary, former, load_deadlines(settings))
-        return await archive.seal(FactStore(bus), span, label, sources)
+        sources = HeaderSources(texts, vocabulary, order.former, load_deadlines(settings))
+        store = FactStore(bus)
+        if not order.with_gaps:
+            await archive.check_counted(store, order.span)
+        return await archive.seal(store, order.span, order.label, sources)
 
     with output.explain_errors():
-        _check_label(label)
-    _tell(run_audited(Command("report.seal", label, by), work), as_json)
+        _check_label(order.label)
+    _tell(run_audited(Command("report.seal", order.label, by), work), as_json)
 
 
 @app.command()

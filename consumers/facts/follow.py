@@ -85,6 +85,20 @@ async def read_positions(bus: Bus) -> FactPositions:
     return stored.value or FactPositions()
 
 
+async def first_open_day(store: FactStore, clock: Clock) -> date:
+    """The day after the last one that is closed, or that on which the bus got its first event.
+
+    Without any, the last day. Earlier days are never counted any more.
+    """
+    newest = (await store.newest(FactKind.DAY)).values()
+    closed = [one.fact.day for one in newest if one.fact]
+    if closed:
+        return max(closed) + timedelta(days=1)
+    states = [(await store.bus.stream_info(name))["state"] for name in _BEGINNINGS]
+    first = [datetime.fromisoformat(one["first_ts"]) for one in states if one["messages"]]
+    return day_of(min(first)) if first else last_day(clock)
+
+
 class FactCounts(NamedTuple):
     """What a round derived: all facts, and those of them that were new or had changed."""
 
@@ -139,26 +153,13 @@ class FactFollower:
         if self.began >= midnight(last + timedelta(days=1)):
             read.discard(FactKind.INCIDENT)
         lasting = {one.kind for one in self.sources if one.is_lasting}
-        for day in Span(await self._first_day(), last).days():
+        for day in Span(await first_open_day(self.store, self.clock), last).days():
             counted = read if day == last else read & lasting
             closed = DayFact(on=day, counted=tuple(sorted(counted)))
             if not (await self.store.read(closed.key)).fact:
                 await self.store.add(closed, 0)
         await self._update(lambda stored: stored.with_closed(last))
         self.closed = last
-
-    async def _first_day(self) -> date:
-        """The day after the last one that is closed, or that on which the bus got its first event.
-
-        Without any, the last day.
-        """
-        newest = (await self.store.newest(FactKind.DAY)).values()
-        closed = [one.fact.day for one in newest if one.fact]
-        if closed:
-            return max(closed) + timedelta(days=1)
-        states = [(await self.bus.stream_info(name))["state"] for name in _BEGINNINGS]
-        first = [datetime.fromisoformat(one["first_ts"]) for one in states if one["messages"]]
-        return day_of(min(first)) if first else last_day(self.clock)
 
     async def follow_source(self, source: FactSource, *, from_start: bool = False) -> None:
         """Write the facts behind the position of *source*, or all, then the position."""

@@ -11,7 +11,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from consumers.facts.days import countable_from
+from consumers.facts.follow import first_open_day
 from consumers.facts.store import FactStore
+from consumers.facts.unread import unread_since
 from consumers.messages import field_error
 from consumers.periodic_reports.contents.composition import read_figures
 from consumers.periodic_reports.contents.own_texts import PLAN
@@ -50,8 +53,7 @@ class ReportArchive:
         self, store: FactStore, span: Span, label: str, sources: "HeaderSources"
     ) -> ReportSeal:
         """Seal what the facts say of *span*, and make its files. Raises BusError, AlreadySealed."""
-        if span.last >= vietnam_time(self.clock()).date():
-            raise Invalid(field_error("report", "report_not_over", value=f"{span.last:%d/%m/%Y}"))
+        self._check_over(span)
         gathered = Gatherer(span, sources.fact_rows())
         await gathered.read(store)
         former = self.former(sources.former_label) if sources.former_label else None
@@ -59,6 +61,19 @@ class ReportArchive:
         header = header.model_copy(update={"streams": gathered.streams})
         write = partial(write_lines, header=header, gaps=gathered.gaps, lines=gathered.lines())
         return await asyncio.to_thread(self.report(label).seal, write, self.clock)
+
+    async def check_counted(self, store: FactStore, span: Span) -> None:
+        """Raise Invalid while facts of *span* may still come, or BusError."""
+        self._check_over(span)
+        unread = await unread_since(store.bus, self.clock)
+        is_behind = unread is not None and unread < countable_from(span.last)
+        if is_behind or await first_open_day(store, self.clock) <= span.last:
+            value = f"{span.last:%d/%m/%Y}"
+            raise Invalid(field_error("report", "report_not_counted", value=value))
+
+    def _check_over(self, span: Span) -> None:
+        if span.last >= vietnam_time(self.clock()).date():
+            raise Invalid(field_error("report", "report_not_over", value=f"{span.last:%d/%m/%Y}"))
 
     def review(self, labels: Sequence[str], label: str, sources: "HeaderSources") -> ReportSeal:
         """Join sealed years to one report. Raises NotSealed, PartsApart, DataSetBroken."""

@@ -43,6 +43,16 @@ async def test_a_span_is_sealed_made_again_and_verified(facts, loa, tmp_path):
     assert (await loa(*SPAN)).exit_code == 2, "sealed once"
 
 
+async def test_days_that_facts_may_still_count_are_sealed_as_gaps_only_on_demand(
+    facts, loa, tmp_path
+):
+    longer = ("report", "span", "2026-03-01", "2026-04-01", "--name", "moi", "--by", "an")
+    refused = await loa(*longer)
+    assert (refused.exit_code, "01/04/2026" in refused.stderr) == (2, True)
+    assert not (tmp_path / "reports/moi").exists()
+    assert (await loa(*longer, "--with-gaps")).exit_code == 0
+
+
 async def test_a_sealed_report_comes_back_from_a_backup(facts, loa, tmp_path):
     assert (await loa(*SPAN)).exit_code == 0
     report = tmp_path / "reports/thang-3"
