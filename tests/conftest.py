@@ -24,9 +24,9 @@ import uvicorn
 
 import channels.portal.readback
 import consumers.app.instance
-import consumers.desk.index.rounds
 import consumers.desk.operations
 import consumers.desk.release.mail_reach
+import consumers.desk.sqlite_copy.rounds
 import consumers.status.facts
 import consumers.zalo.event_publisher
 import producers.acceptance
@@ -173,7 +173,7 @@ PATIENCE_S = 20.0
 _PEOPLE_WAIT = {
     channels.portal.readback: "_PATIENCE_S",
     consumers.app.instance: "PROBE_TIMEOUT_S",
-    consumers.desk.index.rounds: "_WAIT_S",
+    consumers.desk.sqlite_copy.rounds: "_WAIT_S",
     consumers.desk.operations: "_WAIT_S",
     consumers.desk.release.mail_reach: "_PATIENCE_S",
     consumers.status.facts: "_DISK_PATIENCE_S",

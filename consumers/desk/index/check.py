@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consumers.check.findings import Violation
-from consumers.desk.index.file import has_format, open_reader, read_seq
+from consumers.desk.index.file import index_format
+from consumers.desk.sqlite_copy.file import has_format, open_reader, read_position
 from consumers.editorial.log import Audit, EditorialLog
 from contracts import subjects
 from contracts.desk.deadlines import Deadlines
@@ -70,11 +71,11 @@ def _read_index(path: Path, deadlines: Deadlines) -> _Index | None:
     if not path.exists():
         return None
     with closing(open_reader(path)) as db:
-        if not has_format(db, deadlines):
+        if not has_format(db, index_format(deadlines)):
             return None
         db.execute("BEGIN")
         items = {row[0]: _Told._make(row[1:]) for row in db.execute(_ROWS)}
-        return _Index(read_seq(db), items)
+        return _Index(read_position(db).seq, items)
 
 
 def _differ(one: _Told | None, other: _Told | None) -> bool:

@@ -1,10 +1,8 @@
-"""The index's SQLite file: rows of items, and up to which message of the log they are told."""
+"""The index's file: rows of items, as the log tells them."""
 
 import json
-import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -23,16 +21,13 @@ from consumers.desk.index.projection import (
     search_words,
 )
 from consumers.desk.index.sketches import Sketch, keys_of, pack, sketch_of, unpack
+from consumers.desk.sqlite_copy.file import Position, StreamCopy, open_copy
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
 _SCHEMA_VERSION = 6
 """To be raised when an item is indexed differently; the file is then made anew."""
-_SCHEMA = Path(__file__).with_name("schema.sql")
-_BUSY_TIMEOUT_S = 5.0
 _FAST = 1
-_WAL_BYTES = 16 << 20
-_TABLES = ("item", "detail", "barred", "shingle", "meta", "words")
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
 _INSERT_ITEM = """
 INSERT INTO item VALUES (
@@ -47,70 +42,23 @@ WHERE content_id = ?
 _FORGET_WORDS = "INSERT INTO words (words, rowid, word) VALUES ('delete', ?, ?)"
 
 
-class Position(NamedTuple):
-    """A message of the log: up to there items are told.
+class IndexFile(StreamCopy):
+    """The index as its only writer has it."""
 
-    `at` and `stream` (when that was created) tell it from one of another log.
-    """
-
-    seq: int = 0
-    at: str = ""
-    stream: str = ""
-
-
-class IndexFile:
-    """One connection. Any number of processes and threads may read; one writes."""
+    schema = Path(__file__).with_name("schema.sql")
+    tables = ("item", "detail", "barred", "shingle", "meta", "words")
 
     def __init__(self, path: Path, deadlines: Deadlines) -> None:
-        """Open the file, made anew where it has another format. Raises sqlite3.Error, OSError."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        self.deadlines, self._path, self._inode = deadlines, path, path.stat().st_ino
-        self.db = connect(path)
-        try:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
-            self.db.execute("PRAGMA secure_delete = ON")
-            self.db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-            self._prepare()
-        except sqlite3.Error:
-            self.db.close()
-            raise
-
-    def close(self) -> None:
-        self.db.close()
-
-    def is_sound(self) -> bool:
-        """Whether SQLite finds no damage; closed behind damage that it can't read."""
-        try:
-            with closing(self.db.execute("PRAGMA quick_check(1)")) as found:
-                return bool(found.fetchone() == ("ok",))
-        except sqlite3.Error:
-            self.close()
-            raise
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return self._path.exists() and self._path.stat().st_ino == self._inode
-
-    @property
-    def position(self) -> Position:
-        found = dict(self.db.execute("SELECT name, value FROM meta"))
-        return Position(int(found.get("seq", 0)), found.get("at", ""), found.get("stream", ""))
+        """Open the file. Raises sqlite3.Error, OSError."""
+        self.deadlines = deadlines
+        super().__init__(path, index_format(deadlines))
 
     def apply(self, items: Iterable[ItemHistory], position: Position) -> None:
         """Replace the rows of *items* and move on to *position*, all or none."""
-        with self._transaction():
+        with self.transaction():
             for item in items:
                 self._insert(item, self._forget(item.content_id))
-            self._note(position)
-
-    def reset(self, stream: str) -> None:
-        """Forget every row: the log is another one, created at *stream*."""
-        with self._transaction():
-            self._make_tables()
-            self._note(Position(stream=stream))
+            self.note(position)
 
     def known(self, content_ids: Iterable[str]) -> frozenset[str]:
         """Those of *content_ids* that have a row."""
@@ -120,23 +68,6 @@ class IndexFile:
     def count(self) -> int:
         """The number of items."""
         return int(self.db.execute("SELECT count(*) FROM item").fetchone()[0])
-
-    def _prepare(self) -> None:
-        """Make the tables unless they are there in this version, with these deadlines."""
-        with self._transaction():
-            if not has_format(self.db, self.deadlines):
-                self._make_tables()
-
-    def _make_tables(self) -> None:
-        for table in _TABLES:
-            self.db.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in _SCHEMA.read_text("utf-8").split(";\n"):
-            self.db.execute(statement)
-        self.db.execute("INSERT INTO meta VALUES ('format', ?)", (_format(self.deadlines),))
-
-    def _note(self, position: Position) -> None:
-        values = position._asdict().items()
-        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
 
     def _forget(self, content_id: str) -> "_Sketched | None":
         """Delete the item's rows; returns the sketch of its text."""
@@ -164,16 +95,6 @@ class IndexFile:
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
         barred = [(item.seq, name) for name in record.barred]
         self.db.executemany("INSERT INTO barred VALUES (?, ?)", barred)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self.db.execute("COMMIT")
-        finally:
-            if self.db.in_transaction:
-                self.db.execute("ROLLBACK")
 
 
 class Record(NamedTuple):
@@ -266,54 +187,10 @@ def moment(microseconds: int | None) -> datetime | None:
 
 
 def open_index(path: Path, deadlines: Deadlines) -> IndexFile:
-    """Open the file to write it; a damaged one is deleted, as the log makes it anew."""
-    try:
-        file = IndexFile(path, deadlines)
-        if file.is_sound():
-            return file
-        file.close()
-    except sqlite3.DatabaseError as broken:
-        if broken.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise
-    delete_index(path)
-    return IndexFile(path, deadlines)
+    """Open the file to write it; a damaged one is made anew."""
+    return open_copy(path, lambda: IndexFile(path, deadlines))
 
 
-def delete_index(path: Path) -> None:
-    """Delete the file and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads. Raises sqlite3.Error."""
-    return connect(path, "mode=ro")
-
-
-def read_seq(db: sqlite3.Connection) -> int:
-    """The message of the log up to which items are told."""
-    row = db.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
-    return int(row[0]) if row else 0
-
-
-def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
-    """A connection to a file that is there. Raises sqlite3.Error."""
-    return sqlite3.connect(
-        f"{path.resolve().as_uri()}?{query}",
-        timeout=_BUSY_TIMEOUT_S,
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def has_format(db: sqlite3.Connection, deadlines: Deadlines) -> bool:
-    """Whether the file has tables of this version, with these deadlines."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-        return False
-    row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-    return bool(row) and row[0] == _format(deadlines)
-
-
-def _format(deadlines: Deadlines) -> str:
+def index_format(deadlines: Deadlines) -> str:
+    """The format of an index with these deadlines."""
     return f"{_SCHEMA_VERSION} {sha256(deadlines.version.encode()).hexdigest()}"

@@ -11,8 +11,9 @@ from typing import TypeVar
 import structlog
 
 from consumers.chunks import chunked
-from consumers.desk.index.file import IndexFile, Position
+from consumers.desk.index.file import IndexFile
 from consumers.desk.index.projection import ItemHistory
+from consumers.desk.sqlite_copy.file import Position
 from consumers.editorial.log import EditorialLog, parse_act
 from consumers.progress import report_progress
 from contracts import subjects

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 import structlog
 
 from consumers.desk.index import queries
-from consumers.desk.index.file import IndexFile, open_index, read_seq
+from consumers.desk.index.file import IndexFile, open_index
 from consumers.desk.index.follow import IndexFollower
 from consumers.desk.index.near import find_near
-from consumers.desk.index.readers import ReaderPool
-from consumers.desk.index.rounds import Rounds
 from consumers.desk.index.sketches import sketch_of
+from consumers.desk.sqlite_copy.file import read_position
+from consumers.desk.sqlite_copy.readers import ReaderPool
+from consumers.desk.sqlite_copy.rounds import Rounds
 from consumers.directory.directory import try_lock
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -150,7 +151,7 @@ class ItemIndex:
         info = await self.log.bus.stream_info(_STREAM)
         last_seq, until = int(info["state"]["last_seq"]), time.monotonic() + _PAUSE_S
         while time.monotonic() < until:
-            self.lag = max(last_seq - await readers.read(read_seq), 0)
+            self.lag = max(last_seq - (await readers.read(read_position)).seq, 0)
             if not self.lag:
                 return True
             await asyncio.sleep(_POLL_S)

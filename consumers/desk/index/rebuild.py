@@ -6,8 +6,9 @@ from pathlib import Path
 
 import structlog
 
-from consumers.desk.index.file import IndexFile, delete_index
+from consumers.desk.index.file import IndexFile
 from consumers.desk.index.follow import IndexFollower
+from consumers.desk.sqlite_copy.file import delete_copy
 from consumers.directory.directory import try_lock
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -24,7 +25,7 @@ async def rebuild_index(bus: Bus, path: Path, deadlines: Deadlines) -> int:
     with try_lock(path.with_suffix(".lock")) as is_locked:
         if not is_locked:
             raise Invalid(field_error("desk", "desk_index_in_use"))
-        delete_index(path)
+        delete_copy(path)
         items = await _fill(EditorialLog(bus), path, deadlines)
         log.info("desk_index_rebuilt", items=items)
         return items

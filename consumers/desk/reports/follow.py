@@ -11,7 +11,8 @@ from typing import TypeVar
 import structlog
 
 from consumers.chunks import chunked
-from consumers.desk.reports.rows_file import Position, RowsFile, read_position
+from consumers.desk.reports.rows_file import RowsFile
+from consumers.desk.sqlite_copy.file import Position
 from consumers.facts.store import FactStore
 from contracts import subjects
 
@@ -48,7 +49,7 @@ class RowsFollower:
     async def _check_stream(self) -> None:
         """Begin anew if the stream is not the one that the file is of."""
         info = await self.store.bus.stream_info(_STREAM)
-        self.position = await self._in_writer(lambda: read_position(self.file.db))
+        self.position = await self._in_writer(lambda: self.file.position)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
         if not await self._is_same_stream(created):
             await self._in_writer(lambda: self.file.reset(created))

@@ -1,15 +1,14 @@
 """The SQLite file with the rows of all facts, as reports count them."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
-from consumers.desk.index.file import connect, delete_index
+from consumers.desk.sqlite_copy.file import Position, StreamCopy, delete_copy, open_copy
 from consumers.directory.directory import try_lock
 from consumers.facts.store import StoredFact
 from consumers.periodic_reports.from_facts import FactRows
@@ -21,9 +20,7 @@ from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
 ROWS_FILE = "reports.sqlite"
 _SCHEMA_VERSION = 2
 """To be raised when facts become other rows; the file is then made anew."""
-_SCHEMA = Path(__file__).with_name("schema.sql")
 _RELEASE = f"{FactKind.RELEASE}."
-_TABLES = ("meta", "day", "fact", "row")
 _INSERT_ROW = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FACTS_OF_ITEM = "SELECT id, key, body FROM fact WHERE item = ? AND item != ''"
 
@@ -43,56 +40,25 @@ class Rules:
         return f"{_SCHEMA_VERSION} {sha256(rules.encode()).hexdigest()}"
 
 
-class Position(NamedTuple):
-    """The message of FACTS up to which rows are told. `stream`: when that stream was created."""
+class RowsFile(StreamCopy):
+    """The rows as their only writer has them."""
 
-    seq: int = 0
-    at: str = ""
-    """When the message was stored."""
-    stream: str = ""
-
-
-class RowsFile:
-    """The connection of the only writer."""
+    schema = Path(__file__).with_name("schema.sql")
+    tables = ("meta", "day", "fact", "row")
 
     def __init__(self, path: Path, rules: Rules) -> None:
-        """Open the file, made anew where it has another format. Raises sqlite3.Error, OSError."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        self.rules, self._path, self._inode = rules, path, path.stat().st_ino
-        self.db = connect(path)
-        try:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
-            if not self._has_format():
-                self.reset("")
-        except sqlite3.Error:
-            self.db.close()
-            raise
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return self._path.exists() and self._path.stat().st_ino == self._inode
-
-    def reset(self, stream: str) -> None:
-        """Forget every row: FACTS is another stream, created at *stream*."""
-        with self._transaction():
-            for table in _TABLES:
-                self.db.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _SCHEMA.read_text("utf-8").split(";\n"):
-                self.db.execute(statement)
-            self.db.execute("INSERT INTO meta VALUES ('format', ?)", (self.rules.version,))
-            self._note(Position(stream=stream))
+        """Open the file. Raises sqlite3.Error, OSError."""
+        self.rules = rules
+        super().__init__(path, rules.version)
 
     def apply(self, stored: Iterable[StoredFact], position: Position) -> None:
         """Replace the rows of *stored* and move on to *position*, all or none."""
         found = [one.fact for one in stored if one.fact]
-        with self._transaction():
+        with self.transaction():
             writer = _Writer(self.db, self._rows_of(found))
             for fact in found:
                 writer.write(fact)
-            self._note(position)
+            self.note(position)
 
     def _rows_of(self, found: Iterable[Fact]) -> FactRows:
         """A new maker of rows, which knows the releases of these facts' items."""
@@ -102,26 +68,6 @@ class RowsFile:
                 if key.startswith(_RELEASE):
                     rows.learn(cast(ReleaseFact, facts.decode(key, body.encode())))
         return rows
-
-    def _has_format(self) -> bool:
-        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            return False
-        row = self.db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        return bool(row) and row[0] == self.rules.version
-
-    def _note(self, position: Position) -> None:
-        values = position._asdict().items()
-        self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
 
 
 @dataclass(frozen=True)
@@ -167,23 +113,12 @@ def _item_of(fact: Fact) -> str:
 
 
 def open_rows(path: Path, rules: Rules) -> RowsFile:
-    """Open the file to write it; a damaged one is deleted, as the facts make it anew."""
-    try:
-        return RowsFile(path, rules)
-    except sqlite3.DatabaseError as broken:
-        if broken.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise
-    delete_index(path)
-    return RowsFile(path, rules)
+    """Open the file to write it; a damaged one is made anew."""
+    return open_copy(path, lambda: RowsFile(path, rules))
 
 
 def forget_rows(path: Path) -> None:
     """Delete the file, which the next start makes anew; not one that a running Loa keeps."""
     with try_lock(path.with_suffix(".lock")) as is_free:
         if is_free:
-            delete_index(path)
-
-
-def read_position(db: sqlite3.Connection) -> Position:
-    found = dict(db.execute("SELECT name, value FROM meta"))
-    return Position(int(found.get("seq", 0)), found.get("at", ""), found.get("stream", ""))
+            delete_copy(path)

@@ -16,13 +16,14 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from consumers.desk.index.readers import ReaderPool
-from consumers.desk.index.rounds import Rounds
 from consumers.desk.reports import queries
 from consumers.desk.reports.follow import RowsFollower
 from consumers.desk.reports.queries import Behind, Place
-from consumers.desk.reports.rows_file import RowsFile, Rules, open_rows, read_position
+from consumers.desk.reports.rows_file import RowsFile, Rules, open_rows
 from consumers.desk.reports.tables import DeskTables
+from consumers.desk.sqlite_copy.file import read_position
+from consumers.desk.sqlite_copy.readers import ReaderPool
+from consumers.desk.sqlite_copy.rounds import Rounds
 from consumers.directory.directory import try_lock
 from consumers.facts.store import FactStore
 from consumers.messages import field_error
@@ -232,7 +233,7 @@ async def _done() -> bool:
 def _close_opened(opening: Future[RowsFile]) -> None:
     """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
     if not (opening.cancelled() or opening.exception()):
-        opening.result().db.close()
+        opening.result().close()
 
 
 _INDICATORS = {one.id: one for one in load_indicators()}

@@ -12,6 +12,7 @@ import structlog
 
 from consumers.desk.index import ItemIndex, file
 from consumers.desk.person_lists import readable
+from consumers.desk.sqlite_copy.file import delete_copy, open_reader
 from consumers.editorial.log import EditorialLog
 from consumers.key_file import KeyFile
 from consumers.staff.accounts import Account
@@ -342,7 +343,7 @@ async def test_near_texts_are_found_as_they_are_now_and_by_whom_they_concern(log
     await do(log, "tin-1", save("nv-an", title="", body="Một nội dung khác hẳn, không giống."))
     await index.find(ItemFilter())
     assert await near(index, LONG) == [("tin-2", 0.94)]
-    with closing(file.open_reader(path)) as db:
+    with closing(open_reader(path)) as db:
         [left] = db.execute("SELECT count(*) FROM shingle WHERE seq NOT IN (SELECT seq FROM item)")
     assert left == (0,), "a text that was replaced leaves nothing"
 
@@ -445,7 +446,7 @@ async def test_a_damaged_file_is_made_anew(log, path, clock, kept):
 async def test_a_file_that_is_deleted_meanwhile_is_made_anew(log, index, path):
     await do(log, "tin-1", save("nv-an"))
     rows = await every_row(index)
-    file.delete_index(path)
+    delete_copy(path)
     await until(path.exists)
     assert await every_row(index) == rows
 
@@ -472,7 +473,7 @@ async def test_the_file_is_for_its_owner_alone(index, path):
 async def test_an_index_that_is_not_followed_says_that_it_can_not_be_read(
     log, path, clock, monkeypatch
 ):
-    monkeypatch.setattr("consumers.desk.index.rounds._WAIT_S", 0.1)
+    monkeypatch.setattr("consumers.desk.sqlite_copy.rounds._WAIT_S", 0.1)
     with pytest.raises(Unavailable):
         await ItemIndex(log, path, clock).find(ItemFilter())
 
@@ -490,7 +491,7 @@ async def test_a_page_of_an_index_that_lags_says_so_and_waits_no_longer(
         return await apply(message)
 
     monkeypatch.setattr(log, "is_genuine", slow)
-    monkeypatch.setattr("consumers.desk.index.rounds._WAIT_S", 0.1)
+    monkeypatch.setattr("consumers.desk.sqlite_copy.rounds._WAIT_S", 0.1)
     await do(EditorialLog(log.bus), "tin-2", save("nv-an"))
     page = await index.find(ItemFilter())
     assert ([row.content_id for row in page.rows], page.is_current) == (["tin-1"], False)

@@ -1,4 +1,4 @@
-"""Rounds of following a log, for whose end readers wait a moment."""
+"""Rounds of following a stream, for whose end readers wait a moment."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Threads that read the index's file, so that no query holds the event loop up."""
+"""Threads that read the file of a copy, so that no query holds the event loop up."""
 
 import asyncio
 import sqlite3
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from consumers.desk.index.file import open_reader
+from consumers.desk.sqlite_copy.file import open_reader
 
 T = TypeVar("T")
 _THREADS = 2
@@ -26,7 +26,7 @@ class ReaderPool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._threads = ThreadPoolExecutor(_THREADS, "desk-index-reader")
+        self._threads = ThreadPoolExecutor(_THREADS, "desk-copy-reader")
         self._own = threading.local()
         self._open = set[sqlite3.Connection]()
 
