@@ -1,6 +1,7 @@
 """What of a campaign's plan is done, late or still to come, and what was published beside it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -91,25 +92,26 @@ def progress_of(
     plan: CampaignPlan, items: Iterable[CampaignItem], today: date, is_working: IsWorking
 ) -> Progress:
     """The plan, in the order of its days, beside *items*."""
-    joined = _in_order(items)
-    others = [one for one in joined if one.entry not in plan.numbers]
+    joined, numbers = defaultdict[int | None, list[CampaignItem]](list), plan.numbers
+    for item in _in_order(items):
+        joined[item.entry if item.entry in numbers else None].append(item)
     by_day = sorted(plan.entries, key=lambda one: (one.day, one.number))
+    others = joined[None]
     return Progress(
-        tuple(_entry(one, joined, today, is_working) for one in by_day),
+        tuple(_entry(one, joined[one.number], today, is_working) for one in by_day),
         tuple(one for one in others if one.shown_on),
         tuple(one for one in others if not one.shown_on),
     )
 
 
 def _entry(
-    planned: PlannedItem, joined: Iterable[CampaignItem], today: date, is_working: IsWorking
+    planned: PlannedItem, items: Sequence[CampaignItem], today: date, is_working: IsWorking
 ) -> EntryProgress:
-    items = tuple(one for one in joined if one.entry == planned.number)
     done_on = items[0].shown_on if items else None
     until = done_on or today
     is_late = until > planned.day
     late = _working_days(planned.day, until, is_working) if is_late else 0
-    return EntryProgress(planned, _state(done_on is not None, is_late), items, late)
+    return EntryProgress(planned, _state(done_on is not None, is_late), tuple(items), late)
 
 
 def _state(is_done: bool, is_late: bool) -> EntryState:
