@@ -52,7 +52,8 @@ Campaign = Annotated[str, typer.Argument(help="The campaign's content_id, its ad
 Item = Annotated[str, typer.Argument(help="The content_id of an item.")]
 EntryNumber = Annotated[int, typer.Argument(help="The number of a planned item.")]
 Title = Annotated[str, typer.Option(help="The title, as readers see it.")]
-Purpose = Annotated[str, typer.Option(help="What it is for; the first text begins with it.")]
+Introduction = Annotated[str, typer.Option(help="What readers read on its page, as Markdown.")]
+Purpose = Annotated[str, typer.Option(help="What it is for; it is not published.")]
 First = Annotated[str, typer.Option(metavar="DAY", help="The first day, as 2026-12-01.")]
 Last = Annotated[str, typer.Option(metavar="DAY", help="The last day.")]
 Unit = Annotated[str, typer.Option(help="The unit that proposes it; else the account's.")]
@@ -207,13 +208,15 @@ def show(campaign: Campaign, by: By = "", as_json: output.Json = False) -> None:
 @output.page(
     OrderAnswer,
     examples=(
-        'loa campaign propose luong-moi-2027 --title "Tiền lương mới" --purpose "Giải thích '
-        'quy định mới." --first 2026-12-01 --last 2027-01-31 --target items=8',
+        'loa campaign propose luong-moi-2027 --title "Tiền lương mới" --introduction "Từ '
+        '01/01/2027 tiền lương tính theo quy định mới." --purpose "Giảm số câu hỏi gửi về Bộ." '
+        "--first 2026-12-01 --last 2027-01-31 --target items=8",
     ),
 )
 def propose(
     campaign: Campaign,
     title: Title,
+    introduction: Introduction,
     purpose: Purpose,
     first: First,
     last: Last,
@@ -230,7 +233,7 @@ def propose(
         plan = _plan({**fields, "partners": partner or [], "targets": _targets(target)})
 
     async def begin(bus: Bus) -> OrderAnswer:
-        text = composition.new_text_of(campaign, plan, title, topic)
+        text = composition.new_text_of(campaign, plan, title, topic, introduction)
         orders = ItemOrders(bus, by)
         await orders.begin(unit, text, campaign)
         return OrderAnswer.of(campaign, await orders.state(campaign))
@@ -242,6 +245,7 @@ def propose(
 @output.page(OrderAnswer, examples=("loa campaign change luong-moi-2027 --last 2027-02-28",))
 def change_plan(
     campaign: Campaign,
+    introduction: Introduction = "",
     purpose: Purpose = "",
     first: First = "",
     last: Last = "",
@@ -250,12 +254,12 @@ def change_plan(
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
-    """Change purpose, days, partners or targets; what is not named stays as it is."""
+    """Change introduction, purpose, days, partners or targets; the rest stays as it is."""
     given: dict[str, Any] = {"purpose": purpose, "first_day": first, "last_day": last}
     with output.explain_errors():
         given |= {"partners": partner, "targets": _targets(target) if target else None}
     named = {name: value for name, value in given.items() if value}
-    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named))
+    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named), introduction)
 
 
 @app.command()
@@ -363,7 +367,7 @@ def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any])
 Edit = Callable[[CampaignPlan], CampaignPlan]
 
 
-def _edit(campaign: str, by: str, as_json: bool, edit: Edit) -> None:
+def _edit(campaign: str, by: str, as_json: bool, edit: Edit, introduction: str = "") -> None:
     """Save an edit of the newest plan, and print the item as it is then."""
 
     async def save(bus: Bus) -> OrderAnswer:
@@ -372,7 +376,7 @@ def _edit(campaign: str, by: str, as_json: bool, edit: Edit) -> None:
 
         def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
             edited = _edited(_require_plan(campaign, newest), edit)
-            return composition.fields_of(campaign, edited, data)
+            return composition.fields_of(campaign, edited, data, introduction or None)
 
         return OrderAnswer.of(campaign, await orders.change(campaign, newest.hash, change))
 

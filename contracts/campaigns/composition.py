@@ -1,4 +1,4 @@
-"""The first text of the item that a campaign is. It follows the plan until people change it."""
+"""The text of the item that a campaign is: its introduction, and the days of its plan."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -14,12 +14,17 @@ from contracts.delivery import ChannelName
 _TEXTS = Path(__file__).with_name("texts.toml")
 PLAN = "campaign_plan"
 """The field of a text that has the plan."""
+_BREAK = "\n\n"
 
 
-def body_of(plan: CampaignPlan) -> str:
-    """The purpose and the days, as Markdown."""
-    first, last = _day(plan.first_day), _day(plan.last_day)
-    return f"{plan.purpose}\n\n{_text('days', first=first, last=last)}"
+def body_of(introduction: str, plan: CampaignPlan) -> str:
+    """The introduction and the days, as Markdown."""
+    return f"{introduction}{_BREAK}{_days_line(plan)}" if introduction else _days_line(plan)
+
+
+def introduction_of(data: Mapping[str, Any]) -> str:
+    """The body of a campaign's text without the line of days."""
+    return _split(data)[0]
 
 
 def plan_in(data: Mapping[str, Any]) -> CampaignPlan | None:
@@ -31,28 +36,44 @@ def plan_in(data: Mapping[str, Any]) -> CampaignPlan | None:
         return None
 
 
-def new_text_of(content_id: str, plan: CampaignPlan, title: str, topic: str) -> dict[str, Any]:
+def new_text_of(
+    content_id: str, plan: CampaignPlan, title: str, topic: str, introduction: str
+) -> dict[str, Any]:
     """The first text of a campaign's item, on the portal alone.
 
-    A change of the plan is a correction of the item: who got it as a mail would be told each time.
+    Who got it as a mail would be told of each correction of the introduction.
     """
     named = {"title": title, "topic": topic, "channels": [ChannelName.PORTAL.value]}
-    return {**named, **fields_of(content_id, plan, {})}
+    return {**named, **fields_of(content_id, plan, {}, introduction)}
 
 
-def fields_of(content_id: str, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an item's text that a new plan changes.
+def fields_of(
+    content_id: str, plan: CampaignPlan, data: Mapping[str, Any], introduction: str | None = None
+) -> dict[str, Any]:
+    """The fields of an item's text that a plan and an *introduction* change; None: it stays.
 
-    The body follows unless people wrote one.
+    The line of days follows the plan unless people wrote a body without it.
     """
-    before = plan_in(data)
-    body = data.get("body")
-    follows = not body or (before is not None and body == body_of(before))
+    before, has_days = _split(data)
+    words = before if introduction is None or introduction == before.strip() else introduction
     return {
         "campaign": content_id,
         PLAN: plan.model_dump(mode="json"),
-        **({"body": body_of(plan)} if follows else {}),
+        "body": body_of(words, plan) if has_days else words,
     }
+
+
+def _split(data: Mapping[str, Any]) -> tuple[str, bool]:
+    """The introduction, and whether the line of days is below it, or comes there first of all."""
+    body, plan = str(data.get("body") or ""), plan_in(data)
+    line = _days_line(plan) if plan else ""
+    if line and f"{_BREAK}{body}".endswith(f"{_BREAK}{line}"):
+        return body.removesuffix(line).removesuffix(_BREAK), True
+    return body, not body
+
+
+def _days_line(plan: CampaignPlan) -> str:
+    return _text("days", first=_day(plan.first_day), last=_day(plan.last_day))
 
 
 def _day(day: date) -> str:

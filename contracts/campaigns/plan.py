@@ -1,8 +1,8 @@
 """The plan of a campaign: purpose, days, co-operating units, planned items and target figures.
 
-The plan is a part of the text of the item that the campaign is, so an approval covers it. Purpose
-and days are the item's first text, which is published unless people write another text. The rest
-stays inside: `released` has no field for the plan, so readers never have it.
+The plan is a part of the text of the item that the campaign is, so an approval covers it. It stays
+inside: `released` has no field for the plan. What readers have is the item's title and body, the
+introduction with the days.
 """
 
 from collections import Counter
@@ -70,12 +70,11 @@ class Target(Contract):
 class CampaignPlan(Contract):
     """What a unit proposes and the Center approves.
 
-    Purpose and days are the first public introduction unless people write another introduction.
-    Planned items, partners and targets are not published.
+    It is not published: the item's body is the public introduction.
     """
 
     purpose: Purpose
-    """What the campaign is for; readers have it unless another introduction is written."""
+    """What the campaign is for; it is not published."""
     first_day: Day
     """The first day on which its items are published."""
     last_day: Day

@@ -7,9 +7,10 @@ from contracts.campaigns.plan import CampaignPlan
 from contracts.campaigns.progress import CampaignItem
 
 CAMPAIGN = "luong-moi-2027"
+INTRODUCTION = "Từ 01/01/2027, tiền lương của công chức, viên chức tính theo quy định mới."
 TOPIC = "thong-tin-chuyen-de"
 PLAN = {
-    "purpose": "Giải thích chế độ tiền lương mới cho công chức, viên chức.",
+    "purpose": "Giảm số câu hỏi về chế độ tiền lương mới gửi về Bộ.",
     "first_day": "2026-12-01",
     "last_day": "2027-01-31",
     "partners": ["vu-cong-chuc-vien-chuc"],
@@ -38,7 +39,7 @@ def campaign_data(**changes):
         "revision": 1,
         "topic": TOPIC,
         "title": "Chế độ tiền lương mới",
-        **composition.fields_of(CAMPAIGN, a_plan(), {}),
+        **composition.fields_of(CAMPAIGN, a_plan(), {}, INTRODUCTION),
         **changes,
     }
 

@@ -149,6 +149,7 @@ class SampleCampaign(BaseModel):
     name: str
     unit: str
     title: str
+    introduction: str
     purpose: str
     first: int
     last: int
@@ -170,7 +171,7 @@ class SampleCampaign(BaseModel):
             entries=tuple(PlannedItem.model_validate(one) for one in entries),
             targets=tuple(Target.model_validate(one) for one in self.targets),
         )
-        return new_text_of(self.name, plan, self.title, TOPIC)
+        return new_text_of(self.name, plan, self.title, TOPIC, self.introduction)
 
 
 def _days(count: int) -> timedelta:

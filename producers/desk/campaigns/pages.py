@@ -1,6 +1,6 @@
 """The page of all campaigns, the proposal of one, and its plan beside what is done."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from contracts.errors import (
     BegunBefore,
     Conflict,
     ContractError,
+    FieldError,
     Forbidden,
     Invalid,
     NotFound,
@@ -34,10 +35,12 @@ from contracts.errors import (
 )
 from contracts.text.moments import VIETNAM
 from producers.desk.campaigns.plan_form import (
+    INTRODUCTION,
     METRICS,
     PlanForm,
     as_in_plan_form,
-    checked_plan,
+    plan_errors,
+    read_lines,
     read_plan,
 )
 from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
@@ -103,43 +106,61 @@ async def propose(visit: Visit) -> Response:
     """Begin a campaign. A second press of the button is the same campaign."""
     data = read_plan(visit.form, None)
     try:
-        name = _name(visit)
-        plan = checked_plan(data)
-        if not visit.value("unit"):
-            raise Invalid(field_error("unit", "missing"))
-        words = visit.desk.services.vocabulary
-        topic = TOPIC if words.knows("topic", TOPIC) else visit.value("topic")
-        title = visit.value("title")
-        fields = composition.new_text_of(name, plan, title, topic)
-        await visit.editorial.begin(NewItem(visit.value("unit"), act_id(visit), fields, name))
+        new = _proposed(visit, data)
+        await visit.editorial.begin(new)
     except BegunBefore as before:
         return redirect(_campaign_path(before.content_id))
     except (Invalid, Conflict, Forbidden) as refused:
         values = _new_values(visit, data)
         return visit.refused_page("campaign_new.html", _named(refused, data), **values)
-    return redirect(_campaign_path(name))
+    return redirect(_campaign_path(new.content_id))
+
+
+def _proposed(visit: Visit, data: Mapping[str, Any]) -> NewItem:
+    """The campaign of the form. Raises Invalid with everything that is wrong."""
+    knows_topic = visit.desk.services.vocabulary.knows("topic", TOPIC)
+    needed = ["unit", "title", *([] if knows_topic else ["topic"]), INTRODUCTION]
+    wrong = [*_missing(visit, needed), *_wrong_name(visit), *plan_errors(data)]
+    if wrong:
+        raise Invalid(*wrong)
+    name, plan = _name(visit), CampaignPlan.model_validate(data)
+    topic = TOPIC if knows_topic else visit.value("topic")
+    named = (visit.value("title"), topic, read_lines(visit.form, INTRODUCTION))
+    fields = composition.new_text_of(name, plan, *named)
+    return NewItem(visit.value("unit"), act_id(visit), fields, name)
+
+
+def _missing(visit: Visit, names: Iterable[str]) -> Iterator[FieldError]:
+    return (field_error(name, "missing") for name in names if not visit.value(name).strip())
 
 
 def _name(visit: Visit) -> str:
-    """The campaign's address: what was typed, else made of the title. Raises Invalid."""
-    typed = visit.value("slug").strip()
+    """The campaign's address: what was typed, else made of the title."""
     made = text.slug(visit.value("title"))[:_NAME_LENGTH].strip("-")
-    if not (typed or made):
-        raise Invalid(field_error("data.title", "missing"))
-    name = typed or made
-    if name != text.slug(name) or len(name) > _NAME_LENGTH:
-        raise Invalid(field_error("slug", "not_slug", value=name))
-    return name
+    return visit.value("slug").strip() or made
+
+
+def _wrong_name(visit: Visit) -> Iterator[FieldError]:
+    """Why there is no such address; a title that is missing is named by itself."""
+    name = _name(visit)
+    if name and (name != text.slug(name) or len(name) > _NAME_LENGTH):
+        yield field_error("slug", "not_slug", value=name)
+    elif not name and visit.value("title").strip():
+        yield field_error("slug", "missing")
 
 
 def _new_values(visit: Visit, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "plan": PlanForm(data),
+        "plan": _typed(visit, data),
         "units": {one: visit.unit_name(one) for one in visit.editorial.writable_units()},
         "path": _NEW,
         "act_id": visit.value("act_id") or new_act_id(),
         **_choices(visit),
     }
+
+
+def _typed(visit: Visit, data: Mapping[str, Any]) -> PlanForm:
+    return PlanForm(data, read_lines(visit.form, INTRODUCTION))
 
 
 def _choices(visit: Visit) -> dict[str, Any]:
@@ -191,20 +212,25 @@ async def edit_campaign(visit: Visit) -> Response:
     item = await find_item(visit)
     data = read_plan(visit.form, _plan_of(item))
     try:
-        await _save(visit, item, checked_plan(data))
+        await _save(visit, item, data)
     except (Invalid, Conflict, Forbidden, NotFound) as refused:
-        values = await _values(visit, await find_item(visit)) | {"plan": PlanForm(data)}
+        values = await _values(visit, await find_item(visit)) | {"plan": _typed(visit, data)}
         return visit.refused_page("campaign.html", _named(refused, data), **values)
     return redirect(f"{_campaign_path(item.content_id)}?o=luu")
 
 
-async def _save(visit: Visit, item: ItemView, plan: CampaignPlan) -> None:
-    """Save the plan unless the form changes nothing."""
-    if plan == _plan_of(item) and visit.value("hash") == item.hash:
+async def _save(visit: Visit, item: ItemView, data: Mapping[str, Any]) -> None:
+    """Save plan and introduction unless the form changes nothing. Raises Invalid."""
+    if wrong := [*_missing(visit, [INTRODUCTION]), *plan_errors(data)]:
+        raise Invalid(*wrong)
+    plan, introduction = CampaignPlan.model_validate(data), read_lines(visit.form, INTRODUCTION)
+    fields = composition.fields_of(item.content_id, plan, item.data, introduction)
+    changed = {**item.data, **fields}
+    is_same = plan == _plan_of(item) and changed["body"] == item.data.get("body")
+    if is_same and visit.value("hash") == item.hash:
         return
     kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
-    data = {**item.data, **composition.fields_of(item.content_id, plan, item.data)}
-    order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), data)
+    order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), changed)
     await visit.editorial.perform(order)
 
 
@@ -235,7 +261,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "progress": found,
         "reached": {"items": len(found.published)},
         "outside": found.outside(plan),
-        "plan": PlanForm.of(newest),
+        "plan": PlanForm(newest.model_dump(mode="json"), composition.introduction_of(item.data)),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),
         "saved": visit.request.query_params.get("o") == "luu",

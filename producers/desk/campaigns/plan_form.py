@@ -2,20 +2,27 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from contracts.campaigns.plan import MAX_ENTRIES, CampaignPlan, Metric
-from contracts.errors import WHOLE_EVENT, ContractError, FieldError, Invalid, explain
+from contracts.errors import WHOLE_EVENT, ContractError, FieldError, explain, field_error
 from producers.pages.forms import Form, single_value
 
+INTRODUCTION = "introduction"
 METRICS: tuple[str, ...] = get_args(Metric)
 _LINES = ("purpose", "first_day", "last_day")
 _PARTS = ("title", "day", "unit", "channel")
 _SPARE_ROWS = 3
 _FIGURE_DIGITS, _ENTRY_DIGITS = 15, 3
 _PLAN = "data.campaign_plan."
+_AS_IN_FORM = {
+    **dict.fromkeys((WHOLE_EVENT, "data.campaign_plan"), "first_day"),
+    "data.body": INTRODUCTION,
+}
+"""The fields of the form for errors that the contract gives to others."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,7 @@ class PlanForm:
     """The values in the form of a plan, as it is or as it was typed."""
 
     data: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, plan: CampaignPlan | None) -> "PlanForm":
-        return cls(plan.model_dump(mode="json") if plan else {})
+    introduction: str = ""
 
     def value(self, name: str) -> str:
         return str(self.data.get(name) or "")
@@ -52,10 +56,8 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_plan(form: Form, before: CampaignPlan | None) -> dict[str, Any]:
-    """The plan in a form. A row without a title is dropped; a new one gets the next number."""
-    data: dict[str, Any] = {
-        name: single_value(form, name).replace("\r\n", "\n").strip() for name in _LINES
-    }
+    """The plan in a form. A row whose title is emptied is dropped; a new one gets a number."""
+    data: dict[str, Any] = {name: read_lines(form, name) for name in _LINES}
     data["partners"] = form.get("partners", [])
     data["targets"] = list(_targets(form))
     numbers = before.next_number if before else 1
@@ -68,12 +70,40 @@ def read_plan(form: Form, before: CampaignPlan | None) -> dict[str, Any]:
     return {**data, "entries": rows}
 
 
-def checked_plan(data: Mapping[str, Any]) -> CampaignPlan:
-    """Raises Invalid, naming the fields of the form."""
+def read_lines(form: Form, name: str) -> str:
+    """A field of several lines, with the line breaks of a stored text."""
+    return single_value(form, name).replace("\r\n", "\n").strip()
+
+
+def plan_errors(data: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Yield everything that is wrong in a plan, by the fields of the form."""
+    of_days = [*_day_errors(data)]
     try:
-        return CampaignPlan.model_validate(data)
+        CampaignPlan.model_validate(data)
     except ValidationError as error:
-        raise as_in_plan_form(Invalid(*explain(error)), data) from error
+        found = (one for one in explain(error) if not (of_days and one.field == WHOLE_EVENT))
+        yield from (_named_in_form(one, data) for one in found)
+    yield from of_days
+
+
+def _day_errors(data: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Each wrong day; the contract tells the first, and only where all fields can be read."""
+    first, last = _day(data["first_day"]), _day(data["last_day"])
+    if first and last and first > last:
+        yield field_error("first_day", "campaign_days")
+        return
+    for place, row in enumerate(data["entries"]):
+        day = _day(row.get("day", ""))
+        if day and ((first and day < first) or (last and day > last)):
+            values = {"number": row["number"], "day": f"{day:%d/%m/%Y}"}
+            yield field_error(f"entries.{place}.day", "campaign_entry_day", **values)
+
+
+def _day(typed: str) -> date | None:
+    try:
+        return date.fromisoformat(typed)
+    except ValueError:
+        return None
 
 
 def as_in_plan_form(refused: ContractError, data: Mapping[str, Any]) -> ContractError:
@@ -83,9 +113,7 @@ def as_in_plan_form(refused: ContractError, data: Mapping[str, Any]) -> Contract
 
 
 def _named_in_form(error: FieldError, data: Mapping[str, Any]) -> FieldError:
-    field = error.field.removeprefix(_PLAN)
-    if field in (WHOLE_EVENT, _PLAN.rstrip(".")):
-        field = "first_day"
+    field = _AS_IN_FORM.get(error.field, error.field.removeprefix(_PLAN))
     head, _, rest = field.partition(".")
     targets = data.get("targets") or ()
     number = rest.partition(".")[0]
@@ -103,14 +131,14 @@ def _targets(form: Form) -> Iterator[dict[str, Any]]:
 
 
 def _rows(form: Form) -> Iterator[dict[str, Any]]:
-    """The rows with a title; a row that is there keeps its number."""
+    """The rows that say something; a row that is there keeps its number, and goes by its title."""
     for place in range(MAX_ENTRIES):
         typed = {part: single_value(form, f"entries.{place}.{part}").strip() for part in _PARTS}
         row: dict[str, Any] = {part: value for part, value in typed.items() if value}
         number = single_value(form, f"entries.{place}.number")
-        if not row.get("title"):
-            continue
-        yield {"number": int(number), **row} if _is_number(number, _ENTRY_DIGITS) else row
+        is_there = _is_number(number, _ENTRY_DIGITS)
+        if row.get("title") or (row and not is_there):
+            yield {"number": int(number), **row} if is_there else row
 
 
 def _is_number(typed: str, digits: int) -> bool:

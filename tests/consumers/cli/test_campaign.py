@@ -14,6 +14,8 @@ FIRST, LAST = str(TODAY - timedelta(days=1)), str(TODAY + timedelta(days=30))
 ABOUT = (
     "--title",
     "Tiền lương mới",
+    "--introduction",
+    "Tiền lương tính theo quy định mới.",
     "--purpose",
     "Giải thích quy định mới.",
     "--unit",

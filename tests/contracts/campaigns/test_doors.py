@@ -3,7 +3,7 @@
 import pytest
 
 from contracts import events
-from contracts.campaigns import composition, editing
+from contracts.campaigns import editing
 from contracts.content import Submitted
 from contracts.publication import Publication, decode, encode
 from contracts.vocabulary import DEFAULT
@@ -68,17 +68,6 @@ def test_what_is_released_names_the_campaign_and_has_nothing_of_its_plan():
 def test_one_without_a_campaign_has_the_bytes_that_it_had():
     assert b"campaign" not in encode(a_publication())
     assert "campaign" not in Submitted.model_validate(MINIMAL).model_dump_json()
-
-
-def test_the_body_follows_the_plan_until_people_write_one():
-    plan = a_plan()
-    text = composition.fields_of(CAMPAIGN, plan, {})
-    longer = editing.change(plan, last_day="2027-02-28")
-    followed = {**text, **composition.fields_of(CAMPAIGN, longer, text)}
-    assert "28/02/2027" in followed["body"]
-    written = followed | {"body": "Lời của biên tập viên."}
-    assert "body" not in composition.fields_of(CAMPAIGN, plan, written)
-    assert composition.plan_in(followed) == longer
 
 
 def test_planned_items_keep_their_numbers_when_others_are_dropped():

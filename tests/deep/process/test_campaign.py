@@ -17,7 +17,8 @@ pytestmark = pytest.mark.timeout(500)
 CAMPAIGN = read_campaign()
 PAGE, FEED = f"/chuyen-de/{CAMPAIGN.name}/", f"/nguon-tin/chuyen-de-{CAMPAIGN.name}.atom"
 JOINED = ("37-khao-sat-hai-long", "04-mo-dich-vu-cong")
-INSIDE = [*(one.title for one in CAMPAIGN.entries), "campaign_plan", "campaign_entry"]
+INSIDE = [CAMPAIGN.purpose, *(one.title for one in CAMPAIGN.entries)]
+INSIDE += ["campaign_plan", "campaign_entry"]
 """What a plan says, and the names of the fields that no reader ever has."""
 
 

@@ -17,6 +17,8 @@ from tests.support.newsroom import FIELDS, open_newsroom
 NEW, NAME = "/chuyen-de/de-xuat", "tien-luong-moi"
 ITEM, PLAN = f"/tin/{NAME}", f"/tin/{NAME}/chuyen-de"
 SECRET = "Chuẩn bị dư luận trước khi ban hành"
+PURPOSE = "Giảm số câu hỏi gửi về Bộ."
+INTRODUCTION = "Tiền lương tính theo quy định mới."
 TEXTS = desk_texts()["campaign"]
 
 
@@ -35,7 +37,8 @@ def proposal(newsroom, **changes):
     return {
         "unit": "van-phong-bo",
         "title": "Tiền lương mới",
-        "purpose": "Giải thích quy định mới.",
+        "introduction": INTRODUCTION,
+        "purpose": PURPOSE,
         "first_day": day(newsroom, -1),
         "last_day": day(newsroom, 30),
         "partners": "vu-phap-che",
@@ -59,9 +62,13 @@ async def proposed(newsroom, **changes) -> None:
 async def drafted(newsroom, **changes) -> None:
     """Save another plan, a draft."""
     fields = proposal(newsroom, **changes)
-    fields = {name: fields[name] for name in fields if name not in ("unit", "title")}
-    done = await newsroom["an"].press(PLAN, PLAN, **fields)
+    done = await newsroom["an"].press(PLAN, PLAN, **of_plan(fields))
     assert done.status_code == 303, done.text
+
+
+def of_plan(fields):
+    """The fields that the form of the plan has, too."""
+    return {name: fields[name] for name in fields if name not in ("unit", "title", "slug")}
 
 
 async def rows_of_report(newsroom) -> dict[str, list[str]]:
@@ -81,7 +88,7 @@ async def test_a_campaign_is_proposed_approved_and_shown_with_plan_beside_done(n
     assert "Tiền lương mới" in (await newsroom["an"].get("/chuyen-de")).text
     assert states((await newsroom["an"].get(PLAN)).text) == [("1", "late"), ("2", "planned")]
     review = (await newsroom["dung"].get(f"{ITEM}/duyet")).text
-    for words in (SECRET, "Giải thích quy định mới.", TEXTS["metric"]["items"]):
+    for words in (SECRET, PURPOSE, INTRODUCTION, TEXTS["metric"]["items"]):
         assert words in review, "who approves reads the plan"
     await newsroom.approve(ITEM)
     path = await newsroom.written(campaign=f"{NAME}:2")
@@ -101,16 +108,14 @@ async def test_nothing_of_the_plan_is_released(newsroom):
         [released] = await released_publications(newsroom.desk.bus, content_id)
         assert released["campaign"] == NAME
         whole = json.dumps(released, ensure_ascii=False)
-        assert SECRET not in whole
+        assert SECRET not in whole and PURPOSE not in whole
         assert "campaign_plan" not in whole
         assert "campaign_entry" not in whole
 
 
 async def test_the_plan_is_changed_by_its_form_and_keeps_its_numbers(newsroom):
     await proposed(newsroom)
-    fields = {
-        name: value for name, value in proposal(newsroom).items() if name not in ("unit", "title")
-    }
+    fields = of_plan(proposal(newsroom))
     fields |= {"entries.0.number": "1", "entries.1.number": "2", "entries.0.title": ""}
     fields |= {"entries.2.title": "Phỏng vấn", "entries.2.day": day(newsroom, 3)}
     done = await newsroom["an"].press(PLAN, PLAN, **fields)
@@ -125,6 +130,8 @@ async def test_the_plan_is_changed_by_its_form_and_keeps_its_numbers(newsroom):
         ({"last_day": "2020-01-01"}, "first_day"),
         ({"first_day": "hôm nay"}, "first_day"),
         ({"purpose": ""}, "purpose"),
+        ({"introduction": " "}, "introduction"),
+        ({"entries.2.day": "2026-12-01"}, "entries.2.title"),
         ({"entries.0.day": ""}, "entries.0.day"),
         ({"targets.items": "nhiều"}, "targets.items"),
         ({"targets.items": "9" * 5000}, "targets.items"),
@@ -138,6 +145,27 @@ async def test_a_wrong_field_is_named_and_what_was_typed_stays(newsroom, changes
     assert refused.status_code == 422
     assert f'href="#{field}"' in refused.text
     assert "Hỏi đáp" in refused.text
+
+
+def named_fields(page: str) -> list[str]:
+    """The fields that the summary of errors leads to."""
+    summary = re.search(r'<div class="wrong".*?</div>', page, re.S)
+    return re.findall(r'href="#([^"]+)"', summary[0]) if summary else []
+
+
+async def test_everything_that_is_wrong_is_told_at_once(newsroom):
+    empty = await newsroom["an"].press(NEW, NEW, unit="", act_id="x")
+    needed = ["unit", "title", "introduction", "purpose", "first_day", "last_day"]
+    assert named_fields(empty.text) == needed
+    wrong = {"slug": "Tên Có Dấu", "targets.items": "ba", "entries.0.day": ""}
+    wrong |= {"entries.1.day": day(newsroom, 90), "purpose": ""}
+    expected = ["slug", "purpose", "entries.0.day", "targets.items", "entries.1.day"]
+    refused = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, **wrong))
+    assert named_fields(refused.text) == expected
+    await proposed(newsroom)
+    fields = proposal(newsroom, **wrong, introduction="")
+    refused = await newsroom["an"].press(PLAN, PLAN, **of_plan(fields))
+    assert named_fields(refused.text) == ["introduction", *expected[1:]]
 
 
 async def test_a_second_press_is_the_same_campaign_and_another_one_is_refused(newsroom):
@@ -181,7 +209,7 @@ async def test_its_report_is_a_file_for_word_or_a_pdf(newsroom):
     await proposed(newsroom)
     word = await newsroom["dung"].get(f"{PLAN}/bao-cao")
     text = "".join(one.text for one in docx.Document(io.BytesIO(word.content)).paragraphs)
-    assert "Giải thích quy định mới." in text
+    assert PURPOSE in text
     pdf = await newsroom["dung"].get(f"{PLAN}/bao-cao?dang=pdf")
     assert pdf.content.startswith(b"%PDF")
     assert (await newsroom["dung"].get(f"{PLAN}/bao-cao?dang=la")).status_code == 404

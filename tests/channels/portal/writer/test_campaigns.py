@@ -103,7 +103,7 @@ def test_a_rebuild_touches_nothing_that_is_right(tmp_path):
 
 
 def test_no_file_has_anything_of_the_plan(tmp_path):
-    text = Submitted.model_validate(campaign_data(body="Lời giới thiệu."))
+    text = Submitted.model_validate(campaign_data())
     shown = Publication.model_validate({**HEAD.model_dump(), **text.model_dump()})
     publish(tmp_path, shown, ONE)
     inside = [PLAN["purpose"], *(one["title"] for one in PLAN["entries"])]
