@@ -1,12 +1,13 @@
 """What an account may do with one item, by the facts of its editorial log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from consumers.intake.items import Item, Position
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.authorization import ReadingRight
 from consumers.staff.policy import ObjectFacts, Policy, Verdict
+from contracts.campaigns.composition import plan_in
 from contracts.editorial import ItemState
 from contracts.errors import Forbidden
 
@@ -22,8 +23,17 @@ def item_facts(
     if text is None:
         return ObjectFacts(item.unit, item.topic) if item else ObjectFacts()
     topic = str(text.data.get("topic", ""))
-    of_all = frozenset[str]().union(*state.writers_of.values())
-    return ObjectFacts(text.unit, topic, state.writers, state.last_editor, earlier_writers=of_all)
+    plan = plan_in(text.data)
+    return ObjectFacts(
+        *(text.unit, topic, state.writers, state.last_editor),
+        earlier_writers=frozenset[str]().union(*state.writers_of.values()),
+        partners=plan.units if plan else (),
+    )
+
+
+def acting_facts(state: ItemState) -> ObjectFacts:
+    """What decisions about an act depend on: the units of a plan only read the campaign."""
+    return replace(item_facts(state), partners=())
 
 
 class Access(Protocol):

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypedDict
 
 from consumers.bulletins.released import OpenSeals, no_seals
 from consumers.desk import person_lists
-from consumers.desk.access import item_facts
+from consumers.desk.access import acting_facts, item_facts
 from consumers.desk.history import history_lines, open_agreements
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.names import AccountNames
@@ -218,7 +218,7 @@ class PersonAtDesk:
         policy, account = self.desk.rules.policy, self.signed_in.account
         if not policy.has_action(account, action):
             return None
-        ruling = policy.is_allowed(account, action, item_facts(state))
+        ruling = policy.is_allowed(account, action, acting_facts(state))
         if ruling.verdict is Verdict.REFUSED:
             return policy.refusal(ruling, action).message_vi
         try:

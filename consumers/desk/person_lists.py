@@ -55,7 +55,8 @@ def _scopes(
         if permission is None or Condition.OWN_ITEM in permission.conditions:
             continue
         is_own_unit = Condition.OWN_UNIT in permission.conditions
-        yield Scope(steps, _units(grant, account, is_own_unit), grant.topics)
+        units = _units(grant, account, is_own_unit)
+        yield Scope(steps, units, grant.topics, with_partners=action == READ_DRAFTS)
 
 
 def _units(grant: Grant, account: Account, is_own_unit: bool) -> tuple[str, ...]:

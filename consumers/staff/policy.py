@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.messages import field_error
 from contracts import text
-from contracts.desk.roles import RoleTable, ShownAction, ShownRole
+from contracts.desk.roles import READ_DRAFTS, RoleTable, ShownAction, ShownRole
 from contracts.errors import Bilingual, FieldError, Invalid, unknown_word_values
 
 _ROLES_FILE = Path(__file__).with_name("roles.toml")
@@ -106,7 +106,8 @@ class ObjectFacts:
 
     `writers`: author and submitter, `last_editor`: of the present text; each an account's id, or a
     name where a unit's system names people. `earlier_writers`: of all texts; a person's own item
-    stays so when others correct it.
+    stays so when others correct it. `partners`: the units that co-operate in a campaign, whose
+    people read it as one of their own.
     """
 
     unit: str = ""
@@ -115,6 +116,13 @@ class ObjectFacts:
     last_editor: str = ""
     agreed: tuple[Agreement, ...] = ()
     earlier_writers: frozenset[str] = frozenset()
+    partners: tuple[str, ...] = ()
+
+    def for_action(self, action: str) -> "tuple[ObjectFacts, ...]":
+        """The facts of which one is enough: for reading, also those of each partner's own item."""
+        if action != READ_DRAFTS:
+            return (self,)
+        return (self, *(ObjectFacts(unit, self.topic) for unit in self.partners))
 
 
 class Person(Protocol):
@@ -280,7 +288,8 @@ class Policy:
         if self.conflicting_roles(person.grants):
             return Ruling(Verdict.REFUSED, "staff_roles_apart")
         rulings = [
-            self._judge(_Case(person, grant, facts), action)
+            self._judge(_Case(person, grant, one), action)
+            for one in facts.for_action(action)
             for grant in person.grants
             if (grant.role, action) in self.permissions
         ]

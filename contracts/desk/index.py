@@ -93,11 +93,15 @@ class ItemRow:
 
 
 class Scope(NamedTuple):
-    """Items that wait for one of the steps, of any of the units and topics; none named: of all."""
+    """Items that wait for one of the steps, of any of the units and topics; none named: of all.
+
+    `with_partners`: also campaigns whose plan names one of the units.
+    """
 
     steps: frozenset[Step] = frozenset()
     units: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
+    with_partners: bool = False
 
 
 class NamedIn(NamedTuple):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
+from contracts.campaigns.composition import plan_in
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Deadline, Deadlines, Step, step_of
 from contracts.desk.shown.text_times import time_of
@@ -28,6 +29,8 @@ from contracts.errors import ContractError
 from contracts.text import nfc
 
 NO_DEADLINE = 1 << 62
+PARTNER = "partner"
+"""The kind of facet for a unit that a campaign's plan names."""
 _ON_CALENDAR = OUT | {Status.APPROVED, Status.SCHEDULED}
 _OVERTAKE = frozenset({ActionKind.PUBLISH, ActionKind.WITHDRAW})
 _ENDED = frozenset({Status.WITHDRAWN, Status.REJECTED})
@@ -257,8 +260,15 @@ def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
         *(("campaign", joined.campaign), ("campaigns", "all" if joined.campaign_plan else "")),
         *(("channel", name) for name in listed.channels),
         *(("person", key) for key in item.people),
+        *((PARTNER, unit) for unit in _partners(item)),
     ]
     return [facet(kind, id) for kind, id in values if id]
+
+
+def _partners(item: ItemHistory) -> tuple[str, ...]:
+    """The units that the newest plan names: their people read the campaign."""
+    plan = plan_in(item.state.text.data) if item.state.text else None
+    return plan.units if plan else ()
 
 
 def search_words(item: ItemHistory) -> str:

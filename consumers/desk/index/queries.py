@@ -13,6 +13,7 @@ from channels.portal.search.normalize import WORD, normalize_spelling, strip_mar
 from consumers.desk.index.file import CHANNEL_BITS, moment
 from consumers.desk.index.projection import (
     NO_DEADLINE,
+    PARTNER,
     facet,
     microseconds,
     person_key,
@@ -153,11 +154,22 @@ def _scopes(query: _Query) -> str:
 
 
 def _scope(query: _Query, scope: Scope) -> str:
-    columns = (("step", scope.steps), ("unit", scope.units), ("topic", scope.topics))
+    columns = (("step", scope.steps), ("topic", scope.topics))
     found = [query.one_of(column, wanted) for column, wanted in columns if wanted]
+    if scope.units:
+        found.append(_scope_units(query, scope))
     if scope.steps:
         found.append(f"due < {NO_DEADLINE}")  # its index has what waits first
     return " AND ".join(found) or "1"
+
+
+def _scope_units(query: _Query, scope: Scope) -> str:
+    found = query.one_of("unit", scope.units)
+    if not scope.with_partners:
+        return found
+    name = f"v{len(query.values)}"
+    query.values[name] = _any_of(facet(PARTNER, unit) for unit in scope.units)
+    return f"({found} OR item.seq IN (SELECT rowid FROM words WHERE words MATCH :{name}))"  # noqa: S608
 
 
 def _statuses(query: _Query) -> str:
@@ -235,11 +247,13 @@ def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
         ("campaign", wanted.campaigns),
         ("campaigns", ["all"] if wanted.is_campaign else []),
         ("step", _of_every([scope.steps for scope in scopes])),
-        ("unit", _of_every([scope.units for scope in scopes])),
         ("topic", _of_every([scope.topics for scope in scopes])),
     ]
     for kind, ids in kinds:
         yield [facet(kind, id) for id in sorted(ids)]
+    of_units = ("unit", PARTNER) if any(scope.with_partners for scope in scopes) else ("unit",)
+    units = sorted(_of_every([scope.units for scope in scopes]))
+    yield [facet(kind, unit) for kind in of_units for unit in units]
 
 
 def _of_every(parts: Collection[Collection[str]]) -> set[str]:

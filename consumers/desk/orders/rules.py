@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from consumers.bulletins.approval import check_issue
 from consumers.bulletins.released import OpenSeals, ReleasedItems, no_seals
-from consumers.desk.access import item_facts
+from consumers.desk.access import acting_facts, item_facts
 from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog
 from consumers.intake import written
@@ -110,7 +110,7 @@ class OrderRules:
         arguments = [order.content_id, state.revision, order.kind, order.hash, began]
         arguments += [order.title] if order.title else []
         arguments += ["short_title", order.short_title] if order.short_title else []
-        return Act(found, item_facts(state), arguments, is_of_state=True)
+        return Act(found, acting_facts(state), arguments, is_of_state=True)
 
     async def approval(self, state: ItemState) -> str:
         """The action of the item's approval, by its newest text's lane and channels."""
