@@ -110,7 +110,7 @@ class CampaignReport:
     def _remarks(self) -> Iterator[Block]:
         """Notes on items published outside the campaign's days, and on withdrawn ones."""
         outside = self.campaign.progress.outside(self.campaign.plan)
-        for name, count in (("outside", outside), ("withdrawn", self.campaign.withdrawn)):
+        for name, count in (("outside", outside), ("withdrawn", len(self.campaign.withdrawn))):
             if count:
                 yield Paragraph(self._words[name].format(count=count))
 

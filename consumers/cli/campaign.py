@@ -25,30 +25,28 @@ from consumers.desk.person_lists import readable
 from consumers.editorial.joining import approved_data
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
-from contracts.base.times import utc_now, vietnam_time
+from consumers.staff.authorization import ReadingRight
+from contracts.base.times import utc_now
 from contracts.campaigns import composition, editing
 from contracts.campaigns.plan import TOPIC, CampaignPlan, PlannedItem
-from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
-from contracts.campaigns.reported import ReportedCampaign
+from contracts.campaigns.progress import CampaignItem, EntryState
+from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
-from contracts.desk.index import (
-    MOST_ROWS,
-    ItemFilter,
-    ItemRow,
-    all_rows,
-    by_campaign,
-    items_of,
-    joined_items,
-    plan_of,
-    shown_ids,
+from contracts.desk.campaigns import (
+    JoinedRows,
+    campaign_in,
+    count_campaign,
+    joined_rows,
+    joined_rows_of_all,
 )
+from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, all_rows
 from contracts.editorial import ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Plan campaigns, and see plan beside done.")
 
-Campaign = Annotated[str, typer.Argument(help="The campaign's content_id, its address.")]
+CampaignName = Annotated[str, typer.Argument(help="The campaign's content_id, its address.")]
 Item = Annotated[str, typer.Argument(help="The content_id of an item.")]
 EntryNumber = Annotated[int, typer.Argument(help="The number of a planned item.")]
 Title = Annotated[str, typer.Option(help="The title, as readers see it.")]
@@ -131,23 +129,40 @@ class ShownCampaign(BaseModel):
 
 
 class _Found(NamedTuple):
-    """A campaign in the log: its approved title and plan, else the newest; and the newest plan."""
+    """A campaign in the log: as it is counted, its item, and the newest plan."""
 
-    content_id: str
+    campaign: Campaign
     state: ItemState
-    title: str
-    unit: str
-    plan: CampaignPlan
     newest: CampaignPlan
 
 
-async def _find(bus: Bus, campaign: str) -> _Found:
+async def _find(bus: Bus, content_id: str) -> _Found:
     """Raises NotFound for an item that is no campaign."""
-    state, acts = await EditorialLog(bus).history(campaign)
-    newest, unit = _require_plan(campaign, state), state.text.unit if state.text else ""
-    data = approved_data(state, acts) or (state.text.data if state.text else {})
-    plan = composition.plan_in(data) or newest
-    return _Found(campaign, state, str(data.get("title", "")), unit, plan, newest)
+    state, acts = await EditorialLog(bus).history(content_id)
+    newest, unit = _require_plan(content_id, state), state.text.unit if state.text else ""
+    data = state.text.data if state.text else {}
+    campaign = Campaign.of(content_id, unit, approved_data(state, acts), data)
+    return _Found(campaign or Campaign(content_id, "", unit, newest), state, newest)
+
+
+async def _counted(
+    bus: Bus, content_id: str, right: ReadingRight
+) -> tuple[_Found, ReportedCampaign]:
+    """A campaign beside what is done, as the desk's page has it. Raises NotFound, Forbidden."""
+    found = await _find(bus, content_id)
+    right.require(item_facts(found.state))
+    async with open_current_index(bus) as index:
+        joined = await joined_rows(index, content_id, _readable(right))
+    return found, _count(found.campaign, joined)
+
+
+def _readable(right: ReadingRight) -> ItemFilter:
+    return readable(right.policy, right.account) if right.account else ItemFilter()
+
+
+def _count(campaign: Campaign, joined: JoinedRows) -> ReportedCampaign:
+    days = load_working_days(read_settings(LoaSettings))
+    return count_campaign(campaign, joined, utc_now(time.time), days.is_working)
 
 
 @app.command("list")
@@ -157,28 +172,25 @@ def list_campaigns(by: By = "", as_json: output.Json = False) -> None:
 
     async def read(bus: Bus) -> list[ListedCampaign]:
         right = await look(bus, "desk.read", "", by)
-        mine = readable(right.policy, right.account) if right.account else ItemFilter()
+        wanted = replace(_readable(right), is_campaign=True, limit=MOST_ROWS)
         async with open_current_index(bus) as index:
-            rows = await all_rows(index, replace(mine, is_campaign=True, limit=MOST_ROWS))
-            names = [row.content_id for row in rows]
-            joined = by_campaign(await all_rows(index, items_of(*names)) if names else ())
+            rows = await all_rows(index, wanted)
+            joined = await joined_rows_of_all(index, [row.content_id for row in rows])
         return [*_listed(rows, joined)]
 
     output.print_records(ListedCampaign, output.run_on_bus(read), as_json)
 
 
-def _listed(
-    rows: Sequence[ItemRow], joined: Mapping[str, Sequence[ItemRow]]
-) -> Iterator[ListedCampaign]:
+def _listed(rows: Sequence[ItemRow], joined: Mapping[str, JoinedRows]) -> Iterator[ListedCampaign]:
     for row in rows:
-        plan = plan_of(row)
-        if plan is None:
+        campaign = campaign_in(row)
+        if campaign is None:
             continue
-        progress = _progress_of(row.content_id, plan, joined.get(row.content_id, ()))
+        plan, progress = campaign.plan, _count(campaign, joined[row.content_id]).progress
         yield ListedCampaign(
             content_id=row.content_id,
-            title=row.title,
-            unit=row.unit,
+            title=campaign.title,
+            unit=campaign.unit,
             status=row.status,
             first_day=plan.first_day,
             last_day=plan.last_day,
@@ -191,14 +203,12 @@ def _listed(
 
 @app.command()
 @output.page(ShownCampaign, examples=("loa campaign show luong-moi-2027",))
-def show(campaign: Campaign, by: By = "", as_json: output.Json = False) -> None:
+def show(campaign: CampaignName, by: By = "", as_json: output.Json = False) -> None:
     """Show a campaign's plan beside what is done, and what was published in addition."""
 
     async def read(bus: Bus) -> ShownCampaign:
         right = await look(bus, "desk.read", campaign, by)
-        found = await _find(bus, campaign)
-        right.require(item_facts(found.state))
-        return _shown(found, await _progress(bus, campaign, found.plan))
+        return _shown(*await _counted(bus, campaign, right))
 
     answer = output.run_on_bus(read)
     output.print_answer(answer, as_json, lambda: typer.echo("\n".join(_lines(answer))))
@@ -214,7 +224,7 @@ def show(campaign: Campaign, by: By = "", as_json: output.Json = False) -> None:
     ),
 )
 def propose(
-    campaign: Campaign,
+    campaign: CampaignName,
     title: Title,
     introduction: Introduction,
     purpose: Purpose,
@@ -244,7 +254,7 @@ def propose(
 @app.command("change")
 @output.page(OrderAnswer, examples=("loa campaign change luong-moi-2027 --last 2027-02-28",))
 def change_plan(
-    campaign: Campaign,
+    campaign: CampaignName,
     introduction: Introduction = "",
     purpose: Purpose = "",
     first: First = "",
@@ -265,7 +275,7 @@ def change_plan(
 @app.command()
 @output.page(OrderAnswer, examples=('loa campaign plan luong-moi-2027 "Hỏi đáp" 2026-12-18',))
 def plan(
-    campaign: Campaign,
+    campaign: CampaignName,
     title: PlannedTitle,
     day: PlannedDay,
     unit: PlannedUnit = "",
@@ -281,7 +291,7 @@ def plan(
 @app.command("move")
 @output.page(OrderAnswer, examples=("loa campaign move luong-moi-2027 2 2026-12-20",))
 def move_entry(
-    campaign: Campaign,
+    campaign: CampaignName,
     entry: EntryNumber,
     day: PlannedDay,
     by: By = "",
@@ -294,7 +304,7 @@ def move_entry(
 @app.command("drop")
 @output.page(OrderAnswer, examples=("loa campaign drop luong-moi-2027 2",))
 def drop_entry(
-    campaign: Campaign, entry: EntryNumber, by: By = "", as_json: output.Json = False
+    campaign: CampaignName, entry: EntryNumber, by: By = "", as_json: output.Json = False
 ) -> None:
     """Drop a planned item; the others keep their numbers, and items that were it stay."""
     _edit(campaign, by, as_json, lambda parts: editing.drop_entry(parts, entry))
@@ -303,7 +313,11 @@ def drop_entry(
 @app.command()
 @output.page(OrderAnswer, examples=("loa campaign join hoi-dap-luong luong-moi-2027 --entry 2",))
 def join(
-    item: Item, campaign: Campaign, entry: Entry = None, by: By = "", as_json: output.Json = False
+    item: Item,
+    campaign: CampaignName,
+    entry: Entry = None,
+    by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Let an item join a campaign, as one of its planned items or beside them."""
     _name_campaign(item, by, as_json, {"campaign": campaign, "campaign_entry": entry})
@@ -318,7 +332,9 @@ def leave(item: Item, by: By = "", as_json: output.Json = False) -> None:
 
 @app.command()
 @output.page(ReportAnswer, examples=("loa campaign report luong-moi-2027 bao-cao-chuyen-de.docx",))
-def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Json = False) -> None:
+def report(
+    campaign: CampaignName, file: ReportFile, by: By = "", as_json: output.Json = False
+) -> None:
     """Write the short report of a campaign, from the facts of its items: .docx or .pdf.
 
     At any time: what is not over yet is counted up to yesterday.
@@ -330,29 +346,15 @@ def report(campaign: Campaign, file: ReportFile, by: By = "", as_json: output.Js
 
     async def write(bus: Bus) -> ReportAnswer:
         right = await look(bus, "desk.read", campaign, by)
-        found = await _find(bus, campaign)
-        right.require(item_facts(found.state))
+        _, counted = await _counted(bus, campaign, right)
         settings = read_settings(LoaSettings)
         reports = CampaignReports(bus, load_vocabulary(settings), settings.report_texts_file)
-        content = await reports.render(await _reported(bus, found), kind)
+        content = await reports.render(counted, kind)
         file.write_bytes(content)
         return ReportAnswer(content_id=campaign, file=file)
 
     answer = output.run_on_bus(write)
     output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
-
-
-async def _reported(bus: Bus, found: _Found) -> ReportedCampaign:
-    rows = await _rows_of(bus, found.content_id)
-    return ReportedCampaign(
-        content_id=found.content_id,
-        title=found.title,
-        unit=found.unit,
-        plan=found.plan,
-        progress=_progress_of(found.content_id, found.plan, rows),
-        content_ids=shown_ids(found.content_id, rows, utc_now(time.time)),
-        today=vietnam_time(time.time()).date(),
-    )
 
 
 def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any]) -> None:
@@ -418,32 +420,17 @@ def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
     return found
 
 
-async def _progress(bus: Bus, campaign: str, plan: CampaignPlan) -> Progress:
-    return _progress_of(campaign, plan, await _rows_of(bus, campaign))
-
-
-async def _rows_of(bus: Bus, campaign: str) -> Sequence[ItemRow]:
-    async with open_current_index(bus) as index:
-        return await all_rows(index, items_of(campaign))
-
-
-def _progress_of(campaign: str, plan: CampaignPlan, rows: Sequence[ItemRow]) -> Progress:
-    days = load_working_days(read_settings(LoaSettings))
-    items = joined_items(campaign, rows, utc_now(time.time))
-    return progress_of(plan, items, vietnam_time(time.time()).date(), days.is_working)
-
-
-def _shown(found: _Found, progress: Progress) -> ShownCampaign:
-    state = found.state
+def _shown(found: _Found, counted: ReportedCampaign) -> ShownCampaign:
+    state, progress = found.state, counted.progress
     return ShownCampaign(
-        content_id=found.content_id,
-        title=found.title,
-        unit=found.unit,
+        content_id=counted.content_id,
+        title=counted.title,
+        unit=counted.unit,
         revision=state.revision,
         status=state.status,
         hash=state.hash,
-        plan=found.plan,
-        draft=found.newest if found.newest != found.plan else None,
+        plan=counted.plan,
+        draft=found.newest if found.newest != counted.plan else None,
         entries=tuple(
             ShownEntry(
                 planned=one.planned,

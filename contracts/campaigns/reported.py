@@ -1,29 +1,50 @@
-"""What the report of a campaign is made of: its plan beside done, and the items that it counts."""
+"""A campaign as its pages, commands and report count it: its plan beside done, and its items."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan
-from contracts.campaigns.progress import Progress
+from contracts.campaigns.progress import CampaignItem, Progress
 
 
 @dataclass(frozen=True)
-class ReportedCampaign:
-    """A campaign as it was on *today*.
-
-    `content_ids`: the items that joined and that readers saw, also those that were withdrawn since.
-    The campaign's own item announces it and is not counted.
-    """
+class Campaign:
+    """A campaign with the title and plan that count: approved ones, else the newest."""
 
     content_id: str
     title: str
     unit: str
     plan: CampaignPlan
+
+    @classmethod
+    def of(
+        cls, content_id: str, unit: str, approved: Mapping[str, Any], newest: Mapping[str, Any]
+    ) -> "Campaign | None":
+        """The campaign of an item by its texts; None if the item is none.
+
+        *approved*: the text that is out or goes out next; empty without one.
+        """
+        if (plan := plan_in(approved) or plan_in(newest)) is None:
+            return None
+        return cls(content_id, str((approved or newest).get("title", "")), unit, plan)
+
+
+@dataclass(frozen=True)
+class ReportedCampaign(Campaign):
+    """A campaign as it was on *today*. `withdrawn`: what readers have seen and no longer have.
+
+    The campaign's own item announces it and is not counted.
+    """
+
     progress: Progress
-    content_ids: tuple[str, ...]
     today: date
+    withdrawn: tuple[CampaignItem, ...] = ()
 
     @property
-    def withdrawn(self) -> int:
-        """How many items readers saw and no longer have: no target counts them as published."""
-        return len({*self.content_ids} - {one.content_id for one in self.progress.published})
+    def content_ids(self) -> tuple[str, ...]:
+        """The items that readers have seen, also those that were withdrawn since."""
+        shown = (*self.progress.published, *self.withdrawn)
+        return tuple(sorted(one.content_id for one in shown))

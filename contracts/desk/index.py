@@ -1,19 +1,14 @@
 """Items of the desk in lists: one row each, the filters that find them, and a page of rows."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from contracts.campaigns.composition import PLAN, plan_in
-from contracts.campaigns.plan import CampaignPlan
-from contracts.campaigns.progress import CampaignItem
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
 from contracts.editorial import Status
-from contracts.text.moments import VIETNAM
 
 
 class Order(StrEnum):
@@ -188,8 +183,6 @@ class Items(Protocol):
 
 MOST_ROWS = 500
 """The most rows that the index gives at once."""
-_LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
-CAMPAIGNS = ItemFilter(is_campaign=True, limit=MOST_ROWS)
 
 
 async def all_rows(index: Items, wanted: ItemFilter) -> Sequence[ItemRow]:
@@ -200,44 +193,3 @@ async def all_rows(index: Items, wanted: ItemFilter) -> Sequence[ItemRow]:
         page = await index.find(replace(wanted, cursor=page.next_cursor))
         rows += page.rows
     return rows
-
-
-def items_of(*campaigns: str) -> ItemFilter:
-    """The items that joined campaigns, and the campaigns' own."""
-    return ItemFilter(campaigns=campaigns, limit=MOST_ROWS)
-
-
-def by_campaign(rows: Iterable[ItemRow]) -> Mapping[str, Sequence[ItemRow]]:
-    """Rows by the campaign that each joined, or is."""
-    found = defaultdict[str, list[ItemRow]](list)
-    for row in rows:
-        found[row.campaign].append(row)
-    return found
-
-
-def plan_of(row: ItemRow) -> CampaignPlan | None:
-    """The plan of an item that is a campaign: the approved one, else the newest."""
-    return plan_in({PLAN: row.campaign_plan})
-
-
-def joined_items(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Iterator[CampaignItem]:
-    """The items among *rows* that joined; without those that were withdrawn or rejected."""
-    for row in rows:
-        if row.content_id == campaign or (row.stored_status in _LEFT and not row.out):
-            continue
-        shown_at = row.first_shown_at if row.out else None
-        is_shown = shown_at is not None and shown_at <= now
-        yield CampaignItem(
-            content_id=row.content_id,
-            title=row.released_title if is_shown else row.title,
-            unit=row.unit,
-            entry=row.campaign_entry,
-            shown_on=shown_at.astimezone(VIETNAM).date() if shown_at and is_shown else None,
-        )
-
-
-def shown_ids(campaign: str, rows: Iterable[ItemRow], now: datetime) -> tuple[str, ...]:
-    """The items that joined and that readers saw, also those that were withdrawn since."""
-    times = ((row.content_id, row.first_shown_at) for row in rows)
-    shown = (content_id for content_id, at in times if at and at <= now)
-    return tuple(sorted(id for id in shown if id != campaign))

@@ -1,6 +1,6 @@
 """The page of all campaigns, the proposal of one, and its plan beside what is done."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,19 +9,19 @@ from starlette.responses import Response
 from contracts import text
 from contracts.campaigns import composition
 from contracts.campaigns.plan import TOPIC, CampaignPlan
-from contracts.campaigns.progress import CampaignItem, EntryState, Progress, progress_of
-from contracts.campaigns.reported import ReportedCampaign
+from contracts.campaigns.progress import EntryState
+from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
-from contracts.desk.editorial import ItemView, NewItem, Order
-from contracts.desk.index import (
+from contracts.desk.campaigns import (
     CAMPAIGNS,
-    all_rows,
-    by_campaign,
-    items_of,
-    joined_items,
-    plan_of,
-    shown_ids,
+    JoinedRows,
+    campaign_in,
+    count_campaign,
+    joined_rows,
+    joined_rows_of_all,
 )
+from contracts.desk.editorial import ItemView, NewItem, Order
+from contracts.desk.index import all_rows
 from contracts.editorial import ActionKind
 from contracts.errors import (
     BegunBefore,
@@ -33,7 +33,6 @@ from contracts.errors import (
     NotFound,
     field_error,
 )
-from contracts.text.moments import VIETNAM
 from producers.desk.campaigns.plan_form import (
     INTRODUCTION,
     METRICS,
@@ -61,41 +60,34 @@ def _campaign_path(content_id: str) -> str:
 
 async def show_campaigns(visit: Visit) -> Response:
     """Every campaign that the person may read, with how much of its plan is done."""
+    index = visit.desk.services.index
     wanted = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
-    rows = await all_rows(visit.desk.services.index, wanted)
-    found = [(row, plan) for row in rows if (plan := plan_of(row))]
-    items = await _shown_items(visit, [row.content_id for row, _ in found])
-    shown = [(row, plan, _done(visit, plan, items[row.content_id])) for row, plan in found]
-    shown.sort(key=lambda one: (one[1].first_day, one[0].content_id), reverse=True)
+    rows = await all_rows(index, wanted)
+    found = [(row, one) for row in rows if (one := campaign_in(row))]
+    joined = await joined_rows_of_all(index, [row.content_id for row, _ in found])
+    shown = [(row, _count(visit, one, joined[row.content_id])) for row, one in found]
+    shown.sort(key=lambda one: (one[1].plan.first_day, one[0].content_id), reverse=True)
     may_propose = bool(visit.editorial.writable_units())
     return visit.page(
         "campaigns.html", campaigns=shown, may_propose=may_propose, late=EntryState.LATE
     )
 
 
-async def _shown_items(
-    visit: Visit, campaigns: Sequence[str]
-) -> Mapping[str, Sequence[CampaignItem]]:
-    """What readers have of each campaign, found by one query."""
-    index = visit.desk.services.index
-    rows = by_campaign(await all_rows(index, items_of(*campaigns)) if campaigns else ())
-    joined = {name: joined_items(name, rows.get(name, ()), visit.now) for name in campaigns}
-    return {name: [one for one in items if one.shown_on] for name, items in joined.items()}
+async def _counted(visit: Visit, item: ItemView) -> ReportedCampaign:
+    """The campaign that an item is. Raises NotFound for another item."""
+    approved = item.texts.get(item.out_hash, {})
+    found = Campaign.of(item.content_id, item.unit, approved, item.data)
+    if found is None:
+        raise NotFound(field_error("content_id", "missing"))
+    readable = visit.editorial.readable
+    return _count(
+        visit, found, await joined_rows(visit.desk.services.index, item.content_id, readable)
+    )
 
 
-async def _progress(visit: Visit, content_id: str, plan: CampaignPlan) -> Progress:
-    """The plan beside the items. What is not published is shown to those who may read it."""
-    index, wanted = visit.desk.services.index, items_of(content_id)
-    rows = await all_rows(index, wanted)
-    readable = replace(visit.editorial.readable, campaigns=wanted.campaigns, limit=wanted.limit)
-    own = {row.content_id for row in await all_rows(index, readable)}
-    joined = joined_items(content_id, rows, visit.now)
-    return _done(visit, plan, [one for one in joined if one.shown_on or one.content_id in own])
-
-
-def _done(visit: Visit, plan: CampaignPlan, items: Iterable[CampaignItem]) -> Progress:
-    today = visit.now.astimezone(VIETNAM).date()
-    return progress_of(plan, items, today, visit.desk.services.working_days.is_working)
+def _count(visit: Visit, campaign: Campaign, joined: JoinedRows) -> ReportedCampaign:
+    is_working = visit.desk.services.working_days.is_working
+    return count_campaign(campaign, joined, visit.now, is_working)
 
 
 async def show_proposal(visit: Visit) -> Response:
@@ -188,19 +180,10 @@ async def show_campaign(visit: Visit) -> Response:
 async def report(visit: Visit) -> Response:
     """The short report as a file: for Word, or a PDF if `dang=pdf` asks for it."""
     item = await find_item(visit)
-    plan, kind = _counted_plan(item), visit.request.query_params.get("dang", "docx")
+    kind = visit.request.query_params.get("dang", "docx")
     if kind not in _MEDIA_TYPES:
         raise NotFound(field_error("dang", "missing"))
-    rows = await all_rows(visit.desk.services.index, items_of(item.content_id))
-    campaign = ReportedCampaign(
-        content_id=item.content_id,
-        title=_counted_title(item),
-        unit=item.unit,
-        plan=plan,
-        progress=await _progress(visit, item.content_id, plan),
-        content_ids=shown_ids(item.content_id, rows, visit.now),
-        today=visit.now.astimezone(VIETNAM).date(),
-    )
+    campaign = await _counted(visit, item)
     content = await visit.desk.services.campaign_reports.render(campaign, kind)
     name = f'attachment; filename="{item.content_id}.{kind}"'
     headers = {"Content-Disposition": name}
@@ -234,15 +217,6 @@ async def _save(visit: Visit, item: ItemView, data: Mapping[str, Any]) -> None:
     await visit.editorial.perform(order)
 
 
-def _counted_plan(item: ItemView) -> CampaignPlan:
-    """The approved plan, else the newest. Raises NotFound for an item that is no campaign."""
-    return composition.plan_in(item.texts.get(item.out_hash, {})) or _plan_of(item)
-
-
-def _counted_title(item: ItemView) -> str:
-    return str(item.texts.get(item.out_hash, item.data).get("title", ""))
-
-
 def _plan_of(item: ItemView) -> CampaignPlan:
     """The newest plan, which may be a draft. Raises NotFound for an item that is no campaign."""
     if plan := composition.plan_in(item.data):
@@ -251,16 +225,14 @@ def _plan_of(item: ItemView) -> CampaignPlan:
 
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
-    newest, plan = _plan_of(item), _counted_plan(item)
-    found = await _progress(visit, item.content_id, plan)
+    newest, found = _plan_of(item), await _counted(visit, item)
     return {
         "item": item,
-        "title": _counted_title(item),
-        "shown": plan,
-        "has_draft": newest != plan,
-        "progress": found,
-        "reached": {"items": len(found.published)},
-        "outside": found.outside(plan),
+        "campaign": found,
+        "has_draft": newest != found.plan,
+        "progress": found.progress,
+        "reached": {"items": len(found.progress.published)},
+        "outside": found.progress.outside(found.plan),
         "plan": PlanForm(newest.model_dump(mode="json"), composition.introduction_of(item.data)),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from contracts.campaigns.composition import plan_in
-from contracts.desk.index import CAMPAIGNS, ItemRow, plan_of
+from contracts.desk.campaigns import CAMPAIGNS, plan_of
+from contracts.desk.index import ItemRow, all_rows
 from contracts.editorial import OUT, Status
 from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
@@ -30,7 +31,7 @@ async def offered_campaigns(visit: Visit, data: Mapping[str, Any]) -> list[tuple
     index, today = visit.desk.services.index, visit.now.astimezone(VIETNAM).date()
     readable = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
     approved = replace(CAMPAIGNS, statuses=_APPROVED)
-    rows = [*(await index.find(readable)).rows, *(await index.find(approved)).rows]
+    rows = [*(await all_rows(index, readable)), *(await all_rows(index, approved))]
     known = {row.content_id: row for row in rows if row.out or row.stored_status not in _LEFT}
     choices = [one for row in known.values() if _is_open(row, today) for one in _choices(row)]
     chosen = chosen_value(data)

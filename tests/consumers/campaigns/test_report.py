@@ -65,8 +65,9 @@ async def reports(bus, tmp_path):
 
 def campaign(items=ITEMS, withdrawn=()) -> ReportedCampaign:
     progress = progress_of(PLAN, items, TODAY, default_working_days().is_working)
-    ids = (*(one.content_id for one in items), *withdrawn)
-    return ReportedCampaign(CAMPAIGN, "Tiền lương mới", "van-phong-bo", PLAN, progress, ids, TODAY)
+    return ReportedCampaign(
+        *(CAMPAIGN, "Tiền lương mới", "van-phong-bo", PLAN), progress, TODAY, tuple(withdrawn)
+    )
 
 
 async def tables_of(reports, reported=None) -> dict[str, list[str]]:
@@ -102,7 +103,7 @@ async def test_what_was_published_before_the_first_day_counts_as_on_the_desks_pa
 
 
 async def test_a_withdrawn_item_reaches_no_target_and_is_told(reports):
-    found = campaign(ITEMS[:1], withdrawn=("them",))
+    found = campaign(ITEMS[:1], withdrawn=ITEMS[1:])
     assert (await tables_of(reports, found))["Số tin đã đăng"][:2] == ["5", "1"]
     document = docx.Document(io.BytesIO(await reports.render(found, "docx")))
     assert any("1 tin đã đăng rồi gỡ" in one.text for one in document.paragraphs)

@@ -16,6 +16,7 @@ from consumers.staff.passwords import Passwords
 from contracts.editorial import ActionKind
 from contracts.staff.sign_in import text_secret
 from contracts.vocabulary import DEFAULT
+from tests.support.campaigns import CAMPAIGN, a_plan
 from tests.support.cli import InProcessCli, json_output
 from tests.support.events import (
     ITEM,
@@ -26,6 +27,7 @@ from tests.support.events import (
     stored_position,
     submitted,
 )
+from tests.support.listed_items import save
 from tests.support.staff import cheap_hasher
 
 PASSWORD = "mưa rơi trên mái ngói"
@@ -593,3 +595,19 @@ async def test_a_person_chooses_the_own_mail_and_two_managers_set_anothers(peopl
     assert (await managers[1].say(*words)).exit_code == 0
     told = json_output(await officer("staff", "mail", "--json"))
     assert told["address"] == "chi.le@example.gov.vn"
+
+
+async def test_a_campaign_is_shown_to_its_partners_with_what_the_person_may_read(people, bus):
+    leader = await people("binh", "lanh-dao-don-vi")
+    elsewhere = {"unit": "vu-cai-cach-hanh-chinh", "campaign": CAMPAIGN}
+    plan = a_plan(partners=[UNIT]).model_dump(mode="json")
+    log = EditorialLog(bus)
+    await log.act(CAMPAIGN, save("nv-an", **elsewhere, campaign_plan=plan))
+    await log.act("tin-khac", save("nv-an", **elsewhere))
+    await log.act("tin-minh", save("nv-an", campaign=CAMPAIGN, unit=UNIT))
+    shown = json_output(await leader("campaign", "show", CAMPAIGN, "--json"))
+    assert [one["content_id"] for one in shown["at_work"]] == ["tin-minh"]
+    [listed] = json_output(await leader("campaign", "list", "--json"))
+    assert listed["content_id"] == CAMPAIGN
+    await log.act(CAMPAIGN, save("nv-an", **elsewhere, campaign_plan=plan | {"partners": []}))
+    assert (await leader("campaign", "show", CAMPAIGN)).exit_code != 0

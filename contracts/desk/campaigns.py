@@ -1,0 +1,108 @@
+"""Campaigns in the desk's index: the items that joined each one, counted beside its plan."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from contracts.campaigns.composition import PLAN, plan_in
+from contracts.campaigns.plan import CampaignPlan
+from contracts.campaigns.progress import CampaignItem, IsWorking, progress_of
+from contracts.campaigns.reported import Campaign, ReportedCampaign
+from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, Items, all_rows
+from contracts.editorial import Status
+from contracts.text.moments import VIETNAM
+
+CAMPAIGNS = ItemFilter(is_campaign=True, limit=MOST_ROWS)
+_LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
+
+
+def plan_of(row: ItemRow) -> CampaignPlan | None:
+    """The plan of an item that is a campaign: the approved one, else the newest."""
+    return plan_in({PLAN: row.campaign_plan})
+
+
+def campaign_in(row: ItemRow) -> Campaign | None:
+    """The campaign that an item is."""
+    plan = plan_of(row)
+    title = row.released_title or row.title
+    return Campaign(row.content_id, title, row.unit, plan) if plan else None
+
+
+@dataclass(frozen=True)
+class JoinedRows:
+    """The items that joined a campaign, with its own. `readable`: those that the person may read.
+
+    Of another item the person learns what readers have.
+    """
+
+    rows: Sequence[ItemRow]
+    readable: frozenset[str] = frozenset()
+
+
+async def joined_rows(index: Items, campaign: str, readable: ItemFilter) -> JoinedRows:
+    """What joined a campaign, for a person who may read *readable*. Raises as `Items`."""
+    wanted = _items_of(campaign)
+    own = replace(readable, campaigns=wanted.campaigns, limit=wanted.limit)
+    ids = frozenset(row.content_id for row in await all_rows(index, own))
+    return JoinedRows(await all_rows(index, wanted), ids)
+
+
+async def joined_rows_of_all(index: Items, campaigns: Sequence[str]) -> Mapping[str, JoinedRows]:
+    """What joined each campaign, by one query, to count what readers have. Raises as `Items`."""
+    found = defaultdict[str, list[ItemRow]](list)
+    for row in await all_rows(index, _items_of(*campaigns)) if campaigns else ():
+        found[row.campaign].append(row)
+    return {name: JoinedRows(found[name]) for name in campaigns}
+
+
+def _items_of(*campaigns: str) -> ItemFilter:
+    """The items that joined campaigns, and the campaigns' own."""
+    return ItemFilter(campaigns=campaigns, limit=MOST_ROWS)
+
+
+def count_campaign(
+    campaign: Campaign, joined: JoinedRows, now: datetime, is_working: IsWorking
+) -> ReportedCampaign:
+    """A campaign's plan beside what is done, as pages, commands and its report have it."""
+    items = _items(campaign.content_id, joined, now)
+    today = now.astimezone(VIETNAM).date()
+    return ReportedCampaign(
+        *(campaign.content_id, campaign.title, campaign.unit, campaign.plan),
+        progress=progress_of(campaign.plan, items, today, is_working),
+        withdrawn=tuple(_withdrawn(campaign.content_id, joined.rows, now)),
+        today=today,
+    )
+
+
+def _items(campaign: str, joined: JoinedRows, now: datetime) -> Iterator[CampaignItem]:
+    """What readers have, and what is on its way there if the person may read it."""
+    for row in joined.rows:
+        has_left = row.stored_status in _LEFT and not row.out
+        if row.content_id == campaign or has_left:
+            continue
+        if row.out and _was_shown(row, now):
+            yield _item(row, row.released_title, row.first_shown_at)
+        elif row.content_id in joined.readable:
+            yield _item(row, row.title, None)
+
+
+def _withdrawn(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Iterator[CampaignItem]:
+    for row in rows:
+        if row.content_id != campaign and not row.out and _was_shown(row, now):
+            yield _item(row, row.released_title, row.first_shown_at)
+
+
+def _was_shown(row: ItemRow, now: datetime) -> bool:
+    """Whether readers have seen a revision of the item."""
+    return row.first_shown_at is not None and row.first_shown_at <= now
+
+
+def _item(row: ItemRow, title: str, shown_at: datetime | None) -> CampaignItem:
+    return CampaignItem(
+        content_id=row.content_id,
+        title=title,
+        unit=row.unit,
+        entry=row.campaign_entry,
+        shown_on=shown_at.astimezone(VIETNAM).date() if shown_at else None,
+    )
