@@ -29,6 +29,11 @@ _STATED = (
     *("items_published", "items_corrected", "items_withdrawn"),
     *("expected", "delivered", "failed", "delivered_share", "opinions_received"),
 )
+_ADDED_UP = (
+    *("items_published", "items_corrected", "items_withdrawn"),
+    *("delivered", "failed", "opinions_received"),
+)
+"""What is told of other days than those of the figures."""
 _TARGETS: Mapping[str, str] = {
     "items": "items_published",
     "delivered": "delivered",
@@ -39,10 +44,14 @@ _TARGETS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class CampaignReport:
-    """Composes the report. *figures*: of the campaign's items alone. *units*: names by id."""
+    """Composes the report. *figures*: of the campaign's items alone. *units*: names by id.
+
+    *other_days*: the figures of the items on all days that *figures* leave out.
+    """
 
     campaign: ReportedCampaign
     figures: Figures
+    other_days: Figures
     texts: Texts
     units: Mapping[str, str]
 
@@ -108,11 +117,23 @@ class CampaignReport:
             yield Paragraph(words[f"{name}_prompt"], is_prompt=True)
 
     def _remarks(self) -> Iterator[Block]:
-        """Notes on items published outside the campaign's days, and on withdrawn ones."""
+        """What lies outside the campaign's days or those of the figures, and withdrawn items."""
+        words = self._words
         outside = self.campaign.progress.outside(self.campaign.plan)
-        for name, count in (("outside", outside), ("withdrawn", len(self.campaign.withdrawn))):
-            if count:
-                yield Paragraph(self._words[name].format(count=count))
+        for name, items in (("outside", outside), ("withdrawn", self.campaign.withdrawn)):
+            if items:
+                named = "; ".join(map(self._item, items))
+                yield Paragraph(words[name].format(count=len(items), items=named))
+        if found := "; ".join(self._on_other_days()):
+            yield Paragraph(words["other_days"].format(figures=found))
+
+    def _on_other_days(self) -> Iterator[str]:
+        words, wording = self._words, self._wording
+        for indicator in map(_indicator, _ADDED_UP):
+            figure = self.other_days.figure(indicator)
+            if figure.value:
+                name, number = wording.name(indicator), wording.value_text(figure.value)
+                yield words["counted"].format(name=name, number=number)
 
     def _tables(self) -> Iterator[Block]:
         number = 0

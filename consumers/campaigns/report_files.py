@@ -43,14 +43,17 @@ class CampaignReports:
         Raises BusError, and Unreadable or Invalid for a wrong file of texts.
         """
         async with self._turn:
-            figures = await self._figures(campaign)
+            figures, other_days = await self._figures(campaign)
             texts = load_texts(self.texts_file)
             names = {id: unit.name for id, unit in self.vocabulary.units.items()}
-            document = CampaignReport(campaign, figures, texts, names).document()
+            document = CampaignReport(campaign, figures, other_days, texts, names).document()
             return await asyncio.to_thread(RENDERERS[kind], document)
 
-    async def _figures(self, campaign: ReportedCampaign) -> Figures:
-        """What the facts say of the campaign's items, up to yesterday."""
+    async def _figures(self, campaign: ReportedCampaign) -> tuple[Figures, Figures]:
+        """What the facts say of the campaign's items: on its days up to yesterday, and on others.
+
+        Of other days the figures have no gaps: only what was counted is told of them.
+        """
         span, store = _counted_days(campaign), FactStore(self.bus)
         rows, newest = FactRows(), dict[str, Fact]()
         async for facts in each(partial(_facts_of, store), campaign.content_ids):
@@ -58,11 +61,14 @@ class CampaignReports:
                 newest[fact.key] = fact
                 if isinstance(fact, ReleaseFact):
                     rows.learn(fact)
-        counted = (one for one in newest.values() if span.first <= one.day <= span.last)
-        tally = Tally.of(row for fact in counted for row in rows.of(fact))
+        tallies = Tally(), Tally()
+        for fact in newest.values():
+            is_other_day = not span.first <= fact.day <= span.last
+            for row in rows.of(fact):
+                tallies[is_other_day].add(row)
         days = [one.fact for one in (await store.newest(FactKind.DAY)).values()]
         known = [one for one in days if isinstance(one, DayFact)]
-        return Figures(span, tally, [*gaps_of(known, span)])
+        return Figures(span, tallies[0], [*gaps_of(known, span)]), Figures(span, tallies[1])
 
 
 async def _facts_of(store: FactStore, content_id: str) -> list[Fact]:
@@ -71,7 +77,7 @@ async def _facts_of(store: FactStore, content_id: str) -> list[Fact]:
 
 def _counted_days(campaign: ReportedCampaign) -> Span:
     """The days of the campaign and of its items that are over; the first one at least."""
-    plan, published = campaign.plan, campaign.progress.published
-    shown = [one.shown_on for one in published if one.shown_on]
+    plan, items = campaign.plan, (*campaign.progress.published, *campaign.withdrawn)
+    shown = [one.shown_on for one in items if one.shown_on]
     first, last = min([plan.first_day, *shown]), max([plan.last_day, *shown])
     return Span(first, max(first, min(last, campaign.today - _DAY)))

@@ -82,10 +82,13 @@ class Progress:
         planned = (item for entry in self.entries for item in entry.items)
         return _in_order(one for one in (*planned, *self.additional) if one.shown_on)
 
-    def outside(self, plan: CampaignPlan) -> int:
-        """How many of the published items readers first saw on none of the campaign's days."""
-        days = (one.shown_on for one in self.published if one.shown_on)
-        return sum(not plan.first_day <= day <= plan.last_day for day in days)
+    def outside(self, plan: CampaignPlan) -> tuple[CampaignItem, ...]:
+        """The published items that readers first saw on none of the campaign's days."""
+        return tuple(
+            one
+            for one in self.published
+            if one.shown_on and not plan.first_day <= one.shown_on <= plan.last_day
+        )
 
 
 def progress_of(

@@ -232,7 +232,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "has_draft": newest != found.plan,
         "progress": found.progress,
         "reached": {"items": len(found.progress.published)},
-        "outside": found.progress.outside(found.plan),
+        "outside": len(found.progress.outside(found.plan)),
         "plan": PlanForm(newest.model_dump(mode="json"), composition.introduction_of(item.data)),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),

@@ -21,6 +21,7 @@ from tests.support.campaigns import CAMPAIGN, a_joined_item, a_plan
 TODAY = date(2027, 2, 3)
 ITEMS = (a_joined_item("mot", 1, "2026-12-03"), a_joined_item("them", None, "2026-12-10"))
 PLAN = a_plan()
+ITEMS_TARGET = "Tin bài đã phát hành, không tính tin đã gỡ"
 
 
 def released(content_id: str, day: date) -> ReleaseFact:
@@ -78,11 +79,29 @@ async def tables_of(reports, reported=None) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+async def rows_named(reports, name, reported=None) -> list[list[str]]:
+    """The other cells of each row that has the name, from the first table on."""
+    document = docx.Document(io.BytesIO(await reports.render(reported or campaign(), "docx")))
+    rows = [[cell.text for cell in row.cells] for table in document.tables for row in table.rows]
+    return [row[1:] for row in rows if row[0] == name]
+
+
+async def remarks(reports, reported) -> list[str]:
+    """What the report says between the days of its figures and its tables."""
+    document = docx.Document(io.BytesIO(await reports.render(reported, "docx")))
+    texts = [one.text for one in document.paragraphs]
+    [at] = [place for place, text in enumerate(texts) if text.startswith("Kế hoạch và kết quả")]
+    last = next(place for place, text in enumerate(texts) if text.startswith("Bảng 1"))
+    return texts[at + 1 : last]
+
+
 async def test_figures_are_those_of_its_items_alone(reports):
     rows = await tables_of(reports)
-    assert rows["Số tin đã đăng"] == ["5", "2", "40,0"]
-    assert rows["Số lượt phát thành công"] == ["1.000", "631", "63,1"]
+    assert rows[ITEMS_TARGET] == ["5", "2", "40,0"]
     assert rows["Lượt không gửi được"][0] == "2"
+    targets, figures = await rows_named(reports, "Lượt đã tới người nhận")
+    assert targets == ["1.000", "631", "63,1"]
+    assert figures[0] == "631", "one name, one figure"
 
 
 async def test_a_figure_without_data_says_so(reports):
@@ -98,15 +117,38 @@ async def test_what_was_published_before_the_first_day_counts_as_on_the_desks_pa
     found = campaign((a_joined_item("som", 1, "2026-11-30"),))
     rows = await tables_of(reports, found)
     assert rows["1. Giới thiệu quy định mới"][-1].startswith("Đúng hạn")
-    assert rows["Số tin đã đăng"][:2] == ["5", str(len(found.progress.published))]
-    assert rows["Số lượt phát thành công"][:2] == ["1.000", "500"]
+    assert rows[ITEMS_TARGET][:2] == ["5", str(len(found.progress.published))]
+    assert (await rows_named(reports, "Lượt đã tới người nhận", found))[0][1] == "500"
+    assert await remarks(reports, found) == [
+        "Trong số tin bài đã phát hành, không tính tin đã gỡ, có 1 tin phát hành ngoài thời gian "
+        "của chuyên đề: “Tin som” (30/11/2026)."
+    ]
 
 
 async def test_a_withdrawn_item_reaches_no_target_and_is_told(reports):
     found = campaign(ITEMS[:1], withdrawn=ITEMS[1:])
-    assert (await tables_of(reports, found))["Số tin đã đăng"][:2] == ["5", "1"]
-    document = docx.Document(io.BytesIO(await reports.render(found, "docx")))
-    assert any("1 tin đã đăng rồi gỡ" in one.text for one in document.paragraphs)
+    assert (await tables_of(reports, found))[ITEMS_TARGET][:2] == ["5", "1"]
+    [remark] = await remarks(reports, found)
+    assert "1 tin đã phát hành rồi gỡ: “Tin them” (10/12/2026)" in remark
+
+
+async def test_a_withdrawn_item_is_in_the_figures_of_the_days_on_which_readers_had_it(reports):
+    early = date(2026, 11, 30)
+    await FactStore(reports.bus).add(released("som", early), 0)
+    found = campaign((), withdrawn=[a_joined_item("som", 1, "2026-11-30")])
+    assert (await rows_named(reports, "Tin bài đã phát hành", found))[0][0] == "1"
+
+
+async def test_what_lies_outside_the_days_of_the_figures_is_counted_and_named(reports):
+    later, store = date(2027, 2, 2), FactStore(reports.bus)
+    gone = released("them", later).model_copy(update={"revision": 2, "action": "withdrawn"})
+    more = delivered("mot", later, 1234).model_copy(update={"revision": 2})
+    for fact in (gone, more):
+        await store.add(fact, 0)
+    found = campaign(ITEMS[:1], withdrawn=ITEMS[1:])
+    _, told = await remarks(reports, found)
+    assert "Tin bài đã gỡ: 1; Lượt đã tới người nhận: 1.234; Lượt không gửi được: 1." in told
+    assert (await rows_named(reports, "Tin bài đã gỡ", found))[0][0] == "0"
 
 
 async def test_plan_and_results_stand_beside_each_other(reports):
