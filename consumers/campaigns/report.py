@@ -22,8 +22,9 @@ from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.figures import Figure, Figures, percent
 from consumers.periodic_reports.indicators import Indicator, load_indicators
 from consumers.periodic_reports.tally import By
+from contracts.campaigns.plan import Metric
 from contracts.campaigns.progress import CampaignItem, EntryProgress
-from contracts.campaigns.reported import ReportedCampaign
+from contracts.campaigns.reported import INDICATORS, ReportedCampaign
 
 _STATED = (
     *("items_published", "items_corrected", "items_withdrawn"),
@@ -34,12 +35,6 @@ _ADDED_UP = (
     *("delivered", "failed", "opinions_received"),
 )
 """What is told of other days than those of the figures."""
-_TARGETS: Mapping[str, str] = {
-    "items": "items_published",
-    "delivered": "delivered",
-    "opinions": "opinions_received",
-}
-"""The indicator that each metric of a target is."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +182,7 @@ class CampaignReport:
         columns = (words["metric"], words["target"], words["reached"], words["share"])
         rows = list[tuple[Cell, ...]]()
         for one in self.campaign.plan.targets:
-            indicator, target = _indicator(_TARGETS[one.metric]), Decimal(one.number)
+            indicator, target = _indicator(INDICATORS[one.metric]), Decimal(one.number)
             figure = self._reached(one.metric)
             share = None if figure.value is None else percent(figure.value, target)
             name = words["metrics"][one.metric]
@@ -199,11 +194,11 @@ class CampaignReport:
         lines = notes(stated, self.texts)
         return Table(words["targets"], "", columns, tuple(rows), lines)
 
-    def _reached(self, metric: str) -> Figure:
+    def _reached(self, metric: Metric) -> Figure:
         """Items by progress, as the desk's page counts them; the others by the facts."""
         if metric == "items":
             return Figure(Decimal(len(self.campaign.progress.published)))
-        return self.figures.figure(_indicator(_TARGETS[metric]))
+        return self.figures.figure(_indicator(INDICATORS[metric]))
 
     def _figures(self) -> Table:
         """The figures of the campaign's items, as a whole and by channel."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 
 RENDERERS: Mapping[str, Callable[[Document], bytes]] = {"docx": render_word, "pdf": render_pdf}
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class CampaignReports:
 
         Of other days the figures have no gaps: only what was counted is told of them.
         """
-        span, store = _counted_days(campaign), FactStore(self.bus)
+        span, store = Span(*campaign.counted_days), FactStore(self.bus)
         rows, newest = FactRows(), dict[str, Fact]()
         async for facts in each(partial(_facts_of, store), campaign.content_ids):
             for fact in facts:
@@ -73,11 +71,3 @@ class CampaignReports:
 
 async def _facts_of(store: FactStore, content_id: str) -> list[Fact]:
     return [fact async for fact in store.of_item(content_id)]
-
-
-def _counted_days(campaign: ReportedCampaign) -> Span:
-    """The days of the campaign and of its items that are over; the first one at least."""
-    plan, items = campaign.plan, (*campaign.progress.published, *campaign.withdrawn)
-    shown = [one.shown_on for one in items if one.shown_on]
-    first, last = min([plan.first_day, *shown]), max([plan.last_day, *shown])
-    return Span(first, max(first, min(last, campaign.today - _DAY)))

@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from contracts.campaigns.composition import plan_in
-from contracts.campaigns.plan import CampaignPlan
+from contracts.campaigns.plan import CampaignPlan, Metric
 from contracts.campaigns.progress import CampaignItem, Progress
+
+INDICATORS: Mapping[Metric, str] = {
+    "items": "items_published",
+    "delivered": "delivered",
+    "opinions": "opinions_received",
+}
+"""The indicator of reports that each metric of a target is."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,14 @@ class ReportedCampaign(Campaign):
     progress: Progress
     today: date
     withdrawn: tuple[CampaignItem, ...] = ()
+
+    @property
+    def counted_days(self) -> tuple[date, date]:
+        """The days of the campaign and of its items that are over; the first one at least."""
+        items = (*self.progress.published, *self.withdrawn)
+        shown = [one.shown_on for one in items if one.shown_on]
+        first, last = min([self.plan.first_day, *shown]), max([self.plan.last_day, *shown])
+        return first, max(first, min(last, self.today - _DAY))
 
     @property
     def content_ids(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The figures of reports as the desk shows them, with the items behind each one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, NamedTuple, Protocol
@@ -26,6 +26,22 @@ class ReportWanted(NamedTuple):
     def is_of_all(self) -> bool:
         """Whether the person may see the figures of the whole ministry."""
         return any(not (one.units or one.topics) for one in self.scopes)
+
+
+class ItemsWanted(NamedTuple):
+    """Some items and days, both included, and the indicators whose figures are wanted."""
+
+    first: date
+    last: date
+    content_ids: tuple[str, ...]
+    indicators: tuple[str, ...]
+
+
+class ItemFigures(NamedTuple):
+    """Figures of some items, by indicator, as they are read; `notes`: what lacks data, and why."""
+
+    texts: Mapping[str, str]
+    notes: Sequence[str] = ()
 
 
 class FigureAt(NamedTuple):
@@ -125,6 +141,8 @@ class Reports(Protocol):
     async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
         """A page, from 0, of what a figure is made of. Raises NotFound for an unknown figure."""
         ...
+
+    async def of_items(self, wanted: ItemsWanted) -> ItemFigures: ...
 
     async def csv(self, wanted: ReportWanted) -> bytes:
         """All tables as one file."""

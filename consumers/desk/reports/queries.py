@@ -1,5 +1,6 @@
 """What the file of rows says of a span: tallies, gaps, and what a figure is made of."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally, unit_month
 from contracts.bulletins.series import Series
 from contracts.facts import DayFact, FactKind
-from contracts.facts.live_reports import ReportScope, ReportWanted
+from contracts.facts.live_reports import ItemsWanted, ReportScope, ReportWanted
 
 _MONTH = "substr(day, 1, 7)"
 _COLUMNS: Mapping[By, str] = {
@@ -82,6 +83,22 @@ def tally_of(
     return tally
 
 
+def tally_of_items(
+    db: sqlite3.Connection, wanted: ItemsWanted, indicators: Iterable[Indicator]
+) -> Tally:
+    """The sums of the rows of some items."""
+    kinds, tally = [kind for one in indicators for kind in one.all_kinds], Tally()
+    sql = (
+        "SELECT kind, sum(times) FROM row"  # noqa: S608 -- ours
+        f" WHERE kind IN ({_marks(kinds)}) AND day BETWEEN ? AND ?"
+        " AND item IN (SELECT value FROM json_each(?)) GROUP BY kind"
+    )
+    days = (str(wanted.first), str(wanted.last))
+    for kind, times in db.execute(sql, (*kinds, *days, json.dumps(wanted.content_ids))):
+        tally.counts[kind, By.TOTAL, ""] += times
+    return tally
+
+
 @cache
 def _kinds_by(by: By) -> tuple[str, ...]:
     """The kinds whose sums a division needs."""
@@ -141,7 +158,7 @@ def _counted_days(db: sqlite3.Connection) -> set[date]:
     return {fact.on for fact in days if FactKind.RELEASE in fact.counted}
 
 
-def gaps_in(db: sqlite3.Connection, wanted: ReportWanted) -> list[Gap]:
+def gaps_in(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[Gap]:
     """In the order in which a data set has them: of two reasons the first is told."""
     sql = "SELECT fact FROM day WHERE day BETWEEN ? AND ?"
     days = db.execute(sql, (str(wanted.first), str(wanted.last)))

@@ -29,9 +29,11 @@ from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources
 from consumers.periodic_reports.contents.composition import figures_of
+from consumers.periodic_reports.contents.notes import Stated, notes
 from consumers.periodic_reports.contents.number_texts import hours, number_text
 from consumers.periodic_reports.contents.wording import Wording
-from consumers.periodic_reports.indicators import load_indicators
+from consumers.periodic_reports.figures import Figures
+from consumers.periodic_reports.indicators import Indicator, load_indicators
 from consumers.periodic_reports.rows import DIGESTS
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By
@@ -40,6 +42,8 @@ from contracts.facts.live_reports import (
     BehindFigure,
     BehindRow,
     FigureAt,
+    ItemFigures,
+    ItemsWanted,
     LiveReport,
     ReportCell,
     ReportTable,
@@ -147,6 +151,17 @@ class LiveReports:
         made = await self._newest(wanted)
         return await asyncio.to_thread(_csv, made.report.tables)
 
+    async def of_items(self, wanted: ItemsWanted) -> ItemFigures:
+        """Sums of some items alone, as the report of a campaign has them."""
+        await self._rounds.next_end()
+        indicators = [_INDICATORS[name] for name in wanted.indicators]
+        figures = await self._read(lambda db: _figures_of_items(db, wanted, indicators))
+        wording = self._wording(ReportWanted(wanted.first, wanted.last, ()))
+        found = [(one, figures.figure(one)) for one in indicators]
+        stated = [Stated(wording.name(one), "", figure) for one, figure in found]
+        texts = {one.id: wording.cell(one, figure).text for one, figure in found}
+        return ItemFigures(texts, notes(stated, wording.texts))
+
     def _tables(self, db: sqlite3.Connection, wanted: ReportWanted) -> Sequence[ReportTable]:
         """The tables of one moment of the file."""
         db.execute("BEGIN")
@@ -234,6 +249,18 @@ def _close_opened(opening: Future[RowsFile]) -> None:
     """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
     if not (opening.cancelled() or opening.exception()):
         opening.result().close()
+
+
+def _figures_of_items(
+    db: sqlite3.Connection, wanted: ItemsWanted, indicators: Sequence[Indicator]
+) -> Figures:
+    """The figures of one moment of the file."""
+    db.execute("BEGIN")
+    try:
+        tally, gaps = queries.tally_of_items(db, wanted, indicators), queries.gaps_in(db, wanted)
+    finally:
+        db.execute("COMMIT")
+    return Figures(Span(wanted.first, wanted.last), tally, gaps)
 
 
 _INDICATORS = {one.id: one for one in load_indicators()}

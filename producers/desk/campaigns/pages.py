@@ -10,7 +10,7 @@ from contracts import text
 from contracts.campaigns import composition
 from contracts.campaigns.plan import TOPIC, CampaignPlan
 from contracts.campaigns.progress import EntryState
-from contracts.campaigns.reported import Campaign, ReportedCampaign
+from contracts.campaigns.reported import INDICATORS, Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.campaigns import (
     CAMPAIGNS,
@@ -31,8 +31,10 @@ from contracts.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    Unavailable,
     field_error,
 )
+from contracts.facts.live_reports import ItemFigures, ItemsWanted
 from producers.desk.campaigns.plan_form import (
     INTRODUCTION,
     METRICS,
@@ -224,6 +226,21 @@ def _plan_of(item: ItemView) -> CampaignPlan:
     raise NotFound(field_error("content_id", "missing"))
 
 
+async def _reached(visit: Visit, campaign: ReportedCampaign) -> ItemFigures:
+    """What is reached of each target, by metric: items by progress, the others by the facts."""
+    metrics = [one.metric for one in campaign.plan.targets if one.metric != "items"]
+    texts = {"items": str(len(campaign.progress.published))}
+    if not metrics:
+        return ItemFigures(texts)
+    indicators = tuple(INDICATORS[one] for one in metrics)
+    wanted = ItemsWanted(*campaign.counted_days, campaign.content_ids, indicators)
+    try:
+        found = await visit.desk.services.reports.of_items(wanted)
+    except Unavailable as refused:
+        return ItemFigures(texts, [one.message_vi for one in refused.errors])
+    return found._replace(texts=texts | {one: found.texts[INDICATORS[one]] for one in metrics})
+
+
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
     newest, found = _plan_of(item), await _counted(visit, item)
     return {
@@ -231,7 +248,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "campaign": found,
         "has_draft": newest != found.plan,
         "progress": found.progress,
-        "reached": {"items": len(found.progress.published)},
+        "reached": await _reached(visit, found),
         "outside": len(found.progress.outside(found.plan)),
         "plan": PlanForm(newest.model_dump(mode="json"), composition.introduction_of(item.data)),
         "path": _campaign_path(item.content_id),

@@ -88,7 +88,8 @@ def plan_words(data: Mapping[str, Any], unit_names: Mapping[str, str]) -> str:
     lines = [plan.purpose, days]
     if plan.partners:
         lines.append(f"{texts['partners']}: {_names(plan.partners, unit_names)}")
-    lines += [f"{texts['metric'][one.metric]}: {one.number}" for one in plan.targets]
+    target, metrics = str(texts["plan_target"]), texts["metric"]
+    lines += [target.format(metrics[one.metric], one.number) for one in plan.targets]
     for one in plan.entries:
         more = [unit_names.get(one.unit, one.unit)] if one.unit else []
         more += [desk_texts()["item"]["channel"][one.channel]] if one.channel else []

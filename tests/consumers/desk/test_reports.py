@@ -25,7 +25,14 @@ from consumers.periodic_reports.indicators import How, load_indicators
 from consumers.periodic_reports.span import Span
 from contracts.errors import NotFound, Unavailable
 from contracts.facts import Fact
-from contracts.facts.live_reports import FigureAt, LiveReport, ReportCell, ReportScope, ReportWanted
+from contracts.facts.live_reports import (
+    FigureAt,
+    ItemsWanted,
+    LiveReport,
+    ReportCell,
+    ReportScope,
+    ReportWanted,
+)
 from contracts.vocabulary import DEFAULT
 from producers.bus import topology
 from tests.support.random_facts import random_facts
@@ -116,6 +123,19 @@ async def test_what_is_behind_each_figure_adds_up_to_it(reports):
             assert parts == int(cell.value), cell.at
             looked += 1
     assert looked > 50
+
+
+async def test_figures_of_some_items_are_what_these_add_to_those_of_all(reports):
+    names = ("delivered", "opinions_received", "items_published")
+    for name in names:
+        behind = await reports.behind(ALL, FigureAt(name), 0)
+        parts = {row.content_id: int(row.part.replace(".", "")) for row in behind.rows}
+        some = tuple(sorted(parts)[::2])
+        found = await reports.of_items(ItemsWanted(FIRST, LAST, (*some, "tin-la"), names))
+        assert int(found.texts[name].replace(".", "")) == sum(parts[one] for one in some)
+    nothing = await reports.of_items(ItemsWanted(date(2020, 1, 1), date(2020, 1, 2), (), names))
+    assert set(nothing.texts.values()) == {"chưa có số liệu"}
+    assert nothing.notes
 
 
 async def test_a_unit_sees_its_own_figures_and_none_of_the_ministry(reports):

@@ -113,6 +113,20 @@ async def test_nothing_of_the_plan_is_released(newsroom):
         assert "campaign_entry" not in whole
 
 
+async def test_a_target_has_its_figure_or_says_that_there_is_none_and_why(newsroom):
+    await proposed(newsroom, **{"targets.delivered": "1.000", "targets.opinions": "20"})
+    page = (await newsroom["an"].get(PLAN)).text
+    for metric, number, reached in (
+        ("items", "8", "0"),
+        ("delivered", "1.000", "chưa có số liệu"),
+        ("opinions", "20", "chưa có số liệu"),
+    ):
+        name = TEXTS["metric"][metric]
+        [cells] = re.findall(rf'<th scope="row">{name}</th>(.*?)</tr>', page)
+        assert re.findall(r">([^<]+)</td>", cells) == [number, reached]
+    assert re.search("Lượt đã tới người nhận, Ý kiến đã nhận.*chưa có số liệu, vì", page)
+
+
 async def test_the_plan_is_changed_by_its_form_and_keeps_its_numbers(newsroom):
     await proposed(newsroom)
     fields = of_plan(proposal(newsroom))
