@@ -19,8 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
+from consumers.app.ports import require_free_port
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
-from consumers.cli.output import explain_errors, fail, page
+from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, page
 from consumers.cli.sample.kept import KeptSample
 from consumers.cli.sample.ministry import fill
 from consumers.key_file import open_key_file
@@ -40,6 +41,8 @@ _POLL_S = 0.05
 _MAIL_LINES = 6
 _CODE_POLL_S = 1.0
 _CLEAR = "\r\x1b[2K"
+_HOST = "127.0.0.1"
+_CODES = {EXIT_MACHINE: "this machine refuses for now: a full disk, a port that is taken"}
 MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
@@ -76,14 +79,16 @@ class _Loa:
     process: asyncio.subprocess.Process
 
 
-@page(on_bus=False, examples=("loa demo", "loa demo --desk", "loa demo --desk --fresh"))
+@page(
+    codes=_CODES, on_bus=False, examples=("loa demo", "loa demo --desk", "loa demo --desk --fresh")
+)
 def demo(data: Folder = None, desk: WithDesk = False, fresh: Fresh = False) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop.
 
     With --desk a sample ministry that was filled before is opened again, as it was left.
     """
-    with explain_errors():
-        settings = _demo_settings(data, "demo-desk" if desk else "demo")
+    with explain_errors(EXIT_MACHINE):
+        settings = _demo_settings(data, is_desk=desk)
         mark = settings.data_dir / MARK_FILE
         if (kept := None if fresh else KeptSample.read(mark)) and not desk:
             raise Invalid(field_error("data", "demo_is_desk", value=settings.data_dir))
@@ -110,20 +115,24 @@ def _print_facts(template: str, facts: Facts) -> None:
     typer.echo(page.render(facts))
 
 
-def _demo_settings(data: Path | None, name: str) -> LoaSettings:
+def _demo_settings(data: Path | None, *, is_desk: bool) -> LoaSettings:
     """The settings of a demo in *data*. Raises Invalid if Loa runs there.
 
     The demo has a bus of its own, also where the shell names another one. In a shell whose data
-    folder is a demo's, another demo lies beside that one.
+    folder is a demo's, another demo lies beside that one. The system chooses its ports, but for a
+    desk's that LOA_HTTP_PORT names. Raises ListenRefused if that one is taken.
     """
-    around = read_settings(LoaSettings).data_dir
+    shell = read_settings(LoaSettings)
+    around = shell.data_dir
     around = around.parent if (around / MARK_FILE).exists() else around
-    own: dict[str, Any] = {"nats_url": "", "vault_key_file": None}
-    folder = (data or around / name).resolve()
-    settings = read_settings(LoaSettings, data_dir=folder, **own)
+    folder = (data or around / ("demo-desk" if is_desk else "demo")).resolve()
+    port = shell.http_port if is_desk and "http_port" in shell.model_fields_set else 0
+    own: dict[str, Any] = {"nats_url": "", "vault_key_file": None, "http_host": _HOST}
+    settings = read_settings(LoaSettings, data_dir=folder, http_port=port, **own)
     if running := asyncio.run(instance.find_running(settings)):
         where = {"value": folder, "url": running.desk or running.url}
         raise Invalid(field_error("data", "demo_runs", **where))
+    require_free_port("LOA_HTTP", _HOST, port)
     return settings
 
 
@@ -178,8 +187,8 @@ async def _run_desk(settings: LoaSettings, kept: KeptSample | None) -> int | Non
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     async with _loa_up(settings) as loa:
         sample = kept or await _fill_desk(loa.ready, settings)
-        facts = {"sample": sample, "url": loa.ready.url, "desk": loa.ready.desk}
-        _print_facts("demo_desk.txt", {**facts, "data": settings.data_dir})
+        facts = {"sample": sample, "at": loa.ready, "data": settings.data_dir}
+        _print_facts("demo_desk.txt", facts)
         await _show_codes(sample, loa.process, asked)
         return None if asked.is_set() else await loa.process.wait()
 
@@ -217,7 +226,7 @@ async def _loa_up(settings: LoaSettings) -> AsyncIterator[_Loa]:
     """Run `loa up` without this shell's LOA_* variables, and without its `.env`."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
     environment = {name: value for name, value in shell if not name.startswith("LOA_")}
-    up = ["up", "--data", str(settings.data_dir), "--port", "0"]
+    up = ["up", "--data", str(settings.data_dir), "--port", str(settings.http_port)]
     command = [sys.executable, "-m", "consumers.cli", *up]
     with (settings.data_dir / "loa.log").open("wb") as log:
         child = await asyncio.create_subprocess_exec(

@@ -1,6 +1,7 @@
 """What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -154,6 +155,25 @@ def test_a_filled_sample_ministry_is_opened_again_and_erased_only_when_asked(
     assert "--fresh" in capsys.readouterr().err and (folder / "nats").is_dir()
     run("demo", "--desk", "--fresh")
     assert opened[-1][1] is None and not (folder / "nats").exists()
+
+
+def test_a_desk_keeps_the_port_that_is_chosen_for_it(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(demo, "_open_desk", lambda settings, kept: opened.append(settings))
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    kept_sample(tmp_path / "demo-desk")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("LOA_HTTP_PORT", str(port))
+        with pytest.raises(SystemExit) as ended:
+            app(["demo", "--desk", "--fresh"])
+    assert ended.value.code == 4 and f"LOA_HTTP_PORT: 127.0.0.1:{port}" in capsys.readouterr().err
+    assert (tmp_path / "demo-desk" / "nats").is_dir(), "nothing is erased for a start that fails"
+    monkeypatch.setattr(demo, "require_free_port", lambda *named: named)  # it was free by chance
+    run("demo", "--desk")
+    monkeypatch.delenv("LOA_HTTP_PORT")
+    run("demo", "--desk")
+    assert [one.http_port for one in opened] == [port, 0]
 
 
 def run(*words: str) -> None:
