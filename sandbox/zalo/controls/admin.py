@@ -136,6 +136,7 @@ def _article_state(item: StoredArticle) -> dict[str, Any]:
 
 
 def _broadcast_state(sent: StoredBroadcast, world: World) -> dict[str, Any]:
-    delivered = world.clock() >= sent.at + world.rules.delivery_s
+    is_due = world.clock() >= sent.at + world.rules.delivery_s
+    delivered = is_due or sent.delivered is not None  # the clock goes back in the evening
     seen = {"id": sent.id, "at": sent.at, "articles": sent.articles, "delivered": delivered}
     return seen | {"users": sent.users}

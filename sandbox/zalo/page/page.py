@@ -14,6 +14,7 @@ from contracts.text.moments import format_moment_in_sentence
 from design.frame import Frame, page_environment
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD
+from sandbox.zalo.state.clock import DAY_BEGINS, DAY_ENDS, MORNING
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 
@@ -48,10 +49,16 @@ async def show_page(request: web.Request) -> web.Response:
         return _html_response(
             "person.html", now=world.clock(), titles=titles, person=person, story=entries
         )
+    clock: dict[str, Any] = {"begins": DAY_BEGINS, "ends": DAY_ENDS, "morning": MORNING}
+    clock |= {"wait_min": round(world.rules.delivery_s / 60)}
     unassigned = [message for message in state["messages"] if not message["user_id"]]
     people = list(world.people.by_id.values())
     return _html_response(
-        "overview.html", **state | {"people": people}, titles=titles, elsewhere=unassigned
+        "overview.html",
+        **state | {"people": people},
+        titles=titles,
+        elsewhere=unassigned,
+        clock=clock,
     )
 
 

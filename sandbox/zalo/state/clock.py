@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from contracts.base.times import Clock, vietnam_time
 
-_DAY_BEGINS, _DAY_ENDS = daytime(6, 5), daytime(21, 50)
-_MORNING = daytime(9, 0)
+DAY_BEGINS, DAY_ENDS = daytime(6, 5), daytime(21, 50)
+MORNING = daytime(9, 0)
 _BACK_S = (
-    timedelta(hours=_DAY_ENDS.hour, minutes=_DAY_ENDS.minute) - timedelta(hours=_MORNING.hour)
+    timedelta(hours=DAY_ENDS.hour, minutes=DAY_ENDS.minute) - timedelta(hours=MORNING.hour)
 ).total_seconds()
-_FORWARD_S = timedelta(hours=_MORNING.hour).total_seconds()
+_FORWARD_S = timedelta(hours=MORNING.hour).total_seconds()
 
 
 def daytime_clock(clock: Clock = time.time) -> Clock:
@@ -23,9 +23,9 @@ def daytime_clock(clock: Clock = time.time) -> Clock:
     def now() -> float:
         real = clock()
         here = vietnam_time(real).time()
-        if here < _DAY_BEGINS:
+        if here < DAY_BEGINS:
             return real + _FORWARD_S
-        return real if here < _DAY_ENDS else real - _BACK_S
+        return real if here < DAY_ENDS else real - _BACK_S
 
     return now
 

@@ -61,6 +61,17 @@ async def test_a_person_s_page_tells_a_withdrawal_and_a_phone_that_is_off(zalo):
     assert "yêu cầu xóa dữ liệu" in (await see(zalo, user_id=user_id))[1]
 
 
+async def test_what_has_arrived_stays_so_when_the_clock_goes_back_in_the_evening(zalo):
+    item = a_publication()
+    for row in ("article", "broadcast"):
+        await zalo.account.send(item, row)
+    assert "· đang chờ Zalo gửi ·" in (await see(zalo))[1]
+    await zalo.later(minutes=30)
+    arrived = (await see(zalo))[1]
+    await zalo.later(hours=-13)
+    assert all("· đã tới máy người nhận ·" in one for one in (arrived, (await see(zalo))[1]))
+
+
 @pytest.mark.parametrize("query", [{}, {"user_id": "1"}])
 async def test_the_page_loads_nothing_from_elsewhere(zalo, query):
     await zalo.create(status="show", description="Xem https://cong.example/a")

@@ -4,6 +4,7 @@ import pytest
 from lxml import html
 
 from sandbox.zalo.page.page import _JINJA
+from sandbox.zalo.state.clock import DAY_BEGINS, DAY_ENDS, MORNING
 
 
 @pytest.mark.parametrize(("count", "folded"), [(0, 0), (20, 0), (50, 30)])
@@ -14,6 +15,7 @@ def test_the_newest_twenty_are_open_and_the_others_folded(count, folded):
         for n in range(count)
     ]
     facts = {"now": 1.8e9, "people": [], "broadcasts": [], "titles": {}, "elsewhere": []}
+    facts |= {"clock": {"begins": DAY_BEGINS, "ends": DAY_ENDS, "morning": MORNING, "wait_min": 30}}
     shown = _JINJA.get_template("overview.html").render(**facts, articles=articles)
     page = html.document_fromstring(shown)
     names = [title.text for title in page.iter("h3")]
