@@ -201,19 +201,28 @@ def owns_data_folder() -> bool:
     return folder.is_dir() and os.geteuid() in (0, folder.stat().st_uid)
 
 
-async def ask(question_code: str, *, is_hidden: bool) -> str:
-    """Ask on the terminal for a password or a code. Raises Invalid without an answer."""
+async def ask(question_code: str, *, is_hidden: bool, is_optional: bool = False) -> str:
+    """Ask on the terminal for a password or a code.
+
+    Where the input has ended, an optional answer is empty, and for others it raises Invalid.
+    """
     question = field_error(question_code.removeprefix("ask_"), question_code)
     prompt = f"{question.message} / {question.message_vi}"
     try:
         return await asyncio.to_thread(partial(_prompt, prompt, is_hidden=is_hidden))
     except typer.Abort:
+        if is_optional:
+            return ""
         raise Invalid(field_error(question.field, "no_answer")) from None
 
 
 def _prompt(text: str, *, is_hidden: bool) -> str:
     is_hidden = is_hidden and has_terminal()
-    return str(typer.prompt(text, "", hide_input=is_hidden, show_default=False, err=True))
+    try:
+        return str(typer.prompt(text, "", hide_input=is_hidden, show_default=False, err=True))
+    finally:
+        if not is_hidden and not sys.stdin.isatty():  # no person has ended the line
+            typer.echo(err=True)
 
 
 def has_terminal() -> bool:

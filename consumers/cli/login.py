@@ -108,7 +108,8 @@ async def _sign_in(staff: Staff, login: str) -> str:
         return await sign_in_at_desk(staff.sessions)
     door = await staff.open_sign_in()
     password = await ask("ask_password", is_hidden=True)
-    attempt = Attempt(login, password, await ask("ask_code", is_hidden=False))
+    code = await ask("ask_code", is_hidden=False, is_optional=True)
+    attempt = Attempt(login, password, code)
     return await staff.sessions.start(await door.sign_in(attempt))
 
 

@@ -444,7 +444,9 @@ async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkey
     lines = "\n".join([invitation, PASSWORD, PASSWORD, ""])
     assert (await an(*words, stdin=lines)).exit_code == 0
     await owner("staff", "roles", "an", "--role", APPROVER)
-    assert (await an("login", "an", stdin=f"{PASSWORD}\n\n")).exit_code == 0
+    for ended in (f"{PASSWORD}\n\n", f"{PASSWORD}\n"):
+        assert (said := await an("login", "an", stdin=ended)).exit_code == 0, said.stderr
+    assert re.search(r"^Code of the authenticator app", said.stderr, re.M), "a line of its own"
     await intake.handle(submitted(), UNIT)
     refused = await reject(an, intake)
     assert refused.exit_code == 2 and "authenticator app" in refused.stderr
