@@ -1,7 +1,7 @@
 """Output of commands: JSON for scripts, texts in English and in Vietnamese for people."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import NoReturn
 
@@ -17,6 +17,14 @@ EXIT_MACHINE = 4
 """Exit code for what this machine refuses for now: a full disk, a port that is taken."""
 wants_json = ContextVar("wants_json", default=False)
 """Whether the command was called with `--json`; stdout is for one document then."""
+
+
+def _english() -> bool:
+    return False
+
+
+reads_vietnamese: ContextVar[Callable[[], bool]] = ContextVar("reads_vietnamese", default=_english)
+"""Whether the person at the terminal reads errors in Vietnamese first."""
 
 
 class ErrorAnswer(BaseModel):
@@ -55,5 +63,7 @@ def print_field_texts(*texts: FieldError, err: bool = False) -> None:
 
 
 def print_errors(errors: Iterable[FieldError]) -> None:
-    """Print errors on stderr."""
-    print_field_texts(*errors, err=True)
+    """Print errors on stderr, in both languages."""
+    for entry in errors:
+        lines = [f"{entry.field}: {text}" for text in (entry.message, entry.message_vi)]
+        typer.echo("\n".join(lines[::-1] if reads_vietnamese.get()() else lines), err=True)

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from contracts.errors import FieldError, localized, nearest
 from producers.command_pages import HelpLanguage, complete_page
-from producers.output import fail, wants_json
+from producers.output import fail, reads_vietnamese, wants_json
 from producers.texts import catalog
 
 _WHOLE_COMMAND = "command"
@@ -41,6 +41,8 @@ class CommandGroup(TyperGroup):
         complete_page(self, self.help_language)
         with ExitStack() as undo:
             undo.callback(wants_json.reset, wants_json.set("--json" in args))
+            language = reads_vietnamese.set(self.help_language.is_vietnamese)
+            undo.callback(reads_vietnamese.reset, language)
             with _report_usage_errors():
                 rest = super().parse_args(ctx, args)
             ctx.call_on_close(undo.pop_all().close)

@@ -36,7 +36,7 @@ def _environment() -> Variables:
 
 @dataclass(frozen=True, slots=True)
 class HelpLanguage:
-    """The language of a program's help, and its Vietnamese texts; both are read for a page only."""
+    """The language of a program's help and errors, and the help's texts, read when one is shown."""
 
     catalogs: tuple[Path, ...] = (_CATALOG,)
     read_variables: Callable[[], Variables] = _environment
@@ -44,13 +44,16 @@ class HelpLanguage:
     def format_page(self, command: Any, context: Any, formatter: Any) -> None:
         """Print the help page of *command*."""
         print_page = partial(type(command).format_help, command, context, formatter)
-        if not prefers_vietnamese(self.read_variables()):
+        if not self.is_vietnamese():
             print_page()
             return
         translate = partial(_translate, self.texts())
         translate_page(command, translate)
         with _typer_words(translate):
             print_page()
+
+    def is_vietnamese(self) -> bool:
+        return prefers_vietnamese(self.read_variables())
 
     def texts(self) -> dict[str, str]:
         """English → Vietnamese, of all commands."""
@@ -64,7 +67,7 @@ def _load(catalog: Path) -> Mapping[str, str]:
 
 
 def prefers_vietnamese(variables: Variables) -> bool:
-    """Whether help is in Vietnamese: by LOA_LANGUAGE, else by the locale for messages."""
+    """Whether a reader wants Vietnamese: by LOA_LANGUAGE, else by the locale for messages."""
     chosen = variables.get(_VARIABLE)
     if chosen in _LANGUAGES:
         return chosen == "vi"

@@ -55,6 +55,16 @@ def test_a_group_lists_its_commands_in_vietnamese():
     assert "Thu hồi mọi khóa của một đơn vị." in page and "Revoke" not in page
 
 
+def test_an_error_is_in_the_language_of_its_reader_first():
+    def lines(**variables):
+        answer = CliRunner().invoke(app, ["trace"], env=NO_LOCALE | variables, prog_name="loa")
+        assert answer.exit_code == 2
+        return answer.stderr.splitlines()
+
+    english, vietnamese = lines()
+    assert lines(LOA_LANGUAGE="vi") == [vietnamese, english] != lines()
+
+
 def test_dotenv_chooses_and_one_that_cant_be_read_takes_no_help_away(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("LOA_LANGUAGE=vi\n")
