@@ -286,7 +286,7 @@ def _delivery(fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
         numbers |= {"timed": fact["counts"].get("delivered", 0)}
     for name, number in numbers.items():
         yield Count(f"deliveries.{name}", day, number, parts)
-    if "reached_s" in fact:
+    if "most" in fact.get("reached_s", {}):
         most = math.ceil(fact["reached_s"]["most"])
         yield Count("deliveries.most_after", day, 1, parts, most)
 
@@ -476,6 +476,72 @@ def figures(year: Year, rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
                 known = None if lost == len(days) else value(year, indicator, by, word)
                 figure = {"value": None if known is None else str(known), "lost": lost}
                 yield f"{name} {by} {word}", figure
+
+
+# --- the portal's page of delivery figures
+
+
+def public(newest: dict[str, Fact], today: date) -> dict[str, Any]:
+    """The file of the portal's page, as docs/portal.md says what is in it."""
+    counted = {
+        date.fromisoformat(fact["on"])
+        for key, fact in newest.items()
+        if key.startswith("day.") and "delivery" in fact["counted"]
+    }
+    last = today - timedelta(1 if today - timedelta(1) in counted else 2)
+    days = [last - timedelta(n) for n in range(29, -1, -1)]
+    told = [
+        fact | {"day": _day(fact["ended_at"]), "rows": sum(fact["counts"].values())}
+        for key, fact in newest.items()
+        if key.startswith("delivery.") and _day(fact["ended_at"]) in counted & {*days}
+    ]
+    return {
+        "first": str(days[0]),
+        "last": str(last),
+        "days_without_data": [str(day) for day in days if day not in counted],
+        "lanes": [*_public_lanes(told, days, is_whole={*days} <= counted)],
+        "days": [*_public_days(told, days, counted)],
+    }
+
+
+def _public_lanes(told: list[Fact], days: list[date], *, is_whole: bool) -> Iterator[Fact]:
+    for lane in ("urgent", "normal", "bulk"):
+        for channel in ("portal", "email", "zalo"):
+            row = {"first": str(days[0]), "last": str(days[-1]), "channel": channel, "lane": lane}
+            group = [one for one in told if (one["channel"], one["lane"]) == (channel, lane)]
+            row |= {"deliveries": len(group)} | _speed(group)
+            if row["missing"] != "few_readers":
+                timed = [one for one in group if "within_10_s" in one]
+                row |= {"recipients": sum(one["rows"] for one in group)}
+                row |= {"delivered": sum(one["counts"].get("delivered", 0) for one in group)}
+                row |= {"timed": sum(one["counts"].get("delivered", 0) for one in timed)}
+                row |= {"within_10_s": sum(one["within_10_s"] for one in timed)}
+            if not (group or is_whole):
+                row |= dict.fromkeys(("recipients", "delivered", "timed", "within_10_s"))
+                row |= {"deliveries": None, "missing": "no_data"}
+            yield dict.fromkeys(("recipients", "delivered", "timed", "within_10_s")) | row
+
+
+def _public_days(told: list[Fact], days: list[date], counted: set[date]) -> Iterator[Fact]:
+    for day in days:
+        for lane in ("urgent", "normal", "bulk"):
+            row = {"first": str(day), "last": str(day), "channel": "email", "lane": lane}
+            place = ("email", lane, day)
+            group = [one for one in told if (one["channel"], one["lane"], one["day"]) == place]
+            none = {"percent_within_10_s": None, "missing": "no_data"}
+            yield row | (_speed(group) if day in counted else none)
+
+
+def _speed(group: list[Fact]) -> Fact:
+    """The share that was there within ten seconds, cut to a tenth, or why there is none."""
+    timed = [one for one in group if "within_10_s" in one]
+    delivered = sum(one["counts"].get("delivered", 0) for one in timed)
+    is_few = group and group[0]["channel"] == "email" and max(one["rows"] for one in group) < 10
+    if not group or is_few or not delivered:
+        why = "few_readers" if is_few else "not_timed" if group else "nothing_sent"
+        return {"percent_within_10_s": None, "missing": why}
+    within = sum(one["within_10_s"] for one in timed)
+    return {"percent_within_10_s": within * 1000 // delivered / 10, "missing": None}
 
 
 def main(url: str, first: str, last: str, repository: str) -> None:
