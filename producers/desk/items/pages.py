@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from contracts.bulletins.issue import BulletinIssue
+from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
 from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
@@ -143,6 +144,8 @@ def _is_entry(found: object) -> bool:
 def broadcast_words(text: TextForm) -> str:
     """Whether followers on Zalo are told at once, and which of them."""
     told, called = desk_texts()["item"]["told"], desk_texts()["preview"]
+    if ChannelName.ZALO not in text.chosen("channels"):
+        return str(told["elsewhere"])
     if not text.is_broadcast:
         return str(told["none"])
     chosen, words = text.data.get("broadcast") or {}, [str(told["followers"])]

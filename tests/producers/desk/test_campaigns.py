@@ -99,6 +99,24 @@ async def test_a_campaign_is_proposed_approved_and_shown_with_plan_beside_done(n
     assert path in page
 
 
+async def test_the_approver_of_what_the_unit_sent_reads_the_whole_plan(newsroom):
+    await proposed(newsroom)
+    await newsroom.press("an", ITEM, "gui")
+    await newsroom.press("binh", ITEM, "xac-nhan", clean="1")
+    review = (await newsroom["dung"].get(f"{ITEM}/duyet")).text
+    for words in (SECRET, PURPOSE, TEXTS["plan_target"].format(TEXTS["metric"]["items"], 8)):
+        assert words in review
+    assert review.count(SECRET) == 1
+
+
+async def test_an_item_that_is_not_on_zalo_tells_nobody_there(newsroom):
+    await proposed(newsroom)
+    told = desk_texts()["item"]["told"]
+    page = (await newsroom["an"].get(ITEM)).text
+    assert told["elsewhere"] in page
+    assert told["followers"] not in page
+
+
 async def test_nothing_of_the_plan_is_released(newsroom):
     await proposed(newsroom)
     await newsroom.approve(ITEM)

@@ -60,6 +60,14 @@ def test_its_feed_has_its_items_and_every_list_leads_to_it(tmp_path):
     assert "/chuyen-de/" not in files["tin/tin-ngoai/index.html"].decode()
 
 
+def test_a_campaign_without_other_items_says_so(tmp_path):
+    publish(tmp_path, HEAD)
+    shown = page(tmp_path, FOLDER)
+    [said] = map(text_of, shown.xpath("//p[@class='empty']"))
+    assert said == "Chuyên đề này mới có tin giới thiệu."
+    assert "1 tin" in text_of(shown), "the introduction is an item of its month"
+
+
 def test_a_campaign_that_was_never_shown_has_no_page_and_is_named_nowhere(tmp_path):
     publish(tmp_path, ONE, OTHER)
     assert [path for path in public_files(tmp_path) if "chuyen-de" in path] == []
