@@ -26,5 +26,13 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def _stands_still(pid: int) -> bool:
-    states = (stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
-    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
+    return all(map(_is_stopped, Path(f"/proc/{pid}/task").iterdir()))
+
+
+def _is_stopped(thread: Path) -> bool:
+    """Whether it does nothing more; one that has ended meanwhile does not."""
+    try:
+        state = (thread / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state.rpartition(")")[2].split()[0] == "T"

@@ -9,7 +9,6 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from joserfc import jwk, jwt
 from yarl import URL
 
 from tests.support import oidc_tokens, requirements
+from tests.support.ports import free_port
 
 FOLDER = Path(__file__).parents[1] / "deep" / "attack" / "identity_provider"
 CLIENT_ID, SECRET = "loa", "a-secret-of-the-tests-with-enough-characters"
@@ -182,11 +182,6 @@ async def _proxy(provider: IdentityProvider, port: int) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def register_key(key: jwk.RSAKey | jwk.ECKey) -> dict[str, Any]:

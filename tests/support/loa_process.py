@@ -20,6 +20,7 @@ from consumers.app.settings import RunningInstance
 from tests.support.forked_cli import PATIENCE_S, CommandResult, command_fork
 from tests.support.forked_loa import ForkedLoa
 from tests.support.gateway_client import UNIT, sample_event
+from tests.support.ports import free_port
 from tests.support.smtp_receiver import accepted_mails
 
 BIN = Path(sys.executable).parent
@@ -118,7 +119,7 @@ class LoaProcess:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_S)
 
     def kill(self) -> None:
         """kill -9; the embedded nats-server dies with its parent."""
@@ -126,7 +127,7 @@ class LoaProcess:
         self.process.wait()
 
     def log(self) -> str:
-        return (self.folder / "loa.log").read_text()
+        return (self.folder / "loa.log").read_text(errors="replace")
 
     def cli(self, *args: object, stdin: str = "") -> CommandResult:
         """A command's answer; one that serves starts as an operator starts it."""
@@ -255,10 +256,17 @@ class RelayProcess:
     """An SMTP receiver in a process of its own, which survives every kill of Loa."""
 
     def __init__(self, folder: Path) -> None:
-        self.record, portfile = folder / "mails", folder / "smtp.port"
-        command = [sys.executable, "-m", "tests.support.smtp_receiver", portfile, self.record]
-        self.process = subprocess.Popen(command)
-        self.port = int(wait_until(lambda: portfile.exists() and portfile.read_text(), "the relay"))
+        self.record = folder / "mails"
+        self.port = free_port()
+        self.start(folder / "smtp.port")
+
+    def start(self, told: Path) -> None:
+        """Start, or start again; it listens once the file *told* is there."""
+        paths = (told, self.record, str(self.port))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.smtp_receiver", *paths]
+        )
+        wait_until(told.exists, "the relay")
 
     def __enter__(self) -> "RelayProcess":
         return self

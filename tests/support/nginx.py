@@ -2,7 +2,6 @@
 
 import getpass
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from bench.parts.serving import wait_for
 from tests.support import requirements
+from tests.support.ports import free_port
 
 README = Path(__file__).parents[2] / "channels/portal/README.md"
 MAPS, SERVER = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
@@ -45,11 +45,6 @@ def nginx_before(desk: str, run: Path, port: int, pair: Path) -> Iterator[None]:
     said = DESK_SERVER.replace(DESK_ADDRESS, desk).replace(DESK_PAIR, str(pair))
     with running(run, port, said.replace("listen 443", f"listen 127.0.0.1:{port}")):
         yield
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 DAEMONS = Path("/usr/lib/postfix/sbin")
 MAIN = """
 compatibility_level = 3.6
@@ -61,7 +63,7 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
-START_S = 20.0
+START_S = 120.0
 
 
 class Postfix:
@@ -101,7 +103,7 @@ class Postfix:
     def __exit__(self, *_exc: object) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -127,8 +129,3 @@ class Postfix:
 
     def deliver_mail(self) -> str:
         return self.log.read_text() if self.log.exists() else "no log"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return bound.getsockname()[1]

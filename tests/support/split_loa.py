@@ -18,7 +18,7 @@ SERVER = (
     f"max_payload: 2MB {ACCOUNTS}"
 )
 NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
-STOP_S = 20.0
+STOP_S = 60.0
 """Longer than any service needs, shorter than the patience with a relay that keeps silent."""
 
 

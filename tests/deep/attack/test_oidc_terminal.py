@@ -9,12 +9,12 @@ import pytest
 from tests.support.identity_provider import (
     CLIENT_ID,
     SECRET,
-    free_port,
     identity_provider,
     plain_browser,
     provider_folder,
 )
 from tests.support.loa_process import LoaProcess
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)
 __all__ = ["provider_folder"]

@@ -29,7 +29,7 @@ from tests.support.feed_site import Article, rss
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, sandbox_call, wait_until
 from tests.support.picture_server import serve_in_thread
-from tests.support.postfix import free_port
+from tests.support.ports import free_port
 from tests.support.signup_app import CONSENT
 from tests.support.split_loa import Service, SplitLoa
 from tests.support.zalo_webhook import event_bytes, signature_of, text_event
@@ -56,7 +56,7 @@ class LimitedLoa(SplitLoa):
     def call(self, service, path, form=None, **headers):
         data = urllib.parse.urlencode(form).encode() if form is not None else None
         request = urllib.request.Request(f"{self[service].url}{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read().decode()
 
 
@@ -188,7 +188,7 @@ def hear_zalo(loa):
     body = event_bytes(text_event())
     signed = {HEADER: f"mac={signature_of(body, APP_ID, OA_SECRET)}"}
     request = urllib.request.Request(f"{loa['zalo-webhook'].url}/zalo/webhook", body, signed)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200
 
 

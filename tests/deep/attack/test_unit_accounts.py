@@ -26,7 +26,7 @@ from producers.publisher import Publisher
 from tests.support.bus_configuration import server_settings, write_configuration
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
-from tests.support.postfix import free_port
+from tests.support.ports import free_port
 from tests.support.unit_keys import create_unit_key
 
 pytestmark = pytest.mark.timeout(240)
@@ -188,7 +188,7 @@ class WireClient:
         """Read until the server has worked off all that was sent."""
         self.send(b"PING\r\n")
         await self.writer.drain()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while line := await self.reader.readline():
                 self.said += line
                 if line == b"PONG\r\n":
@@ -318,7 +318,7 @@ async def test_no_subject_reaches_loa_that_its_client_could_not_read(bus, attack
     assert (await states(bus))[f"IN_{client.unit}"][1] == 0
     client.publish(f"content.{client.unit}.submitted", "_INBOX.mine", [], b"after")
     async with asyncio.timeout(
-        30
+        60
     ):  # the server answers a PING before it has stored what came before
         while (await states(bus))[f"IN_{client.unit}"][1] == 0:
             await client.settle()
@@ -340,7 +340,7 @@ async def test_two_units_with_one_message_id_are_both_kept(server, bus, keys):
                 ack = await unit.publish(subject, key.unit.encode(), msg_id="one")
                 assert (ack.stream, ack.duplicate) == (f"IN_{key.unit}", repeat)
     moving = asyncio.create_task(InboundMover(bus).run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await bus.stream_info("CONTENT"))["state"]["messages"] < len(keys):
             await asyncio.sleep(0.01)
     moving.cancel()
@@ -419,7 +419,7 @@ async def test_intake_moves_with_the_rights_of_its_own_key(other_server, keys, t
             await unit.publish(subjects.content(key.unit, "submitted"), b"one")
             await CapacityMonitor(measuring, time.time).check()
             moving = asyncio.create_task(InboundMover(own).run())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (await bus.stream_info("CONTENT"))["state"]["messages"]:
                     await asyncio.sleep(0.01)
             moving.cancel()

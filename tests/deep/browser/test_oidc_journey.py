@@ -21,13 +21,13 @@ from tests.support.desk_app import DeskApp
 from tests.support.identity_provider import (
     CLIENT_ID,
     SECRET,
-    free_port,
     identity_provider,
     provider_folder,
 )
 from tests.support.loa_process import LoaProcess
 from tests.support.oidc_provider import provider_double
 from tests.support.oidc_tokens import NOW
+from tests.support.ports import free_port
 from tests.support.signup_app import serve_app
 
 pytestmark = pytest.mark.timeout(300)

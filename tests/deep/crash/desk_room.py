@@ -8,7 +8,6 @@ is sent once more, as a browser does that loads the page again. `desk_stories` h
 
 import json
 import re
-import socket
 import sys
 import tempfile
 import time
@@ -62,6 +61,7 @@ from tests.deep.crash.setup import DESK_UNIT, UNIT, register_unit
 from tests.deep.crash.short_waits import KEEPS_AUDIT
 from tests.deep.crash.workload import Workload
 from tests.support.desk_app import hidden_fields
+from tests.support.ports import free_port
 from tests.support.staff import PASSWORD, SECRET, cheap_hasher
 
 COOKIE, TEXTS = SessionCookie(is_https=False).name, desk_texts()["item"]
@@ -119,7 +119,7 @@ class DeskRoom:
         self.start()
         tokens = self.environment.bus(self.hire)
         for login, token in tokens.items():
-            client = httpx2.Client(base_url=self.url, headers=self.headers, timeout=20)
+            client = httpx2.Client(base_url=self.url, headers=self.headers, timeout=60)
             client.cookies.set(COOKIE, token, "127.0.0.1")
             self.clients[login] = stack.enter_context(client)
         self.send_clashing()
@@ -386,12 +386,6 @@ class DeskRoom:
 async def count_items(bus: Bus) -> int:
     """How many items the editorial log has."""
     return len(await bus.count_by_subject(subjects.EDITORIAL.name))
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def code_now() -> str:

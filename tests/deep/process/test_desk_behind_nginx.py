@@ -15,7 +15,8 @@ from tests.support import uploaded_files as files
 from tests.support.desk_app import OWN_HEADERS, Browser, DeskApp, heading
 from tests.support.desk_uploads import OFFICER, send
 from tests.support.live_delivery import finish_delivery, send_some
-from tests.support.nginx import free_port, nginx_before
+from tests.support.nginx import nginx_before
+from tests.support.ports import free_port
 from tests.support.signup_app import serve_app
 
 
@@ -30,7 +31,7 @@ async def desk_behind_nginx(bus, clock, folder):
     trust = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
     async with serve_app(desk.app, "127.0.0.1") as url, desk.followed():
         with nginx_before(urlsplit(url).netloc, folder, port, folder / "pair.pem"):
-            async with httpx2.AsyncClient(base_url=desk.url, verify=trust) as client:
+            async with httpx2.AsyncClient(base_url=desk.url, verify=trust, timeout=60) as client:
                 yield desk, Browser(client, OWN_HEADERS | {"Origin": desk.url})
 
 

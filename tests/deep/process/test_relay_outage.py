@@ -1,8 +1,5 @@
 """Real processes while the relay is away, and while a channel is paused: over kills, to the end."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
@@ -22,8 +19,7 @@ def backlog(channel: dict) -> dict[str, int]:
 
 def comes_back(relay: RelayProcess) -> None:
     """The same relay, on the same port."""
-    paths = (relay.record.parent / "again", relay.record, str(relay.port))
-    relay.process = subprocess.Popen([sys.executable, "-m", "tests.support.smtp_receiver", *paths])
+    relay.start(relay.record.parent / "again")
 
 
 def everybody_once(relay: RelayProcess, items: int) -> None:
