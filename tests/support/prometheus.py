@@ -53,7 +53,7 @@ def promtool(*words: object, stdin: str = "") -> None:
 
 
 class Prometheus:
-    """A process that asks *target* every two seconds and waits for no alarm.
+    """A process that asks *target* every four seconds and waits for no alarm.
 
     It tells them to *alertmanager*. Its port is the system's; ended by its own id.
     """
@@ -80,7 +80,7 @@ class Prometheus:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
 
     def ask(self, path: str, **parameters: str) -> Any:
         """The data of an answer of its HTTP interface."""
@@ -108,7 +108,7 @@ class Prometheus:
 def _config(folder: Path, target: str) -> dict[str, Any]:
     """The shipped configuration, in a hurry, with another target, and with files of *folder*."""
     config = yaml.safe_load(CONFIG.read_text().replace("/prometheus/", f"{folder}/"))
-    config["global"] |= {"scrape_interval": "2s", "scrape_timeout": "2s"}
+    config["global"] |= {"scrape_interval": "4s", "scrape_timeout": "4s"}
     config["global"] |= {"evaluation_interval": "1s"}
     [job] = config["scrape_configs"]
     job["static_configs"] = [{"targets": [target]}]

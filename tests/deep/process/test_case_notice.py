@@ -6,7 +6,7 @@ import pytest
 
 from contracts import keys
 from tests.support.gateway_client import sample_event
-from tests.support.loa_process import UNIT, LoaProcess, RelayProcess
+from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 EMAIL = "nguoi-nop@example.com"
 
@@ -26,6 +26,7 @@ def test_a_person_is_told_by_mail_once_however_often_the_event_comes(tmp_path):
         assert story["content_id"] == keys.case_content_id(code)
         assert story["channels"]["email"]["delivered"] == 1
         assert [one for one in loa.trace(code)["timeline"] if one["event"] == "delivered"]
+        wait_until(lambda: relay.count() == 2, "both mails")
         assert [mail for mail, _ in relay.accepted_mails()] == [EMAIL, EMAIL]
         another = {"email": "khac@example.com", "consent": True}
         other = loa.post(event | {"data": event["data"] | {"contact": another}})

@@ -2,7 +2,9 @@
 
 import binascii
 import getpass
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -38,11 +40,16 @@ def clamd(tmp_path_factory):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_until((folder / "clamd.sock").exists, "clamd", 60)
+        wait_until(lambda: listens(folder / "clamd.sock"), "clamd", 110)
         yield f"unix:{folder / 'clamd.sock'}"
     finally:
         process.terminate()
         process.wait()
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(path)) == 0
 
 
 async def test_eicars_file_is_refused_by_name_and_others_are_kept(bus, clock, clamd):

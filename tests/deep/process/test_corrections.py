@@ -32,8 +32,12 @@ def take_in(loa: LoaProcess, *names: str) -> None:
 
 
 def mails(loa: LoaProcess, since: int = 0) -> dict[str, object]:
-    """What each reader got after the first *since* mails, oldest first."""
-    parsed = loa.mails()[since:]
+    """What each reader got after the first *since* mails, oldest first.
+
+    A mail that was on its way at a kill may lie there twice, under the same name.
+    """
+    parsed = [*{(one["Delivered-To"], one["Message-ID"]): one for one in loa.mails()}.values()]
+    parsed = parsed[since:]
     found = {mail["Delivered-To"].partition("@")[0]: mail for mail in parsed}
     assert len(found) == len(parsed), "somebody got two"
     return found

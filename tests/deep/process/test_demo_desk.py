@@ -29,7 +29,7 @@ from producers.bus import Bus
 from tests.support.check_harness import DAY_S
 from tests.support.desk_app import Browser
 
-_STARTED_S = 120
+_STARTED_S = 300
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ async def check_items(folder):
         # the draft is an issue of a bulletin, what is published a campaign
         wanted = sorted([*wanted, Status.DRAFT, Status.PUBLISHED])
         log, letters = EditorialLog(bus), DeadLetterIndex(DeadLetterStore(bus))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while sorted(one.status for one in (await log.audit()).states.values()) != wanted:
                 await asyncio.sleep(0.1)
             while len(await letters.find(DeadLetterQuery())) < 3:
@@ -122,11 +122,11 @@ async def sign_in_and_end(said: str, process) -> None:
     url = re.search(r"desk .*: (http://127\.0\.0\.1:\d+)", said)[1]
     password = password_in(said)
     secret = base64.b32decode(re.search(r"authenticator .*: (\S+)", said)[1])
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         await sign_in(client, url, "nguoi-gui-tin", password)
         own = await client.get("/tin")
         assert own.status_code == 200 and "Trung tâm Lưu trữ quốc gia tuyển dụng" in own.text
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         code = one_time_code(secret, current_step(time.time()))
         await sign_in(client, url, "lanh-dao-duyet", password, code)
         waiting = await client.get("/")

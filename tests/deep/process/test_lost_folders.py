@@ -59,7 +59,7 @@ def test_a_damaged_directory_of_readers_stops_no_start(loa):
     assert loa.log().count('"directory_set_aside"') == 1
     wait_until(lambda: loa.request("/readyz").status == 200, "everybody is known again")
     (loa.data / "directory.sqlite").unlink()
-    assert loa.process.wait(30) != 0
+    assert loa.process.wait(90) != 0
     assert '"directory_file_gone"' in loa.log()
     loa.start()
     wait_until(lambda: loa.request("/readyz").status == 200, "everybody is known again")

@@ -105,7 +105,7 @@ async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
     with nginx(tmp_path, folder / "public") as url:
         async with (
             http_client(portal_app(folder)) as ours,
-            httpx2.AsyncClient(base_url=url) as theirs,
+            httpx2.AsyncClient(base_url=url, timeout=60) as theirs,
         ):
             for path, accept in (*product(PATHS, ["*/*"]), *product(NEGOTIATED, ACCEPTED)):
                 mine = await ours.get(path, headers={"Accept": accept})

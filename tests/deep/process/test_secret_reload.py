@@ -16,14 +16,20 @@ pytestmark = pytest.mark.timeout(120)
 APP_ID, VARIABLE = "1234567890", "LOA_ZALO_OA_SECRET_FILE"
 
 
+def heed_hangups() -> None:
+    """Also in a run of the tests that itself ignores them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class DetachedLoa(LoaProcess):
     """`loa up` without a controlling terminal, as a service manager or a container starts it."""
 
     def start(self):
         with (self.folder / "loa.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, "up", "--port", "0"], start_new_session=True,
-                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
+                [*self.command, "up", "--port", "0"],
+                start_new_session=True, preexec_fn=heed_hangups, env=self.environ, cwd=self.folder,
+                stdout=log, stderr=log,
             )  # fmt: skip
         return wait_until(self.ready, "ready.json")
 

@@ -57,12 +57,18 @@ def test_top_is_live_fits_and_leaves_the_terminal_as_it_was(tmp_path):
         loa.cli("pause", "email", "--reason", "test", "--by", "An")
         wait_until(lambda: '"channel_paused"' in loa.log(), "the pause")
         loa.publish("tin-tren-man-hinh", "email")
+        wait_until(lambda: pending(loa) == 30, "the plan")
         for end in (b"q", signal.SIGINT):
             terminal = Terminal(loa, "top", "--interval", "0.5")
             try:
                 watch(terminal, end)
             finally:
                 terminal.close()
+
+
+def pending(loa: LoaProcess) -> int:
+    """How many mails of the item wait for the channel."""
+    return loa.trace("tin-tren-man-hinh").get("channels", {}).get("email", {}).get("pending", 0)
 
 
 def watch(terminal: Terminal, end: bytes | signal.Signals) -> None:
@@ -79,6 +85,6 @@ def watch(terminal: Terminal, end: bytes | signal.Signals) -> None:
         os.write(terminal.master, end)
     else:
         terminal.process.send_signal(end)
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(60) == 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
     assert LEAVE in terminal.read(), "the screen before is back"

@@ -10,10 +10,15 @@ import pytest
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 from tests.support.otlp_receiver import OtlpReceiver, ReceivedSpan, otlp_receiver
+from tests.support.ports import free_port
 
 READERS = 30
 """Two windows of mail."""
 PARENT = "00f067aa0ba902b7"
+POST = "POST /v1/events"
+WHOLE_WAY = {POST: 1, "portal_write": 1, "deliver_DELIVER": 3, "window": 5}
+WHOLE_WAY |= {"dispatch_PUBLICATIONS": 3}
+"""Each span is sent when it ends, so the outer ones come last."""
 SECRET = "ma-rieng-cua-bo-thu-thap"
 TITLE = "Tiêu đề riêng của tin này"
 BODY = "Nội dung riêng của tin này."
@@ -41,7 +46,7 @@ def traced(loa: LoaProcess, url: str) -> None:
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{SECRET}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
     }
 
 
@@ -88,10 +93,8 @@ def test_one_trace_leads_from_the_request_to_every_window(loa, collector):
     answer = loa.post(event, **said)
     assert answer.status == 202, answer
     loa.trace_when_complete("tin-mot")
-    spans = spans_of(collector, trace_of(1), window=5, deliver_DELIVER=3)
-    [request], [accept], [store] = (
-        spans[name] for name in ("POST /v1/events", "accept", "store CONTENT")
-    )
+    spans = spans_of(collector, trace_of(1), **WHOLE_WAY)
+    [request], [accept], [store] = (spans[name] for name in (POST, "accept", "store CONTENT"))
     assert (request.parent, request.kind, request.state) == (PARENT, "SERVER", said["tracestate"])
     assert request.attributes["http.response.status_code"] == 202
     assert parents([accept, store]) == {request.id}
@@ -125,13 +128,13 @@ def test_an_event_brings_its_own_trace_and_a_malformed_one_begins_another(loa, c
     quiet = {"channels": ["portal"]}
     own = sample_event(id="e-2", content_id="tin-hai", **quiet) | {"traceparent": traceparent(2)}
     assert loa.post(own).status == 202
-    spans = spans_of(collector, trace_of(2), window=1)
-    assert spans["POST /v1/events"][0].parent == PARENT
+    spans = spans_of(collector, trace_of(2), window=1, **{POST: 1})
+    assert spans[POST][0].parent == PARENT
 
     both = sample_event(id="e-3", content_id="tin-ba", **quiet) | {"traceparent": traceparent(3)}
     assert loa.post(both, traceparent=traceparent(4)).status == 202
     [store] = spans_of(collector, trace_of(3), window=1)["store CONTENT"]
-    [request] = spans_of(collector, trace_of(4), accept=1)["POST /v1/events"]
+    [request] = spans_of(collector, trace_of(4), **{POST: 1})[POST]
     assert (store.parent, store.links) == (PARENT, ((trace_of(4), request.id),))
 
     for number, broken in enumerate(["00-1-2-03", traceparent(0), f"ff{traceparent(5)[2:]}", "x"]):
@@ -147,8 +150,7 @@ def test_an_event_brings_its_own_trace_and_a_malformed_one_begins_another(loa, c
             ],
             content,
         )
-        spans = spans_of(collector, store.trace, window=1)
-        [request] = spans["POST /v1/events"]
+        [request] = spans_of(collector, store.trace, window=1, **{POST: 1})[POST]
         assert (request.parent, store.parent) == ("", request.id), broken
 
 
@@ -173,11 +175,13 @@ def test_a_notice_and_a_batch_and_what_never_leaves(loa, collector):
     stores = [spans_of(collector, trace_of(n), window=1)["store CONTENT"][0] for n in (8, 9)]
     [request] = {link for store in stores for link in store.links}
     assert parents(stores) == {PARENT}
-    assert request in {(one.trace, one.id) for one in collector.spans("POST /v1/events")}
+    wait_until(
+        lambda: request in {(one.trace, one.id) for one in collector.spans(POST)}, "their request"
+    )
 
     refused = sample_event(id="e-5", content_id="tin-nam", topic="khong-co")
     assert loa.post(refused, traceparent=traceparent(10)).status == 422
-    [span] = spans_of(collector, trace_of(10), accept=1)["POST /v1/events"]
+    [span] = spans_of(collector, trace_of(10), **{POST: 1})[POST]
     assert (span.attributes["http.response.status_code"], span.failed) == (422, False)
 
     assert loa.violations() == []
@@ -200,16 +204,14 @@ def words_of(data: dict) -> list[str]:
 
 
 def test_without_a_working_collector_everything_is_delivered_and_the_loss_is_told(tmp_path):
-    with otlp_receiver() as gone:
-        loa = LoaProcess(tmp_path)
-        traced(loa, gone.url)
-    loa.environ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600"
+    port, loa = free_port(), LoaProcess(tmp_path)
+    traced(loa, f"http://127.0.0.1:{port}")
     with loa:
         loa.add_unit()
         loa.readers(1)
         loa.publish("tin-mot", "email", "portal")
         loa.trace_when_complete("tin-mot")
-        with otlp_receiver(gone.port) as silent:
+        with otlp_receiver(port) as silent:
             silent.silent = True
             assert silent.requested.wait(60)
             loa.publish("tin-hai", "email", "portal")

@@ -117,7 +117,7 @@ def test_an_event_is_there_once_although_its_process_died_before_it_could_answer
     with LoaProcess(tmp_path) as loa:
         with hearing(loa, "zalo.event_stored") as process:
             user_id = written_by(loa)
-            assert process.wait(30) == -9
+            assert process.wait(90) == -9
             [event] = wait_until(lambda: retried(loa, "user_send_text"), "a retry")
             assert event["sender"]["id"] == user_id
         wait_until(lambda: replies(loa, user_id), "the stored event to be acted upon")
