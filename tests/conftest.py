@@ -66,6 +66,8 @@ LONGEST = {
     "reports/test_year.py",
 }
 """Deep files of more than a minute: they run first."""
+DEEP_TIMEOUT_S = 600
+"""Before that no deep test counts as hung: on a busy machine each may take many times as long."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -131,6 +133,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in turns:
             item.add_marker("deep")
+            limit = item.get_closest_marker("timeout")
+            longest = max(DEEP_TIMEOUT_S, limit.args[0] if limit else 0)
+            item.add_marker(pytest.mark.timeout(longest), append=False)
         elif NEEDS_A_BUS & set(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
         else:

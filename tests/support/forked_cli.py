@@ -24,7 +24,7 @@ from tests.support.json_answers import check_answer
 
 ROOT = Path(__file__).parents[2]
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class CommandResult(NamedTuple):

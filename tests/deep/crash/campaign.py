@@ -25,8 +25,8 @@ RANDOM = "random"
 """Not a point: kill -9 from outside, at any moment."""
 BUS = "nats-server"
 """Not a point either: kill -9 of the embedded server alone, at any moment."""
-REACHED_S = 40.0
-COMPLETE_S = 120.0
+REACHED_S = 200.0
+COMPLETE_S = 400.0
 NUDGE_S = 0.25
 TRIES = 5
 CANARY_S = (0.0, 0.0, 0.0, 2.0)

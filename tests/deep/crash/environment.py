@@ -31,15 +31,15 @@ PUBLIC_URL = "https://cong.example"
 BOUNCE_DOMAIN = "tra-lai.loa.example"
 BUSY = (2, 3)
 """Exit codes of an `up` that found the store still locked by the server of the one before."""
-START_S = 60.0
-DYING_S = 5.0
+START_S = 120.0
+DYING_S = 60.0
 
 
 class CampaignFailed(Exception):
     """The campaign can't go on: something happened that no kill explains."""
 
 
-def wait(ask: Callable[[], Any], what: str, patience_s: float = 20.0) -> Any:
+def wait(ask: Callable[[], Any], what: str, patience_s: float = 120.0) -> Any:
     """Wait for what has to come while nothing is killed."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
@@ -251,7 +251,7 @@ class Environment:
         async def connected() -> T:
             assert self.running
             async with await Bus.connect(
-                self.running.nats_url, name="crash", patience_s=2.0
+                self.running.nats_url, name="crash", patience_s=20.0
             ) as bus:
                 if (key := self.data / "vault.key").exists():
                     seal_people(bus, KeyFile.open(key))

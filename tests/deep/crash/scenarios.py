@@ -357,7 +357,7 @@ def bounce_some(work: Workload) -> None:
     senders = [mail.sender for mail in mails if mail.sender.endswith(f"@{BOUNCE_DOMAIN}")]
     with (
         suppress(OSError, smtplib.SMTPException),
-        smtplib.SMTP(host, int(port), timeout=10) as relay,
+        smtplib.SMTP(host, int(port), timeout=60) as relay,
     ):
         for sender in senders[-LATEST:]:
             place, _, mac = sender.partition("@")[0].removeprefix("b+").partition("=")

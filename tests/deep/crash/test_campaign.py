@@ -5,7 +5,7 @@ import pytest
 from tests.deep.crash.campaign import play
 from tests.deep.crash.schedule import quick_runs
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.mark.promise("3.2")

@@ -5,7 +5,7 @@ import pytest
 from tests.deep.crash.campaign import play
 from tests.deep.crash.mutants import MUTANTS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 FOUND = {
     "forget-doubts": (["deliver.answered", "email.mail_settled"], "undeclared duplicate"),
     "declare-everything": (["deliver.closed"], "declared too much"),

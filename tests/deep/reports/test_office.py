@@ -172,7 +172,7 @@ def convert(file: Path, form: str) -> bytes:
     profile = f"-env:UserInstallation={(office / 'profile').as_uri()}"
     command = ["soffice", profile, "--headless", "--convert-to", form, "--outdir", office, file]
     environ = os.environ | {"FONTCONFIG_FILE": str(fonts), "HOME": str(office)}
-    subprocess.run(command, env=environ, check=True, capture_output=True, timeout=180)
+    subprocess.run(command, env=environ, check=True, capture_output=True, timeout=500)
     return (office / file.with_suffix(f".{form}").name).read_bytes()
 
 
