@@ -37,7 +37,7 @@ def test_a_session_outlives_a_restart_of_the_desk(loa, browser):
     activate(loa, browser, "an")
     loa.kill()
     url = loa.start().desk
-    with httpx2.Client(base_url=url, cookies=browser.cookies) as again:
+    with httpx2.Client(base_url=url, cookies=browser.cookies, timeout=60) as again:
         assert "Lê Văn Tám" in again.get("/").text
 
 
@@ -46,7 +46,7 @@ def test_the_public_port_knows_no_desk_and_the_desk_nothing_else(loa, browser):
     activate(loa, browser, "an")
     ready = loa.ready()
     assert ready.desk.startswith("http://127.0.0.1:") and ready.desk != ready.url
-    with httpx2.Client(base_url=ready.url, cookies=browser.cookies) as public:
+    with httpx2.Client(base_url=ready.url, cookies=browser.cookies, timeout=60) as public:
         for path in ("/dang-nhap", "/nhan-su", "/tai-khoan", "/de-nghi"):
             assert public.get(path).status_code in (404, 503), path
         assert "Lê Văn Tám" not in public.get("/").text

@@ -65,7 +65,7 @@ def test_no_page_of_another_site_reaches_a_stand_in(tmp_path):
         ):
             request = urllib.request.Request(url, body, headers)
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(request, timeout=20)
+                urllib.request.urlopen(request, timeout=60)
             with refused.value as answer:
                 assert answer.code in (403, 415, 421), url
         assert loa.sandbox("webhook/probe", {})["accepted"], "its own webhook goes on"

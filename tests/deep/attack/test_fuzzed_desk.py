@@ -2,8 +2,8 @@
 
 Each route is asked by a person who reaches it, about an item and a dead letter that are there. The
 names of a route's fields are those that its handler reads, and those of the forms and links that
-lead to it. Of each route's cases some are tried in an order that a seed says; a run's own one is
-printed, and `LOA_FUZZ_SEED` gives it again.
+lead to it. Of each route's cases some are tried in an order that a seed says: `LOA_FUZZ_SEED`, or
+always the same.
 """
 
 import html
@@ -11,7 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from random import Random, SystemRandom
+from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -278,7 +278,7 @@ def require_names(names: Names) -> None:
 
 @pytest.mark.timeout(900)
 async def test_no_odd_value_is_an_error_of_the_desk(staffed, monkeypatch):
-    seed = int(os.environ.get("LOA_FUZZ_SEED") or SystemRandom().randrange(10**6))
+    seed = int(os.environ.get("LOA_FUZZ_SEED", "1"))
     failed = []
     async with staffed.followed():
         names = await find_names(staffed, monkeypatch)

@@ -89,6 +89,7 @@ async def stored(url: str) -> dict[str, Message]:
 def planned_only(loa: LoaProcess) -> dict[str, Message]:
     """The records while the mail channel is paused: its batch is planned, and not yet sent."""
     assert loa.cli("pause", "email").exit_code == 0
+    wait_until(lambda: loa.logged("channel_paused"), "the pause")
     loa.publish(SENT, title="Bộ Nội vụ ra mắt kênh")
     url, state = loa.ready().nats_url, f"{LEDGER}.state.{BatchKey(*MAIL, 0)}"
     wait_until(lambda: state in asyncio.run(stored(url)), "the plan", pause_s=0.2)
