@@ -80,7 +80,7 @@ async def searches_while_typing(page, desk, paths):
     await words.press_sequentially("huong dan")
     await found.locator(f'a[href="{paths[1]}"]').wait_for(state="detached")
     assert await found.locator(f'a[href="{paths[0]}"]').count() == 1
-    assert page.url.startswith(f"{desk.url}/tin?q=huong+dan")
+    await page.wait_for_url(lambda url: url.startswith(f"{desk.url}/tin?q=huong+dan"))
     await page.context.clear_cookies()
     async with page.expect_response(lambda answer: "q=huong+dan+nop" in answer.url):
         await words.press_sequentially(" nop")
@@ -118,7 +118,7 @@ async def types_on_while_the_first_answer_is_held(page, desk, paths):
     await page.get_by_text("Tìm thấy 1 tin.").wait_for()  # the words before have two, or none
     assert await said.inner_text() == "Tìm thấy 1 tin."
     assert await page.locator(f'#tim-thay a[href="{paths[0]}"]').count() == 1
-    assert page.url.startswith(f"{desk.url}/tin?q=huong+dan+nop&")
+    await page.wait_for_url(lambda url: url.startswith(f"{desk.url}/tin?q=huong+dan+nop&"))
 
 
 async def test_a_search_shows_what_was_typed_last_though_an_answer_takes_long(desk, browser):

@@ -172,9 +172,7 @@ async def change(journey: Journey, fields: dict[str, str], page) -> None:
     for name, value in fields.items():
         await page.locator(f"#{name}").fill(value)
     await page.get_by_role("button", name=BUTTON["save"], exact=True).click()
-    await page.get_by_role("heading", level=1).wait_for()
-    at = f"{journey.url}{journey.path}"
-    assert page.url == at, await page.locator("main").inner_text()
+    await page.wait_for_url(f"{journey.url}{journey.path}")
 
 
 async def marked(journey: Journey, page) -> list[str]:

@@ -18,7 +18,7 @@ from tests.support.desk_app import PORTAL_URL
 from tests.support.uploaded_files import pdf, picture
 
 desk = desk_fixture
-KEPT_S = 8_000
+KEPT_S = 60_000
 OTHERS = "[data-others]:not([hidden])"
 UPLOAD, EDITOR = desk_texts()["upload"], editor_texts()
 
