@@ -144,9 +144,9 @@ async def test_a_server_frozen_for_longer_than_pings_is_silent_then_works(tmp_pa
             for number in range(3):
                 with pytest.raises(NoReply):
                     await bus.publish("dead.a", b"", msg_id=f"{number}", timeout_s=1, patience_s=1)
-            assert not bus.nc.is_connected, "the client gave that connection up"
+            await until(lambda: not bus.nc.is_connected)  # the client gave that connection up
         for number in range(3):
-            await bus.publish("dead.a", b"", msg_id=f"{number}", patience_s=20)
+            await bus.publish("dead.a", b"", msg_id=f"{number}", patience_s=60)
         assert [one.headers["Nats-Msg-Id"] async for one in bus.scan("DEAD")] == ["0", "1", "2"]
     gc.collect()
 
@@ -186,7 +186,7 @@ async def test_a_frozen_server_is_replaced_and_the_door_never_lied(
             hurried.setattr(acceptance, "ANSWER_TIMEOUT_S", HURRIED_S)
             assert await asyncio.gather(*(post(number) for number in range(1, 9))) == [503] * 8
             guard_probes.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await post(9) != 202:
                     pass
         assert own_server.pid != hung

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from contextlib import ExitStack
-from itertools import count
 
 import pytest
 
@@ -14,10 +13,15 @@ from producers.bus import Bucket, Bus, topology
 from producers.nats_server import NatsServer
 from producers.units import registry
 from tests.support.frozen_process import frozen
-from tests.support.gateway_client import BATCH, in_earnest, open_gateway, sample_event
+from tests.support.gateway_client import (
+    BATCH,
+    IN_EARNEST_S,
+    in_earnest,
+    open_gateway,
+    sample_event,
+)
 
 __all__ = ["in_earnest"]
-pytestmark = pytest.mark.usefixtures("in_earnest")
 PROMISED_S = 5.0
 
 
@@ -52,7 +56,7 @@ def is_unavailable(answer):
     )
 
 
-def test_the_door_s_waits_are_together_shorter_than_what_it_promises():
+def test_the_door_s_waits_are_together_shorter_than_what_it_promises(in_earnest):
     """The look at the key takes its time from that of all the rest."""
     assert registry.READ_PATIENCE_S < acceptance.ANSWER_TIMEOUT_S < PROMISED_S
 
@@ -72,9 +76,12 @@ async def test_what_the_look_at_the_key_has_taken_is_not_given_again(client, mon
 
 
 @pytest.mark.promise("1.4")
-async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(server, client):
+async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(
+    server, client, monkeypatch
+):
     """With the times that hold in earnest."""
-    with frozen(server.pid):
+    with frozen(server.pid), monkeypatch.context() as patched:
+        patched.setattr(acceptance, "ANSWER_TIMEOUT_S", IN_EARNEST_S)
         posts = [client.post(sample_event(id=f"e-{n}", content_id=f"tin-{n}")) for n in range(5)]
         batch = client.post([sample_event(id="b", content_id="lo")], BATCH)
         answers = await asyncio.gather(*posts, batch, client.get(f"/v1/events/{'a' * 26}"))
@@ -99,10 +106,11 @@ async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wa
     monkeypatch.setattr(registry, "READ_PATIENCE_S", 0.5)
     monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 0.5)
     thaw, freeze = freeze_server
-    real, look, left, patient = getattr(owner, call), Bucket.get, count(1), []
+    real, look, calls, patient = getattr(owner, call), Bucket.get, [], []
 
     async def freezing(*args, **more):
-        if next(left) == time:
+        calls.append(args)
+        if len(calls) == time:
             freeze()
             asked = look(client.bus.bucket(subjects.EVENTS.name), "a" * 26, patience_s=PROMISED_S)
             patient.append(asyncio.create_task(asked))
@@ -110,7 +118,9 @@ async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wa
 
     with monkeypatch.context() as patched:
         patched.setattr(owner, call, freezing)
-        answer = await client.post(sample_event())
+        while not patient:  # a busy machine may need all the time for what comes before
+            calls.clear()
+            answer = await client.post(sample_event())
     thaw.close()
     assert is_unavailable(answer)
     assert [one.done() for one in patient] == [False]

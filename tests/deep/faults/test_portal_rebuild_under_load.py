@@ -14,11 +14,11 @@ from tests.support.forked_loa import fork_context
 from tests.support.portal_dir import never_expired, new_writer, public_files, publish, site_files
 from tests.support.portal_readers import PATHS, HttpReader, ReadLog, serve
 from tests.support.publications import numbered_publication
+from tests.support.waiting import until
 
 PRESS = site_files()
 SPAWN = fork_context()
 ITEMS, READERS = 800, 100
-STALE_S = 5.0
 FEED_PATHS = [path for path in PATHS if not path.endswith("/")]
 
 
@@ -101,30 +101,30 @@ def make_anew(folder):
 
 
 class PublishingThread(threading.Thread):
-    """Shows one more item now and then, as a worker does, and notes when each was to be shown."""
+    """Shows one more item now and then, as a worker does, and notes when each was shown."""
 
     def __init__(self, folder, stop):
         super().__init__(daemon=True)
-        self.folder, self.stop, self.begun, self.failed = folder, stop, [], []
+        self.folder, self.stop, self.shown, self.failed = folder, stop, [], []
 
     def run(self):
         writer = new_writer(self.folder)
         number = ITEMS
         while not self.stop.wait(0.2):
-            self.begun.append((time.monotonic(), number))
             outcome = writer.show(an_item(number), never_expired)
             while outcome.verdict is Verdict.HELD and not self.stop.wait(outcome.retry_after_s):
                 outcome = writer.show(an_item(number), never_expired)
             if outcome.verdict is not Verdict.DELIVERED:
                 self.failed.append(outcome)
+            self.shown.append((time.monotonic(), number))
             number += 1
         writer.close()
 
 
-def stale(watchers, begun):
-    """Reads of a feed that did not know an item that was to be shown STALE_S before."""
+def stale(watchers, shown):
+    """Reads of a feed that did not know an item that had been shown before."""
     for asked, path, newest in (one for watcher in watchers for one in watcher.seen):
-        due = [number for at, number in begun if at < asked - STALE_S]
+        due = [number for at, number in shown if at < asked]
         if due and newest < due[-1]:
             yield path, newest, due[-1]
 
@@ -145,17 +145,19 @@ async def test_a_hundred_readers_see_neither_torn_nor_old_feeds_during_a_rebuild
     reading = [asyncio.create_task(watcher.run(stop)) for watcher in watchers]
     worker = SPAWN.Process(target=make_anew, args=(str(tmp_path),), daemon=True)
     worker.start()
+    begun = len(publisher.shown)
     await asyncio.to_thread(worker.join)
-    await asyncio.sleep(STALE_S + 1.0)
+    meanwhile = len(publisher.shown) - begun
+    await until(lambda: min(len(one.seen) for one in watchers) > 5, within_s=300)
     stop.set()
     await asyncio.gather(*reading)
     publisher.join()
     server.kill()
     assert worker.exitcode == 0 and publisher.failed == []
     assert [line for watcher in watchers for line in watcher.read_log.torn] == []
-    assert list(stale(watchers, publisher.begun)) == []
-    assert min(len(watcher.seen) for watcher in watchers) > 5
-    check_folder(tmp_path, len(publisher.begun))
+    assert list(stale(watchers, publisher.shown)) == []
+    assert meanwhile > 1, "items are shown although the portal is being made anew"
+    check_folder(tmp_path, len(publisher.shown))
 
 
 def check_folder(folder, shown):

@@ -101,7 +101,7 @@ async def test_a_tarpit_holds_up_the_windows_it_holds_and_no_others(new_email_pi
     """Four of ten connections answer a byte every two seconds; 16 of 20 items do not notice."""
     slow, connections, items = 4, 10, 20
     async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
-        loa = new_email_pipeline(proxy.port, 25, timeout_s=15.0, connections=connections)
+        loa = new_email_pipeline(proxy.port, 25, timeout_s=100.0, connections=connections)
         warm = await several(loa, connections)
         await loa.run(*warm)
         assert proxy.connected == connections
@@ -148,7 +148,7 @@ async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(
     """Each answer takes 0.25 s, so that 25 mails outlast a lease of 5 s; another worker waits."""
     monkeypatch.setattr(delivering, "CLOCK_SKEW_S", 0.0)
     async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
-        loa = new_email_pipeline(proxy.port, 25, timeout_s=1.5)
+        loa = new_email_pipeline(proxy.port, 25, timeout_s=4.0)
         loa.worker.lease_s = 5.0
         plan = await loa.plan()
         batch = BatchKey(*plan, 0)
@@ -195,7 +195,7 @@ async def test_a_stop_with_a_silent_relay_leaves_one_row_in_doubt_and_not_the_wi
         working = asyncio.create_task(loa.wake(BatchKey(*plan, 0)))
         await silent(receiver)
         loa.worker.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             await working
         letters = "".join((await loa.rows(plan)).values())
         assert letters == "ddd" + "P" + "p" * 21
@@ -220,7 +220,7 @@ async def test_a_stop_while_the_relay_does_not_let_us_in_again_leaves_nobody_in_
         working = asyncio.create_task(loa.wake(BatchKey(*plan, 0)))
         await silent(receiver)
         loa.worker.stop()
-        async with asyncio.timeout(12):
+        async with asyncio.timeout(25):
             await working
         assert "".join((await loa.rows(plan)).values()) == "dd" + "p" * 23
         receiver.always.clear()

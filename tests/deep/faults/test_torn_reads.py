@@ -197,7 +197,7 @@ class ConcurrentReaders:
     def leave(self) -> list[dict[str, Any]]:
         """What the readers say; afterwards none is left."""
         self.stop.set()
-        said = [report.recv() for report in self.reports if report.poll(20)]
+        said = [report.recv() for report in self.reports if report.poll(120)]
         self.go()
         return said
 

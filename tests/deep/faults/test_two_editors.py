@@ -9,8 +9,21 @@ from tests.support.editorial_world import START, a_text
 _SAVES, _ITEMS = 500, 25
 
 
+class MeetingLog(EditorialLog):
+    """Both people of a pair have read the item before either adds to it."""
+
+    pair: asyncio.Barrier | None = None
+
+    async def read(self, content_id, known=None):
+        found = await super().read(content_id, known)
+        pair, self.pair = self.pair, None
+        if pair:
+            await pair.wait()
+        return found
+
+
 async def test_of_two_editors_at_once_both_texts_are_kept_and_the_second_has_seen_the_first(bus):
-    logs, conflicts = {"nv-an": EditorialLog(bus), "nv-binh": EditorialLog(bus)}, 0
+    logs, conflicts = {name: MeetingLog(bus) for name in ("nv-an", "nv-binh")}, 0
 
     async def save(by: str, number: int) -> None:
         asked = []
@@ -34,6 +47,9 @@ async def test_of_two_editors_at_once_both_texts_are_kept_and_the_second_has_see
         conflicts += len(asked) > 1
 
     for number in range(_SAVES):
+        pair = asyncio.Barrier(2)
+        for log in logs.values():
+            log.pair = pair
         await asyncio.gather(*(save(by, number) for by in logs))
     stored = [Action.model_validate_json(one.data) async for one in bus.scan("EDITORIAL")]
     assert len(stored) == 2 * _SAVES

@@ -162,7 +162,7 @@ def die_everywhere(place: Path, careless: str = "") -> list[DeadWriter]:
         shutil.copytree(case.before, case.folder)
     trace = ["strace", "-f", "-y", "-s", "0", "--seccomp-bpf", "-e", f"trace={FILES},mkdir,mkdirat"]
     command = [*trace, "-o", place / "trace", *CHILD, place, careless]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=500)
     return found
 
 

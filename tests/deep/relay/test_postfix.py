@@ -63,7 +63,7 @@ class CopyingDoor(BounceMailbox):
 
 
 async def until(count: int, counted) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while counted() < count:
             await asyncio.sleep(0.02)
 

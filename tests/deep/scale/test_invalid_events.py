@@ -10,8 +10,8 @@ from tests.support.content_consumer import COPIES, content_consumer
 from tests.support.invalid_events import POISON, InvalidMessage, good, hand_in, published
 
 GOOD, EACH = 2000, 8
-SLACK = 5 * COPIES
-"""How far an event may come out of line among as many as are handled at once."""
+SLACK = 100 * COPIES
+"""How far an event may come out of line: one that a busy machine holds up is overtaken by many."""
 
 
 def content_id(message: InvalidMessage) -> str:
