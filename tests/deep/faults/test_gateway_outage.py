@@ -130,7 +130,7 @@ async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wa
     assert [one["id"] for one in await client.stored_events()] == ["e-1"]
 
 
-async def test_a_stream_that_is_gone_is_503(client):
+async def test_a_stream_that_is_gone_is_503(client, in_earnest):
     await client.bus.connection.api_request(f"STREAM.DELETE.{subjects.CONTENT.name}")
     assert is_unavailable(await client.post(sample_event()))
 
