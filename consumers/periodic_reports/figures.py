@@ -90,7 +90,10 @@ class Figures:
         return next(month for month in self.span.months() if month_of(month.first) == word)
 
     def _missing(self, indicator: Indicator, span: Span) -> tuple[str, int]:
-        """The reason and the number of the days of *span* without data of any of the kinds."""
+        """The reason and the number of the days of *span* without data of any of the kinds.
+
+        The reason is that of the gap with the most days, of several the first.
+        """
         asked = indicator.all_kinds, span
         if asked not in self._missing_known:
             self._missing_known[asked] = self._find_missing(*asked)
@@ -102,7 +105,7 @@ class Figures:
             for gap in self.gaps
             if any(map(gap.covers, kinds)) and (days := span.overlap(gap.first, gap.last))
         ]
-        reason = lost[0][0] if lost else ""
+        reason = max(lost, key=lambda gap: len(gap[1]))[0] if lost else ""
         return reason, len(set[date]().union(*(days for _, days in lost)))
 
 

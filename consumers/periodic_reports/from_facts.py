@@ -36,7 +36,7 @@ from contracts.facts import (
 )
 from contracts.interruptions.notice_period import judge
 
-_NOT_RECORDED, _NOT_MEASURED = "not_recorded", "not_measured"
+_NOT_RECORDED = "not_recorded"
 _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
     FactKind.RELEASE: ("items", "bulletins", "interruptions"),
     FactKind.DECISION: ("desk",),
@@ -49,8 +49,8 @@ _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
     FactKind.NOTICES: ("notices",),
 }
 """What the kinds of the rows begin with."""
-_UNCOUNTED = ("opinions.answered", "views")
-"""Kinds that indicators name and no fact counts."""
+_UNCOUNTED: Mapping[str, str] = {"opinions.answered": "anonymous", "views": "untracked"}
+"""Kinds that indicators name and no fact can count, each with the reason."""
 _INCIDENTS = {"pause": "paused", "breaker": "broken"}
 _DAY = timedelta(days=1)
 
@@ -213,8 +213,8 @@ def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
         lost = sorted(day for day in span.days() if kind not in counted.get(day, ()))
         for (first, last), prefix in product(_runs(lost), prefixes):
             yield Gap(kind=prefix, first=first, last=last, reason=_NOT_RECORDED)
-    for uncounted in _UNCOUNTED:
-        yield Gap(kind=uncounted, first=span.first, last=span.last, reason=_NOT_MEASURED)
+    for uncounted, reason in _UNCOUNTED.items():
+        yield Gap(kind=uncounted, first=span.first, last=span.last, reason=reason)
 
 
 def _runs(days: Sequence[date]) -> Iterator[tuple[date, date]]:

@@ -11,12 +11,15 @@ import pytest
 from consumers.periodic_reports.contents.composition import compose, read_figures
 from consumers.periodic_reports.contents.document import Cell, Table
 from consumers.periodic_reports.contents.number_texts import number_text
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.figures import Figure, Figures
+from consumers.periodic_reports.from_facts import gaps_of
 from consumers.periodic_reports.indicators import How, Indicator, load_indicators
 from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
+from contracts.facts import DayFact, FactKind
 from tests.support.report_data import NAMES, UNREAD, YEAR, write_year
 
 INDICATORS = {one.id: one for one in load_indicators()}
@@ -121,6 +124,18 @@ def test_gaps_that_overlap_count_each_day_once_and_only_within_the_span():
     ]
     figure = Figures(YEAR, Tally(), gaps).figure(INDICATORS["items_published"])
     assert figure == Figure(Decimal(0), missing_days=11)
+
+
+def test_what_no_fact_can_count_says_why_also_where_a_day_was_lost():
+    """The reason is that of most days: a lost day is not why none is answered."""
+    lost = DayFact(on=YEAR.first, counted=())
+    counted = (DayFact(on=day, counted=tuple(FactKind)) for day in YEAR.days() if day != lost.on)
+    figures = Figures(YEAR, Tally(), [*gaps_of([lost, *counted], YEAR)])
+    reasons = load_texts(Path("none"))["missing"]["reasons"]
+    for name, said in (("opinions_answered_share", "danh tính"), ("views", "theo dõi người đọc")):
+        figure = figures.figure(INDICATORS[name])
+        assert (figure.value, figure.missing_days) == (None, 365)
+        assert said in reasons[figure.reason]
 
 
 def test_no_cell_of_a_figure_without_data_shows_a_number(year):

@@ -266,7 +266,8 @@ def test_days_that_were_not_counted_to_their_end_are_gaps():
     short += ("refusals", "withdrawals")
     assert found == {
         *((kind, ninth, ninth, "not_recorded") for kind in short),
-        *((kind, *_march(), "not_measured") for kind in ("views", "opinions.answered")),
+        ("views", *_march(), "untracked"),
+        ("opinions.answered", *_march(), "anonymous"),
     }
     assert Gap(kind="items", first=MARCH.first, last=MARCH.last, reason="not_recorded") in [
         *gaps_of([], MARCH)
