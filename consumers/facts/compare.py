@@ -43,7 +43,7 @@ async def differences(store: FactStore, source: FactSource) -> AsyncIterator[Dif
 
 
 async def _doubted(store: FactStore, source: FactSource) -> list[Fact]:
-    """The derived facts that are not stored so. Of all others memory holds the stored bytes."""
+    """The derived facts that are not stored so. Memory holds the stored facts as bytes."""
     stored = {one.fact.key: one.fact.encode() async for one in store.scan(source.kind) if one.fact}
     derived = (one.fact async for one in source.derive(0) if one.fact)
     return [fact async for fact in derived if not _agrees_with(stored.get(fact.key), fact)]
@@ -56,7 +56,7 @@ def _agrees_with(stored: bytes | None, fact: Fact) -> bool:
 
 
 async def _look_again(store: FactStore, source: FactSource, fact: Fact) -> Difference | None:
-    """The difference, if it is there now, too."""
+    """The difference, unless it is gone by now: a round may have written the fact meanwhile."""
     known = await store.read(fact.key)
     now = await source.derive_again(fact)
     stored = known.fact.encode() if known.fact else None

@@ -19,10 +19,10 @@ _MARKS: tuple[Mark, ...] = ("first", "half", "most", "all")
 """In the order of `reached_moments`."""
 
 
-def has_ended(cursor: PlanCursor) -> bool:
-    """Whether no batch will be added; one that a newer position halted before its start had none.
+def is_planned(cursor: PlanCursor) -> bool:
+    """Whether a plan has all its batches, whose rows may still be open.
 
-    The rows of those that it has may still be open.
+    A plan that a newer position halted before its start has none, and no fact.
     """
     return cursor.is_settled and not cursor.is_halted_before_start
 
@@ -33,8 +33,8 @@ def delivery_fact(
     entries: Sequence[LedgerEntry],
     bounces: BounceTotals,
 ) -> DeliveryFact | None:
-    """The fact of an ended plan with all its batches; None while a row is open."""
-    if not has_ended(cursor):
+    """The fact of a plan with *entries*, its batches; None while a row is open."""
+    if not is_planned(cursor):
         return None
     if cursor.removed:
         return _remembered_fact(plan, cursor)

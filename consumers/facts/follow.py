@@ -33,17 +33,19 @@ from producers.bus.periodic import attempt, every
 log = structlog.get_logger()
 INTERVAL_S = 60.0
 _BEGINNINGS = (subjects.CONTENT.name, subjects.EDITORIAL.name, subjects.PUBLICATIONS.name)
+"""Streams whose first message tells the first day that can be counted."""
 _KEPT_EVERY = 500
+"""Facts of one source after which its position is kept."""
 _MAX_TRIES = 20
 _SETTLED = timedelta(minutes=10)
-"""What is older is on every replica."""
+"""Messages that are older are on every replica."""
 
 
 class SourcePosition(Record):
-    """Up to where a source was read; `created`: of which stream.
+    """The sequence up to which a source was read. `created`: when its stream was made.
 
-    `before`: the same of the round before, from which the next one reads: a replica that was behind
-    may have left out what came last.
+    `before`: what `seq` was when the last round began. The next round reads from there, as a
+    replica that was behind may have left out what came last.
     """
 
     seq: int = 0
@@ -51,11 +53,12 @@ class SourcePosition(Record):
     created: str = ""
 
     def of_stream(self, created: str, last: int) -> "SourcePosition":
-        """The position in a stream, which a restore may have made anew."""
+        """The position, or the start of a stream that a restore has made anew."""
         is_same = created == self.created and self.seq <= last
         return self if is_same else SourcePosition(created=created)
 
     def moved_to(self, seq: int) -> "SourcePosition":
+        """The position at *seq*, or where it is if that is further."""
         return self.model_copy(update={"seq": max(seq, self.seq)})
 
     def next_round(self) -> "SourcePosition":
@@ -175,7 +178,7 @@ class FactFollower:
             derived, written = derived + len(facts), written + sum(stored)
             report_progress(source.kind, derived)
             position = position.moved_to(chunk[-1].seq)
-            if derived % _KEPT_EVERY < len(facts):
+            if derived // _KEPT_EVERY > (derived - len(facts)) // _KEPT_EVERY:
                 await self._keep(source, position)
         if not known.seq:
             position = await self._without_settled(source, position, began)
@@ -186,7 +189,7 @@ class FactFollower:
     async def _without_settled(
         self, source: FactSource, position: SourcePosition, began: datetime
     ) -> SourcePosition:
-        """The position after a first round, whose old messages need no second reading."""
+        """The position after a source's first round: only young messages are read once more."""
         recent = await self.bus.first_seq_since(source.stream, began - _SETTLED)
         settled = recent - 1 if recent else position.seq
         return position.model_copy(update={"before": min(settled, position.seq)})
@@ -194,8 +197,8 @@ class FactFollower:
     async def write(self, source: FactSource, fact: Fact) -> bool:
         """Store *fact* unless it is there; True if this call has stored it.
 
-        In place of another fact of its key comes what the source says after that was read: another
-        process may have stored what is newer than *fact*.
+        Where another fact of its key is stored, derive it once more: the other process may have
+        read its source later than *fact* was derived.
         """
         current: Fact | None = fact
         for _ in range(_MAX_TRIES):
@@ -212,7 +215,10 @@ class FactFollower:
         raise RevisionConflict(f"{fact.key} changed {_MAX_TRIES} times")
 
     async def _keep(self, source: FactSource, position: SourcePosition) -> None:
-        """Store the position in *source*; another process may be further, or behind."""
+        """Store the position in *source*, also over that of a process that is further.
+
+        Both have written the facts before their positions; what is read again changes nothing.
+        """
         await self._update(lambda stored: stored.with_position(source.name, position))
         crash_point("facts.position_kept")
 

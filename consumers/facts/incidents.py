@@ -25,7 +25,7 @@ _Open = dict[str, IncidentFact]
 class Incidents(FactSource):
     """The control bucket: what lasts now, and what has ended since the last look.
 
-    It has no position: the facts that are stored without an end say what lasted then.
+    It needs no position: stored facts without an end say what lasted at the last look.
     """
 
     store: FactStore

@@ -67,13 +67,13 @@ class Notices(FactSource):
     is_lasting: ClassVar = False
     stream: str = f"KV_{subjects.LEDGER.name}"
     read_on: tuple[int, date] | None = None
-    """As in `sources`: until tomorrow the same position brings nothing new."""
+    """From where it was read last, and on which day: on the same day that brings nothing new."""
 
     async def derive(self, after: int) -> AsyncIterator[Derived]:
         today, last = open_day(self.clock), after
         if self.read_on == (after, today):
             return
-        days: _NoticeDays | None = None
+        days: _NoticeDays | None = None  # from the day of the first change behind the position
         async for key, value in self.ledger.values("state.", start=after + 1):
             first = day_of(value.created + _SKEW) if after else date.min
             days = days or _NoticeDays(first, today)

@@ -20,7 +20,7 @@ from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
 from consumers.email.bounce_records import BounceRecords, BounceTotals
 from consumers.facts.days import midnight, open_day
 from consumers.facts.decisions import decision_facts
-from consumers.facts.deliveries import delivery_fact, has_ended
+from consumers.facts.deliveries import delivery_fact, is_planned
 from consumers.ledger import codec
 from consumers.ledger.bulk import decode_or_none
 from consumers.ledger.cursor import PlanCursor
@@ -38,7 +38,7 @@ from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, Message
 
 _EVENT = re.compile(r"[a-z]+\.[a-z0-9-]+\.[a-z_-]+")
-
+"""A subject of CONTENT: family, unit and kind."""
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -167,9 +167,9 @@ class Deliveries(FactSource):
         return await self._fact(PlanKey.parse(fact.key.removeprefix(f"{self.kind}.")))
 
     async def _fact(self, plan: PlanKey) -> Fact | None:
-        """None for a plan at work, or one whose rows are just being removed."""
+        """None for a plan under way, and for one that changed while it was read."""
         stored = await self.ledger.plan(plan)
-        if stored is None or not has_ended(stored.value):
+        if stored is None or not is_planned(stored.value):
             return None
         entries = await self._entries(plan, stored.value)
         bounces = await self._bounces(plan)
@@ -179,7 +179,7 @@ class Deliveries(FactSource):
         return delivery_fact(plan, stored.value, entries, bounces)
 
     async def _entries(self, plan: PlanKey, cursor: PlanCursor) -> list[LedgerEntry] | None:
-        """All batches of a plan; None with an open one, and where `loa check` names damage."""
+        """All batches of a plan; None if one is open, or damaged, which `loa check` names."""
         entries = list[LedgerEntry]()
         try:
             async for _, entry in self.ledger.entries(plan, cursor):
@@ -211,7 +211,7 @@ class _OfDays(FactSource):
     bus: Bus
     clock: Clock
     read_on: tuple[int, date] | None = None
-    """From where, and on which day, it was read last: until tomorrow that brings nothing new."""
+    """From where it was read last, and on which day: on the same day that brings nothing new."""
 
     async def derive(self, after: int) -> AsyncIterator[Derived]:
         last, today = after, open_day(self.clock)
@@ -257,7 +257,10 @@ class Refusals(_OfDays):
     stream: str = subjects.DEAD.name
 
     def label(self, message: Message) -> str:
-        """The event's place and subject, as the same death may be stored twice; else empty."""
+        """The event's sequence and subject, as a dead letter may be stored twice.
+
+        Empty for a letter of another stream.
+        """
         origin = parse_letter(message).origin
         is_event = origin.stream == subjects.CONTENT.name and _EVENT.fullmatch(origin.subject)
         return f"{origin.seq} {origin.subject}" if is_event else ""
