@@ -258,6 +258,23 @@ async def test_an_opinion_that_is_erased_later_stays_counted(bus):
     assert await stored(bus) == before
 
 
+async def test_a_round_that_reads_from_the_middle_of_a_day_does_not_count_less(bus):
+    """As after a round that a replica answered which was behind by more than an hour."""
+    pressed = subjects.reaction("portal", "tin-1", Reaction.SATISFIED)
+    sent = [await bus.publish(pressed, b"") for _ in range(3)]
+    await follower(bus, tomorrow()).follow()
+    before = await stored(bus)
+    known = await read_positions(bus)
+    middle = known.of(FactKind.OPINIONS).model_copy(update={"before": sent[0].seq})
+    moved = known.with_position(FactKind.OPINIONS, middle)
+    control = bus.bucket(subjects.CONTROL.name)
+    await control.put(FACT_POSITIONS_KEY, moved.model_dump_json().encode())
+    again = follower(bus, tomorrow())
+    await again.follow()
+    assert again.counts[FactKind.OPINIONS] == (1, 0), "it was derived, and not written"
+    assert await stored(bus) == before
+
+
 async def test_a_bus_on_which_nothing_happens_is_not_written_to(bus):
     await a_delivered_item(bus)
     found = follower(bus)
