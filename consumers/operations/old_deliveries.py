@@ -67,10 +67,13 @@ class OldDeliveries:
         self.ledger = Ledger(self.bus)
 
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
-        """Values come in the order of their last change: the first young one ends each search."""
+        """Plans that are old, or that a killed pass began with, and old notices.
+
+        Values come in the order of their last change: the first young notice ends the search.
+        """
         async for key, value in self.ledger.bucket.values(f"plan.{ChannelName.EMAIL}."):
-            if value.created >= before:
-                break
+            if value.created >= before and not _is_half_removed(value):
+                continue
             if record := await self.due_plan(key, value, before):
                 yield record
         async for key, value in self.ledger.bucket.values("state."):
@@ -150,3 +153,9 @@ class OldDeliveries:
     async def _purge(self, batch: BatchKey, *prefixes: str) -> None:
         for prefix in (*prefixes, "state.", BOUNCES):
             await self.ledger.bucket.purge(f"{prefix}{batch}")
+
+
+def _is_half_removed(value: Value) -> bool:
+    """Whether a pass has kept the counts of a plan, which changed it, and not removed its rows."""
+    cursor = decode_or_none(codec.decode_cursor, value.data)
+    return cursor is not None and bool(cursor.removed and cursor.count)

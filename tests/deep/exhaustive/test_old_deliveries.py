@@ -1,7 +1,7 @@
 """Who got what is removed from the ledger in time; counts stay, and nothing is sent again."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -101,7 +101,10 @@ async def test_a_removal_that_is_killed_is_completed_by_the_next_pass(news, poin
     assert await news.violations() == []
     await news.deliver(ITEM, again=True)
     assert news.effects_of(ITEM) == sent
-    assert await remove(news) == [True, True]
+    young = datetime.now(UTC) - timedelta(hours=1)
+    assert await remove(news, young) == [True], "the killed pass itself was its last change"
+    assert await keys_of(news, "rows.email") == [f"rows.email.{ITEM}.2.0"]
+    assert await remove(news) == [True]
     assert await keys_of(news, "rows.email") == []
 
 
