@@ -85,8 +85,14 @@ class ChannelServices:
 class PipelineHarness:
     """Everything between an event and its effects, but without processes and queues."""
 
-    def __init__(self, bus: Bus, folder: Path, readers: Iterable[str] = ("r1", "r2", "r3")) -> None:
-        self.bus, self.clock = bus, FakeClock()
+    def __init__(
+        self,
+        bus: Bus,
+        folder: Path,
+        readers: Iterable[str] = ("r1", "r2", "r3"),
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.bus, self.clock = bus, clock or FakeClock()
         self.readers = StaticReaders(list(readers))
         self.intake = Intake(bus, DEFAULT, self.clock)
         self.desk = self.intake.decisions

@@ -216,7 +216,7 @@ class Campaign:
             yield f"unfinished: {stuck}"
         contradictions = self.environment.on_bus(self.contradictions)
         yield from ["Loa died while it was judged"] if contradictions is None else contradictions
-        if not self.mutant:  # the judge has to find one; `check` would look twice, for six seconds
+        if not (self.mutant and contradictions):  # `check` looks twice, for six seconds
             yield from self.checked()
         if code := self.environment.stop():
             yield f"SIGTERM was answered with {code}"

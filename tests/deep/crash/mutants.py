@@ -21,6 +21,7 @@ from contracts import keys
 from contracts.records import EventRecord
 from contracts.trace import StatusCounts
 from producers.acceptance import Acceptance, AcceptedEvent
+from tests.deep.reports.fact_mistakes import MISTAKES
 from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
 
 MUTANTS = PlantedBugs()
@@ -103,6 +104,7 @@ async def ignore_withdrawals(halt, self, plan, why):
     return held.value if held else PlanCursor()
 
 
+MUTANTS["keep-the-position-first"] = MISTAKES["keep-the-position-first"]
 MUTANTS["ignore-withdrawals"].append(Replacement(Supersession, "require_settled", no_op))
 
 

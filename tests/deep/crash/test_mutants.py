@@ -18,6 +18,7 @@ FOUND = {
     "answer-first": (["gateway.claimed", "gateway.event_booked"], "lost"),
     "forget-counts": (["ledger.rows_removed"], "lost: the counts"),
     "refuse-once": (["intake.refused"], "is no dead letter"),
+    "keep-the-position-first": (["facts.decided"] * 3, "check: fact-wrong"),
 }
 
 
