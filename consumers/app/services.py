@@ -28,6 +28,8 @@ from consumers.app.wiring import (
     subscribers,
     zalo,
 )
+from consumers.bulletins.released import ReleasedItems
+from consumers.bulletins.withholding import IssueGuard, IssueWithholding
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
@@ -139,6 +141,9 @@ async def _add_intake(node: Node) -> None:
     await intake.decisions.carry_over()  # and again: an earlier version may still add to its bucket
     node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.carry_over))
     node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.finish_interrupted))
+    topics = [one.topic for one in node.vocabulary.bulletins.values()]
+    withholding = IssueWithholding(_issue_guard(node, doubts), node.editorial_log, topics)
+    node.tasks.append(partial(every, DESK_RESUME_S, withholding.withhold_due))
     node.tasks.append(InboundMover(node.bus, node.broker_watch.durables).run)
     if node.settings.units_share_password:
         log.warning("units_share_password")
@@ -164,6 +169,7 @@ async def _add_dispatch(node: Node) -> None:
             waits_for_earlier=parts.waits_for_earlier,
             doubts=doubts,
             digests=parts.digests(node),
+            issues=_issue_guard(node, doubts),
         )
         node.subscribe(
             subjects.PUBLICATIONS,
@@ -171,6 +177,11 @@ async def _add_dispatch(node: Node) -> None:
             _guarded(guard, dispatcher),
             _CONCURRENT_EVENTS + _RESERVED_URGENT,
         )
+
+
+def _issue_guard(node: Node, doubts: restore.RestoreDoubts | None) -> IssueGuard:
+    items = ReleasedItems(node.bus, node.open_seals)
+    return IssueGuard(items, node.ledger, node.clock, doubts)
 
 
 def _guarded(guard: ReleaseGuard, dispatcher: Dispatcher) -> Handler:

@@ -1,10 +1,10 @@
 """What an issue takes on its way to readers: its place in the series, and items as they are now."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from consumers.bulletins.released import ReleasedItems
 from consumers.messages import field_error
-from contracts.base.times import Clock, utc_now
 from contracts.bulletins import sequence
 from contracts.bulletins.issue import (
     BulletinAmendment,
@@ -19,24 +19,32 @@ _FIELD = "data.bulletin"
 
 
 async def check_issue(
-    items: ReleasedItems, clock: Clock, issue: BulletinIssue, topic: str, *, is_approval: bool
+    items: ReleasedItems, issue: BulletinIssue, topic: str, shown_at: datetime, *, is_approval: bool
 ) -> None:
     """Raise Invalid for an issue that readers can't have as it is, naming each item; BusError.
 
-    Its number is asked at the approval: two issues may wait for theirs at once.
+    *shown_at*: when they would have it; what is scheduled until then counts. Its number is asked
+    at the approval: two issues may wait for theirs at once.
     """
     published = await items.issues(topic, issue.series)
-    released = await items.of_items(issue.content_ids, utc_now(clock))
-    errors = [*_told_before(issue, published)]
+    errors = [*_told_before(issue, published), *await changed_items(items, issue, shown_at)]
+    if is_approval:
+        errors += _number_errors(issue, published)
+    if errors:
+        raise Invalid(*errors)
+
+
+async def changed_items(
+    items: ReleasedItems, issue: BulletinIssue, at: datetime
+) -> list[FieldError]:
+    """Name each item that readers, at a moment, have otherwise than *issue* tells. BusError."""
+    released, errors = await items.of_items(issue.content_ids, at), list[FieldError]()
     for content_id in outdated(issue, released):
         now = released.get(content_id)
         is_gone = now is None or now.action == WITHDRAWN
         code = "bulletin_item_gone" if is_gone else "bulletin_item_changed"
         errors.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
-    if is_approval:
-        errors += _number_errors(issue, published)
-    if errors:
-        raise Invalid(*errors)
+    return errors
 
 
 def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> Iterator[FieldError]:

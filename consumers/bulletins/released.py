@@ -14,7 +14,7 @@ from contracts.bulletins.issue import PublishedIssue
 from contracts.bulletins.proposal import WITHDRAWN, ReleasedItem
 from contracts.delivery import ChannelName
 from contracts.errors import ContractError
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from contracts.text.limits import TextLimit, shorten
 from producers.bus import Bus, Message
 from producers.bus.records import parse
@@ -77,6 +77,19 @@ class ReleasedItems:
         records = {name: parse(Item, value.data) for name, value in stored.items()}
         unchanged = {name for name, item in records.items() if item and item.latest <= known[name]}
         return await self.of_items(sorted(known.keys() - unchanged), now)
+
+    async def due_issues(
+        self, topics: Iterable[str], since: datetime, until: datetime
+    ) -> list[StoredPublication]:
+        """The newest texts under *topics*, the series' own, whose time came in between."""
+        newest: dict[str, _Peeked] = {}
+        for topic in topics:
+            async for message in self._messages(topic, _ANY):
+                if one := _peek(message):
+                    newest[one.content_id] = one
+        due = [one.message for one in newest.values() if since < one.shown_at <= until]
+        found = [(message.seq, _decode(message)) for message in due]
+        return [StoredPublication(publication=one, seq=seq) for seq, one in found if one]
 
     async def issues(self, topic: str, series: str) -> list[PublishedIssue]:
         """The issues that went out, in their order; one that waits for its time is among them."""

@@ -26,6 +26,7 @@ from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 _MAX_RETRY_DELAY_S = 600.0
+_WITHHELD_RETRY_S = 5.0
 
 
 class ReleasedPositions(Protocol):
@@ -56,6 +57,12 @@ class AffectedDigests(Protocol):
         """Halt digests that would send a position *below* this one; return all that held one."""
 
 
+class ScheduledIssues(Protocol):
+    """Issues of bulletins whose time has come; see `consumers.bulletins.withholding`."""
+
+    async def why_not(self, released: StoredPublication) -> str: ...
+
+
 @dataclass
 class Dispatcher(Planner):
     """Plans publications for one channel. The portal does not wait for older positions."""
@@ -70,6 +77,7 @@ class Dispatcher(Planner):
     waits_for_earlier: bool = True
     doubts: DoubtSource | None = None  # which plans may have been made once before, after a restore
     digests: AffectedDigests | None = None  # where readers may have got an item in a digest
+    issues: ScheduledIssues | None = None  # asked before the first channel plans an issue
     clock: Callable[[], float] = time.time
 
     async def on_publication(self, released: StoredPublication) -> None:
@@ -106,6 +114,7 @@ class Dispatcher(Planner):
         if publication.not_before and (why := await self.positions.halt_mark(*plan[1:])):
             await self.supersession.halt(plan, why)
             return
+        await self.require_current_issue(released)
         earlier = await self.halt_earlier(plan, publication)
         if self.channel not in publication.channels and not earlier.was_planned:
             return
@@ -120,6 +129,11 @@ class Dispatcher(Planner):
         await self.audience.ready()
         earlier = earlier._replace(was_planned=earlier.was_planned or held.value.doubt)
         await self.plan_recipients(plan, publication, held, earlier)
+
+    async def require_current_issue(self, released: StoredPublication) -> None:
+        """Raises RetryLater for an issue that is kept back, until intake has withdrawn it."""
+        if self.issues and released.publication.bulletin and await self.issues.why_not(released):
+            raise RetryLater(_WITHHELD_RETRY_S, "the issue is kept back")
 
     async def halt_earlier(self, plan: PlanKey, publication: Publication) -> "EarlierPositions":
         """Halt the plans of the item's older positions, also those not yet made."""

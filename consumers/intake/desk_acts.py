@@ -14,7 +14,7 @@ from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision,
 from consumers.messages import field_error
 from contracts import errors
 from contracts.editorial import Action, ActionKind, ItemState, Status
-from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.action import RULE, UNIT_SYSTEM, WITHHELD
 from contracts.editorial.moves import MOVES
 from contracts.errors import Conflict, Forbidden
 
@@ -137,6 +137,27 @@ def settle_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
     """The end of a draft that was given up and never sent, so that it has no position."""
     is_due = state.is_given_up and state.has_open_rejection
     return _act_of_loa(ActionKind.SETTLE, draft, at, state) if is_due else None
+
+
+def withholding_act(revision: int, reason: str, at: datetime, state: ItemState) -> Action | None:
+    """The withdrawal of a revision that is not sent at its time; None for a repeat.
+
+    It is a withdrawal before that time, which readers never hear of.
+    """
+    if revision not in state.going_out:
+        return None
+    return Action(
+        id=f"{_LOA}.{ActionKind.WITHDRAW}.{revision}",
+        at=at,
+        by=_LOA,
+        role=RULE,
+        kind=ActionKind.WITHDRAW,
+        revision=revision,
+        hash=state.hash_of(revision),
+        code=WITHHELD,
+        note=reason,
+        prev=state.head,
+    )
 
 
 def _act_of_loa(

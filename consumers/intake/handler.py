@@ -46,7 +46,7 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.editorial import Action, ActionKind, ItemState, state_after
-from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT
+from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT, RULE
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.interruptions.notice_period import check_announced
 from contracts.records import EventRecord, UnitPolicy
@@ -145,14 +145,14 @@ class Intake:
         """
         if act.kind is ActionKind.RECEIVE:
             await self.decisions.note_outcome(content_id, act.revision)
-        elif act.kind is ActionKind.WITHDRAW and act.id.startswith(DESK_ACT):
+        elif act.kind is ActionKind.WITHDRAW and (act.role == RULE or act.id.startswith(DESK_ACT)):
             await self.require_position(content_id, act)
             await self.carry_out_withdrawal(content_id, act)
         else:
             await self.decisions.carry_out(content_id)
 
     async def carry_out_withdrawal(self, content_id: str, act: Action) -> None:
-        """Take back all that was out or approved when a person withdrew the item."""
+        """Take back all that was out or approved when a person, or a rule, withdrew the item."""
         item = await self.repository.require_item(content_id)
         _, acts = await self.decisions.log.history(content_id)
         before = reduce(state_after, takewhile(lambda one: one.id != act.id, acts), ItemState())

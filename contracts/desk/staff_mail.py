@@ -21,6 +21,7 @@ class StaffMailKind(StrEnum):
     PUBLISHED = "published"
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
+    WITHHELD = "withheld"  # an approved issue was not sent at its time; its approvers are told, too
     OVERTAKEN = "overtaken"  # a newer text of the unit's system stands in its place
     FAILED = "failed"  # not everybody whom it was for got it
 

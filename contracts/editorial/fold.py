@@ -114,7 +114,10 @@ def _propose(state: ItemState, action: Action) -> ItemState:
 def _approve(state: ItemState, action: Action) -> ItemState:
     assert state.text is not None  # noqa: S101
     texts = {**state.approved, action.revision: state.text}
-    return replace(state, approved=texts, center_checker=state.center_checker or action.by)
+    people = frozenset({action.by, *action.agreed, state.center_checker, state.last_editor}) - {""}
+    approvers = {**state.approvers_of, action.revision: people}
+    checked = state.center_checker or action.by
+    return replace(state, approved=texts, approvers_of=approvers, center_checker=checked)
 
 
 def _publish(state: ItemState, action: Action) -> ItemState:

@@ -98,7 +98,7 @@ ACTORS: Mapping[Kind, frozenset[str]] = {
     Kind.PUBLISH: frozenset({RULE}),
     Kind.SETTLE: frozenset({RULE}),
     Kind.SUPERSEDE: frozenset({RULE}),
-    Kind.WITHDRAW: frozenset({PERSON, UNIT_SYSTEM}),
+    Kind.WITHDRAW: frozenset({PERSON, UNIT_SYSTEM, RULE}),
 }
 """The kind of actor for each act: a unit's system, a rule of Loa, or a person of any role."""
 

@@ -7,7 +7,14 @@ is read, and only after the unit and the Center each said by name that nothing s
 from collections.abc import Callable
 
 from contracts import text
-from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM, Action
+from contracts.editorial.action import (
+    AUTOMATIC_RELEASE,
+    GIVEN_UP,
+    RULE,
+    UNIT_SYSTEM,
+    WITHHELD,
+    Action,
+)
 from contracts.editorial.action import ActionKind as Kind
 from contracts.editorial.moves import (
     ACTORS,
@@ -56,9 +63,13 @@ def _check_way(state: ItemState, action: Action) -> None:
 
 
 def _check_actor(state: ItemState, action: Action) -> None:  # noqa: ARG001
-    """A named person, a unit's system or a rule acts, as the table of actors says."""
+    """A named person, a unit's system or a rule acts, as the table of actors says.
+
+    A rule withdraws only what it keeps back at its time, and no person says that of a text.
+    """
     actor = action.role if action.role in (UNIT_SYSTEM, RULE) else PERSON
-    if actor not in ACTORS[action.kind]:
+    keeps_back = actor == RULE and action.kind is Kind.WITHDRAW
+    if actor not in ACTORS[action.kind] or keeps_back != (action.code == WITHHELD):
         words = {"kind": name_of(action.kind), "value": name_of(actor)}
         raise Forbidden(field_error("role", "editorial_role", **words))
     if not text.name_key(action.by):

@@ -17,7 +17,8 @@ class ItemState:
     `last_change`: the act that brought the present status or text.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `name_hashes`: of the names that the accounts had, by their ids.
-    `approved`: the texts that were approved and are not yet out, by revision. `published`: the
+    `approved`: the texts that were approved and are not yet out, by revision. `approvers_of`: who
+    of the Center checked and approved each revision. `published`: the
     hashes of those that were. `by_rule`: the revisions that a rule approved. `settled`: the newest
     revision whose rejection is carried out.
     `head`: the digest of the last act.
@@ -35,6 +36,7 @@ class ItemState:
     unit_checker: str = ""
     center_checker: str = ""
     approved: Mapping[int, EditorialText] = field(default_factory=dict)
+    approvers_of: Mapping[int, frozenset[str]] = field(default_factory=dict)
     published: Mapping[int, str] = field(default_factory=dict)
     by_rule: frozenset[int] = frozenset()
     out: int = 0

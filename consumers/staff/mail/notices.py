@@ -12,6 +12,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown.text_times import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
 from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState, name_hash
+from contracts.editorial.action import WITHHELD
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.text import name_key
 
@@ -90,15 +91,11 @@ def waiting_notice(
 def _writers_notice(
     content_id: str, before: ItemState, action: Action, after: ItemState
 ) -> Notice | None:
-    kind = _WRITERS_TOLD.get(action.kind)
+    kind = _kind_told(before, action)
     if kind is None or (kind in _ONLY_STEPS and before.status is after.status):
         return None
-    if kind is StaffMailKind.PUBLISHED and before.out:
-        kind = StaffMailKind.CORRECTED
     text = before.approved.get(action.revision) or after.text or before.text
-    people = after.writers_of.get(action.revision, frozenset())
-    if action.kind is ActionKind.WITHDRAW:
-        people |= before.writers_of.get(before.out, frozenset())
+    people = _people_told(before, action, after)
     if text is None or not people:
         return None
     step = str(after.status) if kind in _ONLY_STEPS else ""
@@ -112,6 +109,23 @@ def _writers_notice(
         barred=hashes_of(after, {action.by}) - {""},
         is_urgent=_is_urgent_text(text),
     )
+
+
+def _kind_told(before: ItemState, action: Action) -> StaffMailKind | None:
+    if action.code == WITHHELD:
+        return StaffMailKind.WITHHELD
+    kind = _WRITERS_TOLD.get(action.kind)
+    return StaffMailKind.CORRECTED if kind is StaffMailKind.PUBLISHED and before.out else kind
+
+
+def _people_told(before: ItemState, action: Action, after: ItemState) -> frozenset[str]:
+    """Who wrote or sent the text; of one that is kept back, also who approved it."""
+    people = after.writers_of.get(action.revision, frozenset())
+    if action.kind is ActionKind.WITHDRAW:
+        people |= before.writers_of.get(before.out, frozenset())
+    if action.code == WITHHELD:
+        people |= before.approvers_of.get(action.revision, frozenset())
+    return people
 
 
 def _overtaken_notice(content_id: str, before: ItemState, action: Action) -> Notice | None:

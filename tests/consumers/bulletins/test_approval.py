@@ -1,6 +1,6 @@
 """An issue on its way to readers: each item once and as it is now, no number left out."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -36,10 +36,12 @@ def an_issue(number: int, *names: str) -> BulletinIssue:
     return propose(*map(a_released_item, names), number=number)
 
 
-async def refused(items: ReleasedItems, issue: BulletinIssue, *, is_approval: bool) -> list[str]:
+async def refused(
+    items: ReleasedItems, issue: BulletinIssue, *, is_approval: bool, at: datetime = NOW
+) -> list[str]:
     """What the issue is refused for; each error has both languages."""
     try:
-        await check_issue(items, NOW.timestamp, issue, SERIES.topic, is_approval=is_approval)
+        await check_issue(items, issue, SERIES.topic, at, is_approval=is_approval)
     except Invalid as found:
         assert all(one.message_vi != one.message for one in found.errors)
         return [one.message for one in found.errors]
@@ -71,3 +73,11 @@ async def test_what_was_corrected_or_withdrawn_since_is_named(bus, items):
         errors = await refused(items, issue, is_approval=is_approval)
         found = [("corrected" in one, "withdrawn" in one) for one in sorted(errors)]
         assert found == [(False, True), (True, False), (False, True)]
+
+
+async def test_what_is_to_be_corrected_before_the_issue_goes_out_is_named(bus, items):
+    later = NOW + timedelta(days=2)
+    await store(bus, "hai", 2, action="corrected", reason="Sai.", not_before=later)
+    for at, count in ((NOW, 0), (later, 1)):
+        errors = await refused(items, an_issue(2, "hai"), is_approval=True, at=at)
+        assert len(errors) == count

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.editorial import Action, ActionKind, ItemState, Status, name_hash, state_after
-from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM
+from contracts.editorial.action import AUTOMATIC_RELEASE, GIVEN_UP, RULE, UNIT_SYSTEM, WITHHELD
 from contracts.editorial.moves import MOVES
 from contracts.editorial.rules import RULES
 from contracts.errors import Conflict, Forbidden, Invalid
@@ -425,6 +425,23 @@ def test_each_act_is_done_by_a_person_a_units_system_or_a_rule(kind, role):
     [check_actor] = [one for one in RULES if one.__name__ == "_check_actor"]
     is_person = role not in (RULE, UNIT_SYSTEM)
     if ("" if is_person else role) in ROLES.get(kind, ("",)):
+        check_actor(ItemState(), act)
+    else:
+        assert refused(Forbidden, lambda: check_actor(ItemState(), act)) == "role"
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "code", "may"),
+    [
+        (K.WITHDRAW, RULE, WITHHELD, True), (K.WITHDRAW, RULE, "trung-lap", False),
+        (K.WITHDRAW, "", WITHHELD, False), (K.WITHDRAW, UNIT_SYSTEM, WITHHELD, False),
+        (K.REJECT, RULE, WITHHELD, False),
+    ],
+)  # fmt: skip
+def test_a_rule_withdraws_only_what_it_keeps_back_at_its_time(kind, role, code, may):
+    act = Story().build(kind, UNIT, role=role, code=code)
+    [check_actor] = [one for one in RULES if one.__name__ == "_check_actor"]
+    if may:
         check_actor(ItemState(), act)
     else:
         assert refused(Forbidden, lambda: check_actor(ItemState(), act)) == "role"
