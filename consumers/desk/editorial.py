@@ -16,7 +16,7 @@ from consumers.desk.access import acting_facts, item_facts
 from consumers.desk.history import history_lines, open_agreements
 from consumers.desk.item_acts import ItemActs
 from consumers.desk.names import AccountNames
-from consumers.desk.orders.rules import OrderRules, action_of
+from consumers.desk.orders.rules import ON_THE_WAY, OrderRules, action_of
 from consumers.desk.orders.service import Orders, SessionPerson
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
@@ -43,7 +43,7 @@ from contracts.editorial import (
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import MOVES
 from contracts.editorial.state import hashes_of, is_checkpoint, people_barred
-from contracts.errors import ContractError, Forbidden, NotFound
+from contracts.errors import ContractError, FieldError, Forbidden, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
 from producers.bus import Bus
 
@@ -141,6 +141,14 @@ class PersonAtDesk:
         state = (await self.desk.log.read(content_id)).state
         if state.text is not None:
             self._require(READ_DRAFTS, state)
+
+    async def refusals(self, item: ItemView) -> dict[ActionKind, Sequence[FieldError]]:
+        """What the newest text lacks for the next acts of the person on its way to readers."""
+        kinds = sorted(item.possible & ON_THE_WAY)
+        state = (await self.desk.log.read(item.content_id)).state if kinds else ItemState()
+        rules, name = self.desk.order_rules, item.content_id
+        found = {kind: await rules.lacks(Order(name, kind, ""), state) for kind in kinds}
+        return {kind: errors for kind, errors in found.items() if errors}
 
     @property
     def waiting(self) -> ItemFilter:

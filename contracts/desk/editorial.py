@@ -12,6 +12,7 @@ from contracts.desk.shown.status import PAST
 from contracts.desk.shown.text_times import NOT_BEFORE
 from contracts.editorial import UNSENT, ActionKind, Status
 from contracts.editorial.action import GIVEN_UP
+from contracts.errors import FieldError
 
 
 class Order(NamedTuple):
@@ -159,6 +160,13 @@ class PersonAtDesk(Protocol):
 
     async def require_readable(self, content_id: str) -> None:
         """Raises Forbidden for an item that the person may not read; an unknown id passes."""
+        ...
+
+    async def refusals(self, item: ItemView) -> Mapping[ActionKind, Sequence[FieldError]]:
+        """What the newest text lacks for each act on its way to readers that the person may do.
+
+        The same rules refuse the act. An act without an entry lacks nothing.
+        """
         ...
 
     async def begin(self, new: NewItem) -> str:

@@ -26,7 +26,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown.planned_time import is_moved
 from contracts.desk.shown.text_times import time_of
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
-from contracts.errors import Forbidden, Invalid
+from contracts.errors import FieldError, Forbidden, Invalid
 from contracts.interruptions.announcement import Announcement
 from contracts.interruptions.notice_period import check_announced
 from contracts.vocabulary import UNDECIDED_TOO_LONG
@@ -46,7 +46,7 @@ _ACTION_OF: Mapping[ActionKind, str] = {
 }
 """The action of `roles.toml` that an act takes; others depend on the item."""
 _RETURNED_BY = {Status.SUBMITTED: "confirm", Status.PENDING_APPROVAL: "reject"}
-_ON_THE_WAY = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
+ON_THE_WAY = frozenset({K.SUBMIT, K.PROPOSE, K.APPROVE})
 """Acts by which a text comes nearer to readers: its files are there, its dates are lawful."""
 _CHECKED_ISSUES = frozenset({K.PROPOSE, K.APPROVE})
 _SENDS_ON = frozenset({K.SUBMIT, K.PROPOSE})
@@ -94,10 +94,19 @@ class OrderRules:
         _check_code(order)
         if person:
             await self.check_urgent(order, state, person)
-        await self.check_reason(order, state)
-        await self.check_uploads(order, state)
-        await self.check_interruption(order, state)
-        await self.check_issue(order, state)
+        if errors := await self.lacks(order, state):
+            raise Invalid(*errors)
+
+    async def lacks(self, order: Order, state: ItemState) -> list[FieldError]:
+        """What the newest text lacks for *order*, by each rule that would refuse that."""
+        errors: list[FieldError] = []
+        rules = self.check_reason, self.check_uploads, self.check_interruption, self.check_issue
+        for rule in rules:
+            try:
+                await rule(order, state)
+            except Invalid as refused:
+                errors += refused.errors
+        return errors
 
     async def act_of(self, order: Order, state: ItemState) -> Act:
         """The act to decide about; the same one for a second person, also at another door.
@@ -143,7 +152,7 @@ class OrderRules:
 
     async def check_uploads(self, order: Order, state: ItemState) -> None:
         """Raise Invalid for a text on its way to readers that names a file that is not kept."""
-        if order.kind not in _ON_THE_WAY or state.text is None:
+        if order.kind not in ON_THE_WAY or state.text is None:
             return
         if missing := await missing_uploads(ObjectStore(self.bus), state.text.data):
             raise Invalid(*missing)
@@ -154,7 +163,7 @@ class OrderRules:
         It counts when readers would have it: now, or at its time. Who approves late is told, too.
         """
         said = Announcement.read(state.text.data) if state.text else Announcement()
-        if order.kind not in _ON_THE_WAY or said.interruption is None:
+        if order.kind not in ON_THE_WAY or said.interruption is None:
             return
         _, acts = await EditorialLog(self.bus).history(order.content_id)
         now = utc_now(self.clock)

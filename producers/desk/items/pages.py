@@ -1,7 +1,8 @@
 """Pages of one item: its state and history, and its review."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
 from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
-from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
+from contracts.errors import Conflict, ContractError, FieldError, Forbidden, Invalid, field_error
 from contracts.interruptions.interruption import Interruption
 from contracts.interruptions.wording import stated_facts
 from contracts.text.differences import Change, marked_changes
@@ -22,7 +23,7 @@ from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.joining import campaign_words, plan_words
 from producers.desk.items.text_form import TextForm, as_moment
-from producers.desk.rendering import desk_texts
+from producers.desk.rendering import desk_texts, sentence_about
 from producers.desk.visit import Visit
 
 _ACT_BYTES = 16
@@ -205,8 +206,10 @@ async def find_item(visit: Visit) -> ItemView:
 
 
 async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
+    refusals = await _refusals(visit, item)
     return {
-        "checked": await _checked(visit, item) if item.possible & ANSWERED_FOR else None,
+        "checked": await _checked(visit, item, refusals) if item.possible & ANSWERED_FOR else None,
+        "refusals": refusals,
         "item": item,
         "text": TextForm(item.data),
         "readers": _readers_words(item.readers),
@@ -225,8 +228,22 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
     }
 
 
-async def _checked(visit: Visit, item: ItemView) -> Findings:
-    return await TextChecks.of(visit, item).find_all(item.content_id, item.data)
+async def _checked(visit: Visit, item: ItemView, refusals: Collection[ActionKind]) -> Findings:
+    """What the checks find, without what *refusals* tell of the same text."""
+    checked = await TextChecks.of(visit, item).find_all(item.content_id, item.data)
+    told = {"interruption"} if ANSWERED_FOR.intersection(refusals) else set[str]()
+    return replace(checked, found=[one for one in checked.found if one.code not in told])
+
+
+async def _refusals(visit: Visit, item: ItemView) -> dict[ActionKind, list[str]]:
+    """Why each act that brings the text nearer to readers would be refused now, in sentences."""
+    found = await visit.editorial.refusals(item)
+    return {kind: _sentences(errors) for kind, errors in found.items()}
+
+
+def _sentences(errors: Iterable[FieldError]) -> list[str]:
+    named = as_in_form(Invalid(*errors)).errors
+    return [sentence_about(one.field, one.message_vi) for one in named]
 
 
 def rejection_names() -> dict[str, str]:

@@ -117,6 +117,13 @@ async def test_what_cannot_be_done_is_said_and_nothing_changes(newsroom, typed):
     assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
 
 
+def said_before(page: str, act: str) -> list[str]:
+    """The beginnings of what would refuse an act now, as the page says before its button."""
+    said = desk_texts()["item"]["refused_now"][act]
+    found = re.search(rf"<p>{said}</p>\s*<ul>(.*?)</ul>", page, re.S)
+    return re.findall(r"<li>(.*?) sau khi", found[1]) if found else []
+
+
 async def test_an_item_that_changed_since_is_marked_and_the_issue_is_not_approved(newsroom):
     path = await begun(newsroom)
     item = path.removesuffix("/ban-tin")
@@ -124,6 +131,7 @@ async def test_an_item_that_changed_since_is_marked_and_the_issue_is_not_approve
     await newsroom.press("binh", item, "xac-nhan", clean="1")
     await newsroom.press("chi", item, "trinh", clean="1")
     assert TEXTS["outdated"] not in (await newsroom["dung"].get(path)).text
+    assert said_before((await newsroom["dung"].get(f"{item}/duyet")).text, "approve") == []
     withdrawn = a_publication(
         content_id="hai", revision=2, action="withdrawn", topic=TOPICS["hai"], body="",
         released_at=utc_now(newsroom.desk.clock),
@@ -131,6 +139,8 @@ async def test_an_item_that_changed_since_is_marked_and_the_issue_is_not_approve
     await Releaser(newsroom.desk.bus, await newsroom.desk.open_seals()).store(withdrawn)
     page = (await newsroom["dung"].get(path)).text
     assert TEXTS["outdated"] in page and 'name="edit"' not in page, "who approves edits nothing"
+    review = (await newsroom["dung"].get(f"{item}/duyet")).text
+    assert said_before(review, "approve") == ["Tin “Tin hai” (hai) đã được gỡ"]
     refused = await newsroom["dung"].press(f"{item}/duyet", f"{item}/duyet")
     assert refused.status_code == 422 and "“Tin hai” (hai) đã được gỡ" in refused.text
     await newsroom.press("dung", item, "tra-lai", note="Bỏ tin đã gỡ.")

@@ -9,6 +9,7 @@ from contracts.base.times import utc_now
 from contracts.base.working_days import default_working_days
 from contracts.interruptions.notice_period import earliest_begin
 from contracts.text.moments import VIETNAM
+from producers.desk.rendering import desk_texts
 from tests.support.desk_app import COOKIE
 from tests.support.events import released_publications
 from tests.support.interruptions import SERVICES
@@ -81,6 +82,9 @@ async def test_a_late_one_is_refused_where_it_is_sent_and_names_the_earliest_day
     path = await newsroom.written(**in_form(late))
     checked = await newsroom["an"].get(f"{path}/sua")
     assert checked.text.count(f"{lawful:%d/%m/%Y}") == 2, "beside the text, too"
+    item = (await newsroom["an"].get(path)).text
+    _, found, told = item.partition(desk_texts()["item"]["refused_now"]["submit"])
+    assert found and f"{lawful:%d/%m/%Y}" in told, "before the button of the draft"
     refused = await newsroom["an"].press(path, f"{path}/gui")
     assert refused.status_code == 422
     assert f"{lawful:%d/%m/%Y}" in refused.text
@@ -96,7 +100,10 @@ async def test_an_approval_that_comes_too_late_is_refused_until_the_text_says_wh
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
     await newsroom.press("chi", path, "trinh", clean="1")
+    said = desk_texts()["item"]["refused_now"]["approve"]
+    assert said not in (await newsroom["dung"].get(f"{path}/duyet")).text
     await wait_until(newsroom, utc_now(newsroom.desk.clock) + timedelta(days=4))
+    assert said in (await newsroom["dung"].get(f"{path}/duyet")).text
     refused = await newsroom["dung"].press(path, f"{path}/duyet")
     assert refused.status_code == 422 and "bất khả kháng" in refused.text
     assert await released_publications(newsroom.desk.bus, path.removeprefix("/tin/")) == []
