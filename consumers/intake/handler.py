@@ -204,11 +204,17 @@ class Intake:
         One that a rule has approved before is on its way.
         """
         text = checked.content
-        if isinstance(text, Withdrawn) or not (text.interruption or text.campaign):
+        if isinstance(text, Withdrawn):
+            return False
+        is_issue = any(text.topic == one.topic for one in self.vocabulary.bulletins.values())
+        if not (is_issue or text.interruption or text.campaign):
             return False
         state, acts = await read_history(self.bus, text.content_id)
         if text.revision in state.by_rule:
             return False
+        if is_issue:
+            log.info("issue_waits", revision=text.revision)
+            return True
         if await joining.needs_decision(self.bus, text, checked.unit, checked.received_at):
             log.info("campaign_text_waits", revision=text.revision, campaign=text.campaign)
             return True

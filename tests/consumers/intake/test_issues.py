@@ -1,0 +1,56 @@
+"""No rule releases an issue of a bulletin that a unit's system sends: a person approves it."""
+
+import pytest
+
+from consumers.intake.handler import Intake
+from contracts.bulletins import composition
+from contracts.vocabulary import DEFAULT
+from tests.support.bulletin_history import SERIES, a_released_item, propose
+from tests.support.decisions import approve_item
+from tests.support.events import (
+    carry_out_acts,
+    corrected,
+    open_drafts,
+    register_unit,
+    released_actions,
+    submitted,
+)
+
+ISSUE = propose(a_released_item("mot"))
+NAME = ISSUE.content_id
+TEXT = {**composition.new_text_of(ISSUE, SERIES), "audiences": []}
+
+
+@pytest.fixture
+async def intake(bus, clock) -> Intake:
+    await register_unit(bus, SERIES.unit)
+    return Intake(bus, DEFAULT, clock)
+
+
+async def take_in(intake: Intake, event) -> None:
+    source = event.model_copy(update={"source": f"/units/{SERIES.unit}"})
+    await intake.handle(source, SERIES.unit)
+    await carry_out_acts(intake, NAME)
+
+
+async def test_an_issue_and_each_later_text_of_it_wait_for_a_person(bus, intake):
+    for event in (submitted(NAME, **TEXT), submitted(NAME, **TEXT)):
+        await take_in(intake, event)
+        assert await open_drafts(bus) == [f"{NAME}.1"]
+    await approve_item(intake.decisions, NAME, "Trần Thị Bình")
+    assert await released_actions(bus, NAME) == ["published"]
+    await take_in(intake, corrected(NAME, **TEXT | {"title": "Bản sửa"}, reason="Sai tiêu đề."))
+    assert await open_drafts(bus) == [f"{NAME}.2"]
+    assert await released_actions(bus, NAME) == ["published"]
+
+
+async def test_another_text_under_the_topic_of_the_issues_waits(bus, intake):
+    event = submitted("mot", topic=SERIES.topic)
+    await intake.handle(event.model_copy(update={"source": f"/units/{SERIES.unit}"}), SERIES.unit)
+    assert await open_drafts(bus) == ["mot.1"]
+
+
+async def test_other_items_of_the_unit_go_out_by_themselves(bus, intake):
+    event = submitted("mot", topic=min(SERIES.topics))
+    await intake.handle(event.model_copy(update={"source": f"/units/{SERIES.unit}"}), SERIES.unit)
+    assert await released_actions(bus, "mot") == ["published"]
