@@ -141,15 +141,20 @@ async def _add_intake(node: Node) -> None:
     await intake.decisions.carry_over()  # and again: an earlier version may still add to its bucket
     node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.carry_over))
     node.tasks.append(partial(every, DESK_RESUME_S, intake.decisions.finish_interrupted))
-    topics = [one.topic for one in node.vocabulary.bulletins.values()]
-    withholding = IssueWithholding(_issue_guard(node, doubts), node.editorial_log, topics)
-    node.tasks.append(partial(every, DESK_RESUME_S, withholding.withhold_due))
+    _keep_issues_back(node, doubts)
     node.tasks.append(InboundMover(node.bus, node.broker_watch.durables).run)
     if node.settings.units_share_password:
         log.warning("units_share_password")
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
     node.subscribe(subjects.EDITORIAL, subjects.EDITORIAL.consumers[0], on_act, _CONCURRENT_ACTS)
+
+
+def _keep_issues_back(node: Node, doubts: restore.RestoreDoubts | None) -> None:
+    """Withdraw issues whose items changed before their time, as a task."""
+    topics = [one.topic for one in node.vocabulary.bulletins.values()]
+    withholding = IssueWithholding(_issue_guard(node, doubts), node.editorial_log, topics)
+    node.tasks.append(partial(every, DESK_RESUME_S, withholding.withhold_due))
 
 
 async def _add_dispatch(node: Node) -> None:
