@@ -119,9 +119,7 @@ async def _add_opinions(node: Node) -> None:
 
 async def _add_intake(node: Node) -> None:
     """Inbound streams of units → CONTENT → PUBLICATIONS, or the desk."""
-    days = load_working_days(node.settings)
-    intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals(), days)
-    intake.decisions.log = node.editorial_log
+    intake = await _open_intake(node)
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)
     case_notices = CaseNoticeHandler(node.bus, node.notices, node.clock, doubts)
@@ -148,6 +146,13 @@ async def _add_intake(node: Node) -> None:
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
     node.subscribe(subjects.EDITORIAL, subjects.EDITORIAL.consumers[0], on_act, _CONCURRENT_ACTS)
+
+
+async def _open_intake(node: Node) -> Intake:
+    days = load_working_days(node.settings)
+    intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals(), days)
+    intake.decisions.log = node.editorial_log
+    return intake
 
 
 def _keep_issues_back(node: Node, doubts: restore.RestoreDoubts | None) -> None:
