@@ -36,7 +36,10 @@ OPML_PATH = "/nguon-tin/nguon-tin.opml"
 FIGURES_JSON, _FIGURES_CSV = f"{FIGURES_PATH}/so-lieu.json", f"{FIGURES_PATH}/so-lieu.csv"
 _WRITE_RANKS = {kind: rank for rank, kind in enumerate(PageKind)}
 _FIXED_PATHS = {
-    PageKind.OVERVIEWS: ("nguon-tin/index.html", OPML_PATH[1:], "muc/index.html"),
+    PageKind.OVERVIEWS: (
+        *("nguon-tin/index.html", OPML_PATH[1:], "muc/index.html"),
+        f"{CAMPAIGNS_FOLDER}/index.html",
+    ),
     PageKind.SITEMAP_INDEX: ("sitemap.xml", "so-do/trang.xml"),
     PageKind.HOME: ("index.html",),
     PageKind.URGENT: (URGENT_SHEET[1:],),

@@ -25,6 +25,7 @@ from channels.portal.model.public_channels import PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
     ASSETS_PATH,
+    CAMPAIGNS_FOLDER,
     CORRECTIONS_SLUG,
     FIGURES_PATH,
     Site,
@@ -161,6 +162,10 @@ class HtmlPages:
         facts = {"groups": self._slugs_by_kind(slugs), "names": names or {}}
         return self._page("shelves.html", here="shelves", used=used_slugs, **facts)
 
+    def campaign_overview(self, campaigns: Sequence[tuple[ShownCampaign, Item]]) -> bytes:
+        """The page of all campaigns, each with its own item."""
+        return self._page("campaigns.html", here="shelves", campaigns=campaigns)
+
     def channels(self) -> bytes:
         """The page of the ministry's channels, unified and additional, and of national systems."""
         groups: dict[str, list[PublicChannel]] = {name: [] for name in TEXTS["channels"]}
@@ -220,6 +225,7 @@ def _globals(site: Site) -> dict[str, Any]:
         "wish_path": partial(_subscribe_path, site),
         "path": lambda path: site.path_prefix + path,
         "feed_path": lambda slug, kind: site.path_prefix + feed_path(slug, kind),
+        "campaigns_path": f"{site.path_prefix}/{CAMPAIGNS_FOLDER}/",
         "shelf_path": lambda slug: site.path_prefix + listing_path(slug),
         "shelf_url": lambda slug: site.url("/" if slug == ALL_SLUG else listing_path(slug)),
         "month_path": lambda slug, month: site.path_prefix + month_path(slug, month),

@@ -301,10 +301,19 @@ class SiteFiles:
         slugs = self._all_slugs(index)
         names = {one.slug: one.title for one in index.campaigns() if one.is_out}
         slugs = [slug for slug in slugs if self._is_offered(slug, used, names)]
-        feeds, opml_path, listings = page_set.paths
+        feeds, opml_path, listings, campaigns = page_set.paths
         yield feeds, self._pages.feed_overview(slugs, names)
         yield opml_path, opml.render_opml(slugs, self.site, names)
         yield listings, self._pages.listing_overview(slugs, used, names)
+        yield campaigns, self._campaign_overview(index)
+
+    def _campaign_overview(self, index: PortalIndex) -> bytes | None:
+        """The page of the campaigns that are out, the newest first; none before the first one."""
+        shown = index.campaigns()
+        out = [one for one in shown if one.is_out]
+        heads = self._items_of([one.content_id for one in out], index)
+        pairs = sorted(zip(out, heads, strict=True), key=_beginning, reverse=True)
+        return self._pages.campaign_overview(pairs) if shown else None
 
     def _is_offered(self, slug: str, used: Collection[str], campaigns: Collection[str]) -> bool:
         """Whether readers are offered a listing: a label with items, a campaign that is out."""
@@ -402,6 +411,11 @@ def _by_day(published: Sequence[int], shown: Sequence[T]) -> Sequence[tuple[date
     """*shown* in groups by the day in Vietnam; *published*: microseconds of each."""
     days = groupby(zip(published, shown, strict=True), key=_vietnam_day)
     return [(day, [one for _, one in rows]) for day, rows in days]
+
+
+def _beginning(campaign: tuple[ShownCampaign, Item]) -> tuple[datetime, str]:
+    """When readers first saw a campaign; of two at once, their names decide."""
+    return campaign[1].published, campaign[0].slug
 
 
 def _vietnam_day(row: tuple[int, object]) -> datetime:

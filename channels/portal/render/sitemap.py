@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from xml.sax.saxutils import escape
 
-from channels.portal.model.site import Site, listing_path, month_path, sitemap_path
+from channels.portal.model.site import (
+    CAMPAIGNS_FOLDER,
+    Site,
+    listing_path,
+    month_path,
+    sitemap_path,
+)
 from channels.portal.render.xml import format_rfc3339
 
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -19,6 +25,8 @@ def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
 
 def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
     paths = [*_FIXED_PATHS]
+    if any(site.slug_kind(slug) == "campaign" for slug in months):
+        paths.append(f"/{CAMPAIGNS_FOLDER}/")
     for slug, slug_months in months.items():
         paths += [listing_path(slug), *(month_path(slug, month) for month in slug_months)]
     return _document("urlset", (_element("url", site.url(path)) for path in paths))

@@ -19,6 +19,7 @@ PAGES = {
     "chu-de": "/muc/ban-tin-cai-cach-hanh-chinh/",
     "don-vi": "/muc/vu-cai-cach-hanh-chinh/",
     "doi-tuong": "/muc/cong-chuc/",
+    "cac-chuyen-de": "/chuyen-de/",
     "chuyen-de": "/chuyen-de/dich-vu-cong-2026/",
     "chu-de-trong": "/muc/tuyen-dung/",
     "tat-ca": "/muc/tat-ca/",

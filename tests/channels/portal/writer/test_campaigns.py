@@ -8,10 +8,11 @@ import pytest
 from contracts.content import Submitted
 from contracts.publication import Publication
 from tests.support.campaigns import CAMPAIGN, PLAN, campaign_data
-from tests.support.portal_dir import page, public_files, publish, rebuild, text_of
+from tests.support.portal_dir import PUBLIC_URL, page, public_files, publish, rebuild, text_of
 from tests.support.publications import RELEASED_AT, a_publication
 
 FOLDER = f"chuyen-de/{CAMPAIGN}"
+LIST = "chuyen-de/index.html"
 PAGE, FEED = f"{FOLDER}/index.html", f"nguon-tin/chuyen-de-{CAMPAIGN}.atom"
 TITLE = campaign_data()["title"]
 LATER = "Tiền lương mới từ 01/01/2027"
@@ -52,12 +53,27 @@ def test_its_feed_has_its_items_and_every_list_leads_to_it(tmp_path):
     feed = files[FEED].decode()
     assert feed.count("</entry>") == 2
     assert TITLE in feed.partition("<entry")[0]
-    for path in ("muc/index.html", "nguon-tin/index.html", "nguon-tin/nguon-tin.opml"):
+    for path in (LIST, "muc/index.html", "nguon-tin/index.html", "nguon-tin/nguon-tin.opml"):
         assert TITLE in files[path].decode()
     assert f"/chuyen-de/{CAMPAIGN}/" in files["so-do/trang.xml"].decode()
     for item in ("tin-mot", CAMPAIGN):
         assert f"/chuyen-de/{CAMPAIGN}/" in files[f"tin/{item}/index.html"].decode()
     assert "/chuyen-de/" not in files["tin/tin-ngoai/index.html"].decode()
+
+
+def test_all_campaigns_are_on_one_page_to_which_each_leads(tmp_path):
+    newer = a_position("nam-moi", days=5, title="Năm mới", campaign="nam-moi")
+    publish(tmp_path, newer, HEAD, ONE)
+    shown = page(tmp_path, "chuyen-de")
+    assert shown.xpath("//main//h2/a/@href") == ["/chuyen-de/nam-moi/", f"/{FOLDER}/"]
+    for path in (FOLDER, "muc"):
+        assert "/chuyen-de/" in page(tmp_path, path).xpath("//a/@href")
+    assert f"{PUBLIC_URL}/chuyen-de/<" in public_files(tmp_path)["so-do/trang.xml"].decode()
+
+
+def test_the_page_of_campaigns_stays_where_one_was_and_is_gone(tmp_path):
+    publish(tmp_path, HEAD, ONE, RENAMED, GONE)
+    assert page(tmp_path, "chuyen-de").xpath("//main//h2") == []
 
 
 def test_a_campaign_without_other_items_says_so(tmp_path):
