@@ -16,6 +16,7 @@ from consumers.intake.items import Item, Position
 from consumers.progress import report_progress
 from contracts import publication, subjects
 from contracts.editorial import UNSENT, ItemState, Status
+from contracts.editorial.action import NOT_RELEASED
 from contracts.errors import Conflict, ContractError
 from contracts.records import Ownership
 from contracts.text.moments import format_for_people
@@ -196,7 +197,8 @@ def _stand(position: Position) -> _Stand:
     if decision and decision.hash:
         if decision.verdict == "rejected":
             return _S.REJECTED
-        return _S.APPROVED if position.seq is None else _S.OUT
+        is_out = position.seq is not None or position.code == NOT_RELEASED
+        return _S.OUT if is_out else _S.APPROVED
     is_undecided = decision is None and position.policy == "desk" and position.kind != "withdrawn"
     return _S.CLOSED if is_undecided and position.seq is None else _S.UNKNOWN
 

@@ -40,7 +40,7 @@ from contracts.desk.campaigns import (
     joined_rows_of_all,
 )
 from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, all_rows
-from contracts.editorial import ItemState, Status
+from contracts.editorial import OUT, ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
 from producers.bus import Bus
 
@@ -66,6 +66,8 @@ PlannedDay = Annotated[str, typer.Argument(metavar="DAY", help="The day by which
 PlannedUnit = Annotated[str, typer.Option("--unit", help="Who writes it; else the campaign's.")]
 PlannedChannel = Annotated[ChannelName | None, typer.Option("--channel", help="Its channel.")]
 ReportFile = Annotated[Path, typer.Argument(help="A .docx or a .pdf to write.", dir_okay=False)]
+Reason = Annotated[str, typer.Option(help="What a correction corrects; readers read it.")]
+Note = Annotated[str, typer.Option(help="Why the plan changes, for the item's history.")]
 Entry = Annotated[int | None, typer.Option(help="The planned item that it is, by its number.")]
 
 
@@ -261,15 +263,21 @@ def change_plan(
     last: Last = "",
     partner: Partner = None,
     target: TargetOption = None,
+    reason: Reason = "",
+    note: Note = "",
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
-    """Change introduction, purpose, days, partners or targets; the rest stays as it is."""
+    """Change introduction, purpose, days, partners or targets; the rest stays as it is.
+
+    A campaign that is out needs --reason where what readers have changes.
+    """
     given: dict[str, Any] = {"purpose": purpose, "first_day": first, "last_day": last}
     with output.explain_errors():
         given |= {"partners": partner, "targets": _targets(target) if target else None}
     named = {name: value for name, value in given.items() if value}
-    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named), introduction)
+    public = {"introduction": introduction, "reason": reason}
+    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named), note, **public)
 
 
 @app.command()
@@ -280,12 +288,13 @@ def plan(
     day: PlannedDay,
     unit: PlannedUnit = "",
     channel: PlannedChannel = None,
+    note: Note = "",
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Plan one more item, by a day."""
     fields = {"title": title, "day": day, "unit": unit or None, "channel": channel}
-    _edit(campaign, by, as_json, lambda parts: editing.add_entry(parts, **fields))
+    _edit(campaign, by, as_json, lambda parts: editing.add_entry(parts, **fields), note)
 
 
 @app.command("move")
@@ -294,20 +303,25 @@ def move_entry(
     campaign: CampaignName,
     entry: EntryNumber,
     day: PlannedDay,
+    note: Note = "",
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Give a planned item another day."""
-    _edit(campaign, by, as_json, lambda parts: editing.change_entry(parts, entry, day=day))
+    _edit(campaign, by, as_json, lambda parts: editing.change_entry(parts, entry, day=day), note)
 
 
 @app.command("drop")
 @output.page(OrderAnswer, examples=("loa campaign drop luong-moi-2027 2",))
 def drop_entry(
-    campaign: CampaignName, entry: EntryNumber, by: By = "", as_json: output.Json = False
+    campaign: CampaignName,
+    entry: EntryNumber,
+    note: Note = "",
+    by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Drop a planned item; the others keep their numbers, and items that were it stay."""
-    _edit(campaign, by, as_json, lambda parts: editing.drop_entry(parts, entry))
+    _edit(campaign, by, as_json, lambda parts: editing.drop_entry(parts, entry), note)
 
 
 @app.command()
@@ -369,8 +383,20 @@ def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any])
 Edit = Callable[[CampaignPlan], CampaignPlan]
 
 
-def _edit(campaign: str, by: str, as_json: bool, edit: Edit, introduction: str = "") -> None:
-    """Save an edit of the newest plan, and print the item as it is then."""
+def _edit(
+    campaign: str,
+    by: str,
+    as_json: bool,
+    edit: Edit,
+    note: str,
+    *,
+    introduction: str = "",
+    reason: str = "",
+) -> None:
+    """Save an edit of the newest plan, and print the item as it is then.
+
+    *reason*: of the correction; a text after one that is out has one of its own.
+    """
 
     async def save(bus: Bus) -> OrderAnswer:
         orders = ItemOrders(bus, by)
@@ -378,9 +404,12 @@ def _edit(campaign: str, by: str, as_json: bool, edit: Edit, introduction: str =
 
         def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
             edited = _edited(_require_plan(campaign, newest), edit)
-            return composition.fields_of(campaign, edited, data, introduction or None)
+            fields = composition.fields_of(campaign, edited, data, introduction or None)
+            known = "" if newest.status in OUT else data.get("reason", "")
+            return {**fields, "reason": reason or known}
 
-        return OrderAnswer.of(campaign, await orders.change(campaign, newest.hash, change))
+        state = await orders.change(campaign, newest.hash, change, note)
+        return OrderAnswer.of(campaign, state)
 
     print_order(output.act_on_bus(save), as_json)
 

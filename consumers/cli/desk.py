@@ -30,7 +30,6 @@ from consumers.editorial.log import EditorialLog
 from consumers.intake import approval
 from consumers.intake.approval import Draft, draft_of
 from consumers.intake.draft_decisions import DraftDecisions
-from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.review import (
     DraftEffect,
@@ -48,6 +47,7 @@ from contracts.desk.editorial import Order
 from contracts.desk.index import ItemFilter
 from contracts.desk.index import Order as ItemOrder
 from contracts.editorial import ActionKind, Status
+from contracts.editorial.action import NOT_RELEASED
 from contracts.editorial.moves import name_of
 from contracts.errors import Invalid, Unauthorized
 from producers.bus import Bus
@@ -99,13 +99,17 @@ class ListedDraft(Draft):
 
 
 class ApprovalAnswer(BaseModel):
-    """The answer of `approve`. *not_before*: when it goes out, if not at once."""
+    """The answer of `approve`. *not_before*: when it goes out, if not at once.
+
+    *is_released*: false where another plan alone was approved, and readers keep what they have.
+    """
 
     content_id: str
     revision: int
     title: str
     channels: tuple[ChannelName, ...]
     not_before: datetime | None = None
+    is_released: bool = True
 
 
 class RejectionAnswer(BaseModel):
@@ -149,7 +153,7 @@ async def _load(
     right = await look(bus, "desk.read", "", by)
     find = _find(bus, right, search, limit) if any(search) else _waiting(bus, right)
     found = await find
-    effects = await draft_effects(ItemRepository(bus), [draft for draft, _ in found])
+    effects = await draft_effects(bus, [draft for draft, _ in found])
     return [
         (ListedDraft(**draft.model_dump(), what=effect.kind, status=state), effect)
         for (draft, state), effect in zip(found, effects, strict=True)
@@ -304,6 +308,7 @@ def approve(
         await orders.give(Order(content_id, ActionKind.APPROVE, "", reviewed, is_clean=clean))
         position = await orders.released(content_id, number)
         facts = position.model_dump(include={"title", "channels", "not_before"})
+        facts["is_released"] = position.code != NOT_RELEASED
         return ApprovalAnswer(content_id=content_id, revision=number, **facts)
 
     answer = output.act_on_bus(decide)
@@ -311,6 +316,9 @@ def approve(
 
 
 def _print_approval(answer: ApprovalAnswer) -> None:
+    if not answer.is_released:
+        output.print_field_texts(field_error(answer.content_id, "internal_change"))
+        return
     start = answer.not_before
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
     output.print_field_texts(field_error(answer.content_id, code, of=answer.revision, at=start))

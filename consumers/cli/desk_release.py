@@ -182,6 +182,8 @@ def _text(code: str, **values: object) -> str:
 def _print_run(run: ReleaseDryRun) -> None:
     typer.echo(f"{run.content_id}, revision {run.revision}: {output.visible(run.title)}")
     typer.echo(_text("released" if run.state == "released" else "run"))
+    if run.is_internal:
+        typer.echo(_text("internal"))
     if run.has_mail and run.mail is None:
         typer.echo(_text("uncounted"))
     output.print_table(("reach", "count"), [*_mail_rows(run), *_zalo_rows(run)])

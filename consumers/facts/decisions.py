@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from contracts.editorial import Action, ActionKind
+from contracts.editorial.action import NOT_RELEASED
 from contracts.facts import DecisionFact
 
 _Known = dict[str, Any]
-"""The fields of a `DecisionFact`, as far as the acts so far say."""
+"""The fields of a `DecisionFact`, as far as the acts so far say, and `_ENDED`."""
+_ENDED = "ended"
+"""Set once the revision is carried out."""
 
 
 def decision_facts(content_id: str, acts: Iterable[Action]) -> list[DecisionFact]:
@@ -51,12 +54,15 @@ def _returned(known: _Known, act: Action) -> None:  # noqa: ARG001
 
 def _edited(known: _Known, act: Action) -> None:
     """A text that changes has lost its approval."""
-    if act.text and "published_at" not in known:
+    if act.text and _ENDED not in known:
         known |= {"decided_at": None, "verdict": None, "code": ""}
 
 
 def _published(known: _Known, act: Action) -> None:
-    known.setdefault("published_at", act.at)
+    """What is in force without a release keeps its verdict, too."""
+    if act.code != NOT_RELEASED:
+        known.setdefault("published_at", act.at)
+    known[_ENDED] = True
 
 
 _VERDICTS: Mapping[ActionKind, str] = {
@@ -70,7 +76,7 @@ _VERDICTS: Mapping[ActionKind, str] = {
 
 def _decided(known: _Known, act: Action) -> None:
     """Keep the last verdict before publication; a later withdrawal does not change it."""
-    if "published_at" not in known:
+    if _ENDED not in known:
         verdict = _VERDICTS[act.kind]
         known |= {"decided_at": act.at, "verdict": verdict, "code": act.code}
 

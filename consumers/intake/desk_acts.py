@@ -14,7 +14,7 @@ from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision,
 from consumers.messages import field_error
 from contracts import errors
 from contracts.editorial import Action, ActionKind, ItemState, Status
-from contracts.editorial.action import RULE, UNIT_SYSTEM, WITHHELD
+from contracts.editorial.action import NOT_RELEASED, RULE, UNIT_SYSTEM, WITHHELD
 from contracts.editorial.moves import MOVES
 from contracts.errors import Conflict, Forbidden
 
@@ -130,7 +130,10 @@ def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) 
         return None
     is_rejected = state.revision == draft.revision and state.has_open_rejection
     kind = _end_of_rejection(record) if is_rejected else _outcome(record, draft)
-    return _act_of_loa(kind, draft, at, state) if kind else None
+    if kind is None:
+        return None
+    code = record.code if kind is ActionKind.PUBLISH else ""
+    return _act_of_loa(kind, draft, at, state).model_copy(update={"code": code})
 
 
 def settle_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
@@ -182,6 +185,8 @@ def _id(kind: ActionKind, draft: Draft, by: str, state: ItemState) -> str:
 
 def _outcome(record: Position, draft: Draft) -> ActionKind | None:
     if record.state in ("released", "scheduled") and record.seq is not None:
+        return ActionKind.PUBLISH
+    if record.state == "released" and record.code == NOT_RELEASED:
         return ActionKind.PUBLISH
     is_refused = record.code == NOT_ADMITTED_CODE and record.event_id == draft.event_id
     if record.state == "withdrawn" or record.code == SUPERSEDED_CODE or is_refused:

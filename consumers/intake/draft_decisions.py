@@ -28,6 +28,7 @@ from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
+from contracts.desk.shown.internal_change import PLANNING, is_internal_change
 from contracts.editorial import Action, ItemState
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from producers.bus import Bus, records, topology
@@ -300,10 +301,10 @@ class DraftDecisions:
             approval.check_hash(draft.hash, approval.decided_hash(record))
         act = partial(desk_acts.decision_act, draft, record.decision)
         await item_log.act(self.log, draft.content_id, act)  # a backup may lack the act
-        if record.state == "released" and record.seq is None:
+        if record.is_due:
             state = await self.begin_release(draft)
             if desk_acts.is_approved(draft, state):
-                record = await self.release_approved(draft, record, state.ended)
+                record = await self.carry_out_approval(draft, record, state.ended)
             else:
                 record = await self.released_elsewhere(draft, record)
         crash_point("desk.carried_out")
@@ -322,6 +323,37 @@ class DraftDecisions:
 
         with suppress(BrokenItem):  # `loa check` names it
             await item_log.act(self.log, content_id, act)
+
+    async def carry_out_approval(self, draft: Draft, record: Position, ended: int) -> Position:
+        """Release an approved draft, or put it in force where readers have what it says."""
+        if not await self.is_internal(draft):
+            return await self.release_approved(draft, record, ended)
+        item = require(await self.repository.item(draft.content_id))
+        in_force = await self.repository.update_position(
+            draft.content_id, draft.revision, lambda one: items.keep_from_readers(require(one))
+        )
+        facts = {"content_id": draft.content_id, "revision": draft.revision}
+        log.info("internal_change_in_force", **facts)
+        await self.drop_outdated(draft.content_id, item)
+        return in_force
+
+    async def is_internal(self, draft: Draft) -> bool:
+        """Whether an approved draft changes nothing that readers have, or are about to have.
+
+        A release that has begun goes on: the item's record decides.
+        """
+        if not draft.data.keys() & PLANNING:
+            return False
+        item = await self.repository.item(draft.content_id)
+        if item is None or item.state != "released" or draft.revision in item.released:
+            return False
+        state, acts = await self.log.history(draft.content_id)
+        number = max(state.out, item.revision)
+        if not state.ended < number < draft.revision:
+            return False
+        known = state.hash_of(number)
+        before = next((one.text.data for one in acts if one.text and one.hash == known), {})
+        return is_internal_change(before, draft.data)
 
     async def release_approved(self, draft: Draft, record: Position, ended: int) -> Position:
         """Release an approved draft, unless a newer position was released first.
@@ -350,7 +382,7 @@ class DraftDecisions:
     async def released_elsewhere(self, draft: Draft, record: Position) -> Position:
         """The position as another process has left it. Raises Conflict if the text is not out."""
         record = await self.repository.position(draft.content_id, draft.revision) or record
-        if record.state == "released" and record.seq is None:
+        if record.is_due:
             raise Conflict(field_error("revision", "not_approved", value=draft.key))
         return record
 

@@ -16,6 +16,7 @@ from contracts import errors
 from contracts.base.fields import REVISION_MAX
 from contracts.content import Content, ShortTitle
 from contracts.delivery import ChannelName, Lane
+from contracts.editorial.action import NOT_RELEASED
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.records import Ownership
 
@@ -121,6 +122,11 @@ class Position(ItemSummary):
     decision: Decision | None = None
     code: str = ""
     reason: str = ""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be released and, as far as is known, is not."""
+        return self.state == "released" and self.seq is None and self.code != NOT_RELEASED
 
 
 def require_owner(item: Item | None, unit: str, content_id: str) -> Item:
@@ -250,9 +256,15 @@ def without_waiting(item: Item, positions: tuple[int, ...]) -> Item:
     return item.model_copy(update={"waiting": waiting})
 
 
+def keep_from_readers(position: Position) -> Position:
+    """Put an approved position in force that changes nothing for readers, unless it was closed."""
+    return position.model_copy(update={"code": NOT_RELEASED}) if position.is_due else position
+
+
 def close_superseded(position: Position, item: Item, number: int) -> Position:
     """Close an undecided or unreleased position that a newer one has superseded."""
-    if number in item.released or position.state not in ("waiting", "released"):
+    is_open = position.state in ("waiting", "released") and position.code != NOT_RELEASED
+    if number in item.released or not is_open:
         return position
     if number < item.barred:
         return position.model_copy(update={"state": "withdrawn"})

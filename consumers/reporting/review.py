@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from difflib import unified_diff
 from typing import Any, Literal, NamedTuple
 
+from consumers.editorial.internal_change import is_internal
 from consumers.editorial.log import EditorialLog
 from consumers.intake import item_log, items
 from consumers.intake.approval import Draft, draft_of
@@ -27,11 +28,12 @@ from producers.bus import Bus
 
 _IDENTITY_FIELDS = frozenset({"content_id", "revision"})
 _FIELDS = [name for name in Content.model_fields if name not in _IDENTITY_FIELDS]
-EffectKind = Literal["new", "correction", "text", "return"]
+EffectKind = Literal["new", "correction", "text", "internal", "return"]
 _EFFECT_TEXTS: dict[EffectKind, str] = {
     "new": "draft_new",
     "correction": "draft_correction",
     "text": "draft_text",
+    "internal": "draft_internal",
     "return": "draft_return",
 }
 
@@ -110,7 +112,8 @@ async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -
     released = await newest_text(finder, item, content_id)
     is_shown = items.is_visible(item, now) and ChannelName.PORTAL in item.reached
     status = (await item_log.read(EditorialLog(bus), content_id)).status
-    return Review(draft, text, released, _draft_effect(draft, item, now), status, is_shown)
+    effect = _draft_effect(draft, item, now, is_internal=await _is_internal(bus, draft))
+    return Review(draft, text, released, effect, status, is_shown)
 
 
 async def read_text(bus: Bus, content_id: str, hash: str = "") -> ReviewAnswer:
@@ -133,7 +136,7 @@ async def read_text(bus: Bus, content_id: str, hash: str = "") -> ReviewAnswer:
     changes = unified_diff([*data_lines(out)], [*data_lines(draft.data)], lineterm="")
     return ReviewAnswer(
         **draft.model_dump(),
-        what=_draft_effect(draft, item, now).kind,
+        what=_draft_effect(draft, item, now, is_internal=await _is_internal(bus, draft)).kind,
         action="corrected" if draft.type == events.CORRECTED else "published",
         against=state.out if is_newer else None,
         changes=[*changes] if is_newer else [],
@@ -156,26 +159,35 @@ def _earlier_draft(content_id: str, hash: str, acts: Sequence[EditorialAct]) -> 
     raise NotFound(field_error("hash", "text_unknown", value=hash))
 
 
-def _draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
-    """Return the effect that releasing *draft* would have on its item *now*."""
+async def _is_internal(bus: Bus, draft: Draft) -> bool:
+    return await is_internal(bus, draft.content_id, draft.revision, draft.data)
+
+
+def _draft_effect(draft: Draft, item: Item, now: datetime, *, is_internal: bool) -> DraftEffect:
+    """Return the effect that approving *draft* would have on its item *now*."""
     seen = items.visible_before(item, draft.revision, now)
     if not seen:
         return DraftEffect("new")
     if item.state == "withdrawn":
         return DraftEffect("return")
+    if is_internal:
+        return DraftEffect("internal", seen[-1])
     return DraftEffect("correction" if draft.type == events.CORRECTED else "text", seen[-1])
 
 
-async def draft_effects(repository: ItemRepository, drafts: Sequence[Draft]) -> list[DraftEffect]:
-    """Return the effects of many drafts, with one request."""
+async def draft_effects(bus: Bus, drafts: Sequence[Draft]) -> list[DraftEffect]:
+    """Return the effects of many drafts, with one request, and one more for each of a campaign."""
+    repository = ItemRepository(bus)
     since, now = await repository.bucket.last_seq(), datetime.now(UTC)
     names = list(dict.fromkeys(draft.content_id for draft in drafts))
     values = await repository.bucket.get_many(names, min_seq=since)
     stored = {name: Item.model_validate_json(value.data) for name, value in values.items()}
-    return [
-        _draft_effect(draft, stored.get(draft.content_id, Item(unit=draft.unit)), now)
-        for draft in drafts
-    ]
+    found = list[DraftEffect]()
+    for draft in drafts:
+        item = stored.get(draft.content_id, Item(unit=draft.unit))
+        is_inside = await _is_internal(bus, draft)
+        found.append(_draft_effect(draft, item, now, is_internal=is_inside))
+    return found
 
 
 async def newest_text(finder: PublicationFinder, item: Item, content_id: str) -> Publication | None:

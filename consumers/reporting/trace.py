@@ -27,6 +27,7 @@ from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, PlanKey
 from contracts.editorial import ItemState
+from contracts.editorial.action import NOT_RELEASED
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
 from contracts.records import Dossier
@@ -235,7 +236,11 @@ def _position_entries(
     )
     if decision:
         yield _decision_entry(label, decision)
-    if position.released_at and (position.state == "released" or position.kind == "withdrawn"):
+    if position.code == NOT_RELEASED:
+        unchanged = field_error(WHOLE_EVENT, "internal_change")
+        at = decision.at if decision else position.at
+        yield TimelineEntry(at=at, event="not_released", detail=label, errors=(unchanged,))
+    elif position.released_at and (position.state == "released" or position.kind == "withdrawn"):
         yield from _release_entries(label, position.released_at, position.not_before)
     if position.state == "refused" and (decision is None or decision.verdict == "approved"):
         at = decision.at if decision else position.at

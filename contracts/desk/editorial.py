@@ -1,17 +1,18 @@
 """An item at the desk: what a person sees of it, and what that person orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from contracts.desk.index import ItemFilter
+from contracts.desk.shown.internal_change import is_internal_change
 from contracts.desk.shown.planned_time import is_moved
 from contracts.desk.shown.readership import Readership
 from contracts.desk.shown.status import PAST
 from contracts.desk.shown.text_times import NOT_BEFORE
 from contracts.editorial import UNSENT, ActionKind, Status
-from contracts.editorial.action import GIVEN_UP
+from contracts.editorial.action import GIVEN_UP, NOT_RELEASED
 from contracts.errors import FieldError
 
 
@@ -117,6 +118,17 @@ class ItemView:
         return bool(before) and is_moved(before, self.data)
 
     @property
+    def is_internal(self) -> bool:
+        """Whether the newest text changes the plan alone: readers keep what they have."""
+        if self.revision == self.out:
+            return any(one.code == NOT_RELEASED for one in self._acts_of_newest)
+        return is_internal_change(self.out_data or {}, self.data)
+
+    @property
+    def _acts_of_newest(self) -> Iterable[ActLine]:
+        return (one for one in self.history if one.revision == self.revision)
+
+    @property
     def title(self) -> str:
         return str(self.data.get("title", ""))
 
@@ -145,10 +157,7 @@ class ItemView:
     @property
     def remarks(self) -> tuple[ActLine, ...]:
         """What people said of the newest revision, oldest first."""
-        return tuple(
-            one for one in self.history if one.kind is ActionKind.COMMENT
-            and one.revision == self.revision
-        )  # fmt: skip
+        return tuple(one for one in self._acts_of_newest if one.kind is ActionKind.COMMENT)
 
 
 class PersonAtDesk(Protocol):

@@ -103,7 +103,8 @@ class Timing:
 class ReleaseDryRun:
     """What an item's release would do. `mail` is None while it is being counted.
 
-    `audiences`: the names of the item's audiences, by id.
+    `audiences`: the names of the item's audiences, by id. `is_internal`: the text changes the plan
+    of a campaign alone, so that its approval releases nothing.
     """
 
     content_id: str
@@ -122,6 +123,7 @@ class ReleaseDryRun:
     reach: int
     many_readers: int
     needs_second: bool
+    is_internal: bool = False
 
 
 class Trials(Protocol):

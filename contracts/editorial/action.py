@@ -18,6 +18,11 @@ GIVEN_UP = "bo-ban-nhap"
 """The code of a rejection by which who wrote a text that is not sent gives it up."""
 WITHHELD = "khong-phat-hanh"
 """The code of a withdrawal by which Loa itself keeps back what was to go out at its time."""
+NOT_RELEASED = "khong-doi-noi-dung-cong-bo"
+"""The code of a publication by which a text is in force, while readers keep what they have.
+
+It differs from theirs in fields that are not released; the stream of publications lacks it.
+"""
 AUTOMATIC_RELEASE = "automatic-release"
 """The rule by which what a unit's system sends is approved, where its registration says so."""
 DESK_ACT = "desk."

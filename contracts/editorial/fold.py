@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from contracts.editorial.action import UNIT_SYSTEM, Action, EditorialText
+from contracts.editorial.action import NOT_RELEASED, UNIT_SYSTEM, Action, EditorialText
 from contracts.editorial.action import ActionKind as Kind
 from contracts.editorial.moves import BEGINS_REVISION, CARRIES_OUT, MOVES, OUT, UNSENT, Status
 from contracts.editorial.rules import RULES
@@ -31,7 +31,8 @@ def _status_after(state: ItemState, action: Action) -> Status | None:
     target = Status.SCHEDULED if action.rule else MOVES[(state.status, action.kind)]
     if action.revision != state.revision and action.kind in CARRIES_OUT | {Kind.WITHDRAW}:
         return state.status  # an older revision; the newest one stays where it is
-    return Status.CORRECTED if action.kind is Kind.PUBLISH and state.out else target
+    is_correction = action.kind is Kind.PUBLISH and state.out and action.code != NOT_RELEASED
+    return Status.CORRECTED if is_correction else target
 
 
 def _apply(state: ItemState, action: Action, status: Status | None) -> ItemState:

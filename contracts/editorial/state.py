@@ -12,8 +12,9 @@ from contracts.editorial.moves import MOVES, UNDECIDED, Status
 class ItemState:
     """An item after its acts.
 
-    `status` says where the newest revision is, `out` which revision readers have (0: none), and
-    `ended` up to which revision a withdrawal took all from readers.
+    `status` says where the newest revision is, `out` which revision is out (0: none), and `ended`
+    up to which revision a withdrawal took all from readers. One that is out by `NOT_RELEASED` says
+    what readers have, who got it with an earlier one.
     `last_change`: the act that brought the present status or text.
     `writers_of`: who wrote or sent each revision. `wrote`: who wrote each text, by its hash.
     `name_hashes`: of the names that the accounts had, by their ids.

@@ -49,13 +49,13 @@ def step(kind: ActionKind, by: str, at: datetime = START, **more: Any) -> Build:
     return lambda state: act(kind, by, state, at=at, **more)
 
 
-def publish(at: datetime = START, revision: int = 0) -> Build:
+def publish(at: datetime = START, revision: int = 0, code: str = "") -> Build:
     """Loa publishes an approved revision."""
 
     def build(state: ItemState) -> Action:
         number = revision or state.revision
         facts = {"revision": number, "hash": state.approved[number].hash, "role": RULE, "at": at}
-        return act(ActionKind.PUBLISH, "loa", state, **facts)
+        return act(ActionKind.PUBLISH, "loa", state, **facts, code=code)
 
     return build
 

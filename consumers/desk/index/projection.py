@@ -23,7 +23,7 @@ from contracts.editorial import (
     name_hash,
     state_after,
 )
-from contracts.editorial.action import RULE, UNIT_SYSTEM
+from contracts.editorial.action import NOT_RELEASED, RULE, UNIT_SYSTEM
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.errors import ContractError
 from contracts.text import nfc
@@ -32,7 +32,6 @@ NO_DEADLINE = 1 << 62
 PARTNER = "partner"
 """The kind of facet for a unit that a campaign's plan names."""
 _ON_CALENDAR = OUT | {Status.APPROVED, Status.SCHEDULED}
-_OVERTAKE = frozenset({ActionKind.PUBLISH, ActionKind.WITHDRAW})
 _ENDED = frozenset({Status.WITHDRAWN, Status.REJECTED})
 _NEXT_ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
@@ -94,7 +93,7 @@ class ItemHistory:
             since=action.at if has_new_status else self.since,
             step_began=action.at if has_new_step else self.step_began,
             changed=action.at,
-            published_at=action.at if action.kind is ActionKind.PUBLISH else self.published_at,
+            published_at=action.at if _releases(action) else self.published_at,
             first_shown_at=self._seen_before(action) or _shown_at(action, before),
             released=_released(action, before, state) or self.released,
             people=self.people | _people_of(action),
@@ -103,13 +102,19 @@ class ItemHistory:
     def _seen_before(self, action: Action) -> datetime | None:
         """When readers first saw the item; None where *action* came before the time of that."""
         known = self.first_shown_at
-        is_overtaken = action.kind in _OVERTAKE and known is not None and action.at < known
+        overtakes = _releases(action) or action.kind is ActionKind.WITHDRAW
+        is_overtaken = overtakes and known is not None and action.at < known
         return None if is_overtaken else known
+
+
+def _releases(action: Action) -> bool:
+    """Whether readers get what *action* publishes."""
+    return action.kind is ActionKind.PUBLISH and action.code != NOT_RELEASED
 
 
 def _shown_at(action: Action, before: ItemState) -> datetime | None:
     """When readers see what *action* publishes; None for another act."""
-    if action.kind is not ActionKind.PUBLISH:
+    if not _releases(action):
         return None
     text = before.approved.get(action.revision) or before.text
     wanted = time_of(text.data, "not_before") if text else None

@@ -23,6 +23,7 @@ from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
+from contracts.desk.shown.internal_change import is_internal_change
 from contracts.desk.shown.planned_time import is_moved
 from contracts.desk.shown.text_times import time_of
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
@@ -141,13 +142,15 @@ class OrderRules:
     async def check_reason(self, order: Order, state: ItemState) -> None:
         """Raise Invalid for a correction, written by people, that does not say what it corrects.
 
-        A text at another time corrects nothing; a unit's event may come without a reason.
+        A text at another time, or with another plan alone, corrects nothing; a unit's event may
+        come without a reason.
         """
         if order.kind not in _SENDS_ON or not _lacks_reason(order.content_id, state):
             return
         _, acts = await EditorialLog(self.bus).history(order.content_id)
         out = next((one.text for one in acts if one.text and one.hash == state.out_hash), None)
-        if not (out and state.text and is_moved(out.data, state.text.data)):
+        texts = (out.data, state.text.data) if out and state.text else None
+        if not (texts and (is_moved(*texts) or is_internal_change(*texts))):
             raise Invalid(field_error("data.reason", "correction_reason"))
 
     async def check_uploads(self, order: Order, state: ItemState) -> None:

@@ -16,6 +16,7 @@ from consumers.desk.release.prices import Price, Prices
 from consumers.desk.release.timing import DepartureClock
 from consumers.directory.directory import Directory
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
+from consumers.editorial.internal_change import is_internal
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from consumers.reporting.reach import known_followers, largest_reach
 from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
@@ -121,7 +122,14 @@ class DryRunner:
             reach=reach,
             many_readers=self.access.policy.file.many_readers,
             needs_second=self._needs_second(publication, reach),
+            is_internal=await self._is_internal(found),
         )
+
+    async def _is_internal(self, found: PreviewedPublication) -> bool:
+        text, number = found.written.text, found.publication.revision
+        if text is None or number != found.written.revision:
+            return False
+        return await is_internal(self.bus, found.publication.content_id, number, text.data)
 
     def _text_facts(self, publication: Publication) -> dict[str, Any]:
         """What the dry run says of the text itself."""

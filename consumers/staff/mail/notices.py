@@ -12,7 +12,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown.text_times import time_of
 from contracts.desk.staff_mail import StaffMailKind, StaffMailLine
 from contracts.editorial import UNSENT, Action, ActionKind, EditorialText, ItemState, name_hash
-from contracts.editorial.action import WITHHELD
+from contracts.editorial.action import NOT_RELEASED, WITHHELD
 from contracts.editorial.state import hashes_of, people_barred
 from contracts.text import name_key
 
@@ -112,6 +112,9 @@ def _writers_notice(
 
 
 def _kind_told(before: ItemState, action: Action) -> StaffMailKind | None:
+    """What writers are told; of another plan in force they know that it is approved."""
+    if action.code == NOT_RELEASED:
+        return None
     if action.code == WITHHELD:
         return StaffMailKind.WITHHELD
     kind = _WRITERS_TOLD.get(action.kind)

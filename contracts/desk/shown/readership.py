@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from contracts.desk.shown.text_times import EXPIRES_AT, NOT_BEFORE, time_of
 from contracts.editorial import Action, ActionKind, ItemState
+from contracts.editorial.action import NOT_RELEASED
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,15 @@ def readership_of(state: ItemState, acts: Sequence[Action], now: datetime) -> Re
 
 def begins_later(act: Action, data: Mapping[str, Any]) -> datetime | None:
     """From when on readers have the text that an act publishes; None for at once."""
-    begins = time_of(data, NOT_BEFORE) if act.kind is ActionKind.PUBLISH else None
+    is_released = act.kind is ActionKind.PUBLISH and act.code != NOT_RELEASED
+    begins = time_of(data, NOT_BEFORE) if is_released else None
     return begins if begins and begins > act.at else None
 
 
 def _releases(acts: Sequence[Action]) -> Iterable[_Release]:
     texts = {act.hash: act.text.data for act in acts if act.text}
     for act in acts:
-        if act.kind is ActionKind.PUBLISH:
+        if act.kind is ActionKind.PUBLISH and act.code != NOT_RELEASED:
             data = texts.get(act.hash, {})
             begins = begins_later(act, data) or act.at
             yield _Release(act.revision, act.at, begins, time_of(data, EXPIRES_AT))

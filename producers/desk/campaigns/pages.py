@@ -22,6 +22,7 @@ from contracts.desk.campaigns import (
 )
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import all_rows
+from contracts.desk.shown.internal_change import is_internal_change
 from contracts.editorial import ActionKind
 from contracts.errors import (
     BegunBefore,
@@ -199,7 +200,10 @@ async def edit_campaign(visit: Visit) -> Response:
     try:
         await _save(visit, item, data)
     except (Invalid, Conflict, Forbidden, NotFound) as refused:
-        values = await _values(visit, await find_item(visit)) | {"plan": _typed(visit, data)}
+        values = await _values(visit, await find_item(visit)) | {
+            "plan": _typed(visit, data),
+            "reason": visit.value("reason"),
+        }
         return visit.refused_page("campaign.html", _named(refused, data), **values)
     return redirect(f"{_campaign_path(item.content_id)}?o=luu")
 
@@ -210,13 +214,32 @@ async def _save(visit: Visit, item: ItemView, data: Mapping[str, Any]) -> None:
         raise Invalid(*wrong)
     plan, introduction = CampaignPlan.model_validate(data), read_lines(visit.form, INTRODUCTION)
     fields = composition.fields_of(item.content_id, plan, item.data, introduction)
-    changed = {**item.data, **fields}
-    is_same = plan == _plan_of(item) and changed["body"] == item.data.get("body")
-    if is_same and visit.value("hash") == item.hash:
+    changed = _with_reason(visit, item, {**item.data, **fields})
+    if not _changes(item, changed) and visit.value("hash") == item.hash:
         return
     kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
-    order = Order(item.content_id, kind, act_id(visit), visit.value("hash"), changed)
-    await visit.editorial.perform(order)
+    facts = (act_id(visit), visit.value("hash"), changed, visit.value("note"))
+    await visit.editorial.perform(Order(item.content_id, kind, *facts))
+
+
+def _changes(item: ItemView, changed: Mapping[str, Any]) -> bool:
+    """Whether a form changes the newest text; the reason alone changes none that is out."""
+    fields = [composition.PLAN, "body", *([] if item.revision == item.out else ["reason"])]
+    before = {**item.data, composition.PLAN: _plan_of(item).model_dump(mode="json")}
+    return any((changed.get(name) or "") != (before.get(name) or "") for name in fields)
+
+
+def _with_reason(visit: Visit, item: ItemView, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """The text with the public reason of a correction; another plan alone has none.
+
+    Raises Invalid where it lacks.
+    """
+    reason, out = visit.value("reason").strip(), item.out_data or {}
+    if not out or is_internal_change(out, changed):
+        return {**changed, "reason": ""}
+    if not reason:
+        raise Invalid(field_error("reason", "missing"))
+    return {**changed, "reason": reason}
 
 
 def _plan_of(item: ItemView) -> CampaignPlan:
@@ -250,6 +273,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "progress": found.progress,
         "reached": await _reached(visit, found),
         "outside": len(found.progress.outside(found.plan)),
+        "reason": "" if item.revision == item.out else item.data.get("reason", ""),
         "plan": PlanForm(newest.model_dump(mode="json"), composition.introduction_of(item.data)),
         "path": _campaign_path(item.content_id),
         "act_id": new_act_id(),

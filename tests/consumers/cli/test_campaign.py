@@ -53,7 +53,7 @@ async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
     await campaign("drop", NAME, "3")
     await campaign("move", NAME, "2", str(TODAY + timedelta(days=2)))
     longer = str(TODAY + timedelta(days=60))
-    answer = await campaign("change", NAME, "--last", longer)
+    answer = await campaign("change", NAME, "--last", longer, "--note", "Kéo dài.")
     shown = await campaign("show", NAME)
     assert (shown["hash"], shown["status"], shown["plan"]["last_day"]) == (
         answer["hash"], "draft", longer,

@@ -7,6 +7,7 @@ import pytest
 
 from consumers.desk.index.projection import ItemHistory
 from contracts.editorial import ActionKind, Status
+from contracts.editorial.action import NOT_RELEASED
 from tests.support.editorial_world import START
 from tests.support.listed_items import publish, save, step
 
@@ -52,3 +53,15 @@ def test_a_text_that_is_withdrawn_before_its_time_was_never_seen():
     item = told(*released(START, START + 2 * DAY), withdrawal)
     assert item.state.status is Status.WITHDRAWN
     assert item.first_shown_at is None
+
+
+def test_another_plan_alone_is_in_force_and_leaves_when_readers_saw_the_item():
+    first = START + DAY
+    *decided, _ = released(START + 2 * DAY, first)
+    before = told(*released(START, first))
+    item = told(*released(START, first), *decided, publish(at=START + 2 * DAY, code=NOT_RELEASED))
+    assert item.state.out == 2
+    assert item.state.status is Status.PUBLISHED
+    assert item.released == item.state.text
+    times = ("first_shown_at", "published_at")
+    assert [getattr(item, one) for one in times] == [getattr(before, one) for one in times]

@@ -10,6 +10,7 @@ import pytest
 
 from consumers.desk.index import ItemIndex
 from contracts.base.times import vietnam_time
+from contracts.editorial.action import NOT_RELEASED
 from producers.desk.rendering import desk_texts
 from tests.support.events import released_publications
 from tests.support.newsroom import FIELDS, open_newsroom
@@ -260,7 +261,7 @@ async def test_an_item_is_not_approved_for_a_day_outside_the_campaign(newsroom):
 async def test_the_plan_that_was_approved_last_counts_for_its_items(newsroom):
     await proposed(newsroom)
     await newsroom.approve(ITEM)
-    await drafted(newsroom, last_day=day(newsroom, 60))
+    await drafted(newsroom, last_day=day(newsroom, 60), reason="Kéo dài.")
     path = await newsroom.written(campaign=NAME, not_before=f"{day(newsroom, 40)}T08:00")
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
@@ -282,9 +283,47 @@ async def test_a_draft_of_the_plan_counts_nowhere_and_stands_in_the_form_alone(n
     assert rows[TEXTS["metric"]["items"]][0] == "8"
     assert not any("Chưa ai duyệt" in name for name in rows)
     assert TEXTS["done_of"].format(0, 2) in (await newsroom["an"].get("/chuyen-de")).text
-    await newsroom["an"].press(f"{ITEM}/sua", f"{ITEM}/sua", **FIELDS | {"reason": "Thêm tin."})
     await newsroom.approve(ITEM)
     assert len(states((await newsroom["an"].get(PLAN)).text)) == 3
+
+
+async def test_another_plan_of_a_campaign_that_is_out_needs_no_reason_and_is_not_released(newsroom):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    await drafted(newsroom, **{"targets.items": "9", "note": "Thêm một tin."})
+    page = (await newsroom["an"].get(PLAN)).text
+    assert TEXTS["stays_public"] in page
+    words = desk_texts()["item"]
+    assert words["internal"] in (await newsroom["dung"].get(f"{ITEM}/duyet")).text
+    reach = (await newsroom["dung"].get(f"{ITEM}/se-toi-ai")).text
+    assert desk_texts()["dry_run"]["internal"] in reach
+    await newsroom.approve(ITEM)
+    assert (await rows_of_report(newsroom))[TEXTS["metric"]["items"]][0] == "9"
+    [released] = await released_publications(newsroom.desk.bus, NAME)
+    assert released["revision"] == 1
+    page = (await newsroom["an"].get(ITEM)).text
+    assert words["act_of_code"][NOT_RELEASED] in page
+    assert words["correction"] not in page
+    assert "Thêm một tin." in page, "the note stands in the history"
+
+
+async def test_another_introduction_of_a_campaign_that_is_out_is_a_correction_with_its_reason(
+    newsroom,
+):
+    await proposed(newsroom)
+    await newsroom.approve(ITEM)
+    fields = of_plan(proposal(newsroom, introduction="Lời khác."))
+    refused = await newsroom["an"].press(PLAN, PLAN, **fields)
+    assert (refused.status_code, named_fields(refused.text)) == (422, ["reason"])
+    await drafted(newsroom, introduction="Lời khác.", reason="Nói rõ hơn.")
+    assert 'value="Nói rõ hơn."' in (await newsroom["an"].get(PLAN)).text
+    await newsroom.approve(ITEM)
+    _, released = await released_publications(newsroom.desk.bus, NAME)
+    assert (released["action"], released["reason"]) == ("corrected", "Nói rõ hơn.")
+    assert released["body"].startswith("Lời khác.")
+    await drafted(newsroom, introduction="Lời khác.", **{"targets.items": "9"})
+    await newsroom.approve(ITEM)
+    assert len(await released_publications(newsroom.desk.bus, NAME)) == 2
 
 
 async def test_an_item_that_is_out_has_the_title_and_place_that_were_approved(newsroom):
