@@ -133,7 +133,7 @@ def test_each_service_does_its_whole_work_and_is_never_refused(loa, site):
     loa.trace_when_complete("tin-moi")
     work_at_the_desk(loa)
     figures = loa.data / "portal/public/hieu-nang/so-lieu.json"
-    wait_until(figures.exists, "the figures of deliver-portal", patience_s=120)
+    wait_until(figures.exists, "the figures of deliver-portal", patience_s=300)
     assert loa.violations() == []
     assert loa.cli("opinions", "--json").json
     for name in SERVICE_NAMES:

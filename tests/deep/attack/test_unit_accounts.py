@@ -532,7 +532,7 @@ def test_what_was_acknowledged_outlives_kills_of_loa_in_order(loa, tmp_path):
         working.result(60)
     bus = loa.ready().nats_url
     wait_until(
-        lambda: len(asyncio.run(stored_items(bus, "PUBLICATIONS"))) >= len(sent), "all items"
+        lambda: len(asyncio.run(stored_items(bus, "PUBLICATIONS"))) >= len(sent), "all items", 500
     )
     assert asyncio.run(stored_items(bus, "CONTENT")) == sent
     assert loa.violations() == [] == loa.dead_letters()

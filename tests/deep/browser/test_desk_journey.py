@@ -319,7 +319,7 @@ def release_at_their_time(journeys: Sequence[Journey]) -> None:
     The approver comes when the mail says that a text waits.
     """
     act_s = timed(lambda: journeys[0].does("dung", is_complete))
-    leaves = ceil(time.time() + MAILED_S + 2 * act_s * ACTS_IN_TIME * len(journeys))
+    leaves = ceil(time.time() + MAILED_S + 4 * act_s * ACTS_IN_TIME * len(journeys))
     planned = datetime.fromtimestamp(leaves, VIETNAM).replace(tzinfo=None).isoformat()
     for one in journeys:
         one.does("chi", change, {"not_before": planned})

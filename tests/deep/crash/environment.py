@@ -251,7 +251,7 @@ class Environment:
         async def connected() -> T:
             assert self.running
             async with await Bus.connect(
-                self.running.nats_url, name="crash", patience_s=20.0
+                self.running.nats_url, name="crash", patience_s=10.0
             ) as bus:
                 if (key := self.data / "vault.key").exists():
                     seal_people(bus, KeyFile.open(key))

@@ -79,7 +79,7 @@ async def publish(loa: LoaProcess, spool: Path):
 
 
 async def drain(loa: LoaProcess, spool: Path):
-    async with Publisher(loa.ready().nats_url, UNIT, spool, patience_s=10) as publisher:
+    async with Publisher(loa.ready().nats_url, UNIT, spool, patience_s=60) as publisher:
         return await publisher.drain()
 
 
@@ -93,7 +93,7 @@ def test_a_bus_that_stands_still_during_a_delivery_costs_time_and_nobody_a_mail(
         hung = nats_pid(loa)
         freeze(hung)
         wait_until(lambda: not Path(f"/proc/{hung}").exists(), "the end of the hung server")
-        story = loa.trace_of_event(event_id, 120)
+        story = loa.trace_of_event(event_id, 300)
         copies = Counter(relay.accepted_mails())
         counts = story["channels"]["email"]
         assert (counts["expected"], counts["delivered"], counts["missing"]) == (READERS, READERS, 0)

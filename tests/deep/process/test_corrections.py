@@ -19,7 +19,7 @@ READERS = {
     "khong-lien-quan": "cai-cach-hanh-chinh",
 }
 REASON = "Số liệu chưa được công bố"
-SETTLING_S = 150
+SETTLING_S = 400
 """What was on its way at a kill is settled a minute behind its lease; a withdrawal waits for it."""
 
 

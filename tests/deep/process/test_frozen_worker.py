@@ -70,12 +70,12 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_
     with frozen_in_a_window(first.process.pid, loa, relay):
         assert relay.count() < READERS // 2, "it froze in the middle"
         loa.second_worker(LOA_EMAIL_CONNECTIONS="1")
-        taken_over = loa.trace_of_event(event_id, 120)["channels"]["email"]
+        taken_over = loa.trace_of_event(event_id, 300)["channels"]["email"]
         before = Counter(relay.accepted_mails())
     assert taken_over["maybe_duplicate"] > 0, "it froze in the middle of some window"
     assert loa["second"].logged("doubts_resolved")
     assert loa["second"].stop() == 0
-    again = loa.trace_of_event(loa.publish("tin-sau", "email"), 120)["channels"]["email"]
+    again = loa.trace_of_event(loa.publish("tin-sau", "email"), 300)["channels"]["email"]
     assert again["delivered"] == READERS, "it works as before"
     assert first.stop() == 0
     mails = Counter(relay.accepted_mails())

@@ -48,7 +48,7 @@ def test_a_pause_survives_a_kill_and_all_goes_out_within_seconds_of_resuming(rel
         assert relay.count() == 0
         assert loa.cli("resume", "email").exit_code == 0
         for item in items:
-            assert loa.trace_of_event(item, 60)["channels"]["email"]["delivered"] == READERS
+            assert loa.trace_of_event(item, 300)["channels"]["email"]["delivered"] == READERS
         everybody_once(relay, ITEMS)
         assert loa.violations() == []
 
@@ -72,7 +72,7 @@ def test_a_relay_that_comes_back_gets_everything_once_and_the_urgent_item_first(
         assert loa.request("/readyz").status == 200
         comes_back(relay)
         for item in items:
-            loa.trace_of_event(item, 180)
+            loa.trace_of_event(item, 300)
         everybody_once(relay, ITEMS + 1)
         assert email(loa)["breaker"] == "closed"
         assert len(loa.logged("breaker_opened")) == 1

@@ -56,7 +56,7 @@ def test_from_a_backup_before_a_bulk_everybody_has_the_mail_copies_are_declared(
         assert relay.count() == before, "nothing leaves before a person has looked"
         for channel in channels:
             assert loa.cli("resume", channel).exit_code == 0
-        story = loa.trace_of_event(event_id, 120)
+        story = loa.trace_of_event(event_id, 300)
         assert loa.violations() == []
         assert loa.page_status("/tin/tin-gui") == 200
         assert loa.cli("restore", "--end-doubt", "--json").json == {"ended": True}

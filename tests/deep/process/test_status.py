@@ -208,4 +208,4 @@ def test_a_relay_that_hangs_is_told_at_once_with_its_name_and_not_as_the_former_
         assert "channel_broken" not in findings(loa)
         assert loa.request("/readyz").body["trouble"] == {"email": "no answer"}
         relay.process.send_signal(signal.SIGCONT)
-        assert loa.trace_of_event(item, 60)["channels"]["email"]["delivered"] == 2
+        assert loa.trace_of_event(item)["channels"]["email"]["delivered"] == 2
