@@ -89,17 +89,18 @@ async def read_positions(bus: Bus) -> FactPositions:
 
 
 async def first_open_day(store: FactStore, clock: Clock) -> date:
-    """The day after the last one that is closed, or that on which the bus got its first event.
+    """The day after the last one that is closed; before the first one, that of the first event.
 
-    Without any, the last day. Earlier days are never counted any more.
+    Without any event the day on which facts were followed first. Earlier days are never counted.
     """
     newest = (await store.newest(FactKind.DAY)).values()
     closed = [one.fact.day for one in newest if one.fact]
     if closed:
         return max(closed) + timedelta(days=1)
     states = [(await store.bus.stream_info(name))["state"] for name in _BEGINNINGS]
-    first = [datetime.fromisoformat(one["first_ts"]) for one in states if one["messages"]]
-    return day_of(min(first)) if first else last_day(clock)
+    begun = [day_of(datetime.fromisoformat(one["first_ts"])) for one in states if one["messages"]]
+    followed = (await read_positions(store.bus)).closed or last_day(clock)
+    return min([*begun, followed + timedelta(days=1)])
 
 
 class FactCounts(NamedTuple):

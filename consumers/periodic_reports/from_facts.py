@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, singledispatchmethod
-from itertools import product
 from typing import Any
 
 from consumers.periodic_reports.releases import ItemReleases
@@ -70,11 +69,16 @@ class FactRows:
         self.releases.setdefault(release.content_id, ItemReleases()).learn(release)
 
     def rhythm(self, span: Span, counted: Set[date]) -> Iterator[Row]:
-        """The periods of each series that end in *span*, once all releases are learnt."""
+        """The periods of each series that end in *span*, once all releases are learnt.
+
+        Issues of days that were not *counted* are none: nothing is known of these days.
+        """
         issued: dict[str, list[date]] = {}
         for content_id, releases in self.releases.items():
             published = releases.published
-            if published and (series := self._series_of(content_id, published.topic)):
+            if not published or published.day not in counted:
+                continue
+            if series := self._series_of(content_id, published.topic):
                 issued.setdefault(series, []).append(published.day)
         return rhythm_rows(self.bulletins, issued, span, counted)
 
@@ -206,12 +210,18 @@ class FactRows:
         return partial(Row, item=content_id, unit=known.newest.unit, topic=known.newest.topic)
 
 
-def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
-    """The runs of days on which a kind was not counted, and the kinds that nothing counts."""
+def uncounted_days(days: Iterable[DayFact], span: Span) -> Iterator[tuple[str, list[date]]]:
+    """By what the kinds of rows begin with: the days of *span* on which they were not counted."""
     counted = {fact.on: fact.counted for fact in days}
     for kind, prefixes in _ROW_KINDS.items():
         lost = sorted(day for day in span.days() if kind not in counted.get(day, ()))
-        for (first, last), prefix in product(_runs(lost), prefixes):
+        yield from ((prefix, lost) for prefix in prefixes)
+
+
+def gaps_of(days: Iterable[DayFact], span: Span) -> Iterator[Gap]:
+    """The runs of days on which a kind was not counted, and the kinds that nothing counts."""
+    for prefix, lost in uncounted_days(days, span):
+        for first, last in _runs(lost):
             yield Gap(kind=prefix, first=first, last=last, reason=_NOT_RECORDED)
     for uncounted, reason in _UNCOUNTED.items():
         yield Gap(kind=uncounted, first=span.first, last=span.last, reason=reason)

@@ -32,13 +32,19 @@ class Gatherer:
             if stored.fact:
                 self.add(stored.fact)
             self.last_seq = stored.seq
-        self.add_rhythm()
+        self.complete()
 
-    def add_rhythm(self) -> None:
-        """Add the periods of bulletins; all releases and days are known."""
-        days = self.days.values()
-        counted = {fact.on for fact in days if FactKind.RELEASE in fact.counted}
-        for row in self.facts.rhythm(self.span, counted):
+    def complete(self) -> None:
+        """Leave out what happened in gaps, and add the periods of bulletins.
+
+        All releases and days are known.
+        """
+        counted = {fact.on: fact.counted for fact in self.days.values()}
+        for key, (day, _) in [*self.lines_by_key.items()]:
+            if key.partition(".")[0] not in counted.get(day, ()):
+                del self.lines_by_key[key]
+        days = {day for day, kinds in counted.items() if FactKind.RELEASE in kinds}
+        for row in self.facts.rhythm(self.span, days):
             self.lines_by_key[f"{row.kind}.{row.detail}.{row.day}"] = row.day, encode_row(row)
 
     def add(self, fact: Fact) -> None:

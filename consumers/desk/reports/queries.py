@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
-from consumers.periodic_reports.from_facts import gaps_of
+from consumers.periodic_reports.from_facts import gaps_of, uncounted_days
 from consumers.periodic_reports.indicators import How, Indicator, load_indicators
 from consumers.periodic_reports.rhythm import rhythm_rows
 from consumers.periodic_reports.rows import Gap, Row, dumps
@@ -28,6 +28,12 @@ _COLUMNS: Mapping[By, str] = {
     By.DETAIL: "detail",
 }
 _ISSUED = "bulletins.issued"
+_COUNTED = (
+    "(day NOT IN (SELECT value FROM json_each(?))"
+    " OR day || ' ' || substr(kind, 1, instr(kind, '.') - 1)"
+    " NOT IN (SELECT value FROM json_each(?)))"
+)
+"""Takes the days that lack some kind, and what they lack."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,19 @@ class Condition:
         return Condition(f"{self.sql} AND {sql}", (*self.values, *values))
 
 
+def counted_condition(db: sqlite3.Connection, wanted: ReportWanted) -> Condition:
+    """The rows of *wanted* without those in gaps, as a data set has them.
+
+    Most days lack nothing, so their rows are not asked for more.
+    """
+    lost = [*uncounted_days(_days(db, wanted), Span(wanted.first, wanted.last))]
+    days = sorted({str(day) for _, found in lost for day in found})
+    if not days:
+        return Condition.of(wanted)
+    kinds = [f"{day} {kind}" for kind, found in lost for day in found]
+    return Condition.of(wanted).narrowed(_COUNTED, json.dumps(days), json.dumps(kinds))
+
+
 def _scope(scope: ReportScope) -> Condition:
     parts = [("unit", scope.units), ("topic", scope.topics)]
     named = [(column, names) for column, names in parts if names]
@@ -69,7 +88,7 @@ def tally_of(
 
     Of durations only those that indicators divide: each has an entry for every second.
     """
-    condition, tally = Condition.of(wanted), Tally()
+    condition, tally = counted_condition(db, wanted), Tally()
     for by in _COLUMNS:
         _add_sums(db, condition, by, tally)
     for kind, unit, month, times in _sums_by_unit_and_month(db, condition):
@@ -77,7 +96,8 @@ def tally_of(
     rows = _level_rows(db, condition)
     if wanted.is_of_all:
         span = Span(wanted.first, wanted.last)
-        rows += rhythm_rows(bulletins, _issue_days(db), span, _counted_days(db))
+        counted = _counted_days(db)
+        rows += rhythm_rows(bulletins, _issue_days(db, counted), span, counted)
     for row in rows:
         tally.add(row)
     return tally
@@ -144,11 +164,12 @@ def _level_rows(db: sqlite3.Connection, condition: Condition) -> list[Row]:
     ]
 
 
-def _issue_days(db: sqlite3.Connection) -> dict[str, list[date]]:
+def _issue_days(db: sqlite3.Connection, counted: Set[date]) -> dict[str, list[date]]:
     days: dict[str, list[date]] = {}
     sql = "SELECT detail, day FROM row WHERE kind = ?"
-    for series, day in db.execute(sql, (_ISSUED,)):
-        days.setdefault(series, []).append(date.fromisoformat(day))
+    for series, written in db.execute(sql, (_ISSUED,)):
+        if (day := date.fromisoformat(written)) in counted:
+            days.setdefault(series, []).append(day)
     return days
 
 
@@ -158,12 +179,15 @@ def _counted_days(db: sqlite3.Connection) -> set[date]:
     return {fact.on for fact in days if FactKind.RELEASE in fact.counted}
 
 
-def gaps_in(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[Gap]:
-    """In the order in which a data set has them: of two reasons the first is told."""
+def _days(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[DayFact]:
     sql = "SELECT fact FROM day WHERE day BETWEEN ? AND ?"
     days = db.execute(sql, (str(wanted.first), str(wanted.last)))
-    counted = (DayFact.model_validate_json(body) for (body,) in days)
-    gaps = gaps_of(counted, Span(wanted.first, wanted.last))
+    return [DayFact.model_validate_json(body) for (body,) in days]
+
+
+def gaps_in(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[Gap]:
+    """In the order in which a data set has them: of two reasons the first is told."""
+    gaps = gaps_of(_days(db, wanted), Span(wanted.first, wanted.last))
     return sorted(gaps, key=lambda gap: dumps(gap.model_dump(mode="json")))
 
 
@@ -193,7 +217,7 @@ def rows_behind(
 ) -> list[Behind]:
     """What a figure is made of, most first; *page*: how many, and behind how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
-    condition = Condition.of(wanted)
+    condition = counted_condition(db, wanted)
     condition = condition.narrowed(f"kind IN ({_marks(kinds + of)})", *kinds, *of)
     if place.by is not By.TOTAL:
         condition = condition.narrowed(f"{_COLUMNS[place.by]} = ?", place.word)

@@ -140,16 +140,29 @@ async def test_an_open_breaker_is_a_fact_until_it_has_closed(counted):
 
 
 async def test_a_day_says_what_was_counted_and_a_lost_week_has_no_readers(counted):
+    await counted.fresh().follow()
+    counted.clock.advance(86400)
     follower = counted.fresh()
     await follower.follow()
     counted.clock.advance(5 * 86400)
     await follower.follow()
     closed = {fact.on: set(fact.counted) for fact in await counted.found(FactKind.DAY)}
     lasting = {FactKind.RELEASE, FactKind.DECISION, FactKind.DELIVERY, FactKind.EVENTS}
-    assert sorted(closed) == [DAY + n * ONE for n in range(6)]
-    assert closed[DAY + 2 * ONE] == lasting | {FactKind.REFUSALS, FactKind.OPINIONS}
-    assert closed[DAY + 5 * ONE] == {*FactKind} - {FactKind.DAY}
-    assert closed[DAY] == closed[DAY + 5 * ONE] - {FactKind.INCIDENT}, "it began after that day"
+    first, last = DAY + ONE, DAY + 6 * ONE
+    assert sorted(closed) == [first + n * ONE for n in range(6)]
+    assert closed[first + ONE] == lasting | {FactKind.REFUSALS, FactKind.OPINIONS}
+    assert closed[last] == {*FactKind} - {FactKind.DAY}
+    assert closed[first] == closed[last] - {FactKind.INCIDENT}, "it began after that day"
+
+
+async def test_no_day_before_the_installation_is_counted(counted):
+    follower = counted.fresh()
+    await follower.follow()
+    assert await counted.found(FactKind.DAY) == []
+    counted.clock.advance(2 * 86400)
+    await counted.fresh().follow()
+    closed = [fact.on for fact in await counted.found(FactKind.DAY)]
+    assert sorted(closed) == [DAY + ONE, DAY + 2 * ONE]
 
 
 async def test_a_day_is_closed_only_after_a_round_that_read_everything(counted):

@@ -190,8 +190,9 @@ def test_an_issue_of_a_bulletin_counts_in_the_week_of_its_release():
         assert "bulletins.issued" in {row.kind for row in source.of(issue)}
     span = Span(date(2026, 2, 1), date(2026, 3, 28))
     assert ends(source, span, span.days()) == {"due": {8, 15, 22}, "in_time": {8, 22}}
-    unknown = span.days() - {date(2026, 3, 4), date(2026, 3, 11)}
+    unknown = span.days() - {date(2026, 3, 5), date(2026, 3, 11)}
     assert ends(source, span, unknown) == {"due": {8, 22}, "in_time": {8, 22}}, "not known to lack"
+    assert ends(source, span, span.days() - {first}) == {"due": {22}, "in_time": {22}}
     assert "bulletins.issued" not in {row.kind for row in source.of(RELEASE)}
 
 
@@ -285,6 +286,11 @@ async def test_the_newest_fact_of_a_key_counts_and_only_in_the_span(bus):
         assert await store.add(fact, 0)
     late = DELIVERY.model_copy(update={"counts": {Status.DELIVERED: 100}})
     assert await store.add(late, (await store.read(DELIVERY.key)).seq)
+    uncounted = Gatherer(MARCH)
+    await uncounted.read(store)
+    assert not [*uncounted.lines()], "no figure says what happened in a gap"
+    for day in {RELEASE.day, DELIVERY.day}:
+        assert await store.add(DayFact(on=day, counted=(FactKind.RELEASE, FactKind.DELIVERY)), 0)
     gathered = Gatherer(MARCH)
     await gathered.read(store)
     rows = [*map(decode_row, gathered.lines())]
@@ -292,7 +298,9 @@ async def test_the_newest_fact_of_a_key_counts_and_only_in_the_span(bus):
     assert (counts["deliveries.delivered"], counts["items.published"]) == (100, 1)
     assert "deliveries.failed" not in counts
     assert {row.unit for row in rows} == {"van-phong-bo"}
-    assert gathered.streams == {"FACTS": 4}
+    assert gathered.streams["FACTS"] == uncounted.streams["FACTS"] + len(
+        {RELEASE.day, DELIVERY.day}
+    )
 
 
 def test_an_announced_interruption_is_counted_in_time_or_late():

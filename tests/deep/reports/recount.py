@@ -243,7 +243,8 @@ def _bulletins(newest: dict[str, Fact], rules: Rules, first: date, last: date) -
         days = [
             _day(fact["shown_at"])
             for fact in _releases(newest)
-            if re.fullmatch(rf"{series}-\d{{4}}-so-\d{{2,}}", fact["content_id"])
+            if str(_day(fact["shown_at"])) in counted
+            and re.fullmatch(rf"{series}-\d{{4}}-so-\d{{2,}}", fact["content_id"])
             and (fact["action"], fact["topic"]) == ("published", one["topic"])
         ]
         assert one["rhythm"] == "weekly", "another rhythm has to be counted here, too"
@@ -375,8 +376,13 @@ class Year:
             *_bulletins(newest, rules, first, last),
             *_interruptions(newest, rules),
         ):
-            for by in DIMENSIONS if first <= one.day <= last else ():
+            for by in DIMENSIONS if first <= one.day <= last and self._is_counted(one) else ():
                 self.found[one.kind, by].setdefault(_part(one, by), []).append(one)
+
+    def _is_counted(self, one: Count) -> bool:
+        """Whether its day was counted to the end; weeks with an issue follow from the calendar."""
+        is_rhythm = one.kind in ("bulletins.due", "bulletins.in_time")
+        return is_rhythm or _basis(one.kind) in self.counted.get(one.day, set())
 
     def lost_days(self, kinds: Iterable[str], month: str) -> int:
         """The days on which one of the kinds was not counted."""

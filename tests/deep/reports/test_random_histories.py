@@ -62,7 +62,7 @@ def data_set(path: Path, told: list[Told]) -> DataSet:
             gathered.facts.learn(fact)
     for fact in stored:
         gathered.add(fact)
-    gathered.add_rhythm()
+    gathered.complete()
     return write_lines(path, sources.header("thu", SPAN, None), gathered.gaps, gathered.lines())
 
 
