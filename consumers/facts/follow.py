@@ -21,7 +21,7 @@ from consumers.facts.store import FactStore
 from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import Clock, utc_now
+from contracts.base.times import Clock, utc_now, vietnam_time
 from contracts.facts import FACT_POSITIONS_KEY, DayFact, Fact, FactKind
 from contracts.facts.kinds import day_of
 from contracts.facts.totals import Span
@@ -99,8 +99,9 @@ async def first_open_day(store: FactStore, clock: Clock) -> date:
         return max(closed) + timedelta(days=1)
     states = [(await store.bus.stream_info(name))["state"] for name in _BEGINNINGS]
     begun = [day_of(datetime.fromisoformat(one["first_ts"])) for one in states if one["messages"]]
-    followed = (await read_positions(store.bus)).closed or last_day(clock)
-    return min([*begun, followed + timedelta(days=1)])
+    followed = (await read_positions(store.bus)).closed
+    today = vietnam_time(clock()).date()
+    return min([*begun, followed + timedelta(days=1) if followed else today])
 
 
 class FactCounts(NamedTuple):
@@ -157,12 +158,13 @@ class FactFollower:
         if self.began >= midnight(last + timedelta(days=1)):
             read.discard(FactKind.INCIDENT)
         lasting = {one.kind for one in self.sources if one.is_lasting}
-        for day in Span(await first_open_day(self.store, self.clock), last).days():
+        first = await first_open_day(self.store, self.clock)
+        for day in Span(first, last).days():
             counted = read if day == last else read & lasting
             closed = DayFact(on=day, counted=tuple(sorted(counted)))
             if not (await self.store.read(closed.key)).fact:
                 await self.store.add(closed, 0)
-        await self._update(lambda stored: stored.with_closed(last))
+        await self._update(lambda stored: stored.with_closed(max(last, first - timedelta(days=1))))
         self.closed = last
 
     async def follow_source(self, source: FactSource, *, from_start: bool = False) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
+from consumers.periodic_reports.from_facts import FACT_ROW_KINDS
 from consumers.periodic_reports.indicators import How, Indicator
 from consumers.periodic_reports.rows import Gap
 from consumers.periodic_reports.span import Span
@@ -14,6 +15,7 @@ from consumers.periodic_reports.tally import By, Tally, month_of, unit_month
 _NONE_HAPPENED = "none_happened"
 """The reason of a share or a duration of nothing."""
 _NO_LEVEL = "not_recorded"
+_NOT_ON_CHANNEL = "not_on_channel"
 _TENTH = Decimal("0.1")
 
 
@@ -46,11 +48,22 @@ class Figures:
         reason, missing = self._missing(indicator, span)
         if missing == span.length:
             return Figure(reason=reason, missing_days=missing)
+        if by is By.CHANNEL and word in indicator.not_on:
+            return Figure(reason=_NOT_ON_CHANNEL, missing_days=missing)
         value = self._value(indicator, by, word)
         if value is None:
             none = (reason or _NO_LEVEL) if indicator.how is How.LEVEL else _NONE_HAPPENED
             return Figure(reason=none, missing_days=missing)
         return Figure(value, missing_days=missing)
+
+    def counted_days(self) -> set[date]:
+        """The days on which at least one kind of fact was counted."""
+        counted = set[date]()
+        for kind in FACT_ROW_KINDS:
+            gaps = (gap for gap in self.gaps if gap.covers(kind))
+            lost = (self.span.overlap(gap.first, gap.last) for gap in gaps)
+            counted |= self.span.days().difference(*lost)
+        return counted
 
     def words(self, indicators: Iterable[Indicator], by: By) -> list[str]:
         """The parts that have rows; of months, all of the span."""

@@ -48,6 +48,7 @@ _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
     FactKind.NOTICES: ("notices",),
 }
 """What the kinds of the rows begin with."""
+FACT_ROW_KINDS = frozenset(prefix for prefixes in _ROW_KINDS.values() for prefix in prefixes)
 _UNCOUNTED: Mapping[str, str] = {"opinions.answered": "anonymous", "views": "untracked"}
 """Kinds that indicators name and no fact can count, each with the reason."""
 _INCIDENTS = {"pause": "paused", "breaker": "broken"}

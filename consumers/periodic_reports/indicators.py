@@ -42,6 +42,8 @@ class Indicator(BaseModel):
     of: tuple[str, ...] = ()
     by: frozenset[By] = frozenset()
     """What tables divide it by."""
+    not_on: frozenset[str] = frozenset()
+    """Channels on which nothing of its kinds can happen: no 0, but no figure."""
     statistic: Literal["", "complete_and_timely", "reach_and_use"] = ""
     """The table by unit of Decree 224/2026/NĐ-CP, article 12, that has it."""
 

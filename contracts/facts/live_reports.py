@@ -72,7 +72,10 @@ class ReportRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table; `head` is the column of the rows' names. `notes`: what lacks data, and why."""
+    """A table; `head` is the column of the rows' names. `notes`: what lacks data, and why.
+
+    A table by parts of which no figure is known has no rows.
+    """
 
     id: str
     title: str
@@ -88,6 +91,8 @@ class LiveReport:
     """All tables of a span. Not `is_current`: newer facts are still being read."""
 
     tables: Sequence[ReportTable]
+    coverage: str = ""
+    """Which days of the span have figures; empty where all have."""
     counted_at: datetime | None = None
     """When the newest fact that is counted was stored; None for none."""
     is_current: bool = True

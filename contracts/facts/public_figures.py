@@ -71,6 +71,12 @@ class PublicFigures(Record):
     lanes: tuple[LaneFigures, ...] = ()
     days: tuple[DayFigures, ...] = ()
 
+    @property
+    def counted_from(self) -> date | None:
+        """The first day with data; None where no day of the span has any."""
+        days = Span(self.first, self.last).days()
+        return next((day for day in days if day not in self.gaps), None)
+
 
 def public_figures(facts: FactSet, over: date) -> PublicFigures:
     """The figures up to *over*, the last day that is over, or the day before if that is not told.

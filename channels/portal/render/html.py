@@ -41,7 +41,7 @@ from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
 from channels.web_addresses import link_addresses
 from contracts.content import Attachment, Link
-from contracts.facts.public_figures import FEW, PublicFigures
+from contracts.facts.public_figures import DAYS, FEW, PublicFigures
 from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment
 
@@ -175,9 +175,12 @@ class HtmlPages:
 
     def figures(self, figures: PublicFigures | None) -> bytes:
         """The page of the delivery figures of the last 30 days; None: there are none yet."""
-        days = groupby(figures.days if figures else (), key=attrgetter("on"))
+        first = figures.counted_from if figures else None
+        counted = (one for one in figures.days if first and one.on >= first) if figures else ()
+        days = groupby(counted, key=attrgetter("on"))
         rows = [(day, list(lanes)) for day, lanes in days]
-        return self._page("figures.html", here="figures", figures=figures, days=rows[::-1])
+        facts = {"figures": figures, "days": rows[::-1], "span_days": DAYS}
+        return self._page("figures.html", here="figures", **facts)
 
     def about(self) -> bytes:
         return self._page("about.html", here="")

@@ -57,7 +57,7 @@ class Condition:
         return Condition(f"{self.sql} AND {sql}", (*self.values, *values))
 
 
-def counted_condition(db: sqlite3.Connection, wanted: ReportWanted) -> Condition:
+def _counted_condition(db: sqlite3.Connection, wanted: ReportWanted) -> Condition:
     """The rows of *wanted* without those in gaps, as a data set has them.
 
     Most days lack nothing, so their rows are not asked for more.
@@ -88,7 +88,7 @@ def tally_of(
 
     Of durations only those that indicators divide: each has an entry for every second.
     """
-    condition, tally = counted_condition(db, wanted), Tally()
+    condition, tally = _counted_condition(db, wanted), Tally()
     for by in _COLUMNS:
         _add_sums(db, condition, by, tally)
     for kind, unit, month, times in _sums_by_unit_and_month(db, condition):
@@ -217,7 +217,7 @@ def rows_behind(
 ) -> list[Behind]:
     """What a figure is made of, most first; *page*: how many, and behind how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
-    condition = counted_condition(db, wanted)
+    condition = _counted_condition(db, wanted)
     condition = condition.narrowed(f"kind IN ({_marks(kinds + of)})", *kinds, *of)
     if place.by is not By.TOTAL:
         condition = condition.narrowed(f"{_COLUMNS[place.by]} = ?", place.word)

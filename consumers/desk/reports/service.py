@@ -29,7 +29,7 @@ from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources
 from consumers.periodic_reports.contents.composition import figures_of
-from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.notes import Stated, coverage, notes
 from consumers.periodic_reports.contents.number_texts import hours, number_text
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.figures import Figures
@@ -124,8 +124,8 @@ class LiveReports:
         async with self._turn:
             position = await self._read(read_position)
             at = datetime.fromisoformat(position.at) if position.at else None
-            tables = await self._read(lambda db: self._tables(db, wanted))
-        return _Made(position.seq, LiveReport(tables, at))
+            report = await self._read(lambda db: self._report(db, wanted))
+        return _Made(position.seq, replace(report, counted_at=at))
 
     async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
         """A page of what a figure is made of. Raises NotFound for one that is not shown."""
@@ -162,8 +162,8 @@ class LiveReports:
         texts = {one.id: wording.cell(one, figure).text for one, figure in found}
         return ItemFigures(texts, notes(stated, wording.texts))
 
-    def _tables(self, db: sqlite3.Connection, wanted: ReportWanted) -> Sequence[ReportTable]:
-        """The tables of one moment of the file."""
+    def _report(self, db: sqlite3.Connection, wanted: ReportWanted) -> LiveReport:
+        """The report of one moment of the file."""
         db.execute("BEGIN")
         try:
             tally = queries.tally_of(db, wanted, self.sources.vocabulary.bulletins)
@@ -172,7 +172,8 @@ class LiveReports:
             db.execute("COMMIT")
         header = self.sources.header("", Span(wanted.first, wanted.last), None)
         figures = figures_of(header, tally, gaps)
-        return [*DeskTables(header, figures, self._wording(wanted), wanted).all()]
+        tables = [*DeskTables(header, figures, self._wording(wanted), wanted).all()]
+        return LiveReport(tables, coverage(figures, header.texts))
 
     def _wording(self, wanted: ReportWanted) -> Wording:
         header = self.sources.header("", Span(wanted.first, wanted.last), None)

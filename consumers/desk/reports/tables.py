@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.notes import Stated, absent_channels, notes
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import Header
 from consumers.periodic_reports.figures import Figure, Figures
@@ -75,7 +75,11 @@ class DeskTables:
             cells = [self._cell(one, figure, by, word) for one, figure in pairs]
             rows.append(ReportRow(part, cells))
             stated += [Stated(name, part, one) for name, one in zip(names, figures, strict=True)]
-        lines, heading = notes(stated, texts), texts["sections"][title]
+        lines, heading = [*notes(stated, texts)], texts["sections"][title]
+        if by is By.CHANNEL:
+            lines += absent_channels(self._words(by, indicators), texts)
+        if all(one.figure.value is None for one in stated):
+            rows = []
         return ReportTable(title, heading, texts["tables"][by], names, rows, lines)
 
     def _cell(self, indicator: Indicator, figure: Figure, by: By, word: str) -> ReportCell:

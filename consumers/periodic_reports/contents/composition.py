@@ -11,6 +11,7 @@ from consumers.periodic_reports.contents.document import (
     Paragraph,
     Signature,
 )
+from consumers.periodic_reports.contents.notes import coverage
 from consumers.periodic_reports.contents.tables import TableMaker
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.contents.wording import Wording
@@ -98,12 +99,18 @@ class _Composer:
         header = self.header
         days = {"first": f"{header.first:%d/%m/%Y}", "last": f"{header.last:%d/%m/%Y}"}
         facts = {"label": header.label, "issuer": self.texts["masthead"]["issuer"], **days}
-        return {"period": self.texts["periods"][header.period].format(**facts), **facts}
+        periods = self.texts["periods"]
+        is_day = header.first == header.last and "day" in periods
+        period = periods["day" if is_day else header.period].format(**facts)
+        named = "" if header.period == "span" else periods.get("days", "").format(**facts)
+        return {"period": period, "days": named, **facts}
 
     def blocks(self) -> Iterator[Block]:
         sections = self.texts["sections"]
         for basis in self.texts["opening"]["basis"]:
             yield Paragraph(basis.format(**self.facts()))
+        if covered := coverage(self.tables.figures, self.texts):
+            yield Paragraph(covered)
         yield Heading(sections["results"])
         for number, (title, blocks) in enumerate(self.results(), start=1):
             yield Heading(f"{number}. {title}", 2)

@@ -34,10 +34,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text for people, and its figure, if it is one, for spreadsheets."""
+    """A cell: its text for people, and its figure, if it is one, for spreadsheets.
+
+    `mark` ends the text of a figure that lacks days of its span.
+    """
 
     text: str
     figure: Figure | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)

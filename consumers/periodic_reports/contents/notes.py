@@ -1,10 +1,13 @@
 """What is said under a table of figures that lack data: once for all that lack the same."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from consumers.periodic_reports.contents.texts import Texts
-from consumers.periodic_reports.figures import Figure
+from consumers.periodic_reports.figures import Figure, Figures
+from contracts.delivery import ChannelName
 
 _NAMED = 6
 """More parts than these are counted instead of named, and more indicators of one column."""
@@ -20,26 +23,73 @@ class Stated:
 
 
 def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
-    """A line for each set of figures that lack the same; parts are named unless all lack it."""
-    stated = list(stated)
-    parts = _unique(one.part for one in stated)
-    lacks: dict[tuple[str, str], list[str]] = {}
-    for one in stated:
-        if lack := _lack(one.figure, texts):
-            lacks.setdefault((one.name, lack), []).append(one.part)
+    """What figures lack, by sets that lack the same; parts are named unless all lack it.
+
+    What most of a table lacks is told last, without names: the cells show where.
+    """
+    stated, words = list(stated), texts["missing"]
+    lacks = [(one, lack) for one in stated if (lack := _lack(one.figure, texts))]
+    usual = {form: _usual(lacks, form, words) for form in ("marked", "blank")}
+    named = [(one, lack) for one, lack in lacks if lack not in usual.values()]
+    return (
+        *_named_lines(named, _unique(one.part for one in stated), words),
+        *_usual_lines(lacks, usual, words),
+    )
+
+
+def _form(figure: Figure) -> str:
+    return "blank" if figure.value is None else "marked"
+
+
+def _usual(lacks: Iterable[tuple[Stated, str]], form: str, words: Texts) -> str:
+    """What most of the cells of *form* lack, if they are many; texts sealed earlier name all."""
+    found = Counter(lack for one, lack in lacks if _form(one.figure) == form)
+    lack, count = max(found.items(), key=itemgetter(1), default=("", 0))
+    return lack if count > _NAMED and form in words else ""
+
+
+def _usual_lines(
+    lacks: Sequence[tuple[Stated, str]], usual: Mapping[str, str], words: Texts
+) -> Iterator[str]:
+    for form, lack in usual.items():
+        others = {found for one, found in lacks if _form(one.figure) == form} - {lack}
+        if lack:
+            yield words[f"other_{form}" if others else form].format(lack=lack)
+
+
+def _named_lines(
+    lacks: Iterable[tuple[Stated, str]], parts: Sequence[str], words: Texts
+) -> Iterator[str]:
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for one, lack in lacks:
+        lacking.setdefault((one.name, lack), []).append(one.part)
     names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (name, lack), lacking in lacks.items():
-        where = () if lacking == parts else tuple(filter(None, lacking))
+    for (name, lack), found in lacking.items():
+        where = () if found == parts else tuple(filter(None, found))
         names.setdefault((lack, where), []).append(name)
-    return tuple(_lines(names, texts))
-
-
-def _lines(names: dict[tuple[str, tuple[str, ...]], list[str]], texts: Texts) -> Iterator[str]:
-    words = texts["missing"]
-    for (lack, where), found in names.items():
+    for (lack, where), named in names.items():
         part = words["part"].format(parts=_listed(where, "many", words)) if where else ""
-        names_text = _listed(found, "many_indicators", words) if where else ", ".join(found)
+        names_text = _listed(named, "many_indicators", words) if where else ", ".join(named)
         yield words["note"].format(names=names_text, part=part, lack=lack)
+
+
+def coverage(figures: Figures, texts: Texts) -> str:
+    """Which days of a span have figures; empty where all have, and in texts sealed earlier."""
+    counted, days = figures.counted_days(), len(figures.span.days())
+    words = texts.get("coverage", {})
+    if len(counted) == days or not words:
+        return ""
+    if not counted:
+        return str(words["none"])
+    first = f"{min(counted):%d/%m/%Y}"
+    return str(words["part"].format(first=first, missing=days - len(counted), days=days))
+
+
+def absent_channels(known: Iterable[str], texts: Texts) -> Iterator[str]:
+    """A line for the channels that a table lacks."""
+    absent = [texts["channels"][one] for one in ChannelName if one not in {*known}]
+    if absent and (text := texts["missing"].get("absent_channel")):
+        yield text.format(channels=", ".join(absent))
 
 
 def _listed(names: Sequence[str], form: str, words: Texts) -> str:

@@ -88,8 +88,10 @@ def _brace_errors(path: str, value: _Text, known: _Text) -> Iterator[FieldError]
 
 def _fillings(path: str, known: _Text) -> frozenset[str]:
     """The names that braces may hold; none where braces are plain text."""
-    if path.startswith(("masthead.", "opening.")):
+    if path.startswith("masthead."):
         return _DAYS | {"period"}
+    if path.startswith("opening."):
+        return _DAYS | {"period", "days"}
     if path.startswith("periods."):
         return _DAYS
     texts = [known] if isinstance(known, str) else known

@@ -1,13 +1,13 @@
 """The tables and charts of a report."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import repeat
 
 from consumers.periodic_reports.contents.document import Cell, Chart, Table
-from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.notes import Stated, absent_channels, notes
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import Header
 from consumers.periodic_reports.figures import Figure, Figures, percent
@@ -73,7 +73,9 @@ class TableMaker:
         if figure.value is None or other.value is None:
             return Cell("")
         value = percent(figure.value, other.value)
-        return Cell("") if value is None else self.wording.plain_cell(Figure(value))
+        if value is None:
+            return Cell("")
+        return self.wording.plain_cell(Figure(value, missing_days=figure.missing_days))
 
     def divided(self, by: By, title: str) -> Table:
         """The indicators that `by` divides: a row for each part."""
@@ -105,13 +107,15 @@ class TableMaker:
     def by_channel(self, title: str) -> Table:
         """The indicators that channels divide, with a column for each channel."""
         indicators = [one for one in load_indicators() if By.CHANNEL in one.by]
+        words = self._words(indicators, By.CHANNEL)
         columns = {
             self.wording.part(By.CHANNEL, word): partial(
                 self.figures.figure, by=By.CHANNEL, word=word
             )
-            for word in self._words(indicators, By.CHANNEL)
+            for word in words
         }
-        return self._side_by_side(title, indicators, columns)
+        table = self._side_by_side(title, indicators, columns)
+        return replace(table, notes=(*table.notes, *absent_channels(words, self.wording.texts)))
 
     def _side_by_side(
         self,

@@ -43,7 +43,11 @@ class Wording:
         return self.plain_cell(figure)
 
     def plain_cell(self, figure: Figure) -> Cell:
-        return Cell(self.value_text(figure.value), figure)
+        """A figure as it is; a number that lacks days is marked."""
+        text, is_short = self.value_text(figure.value), bool(figure.missing_days)
+        has_mark = is_short and figure.value is not None
+        mark = str(self.texts["missing"].get("mark", "")) if has_mark else ""
+        return Cell(text + mark, figure, mark)
 
     def value_text(self, value: Decimal | None) -> str:
         return str(self.texts["missing"]["text"]) if value is None else number_text(value)

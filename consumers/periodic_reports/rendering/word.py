@@ -169,7 +169,8 @@ class _WordReport:
             _write(cell, text, size, alignment=side)
 
     def add_notes(self, table: Table) -> None:
-        text = f"{self.document.notes_word}{'; '.join(table.notes)}." if table.notes else ""
+        lines = "\n".join(f"{note}." for note in table.notes)
+        text = f"{self.document.notes_word}{lines}" if lines else ""
         added = self.file.add_paragraph()
         run = added.add_run(text)
         run.italic, run.font.size = True, _SMALL

@@ -1,7 +1,7 @@
 """A report as a workbook: a sheet for each table, its figures as numbers, charts of its own."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,7 +34,8 @@ def render_workbook(document: Document) -> bytes:
     book = xlsxwriter.Workbook(target, {"in_memory": True, "strings_to_formulas": False})
     facts = {"title": document.title, "author": document.masthead.issuer}
     book.set_properties({**facts, "created": datetime(document.year, 1, 1, tzinfo=UTC)})
-    formats = _Formats.of(book)
+    cells = (cell for table in document.tables() for row in table.rows for cell in row)
+    formats = _Formats.of(book, {cell.mark for cell in cells})
     for block, following in pairwise((*document.blocks, *document.annexes, None)):
         if isinstance(block, Table):
             sheet = book.add_worksheet(block.name)
@@ -54,11 +55,11 @@ class _Formats:
     text: Format
     note: Format
     missing: Format
-    numbers: dict[int, Format]
-    """By the number of decimals."""
+    numbers: dict[tuple[int, str], Format]
+    """By the number of decimals, and the mark behind the number."""
 
     @classmethod
-    def of(cls, book: xlsxwriter.Workbook) -> "_Formats":
+    def of(cls, book: xlsxwriter.Workbook, marks: Set[str]) -> "_Formats":
         def add(**more: object) -> Format:
             return book.add_format({**_FONT, **more})
 
@@ -70,14 +71,17 @@ class _Formats:
             note=add(italic=True, text_wrap=True),
             missing=add(italic=True, align="right", **framed),
             numbers={
-                decimals: add(num_format=_number_format(decimals), **framed)
+                (decimals, mark): add(num_format=_number_format(decimals, mark), **framed)
+                for mark in sorted(marks)
                 for decimals in range(3)
             },
         )
 
 
-def _number_format(decimals: int) -> str:
-    return "#,##0" + ("." + "0" * decimals if decimals else "")
+def _number_format(decimals: int, mark: str) -> str:
+    """A mark is shown, and is no part of the number."""
+    quoted = mark.replace('"', "")
+    return "#,##0" + ("." + "0" * decimals if decimals else "") + (f'"{quoted}"' if quoted else "")
 
 
 def _write_table(sheet: Worksheet, table: Table, formats: _Formats) -> None:
@@ -142,7 +146,7 @@ def _write_cell(sheet: Worksheet, row: int, column: int, cell: Cell, formats: _F
     elif value is None:
         sheet.write_string(row, column, cell.text, formats.missing if cell.figure else formats.text)
     else:
-        sheet.write_number(row, column, float(value), formats.numbers[_decimals(value)])
+        sheet.write_number(row, column, float(value), formats.numbers[_decimals(value), cell.mark])
 
 
 def _decimals(value: Decimal) -> int:

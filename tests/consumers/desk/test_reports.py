@@ -185,13 +185,13 @@ async def test_who_sees_some_topics_is_told_nothing_of_what_has_no_topic(reports
 
 async def test_while_a_newer_report_is_made_the_last_one_is_shown(bus, reports, monkeypatch):
     before, going_on = await whole(reports), threading.Event()
-    make = LiveReports._tables
+    make = LiveReports._report
 
     def slowly(*args):
         assert going_on.wait(60)
         return make(*args)
 
-    monkeypatch.setattr(LiveReports, "_tables", slowly)
+    monkeypatch.setattr(LiveReports, "_report", slowly)
     await store_all(FactStore(bus), random_facts(random.Random(21), 3))
     try:
         async with asyncio.timeout(60):

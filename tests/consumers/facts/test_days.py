@@ -202,3 +202,12 @@ async def test_messages_to_one_person_are_counted_by_the_day_on_which_they_ended
         assert fact in await tomorrow.found(FactKind.NOTICES)
     words = b" ".join(one.encode() for one in await tomorrow.found(FactKind.NOTICES))
     assert b"case-" not in words
+
+
+async def test_the_hour_after_midnight_is_no_reason_to_count_the_day_before(counted):
+    counted.clock.now = datetime(2026, 11, 20, 17, 30, tzinfo=UTC).timestamp()  # 00:30 in Vietnam
+    for _ in range(3):
+        await counted.fresh().follow()
+        counted.clock.advance(25 * 3600)
+    closed = [fact.on for fact in await counted.found(FactKind.DAY)]
+    assert sorted(closed) == [DAY + ONE, DAY + 2 * ONE]

@@ -27,9 +27,9 @@ async def is_counted(bus, path, clock, span) -> bool:
     return True
 
 
-async def publish(bus, content_id: str) -> datetime:
+async def publish(bus, content_id: str, **changes) -> datetime:
     """Publish an item; when the bus stored it."""
-    released = a_publication(content_id=content_id)
+    released = a_publication(content_id=content_id, **changes)
     subject = subjects.publication(released.topic, content_id)
     await bus.publish(subject, publication.encode(released), msg_id=released.key)
     message = await bus.last_message(subjects.PUBLICATIONS.name, subject)

@@ -2,17 +2,18 @@
 
 import math
 import statistics
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from consumers.periodic_reports.contents.composition import compose, read_figures
-from consumers.periodic_reports.contents.document import Cell, Table
+from consumers.periodic_reports.contents.document import Cell, Paragraph, Table
+from consumers.periodic_reports.contents.notes import Stated, notes
 from consumers.periodic_reports.contents.number_texts import number_text
 from consumers.periodic_reports.contents.texts import load_texts
-from consumers.periodic_reports.data_set import DataSet
+from consumers.periodic_reports.data_set import DataSet, write_data_set
 from consumers.periodic_reports.figures import Figure, Figures
 from consumers.periodic_reports.from_facts import gaps_of
 from consumers.periodic_reports.indicators import How, Indicator, load_indicators
@@ -20,7 +21,7 @@ from consumers.periodic_reports.rows import Gap, Row
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By, Tally
 from contracts.facts import DayFact, FactKind
-from tests.support.report_data import NAMES, UNREAD, YEAR, write_year
+from tests.support.report_data import NAMES, UNREAD, YEAR, header, write_year
 
 INDICATORS = {one.id: one for one in load_indicators()}
 _OF = {
@@ -174,7 +175,7 @@ def _table(data: DataSet, name: str) -> Table:
 def test_the_plan_and_the_year_before_stand_beside_the_year(year):
     table = _table(year, "Bảng tổng hợp")
     row = next(row for row in table.rows if row[0].text == "Tin bài đã phát hành")
-    assert [cell.text for cell in row[2:]] == ["1.000", "60", "6,0", "812", "7,4"]
+    assert [cell.text for cell in row[2:]] == ["1.000", "60*", "6,0*", "812", "7,4*"]
 
 
 @pytest.mark.parametrize(
@@ -201,3 +202,48 @@ def test_every_indicator_has_its_texts():
     assert set(texts["indicators"]) == set(INDICATORS)
     for entry in texts["indicators"].values():
         assert entry["measure"] in texts["measures"]
+
+
+def test_what_most_cells_of_a_table_lack_is_told_once_without_names(year):
+    """In texts that were sealed earlier all are named."""
+    texts = year.header().texts
+    short, lost, two = (
+        Figure(Decimal(3), missing_days=9),
+        Figure(reason="not_recorded", missing_days=30),
+        Figure(Decimal(3), missing_days=2),
+    )
+    many = [Stated(f"Chỉ tiêu {n}", "", one) for n in range(9) for one in (short, lost)]
+    others = [Stated("Ý kiến", "", two), Stated("Lượt xem", "", Figure(reason="not_measured"))]
+    lines = notes([*many, *others, Stated("Đủ", "", Figure(Decimal(1)))], texts)
+    assert [line.partition(":")[0] for line in lines] == [
+        *("Ý kiến", "Lượt xem"),
+        *("Các số khác có dấu *", "Các ô khác không có số"),
+    ]
+    assert notes(many, texts)[0].startswith("Số có dấu *: thiếu số liệu của 9 ngày")
+    names = {"mark", "marked", "other_marked", "blank", "other_blank"}
+    earlier = {name: text for name, text in texts["missing"].items() if name not in names}
+    assert "Chỉ tiêu 8" in notes(many, {**texts, "missing": earlier})[0]
+
+
+def test_a_channel_has_no_figure_of_what_can_not_happen_there(year):
+    table = _table(year, "Kết quả theo kênh")
+    rows = {row[0].text: [cell.text for cell in row[2:]] for row in table.rows}
+    column = table.columns[2:].index("Cổng thông tin")
+    assert rows["Người quan tâm, người nhận tin mới"][column] == "chưa có số liệu"
+    assert not any("không có trong bảng" in note for note in table.notes)
+
+
+def test_a_channel_without_a_delivery_is_named_below_the_table(tmp_path):
+    rows = [Row(YEAR.first, "readers.level", 5, channel="email")]
+    table = _table(write_data_set(tmp_path / "set", header(), [], rows), "Kết quả theo kênh")
+    assert table.notes[-1].startswith("Cổng thông tin, Zalo: không có trong bảng")
+
+
+def test_the_opening_names_the_days_once(tmp_path):
+    day = date(2026, 3, 1)
+    for last, period, named in ((day, "span", 1), (day + timedelta(days=1), "span", 2)):
+        data = write_data_set(
+            tmp_path / f"{last}", header(first=day, last=last, period=period, former=None), [], []
+        )
+        opening = next(one for one in compose(data).blocks if isinstance(one, Paragraph))
+        assert opening.text.count("/2026 ") + opening.text.count("/2026:") == named, opening.text

@@ -479,7 +479,10 @@ def figures(year: Year, rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
             for word in sorted(year.words(kinds, by)) if by != "total" else [""]:
                 days = [day for day in year.days if by != "month" or str(day)[:7] == word]
                 lost = year.lost_days(kinds, word if by == "month" else "")
-                known = None if lost == len(days) else value(year, indicator, by, word)
+                is_known = lost < len(days) and not (
+                    by == "channel" and word in indicator.get("not_on", ())
+                )
+                known = value(year, indicator, by, word) if is_known else None
                 figure = {"value": None if known is None else str(known), "lost": lost}
                 yield f"{name} {by} {word}", figure
 

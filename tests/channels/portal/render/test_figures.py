@@ -35,10 +35,14 @@ FIGURES = PublicFigures(
 
 @pytest.fixture
 def folder(tmp_path):
-    writer = new_writer(tmp_path)
-    writer.show_figures(FIGURES)
-    writer.close()
+    show(tmp_path, FIGURES)
     return tmp_path
+
+
+def show(folder, figures) -> None:
+    writer = new_writer(folder)
+    writer.show_figures(figures)
+    writer.close()
 
 
 def rows(folder) -> list[list[str]]:
@@ -52,6 +56,24 @@ def test_the_page_has_each_number_or_the_reason_why_there_is_none(folder):
     missing = [*normal[1:], *bulk[1:], oldest[-1]]
     assert all(one and not one[0].isdigit() for one in missing)
     assert newest == ["29/11/2026", "100,0%"]
+
+
+def test_days_before_the_first_one_with_data_are_no_rows(tmp_path):
+    early = tuple(date(2026, 11, day) for day in range(1, 29))
+    days = tuple(
+        DayFigures(on=date(2026, 11, day), lane=Lane.URGENT, missing=Missing.NO_DATA)
+        for day in (27, 28)
+    )
+    figures = FIGURES.model_copy(update={"gaps": early, "days": (*days, FIGURES.days[-1])})
+    show(tmp_path, figures)
+    assert [row[0] for row in rows(tmp_path)[len(FIGURES.lanes) :]] == ["29/11/2026"]
+    text = text_of(page(tmp_path, "hieu-nang"))
+    assert "Số liệu từ ngày 29/11/2026" in text
+    assert "Chưa có số liệu của 28 trong 30 ngày" in text
+    never = figures.model_copy(update={"gaps": (*early, DAY, date(2026, 11, 30))})
+    show(tmp_path, never)
+    assert rows(tmp_path) == []
+    assert "Chưa có số liệu từ ngày 01/11/2026" in text_of(page(tmp_path, "hieu-nang"))
 
 
 async def test_the_same_numbers_are_there_for_programs(folder):
