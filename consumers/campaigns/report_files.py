@@ -59,13 +59,14 @@ class CampaignReports:
                 newest[fact.key] = fact
                 if isinstance(fact, ReleaseFact):
                     rows.learn(fact)
-        tallies = Tally(), Tally()
-        for fact in newest.values():
-            is_other_day = not span.first <= fact.day <= span.last
-            for row in rows.of(fact):
-                tallies[is_other_day].add(row)
         days = [one.fact for one in (await store.newest(FactKind.DAY)).values()]
         known = [one for one in days if isinstance(one, DayFact)]
+        kinds, tallies = {one.on: one.counted for one in known}, (Tally(), Tally())
+        for fact in newest.values():
+            is_other_day = not span.first <= fact.day <= span.last
+            is_counted = is_other_day or fact.kind in kinds.get(fact.day, ())
+            for row in rows.of(fact) if is_counted else ():
+                tallies[is_other_day].add(row)
         return Figures(span, tallies[0], [*gaps_of(known, span)]), Figures(span, tallies[1])
 
 

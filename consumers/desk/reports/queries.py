@@ -57,17 +57,19 @@ class Condition:
         return Condition(f"{self.sql} AND {sql}", (*self.values, *values))
 
 
-def _counted_condition(db: sqlite3.Connection, wanted: ReportWanted) -> Condition:
-    """The rows of *wanted* without those in gaps, as a data set has them.
+def _without_gaps(
+    db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted, condition: Condition
+) -> Condition:
+    """*condition* without the rows in gaps, as a data set has them.
 
     Most days lack nothing, so their rows are not asked for more.
     """
     lost = [*uncounted_days(_days(db, wanted), Span(wanted.first, wanted.last))]
     days = sorted({str(day) for _, found in lost for day in found})
     if not days:
-        return Condition.of(wanted)
+        return condition
     kinds = [f"{day} {kind}" for kind, found in lost for day in found]
-    return Condition.of(wanted).narrowed(_COUNTED, json.dumps(days), json.dumps(kinds))
+    return condition.narrowed(_COUNTED, json.dumps(days), json.dumps(kinds))
 
 
 def _scope(scope: ReportScope) -> Condition:
@@ -88,7 +90,7 @@ def tally_of(
 
     Of durations only those that indicators divide: each has an entry for every second.
     """
-    condition, tally = _counted_condition(db, wanted), Tally()
+    condition, tally = _without_gaps(db, wanted, Condition.of(wanted)), Tally()
     for by in _COLUMNS:
         _add_sums(db, condition, by, tally)
     for kind, unit, month, times in _sums_by_unit_and_month(db, condition):
@@ -108,13 +110,13 @@ def tally_of_items(
 ) -> Tally:
     """The sums of the rows of some items."""
     kinds, tally = [kind for one in indicators for kind in one.all_kinds], Tally()
-    sql = (
-        "SELECT kind, sum(times) FROM row"  # noqa: S608 -- ours
-        f" WHERE kind IN ({_marks(kinds)}) AND day BETWEEN ? AND ?"
-        " AND item IN (SELECT value FROM json_each(?)) GROUP BY kind"
-    )
-    days = (str(wanted.first), str(wanted.last))
-    for kind, times in db.execute(sql, (*kinds, *days, json.dumps(wanted.content_ids))):
+    condition = Condition("day BETWEEN ? AND ?", (str(wanted.first), str(wanted.last)))
+    condition = _without_gaps(db, wanted, condition)
+    condition = condition.narrowed(f"kind IN ({_marks(kinds)})", *kinds)
+    ids = json.dumps(wanted.content_ids)
+    condition = condition.narrowed("item IN (SELECT value FROM json_each(?))", ids)
+    sql = f"SELECT kind, sum(times) FROM row WHERE {condition.sql} GROUP BY kind"  # noqa: S608
+    for kind, times in db.execute(sql, condition.values):
         tally.counts[kind, By.TOTAL, ""] += times
     return tally
 
@@ -217,7 +219,7 @@ def rows_behind(
 ) -> list[Behind]:
     """What a figure is made of, most first; *page*: how many, and behind how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
-    condition = _counted_condition(db, wanted)
+    condition = _without_gaps(db, wanted, Condition.of(wanted))
     condition = condition.narrowed(f"kind IN ({_marks(kinds + of)})", *kinds, *of)
     if place.by is not By.TOTAL:
         condition = condition.narrowed(f"{_COLUMNS[place.by]} = ?", place.word)

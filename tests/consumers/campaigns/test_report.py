@@ -134,9 +134,11 @@ async def test_a_withdrawn_item_reaches_no_target_and_is_told(reports):
 
 async def test_a_withdrawn_item_is_in_the_figures_of_the_days_on_which_readers_had_it(reports):
     early = date(2026, 11, 30)
-    await FactStore(reports.bus).add(released("som", early), 0)
+    counted = DayFact(on=early, counted=(FactKind.RELEASE,))
+    for fact in (released("som", early), counted):
+        await FactStore(reports.bus).add(fact, 0)
     found = campaign((), withdrawn=[a_joined_item("som", 1, "2026-11-30")])
-    assert (await rows_named(reports, "Tin bài đã phát hành", found))[0][0] == "1"
+    assert (await rows_named(reports, "Tin bài đã phát hành", found))[0][0] in ("1", "1*")
 
 
 async def test_what_lies_outside_the_days_of_the_figures_is_counted_and_named(reports):

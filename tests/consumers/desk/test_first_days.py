@@ -1,4 +1,4 @@
-"""A new Loa: no day before the installation is data, and one day does not stand for a year."""
+"""A new Loa: no day before the installation is data, and a year of one day says so."""
 
 import re
 import time
