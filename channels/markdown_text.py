@@ -197,6 +197,9 @@ class _IndentedText(_FlatText):
     def paragraph_open(self, token: Token) -> None:
         self.is_tight = token.hidden
 
+    def heading_open(self, _token: Token) -> None:
+        self.is_tight = False
+
     def hr(self, _token: Token) -> None:
         self.block("-----")
 

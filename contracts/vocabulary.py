@@ -21,6 +21,8 @@ Day = Annotated[date, Field(strict=True)]
 Kind = Literal["unit", "topic", "audience"]
 CORRECTIONS_TOPIC = "dinh-chinh"
 """Loa's own topic of corrected and withdrawn items; a vocabulary may lack it."""
+CAMPAIGN_PREFIX = "chuyen-de-"
+"""What the slug of a campaign's list begins with; the rest is the campaign's item."""
 
 
 class FormerName(Contract):
@@ -108,6 +110,18 @@ class Vocabulary(Contract):
             if series.topic in series.topics:
                 values = {"value": series.topic, "series": name}
                 raise PydanticCustomError("series_own_topic", "its own", values)
+        return self
+
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Self:
+        """No word has the address of a campaign's list, or the id of a series that it is not."""
+        own = {series.topic for name, series in self.bulletins.items() if series.topic == name}
+        for word in (*self.topics, *self.audiences, *self.units):
+            if word.startswith(CAMPAIGN_PREFIX):
+                values = {"value": word, "prefix": CAMPAIGN_PREFIX}
+                raise PydanticCustomError("word_of_campaigns", "a campaign's", values)
+            if word in self.bulletins and word not in own:
+                raise PydanticCustomError("word_of_series", "a series'", {"value": word})
         return self
 
     def knows(self, kind: Kind, word: str) -> bool:

@@ -83,10 +83,14 @@ class SeriesIssues:
         """Propose the next issue from the items released since the last one.
 
         Else than told, it covers the days after the last one, to the end of the newest span that
-        is over. Raises Invalid, Conflict if the number is taken or leaves a gap, or no span is
-        over.
+        is over. Raises Invalid for days in the wrong order, Conflict if no span is over, or if the
+        number is taken or leaves a gap.
         """
         series, now = self.series(series_id), utc_now(self.clock)
+        if span and span.first_day > span.last_day:
+            raise Invalid(
+                field_error("last_day", "issue_ends_early", value=f"{span.first_day:%d/%m/%Y}")
+            )
         others = await self._others(series_id)
         days = span or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)

@@ -179,4 +179,5 @@ def _released_item(one: Publication) -> ReleasedItem:
         reason=" ".join(one.reason.split()),
         has_page=ChannelName.PORTAL in one.channels,
         expires_at=one.expires_at,
+        language=one.language,
     )

@@ -487,7 +487,7 @@ def _lines(shown: ShownCampaign) -> Iterator[str]:
     yield f"hash: {shown.hash or '-'}"
     yield output.visible(plan.purpose)
     for one in plan.targets:
-        yield f"target {one.metric}: {one.number}"
+        yield f"{one.metric}: {one.number}"
     if shown.draft:
         yield "(a newer plan waits for its approval)"
     for entry in shown.entries:

@@ -77,6 +77,12 @@ def body_of(issue: BulletinIssue, already_read: frozenset[str] = frozenset()) ->
     return "\n\n".join([*blocks, *_ending(issue)])
 
 
+def marked_text(text: str, language: str) -> str:
+    """What an issue says of an item in another language."""
+    names = load_texts(_TEXTS)["languages"]
+    return _text("in_language", language=names.get(language, language), text=text).strip()
+
+
 def escaped(text: str) -> str:
     """A line of plain text as Markdown that shows just that text."""
     marked = _MARKUP.sub(r"\\\1", text)

@@ -63,6 +63,21 @@ def drop(issue: BulletinIssue, content_id: str) -> BulletinIssue:
     return _without(issue, _find(issue, content_id))
 
 
+def put_back(issue: BulletinIssue, before: BulletinIssue, content_id: str) -> BulletinIssue:
+    """Put what was dropped back to where *before* has it. Raises Conflict, NotFound."""
+    if content_id in issue.content_ids:
+        raise Conflict(field_error("content_id", "bulletin_has_item", value=content_id))
+    kept = {one.content_id for one in issue.amendments} | {content_id}
+    amendments = tuple(one for one in before.amendments if one.content_id in kept)
+    if len(amendments) > len(issue.amendments):
+        return _changed(issue, amendments=amendments)
+    place = _find(before, content_id)
+    section = before.sections[place.section]
+    number = _section(issue, section.id)
+    index = min(place.entry, len(issue.sections[number].entries))
+    return _insert(issue, _Place(number, index), section.entries[place.entry])
+
+
 def add(issue: BulletinIssue, section: str, entry: BulletinEntry) -> BulletinIssue:
     """Put an item at the end of *section*. Raises Conflict if the issue has it, NotFound."""
     if entry.content_id in issue.content_ids:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
+from contracts.bulletins.composition import marked_text
 from contracts.bulletins.issue import (
     MAX_ENTRIES,
     BulletinAmendment,
@@ -17,6 +18,8 @@ from contracts.text.moments import VIETNAM
 
 _DAY, _TICK = timedelta(days=1), timedelta(microseconds=1)
 WITHDRAWN = "withdrawn"
+LANGUAGE = "vi"
+"""The language of every issue; items in another one are added by hand."""
 
 
 class ReleasedItem(NamedTuple):
@@ -33,6 +36,7 @@ class ReleasedItem(NamedTuple):
     has_page: bool = True
     """Whether the portal shows it: an entry leads there."""
     expires_at: datetime | None = None
+    language: str = LANGUAGE
 
 
 class NewIssue(NamedTuple):
@@ -120,7 +124,7 @@ def _new_items(
 def _may_be_gathered(item: ReleasedItem, series: Series, at: datetime) -> bool:
     is_over = item.expires_at is not None and item.expires_at <= at
     is_shown = item.action != WITHDRAWN and item.has_page and not is_over
-    return is_shown and item.topic in series.topics
+    return is_shown and item.topic in series.topics and item.language == LANGUAGE
 
 
 def _sections(series: Series, items: Sequence[ReleasedItem]) -> tuple[BulletinSection, ...]:
@@ -136,9 +140,10 @@ def _sections(series: Series, items: Sequence[ReleasedItem]) -> tuple[BulletinSe
 
 
 def entry_of(item: ReleasedItem) -> BulletinEntry:
-    """The entry that is proposed for an item."""
+    """The entry that is proposed for an item; one in another language says so."""
+    text = marked_text(item.text, item.language) if item.language != LANGUAGE else item.text
     return BulletinEntry(
-        content_id=item.content_id, revision=item.revision, title=item.title, text=item.text
+        content_id=item.content_id, revision=item.revision, title=item.title, text=text
     )
 
 

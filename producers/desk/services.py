@@ -10,6 +10,7 @@ from contracts.base.times import Clock
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import ReleasedItem
+from contracts.bulletins.series import Span
 from contracts.campaigns.reported import ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.audit_log import AuditLogService
@@ -268,8 +269,8 @@ class Units(Protocol):
 class Bulletins(Protocol):
     """The issues of bulletins. Every method raises BusError."""
 
-    async def propose(self, series_id: str) -> BulletinIssue:
-        """The next issue of a series. Raises Invalid, Conflict."""
+    async def propose(self, series_id: str, span: Span | None = None) -> BulletinIssue:
+        """The next issue of a series, of other days if given. Raises Invalid, Conflict."""
         ...
 
     async def begun_by(self, series_id: str, act_id: str) -> str:

@@ -102,3 +102,25 @@ def test_a_broken_file_is_refused_and_the_entry_named(old, new, kind, field):
         Vocabulary.parse(SMALL.replace(old, new))
     assert type(caught.value) is kind
     assert [error.field for error in caught.value.errors] == [field]
+
+
+@pytest.mark.parametrize("kind", ["topics", "audiences", "units"])
+@pytest.mark.parametrize("word", ["chuyen-de-tet", "tap-chi"])
+def test_no_word_has_an_address_of_campaigns_or_the_id_of_a_series(kind, word):
+    series = """
+[bulletins.tap-chi]
+name = "Tạp chí"
+english = "Journal"
+unit = "phong-a"
+topic = "so-tap-chi"
+sections.mot = { name = "Mục một", topics = ["tin"] }
+[topics.so-tap-chi]
+name = "Các số"
+english = "Issues"
+"""
+    Vocabulary.parse(SMALL + series)
+    entry = f'\n[{kind}.{word}]\nname = "Tên"\nenglish = "Name"\n'
+    with pytest.raises(Invalid) as refused:
+        Vocabulary.parse(SMALL + series + entry)
+    [error] = refused.value.errors
+    assert word in error.message and word in error.message_vi

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from channels.portal.index.listings import Listings
 from channels.portal.model.page_sets import PageKind, PageSet
-from channels.portal.model.site import CAMPAIGN_PREFIX, campaign_slug
+from channels.portal.model.site import campaign_slug
+from contracts.vocabulary import CAMPAIGN_PREFIX
 
 _HEAD_SQL = """
 SELECT json_extract(publication, '$.title'), json_extract(publication, '$.action') != 'withdrawn'

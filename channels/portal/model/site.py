@@ -10,14 +10,12 @@ from channels.portal.model.public_channels import DEFAULT_UPDATED, PublicChannel
 from channels.portal.model.texts import catalog_text
 from contracts.publication import Publication
 from contracts.text.moments import VIETNAM
-from contracts.vocabulary import CORRECTIONS_TOPIC, Vocabulary
+from contracts.vocabulary import CAMPAIGN_PREFIX, CORRECTIONS_TOPIC, Vocabulary
 from design.settings import SiteIdentity
 
 ALL_SLUG = "tat-ca"
 CORRECTIONS_SLUG = CORRECTIONS_TOPIC
 """The topic whose listing has every item that was ever corrected or withdrawn."""
-CAMPAIGN_PREFIX = "chuyen-de-"
-"""What the slug of a campaign's listing begins with; the rest is the campaign's item."""
 CAMPAIGNS_FOLDER = "chuyen-de"
 """Where the pages of campaigns are."""
 ASSETS_PATH = "/tai-nguyen"

@@ -1,7 +1,7 @@
 """The form of an issue: each button saves what was typed, and moves, drops or adds an item."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from contracts.bulletins import composition, editing
-from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
 from contracts.bulletins.proposal import entry_of
 from contracts.desk.editorial import ItemView, Order
 from contracts.editorial import OUT, ActionKind
@@ -53,23 +53,26 @@ async def edit_issue(visit: Visit) -> Response:
     """Save what was typed, and do what the pressed button says."""
     item = await find_item(visit)
     try:
-        changed = await _edited(visit, _issue_of(item))
+        changed = await _edited(visit, item)
         await _save(visit, item, changed)
     except (Invalid, Conflict, Forbidden, NotFound) as refused:
         return await _refuse(visit, refused)
-    return redirect(issue_path(item.content_id) + _mark(visit.value("edit"), changed))
+    return redirect(issue_path(item.content_id) + _mark(visit.value("edit"), changed, item.hash))
 
 
-def _mark(pressed: str, issue: BulletinIssue) -> str:
+def _mark(pressed: str, issue: BulletinIssue, before: str) -> str:
     """What the next page shows first: the same button, with the focus, or the item that was put.
 
-    Browsers give no button the focus on a page whose address names a place.
+    Behind a drop it names the text *before*, which has the item. Browsers give no button the focus
+    on a page whose address names a place.
     """
     edit, _, rest = pressed.partition(":")
     name = rest.partition(":")[0]
+    if edit == "drop":
+        return f"?o={pressed}&truoc={before}"
     if name not in issue.content_ids:
         return "?o=save"
-    return f"?o={pressed}" + (f"#muc-{name}" if edit == "put" else "")
+    return f"?o={pressed}" + (f"#muc-{name}" if edit in ("put", "undo") else "")
 
 
 async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
@@ -82,11 +85,11 @@ async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
     await visit.editorial.perform(order)
 
 
-async def _edited(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
+async def _edited(visit: Visit, item: ItemView) -> BulletinIssue:
     """The issue with what was typed, and with what the button does. Raises Invalid, NotFound."""
     try:
-        typed = _with_typed(visit, issue)
-        return await _with_button(visit, typed)
+        typed = _with_typed(visit, _issue_of(item))
+        return await _with_button(visit, typed, item)
     except ValidationError as error:
         raise Invalid(*explain(error)) from error
 
@@ -112,7 +115,7 @@ def _typed(visit: Visit, name: str, present: str) -> str:
     return " ".join(visit.value(name).split()) if name in visit.form else present
 
 
-async def _with_button(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
+async def _with_button(visit: Visit, issue: BulletinIssue, item: ItemView) -> BulletinIssue:
     """What the pressed button does. Raises Invalid for one that no page of ours has; Conflict."""
     match visit.value("edit").split(":"):
         case ["up" | "down" as step, name]:
@@ -123,8 +126,10 @@ async def _with_button(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
             return editing.place_before(issue, name, section, before)
         case ["add"]:
             name = visit.value("item").strip().rstrip("/").rpartition("/")[2]
-            item = await visit.desk.services.bulletins.released(name, issue)
-            return editing.add(issue, visit.value("to"), entry_of(item))
+            added = await visit.desk.services.bulletins.released(name, issue)
+            return editing.add(issue, visit.value("to"), entry_of(added))
+        case ["undo", name, hash]:
+            return editing.put_back(issue, _issue_in(item.texts.get(hash, {})), name)
         case ["save"]:
             return issue
     raise Invalid(field_error("edit", "missing"))
@@ -138,10 +143,27 @@ async def _refuse(visit: Visit, refused: ContractError) -> Response:
 
 def _issue_of(item: ItemView) -> BulletinIssue:
     """Raises NotFound for an item that is no issue."""
-    parts = item.data.get("bulletin")
+    return _issue_in(item.data)
+
+
+def _issue_in(data: Mapping[str, Any]) -> BulletinIssue:
+    parts = data.get("bulletin")
     if not isinstance(parts, Mapping):
         raise NotFound(field_error("content_id", "missing"))
     return BulletinIssue.model_validate(parts)
+
+
+def _dropped(visit: Visit, item: ItemView) -> tuple[str, str]:
+    """What was dropped last, by its title, and the button that puts it back; empty for nothing."""
+    query = visit.request.query_params
+    edit, _, name = query.get("o", "").partition(":")
+    hash = query.get("truoc", "")
+    if edit != "drop" or hash not in item.texts or name in _issue_of(item).content_ids:
+        return "", ""
+    before = _issue_in(item.texts[hash])
+    told: Sequence[BulletinEntry | BulletinAmendment] = (*before.entries, *before.amendments)
+    titles = {one.content_id: one.title for one in told}
+    return (titles[name], f"undo:{name}:{hash}") if name in titles else ("", "")
 
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
@@ -155,6 +177,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "outdated": outdated,
         "sections": [(section.id, section.name) for section in issue.sections],
         "act_id": new_act_id(),
+        "dropped": _dropped(visit, item),
         "pressed": visit.request.query_params.get("o", ""),
         "path": issue_path(item.content_id),
         "typed": {},

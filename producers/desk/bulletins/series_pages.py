@@ -2,23 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
 
 from contracts.bulletins import composition
 from contracts.bulletins.issue import BulletinIssue, is_issue_of
-from contracts.bulletins.series import Series
+from contracts.bulletins.series import Series, Span
 from contracts.desk.editorial import NewItem, Order
 from contracts.desk.index import ItemRow
 from contracts.editorial import ActionKind
-from contracts.errors import Conflict, ContractError, Forbidden, Invalid, NotFound
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    field_error,
+)
 from producers.desk.bulletins.issue_form import issue_path
 from producers.desk.items.pages import act_id, new_act_id
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
 _SHOWN = 60
+_DAYS = ("first_day", "last_day")
 
 
 async def show_bulletins(visit: Visit) -> Response:
@@ -30,12 +40,28 @@ async def begin(visit: Visit) -> Response:
     series_id = visit.request.path_params["series"]
     services = visit.desk.services
     try:
-        issue = await services.bulletins.propose(series_id)
+        issue = await services.bulletins.propose(series_id, _typed_days(visit))
         await _save(visit, issue, services.vocabulary.bulletins[series_id])
     except (Invalid, Forbidden, Conflict) as refused:
         known = await _begun_before(visit, series_id) if isinstance(refused, Conflict) else ""
         return redirect(issue_path(known)) if known else await _refuse(visit, refused)
     return redirect(issue_path(issue.content_id))
+
+
+def _typed_days(visit: Visit) -> Span | None:
+    """The days that were typed; None for none. Raises Invalid for one alone, or what is no day."""
+    typed = {name: visit.value(name) for name in _DAYS}
+    if not any(typed.values()):
+        return None
+    days, errors = list[date](), list[FieldError]()
+    for name, value in typed.items():
+        try:
+            days.append(date.fromisoformat(value))
+        except ValueError:
+            errors.append(field_error(name, "missing"))
+    if errors:
+        raise Invalid(*errors)
+    return Span(*days)
 
 
 async def _begun_before(visit: Visit, series_id: str) -> str:
@@ -56,7 +82,8 @@ async def _save(visit: Visit, issue: BulletinIssue, series: Series) -> None:
 
 
 async def _refuse(visit: Visit, refused: ContractError) -> Response:
-    return visit.refused_page("bulletins.html", refused, **await _values(visit))
+    values = await _values(visit) | {"asked_for": visit.request.path_params["series"]}
+    return visit.refused_page("bulletins.html", refused, **values)
 
 
 async def _values(visit: Visit) -> dict[str, Any]:
@@ -67,6 +94,7 @@ async def _values(visit: Visit) -> dict[str, Any]:
         "issues": {id: await _issues(visit, id, series) for id, series in known.items()},
         "writable": {id for id, series in known.items() if series.unit in writable},
         "act_id": new_act_id(),
+        "asked_for": "",
         "now": visit.now,
     }
 

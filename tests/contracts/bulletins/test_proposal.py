@@ -8,7 +8,7 @@ import pytest
 
 from contracts.bulletins import proposal, sequence
 from contracts.bulletins.issue import MAX_ENTRIES
-from contracts.bulletins.proposal import WITHDRAWN, known_revisions, outdated
+from contracts.bulletins.proposal import WITHDRAWN, entry_of, known_revisions, outdated
 from tests.support.bulletin_history import (
     BEGIN,
     SERIES,
@@ -152,3 +152,10 @@ def wrong_amendments(history) -> list[str]:
         ]  # fmt: skip
         before.append(issue)
     return wrong
+
+
+def test_an_item_in_another_language_is_not_proposed_and_says_so_where_it_is_added():
+    english = a_released_item("anh", language="en")
+    assert ids(propose(english, a_released_item("viet"))) == ["viet"]
+    assert "tiếng Anh" in entry_of(english).text
+    assert entry_of(english._replace(text="", language="fr")).text

@@ -56,6 +56,17 @@ async def test_an_issue_is_put_in_order_by_buttons_and_goes_to_readers(newsroom)
     assert done.headers["location"].endswith("?o=up:hai")
     page = (await newsroom["an"].get(done.headers["location"])).text
     assert re.search(r'value="up:hai" autofocus', page), "the keyboard stays on the button"
+    await press(newsroom, path, "up:mot", introduction="Tuần qua.", **{"text.hai": "Lời riêng."})
+    assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
+    done = await press(newsroom, path, "drop:hai", introduction="Tuần qua.")
+    shown = (await newsroom["an"].get(done.headers["location"])).text
+    [undo] = re.findall(r'value="(undo:hai:[^"]+)" autofocus', shown)
+    done = await press(newsroom, path, undo, introduction="Tuần qua.")
+    assert done.headers["location"].endswith("#muc-hai")
+    assert await order_in(newsroom, path) == ["mot", "hai", "ba"]
+    assert "Lời riêng." in (await newsroom["an"].get(path)).text
+    refused = await press(newsroom, path, undo)
+    assert refused.status_code == 409, "it is there"
     await press(newsroom, path, "drop:mot", introduction="Tuần qua.")
     await press(newsroom, path, "save", introduction="Tuần qua.", **{"section.hai": "quoc-te"})
     assert await order_in(newsroom, path) == ["ba", "hai"]
@@ -94,6 +105,21 @@ async def test_a_second_press_begins_no_second_issue(newsroom):
     assert other.status_code in (409, 422) and "11/01/2027" in other.text
     states = (await EditorialLog(newsroom.desk.bus).audit()).states
     assert list(states) == [f"{SERIES_ID}-2027-so-01"]
+
+
+async def test_an_issue_is_begun_early_with_the_days_that_are_typed(newsroom):
+    await begun(newsroom)
+    refused = await newsroom["an"].press("/ban-tin", BEGIN)
+    assert "--" not in refused.text, "no option of a command"
+    wrong = ({"first_day": "2027-01-11"}, {"first_day": "2027-01-12", "last_day": "2027-01-11"})
+    for days in wrong:
+        refused = await newsroom["an"].press("/ban-tin", BEGIN, **days)
+        assert refused.status_code == 422 and 'id="last_day-loi"' in refused.text
+        assert f'value="{days["first_day"]}"' in refused.text
+    days = {"first_day": "2027-01-11", "last_day": "2027-01-14"}
+    done = await newsroom["an"].press("/ban-tin", BEGIN, **days)
+    item = done.headers["location"].removesuffix("/ban-tin")
+    assert "14/01/2027" in (await newsroom["dung"].get(f"{item}/duyet")).text
 
 
 async def test_what_another_person_saved_meanwhile_is_not_lost(newsroom):

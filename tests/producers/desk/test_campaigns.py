@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 
 import docx
@@ -12,7 +11,6 @@ import pytest
 from consumers.desk.index import ItemIndex
 from contracts.base.times import vietnam_time
 from contracts.editorial.action import NOT_RELEASED
-from producers.desk.items import joining
 from producers.desk.rendering import desk_texts
 from tests.support.events import released_publications
 from tests.support.newsroom import FIELDS, open_newsroom
@@ -362,14 +360,3 @@ async def test_the_page_of_all_campaigns_asks_as_often_for_one_as_for_many(newsr
         done = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, slug=f"cd-{number}"))
         assert done.status_code == 303
     assert await questions() == first
-
-
-async def test_the_form_of_a_text_offers_every_campaign_however_many_fit_a_page(
-    newsroom, monkeypatch
-):
-    for number in range(3):
-        await newsroom["an"].press(NEW, NEW, **proposal(newsroom, slug=f"cd-{number}"))
-    monkeypatch.setattr(joining, "CAMPAIGNS", replace(joining.CAMPAIGNS, limit=1))
-    form = (await newsroom["an"].get("/soan-moi")).text
-    for number in range(3):
-        assert f'value="cd-{number}"' in form
