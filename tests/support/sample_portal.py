@@ -31,7 +31,7 @@ from tests.support.publications import a_publication
 NOW = datetime(2026, 11, 26, 2, 15, tzinfo=UTC)
 SCENE = tomllib.loads(Path(__file__).with_name("sample_portal.toml").read_text("utf-8"))
 ISSUES: list[str] = SCENE["issues"]
-STORIES: list[dict[str, str]] = SCENE["stories"]
+STORIES: list[dict[str, Any]] = SCENE["stories"]
 IDENTITY = SiteIdentity(
     postal_address="8 Tôn Thất Thuyết, Hà Nội",
     phone="024 0000 0000",

@@ -1,6 +1,7 @@
 """The mail as a reader sees it: light, dark and narrow, in a real browser.
 
-LOA_TEST_PICTURES=FOLDER keeps the pictures, for people to look at.
+LOA_TEST_PICTURES=FOLDER keeps the pictures, for people to look at; docs/images/thu holds those of
+`-k interruption`.
 """
 
 import re
@@ -12,6 +13,7 @@ import pytest
 from channels.base import Recipient
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from tests.support.browser import faults_in_every_look, screenshot, set_look
+from tests.support.interruptions import an_interruption
 from tests.support.mails import AT, a_digest, a_full_publication, email_channel, sent_mail
 from tests.support.publications import a_publication
 from tests.support.zalo_notices import sample_notice
@@ -63,6 +65,14 @@ WIDE = (
     f"| Đơn vị hành chính | Thời hạn giải quyết | Nơi trả kết quả |\n|---|---|---|\n"
     f"| Phường Nghĩa Đô | 03 ngày làm việc | [{LONG}]({LONG}) |\n\n```\n{'x' * 300}\n```\n"
 )
+INTERRUPTION = a_publication(
+    content_id="tam-dung-cong-dich-vu-cong",
+    topic="thong-bao-tam-ngung-dich-vu",
+    title="Tạm dừng Cổng Dịch vụ công của Bộ để nâng cấp trong đêm 05/12/2026",
+    summary="",
+    body="Hồ sơ đang nộp được giữ nguyên; người dân không phải nộp lại.",
+    interruption=an_interruption(datetime(2026, 12, 5, 15, tzinfo=UTC)),
+)
 LETTER = TransactionalMail(
     kind=TransactionalKind.CONFIRM,
     address="a@example.com",
@@ -75,6 +85,7 @@ MAILS = {
     "wide": (a_full_publication(body=WIDE), False),
     "corrected": (a_publication(action="corrected", reason=WRONG, **ITEM | LATER), True),
     "withdrawn": (a_publication(action="withdrawn", reason=TAKEN, **ITEM | LATER), True),
+    "interruption": (INTERRUPTION, False),
     "notice": (sample_notice("6", **FEE), False),
     "letter": (LETTER, False),
     "digest": (

@@ -27,6 +27,7 @@ PAGES = {
     "tin": "/tin/huong-dan-luong",
     "dinh-chinh": "/tin/luu-tru-so",
     "da-go": "/tin/thi-dua",
+    "tam-ngung": "/tin/chuyen-doi-so",
     "tim": "/tim?q=cai+cach+hanh+chinh",
     "tim-khong-thay": "/tim?q=xyz&tu=2026-11-01",
     "tim-sai": "/tim?den=h%C3%B4m+qua",
@@ -39,7 +40,7 @@ PAGES = {
 }
 SHOWN = {
     *("trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "tim", "nguon-tin", "kenh"),
-    *("hieu-nang", "chuyen-de"),
+    *("hieu-nang", "chuyen-de", "tam-ngung"),
 }
 PHONE = {"width": 390, "height": 844}
 PICTURED = {"1280": (1280, "light"), "390": (390, "light"), "toi": (1280, "dark")}
