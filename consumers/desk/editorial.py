@@ -14,7 +14,7 @@ from consumers.bulletins.released import OpenSeals, no_seals
 from consumers.desk import person_lists
 from consumers.desk.access import acting_facts, item_facts
 from consumers.desk.history import history_lines, open_agreements
-from consumers.desk.item_acts import ItemActs
+from consumers.desk.item_acts import ItemActs, lacking_fields
 from consumers.desk.names import AccountNames
 from consumers.desk.orders.rules import ON_THE_WAY, OrderRules, action_of
 from consumers.desk.orders.service import Orders, SessionPerson
@@ -23,6 +23,7 @@ from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.policy import ObjectFacts, Verdict
 from consumers.staff.sessions import SignedIn
+from contracts import errors
 from contracts.base.times import utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.desk.editorial import ItemView, NewItem, Order
@@ -43,7 +44,7 @@ from contracts.editorial import (
 from contracts.editorial.action import GIVEN_UP
 from contracts.editorial.moves import MOVES
 from contracts.editorial.state import hashes_of, is_checkpoint, people_barred
-from contracts.errors import ContractError, FieldError, Forbidden, NotFound
+from contracts.errors import ContractError, FieldError, Forbidden, Invalid, NotFound
 from contracts.vocabulary import REJECTIONS, Vocabulary
 from producers.bus import Bus
 
@@ -182,6 +183,8 @@ class PersonAtDesk:
 
     async def begin(self, new: NewItem) -> str:
         """Save a new item; returns its content_id. Raises Forbidden, and as `ItemActs.begin`."""
+        if not new.unit:
+            raise Invalid(errors.field_error("unit", "missing"), *lacking_fields(new.data))
         facts = ObjectFacts(new.unit, str(new.data.get("topic", "")), frozenset({self.account_id}))
         role = await self._role("write", facts, [new.act_id])
 

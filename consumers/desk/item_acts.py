@@ -271,7 +271,7 @@ def _new_text(ordered: _Ordered) -> EditorialText:
     )
 
 
-def _lacking(data: Mapping[str, Any]) -> Iterator[errors.FieldError]:
+def lacking_fields(data: Mapping[str, Any]) -> Iterator[errors.FieldError]:
     """What even a draft needs: a title, and a channel where channels are chosen.
 
     A text without the field goes to all of them; a form on which none is ticked says [].
@@ -287,7 +287,7 @@ def _complete(
 ) -> dict[str, Any]:
     """The data of an event; a text for an item that is out corrects it."""
     fields = _own_fields(data)
-    if wrong := [*_lacking(data)]:
+    if wrong := [*lacking_fields(data)]:
         raise Invalid(*wrong)
     kept = {"content_id": content_id, "revision": number}
     if state.out:

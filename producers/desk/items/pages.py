@@ -22,7 +22,7 @@ from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.joining import campaign_words, plan_words
-from producers.desk.items.text_form import TextForm, as_moment
+from producers.desk.items.text_form import FIELDS, TextForm, as_moment
 from producers.desk.rendering import desk_texts, sentence_about
 from producers.desk.visit import Visit
 
@@ -70,8 +70,17 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
         refused = _moved_on(item)
     is_behind = kind == ActionKind.WITHDRAW and item.out_hash != item.hash
     values = await _item_values(visit, item) | {"asked_for": kind}
+    values["in_form"] = set(_form_fields(refused)) if item.is_editable else ()
     values |= _earlier_text(visit, item, item.out_hash if is_behind else "")
     return visit.refused_page("item.html", as_in_form(refused), **values)
+
+
+def _form_fields(refused: ContractError) -> Iterator[str]:
+    """The fields of the text's form of which an error tells."""
+    for error in refused.errors:
+        head, _, name = error.field.partition(".")
+        if head == "data" and name.partition(".")[0] in FIELDS:
+            yield name
 
 
 def _moved_on(item: ItemView) -> Conflict:

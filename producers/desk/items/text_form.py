@@ -19,6 +19,9 @@ _LISTS = ("links", "attachments")
 _INTERRUPTION = "interruption"
 _INTERRUPTION_LINES = ("cause", "alternative", "force_majeure")
 _INTERRUPTION_TIMES = ("begins_at", "expected_recovery_at", "resumed_at")
+_PARTS = ("cover", "broadcast", _INTERRUPTION)
+FIELDS = frozenset({*_LINES, *_SETS, *_TIMES, *_LISTS, *JOINING, *_PARTS, "lane"})
+"""Fields of an event's data that the form has."""
 _SPARE_ROWS = 2
 _USUAL_LANGUAGE = Content.model_fields["language"].default
 
@@ -110,9 +113,7 @@ def read_text(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
 
     Where no channel is ticked the list is there, and empty. Raises Invalid for a time that is none.
     """
-    known = {*_LINES, *_SETS, *_TIMES, *_LISTS, *JOINING}
-    known |= {"cover", "lane", "broadcast", _INTERRUPTION}
-    data = {name: value for name, value in before.items() if name not in known}
+    data = {name: value for name, value in before.items() if name not in FIELDS}
     data |= {name: single_value(form, name).replace("\r\n", "\n") for name in _LINES}
     data |= {name: form.get(name, []) for name in _SETS}
     data |= {name: read_time(form, name) for name in _TIMES}

@@ -13,7 +13,7 @@ from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.kept_texts import NEW_ITEM, KeptText
 from contracts.desk.uploads import FILE_MAX_MB
 from contracts.editorial.moves import changing_act
-from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid, field_error
+from contracts.errors import BegunBefore, Conflict, ContractError, Forbidden, Invalid
 from producers.desk.editor.conversion import settle_markdown
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.editor.keeping import (
@@ -134,8 +134,6 @@ async def add_item(visit: Visit) -> Response:
     try:
         await settle_markdown(visit)
         data = await with_file_facts(visit, read_text(visit.form, {}))
-        if not visit.value("unit"):
-            raise Invalid(field_error("unit", "missing"))
         new = NewItem(visit.value("unit"), act_id(visit), data)
         content_id = await visit.editorial.begin(new)
     except BegunBefore as before:

@@ -88,6 +88,7 @@ async def test_a_late_one_is_refused_where_it_is_sent_and_names_the_earliest_day
     refused = await newsroom["an"].press(path, f"{path}/gui")
     assert refused.status_code == 422
     assert f"{lawful:%d/%m/%Y}" in refused.text
+    assert f'href="{path}/sua#interruption.begins_at"' in refused.text, "where it is put right"
     excused = FIELDS | in_form(late, force_majeure=FORCE)
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **excused)
     await newsroom.approve(path)

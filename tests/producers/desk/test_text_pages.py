@@ -95,6 +95,13 @@ async def test_a_text_without_a_ticked_channel_is_refused_at_that_field(two, is_
     assert not ticked, "it stays as it was left"
 
 
+async def test_an_empty_form_is_told_all_that_it_lacks_at_once(two):
+    refused = await two[0].press("/soan-moi", "/soan-moi", **TEXT | {"unit": "", "title": ""})
+    assert refused.status_code == 422
+    summary = refused.text.partition('role="alert"')[2].partition("</ul>")[0]
+    assert re.findall(r'href="#(\w+)"', summary) == ["unit", "title"]
+
+
 async def test_what_the_visual_editor_sends_is_saved_as_markdown(two):
     an, _ = two
     path = await new_text(an)
