@@ -8,6 +8,7 @@ from consumers.facts import follow, sources
 from consumers.facts.days import last_day
 from consumers.facts.follow import FactFollower, SourcePosition
 from consumers.facts.sources import Derived, Refusals
+from contracts.base.crash_points import crash_point
 from contracts.delivery import Status
 from contracts.facts import DeliveryFact, OpinionsFact, kinds
 from tests.support.planted_bugs import PlantedBugs, Replacement
@@ -35,7 +36,11 @@ async def count_twice_after_a_restart(write, self, source, fact):
 @instead_of(FactFollower, "write")
 async def store_again(_write, self, _source, fact):
     """A fact that is there is stored once more."""
-    return await self.store.add(fact, (await self.store.read(fact.key)).seq)
+    seen = (await self.store.read(fact.key)).seq
+    crash_point("facts.decided")
+    is_stored = await self.store.add(fact, seen)
+    crash_point("facts.stored")
+    return is_stored
 
 
 @instead_of(FactFollower, "write")

@@ -48,7 +48,7 @@ from contracts.subscriptions.reaction import Reaction
 from contracts.subscriptions.subscriber import Consent, Subscriber
 from producers.bus import Bus
 from tests.deep.reports.ledger_recount import Notes, Press, Recount, Row, Told, vietnam_day
-from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.crashing_bus import SimulatedCrash, crash_at, crashing_bus
 from tests.support.events import UNIT, corrected, register_unit, submitted, withdrawn
 from tests.support.pipeline_harness import PipelineHarness, RecordingChannel
 from tests.support.scripted_channel import StaticReaders, reader_ids
@@ -177,11 +177,25 @@ class LedgerHistory:
         await self.publish()
 
     async def play(self) -> None:
-        """Let *STEPS* things happen, then let all that is under way come to its end."""
+        """Let *STEPS* things happen by chance, then what every history has to have."""
         await self.begin()
         acts, weights = zip(*self._acts().items(), strict=True)
         for _ in range(STEPS):
             await self.chance.choices(acts, weights)[0]()
+        await self._end()
+
+    async def _end(self) -> None:
+        """News of a day that two rounds have read, two deaths, and all under way comes to its end.
+
+        Late news, and what is erased when it has been counted, follow.
+        """
+        begun = (self.start_again, self.start_again, self.press, self.refuse, self.publish)
+        for act in (*begun, self._store_letter_again):
+            await act()
+        for point in ("facts.decided", "facts.stored"):
+            with crash_at(point):
+                await self.new_process().follow()
+        self.process = self.new_process()
         for item in self.items:
             await self._deliver(item)
         self.clock.advance(DAY_S)
