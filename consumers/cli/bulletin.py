@@ -31,6 +31,7 @@ from contracts.base.times import vietnam_time
 from contracts.bulletins import composition, editing
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import entry_of
+from contracts.bulletins.series import Series as SeriesEntry
 from contracts.bulletins.series import Span
 from contracts.editorial import OUT, ItemState, Status
 from contracts.errors import Invalid, NotFound, explain
@@ -50,7 +51,7 @@ Item = Annotated[str, typer.Argument(help="The content_id of an item in the issu
 Way = Annotated[Direction, typer.Argument(help="To the reader's beginning, or end.")]
 NewItem = Annotated[str, typer.Argument(help="The content_id of a published item.")]
 Section = Annotated[str, typer.Argument(help="The section's id.")]
-Series = Annotated[str, typer.Argument(help="The id of the bulletin.")]
+Series = Annotated[str, typer.Argument(help="The id of the bulletin; see loa bulletin series.")]
 Before = Annotated[str, typer.Option(metavar="ITEM", help="The item that follows; else none.")]
 Text = Annotated[str, typer.Argument(help="What the issue says of it; empty: the title alone.")]
 Introduction = Annotated[str, typer.Argument(help="Markdown; empty: none.")]
@@ -61,6 +62,16 @@ Last = Annotated[str, typer.Option(metavar="DAY", help="Its last day; else of th
 PdfFile = Annotated[Path, typer.Argument(help="The PDF to write.", dir_okay=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the proposal, save nothing.")]
 OfYear = Annotated[int | None, typer.Option("--year", help="The year; else this one.")]
+
+
+class ListedSeries(BaseModel):
+    """A bulletin in the answer of `series`."""
+
+    series: str
+    name: str
+    unit: str
+    topic: str
+    rhythm: str
 
 
 class ListedIssue(BaseModel):
@@ -99,6 +110,24 @@ def _issues(bus: Bus) -> SeriesIssues:
     texts = load_print_texts(settings.bulletin_texts_file)
     printer = IssuePrinter(settings.public_url, texts)
     return SeriesIssues(items, EditorialLog(bus), vocabulary, time.time, printer)
+
+
+@app.command("series")
+@output.page(list[ListedSeries], examples=("loa bulletin series",))
+def list_series(by: By = "", as_json: output.Json = False) -> None:
+    """List the bulletins that there are: id, name, unit, topic and rhythm."""
+
+    async def read(bus: Bus) -> list[ListedSeries]:
+        await look(bus, "desk.read", "", by)
+        known = load_vocabulary(read_settings(LoaSettings)).bulletins
+        return [_listed_series(id, one) for id, one in known.items()]
+
+    output.print_records(ListedSeries, output.run_on_bus(read), as_json)
+
+
+def _listed_series(id: str, one: SeriesEntry) -> ListedSeries:
+    facts = {"name": one.name, "unit": one.unit, "topic": one.topic, "rhythm": one.rhythm}
+    return ListedSeries(series=id, **facts)
 
 
 @app.command("list")

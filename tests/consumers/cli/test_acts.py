@@ -151,6 +151,7 @@ LOOKING = {
     "campaign list": "",
     "campaign show": "chuyen-de",
     "campaign report": "chuyen-de bao-cao.pdf",
+    "bulletin series": "",
     "bulletin list": SERIES,
     "bulletin show": f"{SERIES}-2026-so-01",
     "bulletin print": f"{SERIES}-2026-so-01 so-01.pdf",

@@ -114,6 +114,7 @@ async def test_no_number_leaves_a_gap_and_a_draft_of_any_number_is_seen(bulletin
     issue = BulletinIssue.model_validate_json(json.dumps(shown["issue"] | {"number": 7}))
     new = NewItem(SERIES.unit, "a", composition.new_text_of(issue, SERIES), issue.content_id)
     await ItemActs(EditorialLog(bus), DEFAULT, time.time).begin(new, Actor("Lê An"))
+    assert SERIES_ID in [one["series"] for one in await bulletin("series")]
     [listed] = await bulletin("list", SERIES_ID, "--year", str(issue.year))
     assert listed["number"] == 7
     assert ids(await bulletin("propose", SERIES_ID, *this_week(), "--number", "1")) == []
@@ -124,6 +125,10 @@ async def test_no_number_leaves_a_gap_and_a_draft_of_any_number_is_seen(bulletin
     [
         (("propose", "ban-tin-la"), "series"),
         (("propose", SERIES_ID, "--first", "hôm nay"), "--first"),
+        (
+            ("propose", SERIES_ID, "--first", "2026-12-06", "--last", "2026-11-30", "--dry-run"),
+            "last_day",
+        ),
         (("show", "tin-0"), "content_id"),
         (("move", f"{SERIES_ID}-2026-so-99", "tin-0", "up"), "content_id"),
     ],

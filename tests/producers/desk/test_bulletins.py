@@ -77,6 +77,8 @@ async def test_an_issue_is_put_in_order_by_buttons_and_goes_to_readers(newsroom)
     review = (await newsroom["dung"].get(f"{item}/duyet")).text
     assert desk_texts()["item"]["field"]["bulletin"] in review
     assert all(words in review for words in ("01/2027", "04/01/2027", "10/01/2027"))
+    assert desk_texts()["marked"]["rule"] in review, "before the last lines of the issue"
+    assert "Trong số này: " in review
     assert "DỰ THẢO" in await printed(newsroom, path)
     await newsroom.approve(item)
     text = await printed(newsroom, path)

@@ -120,6 +120,11 @@ def test_headings_begin_below_the_mails_own():
     assert re.findall(r"<(h\d)", html) == ["h1", "h2", "h3", "h2"]
 
 
+def test_a_blank_line_parts_a_list_from_the_heading_behind_it():
+    plain, _ = parts(a_full_publication(body="## Một\n\n- tin\n\n## Hai\n\nĐoạn."))
+    assert "- tin\n\nHai\n\n" in plain
+
+
 def test_files_say_what_they_are_and_how_large():
     known = (
         {"media_type": "application/pdf", "size": 1_234_567},
