@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.progress import progress_bars
 from consumers.cli.stores import open_keys
 from consumers.facts.store import FactStore
 from consumers.key_file import KeyFile
@@ -155,7 +156,7 @@ def review(labels: Labels, name: Name = "", by: By = "", as_json: output.Json = 
 @output.page(SealedAnswer, on_bus=False, examples=("loa report files 2026",))
 def files(label: Label, as_json: output.Json = False) -> None:
     """Make the files of a sealed report again, from its data set alone; replaces them."""
-    with output.explain_errors():
+    with output.explain_errors(), progress_bars():
         _check_label(label)
         report = _own_archive().report(label)
         seal = report.read_seal()
@@ -172,7 +173,7 @@ def files(label: Label, as_json: output.Json = False) -> None:
 )
 def verify(label: Label, as_json: output.Json = False) -> None:
     """Prove that a data set is as it was sealed, and that the report can be made again."""
-    with output.explain_errors():
+    with output.explain_errors(), progress_bars():
         _check_label(label)
         found = _own_archive().report(label).verify()
     output.print_answer(found, as_json, lambda: output.print_field_texts(*_texts(found)))

@@ -104,7 +104,9 @@ class AuthorList:
     def csv(self) -> bytes:
         """Lines that spreadsheets read as UTF-8; no cell is taken for a formula."""
         lines = io.StringIO()
-        csv.writer(lines).writerows([map(_safe_cell, line) for line in self._lines()])
+        csv.writer(lines, delimiter=";").writerows(
+            [map(_safe_cell, line) for line in self._lines()]
+        )
         return b"\xef\xbb\xbf" + lines.getvalue().encode()
 
     def workbook(self) -> bytes:

@@ -19,6 +19,7 @@ from consumers.periodic_reports.data_set import DataSet
 from consumers.periodic_reports.errors import AlreadySealed, NotSealed, SealBroken
 from consumers.periodic_reports.rendering.files import program_versions, render_files
 from consumers.private_files import replace_file
+from consumers.progress import report_progress
 from consumers.report_files import DATA_FILE, SEAL_FILE
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
@@ -123,6 +124,7 @@ class SealedReport:
 
     def write_files(self) -> Iterator[tuple[str, str]]:
         """Make the files from the data set; yields the name and the hash of each."""
+        report_progress("files", 0)
         for name, body in render_files(compose(self.data)):
             replace_file(self.folder / name, body)
             crash_point("report.file_made")
@@ -140,6 +142,7 @@ class SealedReport:
     def verify(self) -> Verification:
         """Compare everything with the seal, and make the files again without writing them."""
         seal = self.read_seal()
+        report_progress("files", 0, len(seal.files))
         found = Verification(
             label=seal.label,
             is_signed=seal.is_signed_by(self.key),

@@ -55,12 +55,13 @@ class FigureAt(NamedTuple):
 class ReportCell(NamedTuple):
     """A figure as it is read, and its `value` for spreadsheets, empty without one.
 
-    `at`: its place, where items or days are behind it.
+    `at`: its place, where items or days are behind it. `is_marked`: it lacks days of its span.
     """
 
     text: str
     value: str = ""
     at: FigureAt | None = None
+    is_marked: bool = False
 
 
 class ReportRow(NamedTuple):
@@ -125,6 +126,8 @@ class BehindFigure:
     definition: str
     rows: Sequence[BehindRow]
     has_more: bool = False
+    is_current: bool = True
+    """Not: newer facts are still being read, and the rows may be newer than the figure."""
 
 
 AuthorFormat = Literal["xlsx", "csv"]

@@ -46,7 +46,6 @@ from contracts.facts.live_reports import (
     ItemsWanted,
     LiveReport,
     ReportCell,
-    ReportTable,
     ReportWanted,
 )
 from producers.bus import BusError
@@ -89,13 +88,18 @@ class LiveReports:
     async def view(self, wanted: ReportWanted) -> LiveReport:
         """All tables of a span, as they were made last; after a new fact they are made again."""
         is_current = await self._rounds.next_end()
+        made, is_newest = await self._last(wanted)
+        return replace(made.report, is_current=is_current and is_newest)
+
+    async def _last(self, wanted: ReportWanted) -> tuple[_Made, bool]:
+        """The report as it was made last, and whether it counts all that the file has."""
         if not (known := self._made.get(wanted)):
-            return replace((await self._newest(wanted)).report, is_current=is_current)
+            return await self._newest(wanted), True
         self._made.move_to_end(wanted)
-        if known.seq != (await self._read(read_position)).seq:
-            self._begin(wanted)
-            is_current = False
-        return replace(known.report, is_current=is_current)
+        if known.seq == (await self._read(read_position)).seq:
+            return known, True
+        self._begin(wanted)
+        return known, False
 
     async def _newest(self, wanted: ReportWanted) -> _Made:
         """The report that counts all that the file has."""
@@ -128,9 +132,15 @@ class LiveReports:
         return _Made(position.seq, replace(report, counted_at=at))
 
     async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
-        """A page of what a figure is made of. Raises NotFound for one that is not shown."""
+        """A page of what a figure is made of. Raises NotFound for one that is not shown.
+
+        The figure is that of the report as it was made last, as the page of reports shows it.
+        """
         await self._rounds.next_end()
-        row, cell = _find((await self._newest(wanted)).report, at)
+        made, is_current = await self._last(wanted)
+        if not is_current and not _has(made.report, at):
+            made, is_current = await self._newest(wanted), True
+        row, cell = _find(made.report, at)
         place = Place(_INDICATORS[at.indicator], By(at.by), at.part)
         limits = (_PAGE + 1, page * _PAGE)
         found = await self._read(lambda db: queries.rows_behind(db, wanted, place, limits))
@@ -143,13 +153,14 @@ class LiveReports:
             definition=wording.definition(place.indicator),
             rows=[_behind_row(one, place, wording) for one in found[:_PAGE]],
             has_more=len(found) > _PAGE,
+            is_current=is_current,
         )
 
     async def csv(self, wanted: ReportWanted) -> bytes:
         """All tables as one file: a line for each figure."""
         await self._rounds.next_end()
         made = await self._newest(wanted)
-        return await asyncio.to_thread(_csv, made.report.tables)
+        return await asyncio.to_thread(_csv, made.report, self.sources.texts["tables"]["marked"])
 
     async def of_items(self, wanted: ItemsWanted) -> ItemFigures:
         """Sums of some items alone, as the report of a campaign has them."""
@@ -267,6 +278,11 @@ def _figures_of_items(
 _INDICATORS = {one.id: one for one in load_indicators()}
 
 
+def _has(report: LiveReport, at: FigureAt) -> bool:
+    rows = (row for table in report.tables for row in table.rows)
+    return any(cell.at == at for row in rows for cell in row.cells)
+
+
 def _find(report: LiveReport, at: FigureAt) -> tuple[str, ReportCell]:
     """The name of the row of a figure, and its cell. Raises NotFound."""
     rows = (row for table in report.tables for row in table.rows)
@@ -291,16 +307,19 @@ def _behind_row(found: Behind, place: Place, wording: Wording) -> BehindRow:
     )
 
 
-def _csv(tables: Sequence[ReportTable]) -> bytes:
-    """Lines that spreadsheets read as UTF-8, with decimal points."""
+def _csv(report: LiveReport, marked: str) -> bytes:
+    """Lines as Vietnamese spreadsheets read them; the last column names what lacks days."""
     lines = io.StringIO()
-    writer = csv.writer(lines)
-    for table in tables:
+    writer = csv.writer(lines, delimiter=";")
+    writer.writerows([[_safe_cell(report.coverage)]] if report.coverage else [])
+    for table in report.tables:
         writer.writerow([table.title])
-        writer.writerow([table.head, *table.columns])
+        writer.writerow([table.head, *table.columns, marked])
         for row in table.rows:
-            values = (cell.value or cell.text for cell in row.cells)
-            writer.writerow([*map(_safe_cell, (row.name, *values))])
+            values = (cell.value.replace(".", ",") or cell.text for cell in row.cells)
+            pairs = zip(table.columns, row.cells, strict=True)
+            short = ", ".join(column for column, cell in pairs if cell.is_marked)
+            writer.writerow([*map(_safe_cell, (row.name, *values, short))])
         writer.writerows([[_safe_cell(note)] for note in table.notes])
         writer.writerow([])
     return b"\xef\xbb\xbf" + lines.getvalue().encode()

@@ -87,7 +87,7 @@ class DeskTables:
         value = cell.figure.value if cell.figure else None
         is_behind = bool(value) and _MADE not in indicator.all_kinds
         at = FigureAt(indicator.id, by, word) if is_behind else None
-        return ReportCell(cell.text, "" if value is None else str(value), at)
+        return ReportCell(cell.text, "" if value is None else str(value), at, bool(cell.mark))
 
     def _words(self, by: By, indicators: Iterable[Indicator]) -> list[str]:
         """The parts with rows, and those that have a name and may be seen."""

@@ -165,11 +165,13 @@ async def test_no_unit_at_all_sees_nothing(reports):
 
 async def test_the_file_has_every_figure(reports):
     report = await whole(reports)
-    lines = [*csv.reader(io.StringIO((await reports.csv(ALL)).decode("utf-8-sig")))]
+    written = (await reports.csv(ALL)).decode("utf-8-sig")
+    lines = [*csv.reader(io.StringIO(written), delimiter=";")]
     for table in report.tables:
         assert [table.title] in lines
         for row in table.rows:
-            assert [row.name, *(cell.value or cell.text for cell in row.cells)] in lines
+            values = [cell.value.replace(".", ",") or cell.text for cell in row.cells]
+            assert [row.name, *values] in [line[:-1] for line in lines]
 
 
 async def test_who_sees_some_topics_is_told_nothing_of_what_has_no_topic(reports):
@@ -200,6 +202,10 @@ async def test_while_a_newer_report_is_made_the_last_one_is_shown(bus, reports, 
             while (shown := await reports.view(ALL)).is_current:
                 await asyncio.sleep(0.01)
         assert shown.counted_at == before.counted_at
+        async with asyncio.timeout(60):
+            behind = await reports.behind(ALL, FigureAt("delivered"), 0)
+        assert not behind.is_current
+        assert behind.text in {cell.text for cell in cells_of(before)}
     finally:
         going_on.set()
     assert (await whole(reports)).counted_at > before.counted_at

@@ -113,8 +113,9 @@ async def test_the_file_is_a_table_for_spreadsheets(newsroom):
     file = await newsroom["chi"].get("/bao-cao/tep")
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     assert ".csv" in file.headers["content-disposition"]
-    lines = [*csv.reader(io.StringIO(file.content.decode("utf-8-sig")))]
-    assert ["Lượt đã tới người nhận", "lượt", "2400"] in lines
+    lines = [*csv.reader(io.StringIO(file.content.decode("utf-8-sig")), delimiter=";")]
+    assert ["Lượt đã tới người nhận", "lượt", "2400", "Thực hiện"] in lines
+    assert ["Tỷ lệ lượt đã tới người nhận", "%", "100,0", "Thực hiện"] in lines, "a decimal comma"
 
 
 async def test_days_that_cant_be_shown_are_said_at_their_field(newsroom):
@@ -151,7 +152,7 @@ async def test_the_list_by_author_is_for_editors_and_in_the_audit_log(newsroom):
     chi, form = newsroom["chi"], "/bao-cao/tac-gia"
     assert form in await report(chi)
     file = await chi.press(form, form, format="csv", **days)
-    lines = [*csv.reader(io.StringIO(file.content.decode("utf-8-sig")))]
+    lines = [*csv.reader(io.StringIO(file.content.decode("utf-8-sig")), delimiter=";")]
     assert lines[1][:4] == ["Lê An", "Văn phòng Bộ", "'=Tin có tác giả", path.rpartition("/")[2]]
     book = openpyxl.load_workbook(io.BytesIO((await chi.press(form, form, **days)).content))
     assert book["Tin bài"]["C2"].value == "=Tin có tác giả"
