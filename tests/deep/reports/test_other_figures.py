@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -81,11 +81,13 @@ def opinions_afterwards(chance: random.Random, campaign: ReportedCampaign) -> It
 
 
 def number(text: str) -> Decimal | None:
-    return None if text == NO_DATA else Decimal(text.replace(".", "").replace(",", "."))
+    """The figure in a cell; a mark behind it says that it lacks days."""
+    plain = text.removesuffix(TEXTS["missing"]["mark"]).replace(".", "").replace(",", ".")
+    return None if text == NO_DATA else Decimal(plain)
 
 
 class Counted:
-    """The recount of a campaign's items alone, on the days of its report and on all."""
+    """The recount of a campaign's items alone, on the days of its report and on other days."""
 
     def __init__(self, newest: dict[str, recount.Fact], campaign: ReportedCampaign) -> None:
         self.rules = recount.Rules.read(ROOT, FIRST)
@@ -95,7 +97,7 @@ class Counted:
             if key.startswith("day.") or fact.get("content_id") in campaign.content_ids
         }
         self.year = recount.Year(own, *campaign.counted_days, self.rules)
-        self.ever = recount.Year(own, date(2024, 1, 1), date(2027, 1, 1), self.rules)
+        self.counts = [*recount._all_counts(own, self.rules)]
         self.figures = dict(recount.figures(self.year, self.rules))
 
     def value(self, name: str, part: str = "total ") -> Decimal | None:
@@ -105,11 +107,8 @@ class Counted:
 
     def beside(self, name: str) -> int:
         """What was counted on other days."""
-        kinds = self.rules.indicators[name]["kinds"]
-        ever, here = (
-            sum(one.times for one in year.of(kinds, "total", "")) for year in (self.ever, self.year)
-        )
-        return ever - here
+        kinds, days = self.rules.indicators[name]["kinds"], self.year.days
+        return sum(one.times for one in self.counts if one.kind in kinds and one.day not in days)
 
 
 @pytest.mark.parametrize("seed", range(3))
