@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, singledispatchmethod
@@ -33,7 +32,7 @@ from contracts.facts import (
     RefusalsFact,
     ReleaseFact,
 )
-from contracts.interruptions.notice_period import judge
+from contracts.interruptions.notice_period import Notice, judge
 
 _NOT_RECORDED = "not_recorded"
 _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
@@ -107,16 +106,22 @@ class FactRows:
             yield from self._announcement(fact)
 
     def _announcement(self, fact: ReleaseFact) -> Iterator[Row]:
-        """An announced interruption, in time or late; none that needs a year that is not known."""
+        """An announced interruption, in time or late."""
+        row = self._item_row(fact.content_id)
+        yield row(fact.day, "interruptions.announced", 1)
+        if notice := self._notice(fact):
+            yield row(fact.day, f"interruptions.{notice}", 1)
+
+    def _notice(self, fact: ReleaseFact) -> Notice | None:
+        """How it was announced: as it was stated, where the working days of a year are unknown."""
         begins, is_force_majeure = fact.interrupts_at, bool(fact.is_force_majeure)
-        with suppress(UnknownYear):
-            days = self.deadlines.days
-            notice = judge(
+        days = self.deadlines.days
+        try:
+            return judge(
                 begins or fact.shown_at, fact.shown_at, days, is_force_majeure=is_force_majeure
             )
-            row = self._item_row(fact.content_id)
-            for kind in ("announced", notice.value):
-                yield row(fact.day, f"interruptions.{kind}", 1)
+        except UnknownYear:
+            return Notice.FORCE_MAJEURE if is_force_majeure else None
 
     @_rows.register
     def _(self, fact: DecisionFact) -> Iterator[Row]:

@@ -29,7 +29,7 @@ _Services = Annotated[
 
 
 class Interruption(Contract):
-    """_Services that will not work for a time. A correction states a change, and the end."""
+    """Services that will not work for a time. A correction states a change, and the end."""
 
     services: _Services
     """The names of the services, as users know them."""

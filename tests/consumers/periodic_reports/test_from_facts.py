@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from consumers.facts.decisions import decision_facts
 from consumers.facts.store import FactStore
 from consumers.ledger.entry import STATUS_OF_LETTER
@@ -363,6 +365,29 @@ def test_an_item_whose_time_was_moved_is_published_once_when_readers_have_it():
     assert _counted(first, moved, corrected, again) == {("items.published", 20): 1, **later}
     moved = moved.model_copy(update={"action": "published"})
     assert _counted(first, moved, corrected, again) == {("items.published", 20): 1, **later}
+
+
+@pytest.mark.parametrize(
+    ("stated", "judged"), [(True, {"interruptions.force_majeure"}), (False, set())]
+)
+def test_an_interruption_up_to_a_year_of_unknown_working_days_is_announced_as_it_was_stated(
+    stated, judged
+):
+    """Nobody can count its period, which force majeure does not need."""
+    at = datetime(2190, 12, 24, 3, tzinfo=UTC)
+    announced = RELEASE.model_copy(
+        update={
+            "released_at": at,
+            "shown_at": at,
+            "interrupts_at": at + timedelta(days=17),
+            "is_force_majeure": stated,
+        }
+    )
+    kinds = {row.kind for row in FactRows().of(announced)}
+    assert {one for one in kinds if one.startswith("interruptions.")} == {
+        "interruptions.announced",
+        *judged,
+    }
 
 
 def test_an_interruption_is_announced_when_readers_first_knew_of_it():
