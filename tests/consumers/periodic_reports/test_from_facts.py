@@ -373,7 +373,7 @@ def test_an_item_whose_time_was_moved_is_published_once_when_readers_have_it():
 def test_an_interruption_up_to_a_year_of_unknown_working_days_is_announced_as_it_was_stated(
     stated, judged
 ):
-    """Nobody can count its period, which force majeure does not need."""
+    """The working days of that year are unknown; force majeure needs no count of them."""
     at = datetime(2190, 12, 24, 3, tzinfo=UTC)
     announced = RELEASE.model_copy(
         update={
