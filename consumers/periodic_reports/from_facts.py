@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial, singledispatchmethod
 from typing import Any
 
@@ -32,6 +32,7 @@ from contracts.facts import (
     RefusalsFact,
     ReleaseFact,
 )
+from contracts.facts.kinds import day_of
 from contracts.interruptions.notice_period import Notice, judge
 
 _NOT_RECORDED = "not_recorded"
@@ -132,15 +133,23 @@ class FactRows:
         if fact.verdict == "approved" and fact.decided_at and not fact.by_rule:
             seconds = _seconds(fact.decided_at - fact.sent_at)
             yield row(fact.day, "desk.approved_after", 1, seconds=seconds)
-        if fact.published_at:
-            began = fact.event_at or fact.sent_at
-            seconds = _seconds(fact.published_at - min(began, fact.sent_at))
-            yield row(fact.day, "desk.published_after", 1, seconds=seconds)
+        if published_at := self._published_at(fact):
+            began = min(fact.event_at or fact.sent_at, fact.sent_at)
+            seconds = _seconds(published_at - began)
+            yield row(day_of(published_at), "desk.published_after", 1, seconds=seconds)
         known = self.releases.get(fact.content_id)
         lane = known.newest.lane if known else Lane.NORMAL
         for step, is_late in steps_of(fact, lane, self.deadlines):
             yield row(fact.day, "desk.steps", 1, detail=step)
             yield row(fact.day, "desk.steps_late", int(is_late), detail=step)
+
+    def _published_at(self, fact: DecisionFact) -> datetime | None:
+        """When readers had the revision; None if they never did, or do not yet."""
+        known = self.releases.get(fact.content_id)
+        if not fact.published_at or not known or fact.revision not in known.known:
+            return fact.published_at
+        is_seen = fact.revision in known.seen()
+        return known.known[fact.revision].shown_at if is_seen else None
 
     @_rows.register
     def _(self, fact: DeliveryFact) -> Iterator[Row]:

@@ -1,16 +1,19 @@
 """Gather the rows and the gaps of a span from the stream of facts."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.from_facts import FactRows, gaps_of
-from consumers.periodic_reports.rows import Gap, encode_row, merge_lines
+from consumers.periodic_reports.rows import Gap, Row, encode_row, merge_lines
 from consumers.periodic_reports.span import Span
 from contracts import subjects
-from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
+from contracts.facts import DayFact, DecisionFact, Fact, FactKind, ReleaseFact
+
+_LATER = "later"
+"""Behind the key of a decision whose text readers had on another day: the rows of that day."""
 
 
 @dataclass
@@ -52,11 +55,21 @@ class Gatherer:
         if isinstance(fact, DayFact):
             self.days[fact.key] = fact
             return
-        is_within = self.span.first <= fact.day <= self.span.last
-        if lines := b"\n".join(map(encode_row, self.facts.of(fact) if is_within else ())):
-            self.lines_by_key[fact.key] = fact.day, lines
+        rows = self.facts.of(fact) if self._may_count(fact) else []
+        self._keep(fact.key, [row for row in rows if row.day == fact.day])
+        self._keep(f"{fact.key}.{_LATER}", [row for row in rows if row.day != fact.day])
+
+    def _may_count(self, fact: Fact) -> bool:
+        """Whether rows can be in the span: what was decided before may be shown in it."""
+        is_early = fact.day < self.span.first and not isinstance(fact, DecisionFact)
+        return fact.day <= self.span.last and not is_early
+
+    def _keep(self, key: str, rows: Sequence[Row]) -> None:
+        """Keep the rows of one day in place of those before, if it is of the span."""
+        if rows and self.span.first <= (day := rows[0].day) <= self.span.last:
+            self.lines_by_key[key] = day, b"\n".join(map(encode_row, rows))
         else:
-            self.lines_by_key.pop(fact.key, None)
+            self.lines_by_key.pop(key, None)
 
     def lines(self) -> Iterator[bytes]:
         """Give the lines of all rows away, sorted, a day at a time. Raises LevelTwice.

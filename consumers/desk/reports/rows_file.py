@@ -18,7 +18,7 @@ from contracts.desk.deadlines import Deadlines, default_deadlines
 from contracts.facts import DayFact, Fact, FactKind, ReleaseFact
 
 ROWS_FILE = "reports.sqlite"
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 """To be raised when facts become other rows; the file is then made anew."""
 _RELEASE = f"{FactKind.RELEASE}."
 _INSERT_ROW = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -121,7 +121,7 @@ def test_a_decision_by_rule_has_no_duration():
 
 def test_a_publication_counts_from_its_event_or_from_when_it_was_sent():
     published = DecisionFact(
-        content_id="tin-1",
+        content_id="tin-2",
         revision=1,
         unit="van-phong-bo",
         sent_at=AT,
@@ -132,6 +132,47 @@ def test_a_publication_counts_from_its_event_or_from_when_it_was_sent():
     assert rows_of(event)["published_after"].seconds == 10_800
     later = published.model_copy(update={"event_at": AT + timedelta(hours=1)})
     assert rows_of(later)["published_after"].seconds == 7200, "a clock that is ahead"
+
+
+def _approved(day: int, hours: int) -> DecisionFact:
+    """The first text of the item, approved so many hours after it was sent."""
+    decided = AT.replace(day=day)
+    return DecisionFact(
+        content_id=RELEASE.content_id,
+        revision=1,
+        unit="van-phong-bo",
+        sent_at=decided - timedelta(hours=hours),
+        decided_at=decided,
+        verdict="approved",
+        published_at=decided,
+    )
+
+
+def test_a_text_that_waits_for_its_time_is_published_when_readers_have_it():
+    decided, scheduled = _approved(2, hours=1), _released(1, "published", 2, 20)
+    assert _counted(scheduled, decided)["desk.published_after", 20] == 1
+    assert ("desk.published_after", 2) not in _counted(scheduled, decided)
+    source = FactRows()
+    source.learn(scheduled)
+    times = {row.kind: row.seconds for row in source.of(decided)}
+    assert times["desk.published_after"] == timedelta(days=18, hours=1).total_seconds()
+    gone = _released(2, "withdrawn", 3, 3)
+    counted = _counted(scheduled, decided, gone)
+    assert {kind for kind, _ in counted} == {"desk.approved", "desk.approved_after"}
+
+
+@pytest.mark.parametrize(("first", "last", "is_within"), [(1, 10, False), (11, 31, True)])
+def test_a_publication_is_gathered_on_the_day_on_which_readers_had_it(first, last, is_within):
+    gathered = Gatherer(Span(date(2026, 3, first), date(2026, 3, last)))
+    decided, scheduled = _approved(2, hours=1), _released(1, "published", 2, 20)
+    gathered.facts.learn(scheduled)
+    days = [DayFact(on=day, counted=tuple(FactKind)) for day in MARCH.days()]
+    for fact in (decided, scheduled, decided, *days):
+        gathered.add(fact)
+    gathered.complete()
+    rows = {row.kind: row.times for row in map(decode_row, gathered.lines())}
+    assert rows.get("desk.published_after") == (1 if is_within else None)
+    assert rows.get("desk.approved") == (None if is_within else 1)
 
 
 def test_a_step_is_late_behind_its_deadline_of_working_days():

@@ -272,10 +272,25 @@ def _decision(fact: Fact, _: dict[str, Any]) -> Iterator[Count]:
     if fact["verdict"] == "approved" and not fact["by_rule"]:
         took = _at(fact["decided_at"]) - _at(fact["sent_at"])
         yield Count("desk.approved_after", day, 1, parts, math.ceil(took.total_seconds()))
-    if "published_at" in fact:
-        began = min(_at(fact.get("event_at", fact["sent_at"])), _at(fact["sent_at"]))
-        took = _at(fact["published_at"]) - began
-        yield Count("desk.published_after", day, 1, parts, math.ceil(took.total_seconds()))
+
+
+def _published(newest: dict[str, Fact]) -> Iterator[Count]:
+    """How long each text took until readers had it, on the day on which they did."""
+    seen = {_release_key(fact): fact["shown_at"] for fact in _releases(newest)}
+    for key, fact in newest.items():
+        if not key.startswith("decision.") or "published_at" not in fact:
+            continue
+        release = _release_key(fact)
+        shown = seen.get(release) if release in newest else fact["published_at"]
+        if shown:
+            began = min(_at(fact.get("event_at", fact["sent_at"])), _at(fact["sent_at"]))
+            took = math.ceil((_at(shown) - began).total_seconds())
+            parts = {"unit": fact["unit"], "topic": fact["topic"]}
+            yield Count("desk.published_after", _day(shown), 1, parts, took)
+
+
+def _release_key(fact: Fact) -> str:
+    return f"release.{fact['content_id']}.{fact['revision']}"
 
 
 def _delivery(fact: Fact, about: dict[str, Any]) -> Iterator[Count]:
@@ -375,6 +390,7 @@ class Year:
             *_all_counts(newest, rules),
             *_bulletins(newest, rules, first, last),
             *_interruptions(newest, rules),
+            *_published(newest),
         ):
             for by in DIMENSIONS if first <= one.day <= last and self._is_counted(one) else ():
                 self.found[one.kind, by].setdefault(_part(one, by), []).append(one)
