@@ -220,15 +220,17 @@ def _interruptions(newest: dict[str, Fact], rules: Rules) -> Iterator[Count]:
     for fact in _announcements(newest):
         announced, begins = _day(fact["shown_at"]), _day(fact["interrupts_at"])
         days = (announced + timedelta(n) for n in range(1, (begins - announced).days))
-        left = 7
+        is_forced = fact["is_force_majeure"]
+        late = "force_majeure" if is_forced else "late"
+        left, names = 7, ["announced"]
         try:
             while left and (day := next(days, None)):
                 left -= rules.is_working(day)
-        except KeyError:
-            continue
-        late = "force_majeure" if fact["is_force_majeure"] else "late"
+            names.append(late if left else "in_time")
+        except KeyError:  # the year's working days are unknown
+            names += [late] if is_forced else []
         parts = {"unit": fact["unit"], "topic": fact["topic"]}
-        for name in ("announced", late if left else "in_time"):
+        for name in names:
             yield Count(f"interruptions.{name}", announced, 1, parts)
 
 
