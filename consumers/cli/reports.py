@@ -18,7 +18,7 @@ from consumers.cli.stores import open_keys
 from consumers.facts.store import FactStore
 from consumers.key_file import KeyFile
 from consumers.messages import field_error
-from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.archive import HeaderSources, ReportArchive, check_name
 from consumers.periodic_reports.authors import AuthorList, published_by_author
 from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.sealed_report import (
@@ -106,6 +106,8 @@ def span(
     """Seal the figures of any days, and make the report of them."""
     days = _span_of(first, last)
     label = name or f"{days.first}-{days.last}"
+    with output.explain_errors():
+        check_name(label, days)
     _seal(_SealOrder(days, label, "", with_gaps), by, as_json)
 
 
@@ -139,7 +141,7 @@ def _seal(order: _SealOrder, by: str, as_json: bool) -> None:
 @output.page(SealedAnswer, examples=("loa report review 2024 2025 2026",))
 def review(labels: Labels, name: Name = "", by: By = "", as_json: output.Json = False) -> None:
     """Join sealed years that follow one another to a final review, year beside year."""
-    settings, label = read_settings(LoaSettings), name or f"{labels[0]}-{labels[-1]}"
+    settings, label = read_settings(LoaSettings), name or f"{min(labels)}-{max(labels)}"
 
     async def work(bus: Bus, _: Actor) -> ReportSeal:
         archive = _archive(await open_keys(bus))
@@ -206,7 +208,7 @@ def authors(
     found = run_audited(Command("report.authors", days, by), work)
     with output.explain_errors():
         write_new(file, found.workbook() if file.suffix == ".xlsx" else found.csv())
-    people = {(row.author, row.unit) for row in found.rows}
+    people = {(row.author, row.unit, row.account) for row in found.rows}
     answer = AuthorsAnswer(file=file, items=len(found.rows), authors=len(people))
     text = field_error(str(file), "report_authors", items=answer.items, authors=answer.authors)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))

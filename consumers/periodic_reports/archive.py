@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from consumers.facts.store import FactStore
 from consumers.facts.unread import unread_since
 from consumers.messages import field_error
 from consumers.periodic_reports.contents.composition import read_figures
+from consumers.periodic_reports.contents.number_texts import counted
 from consumers.periodic_reports.contents.own_texts import PLAN
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.data_set import (
@@ -53,6 +55,7 @@ class ReportArchive:
         self, store: FactStore, span: Span, label: str, sources: "HeaderSources"
     ) -> ReportSeal:
         """Seal what the facts say of *span*, and make its files. Raises BusError, AlreadySealed."""
+        check_name(label, span)
         self._check_over(span)
         gathered = Gatherer(span, sources.fact_rows())
         await gathered.read(store)
@@ -81,9 +84,11 @@ class ReportArchive:
         for one, following in pairwise(parts):
             if following.first != one.last + timedelta(days=1):
                 raise PartsApart(f"{one.label}, {following.label}")
+        span = Span(parts[0].first, parts[-1].last)
+        check_name(label, span)
         sets = [self.report(part.label).data for part in parts]
         names = _merged_names(data.header().names for data in sets)
-        header = sources.header(label, Span(parts[0].first, parts[-1].last), None)
+        header = sources.header(label, span, None)
         more = {"period": "review", "parts": tuple(parts), "names": names}
         header = header.model_copy(update=more)
         write = partial(join_data_sets, header=header, sets=sets)
@@ -95,18 +100,33 @@ class ReportArchive:
         if not report.is_whole:
             raise DataSetBroken(label)
         header = report.data.header()
+        units = tuple(sorted(header.names.get("unit", {})))
         days = {"first": header.first, "last": header.last}
-        return Part(label=label, sha256=report.data.sha256(), **days)
+        return Part(label=label, sha256=report.data.sha256(), units=units, **days)
 
     def former(self, label: str) -> Former | None:
-        """The figures of an earlier report; None where it is not sealed, or was changed."""
+        """The figures of an earlier report; None where it is not sealed, or was changed.
+
+        Nor is one whose name promises other days.
+        """
         report = self.report(label)
         if not (report.is_sealed and report.is_whole):
+            return None
+        header = report.data.header()
+        if Span.named(label) not in (None, Span(header.first, header.last)):
             return None
         figures = read_figures(report.data)
         values = {one.id: figures.figure(one).value for one in load_indicators()}
         texts = {name: None if value is None else str(value) for name, value in values.items()}
         return Former(label=label, sha256=report.data.sha256(), figures=texts)
+
+
+def check_name(label: str, span: Span) -> None:
+    """Raise Invalid for a name that promises other days: reports of years are found by theirs."""
+    named = Span.named(label)
+    if named and named != span:
+        days = {"first": f"{named.first:%d/%m/%Y}", "last": f"{named.last:%d/%m/%Y}"}
+        raise Invalid(field_error("name", "report_label_taken", value=label, **days))
 
 
 @dataclass(frozen=True)
@@ -151,8 +171,13 @@ class HeaderSources:
         return {topic_id: one.name for topic_id, one in topics if one.kind != "system"}
 
     def _plan(self, label: str) -> dict[str, str]:
+        """The plan as figures are counted; the file has each number as reports show it."""
         plan: dict[str, Any] = self.texts.get(PLAN, {}).get(label, {})
-        return {name: str(value) for name, value in plan.items()}
+        return {name: self._counted(name, value) for name, value in plan.items()}
+
+    def _counted(self, indicator: str, value: Any) -> str:
+        measure = self.texts["indicators"][indicator]["measure"]
+        return str(counted(Decimal(str(value)), measure))
 
 
 def _merged_names(names: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_WIDTHS = (30, 34, 60, 24, 24, 14, 34)
+_WIDTHS = (30, 34, 60, 24, 24, 14, 34, 24)
 
 
 class AuthorRow(NamedTuple):
@@ -37,6 +37,8 @@ class AuthorRow(NamedTuple):
     day: date
     is_sender: bool = False
     is_withdrawn: bool = False
+    account: str = ""
+    """The account of the person; empty where the text names somebody without one."""
 
 
 class _First(NamedTuple):
@@ -90,6 +92,7 @@ def _row(first: _First, data: bytes, names: Mapping[str, str]) -> AuthorRow | No
         first.day,
         is_sender=not position.author,
         is_withdrawn=first.is_withdrawn,
+        account=person if person in names else "",
     )
 
 
@@ -127,19 +130,24 @@ class AuthorList:
 
     def _lines(self) -> Iterator[Sequence[str]]:
         words = self.texts["authors"]
-        yield [words[name] for name in ("author", "unit", "title", "id", "topic", "day", "note")]
+        yield [
+            words[name]
+            for name in ("author", "unit", "title", "id", "topic", "day", "note", "account")
+        ]
         for row in self.rows:
             day, unit = f"{row.day:%d/%m/%Y}", self._unit(row)
             topic = self.vocabulary.topics.get(row.topic)
             named = (row.author or words["unknown"], unit, row.title, row.content_id)
-            yield [*named, topic.name if topic else row.topic, day, self._note(row)]
+            yield [*named, topic.name if topic else row.topic, day, self._note(row), row.account]
 
     def _totals(self) -> Iterator[Sequence[str | int]]:
         words = self.texts["authors"]
-        yield [words[name] for name in ("author", "unit", "count")]
-        counts = Counter((row.author or words["unknown"], self._unit(row)) for row in self.rows)
-        for (author, unit), count in sorted(counts.items()):
-            yield [author, unit, count]
+        yield [words[name] for name in ("author", "unit", "count", "account")]
+        counts = Counter(
+            (row.author or words["unknown"], self._unit(row), row.account) for row in self.rows
+        )
+        for (author, unit, account), count in sorted(counts.items()):
+            yield [author, unit, count, account]
 
     def _unit(self, row: AuthorRow) -> str:
         unit = self.vocabulary.units.get(row.unit)

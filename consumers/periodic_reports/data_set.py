@@ -42,6 +42,8 @@ class Part(BaseModel):
     first: date
     last: date
     sha256: str
+    units: tuple[str, ...] | None = None
+    """The units of its span; None in a review of an earlier version."""
 
 
 class Header(BaseModel):

@@ -1,10 +1,12 @@
 """The days that a report is about."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 _DAY = timedelta(days=1)
+_YEARS = re.compile(r"([1-9]\d{3})(?:-([1-9]\d{3}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class Span:
     def of_year(cls, year: int) -> "Span":
         """The year of administrative reports: from 15 December to 14 December."""
         return cls(date(year - 1, 12, 15), date(year, 12, 14))
+
+    @classmethod
+    def named(cls, label: str) -> "Span | None":
+        """The days that the name of a report promises: `2026`, `2024-2026`; None for others."""
+        if not (years := _YEARS.fullmatch(label)):
+            return None
+        first, last = years[1], years[2] or years[1]
+        return cls(cls.of_year(int(first)).first, cls.of_year(int(last)).last)
 
     @property
     def length(self) -> int:

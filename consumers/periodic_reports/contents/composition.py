@@ -44,15 +44,21 @@ def figures_of(header: Header, tally: Tally, gaps: Sequence[Gap]) -> Figures:
 def read_parts(data: DataSet) -> dict[str, Figures]:
     """The figures of each year of a review. Raises OSError, DataSetBroken."""
     header = data.header()
-    gaps, parts, units = data.gaps(), header.parts, frozenset(header.names.get(By.UNIT, {}))
+    gaps, parts = data.gaps(), header.parts
     figures = {
-        part.label: Figures(Span(part.first, part.last), Tally(), gaps, units) for part in parts
+        part.label: Figures(Span(part.first, part.last), Tally(), gaps, _units(header, part))
+        for part in parts
     }
     for row in data.rows() if parts else ():
         for one in figures.values():
             if one.span.first <= row.day <= one.span.last:
                 one.tally.add(row)
     return figures
+
+
+def _units(header: Header, part: Part) -> frozenset[str]:
+    """The units that a year of a review had."""
+    return frozenset(header.names.get(By.UNIT, {}) if part.units is None else part.units)
 
 
 def compose(data: DataSet) -> Document:

@@ -6,6 +6,7 @@ from string import Formatter
 from typing import Any
 
 from consumers.messages import field_error
+from consumers.periodic_reports.contents.number_texts import HOURS
 from consumers.periodic_reports.indicators import load_indicators
 from contracts.errors import FieldError, unknown_word_values
 
@@ -23,6 +24,8 @@ _WRONG_FORM = {
     "table": "report_not_table",
     "list": "report_not_list",
 }
+_MOST: Mapping[str, int] = {HOURS: 366 * 24, "percent": 100}
+"""What a plan may say at most, by the measure of its indicator."""
 _FREE = ("units", "topics")
 """Tables whose entries are named by ids of the vocabulary."""
 
@@ -34,7 +37,7 @@ def own_text_errors(
     for name, value in own.items():
         path, known = f"{place}.{name}".lstrip("."), shipped.get(name)
         if path == PLAN:
-            yield from _plan_errors(value)
+            yield from _plan_errors(value, shipped)
         elif known is None:
             yield from _added_errors(place, name, value, shipped)
         elif isinstance(known, Mapping) and isinstance(value, Mapping):
@@ -100,19 +103,21 @@ def _fillings(path: str, known: _Text) -> frozenset[str]:
     )
 
 
-def _plan_errors(plans: Any) -> Iterator[FieldError]:
+def _plan_errors(plans: Any, shipped: Mapping[str, Any]) -> Iterator[FieldError]:
     """Errors of plans: each names its report, and has a number for indicators that exist."""
     if not isinstance(plans, Mapping):
         yield field_error(PLAN, "report_not_table")
         return
     for label, plan in plans.items():
         if isinstance(plan, Mapping):
-            yield from _errors_of_plan(label, plan)
+            yield from _errors_of_plan(label, plan, shipped["indicators"])
         else:
             yield field_error(f"{PLAN}.{label}", "report_not_table")
 
 
-def _errors_of_plan(label: str, plan: Mapping[str, Any]) -> Iterator[FieldError]:
+def _errors_of_plan(
+    label: str, plan: Mapping[str, Any], texts: Mapping[str, Any]
+) -> Iterator[FieldError]:
     known = [one.id for one in load_indicators()]
     for name, value in plan.items():
         if name not in known:
@@ -120,6 +125,18 @@ def _errors_of_plan(label: str, plan: Mapping[str, Any]) -> Iterator[FieldError]
             yield field_error(f"{PLAN}.{label}", "report_indicator_unknown", **words)
         elif not _is_number(value):
             yield field_error(f"{PLAN}.{label}.{name}", "report_not_number")
+        elif error := _plan_range_error(value, texts[name]["measure"]):
+            yield error.model_copy(update={"field": f"{PLAN}.{label}.{name}"})
+
+
+def _plan_range_error(value: Any, measure: str) -> FieldError | None:
+    """The error of a number that no indicator of *measure* can have in a year."""
+    most = _MOST.get(measure)
+    if Decimal(str(value)) < 0:
+        return field_error(PLAN, "report_plan_negative", value=value)
+    if most and Decimal(str(value)) > most:
+        return field_error(PLAN, f"report_plan_{measure}", value=value, most=most)
+    return None
 
 
 def _is_number(value: Any) -> bool:

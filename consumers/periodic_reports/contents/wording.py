@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from consumers.periodic_reports.contents.document import Cell
-from consumers.periodic_reports.contents.number_texts import hours, number_text
+from consumers.periodic_reports.contents.number_texts import HOURS, hours, number_text
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.figures import Figure
 from consumers.periodic_reports.indicators import Indicator
 from consumers.periodic_reports.rows import DIGESTS
 from consumers.periodic_reports.tally import By
-
-_HOURS = "hours"
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Wording:
 
     def cell(self, indicator: Indicator, figure: Figure) -> Cell:
         """A figure in the indicator's measure; one without a value says so."""
-        if figure.value is not None and self._measure_id(indicator) == _HOURS:
+        if figure.value is not None and self._measure_id(indicator) == HOURS:
             figure = Figure(hours(figure.value), figure.reason, figure.missing_days)
         return self.plain_cell(figure)
 

@@ -1,11 +1,17 @@
 """The list of items by author: first texts of the span, and no correction."""
 
+import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import openpyxl
 
 from consumers.intake.items import Item, Position
-from consumers.periodic_reports.authors import AuthorRow, published_by_author
+from consumers.periodic_reports.authors import AuthorList, AuthorRow, published_by_author
+from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.span import Span
 from contracts import subjects
+from contracts.vocabulary import DEFAULT
 from tests.consumers.periodic_reports.test_from_facts import AT, DAY, MARCH
 
 LATER = datetime(2026, 4, 2, 3, tzinfo=UTC)
@@ -48,11 +54,12 @@ async def test_each_item_counts_for_its_author_when_readers_first_had_it(bus):
     await put(bus, "chua-dang", {"author": "a1", "state": "waiting"}, {"released": {}, "state": ""})
     found = await published_by_author(bus, MARCH, {"a1": "Lê An"})
     facts = {"unit": "van-phong-bo", "topic": "chuyen-doi-so", "day": DAY}
+    an = {"account": "a1"}
     expected = [
-        ("Lê An", "cua-an", {}),
-        ("Lê An", "da-go", {"is_withdrawn": True}),
-        ("Lê An", "dinh-chinh", {}),
-        ("Lê An", "khong-ten", {"is_sender": True}),
+        ("Lê An", "cua-an", an),
+        ("Lê An", "da-go", {"is_withdrawn": True, **an}),
+        ("Lê An", "dinh-chinh", an),
+        ("Lê An", "khong-ten", {"is_sender": True, **an}),
         ("Trần Bình", "cua-binh", {}),
     ]
     assert found == [
@@ -62,3 +69,14 @@ async def test_each_item_counts_for_its_author_when_readers_first_had_it(bus):
     april = Span(LATER.date(), LATER.date())
     in_april = await published_by_author(bus, april, {})
     assert [row.content_id for row in in_april] == ["doi-gio", "thang-sau"]
+
+
+def test_two_people_of_one_name_are_counted_apart():
+    accounts = ("a-1", "a-1", "a-2")
+    rows = [
+        AuthorRow("Lê An", "van-phong-bo", "Tin", f"tin-{n}", "chuyen-doi-so", DAY, account=one)
+        for n, one in enumerate(accounts)
+    ]
+    found = AuthorList(rows, load_texts(Path("none")), DEFAULT).workbook()
+    totals = openpyxl.load_workbook(io.BytesIO(found)).worksheets[1]
+    assert [row[2:] for row in [*totals.values][1:]] == [(2, "a-1"), (1, "a-2")]

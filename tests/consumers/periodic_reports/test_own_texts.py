@@ -2,8 +2,12 @@
 
 import pytest
 
+from consumers.periodic_reports.archive import HeaderSources
+from consumers.periodic_reports.contents.composition import compose
 from consumers.periodic_reports.contents.texts import load_texts
 from contracts.errors import Invalid
+from contracts.vocabulary import DEFAULT
+from tests.support.report_data import YEAR, write_year
 
 
 def test_own_texts_replace_those_that_ship_entry_by_entry(tmp_path):
@@ -46,6 +50,9 @@ def test_an_empty_file_replaces_nothing(tmp_path):
         ("[plan]\n2026 = 3", "plan.2026"),
         ("[plan.2026]\nitems = 3", "plan.2026"),
         ("[plan.2026]\nfollowers = 'nhiều'", "plan.2026.followers"),
+        ("[plan.2026]\nfollowers = -1", "plan.2026.followers"),
+        ("[plan.2026]\napproval_median = 86400", "plan.2026.approval_median"),
+        ("[plan.2026]\ndelivered_share = 9950", "plan.2026.delivered_share"),
         ("[plan.2026]\nfollowers = nan", "plan.2026.followers"),
     ],
 )
@@ -55,3 +62,14 @@ def test_an_entry_that_cant_be_used_is_named(tmp_path, own, entry):
     with pytest.raises(Invalid) as refused:
         load_texts(file)
     assert [error.field for error in refused.value.errors] == [f"report.toml.{entry}"]
+
+
+def test_the_plan_of_a_duration_is_in_hours_as_reports_show_it(tmp_path):
+    own = tmp_path / "report.toml"
+    own.write_text("[plan.2026]\napproval_median = 24\nitems_published = 1500\n")
+    plan = HeaderSources(load_texts(own), DEFAULT).header("2026", YEAR, None).plan
+    summary = compose(write_year(tmp_path / "set", 20, plan=plan)).tables()[0]
+    texts = load_texts(tmp_path / "none")["indicators"]
+    planned = {row[0].text: row[2].text for row in summary.rows}
+    assert planned[texts["approval_median"]["name"]] == "24,00"
+    assert planned[texts["items_published"]["name"]] == "1.500"
