@@ -256,6 +256,12 @@ def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
         raise Forbidden(field_error("data.bulletin.series", "bulletin_unit", value=owner))
 
 
+def check_filled(content: Event) -> None:
+    """Raise Invalid for an issue of a bulletin that tells of no item; a draft may be one."""
+    if isinstance(content, Submitted) and content.bulletin and not content.bulletin.content_ids:
+        raise Invalid(field_error("data.bulletin", "bulletin_empty"))
+
+
 def _owner_of_issue(event: CloudEvent, vocabulary: Vocabulary, unit: str) -> str:
     """The unit whose bulletin *unit* sends; empty if it is its own, or none."""
     issue = event.data.get("bulletin")

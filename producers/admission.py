@@ -38,6 +38,8 @@ def admit(
     names another unit.
     """
     content = events.check(event, vocabulary, accepted_types=accepted_types, is_new=is_new)
+    if is_new:
+        events.check_filled(content)
     events.check_sender(event, unit, vocabulary)
     events.check_source_spelling(event.source)
     if isinstance(content, CaseUpdated):

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from consumers.bulletins.released import ReleasedItems
 from consumers.messages import field_error
+from contracts import errors
 from contracts.bulletins import sequence
 from contracts.bulletins.issue import (
     BulletinAmendment,
@@ -26,25 +27,27 @@ async def check_issue(
     *shown_at*: when they would have it; what is scheduled until then counts. Its number is asked
     at the approval: two issues may wait for theirs at once.
     """
+    if not issue.content_ids:
+        raise Invalid(errors.field_error(_FIELD, "bulletin_empty"))
     published = await items.issues(topic, issue.series)
-    errors = [*_told_before(issue, published), *await changed_items(items, issue, shown_at)]
+    found = [*_told_before(issue, published), *await changed_items(items, issue, shown_at)]
     if is_approval:
-        errors += _number_errors(issue, published)
-    if errors:
-        raise Invalid(*errors)
+        found += _number_errors(issue, published)
+    if found:
+        raise Invalid(*found)
 
 
 async def changed_items(
     items: ReleasedItems, issue: BulletinIssue, at: datetime
 ) -> list[FieldError]:
     """Name each item that readers, at a moment, have otherwise than *issue* tells. BusError."""
-    released, errors = await items.of_items(issue.content_ids, at), list[FieldError]()
+    released, found = await items.of_items(issue.content_ids, at), list[FieldError]()
     for content_id in outdated(issue, released):
         now = released.get(content_id)
         is_gone = now is None or now.action == WITHDRAWN
         code = "bulletin_item_gone" if is_gone else "bulletin_item_changed"
-        errors.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
-    return errors
+        found.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
+    return found
 
 
 def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> Iterator[FieldError]:

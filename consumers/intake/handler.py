@@ -245,6 +245,8 @@ class Intake:
             raise Invalid(errors.field_error("type", "type_closed", value=event.type))
         if kind is not None and kind != events.kind_of(event.type):
             raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
+        if is_new:
+            events.check_filled(content)
         events.check_sender(event, unit, self.vocabulary)
         return ReceivedEvent(unit, event, content, utc_now(self.clock), is_edited)
 

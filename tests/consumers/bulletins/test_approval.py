@@ -55,6 +55,12 @@ async def test_an_item_goes_out_in_one_issue(items):
         assert "(mot)" in error and an_issue(1).content_id in error
 
 
+async def test_an_issue_without_any_item_does_not_go_out(items):
+    for is_approval in (False, True):
+        [error] = await refused(items, an_issue(2), is_approval=is_approval)
+        assert "no item" in error
+
+
 async def test_the_numbers_of_a_year_go_out_in_their_order(items):
     [error] = await refused(items, an_issue(3, "hai"), is_approval=True)
     assert "number 2" in error

@@ -4,6 +4,7 @@ import pytest
 
 from consumers.intake.handler import Intake
 from contracts.bulletins import composition
+from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
 from tests.support.bulletin_history import SERIES, a_released_item, propose
 from tests.support.decisions import approve_item
@@ -42,6 +43,14 @@ async def test_an_issue_and_each_later_text_of_it_wait_for_a_person(bus, intake)
     await take_in(intake, corrected(NAME, **TEXT | {"title": "Bản sửa"}, reason="Sai tiêu đề."))
     assert await open_drafts(bus) == [f"{NAME}.2"]
     assert await released_actions(bus, NAME) == ["published"]
+
+
+async def test_an_issue_without_any_item_is_refused(bus, intake):
+    empty = propose()
+    with pytest.raises(Invalid) as refused:
+        await take_in(intake, submitted(NAME, **composition.new_text_of(empty, SERIES)))
+    assert [one.field for one in refused.value.errors] == ["data.bulletin"]
+    assert await open_drafts(bus) == []
 
 
 async def test_another_text_under_the_topic_of_the_issues_waits(bus, intake):

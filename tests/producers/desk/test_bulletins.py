@@ -176,6 +176,19 @@ async def test_an_item_that_changed_since_is_marked_and_the_issue_is_not_approve
     assert (await newsroom["an"].get(path)).text.count(mark) == 1
 
 
+async def test_an_issue_without_any_item_is_not_proposed(newsroom):
+    path = await begun(newsroom)
+    item = path.removesuffix("/ban-tin")
+    for name in TOPICS:
+        await press(newsroom, path, f"drop:{name}")
+    await newsroom.press("an", item, "gui")
+    await newsroom.press("binh", item, "xac-nhan", clean="1")
+    said = desk_texts()["item"]["field"]["bulletin"] + " chưa có tin nào"
+    assert said in (await newsroom["chi"].get(item)).text, "before the button"
+    refused = await newsroom["chi"].press(item, f"{item}/trinh", clean="1")
+    assert refused.status_code == 422 and said in refused.text
+
+
 async def test_an_item_that_is_no_issue_has_no_such_page(newsroom):
     item = await newsroom.written(unit=SERIES.unit)
     for page in ("ban-tin", "ban-tin/in"):
