@@ -11,7 +11,7 @@ from consumers.messages import field_error
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, vietnam_time
 from contracts.bulletins import proposal, sequence
-from contracts.bulletins.issue import BulletinIssue, PublishedIssue, is_issue_of
+from contracts.bulletins.issue import BulletinIssue, PublishedIssue, is_issue_of, issue_id
 from contracts.bulletins.proposal import NewIssue, ReleasedItem
 from contracts.bulletins.series import Series, Span
 from contracts.editorial import ActionKind, ItemState, Status
@@ -22,6 +22,8 @@ from contracts.vocabulary import Vocabulary
 _LOOK_BACK = timedelta(days=366)
 """A text may be approved this long before the time that it names."""
 _DAY = timedelta(days=1)
+_FREE = frozenset({Status.REJECTED, Status.WITHDRAWN})
+"""What an issue that never went out ends with: its number is free again."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ class SeriesIssues:
         """Propose the next issue from the items released since the last one.
 
         Else than told, it covers the days after the last one, to the end of the newest span that
-        is over. Raises Invalid for days in the wrong order, Conflict if no span is over, or if the
-        number is taken or leaves a gap.
+        is over; a number that was given up before a later one comes first, with its own days.
+        Raises Invalid for days in the wrong order, Conflict if no span is over, or if the number is
+        taken or leaves a gap.
         """
         series, now = self.series(series_id), utc_now(self.clock)
         if span and span.first_day > span.last_day:
@@ -92,7 +95,7 @@ class SeriesIssues:
                 field_error("last_day", "issue_ends_early", value=f"{span.first_day:%d/%m/%Y}")
             )
         others = await self._others(series_id)
-        days = span or self._next_span(series, others)
+        days = span or await self._open_days(others) or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
         start = proposal.window_start(new, others)
         released = await self.items.of_topics(series.topics, start - _LOOK_BACK, start, now)
@@ -141,11 +144,25 @@ class SeriesIssues:
     async def _drafts(
         self, series_id: str, published: Collection[PublishedIssue]
     ) -> list[IssueAtWork]:
-        """The issues that are not out; the number of one that was rejected is free again."""
+        """The issues that are not out, but for those whose number is free again."""
         out = {one.content_id for one in published}
         names = [one for one in await self._names(series_id) if one not in out]
         found = filter(None, [await self.read(name) for name in names])
-        return [one for one in found if one.state.status is not Status.REJECTED]
+        return [one for one in found if one.state.status not in _FREE]
+
+    async def _open_days(self, others: list[PublishedIssue]) -> Span | None:
+        """The days of the first number that is missing before a later one; None for none."""
+        if not (behind := sequence.behind_gap(others)):
+            return None
+        issue = behind.issue
+        missing = sequence.missing_number(_numbers(others, issue.year), issue.number) or 1
+        if known := await self.read(issue_id(issue.series, issue.year, missing)):
+            return Span(known.issue.first_day, known.issue.last_day)
+        before = [one.issue.last_day for one in others if one.issue.order < issue.order]
+        first_day, last_day = max(before, default=issue.first_day) + _DAY, issue.first_day - _DAY
+        if first_day > last_day:
+            raise _gap(issue, missing)
+        return Span(first_day, last_day)
 
     def _next_span(self, series: Series, others: list[PublishedIssue]) -> Span:
         """The newest span that is over, with all days since the last issue. Raises Conflict."""
@@ -162,16 +179,32 @@ def _numbers(issues: Iterable[PublishedIssue], year: int) -> frozenset[int]:
     return frozenset(one.issue.number for one in issues if one.issue.year == year)
 
 
-def _free_number(others: Iterable[PublishedIssue], span: Span, wanted: int | None) -> int:
+def _free_number(others: list[PublishedIssue], span: Span, wanted: int | None) -> int:
     """The next number of the year, or *wanted*. Raises Conflict if it is taken or leaves a gap."""
     taken = _numbers(others, span.last_day.year)
     if wanted in taken:
         raise Conflict(field_error("number", "issue_exists", value=wanted))
     number = wanted or sequence.next_number(taken)
-    if missing := sequence.missing_number(taken, number):
+    missing = sequence.missing_number(taken, number)
+    if wanted and missing:
         values = {"value": number, "missing": missing}
         raise Conflict(field_error("number", "bulletin_number_gap", **values))
-    return number
+    return _in_gap(others, span, missing) if missing else number
+
+
+def _in_gap(others: Iterable[PublishedIssue], span: Span, missing: int) -> int:
+    """The number *missing* for days before the issue behind it. Raises Conflict for others."""
+    order = span.last_day.year, missing
+    later = min((one.issue for one in others if one.issue.order > order), key=lambda one: one.order)
+    if span.last_day >= later.first_day:
+        raise _gap(later, missing)
+    return missing
+
+
+def _gap(later: BulletinIssue, missing: int) -> Conflict:
+    """Why no issue begins behind *later* while a number before it is missing."""
+    values = {"value": f"{later.first_day:%d/%m/%Y}", "missing": missing, "number": later.number}
+    return Conflict(field_error("last_day", "issue_gap", **values))
 
 
 def _issue_in(state: ItemState) -> BulletinIssue | None:

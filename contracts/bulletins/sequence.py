@@ -31,6 +31,16 @@ def missing_number(numbers: Collection[int], number: int) -> int | None:
     return next((one for one in range(1, number) if one not in numbers), None)
 
 
+def behind_gap(issues: Iterable[PublishedIssue]) -> PublishedIssue | None:
+    """The first issue before which a number of its year is missing; None for none."""
+    year = before = 0
+    for one in sorted(issues, key=lambda one: one.issue.order):
+        if one.issue.number > (before if one.issue.year == year else 0) + 1:
+            return one
+        year, before = one.issue.order
+    return None
+
+
 def told_by_others(published: Iterable[PublishedIssue], content_id: str) -> dict[str, str]:
     """The items of the issues of *published* that are out, each with its issue.
 

@@ -1,12 +1,29 @@
 """No rule releases an issue of a bulletin that a unit's system sends: a person approves it."""
 
+import secrets
+from datetime import timedelta
+
 import pytest
 
+from consumers.bulletins.issues import SeriesIssues
+from consumers.bulletins.released import ReleasedItems, no_seals
+from consumers.desk.item_acts import ItemActs
 from consumers.intake.handler import Intake
+from consumers.staff.authorization import Actor
 from contracts.bulletins import composition
+from contracts.desk.editorial import Order
+from contracts.editorial import ActionKind
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
-from tests.support.bulletin_history import SERIES, a_released_item, propose
+from tests.support.bulletin_desk import PEOPLE
+from tests.support.bulletin_history import (
+    BEGIN,
+    SERIES,
+    SERIES_ID,
+    a_released_item,
+    propose,
+    week,
+)
 from tests.support.decisions import approve_item
 from tests.support.events import (
     carry_out_acts,
@@ -15,7 +32,10 @@ from tests.support.events import (
     register_unit,
     released_actions,
     submitted,
+    withdrawn,
 )
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
 
 ISSUE = propose(a_released_item("mot"))
 NAME = ISSUE.content_id
@@ -43,6 +63,31 @@ async def test_an_issue_and_each_later_text_of_it_wait_for_a_person(bus, intake)
     await take_in(intake, corrected(NAME, **TEXT | {"title": "Bản sửa"}, reason="Sai tiêu đề."))
     assert await open_drafts(bus) == [f"{NAME}.2"]
     assert await released_actions(bus, NAME) == ["published"]
+
+
+async def test_what_a_system_takes_back_before_it_was_out_frees_number_and_items(bus, intake):
+    times = dict.fromkeys(("first_released_at", "released_at"), BEGIN)
+    await store_publication(bus, a_publication(content_id="mot", topic=min(SERIES.topics), **times))
+    for event in (submitted(NAME, **TEXT), withdrawn(NAME)):
+        await take_in(intake, event)
+    log, later = intake.decisions.log, (BEGIN + timedelta(days=8)).timestamp()
+    issues = SeriesIssues(ReleasedItems(bus, no_seals), log, DEFAULT, lambda: later)
+    again = await issues.propose(SERIES_ID, week(0))
+    assert (again.content_id, again.content_ids) == (NAME, ("mot",))
+    intake.clock.advance(60)
+    await send_and_approve(intake, composition.new_text_of(again, SERIES))
+    assert (await released_actions(bus, NAME))[-1] == "published"
+
+
+async def send_and_approve(intake: Intake, text) -> None:
+    """Save a text for the issue, and bring it to readers."""
+    acts = ItemActs(intake.decisions.log, DEFAULT, intake.clock)
+    for kind in (ActionKind.SAVE, *PEOPLE):
+        hash = (await acts.log.read(NAME)).state.hash
+        data = text if kind is ActionKind.SAVE else None
+        order = Order(NAME, kind, secrets.token_hex(), hash, data, is_clean=True)
+        await acts.perform(order, Actor(PEOPLE.get(kind, "Lê An")))
+        await carry_out_acts(intake, NAME)
 
 
 async def test_an_issue_without_any_item_is_refused(bus, intake):

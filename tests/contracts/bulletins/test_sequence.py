@@ -53,6 +53,13 @@ def test_a_year_may_begin_in_the_middle_of_a_series_and_counts_anew():
     assert found(last_of_2026, first_of_2027) == []
 
 
+def test_the_first_issue_behind_a_missing_number_is_found_in_each_year():
+    issues = [out(1, 0), out(2, 12), out(1, 13), out(3, 15)]
+    assert sequence.behind_gap(issues) == issues[-1]
+    assert sequence.behind_gap(issues[:-1]) is None
+    assert sequence.behind_gap([issues[1]]) == issues[1]
+
+
 def test_the_next_number_follows_the_highest_one():
     assert sequence.next_number([]) == 1
     assert sequence.next_number([1, 4, 2]) == 5

@@ -124,6 +124,23 @@ async def test_an_issue_is_begun_early_with_the_days_that_are_typed(newsroom):
     assert "14/01/2027" in (await newsroom["dung"].get(f"{item}/duyet")).text
 
 
+async def test_a_number_given_up_before_a_later_one_is_begun_again_with_its_days(newsroom):
+    await newsroom.approve((await begun(newsroom)).removesuffix("/ban-tin"))
+    weeks = (("11", "17"), ("18", "24"), ("25", "31"))
+    days = [{"first_day": f"2027-01-{one}", "last_day": f"2027-01-{end}"} for one, end in weeks]
+    for one in days[:2]:
+        await newsroom["an"].press("/ban-tin", BEGIN, **one)
+    item = f"/tin/{SERIES_ID}-2027-so-02"
+    await newsroom["an"].press(item, f"{item}/bo")
+    refused = await newsroom["an"].press("/ban-tin", BEGIN, **days[2])
+    assert refused.status_code == 409 and 'id="last_day-loi"' in refused.text
+    assert "số 2" in refused.text and "18/01/2027" in refused.text
+    done = await newsroom["an"].press("/ban-tin", BEGIN)
+    assert done.headers["location"] == f"{item}/ban-tin"
+    review = (await newsroom["dung"].get(f"{item}/duyet")).text
+    assert "11/01/2027" in review and "17/01/2027" in review
+
+
 async def test_what_another_person_saved_meanwhile_is_not_lost(newsroom):
     path = await begun(newsroom)
     old = await newsroom["an"].get(path)
