@@ -13,7 +13,7 @@ from contracts.bulletins.issue import (
     BulletinIssue,
     PublishedIssue,
 )
-from contracts.bulletins.proposal import WITHDRAWN, outdated
+from contracts.bulletins.proposal import WITHDRAWN, ReleasedItem, outdated
 from contracts.errors import FieldError, Invalid
 
 _FIELD = "data.bulletin"
@@ -30,7 +30,9 @@ async def check_issue(
     if not issue.content_ids:
         raise Invalid(errors.field_error(_FIELD, "bulletin_empty"))
     published = await items.issues(topic, issue.series)
-    found = [*_told_before(issue, published), *await changed_items(items, issue, shown_at)]
+    is_out = any(one.content_id == issue.content_id and one.is_out for one in published)
+    changed = await changed_items(items, issue, shown_at, is_out=is_out)
+    found = [*_told_before(issue, published), *changed]
     if is_approval:
         found += _number_errors(issue, published)
     if found:
@@ -38,16 +40,24 @@ async def check_issue(
 
 
 async def changed_items(
-    items: ReleasedItems, issue: BulletinIssue, at: datetime
+    items: ReleasedItems, issue: BulletinIssue, at: datetime, *, is_out: bool = False
 ) -> list[FieldError]:
-    """Name each item that readers, at a moment, have otherwise than *issue* tells. BusError."""
+    """Name each item that readers, at a moment, have otherwise than *issue* tells. BusError.
+
+    In an issue that is out, items may have expired.
+    """
     released, found = await items.of_items(issue.content_ids, at), list[FieldError]()
-    for content_id in outdated(issue, released):
-        now = released.get(content_id)
-        is_gone = now is None or now.action == WITHDRAWN
-        code = "bulletin_item_gone" if is_gone else "bulletin_item_changed"
+    for content_id in outdated(issue, released, None if is_out else at):
+        code = _what_became(released.get(content_id), at)
         found.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
     return found
+
+
+def _what_became(item: ReleasedItem | None, at: datetime) -> str:
+    """The error of an item that is not as an issue tells of it."""
+    if item is None or item.action == WITHDRAWN:
+        return "bulletin_item_gone"
+    return "bulletin_item_expired" if item.is_over(at) else "bulletin_item_changed"
 
 
 def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> Iterator[FieldError]:

@@ -21,6 +21,8 @@ from contracts.vocabulary import Vocabulary
 
 _LOOK_BACK = timedelta(days=366)
 """A text may be approved this long before the time that it names."""
+_LATEST = timedelta(days=14)
+"""An approval is carried out this long after its time, if Loa was down, and is still seen."""
 _DAY = timedelta(days=1)
 _FREE = frozenset({Status.REJECTED, Status.WITHDRAWN})
 """What an issue that never went out ends with: its number is free again."""
@@ -98,10 +100,20 @@ class SeriesIssues:
         days = span or await self._open_days(others) or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
         start = proposal.window_start(new, others)
-        released = await self.items.of_topics(series.topics, start - _LOOK_BACK, start, now)
         told = proposal.known_revisions(one.issue for one in others if one.is_out)
+        after = start - _LATEST if told else start
+        released = await self.items.of_topics(series.topics, start - _LOOK_BACK, after, now)
+        for one in [*released.values()] if told else ():
+            if one.first_shown_at <= start and one.content_id not in told:
+                released[one.content_id] = await self._as_carried_out(one)
         released |= await self.items.of_changed(told, now)
         return proposal.propose(new, others, released, now)
+
+    async def _as_carried_out(self, item: ReleasedItem) -> ReleasedItem:
+        """The item with the time at which Loa first released a text of it."""
+        _, acts = await self.log.history(item.content_id)
+        first = next((one.at for one in acts if one.kind is ActionKind.PUBLISH), None)
+        return item._replace(carried_out_at=first)
 
     async def begun_by(self, series_id: str, act_id: str) -> str:
         """The draft that the form with *act_id* has begun; empty for none."""
@@ -112,22 +124,27 @@ class SeriesIssues:
     async def released(self, content_id: str, issue: BulletinIssue) -> ReleasedItem:
         """An item that may be put into *issue*.
 
-        Raises NotFound for one that is not out, Conflict for one that another issue or draft has.
+        Raises NotFound for one that is not out, Conflict for one that another issue or draft has,
+        or that has expired.
         """
-        found = await self.items.of_items([content_id], utc_now(self.clock))
-        item = found.get(content_id)
+        now = utc_now(self.clock)
+        item = (await self.items.of_items([content_id], now)).get(content_id)
         if item is None or item.action == proposal.WITHDRAWN or not item.has_page:
             raise NotFound(field_error("content_id", "not_released", value=content_id))
+        if item.is_over(now):
+            values = {"value": content_id, "title": item.title}
+            raise Conflict(field_error("content_id", "item_expired", **values))
         told = sequence.told_by_others(await self._others(issue.series), issue.content_id)
         if other := told.get(content_id):
             values = {"value": content_id, "title": item.title, "other": other}
             raise Conflict(field_error("content_id", "bulletin_item_elsewhere", **values))
         return item
 
-    async def outdated(self, issue: BulletinIssue) -> tuple[str, ...]:
-        """The items of an issue that changed since it was made."""
+    async def outdated(self, issue: BulletinIssue, *, is_out: bool) -> tuple[str, ...]:
+        """The items of an issue that changed, or expired before it is out, since it was made."""
         now = utc_now(self.clock)
-        return proposal.outdated(issue, await self.items.of_items(issue.content_ids, now))
+        released = await self.items.of_items(issue.content_ids, now)
+        return proposal.outdated(issue, released, None if is_out else now)
 
     def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
         """The issue as a PDF for print. Raises Invalid for an unknown series."""

@@ -216,7 +216,7 @@ def show(issue: Issue, by: By = "", as_json: output.Json = False) -> None:
         issues = _issues(bus)
         found = await issues.require(issue)
         right.require(item_facts(found.state))
-        return _shown(found, await issues.outdated(found.issue))
+        return _shown(found, await issues.outdated(found.issue, is_out=found.state.status in OUT))
 
     _print(output.run_on_bus(read), as_json)
 

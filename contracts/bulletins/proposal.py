@@ -37,6 +37,17 @@ class ReleasedItem(NamedTuple):
     """Whether the portal shows it: an entry leads there."""
     expires_at: datetime | None = None
     language: str = LANGUAGE
+    carried_out_at: datetime | None = None
+    """When readers got it, if that was long after it was to be shown: Loa was down."""
+
+    @property
+    def seen_at(self) -> datetime:
+        """When readers first saw it."""
+        return max(self.first_shown_at, self.carried_out_at or self.first_shown_at)
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether it has expired."""
+        return self.expires_at is not None and self.expires_at <= at
 
 
 class NewIssue(NamedTuple):
@@ -84,7 +95,8 @@ def propose(
     out = [one.issue for one in earlier if one.is_out]
     amendments = list(_amendments(out, released))[:MAX_ENTRIES]
     window = window_start(new, earlier), _window_end(new.span, now)
-    found = _new_items(new.series, out, released.values(), window)
+    current = [one for one in released.values() if not one.is_over(now)]
+    found = _new_items(new.series, out, current, window)
     until = window[1]
     room = MAX_ENTRIES - len(amendments)
     if len(found) > room:
@@ -114,16 +126,16 @@ def _new_items(
     found = [
         item
         for item in released
-        if start < item.first_shown_at <= end
+        if start < item.seen_at
+        and item.first_shown_at <= end
         and item.content_id not in had
-        and _may_be_gathered(item, series, end)
+        and _may_be_gathered(item, series)
     ]
     return sorted(found, key=lambda item: (item.first_shown_at, item.content_id))
 
 
-def _may_be_gathered(item: ReleasedItem, series: Series, at: datetime) -> bool:
-    is_over = item.expires_at is not None and item.expires_at <= at
-    is_shown = item.action != WITHDRAWN and item.has_page and not is_over
+def _may_be_gathered(item: ReleasedItem, series: Series) -> bool:
+    is_shown = item.action != WITHDRAWN and item.has_page
     return is_shown and item.topic in series.topics and item.language == LANGUAGE
 
 
@@ -172,13 +184,18 @@ def known_revisions(issues: Iterable[BulletinIssue]) -> dict[str, int]:
     return known
 
 
-def outdated(issue: BulletinIssue, released: Mapping[str, ReleasedItem]) -> tuple[str, ...]:
-    """The items of an issue that readers no longer have in the revision that it tells of."""
+def outdated(
+    issue: BulletinIssue, released: Mapping[str, ReleasedItem], at: datetime | None = None
+) -> tuple[str, ...]:
+    """The items of an issue that readers no longer have in the revision that it tells of.
+
+    *at*: those too that have expired by then.
+    """
     entries = {one.content_id for one in issue.entries}
     return tuple(
         content_id
         for content_id, revision in issue.positions()
         if (item := released.get(content_id)) is None
         or item.revision != revision
-        or (content_id in entries and item.action == WITHDRAWN)
+        or (content_id in entries and (item.action == WITHDRAWN or (at and item.is_over(at))))
     )

@@ -285,8 +285,8 @@ class Bulletins(Protocol):
         """The issue as a PDF for print. Raises Invalid for an unknown series."""
         ...
 
-    async def outdated(self, issue: BulletinIssue) -> Sequence[str]:
-        """The items of an issue that changed since it was made."""
+    async def outdated(self, issue: BulletinIssue, *, is_out: bool) -> Sequence[str]:
+        """The items of an issue that changed, or expired before it is out, since it was made."""
         ...
 
 

@@ -170,7 +170,9 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
     issue = _issue_of(item)
     outdated: tuple[str, ...] = ()
     with suppress(NotFound):
-        outdated = tuple(await visit.desk.services.bulletins.outdated(issue))
+        outdated = tuple(
+            await visit.desk.services.bulletins.outdated(issue, is_out=bool(item.readers.seen))
+        )
     return {
         "item": item,
         "issue": issue,

@@ -81,6 +81,18 @@ async def test_what_was_corrected_or_withdrawn_since_is_named(bus, items):
         assert found == [(False, True), (True, False), (False, True)]
 
 
+async def test_an_item_that_expires_before_an_issue_is_out_is_named(bus, items):
+    await store(bus, "het-han", expires_at=NOW + timedelta(days=1))
+    for at, count in ((NOW, 0), (NOW + timedelta(days=1), 1)):
+        errors = await refused(items, an_issue(2, "hai", "het-han"), is_approval=True, at=at)
+        assert [("(het-han)" in one, "expired" in one) for one in errors] == count * [(True, True)]
+
+
+async def test_an_issue_that_is_out_keeps_items_that_expired(bus, items):
+    await store(bus, "het-han", expires_at=NOW - timedelta(days=1))
+    assert await refused(items, an_issue(1, "mot", "het-han"), is_approval=True) == []
+
+
 async def test_what_is_to_be_corrected_before_the_issue_goes_out_is_named(bus, items):
     later = NOW + timedelta(days=2)
     await store(bus, "hai", 2, action="corrected", reason="Sai.", not_before=later)

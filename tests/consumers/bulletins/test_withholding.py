@@ -189,3 +189,22 @@ async def test_a_new_text_of_an_issue_that_readers_have_is_not_kept_back(desk):
     desk.clock.advance(HOUR + GRACE)
     assert await desk.withholding.withhold_due() == 0
     assert await released_actions(desk.pipeline.bus, issue) == ["published", "corrected"]
+
+
+async def test_an_item_that_is_carried_out_after_an_issue_is_in_the_next_one(desk):
+    """Loa was down between the approval of the item and its release."""
+    text = {"title": "Tin ba", "body": "Nội dung.", "topic": TOPIC, "channels": ["portal"]}
+    first_person = Actor(PEOPLE[ActionKind.SUBMIT])
+    await desk.acts.begin(NewItem(UNIT, "e" * 32, text, "ba"), first_person)
+    for number, (kind, person) in enumerate(PEOPLE.items()):
+        hash = (await desk.state("ba")).hash
+        order = Order("ba", kind, f"{number:032x}", hash, is_clean=True)
+        await desk.acts.perform(order, Actor(person))
+    desk.clock.advance(HOUR)
+    first = (await desk.issues.require(await desk.schedule(0))).issue
+    assert sorted(first.content_ids) == ["hai", "mot"]
+    await carry_out_acts(desk.pipeline.intake, "ba")
+    desk.clock.advance(48 * HOUR)
+    today = utc_now(desk.clock).date()
+    second = await desk.issues.propose(SERIES_ID, Span(today, today))
+    assert second.content_ids == ("ba",)

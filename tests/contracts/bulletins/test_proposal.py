@@ -46,10 +46,11 @@ def test_a_section_has_its_items_in_the_order_of_their_release():
         {"action": WITHDRAWN},
         {"has_page": False},
         {"expires_at": BEGIN + 2 * _HOUR},
+        {"expires_at": BEGIN + _WEEK + 10 * _HOUR},
         {"first_shown_at": BEGIN - _HOUR},
         {"first_shown_at": BEGIN + _WEEK + _HOUR},
     ],
-    ids=["other-topic", "withdrawn", "no-page", "expired", "before", "after"],
+    ids=["other-topic", "withdrawn", "no-page", "expired", "expired-since", "before", "after"],
 )
 def test_what_readers_cannot_open_or_what_is_of_another_week_is_left_out(changes):
     assert ids(propose(a_released_item(**changes))) == []
@@ -74,6 +75,13 @@ def test_an_item_released_after_an_early_issue_is_in_the_next_one():
     early = proposal.propose(new_issue(), [], {}, BEGIN + _HOUR)
     late = a_released_item(first_shown_at=BEGIN + 2 * _HOUR)
     assert ids(propose(late, earlier=[early], number=2, of_week=1)) == ["tin-1"]
+
+
+def test_an_item_that_readers_got_after_an_issue_is_in_the_next_one():
+    late = a_released_item("tre", first_shown_at=BEGIN + 2 * _HOUR)
+    late = late._replace(carried_out_at=BEGIN + _WEEK + _HOUR)
+    first = propose(a_released_item())
+    assert ids(propose(late, earlier=[first], number=2, of_week=1)) == ["tre"]
 
 
 def test_what_finds_no_room_is_first_in_the_next_issue():
@@ -115,7 +123,9 @@ def test_an_issue_names_its_items_that_changed_after_it_was_made():
     issue = propose(*items.values())
     items["sua"] = items["sua"]._replace(revision=2)
     items["go"] = items["go"]._replace(revision=2, action=WITHDRAWN)
+    items["giu"] = items["giu"]._replace(expires_at=BEGIN + _WEEK)
     assert set(outdated(issue, items)) == {"sua", "go"}
+    assert set(outdated(issue, items, BEGIN + _WEEK)) == {"sua", "go", "giu"}
 
 
 @pytest.mark.parametrize("seed", range(_STORIES))
