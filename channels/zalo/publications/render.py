@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args
 from yarl import URL
 
 from channels.markdown_text import paragraphs
+from channels.zalo.publications.issue import ShortIssue, shorten_issue
 from channels.zalo.texts import catalog_text
+from contracts.bulletins.composition import body_of
 from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
 from contracts.interruptions.wording import stated_facts, summary_of
 from contracts.publication import Publication
@@ -63,6 +65,7 @@ class RenderedArticle:
     body: tuple[str, ...]
     ending: str  # name of the last paragraph's text
     page_url: str
+    left_out: int = 0  # items of an issue that the portal alone has
     released_at: float = 0.0  # first release of the item
     picture_url: str = ""  # the item's own cover, where we have to copy it
     copies_url: str = ""  # public address of our copies
@@ -74,7 +77,7 @@ class RenderedArticle:
     def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
         """The whole article, for `create` and (with its id) for `update`."""
         url = f"{self.page_url}#{marker}"
-        last = catalog_text("article", self.ending, url=url)
+        last = catalog_text("article", self.ending, url=url, count=self.left_out)
         article: dict[str, Any] = {
             "type": "normal",
             "title": self.title,
@@ -100,7 +103,9 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     author = publication.author or site.author or catalog_text("article", "author")
     title, lead = _title(publication)
     room = BODY_MAX - sum(map(len, lead))
-    body, whole = _fit_paragraphs([*_correction_lines(publication), *texts], room)
+    shown = _fitted_issue(publication, texts, room)
+    body, whole = _fit_paragraphs([*_correction_lines(publication), *shown.texts], room)
+    ending = "portal" if whole else "more"
     return RenderedArticle(
         content_id=publication.content_id,
         revision=publication.revision,
@@ -111,7 +116,8 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
         cover=_percent_encoded(publication.cover.url if publication.cover else site.cover_url),
         default_cover=_percent_encoded(site.cover_url),
         body=(*lead, *body),
-        ending="portal" if whole else "more",
+        ending="more_items" if shown.left_out else ending,
+        left_out=shown.left_out,
         page_url=_percent_encoded(site.item_url(publication.content_id)),
         released_at=publication.first_released_at.timestamp(),
         picture_url=publication.cover.url if publication.cover and site.copies_covers else "",
@@ -121,6 +127,18 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
         unit=publication.unit,
         is_quiet=not is_broadcast(publication.broadcast),
     )
+
+
+def _fitted_issue(publication: Publication, texts: Sequence[str], room: int) -> ShortIssue:
+    """The paragraphs; of an issue that does not fit, its corrections before its first items."""
+    issue, links = publication.bulletin, [*_link_lines(publication)]
+    around = sum(map(len, (*_correction_lines(publication), *links)))
+    is_told = issue and publication.action != "withdrawn" and publication.body == body_of(issue)
+    body = sum(map(len, texts)) - sum(map(len, links))
+    if issue is None or not is_told or around + body <= room:
+        return ShortIssue(tuple(texts), 0)
+    short = shorten_issue(issue, room - around)
+    return short._replace(texts=(*short.texts, *links))
 
 
 def _title(publication: Publication) -> tuple[str, tuple[str, ...]]:

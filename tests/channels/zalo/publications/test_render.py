@@ -1,12 +1,16 @@
 """A publication laid out as a Zalo article, within Zalo's limits."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from channels.markdown_text import paragraphs
 from channels.zalo.publications.render import BODY_MAX, ArticleDefaults, article_marker, render
 from contracts import keys
+from contracts.bulletins import composition
+from contracts.bulletins.issue import BulletinAmendment
+from tests.support.bulletin_history import BEGIN, a_released_item, propose
 from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE, sample_withdrawal
 
@@ -174,3 +178,44 @@ def test_a_withdrawal_leaves_nothing_of_the_old_text():
     assert article["description"] == "Tin này đã được gỡ."
     assert "Lý do: Nội dung chưa chính xác" in text
     assert "nghỉ từ ngày 04" not in text
+
+
+def an_issue(items: int, amendments: int = 1, reason: str = ""):
+    """An issue of items of about 350 letters, with corrections of earlier ones."""
+    released = (
+        a_released_item(f"tin-{n}", text="Lời ngắn. " * 30, first_shown_at=BEGIN + n * MINUTE)
+        for n in range(items)
+    )
+    told = (
+        BulletinAmendment(
+            content_id=f"cu-{n}", revision=2, title=f"Cũ {n}", change="withdrawn", reason=reason
+        )
+        for n in range(amendments)
+    )
+    issue = propose(*released).model_copy(update={"amendments": tuple(told)})
+    body = composition.body_of(issue)
+    return a_publication(content_id=issue.content_id, bulletin=issue, body=body)
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("amendments", [1, 20])
+def test_an_issue_that_is_too_long_has_its_corrections_and_counts_what_is_left_out(amendments):
+    *body, last = content(an_issue(60, amendments))
+    shown = [one for one in body if one.startswith("<p>Tin tin-")]
+    assert 0 < len(shown) < 60 and f" {60 - len(shown)} tin " in last
+    assert [f"<p>Cũ {n}:" in "".join(body) for n in range(amendments)] == [True] * amendments
+    assert body[-1] in content(an_issue(1)), "the last line stays"
+    assert sum(map(len, body)) - len("<p></p>") * len(body) <= BODY_MAX
+
+
+def test_corrections_that_fill_an_article_leave_all_items_to_the_portal():
+    *body, last = content(an_issue(3, 97, "Sai ngày. " * 30))
+    assert "<p>Cũ 0:" in "".join(body) and " 3 tin " in last
+
+
+def test_an_issue_that_fits_keeps_its_order():
+    article = content(an_issue(3))
+    assert article[:-1] == [f"<p>{one}</p>" for one in paragraphs(an_issue(3).body)]
+    assert " tin khác" not in article[-1]
