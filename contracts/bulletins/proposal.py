@@ -97,10 +97,8 @@ def propose(
     window = window_start(new, earlier), _window_end(new.span, now)
     current = [one for one in released.values() if not one.is_over(now)]
     found = _new_items(new.series, out, current, window)
-    until = window[1]
     room = MAX_ENTRIES - len(amendments)
-    if len(found) > room:
-        until = found[room].first_shown_at - _TICK
+    until = found[room].first_shown_at - _TICK if len(found) > room else window[1]
     return BulletinIssue(
         series=new.series_id,
         year=new.span.last_day.year,
