@@ -1,4 +1,4 @@
-"""An issue whose time has come: it is kept back if an item of it changed after the approval.
+"""An issue on its way to readers: it is kept back if an item of it changed after the approval.
 
 Dispatch asks before a channel plans it, and waits; intake withdraws it, which ends the waiting.
 """
@@ -47,16 +47,16 @@ class IssueGuard:
     doubts: Doubts | None = None
 
     async def why_not(self, released: StoredPublication) -> str:
-        """What changed in an issue that waited for its time; empty if it may go out.
+        """What changed in an approved issue that readers do not have yet; empty if it may go out.
 
         One that readers have, or that a channel has begun, goes out on all.
         """
         issue, now = released.publication.bulletin, utc_now(self.clock)
         if issue is None or not _is_asked(released.publication, now):
             return ""
-        errors = await changed_items(self.items, issue, now)
-        if not errors or await self._has_begun(released):
+        if await self._has_begun(released):
             return ""
+        errors = await changed_items(self.items, issue, now)
         return shorten("; ".join(one.message_vi for one in errors), _REASON_LIMIT)
 
     async def _has_begun(self, released: StoredPublication) -> bool:
@@ -102,9 +102,11 @@ class IssueWithholding:
 
 
 def _is_asked(publication: Publication, now: datetime) -> bool:
-    """Whether a text had to wait for its time, and readers have no earlier one."""
-    waited = publication.shown_at > publication.released_at
-    return waited and publication.action == "published" and now < publication.shown_at + _LONGEST
+    """Whether readers have no earlier text of the item, and this one may still be on its way.
+
+    One without a time of its own waits too, where Loa stops between the approval and the release.
+    """
+    return publication.action == "published" and now < publication.shown_at + _LONGEST
 
 
 def _moment_before(publication: Publication) -> datetime:

@@ -22,6 +22,7 @@ from contracts.editorial.action import WITHHELD
 from contracts.vocabulary import DEFAULT
 from tests.support.bulletin_desk import PEOPLE
 from tests.support.bulletin_history import SERIES, SERIES_ID
+from tests.support.crashing_bus import crash_at
 from tests.support.events import (
     UNIT,
     carry_out_acts,
@@ -62,19 +63,23 @@ class Desk:
         await self.acts.perform(order, Actor(PEOPLE.get(kind, PEOPLE[ActionKind.SUBMIT])))
         await carry_out_acts(self.pipeline.intake, content_id)
 
-    async def schedule(self, hours: float = 2) -> str:
-        """Make and approve an issue of all items, that goes out in so many hours."""
+    async def begin(self, **more: str) -> str:
+        """Save a draft of an issue of all items."""
         today = utc_now(self.clock).date()
         issue = await self.issues.propose(SERIES_ID, Span(today.replace(day=1), today))
-        at = datetime.fromtimestamp(self.clock() + hours * HOUR, UTC)
-        text = {**composition.new_text_of(issue, SERIES), "not_before": at.isoformat()}
-        await self.acts.begin(
-            NewItem(SERIES.unit, "f" * 32, text, issue.content_id), Actor(PEOPLE[ActionKind.SUBMIT])
-        )
-        for kind in PEOPLE:
-            await self.order(issue.content_id, kind)
-        self.clock.advance(hours * HOUR + GRACE)
+        text = {**composition.new_text_of(issue, SERIES), **more}
+        new = NewItem(SERIES.unit, "f" * 32, text, issue.content_id)
+        await self.acts.begin(new, Actor(PEOPLE[ActionKind.SUBMIT]))
         return issue.content_id
+
+    async def schedule(self, hours: float = 2) -> str:
+        """Make and approve an issue of all items, that goes out in so many hours."""
+        at = datetime.fromtimestamp(self.clock() + hours * HOUR, UTC)
+        issue = await self.begin(not_before=at.isoformat())
+        for kind in PEOPLE:
+            await self.order(issue, kind)
+        self.clock.advance(hours * HOUR + GRACE)
+        return issue
 
     async def state(self, content_id: str):
         return (await self.log.read(content_id)).state
@@ -155,6 +160,26 @@ async def test_a_draft_of_the_next_text_stays_the_newest_when_the_approved_one_i
     assert (await desk.state(issue)).text.data["title"] == "Bản sửa"
     await desk.pipeline.deliver(issue)
     assert not desk.readers_got(issue)
+
+
+@pytest.mark.parametrize("point", ["desk.release_begun", "desk.item_released", "release.stored"])
+async def test_an_issue_without_a_time_is_asked_again_where_loa_died_before_its_release(
+    desk, point
+):
+    issue = await desk.begin()
+    for kind in (ActionKind.SUBMIT, ActionKind.CONFIRM, ActionKind.PROPOSE):
+        await desk.order(issue, kind)
+    with crash_at(point):
+        await desk.order(issue, ActionKind.APPROVE)
+    await desk.publish(withdrawn("hai"))
+    desk.clock.advance(HOUR)
+    await carry_out_acts(desk.pipeline.intake, issue)
+    assert await desk.refused_plans(issue) == 3
+    assert await desk.withholding.withhold_due() == 1
+    await carry_out_acts(desk.pipeline.intake, issue)
+    await desk.pipeline.deliver(issue, backwards=True)
+    assert not desk.readers_got(issue)
+    assert (await desk.state(issue)).status is Status.WITHDRAWN
 
 
 async def test_an_issue_whose_items_are_as_they_were_goes_out_and_is_not_asked_again(desk):
