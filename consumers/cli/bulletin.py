@@ -133,13 +133,16 @@ def _listed_series(id: str, one: SeriesEntry) -> ListedSeries:
 @app.command("list")
 @output.page(list[ListedIssue], examples=("loa bulletin list ban-tin-cai-cach-hanh-chinh",))
 def list_issues(
-    series: Series, year: OfYear = None, by: By = "", as_json: output.Json = False
+    series: Series = "", year: OfYear = None, by: By = "", as_json: output.Json = False
 ) -> None:
     """List the issues of a bulletin in a year: number, days, items, and where each is."""
 
     async def read(bus: Bus) -> list[ListedIssue]:
         right = await look(bus, "desk.read", "", by)
         issues = _issues(bus)
+        if not series:
+            known = ", ".join(issues.vocabulary.bulletins) or "-"
+            raise Invalid(field_error("series", "series_missing", known=known))
         issues.series(series)
         found = await issues.of_year(series, year or vietnam_time(time.time()).year)
         return [_listed(one) for one in found if right.covers(item_facts(one.state))]

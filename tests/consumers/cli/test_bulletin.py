@@ -130,6 +130,7 @@ async def test_no_number_leaves_a_gap_and_a_draft_of_any_number_is_seen(bulletin
             "last_day",
         ),
         (("show", "tin-0"), "content_id"),
+        (("list",), SERIES_ID),
         (("move", f"{SERIES_ID}-2026-so-99", "tin-0", "up"), "content_id"),
     ],
 )
