@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
 from contracts.desk.shown.readership import Readership
@@ -32,6 +32,8 @@ _FIRST_HOUR = "08:00"
 ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
 """Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
+_WAITING = OUT | {Status.APPROVED}
+"""Stored statuses of an approved text, of which readers may have nothing yet."""
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
 _FORM_NAMES = {"code": "reject_code", "title": "new_title", "reason": "note"}
 """Fields of an act, by the names that they have elsewhere."""
@@ -49,7 +51,18 @@ async def show_item(visit: Visit) -> Response:
     item = await find_item(visit)
     chosen = visit.request.query_params.get("ban", "")
     values = await _item_values(visit, item) | _earlier_text(visit, item, chosen)
-    return visit.page("item.html", **values)
+    return visit.page("item.html", **values, changed=await _changed_entries(visit, item))
+
+
+async def _changed_entries(visit: Visit, item: ItemView) -> str:
+    """The items that changed in an approved issue of a bulletin that waits, by their titles."""
+    parts = item.data.get("bulletin")
+    if not parts or item.readers.seen or item.stored_status not in _WAITING:
+        return ""
+    issue = BulletinIssue.model_validate(parts)
+    changed = await visit.desk.services.bulletins.outdated(issue, is_out=False)
+    told: Iterable[BulletinEntry | BulletinAmendment] = (*issue.entries, *issue.amendments)
+    return "; ".join(one.title for one in told if one.content_id in changed)
 
 
 def _earlier_text(visit: Visit, item: ItemView, hash: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pypdf
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from consumers.editorial.log import EditorialLog
 from consumers.intake.release import Releaser
 from contracts.base.times import utc_now
+from contracts.text.moments import VIETNAM
 from producers.desk.rendering import desk_texts
 from tests.support.bulletin_desk import publish_last_week
 from tests.support.bulletin_history import SERIES, SERIES_ID
@@ -191,6 +193,27 @@ async def test_an_item_that_changed_since_is_marked_and_the_issue_is_not_approve
     await newsroom.press("dung", item, "tra-lai", note="Bỏ tin đã gỡ.")
     mark = f'<strong class="late">{TEXTS["changed"]}</strong>'
     assert (await newsroom["an"].get(path)).text.count(mark) == 1
+
+
+async def test_the_page_of_an_approved_issue_says_at_once_what_changed_before_its_time(newsroom):
+    path = await begun(newsroom)
+    item = path.removesuffix("/ban-tin")
+    text = (await EditorialLog(newsroom.desk.bus).read(item.removeprefix("/tin/"))).state.text.data
+    later = (utc_now(newsroom.desk.clock) + timedelta(days=3)).astimezone(VIETNAM)
+    fields = {name: text[name] for name in ("title", "summary", "body", "topic")}
+    fields |= {"not_before": f"{later:%Y-%m-%dT%H:%M}", "channels": ["portal"], "lane": "normal"}
+    assert (await newsroom["an"].press(f"{item}/sua", f"{item}/sua", **fields)).status_code == 303
+    await newsroom.approve(item)
+    assert TEXTS["waiting_changed"] not in (await newsroom["dung"].get(item)).text
+    withdrawn = a_publication(
+        content_id="hai", revision=2, action="withdrawn", topic=TOPICS["hai"], body="",
+        released_at=utc_now(newsroom.desk.clock),
+    )  # fmt: skip
+    await Releaser(newsroom.desk.bus, await newsroom.desk.open_seals()).store(withdrawn)
+    for who in ("an", "chi", "dung"):
+        page = (await newsroom[who].get(item)).text
+        assert f"{TEXTS['waiting_changed']} <bdi>Tin hai</bdi>" in page
+        assert TEXTS["outdated"] in (await newsroom[who].get(path)).text
 
 
 async def test_an_issue_without_any_item_is_not_proposed(newsroom):
