@@ -194,9 +194,9 @@ class Acceptance:
         return claim
 
     def _check_interruption(self, claim: EventClaim) -> None:
-        """Raise Invalid for a first text that announces an interruption too late.
+        """Raise Invalid for a first text that announces an interruption late or not publicly.
 
-        Of later texts only intake knows what readers have; one that is late waits at the desk.
+        Of later texts only intake knows what readers have; one that is unlawful waits at the desk.
         """
         content = claim.event.content
         if claim.owner or isinstance(content, Corrected):

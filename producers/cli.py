@@ -272,7 +272,7 @@ def _expiry_errors(content: events.Event) -> list[FieldError]:
 
 
 def _interruption_errors(content: events.Event) -> Sequence[FieldError]:
-    """Errors for a first text that announces an interruption too late.
+    """Errors for a first text that announces an interruption late or not publicly.
 
     The gateway refuses it. The bus accepts it, and a person at the desk decides.
     """

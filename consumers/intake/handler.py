@@ -49,6 +49,7 @@ from contracts.editorial import Action, ActionKind, ItemState, state_after
 from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT, RULE
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.interruptions.notice_period import check_announced
+from contracts.interruptions.publicity import find_hidden
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers import metrics
@@ -218,10 +219,14 @@ class Intake:
         if await joining.needs_decision(self.bus, text, checked.unit, checked.received_at):
             log.info("campaign_text_waits", revision=text.revision, campaign=text.campaign)
             return True
-        return self.is_late_notice(text, acts, checked.received_at)
+        return self.is_unlawful_notice(text, acts, checked.received_at)
 
-    def is_late_notice(self, text: Submitted, acts: Sequence[Action], at: datetime) -> bool:
-        """Whether the text announces an interruption too late."""
+    def is_unlawful_notice(self, text: Submitted, acts: Sequence[Action], at: datetime) -> bool:
+        """Whether the text announces an interruption too late, or not to the public."""
+        if hidden := find_hidden(text):
+            fields = [one.field for one in hidden]
+            log.warning("interruption_not_public", revision=text.revision, fields=fields)
+            return True
         known = known_interruption(acts, at)
         try:
             check_announced(text, at, self.days, known)

@@ -1,4 +1,4 @@
-"""What an item's data say of an interruption, and of when they leave."""
+"""What an item's data say of an interruption, to whom, and of when they leave."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.base.fields import Instant
+from contracts.delivery import ChannelName
 from contracts.interruptions.interruption import Interruption
 
 
@@ -17,6 +18,9 @@ class Announcement(BaseModel):
 
     interruption: Interruption | None = None
     not_before: Instant | None = None
+    expires_at: Instant | None = None
+    channels: tuple[str, ...] = tuple(ChannelName)
+    audiences: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "Announcement":

@@ -13,8 +13,8 @@ from typing import Protocol
 from contracts.base.errors import UnknownYear
 from contracts.base.working_days import WORKING_DAYS_FILE, WorkingDays
 from contracts.errors import FieldError, Invalid, field_error
-from contracts.interruptions.interruption import Interruption
 from contracts.interruptions.known import KnownInterruption
+from contracts.interruptions.publicity import Announces, find_hidden
 from contracts.text.moments import VIETNAM
 
 _NOTICE_DAYS = 7
@@ -22,11 +22,8 @@ _DAY = timedelta(days=1)
 _BEGIN = "data.interruption.begins_at"
 
 
-class _Announces(Protocol):
+class _Announces(Announces, Protocol):
     """What of a text counts for the period."""
-
-    @property
-    def interruption(self) -> Interruption | None: ...
 
     @property
     def not_before(self) -> datetime | None: ...
@@ -67,20 +64,31 @@ def judge(
 def check_announced(
     said: _Announces, released: datetime, days: WorkingDays, known: KnownInterruption | None = None
 ) -> None:
-    """Check that a text that is released at *released* announces its interruption in time.
+    """Check that a text that is released at *released* announces its interruption lawfully.
+
+    To the public, and in time.
 
     *known*: what readers know already; a change within it needs no new period. Raises Invalid.
     """
+    errors = find_hidden(said)
+    if untimely := _find_untimely(said, released, days, known):
+        errors.append(untimely)
+    if errors:
+        raise Invalid(*errors)
+
+
+def _find_untimely(
+    said: _Announces, released: datetime, days: WorkingDays, known: KnownInterruption | None
+) -> FieldError | None:
     interruption = said.interruption
     if interruption is None:
-        return
+        return None
     announced = max(released, said.not_before or released)
     if interruption.resumed_at and interruption.resumed_at > announced:
-        raise Invalid(field_error("data.interruption.resumed_at", "interruption_resumed_ahead"))
+        return field_error("data.interruption.resumed_at", "interruption_resumed_ahead")
     if interruption.force_majeure or (known and known.covers(interruption, announced)):
-        return
-    if error := find_lateness(interruption.begins_at, announced, days):
-        raise Invalid(error)
+        return None
+    return find_lateness(interruption.begins_at, announced, days)
 
 
 def find_lateness(begins: datetime, announced: datetime, days: WorkingDays) -> FieldError | None:

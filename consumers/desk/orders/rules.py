@@ -161,7 +161,7 @@ class OrderRules:
             raise Invalid(*missing)
 
     async def check_interruption(self, order: Order, state: ItemState) -> None:
-        """Raise Invalid for a text on its way that announces an interruption too late.
+        """Raise Invalid for a text on its way that announces an interruption late or not publicly.
 
         It counts when readers would have it: now, or at its time. Who approves late is told, too.
         """

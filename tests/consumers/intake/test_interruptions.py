@@ -69,6 +69,16 @@ async def test_a_late_one_waits_at_the_desk_and_one_of_force_majeure_goes_out(bu
     assert await revisions(bus) == [2]
 
 
+async def test_one_that_is_not_public_waits_at_the_desk(bus, intake, clock):
+    begins = lawful(clock)
+    hidden = submitted(channels=["email"], interruption=an_interruption(begins))
+    await take_in(intake, hidden)
+    assert await revisions(bus) == []
+    assert await open_drafts(bus) == [f"{ITEM}.1"]
+    await take_in(intake, submitted(revision=2, interruption=an_interruption(begins)))
+    assert await revisions(bus) == [2]
+
+
 async def test_the_end_goes_out_and_another_time_waits_for_a_person(bus, intake, clock):
     begins = lawful(clock)
     await take_in(intake, submitted(interruption=an_interruption(begins)))

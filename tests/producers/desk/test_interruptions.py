@@ -110,6 +110,20 @@ async def test_an_approval_that_comes_too_late_is_refused_until_the_text_says_wh
     assert await released_publications(newsroom.desk.bus, path.removeprefix("/tin/")) == []
 
 
+async def test_one_by_mail_to_staff_that_expires_early_is_refused_with_each_field(newsroom, lawful):
+    hidden = {"channels": ["email"], "audiences": ["can-bo"], "expires_at": as_local(lawful)}
+    path = await newsroom.written(**in_form(lawful) | hidden)
+    item = (await newsroom["an"].get(path)).text
+    assert desk_texts()["item"]["refused_now"]["submit"] in item, "before the button of the draft"
+    refused = await newsroom["an"].press(path, f"{path}/gui")
+    assert refused.status_code == 422
+    for field in hidden:
+        assert f'href="{path}/sua#{field}"' in refused.text, "where it is put right"
+    await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS | in_form(lawful))
+    await newsroom.approve(path)
+    assert await released_publications(newsroom.desk.bus, path.removeprefix("/tin/"))
+
+
 async def test_the_end_is_a_correction_at_any_time_and_another_time_is_a_new_announcement(
     newsroom, lawful
 ):

@@ -305,7 +305,10 @@ async def test_an_interruption_that_is_announced_too_late_is_refused_with_its_ea
     [wrong] = refused.json()["errors"]
     assert (refused.status_code, wrong["field"]) == (422, "data.interruption.begins_at")
     assert "27/01/2027" in wrong["message"] and "27/01/2027" in wrong["message_vi"]
-    lawful = sample_event(interruption=an_interruption(begins + timedelta(days=1)))
+    stated = {"interruption": an_interruption(begins + timedelta(days=1))}
+    hidden = await client.post(sample_event(channels=["email"], **stated))
+    assert [one["field"] for one in hidden.json()["errors"]] == ["data.channels"]
+    lawful = sample_event(**stated)
     first = await client.post(lawful)
     clock.advance(5 * 86400)
     again = await client.post(lawful)
