@@ -277,7 +277,7 @@ def change_plan(
         given |= {"partners": partner, "targets": _targets(target) if target else None}
     named = {name: value for name, value in given.items() if value}
     public = {"introduction": introduction, "reason": reason}
-    _edit(campaign, by, as_json, lambda plan: editing.change(plan, **named), note, **public)
+    _edit(campaign, by, as_json, lambda plan, _: editing.change(plan, **named), note, **public)
 
 
 @app.command()
@@ -294,7 +294,7 @@ def plan(
 ) -> None:
     """Plan one more item, by a day."""
     fields = {"title": title, "day": day, "unit": unit or None, "channel": channel}
-    _edit(campaign, by, as_json, lambda parts: editing.add_entry(parts, **fields), note)
+    _edit(campaign, by, as_json, lambda parts, new: editing.add_entry(parts, new, **fields), note)
 
 
 @app.command("move")
@@ -308,7 +308,7 @@ def move_entry(
     as_json: output.Json = False,
 ) -> None:
     """Give a planned item another day."""
-    _edit(campaign, by, as_json, lambda parts: editing.change_entry(parts, entry, day=day), note)
+    _edit(campaign, by, as_json, lambda parts, _: editing.change_entry(parts, entry, day=day), note)
 
 
 @app.command("drop")
@@ -321,7 +321,7 @@ def drop_entry(
     as_json: output.Json = False,
 ) -> None:
     """Drop a planned item; the others keep their numbers, and items that were it stay."""
-    _edit(campaign, by, as_json, lambda parts: editing.drop_entry(parts, entry), note)
+    _edit(campaign, by, as_json, lambda parts, _: editing.drop_entry(parts, entry), note)
 
 
 @app.command()
@@ -380,7 +380,8 @@ def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any])
     print_order(output.act_on_bus(save), as_json)
 
 
-Edit = Callable[[CampaignPlan], CampaignPlan]
+Edit = Callable[[CampaignPlan, int], CampaignPlan]
+"""Of a plan, and of a number that no planned item of the campaign has had."""
 
 
 def _edit(
@@ -401,9 +402,10 @@ def _edit(
     async def save(bus: Bus) -> OrderAnswer:
         orders = ItemOrders(bus, by)
         newest = await orders.state(campaign)
+        unused = await _unused_number(bus, campaign)
 
         def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
-            edited = _edited(_require_plan(campaign, newest), edit)
+            edited = _edited(_require_plan(campaign, newest), edit, unused)
             fields = composition.fields_of(campaign, edited, data, introduction or None)
             known = "" if newest.status in OUT else data.get("reason", "")
             return {**fields, "reason": reason or known}
@@ -414,10 +416,15 @@ def _edit(
     print_order(output.act_on_bus(save), as_json)
 
 
-def _edited(present: CampaignPlan, edit: Edit) -> CampaignPlan:
+async def _unused_number(bus: Bus, campaign: str) -> int:
+    _, acts = await EditorialLog(bus).history(campaign)
+    return editing.next_number(act.text.data for act in acts if act.text)
+
+
+def _edited(present: CampaignPlan, edit: Edit, unused: int) -> CampaignPlan:
     """Raises NotFound, Invalid."""
     try:
-        return edit(present)
+        return edit(present, unused)
     except ValidationError as error:
         raise Invalid(*explain(error, "data.campaign_plan")) from error
 

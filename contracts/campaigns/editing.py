@@ -1,15 +1,25 @@
 """Edits of a plan: each returns another plan, and refuses a number that the plan lacks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan, PlannedItem
 from contracts.errors import NotFound, field_error
 
 
-def add_entry(plan: CampaignPlan, **fields: Any) -> CampaignPlan:
-    """The plan with one more item, under the next number. Raises ValidationError."""
-    planned = {"number": plan.next_number, **fields}
+def next_number(texts: Iterable[Mapping[str, Any]]) -> int:
+    """A number that no planned item has had; *texts*: the data of all that the campaign had.
+
+    An item can name a number that was in one of them alone, so none is given again.
+    """
+    plans = (plan_in(data) for data in texts)
+    return max((number for plan in plans if plan for number in plan.numbers), default=0) + 1
+
+
+def add_entry(plan: CampaignPlan, number: int, **fields: Any) -> CampaignPlan:
+    """The plan with one more item, under a number of its own. Raises ValidationError."""
+    planned = {"number": number, **fields}
     return _with_entries(plan, [*_dumped(plan.entries), planned])
 
 

@@ -112,11 +112,6 @@ class CampaignPlan(Contract):
         return frozenset(one.number for one in self.entries)
 
     @property
-    def next_number(self) -> int:
-        """A number that no planned item has had as long as the newest is still there."""
-        return max(self.numbers, default=0) + 1
-
-    @property
     def units(self) -> tuple[str, ...]:
         """Every unit that the plan names."""
         named = (*self.partners, *(one.unit for one in self.entries if one.unit))

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from contracts import text
-from contracts.campaigns import composition
+from contracts.campaigns import composition, editing
 from contracts.campaigns.plan import TOPIC, CampaignPlan
 from contracts.campaigns.progress import EntryState
 from contracts.campaigns.reported import INDICATORS, Campaign, ReportedCampaign
@@ -99,7 +99,7 @@ async def show_proposal(visit: Visit) -> Response:
 
 async def propose(visit: Visit) -> Response:
     """Begin a campaign. A second press of the button is the same campaign."""
-    data = read_plan(visit.form, None)
+    data = read_plan(visit.form)
     try:
         new = _proposed(visit, data)
         await visit.editorial.begin(new)
@@ -196,7 +196,7 @@ async def report(visit: Visit) -> Response:
 async def edit_campaign(visit: Visit) -> Response:
     """Save the plan of the form."""
     item = await find_item(visit)
-    data = read_plan(visit.form, _plan_of(item))
+    data = read_plan(visit.form, editing.next_number(item.texts.values()))
     try:
         await _save(visit, item, data)
     except (Invalid, Conflict, Forbidden, NotFound) as refused:

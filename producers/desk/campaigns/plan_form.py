@@ -55,15 +55,17 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def read_plan(form: Form, before: CampaignPlan | None) -> dict[str, Any]:
-    """The plan in a form. A row whose title is emptied is dropped; a new one gets a number."""
+def read_plan(form: Form, unused: int = 1) -> dict[str, Any]:
+    """The plan in a form. A row whose title is emptied is dropped.
+
+    New ones get numbers from *unused* on, the first that no planned item has had.
+    """
     data: dict[str, Any] = {name: read_lines(form, name) for name in _LINES}
     data["partners"] = form.get("partners", [])
     data["targets"] = list(_targets(form))
-    numbers = before.next_number if before else 1
     rows = list(_rows(form))
     known = [row["number"] for row in rows if "number" in row]
-    new = max([numbers - 1, *known]) + 1
+    new = max([unused - 1, *known]) + 1
     for row in rows:
         if "number" not in row:
             row["number"], new = new, new + 1

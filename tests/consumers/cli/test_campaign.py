@@ -51,6 +51,7 @@ async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
     await campaign("plan", NAME, "Hỏi đáp", LAST, "--unit", "vu-phap-che", "--channel", "email")
     await campaign("plan", NAME, "Bỏ đi", LAST)
     await campaign("drop", NAME, "3")
+    await campaign("plan", NAME, "Phỏng vấn", LAST)
     await campaign("move", NAME, "2", str(TODAY + timedelta(days=2)))
     longer = str(TODAY + timedelta(days=60))
     answer = await campaign("change", NAME, "--last", longer, "--note", "Kéo dài.")
@@ -58,11 +59,11 @@ async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
     assert (shown["hash"], shown["status"], shown["plan"]["last_day"]) == (
         answer["hash"], "draft", longer,
     )  # fmt: skip
-    assert [(one["planned"]["title"], one["state"]) for one in shown["entries"]] == [
-        ("Giới thiệu", "late"), ("Hỏi đáp", "planned"),
-    ]  # fmt: skip
+    planned = [(one["planned"]["number"], one["planned"]["title"]) for one in shown["entries"]]
+    assert planned == [(1, "Giới thiệu"), (2, "Hỏi đáp"), (4, "Phỏng vấn")]
+    assert [one["state"] for one in shown["entries"]] == ["late", "planned", "planned"]
     [listed] = await campaign("list")
-    assert (listed["content_id"], listed["planned"], listed["late"]) == (NAME, 2, 1)
+    assert (listed["content_id"], listed["planned"], listed["late"]) == (NAME, 3, 1)
     assert "Giải thích quy định mới." in (await loa("desk", "show", NAME, *BY)).stdout
 
 

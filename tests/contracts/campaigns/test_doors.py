@@ -72,7 +72,7 @@ def test_one_without_a_campaign_has_the_bytes_that_it_had():
 
 def test_planned_items_keep_their_numbers_when_others_are_dropped():
     plan = editing.drop_entry(a_plan(), 1)
-    more = editing.add_entry(plan, title="Tin kết thúc", day="2027-01-30")
+    more = editing.add_entry(plan, 4, title="Tin kết thúc", day="2027-01-30")
     assert [one.number for one in more.entries] == [2, 3, 4]
     moved = editing.change_entry(more, 2, day="2026-12-20")
     assert moved.entries[0].day.isoformat() == "2026-12-20"

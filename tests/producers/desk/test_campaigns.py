@@ -155,6 +155,12 @@ async def test_the_plan_is_changed_by_its_form_and_keeps_its_numbers(newsroom):
     assert done.status_code == 303, done.text
     page = (await newsroom["an"].get(PLAN)).text
     assert [number for number, _ in states(page)] == ["3", "2"]
+    later = {"entries.1.title": "", "entries.2.title": "Tọa đàm"}
+    fields = of_plan(proposal(newsroom)) | later | {"entries.2.day": day(newsroom, 3)}
+    done = await newsroom["an"].press(PLAN, PLAN, **fields)
+    assert done.status_code == 303, done.text
+    page = (await newsroom["an"].get(PLAN)).text
+    assert {number for number, _ in states(page)} == {"2", "4"}, "no number is given again"
 
 
 @pytest.mark.parametrize(
