@@ -19,6 +19,7 @@ from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import OrderAnswer, print_order
 from consumers.cli.desk_index import open_current_index
+from consumers.cli.desk_reports import open_reports
 from consumers.cli.item_orders import ItemOrders
 from consumers.desk.access import item_facts
 from consumers.desk.person_lists import readable
@@ -28,7 +29,7 @@ from consumers.messages import field_error
 from consumers.staff.authorization import ReadingRight
 from contracts.base.times import utc_now
 from contracts.campaigns import composition, editing
-from contracts.campaigns.plan import TOPIC, CampaignPlan, PlannedItem
+from contracts.campaigns.plan import TOPIC, CampaignPlan, Metric, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState
 from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
@@ -41,7 +42,9 @@ from contracts.desk.campaigns import (
 )
 from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, all_rows
 from contracts.editorial import OUT, ItemState, Status
-from contracts.errors import Invalid, NotFound, explain
+from contracts.errors import Invalid, NotFound, Unavailable, explain
+from contracts.facts.campaign_targets import facts_wanted, reached_targets
+from contracts.facts.live_reports import ItemFigures
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Plan campaigns, and see plan beside done.")
@@ -115,6 +118,7 @@ class ShownCampaign(BaseModel):
     """A campaign with its plan beside done.
 
     `plan` and `title`: the approved ones, else the newest; `draft`: a newer plan, which waits.
+    `reached`: of its targets, as the desk's page has it; `notes`: why one has no figure.
     """
 
     content_id: str
@@ -125,6 +129,8 @@ class ShownCampaign(BaseModel):
     hash: str
     plan: CampaignPlan
     draft: CampaignPlan | None = None
+    reached: dict[Metric, str] = {}
+    notes: tuple[str, ...] = ()
     entries: tuple[ShownEntry, ...] = ()
     additional: tuple[ShownItem, ...] = ()
     at_work: tuple[ShownItem, ...] = ()
@@ -210,10 +216,23 @@ def show(campaign: CampaignName, by: By = "", as_json: output.Json = False) -> N
 
     async def read(bus: Bus) -> ShownCampaign:
         right = await look(bus, "desk.read", campaign, by)
-        return _shown(*await _counted(bus, campaign, right))
+        found, counted = await _counted(bus, campaign, right)
+        return _shown(found, counted, await _reached(bus, counted))
 
     answer = output.run_on_bus(read)
     output.print_answer(answer, as_json, lambda: typer.echo("\n".join(_lines(answer))))
+
+
+async def _reached(bus: Bus, campaign: ReportedCampaign) -> ItemFigures:
+    """What is reached of each target, or why this machine has no figure."""
+    found, wanted = ItemFigures({}), facts_wanted(campaign)
+    try:
+        if wanted:
+            async with open_reports(bus) as reports:
+                found = await reports.of_items(wanted)
+    except Unavailable as refused:
+        found = ItemFigures({}, [one.message for one in refused.errors])
+    return reached_targets(campaign, found)
 
 
 @app.command()
@@ -456,7 +475,7 @@ def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
     return found
 
 
-def _shown(found: _Found, counted: ReportedCampaign) -> ShownCampaign:
+def _shown(found: _Found, counted: ReportedCampaign, reached: ItemFigures) -> ShownCampaign:
     state, progress = found.state, counted.progress
     return ShownCampaign(
         content_id=counted.content_id,
@@ -467,6 +486,8 @@ def _shown(found: _Found, counted: ReportedCampaign) -> ShownCampaign:
         hash=state.hash,
         plan=counted.plan,
         draft=found.newest if found.newest != counted.plan else None,
+        reached={one.metric: reached.texts.get(one.metric, "-") for one in counted.plan.targets},
+        notes=tuple(reached.notes),
         entries=tuple(
             ShownEntry(
                 planned=one.planned,
@@ -494,7 +515,8 @@ def _lines(shown: ShownCampaign) -> Iterator[str]:
     yield f"hash: {shown.hash or '-'}"
     yield output.visible(plan.purpose)
     for one in plan.targets:
-        yield f"{one.metric}: {one.number}"
+        yield f"{one.metric}: {shown.reached[one.metric]} / {one.number}"
+    yield from shown.notes
     if shown.draft:
         yield "(a newer plan waits for its approval)"
     for entry in shown.entries:

@@ -10,7 +10,7 @@ from contracts import text
 from contracts.campaigns import composition, editing
 from contracts.campaigns.plan import TOPIC, CampaignPlan
 from contracts.campaigns.progress import EntryState
-from contracts.campaigns.reported import INDICATORS, Campaign, ReportedCampaign
+from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.campaigns import (
     CAMPAIGNS,
@@ -35,7 +35,8 @@ from contracts.errors import (
     Unavailable,
     field_error,
 )
-from contracts.facts.live_reports import ItemFigures, ItemsWanted
+from contracts.facts.campaign_targets import facts_wanted, reached_targets
+from contracts.facts.live_reports import ItemFigures
 from producers.desk.campaigns.plan_form import (
     INTRODUCTION,
     METRICS,
@@ -250,18 +251,14 @@ def _plan_of(item: ItemView) -> CampaignPlan:
 
 
 async def _reached(visit: Visit, campaign: ReportedCampaign) -> ItemFigures:
-    """What is reached of each target, by metric: items by progress, the others by the facts."""
-    metrics = [one.metric for one in campaign.plan.targets if one.metric != "items"]
-    texts = {"items": str(len(campaign.progress.published))}
-    if not metrics:
-        return ItemFigures(texts)
-    indicators = tuple(INDICATORS[one] for one in metrics)
-    wanted = ItemsWanted(*campaign.counted_days, campaign.content_ids, indicators)
+    """What is reached of each target, or why there is no figure."""
+    found, wanted = ItemFigures({}), facts_wanted(campaign)
     try:
-        found = await visit.desk.services.reports.of_items(wanted)
+        if wanted:
+            found = await visit.desk.services.reports.of_items(wanted)
     except Unavailable as refused:
-        return ItemFigures(texts, [one.message_vi for one in refused.errors])
-    return found._replace(texts=texts | {one: found.texts[INDICATORS[one]] for one in metrics})
+        found = ItemFigures({}, [one.message_vi for one in refused.errors])
+    return reached_targets(campaign, found)
 
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:

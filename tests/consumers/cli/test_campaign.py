@@ -4,7 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from consumers.desk.reports.rows_file import ROWS_FILE, Rules, open_rows
+from contracts.desk.deadlines import default_deadlines
 from contracts.text.moments import VIETNAM
+from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
 
 BY = ("--by", "Lê An", "--json")
@@ -65,6 +68,21 @@ async def test_a_campaign_is_proposed_planned_and_shown(campaign, loa):
     [listed] = await campaign("list")
     assert (listed["content_id"], listed["planned"], listed["late"]) == (NAME, 3, 1)
     assert "Giải thích quy định mới." in (await loa("desk", "show", NAME, *BY)).stdout
+
+
+async def test_a_target_has_its_figure_where_the_desk_keeps_one_else_the_reason(
+    campaign, loa, tmp_path
+):
+    await campaign(*PROPOSAL, "--target", "items=8", "--target", "delivered=9")
+    said = (await loa("campaign", "show", NAME, *BY[:2])).stdout
+    assert "items: 0 / 8" in said and "delivered: - / 9" in said
+    copy = tmp_path / "desk" / ROWS_FILE
+    assert str(copy) in said
+    copy.parent.mkdir(exist_ok=True)
+    open_rows(copy, Rules(DEFAULT.bulletins, default_deadlines())).close()
+    shown = await campaign("show", NAME)
+    assert shown["reached"] == {"items": "0", "delivered": "chưa có số liệu"}
+    assert str(copy) not in shown["notes"][0]
 
 
 async def test_an_item_joins_a_planned_one_and_leaves_again(campaign, item):
