@@ -184,6 +184,13 @@ def _print_run(run: ReleaseDryRun) -> None:
     typer.echo(_text("released" if run.state == "released" else "run"))
     if run.is_internal:
         typer.echo(_text("internal"))
+    else:
+        _print_reach(run)
+    typer.echo(_text("two_approvers" if run.needs_second else "one_approver", reach=run.reach))
+
+
+def _print_reach(run: ReleaseDryRun) -> None:
+    """Whom a release reaches, when, and what it costs."""
     if run.has_mail and run.mail is None:
         typer.echo(_text("uncounted"))
     output.print_table(("reach", "count"), [*_mail_rows(run), *_zalo_rows(run)])
@@ -191,7 +198,6 @@ def _print_run(run: ReleaseDryRun) -> None:
     for line in _warnings(run.timing):
         typer.echo(line)
     output.print_table(("step", "each, VND", "total, VND", "source"), map(_cost_row, run.costs))
-    typer.echo(_text("two_approvers" if run.needs_second else "one_approver", reach=run.reach))
 
 
 def _mail_rows(run: ReleaseDryRun) -> Iterator[tuple[str, int]]:

@@ -67,12 +67,19 @@ class MailSettings:
     choice: MailChoice
 
 
+INTERNAL = "internal"
+"""The step of `approved` where readers get nothing new."""
+
+
 class StaffMailLine(Record):
     """What one mail, or one line of a morning's mail, says of one item: nothing of its body."""
 
     kind: StaffMailKind
     step: str = ""
-    """Of `waits` and `overdue`: `confirm`, `edit` or `approve`; of `progress`: the new status."""
+    """Of `waits` and `overdue`: `confirm`, `edit` or `approve`; of `progress`: the new status.
+
+    Of `approved`: `internal` where readers get nothing new.
+    """
     content_id: str
     title: str
     unit: str

@@ -1,9 +1,9 @@
 """An item's acts with what each means for whom; which of them a person is told, and once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from consumers.staff.accounts import Account
 from consumers.staff.mail.notices import (
@@ -19,11 +19,13 @@ from consumers.staff.policy import Policy
 from contracts import keys
 from contracts.delivery import Lane
 from contracts.desk.deadlines import Deadlines, step_of
+from contracts.desk.shown.internal_change import PLANNING, is_internal_change
 from contracts.desk.shown.text_times import time_of
-from contracts.desk.staff_mail import StaffMailKind
-from contracts.editorial import Action, ItemState, state_after
+from contracts.desk.staff_mail import INTERNAL, StaffMailKind
+from contracts.editorial import Action, ActionKind, ItemState, state_after
 from producers.bus.records import require
 
+_RELEASING = frozenset({ActionKind.APPROVE, ActionKind.SCHEDULE})
 Mails = dict[str, PendingMail]
 """What is to be mailed, by account."""
 QUIET_SPAN = timedelta(seconds=30)
@@ -54,15 +56,36 @@ class HistoryEntry(NamedTuple):
 def history_of(content_id: str, acts: Iterable[tuple[int, Action]]) -> list[HistoryEntry]:
     """The history of an item's *acts*, each with its sequence. Raises ContractError."""
     state, began, history = ItemState(), None, list[HistoryEntry]()
+    texts = dict[str, Mapping[str, Any]]()
     for seq, action in acts:
         after = state_after(state, action)
+        if action.text:
+            texts[action.hash] = action.text.data
         if begins_step(state, after):
             began = action if step_of(after) else None
-        history.append(
-            HistoryEntry(seq, action, after, began, notices_of(content_id, state, action, after))
-        )
+        notices = notices_of(content_id, state, action, after)
+        if action.kind in _RELEASING and _is_internal(after, action.revision, texts):
+            notices = [*_of_internal(notices)]
+        history.append(HistoryEntry(seq, action, after, began, notices))
         state = after
     return history
+
+
+def _is_internal(state: ItemState, revision: int, texts: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a revision changes nothing that readers have."""
+    out = texts.get(state.published.get(state.out, ""), {})
+    text = texts.get(state.hash_of(revision), {})
+    return bool(out and text.keys() & PLANNING) and is_internal_change(out, text)
+
+
+def _of_internal(notices: Iterable[Notice]) -> Iterator[Notice]:
+    """The notices of a text that is not released: it is approved, and gets no time."""
+    for notice in notices:
+        if notice.line.kind is StaffMailKind.APPROVED:
+            line = notice.line.model_copy(update={"step": INTERNAL})
+            yield notice._replace(line=line)
+        elif notice.line.kind is not StaffMailKind.PROGRESS:
+            yield notice
 
 
 @dataclass(frozen=True)

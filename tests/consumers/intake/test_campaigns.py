@@ -11,6 +11,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.facts.decisions import decision_facts
 from consumers.intake.handler import Intake
 from consumers.reporting.trace import TraceReader
+from consumers.staff.mail.item_history import history_of
 from contracts.base.times import utc_now
 from contracts.campaigns.composition import plan_in
 from contracts.desk.shown.readership import readership_of
@@ -51,12 +52,14 @@ async def take_in(intake: Intake, event, unit: str = UNIT) -> None:
     await carry_out_acts(intake, event.data["content_id"])
 
 
-async def propose_campaign(intake: Intake, unit: str = UNIT) -> None:
+async def propose_campaign(intake: Intake, unit: str = UNIT, **changes) -> None:
     """A unit's system proposes a campaign of today and tomorrow."""
     today = utc_now(intake.clock).date()
     days = {"first_day": str(today), "last_day": str(today + timedelta(days=1))}
     plan = {**PLAN, **days, "partners": [], "entries": []}
-    await take_in(intake, submitted(CAMPAIGN, campaign=CAMPAIGN, campaign_plan=plan), unit)
+    await take_in(
+        intake, submitted(CAMPAIGN, campaign=CAMPAIGN, campaign_plan=plan, **changes), unit
+    )
 
 
 async def is_out(intake: Intake, content_id: str = ITEM) -> bool:
@@ -115,11 +118,11 @@ async def target_in_force(intake: Intake) -> int:
 
 
 async def test_another_plan_is_in_force_and_nothing_is_released(bus, intake):
-    await propose_campaign(intake)
+    await propose_campaign(intake, author="Lê An")
     await approve_item(intake.decisions, CAMPAIGN, "Trần Thị Bình")
     [first] = await released_publications(bus, CAMPAIGN)
     for revision in (2, 3):
-        await send_plan(intake, revision)
+        await send_plan(intake, revision, author="Lê An")
         record = await approve_item(intake.decisions, CAMPAIGN, "Trần Thị Bình")
         assert (record.state, record.code, record.seq) == ("released", NOT_RELEASED, None)
         await carry_out_acts(intake, CAMPAIGN)
@@ -129,6 +132,9 @@ async def test_another_plan_is_in_force_and_nothing_is_released(bus, intake):
     state, acts = await intake.decisions.log.history(CAMPAIGN)
     assert (state.out, state.status) == (3, Status.PUBLISHED)
     assert readership_of(state, acts, utc_now(intake.clock)).seen == 1
+    told = [notice.line for one in history_of(CAMPAIGN, enumerate(acts)) for notice in one.notices]
+    told = [(one.kind, one.step) for one in told if one.kind in ("approved", "progress")]
+    assert told == [("approved", ""), ("progress", "scheduled"), *[("approved", "internal")] * 2]
     facts = decision_facts(CAMPAIGN, acts)
     assert [bool(one.published_at) for one in facts] == [True, False, False]
     assert {one.verdict for one in facts} == {"approved"}

@@ -303,6 +303,7 @@ async def test_another_plan_of_a_campaign_that_is_out_needs_no_reason_and_is_not
     assert words["internal"] in (await newsroom["dung"].get(f"{ITEM}/duyet")).text
     reach = (await newsroom["dung"].get(f"{ITEM}/se-toi-ai")).text
     assert desk_texts()["dry_run"]["internal"] in reach
+    assert 'id="ai-duyet"' in reach and 'id="cong"' not in reach, "no figures of a release"
     await newsroom.approve(ITEM)
     assert (await rows_of_report(newsroom))[TEXTS["metric"]["items"]][0] == "9"
     [released] = await released_publications(newsroom.desk.bus, NAME)
