@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -59,7 +60,10 @@ _FILE_TEXTS = {
 
 
 class SealedAnswer(BaseModel):
-    """A sealed report. *sha256*: of its data set; *files*: their hashes, by name."""
+    """A sealed report. *sha256*: of its data set; *files*: their hashes, by name.
+
+    *kept*: files that people had changed, under their new names.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,6 +71,7 @@ class SealedAnswer(BaseModel):
     folder: Path
     sha256: str
     files: dict[str, str]
+    kept: Sequence[Path] = ()
 
 
 class AuthorsAnswer(BaseModel):
@@ -157,13 +162,17 @@ def review(labels: Labels, name: Name = "", by: By = "", as_json: output.Json = 
 @app.command()
 @output.page(SealedAnswer, on_bus=False, examples=("loa report files 2026",))
 def files(label: Label, as_json: output.Json = False) -> None:
-    """Make the files of a sealed report again, from its data set alone; replaces them."""
+    """Make the files of a sealed report again, from its data set alone.
+
+    A file that a person has changed is kept beside them, under another name.
+    """
     with output.explain_errors(), progress_bars():
         _check_label(label)
         report = _own_archive().report(label)
         seal = report.read_seal()
+        kept = list(report.keep_changed())
         made = dict(report.write_files())
-    _tell(seal.model_copy(update={"files": made}), as_json)
+    _tell(seal.model_copy(update={"files": made}), as_json, kept)
 
 
 @app.command()
@@ -237,13 +246,18 @@ def _verdict(found: Verification) -> FieldError:
     return field_error("report", code, value=found.label)
 
 
-def _tell(seal: ReportSeal, as_json: bool) -> None:
+def _tell(seal: ReportSeal, as_json: bool, kept: Sequence[Path] = ()) -> None:
     folder = read_settings(LoaSettings).reports_dir / seal.label
     answer = SealedAnswer(
-        label=seal.label, folder=folder, sha256=seal.sha256, files=dict(seal.files)
+        label=seal.label, folder=folder, sha256=seal.sha256, files=dict(seal.files), kept=kept
     )
-    rows = [(folder / name, sha256) for name, sha256 in seal.files.items()]
-    output.print_answer(answer, as_json, lambda: output.print_table(("file", "sha256"), rows))
+    output.print_answer(answer, as_json, lambda: _print_sealed(answer))
+
+
+def _print_sealed(answer: SealedAnswer) -> None:
+    rows = [(answer.folder / name, sha256) for name, sha256 in answer.files.items()]
+    output.print_table(("file", "sha256"), rows)
+    output.print_field_texts(*(field_error(file.name, "report_file_kept") for file in answer.kept))
 
 
 def _archive(keys: KeyFile) -> ReportArchive:

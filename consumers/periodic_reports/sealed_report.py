@@ -130,6 +130,15 @@ class SealedReport:
             crash_point("report.file_made")
             yield name, _sha256(body)
 
+    def keep_changed(self) -> Iterator[Path]:
+        """Move each file that a person has changed out of the way; yields where it is now."""
+        for name, sha256 in self.read_seal().files.items():
+            file = self.folder / name
+            if self._state(name, sha256) is FileState.CHANGED:
+                kept = file.with_stem(f"{file.stem}-{_sha256(file.read_bytes())[:8]}")
+                file.replace(kept)
+                yield kept
+
     def read_seal(self) -> ReportSeal:
         """Raises NotSealed, SealBroken."""
         if not self.is_sealed:

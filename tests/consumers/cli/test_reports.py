@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,17 @@ async def test_a_span_is_sealed_made_again_and_verified(facts, loa, tmp_path):
     found = await loa("report", "verify", "thang-3", "--json")
     assert (found.exit_code, set(json_output(found)["made_again"].values())) == (0, {True})
     assert (await loa(*SPAN)).exit_code == 2, "sealed once"
+
+
+async def test_what_people_wrote_into_a_file_is_kept_when_it_is_made_again(facts, loa, tmp_path):
+    await loa(*SPAN)
+    file = tmp_path / "reports/thang-3/bao-cao.docx"
+    made = file.read_bytes()
+    file.write_bytes(made + b"of a person")
+    again = json_output(await loa("report", "files", "thang-3", "--json"))
+    [kept] = map(Path, again["kept"])
+    assert (file.read_bytes(), kept.read_bytes()) == (made, made + b"of a person")
+    assert kept.parent == file.parent and kept.suffix == ".docx"
 
 
 async def test_days_that_facts_may_still_count_are_sealed_as_gaps_only_on_demand(

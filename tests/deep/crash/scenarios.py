@@ -257,11 +257,17 @@ def run_desk_writes(work: Workload) -> list[object]:
 
 
 def publish_with_file(work: Workload) -> Any:
-    """An item with an attachment that was uploaded before."""
+    """An item with an attachment that was uploaded before; None if Loa died before it had that."""
     content = f"%PDF {work.number}".encode()
     address = UploadAddress(sha256(content).hexdigest(), "a.pdf")
     facts = {NAME: address.name}
-    work.environment.on_bus(lambda bus: ObjectStore(bus).put(address.hash, [content], facts))
+
+    async def keep(bus: Bus) -> bool:
+        await ObjectStore(bus).put(address.hash, [content], facts)
+        return True
+
+    if not work.environment.on_bus(keep):
+        return None
     attachment = {"url": PUBLIC_URL + address.path, "title": "Văn bản"}
     return publish_first(work, "portal", attachments=[attachment])
 
