@@ -6,6 +6,7 @@ from datetime import datetime
 from consumers.bulletins.released import ReleasedItems
 from consumers.messages import field_error
 from contracts import errors
+from contracts.base.times import vietnam_time
 from contracts.bulletins import sequence
 from contracts.bulletins.issue import (
     BulletinAmendment,
@@ -32,7 +33,7 @@ async def check_issue(
     published = await items.issues(topic, issue.series)
     is_out = any(one.content_id == issue.content_id and one.is_out for one in published)
     changed = await changed_items(items, issue, shown_at, is_out=is_out)
-    found = [*_told_before(issue, published), *changed]
+    found = [*_told_before(issue, published), *_day_errors(issue, published, shown_at), *changed]
     if is_approval:
         found += _number_errors(issue, published)
     if found:
@@ -67,6 +68,24 @@ def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> I
         if other := told.get(one.content_id):
             values = {"value": one.content_id, "title": one.title, "other": other}
             yield field_error(_FIELD, "bulletin_item_elsewhere", **values)
+
+
+def _day_errors(
+    issue: BulletinIssue, published: Iterable[PublishedIssue], shown_at: datetime
+) -> Iterator[FieldError]:
+    """Yield an error for each other issue with days of this one, and for days still to come."""
+    first, last = issue.first_day, issue.last_day
+    if last > vietnam_time(shown_at.timestamp()).date():
+        yield field_error(_FIELD, "bulletin_days_ahead", value=f"{last:%d/%m/%Y}")
+    for one in published:
+        is_other = one.is_out and one.content_id != issue.content_id
+        if is_other and first <= one.issue.last_day and one.issue.first_day <= last:
+            yield field_error(_FIELD, "bulletin_days_twice", other=one.content_id, **_days(one))
+
+
+def _days(published: PublishedIssue) -> dict[str, str]:
+    issue = published.issue
+    return {"first": f"{issue.first_day:%d/%m/%Y}", "last": f"{issue.last_day:%d/%m/%Y}"}
 
 
 def _number_errors(

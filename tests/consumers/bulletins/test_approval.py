@@ -32,8 +32,12 @@ async def items(bus) -> ReleasedItems:
     return ReleasedItems(bus, no_seals)
 
 
-def an_issue(number: int, *names: str) -> BulletinIssue:
-    return propose(*map(a_released_item, names), number=number)
+def an_issue(number: int, *names: str, week: int | None = None) -> BulletinIssue:
+    """The issue of a number, of that week or of another."""
+    issue = propose(*map(a_released_item, names), number=number)
+    after = timedelta(weeks=(week or number) - 1)
+    days = {"first_day": issue.first_day + after, "last_day": issue.last_day + after}
+    return issue.model_copy(update=days)
 
 
 async def refused(
@@ -65,6 +69,14 @@ async def test_the_numbers_of_a_year_go_out_in_their_order(items):
     [error] = await refused(items, an_issue(3, "hai"), is_approval=True)
     assert "number 2" in error
     assert await refused(items, an_issue(3, "hai"), is_approval=False) == []
+
+
+async def test_each_day_is_in_one_issue_and_none_is_still_to_come(items):
+    for is_approval in (False, True):
+        [error] = await refused(items, an_issue(2, "hai", week=1), is_approval=is_approval)
+        assert an_issue(1).content_id in error
+        [error] = await refused(items, an_issue(2, "hai", week=200), is_approval=is_approval)
+        assert "still to come" in error
 
 
 async def test_an_issue_that_is_out_may_be_corrected(items):
