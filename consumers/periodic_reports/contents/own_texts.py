@@ -135,7 +135,8 @@ def _plan_range_error(value: Any, measure: str) -> FieldError | None:
     if Decimal(str(value)) < 0:
         return field_error(PLAN, "report_plan_negative", value=value)
     if most and Decimal(str(value)) > most:
-        return field_error(PLAN, f"report_plan_{measure}", value=value, most=most)
+        code = "report_plan_hours" if measure == HOURS else "report_plan_percent"
+        return field_error(PLAN, code, value=value, most=most)
     return None
 
 
