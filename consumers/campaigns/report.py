@@ -104,7 +104,8 @@ class CampaignReport:
             yield Paragraph(words["partners"].format(units=names))
         yield Heading(words["results"])
         days = {"first": _day(span.first), "last": _day(span.last)}
-        yield Paragraph(words["span"].format(today=_day(self.campaign.today), **days))
+        said = words["span" if span.last < self.campaign.today else "span_to_come"]
+        yield Paragraph(said.format(today=_day(self.campaign.today), **days))
         yield from self._remarks()
         yield from self._tables()
         for name in ("assessment", "proposals"):

@@ -1,6 +1,7 @@
 """The report of a campaign: from the facts of its own items, without a zero where data lack."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import docx
@@ -102,6 +103,13 @@ async def test_figures_are_those_of_its_items_alone(reports):
     targets, figures = await rows_named(reports, "Lượt đã tới người nhận")
     assert targets == ["1.000", "631", "63,1"]
     assert figures[0] == "631", "one name, one figure"
+
+
+async def test_on_its_first_day_a_campaign_has_no_figures_yet(reports):
+    first = replace(campaign(), today=PLAN.first_day)
+    document = docx.Document(io.BytesIO(await reports.render(first, "docx")))
+    [span] = [one.text for one in document.paragraphs if one.text.startswith("Kế hoạch và kết")]
+    assert "chưa có số liệu" in span and "đến hết ngày" not in span
 
 
 async def test_a_figure_without_data_says_so(reports):
