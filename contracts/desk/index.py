@@ -115,6 +115,7 @@ class ItemFilter:
     of four eyes leaves to that person. `person` and `named`: items that the person wrote, sent,
     checked or edited; if `adds_own`, those besides `scopes`. `after` and `before` bound the day on
     the calendar, the second excluded. `ids`: any of these, a page of them at most.
+    `tells`: issues of bulletins that are out and tell of this item.
     `campaigns`: items that join one of them, with its own; `is_campaign`: the items that campaigns
     are.
     `words`: all of them, with the marks that they have; without marks where no item has them.
@@ -131,6 +132,7 @@ class ItemFilter:
     channel: ChannelName | None = None
     lane: Lane | None = None
     language: str = ""
+    tells: str = ""
     campaigns: tuple[str, ...] = ()
     is_campaign: bool = False
     after: datetime | None = None

@@ -3,7 +3,7 @@
 Acts after one that contradicts those before are left out: the item is listed as broken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -266,6 +266,7 @@ def facets_of(item: ItemHistory, listed: ListedText) -> list[str]:
         *(("channel", name) for name in listed.channels),
         *(("person", key) for key in item.people),
         *((PARTNER, unit) for unit in _partners(item)),
+        *(("tells", content_id) for content_id in _told_items(item)),
     ]
     return [facet(kind, id) for kind, id in values if id]
 
@@ -274,6 +275,13 @@ def _partners(item: ItemHistory) -> tuple[str, ...]:
     """The units that the newest plan names: their people read the campaign."""
     plan = plan_in(item.state.text.data) if item.state.text else None
     return plan.units if plan else ()
+
+
+def _told_items(item: ItemHistory) -> Iterator[str]:
+    """The items of an issue of a bulletin that is out."""
+    issue = _mapping(item.released.data, "bulletin") if item.released else None
+    for section in (issue or {}).get("sections", ()):
+        yield from (entry["content_id"] for entry in section.get("entries", ()))
 
 
 def search_words(item: ItemHistory) -> str:

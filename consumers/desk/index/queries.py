@@ -209,8 +209,9 @@ def _words(query: _Query) -> str:
     groups += [_any_of(found) for found in _facets(query.wanted) if found]
     person = "" if query.wanted.adds_own else _person(query.wanted)
     groups += [person] if person else []
-    of_campaigns = query.wanted.campaigns or query.wanted.is_campaign  # no column says it
-    is_needed = words or person or of_campaigns or query.is_recent
+    wanted = query.wanted
+    has_no_column = wanted.tells or wanted.campaigns or wanted.is_campaign
+    is_needed = words or person or has_no_column or query.is_recent
     if not (is_needed and groups):
         return ""
     query.values["words"] = " AND ".join(f"({one})" for one in groups)
@@ -244,6 +245,7 @@ def _facets(wanted: ItemFilter) -> Iterator[list[str]]:
         ("channel", [wanted.channel] if wanted.channel else []),
         ("lane", [wanted.lane] if wanted.lane else []),
         ("language", [wanted.language] if wanted.language else []),
+        ("tells", [wanted.tells] if wanted.tells else []),
         ("campaign", wanted.campaigns),
         ("campaigns", ["all"] if wanted.is_campaign else []),
         ("step", _of_every([scope.steps for scope in scopes])),

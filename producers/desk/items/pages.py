@@ -12,6 +12,7 @@ from starlette.responses import Response
 from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
+from contracts.desk.index import ItemFilter
 from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, FieldError, Forbidden, Invalid, field_error
@@ -32,6 +33,7 @@ _FIRST_HOUR = "08:00"
 ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
 """Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
+_CHANGES = frozenset({ActionKind.WITHDRAW, ActionKind.SAVE, ActionKind.EDIT})
 _WAITING = OUT | {Status.APPROVED}
 """Stored statuses of an approved text, of which readers may have nothing yet."""
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
@@ -51,7 +53,18 @@ async def show_item(visit: Visit) -> Response:
     item = await find_item(visit)
     chosen = visit.request.query_params.get("ban", "")
     values = await _item_values(visit, item) | _earlier_text(visit, item, chosen)
+    values["told_in"] = await _told_in(visit, item)
     return visit.page("item.html", **values, changed=await _changed_entries(visit, item))
+
+
+async def _told_in(visit: Visit, item: ItemView) -> list[tuple[str, str]]:
+    """The issues that tell readers of an item, for whom may take it back, or once it is gone."""
+    may_change = item.out and item.possible & _CHANGES
+    if not may_change and item.status is not Status.WITHDRAWN:
+        return []
+    page = await visit.desk.services.index.find(ItemFilter(tells=item.content_id))
+    issues = (row for row in page.rows if row.stored_status is not Status.WITHDRAWN)
+    return [(item_path(row.content_id), row.released_title) for row in issues]
 
 
 async def _changed_entries(visit: Visit, item: ItemView) -> str:

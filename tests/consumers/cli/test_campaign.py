@@ -77,12 +77,13 @@ async def test_a_target_has_its_figure_where_the_desk_keeps_one_else_the_reason(
     said = (await loa("campaign", "show", NAME, *BY[:2])).stdout
     assert "items: 0 / 8" in said and "delivered: - / 9" in said
     copy = tmp_path / "desk" / ROWS_FILE
-    assert str(copy) in said
+    reason = "ask on the machine where the desk runs"
+    assert reason in " ".join(said.split())
     copy.parent.mkdir(exist_ok=True)
     open_rows(copy, Rules(DEFAULT.bulletins, default_deadlines())).close()
     shown = await campaign("show", NAME)
     assert shown["reached"] == {"items": "0", "delivered": "chưa có số liệu"}
-    assert str(copy) not in shown["notes"][0]
+    assert reason not in shown["notes"][0]
 
 
 async def test_an_item_joins_a_planned_one_and_leaves_again(campaign, item):

@@ -234,3 +234,24 @@ async def test_an_item_that_is_no_issue_has_no_such_page(newsroom):
     for page in ("ban-tin", "ban-tin/in"):
         assert (await newsroom["an"].get(f"{item}/{page}")).status_code == 404
     assert f"{item}/ban-tin" not in (await newsroom["an"].get(item)).text
+
+
+async def test_who_takes_an_item_back_sees_the_issue_that_tells_of_it(newsroom):
+    """Neither a correction nor a withdrawal changes the issue, which people then correct."""
+    told = await newsroom.written(unit=SERIES.unit)
+    await newsroom.approve(told)
+    corrected = a_publication(
+        content_id=told.removeprefix("/tin/"), revision=2, action="corrected", reason="Sai.",
+        topic="cai-cach-hanh-chinh", released_at=utc_now(newsroom.desk.clock),
+    )  # fmt: skip
+    await Releaser(newsroom.desk.bus, await newsroom.desk.open_seals()).store(corrected)
+    path = await begun(newsroom)
+    issue = path.removesuffix("/ban-tin")
+    added = await press(newsroom, path, "add", item=told, to="quoc-te")
+    assert added.status_code == 303, added.text
+    assert TEXTS["told_in"] not in (await newsroom["dung"].get(told)).text, "it is no issue yet"
+    await newsroom.approve(issue)
+    page = (await newsroom["dung"].get(told)).text
+    assert TEXTS["told_in"] in page and f'href="{issue}"' in page
+    gone = await newsroom.press("dung", told, "go", note="Sai số điện thoại.")
+    assert f'href="{issue}"' in gone.text
