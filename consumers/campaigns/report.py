@@ -34,7 +34,7 @@ _ADDED_UP = (
     *("items_published", "items_corrected", "items_withdrawn"),
     *("delivered", "failed", "opinions_received"),
 )
-"""What is told of other days than those of the figures."""
+"""The indicators whose counts the report adds up for days without figures."""
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ async def _find(bus: Bus, content_id: str) -> _Found:
 async def _counted(
     bus: Bus, content_id: str, right: ReadingRight
 ) -> tuple[_Found, ReportedCampaign]:
-    """A campaign beside what is done, as the desk's page has it. Raises NotFound, Forbidden."""
+    """Count a campaign as the desk's page does. Raises NotFound, Forbidden."""
     found = await _find(bus, content_id)
     right.require(item_facts(found.state))
     async with open_current_index(bus) as index:
@@ -224,7 +224,7 @@ def show(campaign: CampaignName, by: By = "", as_json: output.Json = False) -> N
 
 
 async def _reached(bus: Bus, campaign: ReportedCampaign) -> ItemFigures:
-    """What is reached of each target, or why this machine has no figure."""
+    """Find the figure of each target, or the reason why this machine has none."""
     found, wanted = ItemFigures({}), facts_wanted(campaign)
     try:
         if wanted:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from consumers.app.settings import LoaSettings, load_deadlines, read_settings
+from consumers.cli.background import in_background
 from consumers.desk.index import INDEX_FILE, ItemIndex
 from consumers.editorial.log import EditorialLog
 from contracts.desk.index import ItemFilter, ItemRow
@@ -55,12 +56,8 @@ def _file(spare: Path) -> Path:
 async def _open_index(bus: Bus, path: Path) -> AsyncIterator[ItemIndex]:
     deadlines = load_deadlines(read_settings(LoaSettings))
     index = ItemIndex(EditorialLog(bus), path, time.time, deadlines)
-    following = asyncio.create_task(index.run())
-    try:
+    async with in_background(index.run):
         yield index
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 async def _wait_until_current(index: ItemIndex) -> None:

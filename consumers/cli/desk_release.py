@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.authorization import Staff
+from consumers.cli.background import in_background
 from consumers.cli.stores import open_keys, open_seals
 from consumers.desk.access import ItemAccess, TerminalAccess
 from consumers.desk.release.dry_run import DryRunner, MailReaders, ReleaseFacts, ReleaseTables
@@ -103,16 +104,9 @@ async def _open_dry_runs(bus: Bus, right: ReadingRight, spare: Path) -> AsyncIte
     days, prices = load_working_days(settings), load_prices(settings.prices_file)
     tables = ReleaseTables(days, prices, load_vocabulary(settings))
     facts = ReleaseFacts.of(bus, read_settings(ZaloSettings), tables, time.time)
-    following = [
-        asyncio.create_task(work()) for work in (readers.directory.run, readers.suppressions.run)
-    ]
-    try:
-        yield DryRunner.open(bus, time.time, TerminalAccess(right), readers, facts)
-    finally:
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
-        readers.directory.close()
+    with closing(readers.directory):
+        async with in_background(readers.directory.run, readers.suppressions.run):
+            yield DryRunner.open(bus, time.time, TerminalAccess(right), readers, facts)
 
 
 def _open_readers(bus: Bus, keys: KeyFile, settings: LoaSettings, spare: Path) -> MailReaders:

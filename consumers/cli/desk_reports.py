@@ -1,10 +1,10 @@
 """The desk's figures of reports for commands, from the copy of the facts on this machine."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
+from consumers.cli.background import in_background
 from consumers.desk.reports.rows_file import ROWS_FILE
 from consumers.desk.reports.service import LiveReports
 from consumers.facts.store import FactStore
@@ -25,9 +25,5 @@ async def open_reports(bus: Bus) -> AsyncIterator[LiveReports]:
     texts, deadlines = load_texts(settings.report_texts_file), load_deadlines(settings)
     sources = HeaderSources(texts, load_vocabulary(settings), deadlines=deadlines)
     reports = LiveReports(FactStore(bus), path, sources)
-    following = asyncio.create_task(reports.run())
-    try:
+    async with in_background(reports.run):
         yield reports
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)

@@ -117,7 +117,7 @@ def span(
 
 
 class _SealOrder(NamedTuple):
-    """What is sealed, by which name, and beside which former report."""
+    """An order to seal a report: its days, its name, and the former report that it compares."""
 
     span: Span
     label: str

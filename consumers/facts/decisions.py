@@ -59,7 +59,7 @@ def _edited(known: _Known, act: Action) -> None:
 
 
 def _published(known: _Known, act: Action) -> None:
-    """What is in force without a release keeps its verdict, too."""
+    """Note the publication; a text in force without one keeps its verdict, too."""
     if act.code != NOT_RELEASED:
         known.setdefault("published_at", act.at)
     known[_ENDED] = True

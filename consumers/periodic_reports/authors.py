@@ -38,7 +38,7 @@ class AuthorRow(NamedTuple):
     is_sender: bool = False
     is_withdrawn: bool = False
     account: str = ""
-    """The account of the person; empty where the text names somebody without one."""
+    """The person's account id; empty for a name without an account."""
 
 
 class _First(NamedTuple):

@@ -60,7 +60,7 @@ class Gatherer:
         self._keep(f"{fact.key}.{_LATER}", [row for row in rows if row.day != fact.day])
 
     def _may_count(self, fact: Fact) -> bool:
-        """Whether rows can be in the span: what was decided before may be shown in it."""
+        """Whether a fact may have rows in the span; an early decision may take effect in it."""
         is_early = fact.day < self.span.first and not isinstance(fact, DecisionFact)
         return fact.day <= self.span.last and not is_early
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 _WAIT_S = 0.5
-"""The longest wait of a page until its copy has what is stored already."""
+"""The longest wait of a page for its copy to read all stored messages."""
 
 
 class Rounds:

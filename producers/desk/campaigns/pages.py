@@ -251,7 +251,7 @@ def _plan_of(item: ItemView) -> CampaignPlan:
 
 
 async def _reached(visit: Visit, campaign: ReportedCampaign) -> ItemFigures:
-    """What is reached of each target, or why there is no figure."""
+    """Find the figure of each target, or the reason why there is none."""
     found, wanted = ItemFigures({}), facts_wanted(campaign)
     try:
         if wanted:

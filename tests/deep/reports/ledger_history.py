@@ -52,7 +52,7 @@ from tests.support.crashing_bus import SimulatedCrash, crash_at, crashing_bus
 from tests.support.events import UNIT, corrected, register_unit, submitted, withdrawn
 from tests.support.pipeline_harness import PipelineHarness, RecordingChannel
 from tests.support.scripted_channel import StaticReaders, reader_ids
-from tests.support.told_clock import ToldClock
+from tests.support.server_clock import ServerClock
 
 EMAIL = ChannelName.EMAIL
 HOUR_S, DAY_S = 3600.0, 86400.0
@@ -126,7 +126,7 @@ class Item:
 class LedgerHistory:
     """What happens by chance, and the notes of it."""
 
-    def __init__(self, bus: Bus, folder: Path, chance: Random, clock: ToldClock) -> None:
+    def __init__(self, bus: Bus, folder: Path, chance: Random, clock: ServerClock) -> None:
         self.bus, self.chance, self.clock = bus, chance, clock
         self.notes = Notes()
         self.pipeline = PipelineHarness(bus, folder, reader_ids(READERS), clock)

@@ -11,7 +11,7 @@ from producers.bus import Bus
 from tests.conftest import reset_streams
 from tests.deep.reports.fact_mistakes import MISTAKES
 from tests.deep.reports.ledger_history import LedgerHistory
-from tests.support.told_clock import ToldClock, message_times
+from tests.support.server_clock import ServerClock, message_times
 
 pytestmark = pytest.mark.timeout(400)
 SEEDS = 10
@@ -20,9 +20,9 @@ TRIES = 3
 
 
 @pytest.fixture
-def clock() -> Iterator[ToldClock]:
+def clock() -> Iterator[ServerClock]:
     """The clock of the stored messages, too."""
-    clock = ToldClock()
+    clock = ServerClock()
     with message_times(clock):
         yield clock
 

@@ -16,7 +16,7 @@ _BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class ToldClock(FakeClock):
+class ServerClock(FakeClock):
     """What the server stores counts as stored when this clock says, not the machine's.
 
     `steps`: from which of the machine's moments on it has said what.
@@ -43,7 +43,7 @@ class ToldClock(FakeClock):
 
 
 @contextmanager
-def message_times(clock: ToldClock) -> Iterator[None]:
+def message_times(clock: ServerClock) -> Iterator[None]:
     """Let every message that is read have the time that *clock* said when it was stored."""
     first_seq_since, stream_info = messages.first_seq_since, Bus.stream_info
 
