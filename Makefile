@@ -18,7 +18,9 @@ install: $(STAMP)
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	 echo "Loa needs Python 3.11+ with its venv module / Loa cần Python 3.11 trở lên kèm mô-đun venv (Debian: apt install git make python3-venv)" >&2; exit 2; }
+	@echo "Installing into $(VENV): once, some minutes / Đang cài đặt vào $(VENV): chỉ một lần, vài phút"
 	$(PYTHON) -m venv $(VENV)
+	@echo "Fetching the locked packages / Đang tải các gói đã khóa phiên bản"
 	$(PIP) --require-hashes -r requirements-dev.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from consumers.errors import ListenRefused
 from consumers.messages import field_error, translate_os_error
 
+SANDBOX_PORT_OFFSET, DESK_PORT_OFFSET, METRICS_PORT_OFFSET = 10, 20, 30
+"""Those of the stand-in of Zalo, the desk and metrics above the public one, if none is named."""
 _PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
 """In use, or below 1024; any other error is the host's."""
 
@@ -33,7 +35,10 @@ def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterat
         ) from error
 
 
-def require_free_port(prefix: str, host: str, port: int) -> None:
-    """Check a port for a server that names no variable in its errors. Raises ListenRefused."""
-    with blame_setting(prefix, host, port):
+def require_free_port(prefix: str, host: str, port: int, *, plus: int = 0) -> None:
+    """Check a port for a server that names no variable in its errors. Raises ListenRefused.
+
+    *port* is the variable's own plus *plus*.
+    """
+    with blame_setting(prefix, host, port, plus=plus):
         socket.create_server((host, port)).close()

@@ -19,9 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
-from consumers.app.ports import require_free_port
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
-from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, page
+from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, page, print_errors
+from consumers.cli.sample import ports
 from consumers.cli.sample.kept import KeptSample
 from consumers.cli.sample.ministry import fill
 from consumers.key_file import open_key_file
@@ -102,9 +102,30 @@ def demo(data: Folder = None, desk: WithDesk = False, fresh: Fresh = False) -> N
 
 def _open_desk(settings: LoaSettings, kept: KeptSample | None) -> None:
     """Run the sample ministry until Ctrl-C; exit with 1 if Loa ends before that."""
-    if (code := asyncio.run(_run_desk(settings, kept))) is not None:
+    own, port = _choose_ports(settings.http_port, kept)
+    settings = settings.model_copy(update={"http_port": port})
+    if (code := asyncio.run(_run_desk(settings, kept, own))) is not None:
         file = settings.data_dir / "loa.log"
         fail(field_error("loa up", "demo_loa_ended", status=code, file=file), code=1)
+
+
+def _choose_ports(named: int, kept: KeptSample | None) -> tuple[int, int]:
+    """The public port that the ministry keeps, and that of this run.
+
+    They differ where another process has the kept one. *named*: by the user, or 0.
+    """
+    before = kept.port if kept else 0
+    own = named or before or ports.choose(_HOST)
+    port = own if own in (0, named) or ports.are_free(_HOST, own) else ports.choose(_HOST)
+    if before and port != before:
+        code = "demo_port_named" if named else "demo_port_taken"
+        print_errors([field_error("LOA_HTTP_PORT", code, value=before, port=port)])
+    return own, port
+
+
+def _tell(step: str, **values: object) -> None:
+    """Say on stderr what goes on: the next line may take a minute."""
+    print_errors([field_error("loa demo", step, **values)])
 
 
 def _print_facts(template: str, facts: Facts) -> None:
@@ -119,8 +140,8 @@ def _demo_settings(data: Path | None, *, is_desk: bool) -> LoaSettings:
     """The settings of a demo in *data*. Raises Invalid if Loa runs there.
 
     The demo has a bus of its own, also where the shell names another one. In a shell whose data
-    folder is a demo's, another demo lies beside that one. The system chooses its ports, but for a
-    desk's that LOA_HTTP_PORT names. Raises ListenRefused if that one is taken.
+    folder is a demo's, another demo lies beside that one. Its port is open, but for a desk's that
+    LOA_HTTP_PORT names. Raises ListenRefused if that one, or one above it, is taken.
     """
     shell = read_settings(LoaSettings)
     around = shell.data_dir
@@ -132,7 +153,8 @@ def _demo_settings(data: Path | None, *, is_desk: bool) -> LoaSettings:
     if running := asyncio.run(instance.find_running(settings)):
         where = {"value": folder, "url": running.desk or running.url}
         raise Invalid(field_error("data", "demo_runs", **where))
-    require_free_port("LOA_HTTP", _HOST, port)
+    if port:
+        ports.require_free(_HOST, port)
     return settings
 
 
@@ -158,6 +180,7 @@ async def _run_demo(settings: LoaSettings) -> Facts:
     """Run Loa, send the item, and return the facts to print."""
     async with _loa_up(settings) as loa, aiohttp.ClientSession() as http:
         ready = loa.ready
+        _tell("demo_sends")
         async with await Bus.connect(ready.nats_url) as bus:
             await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
             registry = UnitRegistry(bus, load_vocabulary(settings), time.time)
@@ -177,8 +200,8 @@ async def _run_demo(settings: LoaSettings) -> Facts:
     return facts | {"portal": portal, "mail": _mail_facts(data)}
 
 
-async def _run_desk(settings: LoaSettings, kept: KeptSample | None) -> int | None:
-    """Run Loa with a sample ministry until this process is asked to end.
+async def _run_desk(settings: LoaSettings, kept: KeptSample | None, port: int) -> int | None:
+    """Run Loa with a sample ministry, which keeps *port*, until this process is asked to end.
 
     Returns the exit code of a Loa that ended before that.
     """
@@ -186,21 +209,23 @@ async def _run_desk(settings: LoaSettings, kept: KeptSample | None) -> int | Non
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     async with _loa_up(settings) as loa:
-        sample = kept or await _fill_desk(loa.ready, settings)
-        facts = {"sample": sample, "at": loa.ready, "data": settings.data_dir}
+        kept, items = (kept, 0) if kept else await _fill_desk(loa.ready, settings)
+        sample = kept.model_copy(update={"port": port})
+        sample.write(settings.data_dir / MARK_FILE)
+        facts = {"sample": sample, "items": items, "at": loa.ready, "data": settings.data_dir}
         _print_facts("demo_desk.txt", facts)
         await _show_codes(sample, loa.process, asked)
         return None if asked.is_set() else await loa.process.wait()
 
 
-async def _fill_desk(ready: RunningInstance, settings: LoaSettings) -> KeptSample:
-    """Fill the ministry; its folder keeps how people sign in."""
+async def _fill_desk(ready: RunningInstance, settings: LoaSettings) -> tuple[KeptSample, int]:
+    """Fill the ministry; returns what its folder keeps, and the number of items."""
+    _tell("demo_fills")
     async with await Bus.connect(ready.nats_url) as bus:
         await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
         await _import_readers(bus, settings)
-        sample = KeptSample.of(await fill(bus, settings))
-    sample.write(settings.data_dir / MARK_FILE)
-    return sample
+        ministry = await fill(bus, settings)
+    return KeptSample.of(ministry), ministry.items
 
 
 async def _show_codes(
@@ -228,6 +253,7 @@ async def _loa_up(settings: LoaSettings) -> AsyncIterator[_Loa]:
     environment = {name: value for name, value in shell if not name.startswith("LOA_")}
     up = ["up", "--data", str(settings.data_dir), "--port", str(settings.http_port)]
     command = [sys.executable, "-m", "consumers.cli", *up]
+    _tell("demo_starts", value=settings.data_dir)
     with (settings.data_dir / "loa.log").open("wb") as log:
         child = await asyncio.create_subprocess_exec(
             *command, stdout=log, stderr=log, env=environment, cwd=settings.data_dir

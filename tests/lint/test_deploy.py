@@ -22,10 +22,11 @@ from pydantic_settings import BaseSettings
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
+from consumers.app.ports import SANDBOX_PORT_OFFSET
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.app.unknown_variables import known_variables, variables_of
-from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET, withheld_stand_ins
+from consumers.app.wiring.stand_ins import withheld_stand_ins
 from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.vocabulary import DEFAULT

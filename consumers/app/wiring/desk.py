@@ -16,7 +16,7 @@ from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
-from consumers.app.ports import blame_setting
+from consumers.app.ports import DESK_PORT_OFFSET, blame_setting
 from consumers.app.settings import (
     ClamdSettings,
     DeskSettings,
@@ -86,8 +86,6 @@ from producers.units.registry import UnitRegistry
 log = structlog.get_logger()
 _FACTS_PATIENCE_S = 2.0
 """How long a page waits for a slow reading; then it shows the one before."""
-_PORT_OFFSET = 20
-"""The desk's port above the public one, unless LOA_DESK_HTTP_PORT names it."""
 
 
 async def add_desk(node: Node) -> None:
@@ -122,7 +120,7 @@ def _port(settings: DeskSettings, public_port: int) -> int:
     """The desk's port; where the system chooses the public one, it chooses this one, too."""
     if settings.http_port is not None:
         return settings.http_port
-    return public_port + _PORT_OFFSET if public_port else 0
+    return public_port + DESK_PORT_OFFSET if public_port else 0
 
 
 def _bind(stack: AsyncExitStack, settings: DeskSettings, port: int) -> socket.socket:

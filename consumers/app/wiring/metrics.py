@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 
 from channels.errors import ChannelError
 from consumers.app.node import Node
-from consumers.app.ports import blame_setting
+from consumers.app.ports import METRICS_PORT_OFFSET, blame_setting
 from consumers.app.settings import MetricsSettings, read_settings
 from consumers.app.web.health import failing_checks
 from consumers.app.web.metrics_app import metrics_app
@@ -26,8 +26,6 @@ from contracts.base import tracing
 from producers import metrics
 
 log = structlog.get_logger()
-_PORT_OFFSET = 30
-"""The port above the public one, unless LOA_METRICS_PORT names it."""
 _LAST_PORT = 65535
 _TIMEOUT_S = 3.0
 _FRESH_S = 5.0
@@ -57,7 +55,7 @@ def _bind(node: Node, settings: MetricsSettings) -> socket.socket:
     Nothing waits for metrics.
     """
     public = node.settings.http_port
-    above = public + _PORT_OFFSET if 0 < public <= _LAST_PORT - _PORT_OFFSET else 0
+    above = public + METRICS_PORT_OFFSET if 0 < public <= _LAST_PORT - METRICS_PORT_OFFSET else 0
     port = above if settings.port is None else settings.port
     with blame_setting("LOA_METRICS", settings.host, port):
         try:

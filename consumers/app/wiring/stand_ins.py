@@ -19,7 +19,7 @@ from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings
 from channels.zalo.webhook import endpoint
 from consumers.app.node import Node
-from consumers.app.ports import blame_setting
+from consumers.app.ports import SANDBOX_PORT_OFFSET, blame_setting
 from consumers.app.settings import MAILBOX, STAND_IN_NAMES, ZALO_SANDBOX, LoaSettings
 from consumers.app.wiring import zalo
 from consumers.channel_health.destinations import (
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 _MISSING_VARIABLES = {MAILBOX: "LOA_EMAIL_HOST", ZALO_SANDBOX: "LOA_ZALO_APP_ID"}
 """What to set in place of each stand-in."""
 _CHANNELS = {MAILBOX: ChannelName.EMAIL, ZALO_SANDBOX: ChannelName.ZALO}
-SANDBOX_PORT_OFFSET = 10
 _SANDBOX_MODULE = "sandbox.zalo.server"
 
 

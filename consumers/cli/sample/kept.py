@@ -20,12 +20,15 @@ class KeptPerson(BaseModel):
 
 
 class KeptSample(BaseModel):
-    """The accounts of a filled ministry and how they sign in; `key`: of the one-time codes."""
+    """The accounts of a filled ministry and how they sign in; `key`: of the one-time codes.
+
+    `port`: the public one, to which links in its texts lead; 0: not known.
+    """
 
     people: tuple[KeptPerson, ...]
     password: str
     key: str
-    items: int
+    port: int = 0
 
     @classmethod
     def of(cls, ministry: SampleMinistry) -> "KeptSample":
@@ -34,9 +37,7 @@ class KeptSample(BaseModel):
             for one in ministry.people
         )
         password, secret = ministry.credentials
-        return cls(
-            people=tuple(people), password=password, key=text_secret(secret), items=ministry.items
-        )
+        return cls(people=tuple(people), password=password, key=text_secret(secret))
 
     @classmethod
     def read(cls, file: Path) -> "KeptSample | None":
@@ -47,9 +48,11 @@ class KeptSample(BaseModel):
             return None
 
     def write(self, file: Path) -> None:
-        file.touch(mode=0o600)
-        file.chmod(0o600)
-        file.write_text(self.model_dump_json(), "utf-8")
+        """Keep it for its owner alone; a write that is cut short leaves what was there."""
+        draft = file.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_text(self.model_dump_json(), "utf-8")
+        draft.replace(file)
 
     def code(self) -> str:
         """The one-time code of this moment."""

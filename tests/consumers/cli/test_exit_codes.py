@@ -8,14 +8,17 @@ import sys
 import pytest
 import typer
 
+from consumers.app.ports import SANDBOX_PORT_OFFSET
 from consumers.cli import demo
 from consumers.cli.output import explain_errors
 from consumers.cli.root import Commands, app
+from consumers.cli.sample import ports
 from consumers.cli.sample.kept import KeptSample
 from contracts.errors import Conflict, Invalid, Unavailable, field_error
 from producers.bus import Denied, NoReply
 from producers.nats_server import NatsServer
 from tests.support.frozen_process import frozen
+from tests.support.ports import free_port
 
 
 def code_of(error: Exception) -> int:
@@ -128,10 +131,10 @@ def test_a_demo_goes_below_the_data_folder_that_is_set(tmp_path, monkeypatch, ca
     assert [path.name for path in below.iterdir()] == ["kept"], "which is no demo's"
 
 
-def kept_sample(folder) -> KeptSample:
+def kept_sample(folder, port: int = 0) -> KeptSample:
     """A folder with a sample ministry that was filled to its end."""
     demo.prepare_folder(folder)
-    sample = KeptSample(people=(), password="mật khẩu", key="GEZDGNBV", items=50)
+    sample = KeptSample(people=(), password="mật khẩu", key="GEZDGNBV", port=port)
     sample.write(folder / demo.MARK_FILE)
     (folder / "nats").mkdir()
     return sample
@@ -169,11 +172,56 @@ def test_a_desk_keeps_the_port_that_is_chosen_for_it(tmp_path, monkeypatch, caps
             app(["demo", "--desk", "--fresh"])
     assert ended.value.code == 4 and f"LOA_HTTP_PORT: 127.0.0.1:{port}" in capsys.readouterr().err
     assert (tmp_path / "demo-desk" / "nats").is_dir(), "nothing is erased for a start that fails"
-    monkeypatch.setattr(demo, "require_free_port", lambda *named: named)  # it was free by chance
+    monkeypatch.setattr(ports, "require_free", lambda *named: named)  # it was free by chance
     run("demo", "--desk")
     monkeypatch.delenv("LOA_HTTP_PORT")
     run("demo", "--desk")
     assert [one.http_port for one in opened] == [port, 0]
+
+
+def test_a_ministry_keeps_its_port_and_says_when_another_process_has_it(
+    tmp_path, monkeypatch, capsys
+):
+    opened = []
+
+    async def run_desk(settings, kept, port):
+        opened.append((settings.http_port, port))
+
+    monkeypatch.setattr(demo, "_run_desk", run_desk)
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    own = next(port for port in iter(free_port, 0) if ports.are_free("127.0.0.1", port))
+    kept_sample(tmp_path / "demo-desk", own)
+    run("demo", "--desk")
+    assert opened[-1] == (own, own) and not capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", own + SANDBOX_PORT_OFFSET)):
+        run("demo", "--desk")
+    used, kept = opened[-1]
+    told = capsys.readouterr().err
+    assert kept == own and used != own and str(own) in told and str(used) in told
+    named = next(port for port in iter(free_port, own) if ports.are_free("127.0.0.1", port))
+    monkeypatch.setenv("LOA_HTTP_PORT", str(named))
+    run("demo", "--desk")
+    assert opened[-1] == (named, named) and str(own) in capsys.readouterr().err
+
+
+def test_a_new_ministry_has_a_port_of_its_own(tmp_path, monkeypatch):
+    opened = []
+
+    async def run_desk(settings, kept, port):
+        opened.append((settings.http_port, port))
+
+    monkeypatch.setattr(demo, "_run_desk", run_desk)
+    run("demo", "--desk", "--data", str(tmp_path / "demo"))
+    used, kept = opened[-1]
+    assert used == kept > 0
+
+
+def test_what_a_ministry_keeps_is_written_whole_and_for_its_owner(tmp_path):
+    file = tmp_path / demo.MARK_FILE
+    sample = kept_sample(tmp_path / "demo", 8080)
+    sample.write(file)
+    assert KeptSample.read(file) == sample and file.stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.glob(".loa*")] == [file.name]
 
 
 def run(*words: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 from channels.email.parsing import body_text, header_text
 from channels.zalo.stand_in import APP_ID, APP_SECRET
 from channels.zalo.webhook.signature import HEADER
+from consumers.app.ports import SANDBOX_PORT_OFFSET
 from consumers.app.service_names import SERVICE_NAMES
-from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET
 from consumers.key_file import KeyFile
 from producers.access import Access
 from producers.bus import Bus
