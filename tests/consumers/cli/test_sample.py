@@ -2,10 +2,13 @@
 
 import pytest
 
-from consumers.cli.sample.items import TEXTS, read_items, read_sample_text
+from consumers.cli.sample.items import TEXTS, read_campaign, read_items, read_sample_text
 from consumers.cli.sample.people import Credentials, read_people
-from consumers.staff.policy import default_policy
+from consumers.staff.accounts import Account
+from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from contracts import events
+from contracts.base.times import utc_time
+from contracts.campaigns.plan import TOPIC
 from contracts.cloudevent import CloudEvent
 from contracts.editorial import Status
 from contracts.vocabulary import DEFAULT
@@ -13,6 +16,7 @@ from contracts.vocabulary import DEFAULT
 NAMES = sorted(path.stem for path in TEXTS.glob("*.md"))
 WITH_WARNING = {"35-chi-so-cai-cach": "title_cut"}
 """The text that shows what a title is that Zalo cuts."""
+POWERS = ("write", "confirm", "read-drafts")
 BY_LOA_ALONE = {"dinh-chinh", "ho-so"}
 """Topics that no text of the desk has."""
 
@@ -46,6 +50,19 @@ def test_each_role_has_an_account_and_each_status_an_item():
     assert {item.unit for item in plan} <= {
         one for one in DEFAULT.units if DEFAULT.knows("unit", one)
     }
+
+
+def test_a_leader_of_a_unit_that_only_co_operates_reads_the_campaign_alone():
+    plan, policy = read_campaign(), default_policy()
+    facts = ObjectFacts(plan.unit, TOPIC, partners=tuple(plan.partners))
+    people = read_people(sorted({item.unit for item in read_items()}))
+    leaders = [one for one in people if one.grants[0].role == "lanh-dao-don-vi"]
+    may = set()
+    for one in leaders:
+        person = Account(id=one.login, state="active", created=utc_time(0), **dict(one))
+        rulings = {what: policy.is_allowed(person, what, facts).verdict for what in POWERS}
+        may.add(tuple(what for what in POWERS if rulings[what] is Verdict.ALLOWED))
+    assert may == {("read-drafts",), POWERS}, "the leader of all units may do all"
 
 
 def test_each_sample_has_credentials_of_its_own():
