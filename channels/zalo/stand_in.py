@@ -8,6 +8,16 @@ APP_ID, APP_SECRET = "sandbox-app", "sandbox-app-secret"
 OA_ID = "4318420240101000001"
 
 
+def app_of(zalo: ZaloSettings) -> str:
+    """The id of the app that Loa uses: the sandbox's where none is configured."""
+    return zalo.app_id or APP_ID
+
+
+def is_stand_in(zalo: ZaloSettings) -> bool:
+    """Whether the sandbox is the Zalo of these settings."""
+    return app_of(zalo) == APP_ID
+
+
 def stand_in_settings(url: str, zalo: ZaloSettings, oa_secret: str = "") -> ZaloSettings:
     """*zalo* with the hosts and the identity of the sandbox at *url*.
 

@@ -103,7 +103,7 @@ async def _open_dry_runs(bus: Bus, right: ReadingRight, spare: Path) -> AsyncIte
     readers = _open_readers(bus, keys, settings, spare)
     days, prices = load_working_days(settings), load_prices(settings.prices_file)
     tables = ReleaseTables(days, prices, load_vocabulary(settings))
-    facts = ReleaseFacts.of(bus, read_settings(ZaloSettings), tables, time.time)
+    facts = ReleaseFacts(read_settings(ZaloSettings), tables)
     with closing(readers.directory):
         async with in_background(readers.directory.run, readers.suppressions.run):
             yield DryRunner.open(bus, time.time, TerminalAccess(right), readers, facts)
@@ -219,7 +219,8 @@ def _zalo_rows(run: ReleaseDryRun) -> Iterator[tuple[str, object]]:
 
 
 def _departure_row(one: Departure) -> tuple[str, object, str]:
-    reasons = "; ".join(_text(_DELAYS.get(why, why)) for why in one.why)
+    codes = filter(None, (*one.why, one.note))
+    reasons = "; ".join(_text(_DELAYS.get(code, code)) for code in codes)
     return _text(one.step), one.at if one.why else _text("at_once"), reasons
 
 

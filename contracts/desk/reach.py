@@ -67,11 +67,15 @@ class ZaloReach:
 
 @dataclass(frozen=True)
 class Departure:
-    """When a step would leave if the item were approved now; *why*: what delays it."""
+    """When a step would leave if the item were approved now; *why*: what delays it.
+
+    *note*: `stand_in_hours` where the stand-in of Zalo does not wait as Zalo would; or empty.
+    """
 
     step: str
     at: datetime
     why: Sequence[str] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from channels.email.settings import EmailSettings
 from channels.portal.model.site import DEFAULT_COVER_PATH, Site
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.quota.account import account_quotas
 from channels.zalo.settings import ZaloSettings
 from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
@@ -42,7 +41,7 @@ from consumers.desk.link_checks import DeskLinkChecks
 from consumers.desk.names import AccountNames
 from consumers.desk.operations import OperationsDesk
 from consumers.desk.previews import ChannelFaces, ItemPreviews
-from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts
+from consumers.desk.release.dry_run import DryRunner, MailCounter, ReleaseFacts, ReleaseTables
 from consumers.desk.release.live import LiveItems
 from consumers.desk.release.planned_rows import PlannedRows
 from consumers.desk.release.prices import load_prices
@@ -71,7 +70,6 @@ from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.transactional import TransactionalMailer
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
-from consumers.zalo.stores import BusKeyValueStore
 from contracts.base.working_days import default_working_days
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -337,9 +335,8 @@ def desk_dry_runs(
 ) -> DryRunner:
     """Dry runs for an account on Zalo whose quotas are known: 3 broadcasts a month, 1 a day."""
     settings = ZaloSettings(app_id="77", broadcasts_per_month=3, broadcasts_per_day=1)
-    store = BusKeyValueStore(staff.bus, "control")
-    quotas = account_quotas(settings, store, staff.clock)
-    facts = ReleaseFacts(quotas, "77", default_working_days(), load_prices(Path("/none")), DEFAULT)
+    tables = ReleaseTables(default_working_days(), load_prices(Path("/none")), DEFAULT)
+    facts = ReleaseFacts(settings, tables)
     access = ItemAccess(staff.accounts, default_policy())
     planned = PlannedRows(staff.bus, audiences)
     return DryRunner(staff.bus, staff.clock, access, mail, planned, facts)

@@ -282,7 +282,7 @@ def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
     settings = node.settings
     days, prices = load_working_days(settings), load_prices(settings.prices_file)
     tables = ReleaseTables(days, prices, node.vocabulary)
-    facts = ReleaseFacts.of(node.bus, node.zalo, tables, node.clock)
+    facts = ReleaseFacts(node.zalo, tables)
     return DryRunner.open(node.bus, node.clock, access, readers, facts)
 
 

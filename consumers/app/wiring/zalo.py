@@ -29,6 +29,7 @@ from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.quota.account import account_quotas
 from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
 from channels.zalo.texts import catalog_text
 from channels.zalo.webhook import endpoint
@@ -98,12 +99,14 @@ def add_zalo_channel(node: Node) -> ZaloChannel:
     """The Zalo channel; the node gets the tasks that renew and sync, and the event handler."""
     channel = open_zalo_channel(node)
     node.zalo_tokens = channel.api.tokens
+    control = BusKeyValueStore(node.bus, subjects.CONTROL.name)
+    month = account_quotas(node.zalo, control, node.clock).broadcasts.counters[0]
     covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
     node.tasks += [
         partial(_keep_grant_renewed, node, channel.api.tokens),
         partial(_clear_abandoned_calls, channel),
         partial(keep_templates_synced, channel.notices.templates),
-        QuotaWatch(node.bus, channel.api, node.zalo.app_id, node.clock).run,
+        QuotaWatch(node.bus, channel.api, node.zalo.app_id, month, node.clock).run,
         covers.run,
     ]
     _add_follower_events(node, channel)

@@ -1,13 +1,12 @@
 """The dry run of an item's release: whom it reaches, when it leaves, what it costs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
 
-from channels.zalo.quota.account import account_quotas
-from channels.zalo.quota.counter import AccountQuotas
 from channels.zalo.settings import ZaloSettings
+from channels.zalo.stand_in import is_stand_in
 from consumers.channel_health.pauses import paused_channels
 from consumers.desk.access import Access, item_facts
 from consumers.desk.release.mail_reach import MailReachCounter
@@ -19,10 +18,9 @@ from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudi
 from consumers.editorial.internal_change import is_internal
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from consumers.reporting.reach import known_followers, largest_reach
+from consumers.status.zalo_limits import LimitUse, load_publication_uses
 from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
-from consumers.zalo.quota_watch import BroadcastQuota, quota_key
-from consumers.zalo.stores import BusKeyValueStore
-from contracts import subjects
+from consumers.zalo.wait_causes import Limit
 from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays
 from contracts.delivery import ChannelName, Lane
@@ -32,7 +30,6 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.publication import Publication
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
-from producers.bus.records import read
 
 
 class MailCounter(Protocol):
@@ -53,16 +50,8 @@ class ReleaseTables(NamedTuple):
 class ReleaseFacts:
     """What a release depends on besides the item."""
 
-    quotas: AccountQuotas
-    zalo_app: str
-    days: WorkingDays
-    prices: Prices
-    vocabulary: Vocabulary
-
-    @classmethod
-    def of(cls, bus: Bus, zalo: ZaloSettings, tables: ReleaseTables, clock: Clock) -> Self:
-        quotas = account_quotas(zalo, BusKeyValueStore(bus, subjects.CONTROL.name), clock)
-        return cls(quotas, zalo.app_id, *tables)
+    zalo: ZaloSettings
+    tables: ReleaseTables
 
 
 class MailReaders(NamedTuple):
@@ -102,15 +91,17 @@ class DryRunner:
     async def dry_run(self, wanted: Wanted) -> ReleaseDryRun:
         """Raises Invalid for an unknown item or an unfinished text, Forbidden, BusError."""
         found = await self._find(wanted)
-        publication = found.publication
+        publication, uses = found.publication, await self._uses()
         zalo, mail, portal, paused, reach = await asyncio.gather(
-            self._zalo(found),
+            self._zalo(found, uses),
             self.mail.count(publication),
             self._rows(ChannelName.PORTAL, found),
             paused_channels(self.bus),
             largest_reach(self.bus, publication.channels),
         )
-        clock = DepartureClock(utc_now(self.clock), paused, zalo.quotas, self.facts.days)
+        now, days = utc_now(self.clock), self.facts.tables.days
+        is_local = is_stand_in(self.facts.zalo)
+        clock = DepartureClock(now, paused, zalo.quotas, days, is_local)
         return ReleaseDryRun(
             **self._text_facts(publication),
             state=found.state,
@@ -148,7 +139,7 @@ class DryRunner:
         return found
 
     def _audience_names(self, publication: Publication) -> dict[str, str]:
-        words = self.facts.vocabulary.audiences
+        words = self.facts.tables.vocabulary.audiences
         return {id: words[id].name if id in words else id for id in publication.audiences}
 
     async def _rows(self, channel: ChannelName, found: PreviewedPublication) -> list[str]:
@@ -156,40 +147,32 @@ class DryRunner:
         rows = self.planned.rows(channel, found.publication, found.item.released)
         return [row.id async for row in rows]
 
-    async def _zalo(self, found: PreviewedPublication) -> ZaloReach:
+    async def _zalo(
+        self, found: PreviewedPublication, uses: Mapping[Limit | None, LimitUse]
+    ) -> ZaloReach:
         rows = await self._rows(ChannelName.ZALO, found)
-        told = await self._told()
+        told = uses.get(None)
         asked = found.publication.broadcast
         targets = (asked.ages, asked.regions, asked.provinces) if asked else ()
         return ZaloReach(
             rows,
             await known_followers(self.bus),
             is_targeted=any(targets) or bool(asked and asked.gender != "all"),
-            quotas=await self._quotas(),
-            broadcasts_left=told.left if told else None,
+            quotas=list(_quotas(uses)),
+            broadcasts_left=max(told.most - told.used, 0) if told else None,
         )
 
-    async def _told(self) -> BroadcastQuota | None:
-        """What Zalo last said of the month's broadcasts; None without an app."""
-        if not self.facts.zalo_app:
-            return None
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        return (await read(bucket, quota_key(self.facts.zalo_app), BroadcastQuota)).value
-
-    async def _quotas(self) -> list[Quota]:
-        if not self.facts.zalo_app:
-            return []
-        quotas = self.facts.quotas
-        counters = (quotas.articles, *quotas.broadcasts.counters)
-        counts = [(one.window, await one.shared.read()) for one in counters]
-        return [Quota(window.name, count.used, window.limit) for window, count in counts]
+    async def _uses(self) -> Mapping[Limit | None, LimitUse]:
+        """The use of our limits, and under None of Zalo's own quota, as `loa status` has them."""
+        uses = await load_publication_uses(self.bus, self.facts.zalo, self.clock)
+        return {use.limit: use for use in uses}
 
     def _costs(self, portal: int, mail: MailReach | None, zalo: Sequence[str]) -> list[Cost]:
         effects = {"portal": portal, "email": mail.sent if mail else None, **dict.fromkeys(zalo, 1)}
         return [self._cost(step, count) for step, count in effects.items() if count != 0]
 
     def _cost(self, step: str, count: int | None) -> Cost:
-        price = self.facts.prices.get(step, Price())
+        price = self.facts.tables.prices.get(step, Price())
         total = None if price.each is None or count is None else price.each * count
         return Cost(step, price.each, total, price.source)
 
@@ -197,3 +180,12 @@ class DryRunner:
         is_urgent = publication.lane is Lane.URGENT
         policy = self.access.policy
         return policy.approval_action(is_urgent=is_urgent, reach=reach) != "approve"
+
+
+def _quotas(uses: Mapping[Limit | None, LimitUse]) -> Iterator[Quota]:
+    """The quotas of what a release sends; of the month's broadcasts ours or Zalo's: the lower."""
+    of_zalo = {Limit.BROADCASTS: uses.get(None)}
+    for limit in (Limit.ARTICLES, Limit.BROADCASTS, Limit.DAILY_BROADCASTS):
+        known = [use for use in (uses[limit], of_zalo.get(limit)) if use and use.most]
+        use = min(known, key=lambda one: one.most - one.used, default=uses[limit])
+        yield Quota(limit.value, use.used, use.most)

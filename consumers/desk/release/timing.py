@@ -39,12 +39,16 @@ def usual_hours() -> UsualHours:
 
 @dataclass(frozen=True)
 class DepartureClock:
-    """What decides about the hour, as it is *now*."""
+    """What decides about the hour, as it is *now*.
+
+    `is_stand_in`: Zalo is the local one, which takes broadcasts at night, too.
+    """
 
     now: datetime
     paused: Collection[ChannelName]
     quotas: Sequence[Quota]
     days: WorkingDays
+    is_stand_in: bool = False
 
     def timing(self, publication: Publication, zalo_rows: Sequence[str]) -> Timing:
         """When each step leaves, and whether that is an hour for news."""
@@ -65,7 +69,10 @@ class DepartureClock:
             if quota.name in _QUOTAS_OF.get(step, ()) and quota.left == 0:
                 at = max(at, _after(_ENDS[quota.name], self.now))
                 why.append(quota.name)
-        if step == BROADCAST and not is_broadcast_time(at.timestamp()):
+        is_night = step == BROADCAST and not is_broadcast_time(at.timestamp())
+        if is_night and self.is_stand_in:
+            return Departure(step, at, why, note="stand_in_hours")
+        if is_night:
             at = _after(Until.MORNING, at)
             why.append("broadcast_hours")
         return Departure(step, at, why)

@@ -20,8 +20,9 @@ def at(written: str) -> datetime:
     return datetime.fromisoformat(written).replace(tzinfo=VIETNAM)
 
 
-def timing(now: str, *quotas: Quota, paused=(), **changes):
-    clock = DepartureClock(at(now), frozenset(paused), quotas, default_working_days())
+def timing(now: str, *quotas: Quota, paused=(), is_stand_in=False, **changes):
+    days = default_working_days()
+    clock = DepartureClock(at(now), frozenset(paused), quotas, days, is_stand_in)
     return clock.timing(a_publication(channels=tuple(ChannelName), **changes), ROWS)
 
 
@@ -41,6 +42,15 @@ def test_at_night_the_broadcast_waits_and_news_had_better_wait():
     assert departures(found)["broadcast"] == (at("2026-11-26T06:05"), ("broadcast_hours",))
     assert departures(found)["email"] == (at("2026-11-25T23:30"), ())
     assert (found.outside, found.better) == ("hours", at("2026-11-26T08:00"))
+
+
+def test_the_stand_in_of_zalo_waits_for_no_hour_and_is_named():
+    found = timing("2026-11-25T23:30", is_stand_in=True)
+    [broadcast] = [one for one in found.departures if one.step == "broadcast"]
+    assert (broadcast.at, broadcast.why) == (at("2026-11-25T23:30"), [])
+    assert broadcast.note == "stand_in_hours"
+    by_day = timing("2026-11-25T12:00", is_stand_in=True).departures
+    assert not any(one.note for one in by_day)
 
 
 @pytest.mark.parametrize(

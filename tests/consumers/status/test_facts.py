@@ -13,7 +13,9 @@ import pytest
 import structlog
 
 from channels.zalo.client.article_api import QUOTA_PATH
+from channels.zalo.clock import Until, wait_s
 from channels.zalo.quota.account import account_quotas
+from channels.zalo.quota.counter import QuotaCounter
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
 from consumers.app.wiring.zalo import check_grant
@@ -34,6 +36,7 @@ from consumers.status.facts import (
 from consumers.status.findings import DeadLetters, find
 from consumers.status.reader import StatusReader
 from consumers.status.unknown_sends import UnknownSendsReader
+from consumers.status.zalo_limits import load_publication_uses
 from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusKeyValueStore
 from consumers.zalo.wait_causes import Limit
@@ -114,8 +117,38 @@ async def test_our_own_limits_are_read_from_the_counters_that_workers_share(bus,
     assert await codes(bus, clock, reader) == ["limit_low"], "said before it ends"
 
 
+def month_of(bus, clock) -> QuotaCounter:
+    """The count of the month's broadcasts that all workers of the stand-in share."""
+    settings = SETTINGS.model_copy(update={"app_id": APP_ID})
+    store = BusKeyValueStore(bus, subjects.CONTROL.name)
+    return account_quotas(settings, store, clock).broadcasts.counters[0]
+
+
+async def test_what_zalo_said_and_what_was_sent_since_are_one_number_everywhere(
+    bus, clock, zalo_account
+):
+    month = month_of(bus, clock)
+    await month.reserve()
+    body = {"error": 0, "message": "Success", "data": {"total": "40", "remain": "37"}}
+    zalo_account.replace_body(QUOTA_PATH, json.dumps(body).encode())
+    watch = QuotaWatch(bus, zalo_account.channel.api, APP_ID, month, clock)
+    assert await watch.check()
+    for _ in range(2):
+        await month.reserve()
+    zalo = ZaloSettings()
+    [shown] = await FactsReader(bus, zalo, clock).limits()
+    assert (shown.limit, shown.used, shown.most) == (None, 5, 40), "two more than Zalo said"
+    found = await load_publication_uses(bus, zalo, clock)
+    assert [one for one in found if one.most] == [shown]
+    clock.advance(wait_s(Until.MONTH, clock(), lambda: 0.0) - 1800)
+    assert await watch.check()
+    assert len(await FactsReader(bus, zalo, clock).limits()) == 1
+    clock.advance(1800)
+    assert await FactsReader(bus, zalo, clock).limits() == (), "of the month before"
+
+
 async def test_the_worker_reads_what_zalo_still_grants(bus, clock, reader, zalo_account):
-    watch = QuotaWatch(bus, zalo_account.channel.api, APP_ID, clock)
+    watch = QuotaWatch(bus, zalo_account.channel.api, APP_ID, month_of(bus, clock), clock)
     assert await watch.check()
     assert await codes(bus, clock, reader) == []
     body = {"error": 0, "message": "Success", "data": {"total": "40", "remain": "8"}}

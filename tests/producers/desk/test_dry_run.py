@@ -17,6 +17,7 @@ from consumers.directory.directory import Directory
 from consumers.dispatch.audience import SubscriberAudience
 from consumers.staff.mail.addresses import StaffAddresses
 from consumers.suppression.cache import SuppressionAwareContacts
+from consumers.zalo.quota_watch import BroadcastQuota, quota_key
 from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalMail
 from contracts.vocabulary import DEFAULT
@@ -64,6 +65,16 @@ async def test_the_lines_add_up(counted, bus, clock):
     assert rows["Lượt phát tin trong ngày"] == "0"
     assert page.text.count("chưa biết") >= 5, "prices, and what Zalo has not said"
     assert "0 đồng" not in page.text
+
+
+async def test_of_two_limits_of_the_months_broadcasts_the_lower_counts(desk, bus, clock):
+    told = BroadcastQuota(total=2, left=0, at=clock(), counted=0)
+    await bus.bucket("control").put(quota_key("77"), told.model_dump_json().encode())
+    await save_draft(bus, clock, desk_text(channels=["zalo"]), "some-account")
+    async with desk.signed_in("an", EDITOR) as browser:
+        page = (await browser.get(PAGE)).text
+    assert dict(_ROW.findall(page))["Lượt phát tin trong tháng"] == "2", "our limit is 3"
+    assert "hết hạn mức phát tin của tháng" in page
 
 
 async def test_without_a_copy_of_the_readers_the_page_counts_on(desk, bus, clock):
