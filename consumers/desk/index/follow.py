@@ -14,6 +14,7 @@ from consumers.chunks import chunked
 from consumers.desk.index.file import IndexFile
 from consumers.desk.index.projection import ItemHistory
 from consumers.desk.sqlite_copy.file import Position
+from consumers.desk.sqlite_copy.keeper import is_same_stream
 from consumers.editorial.log import EditorialLog, parse_act
 from consumers.progress import report_progress
 from contracts import subjects
@@ -59,20 +60,12 @@ class IndexFollower:
         info = await self.log.bus.stream_info(_STREAM)
         self.last_seq = int(info["state"]["last_seq"])
         self.position = await self._in_writer(lambda: self.file.position)
-        if not await self._is_same_log(str(info["created"])):
-            await self._in_writer(lambda: self.file.reset(str(info["created"])))
-            self.position = Position(stream=str(info["created"]))
+        created = str(info["created"])
+        if not await is_same_stream(self.log.bus, _STREAM, created, self.position):
+            await self._in_writer(lambda: self.file.reset(created))
+            self.position = Position(stream=created)
             self._items.clear()
             log.info("desk_index_begun", messages=self.last_seq)
-
-    async def _is_same_log(self, created: str) -> bool:
-        """Whether the log still has the last message that was applied."""
-        if created != self.position.stream or self.position.seq > self.last_seq:
-            return False
-        if not self.position.seq:
-            return True
-        last = await self.log.bus.get_message(_STREAM, self.position.seq)
-        return last is not None and last.time.isoformat() == self.position.at
 
     async def _apply(self, messages: list[Message]) -> None:
         genuine = [message for message in messages if await self.log.is_genuine(message)]

@@ -13,6 +13,7 @@ import structlog
 from consumers.chunks import chunked
 from consumers.desk.reports.rows_file import RowsFile
 from consumers.desk.sqlite_copy.file import Position
+from consumers.desk.sqlite_copy.keeper import is_same_stream
 from consumers.facts.store import FactStore
 from contracts import subjects
 
@@ -51,19 +52,10 @@ class RowsFollower:
         info = await self.store.bus.stream_info(_STREAM)
         self.position = await self._in_writer(lambda: self.file.position)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
-        if not await self._is_same_stream(created):
+        if not await is_same_stream(self.store.bus, _STREAM, created, self.position):
             await self._in_writer(lambda: self.file.reset(created))
             self.position = Position(stream=created)
             log.info("desk_reports_begun", messages=last)
-
-    async def _is_same_stream(self, created: str) -> bool:
-        """Whether the stream still has the last message that was applied."""
-        if created != self.position.stream:
-            return False
-        if not self.position.seq:
-            return True
-        last = await self.store.bus.get_message(_STREAM, self.position.seq)
-        return last is not None and last.time.isoformat() == self.position.at
 
     async def _in_writer(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.writer, call)

@@ -5,26 +5,19 @@ import csv
 import io
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-import structlog
+from typing import NamedTuple
 
 from consumers.desk.reports import queries
-from consumers.desk.reports.follow import RowsFollower
+from consumers.desk.reports.keeper import RowsKeeper
 from consumers.desk.reports.queries import Behind, Place
-from consumers.desk.reports.rows_file import RowsFile, Rules, open_rows
+from consumers.desk.reports.rows_file import Rules
 from consumers.desk.reports.tables import DeskTables
 from consumers.desk.sqlite_copy.file import read_position
-from consumers.desk.sqlite_copy.readers import ReaderPool
-from consumers.desk.sqlite_copy.rounds import Rounds
-from consumers.directory.directory import try_lock
 from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources
@@ -37,7 +30,7 @@ from consumers.periodic_reports.indicators import Indicator, load_indicators
 from consumers.periodic_reports.rows import DIGESTS
 from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By
-from contracts.errors import NotFound, Unavailable
+from contracts.errors import NotFound
 from contracts.facts.live_reports import (
     BehindFigure,
     BehindRow,
@@ -48,11 +41,7 @@ from contracts.facts.live_reports import (
     ReportCell,
     ReportWanted,
 )
-from producers.bus import BusError
 
-log = structlog.get_logger()
-T = TypeVar("T")
-_PAUSE_S, _IDLE_S = 1.0, 2.0
 _KEPT = 8
 """Reports that are kept as they were made last, about 200 kB each."""
 _PAGE = 50
@@ -76,18 +65,18 @@ class LiveReports:
     store: FactStore
     path: Path
     sources: HeaderSources
-    _readers: ReaderPool | None = field(default=None, repr=False)
-    _rounds: Rounds = field(default_factory=Rounds, repr=False)
     _made: OrderedDict[ReportWanted, _Made] = field(default_factory=OrderedDict, repr=False)
     _making: dict[ReportWanted, asyncio.Task[_Made]] = field(default_factory=dict, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """Held while a report is made: one of two threads stays free for quick readings."""
 
-    # --- reading
+    def __post_init__(self) -> None:
+        rules = Rules(self.sources.vocabulary.bulletins, self.sources.deadlines)
+        self._keeper = RowsKeeper(self.store, self.path, rules)
 
     async def view(self, wanted: ReportWanted) -> LiveReport:
         """All tables of a span, as they were made last; after a new fact they are made again."""
-        is_current = await self._rounds.next_end()
+        is_current = await self._keeper.next_end()
         made, is_newest = await self._last(wanted)
         return replace(made.report, is_current=is_current and is_newest)
 
@@ -96,7 +85,7 @@ class LiveReports:
         if not (known := self._made.get(wanted)):
             return await self._newest(wanted), True
         self._made.move_to_end(wanted)
-        if known.seq == (await self._read(read_position)).seq:
+        if known.seq == (await self._keeper.read(read_position)).seq:
             return known, True
         self._begin(wanted)
         return known, False
@@ -104,7 +93,7 @@ class LiveReports:
     async def _newest(self, wanted: ReportWanted) -> _Made:
         """The report that counts all that the file has."""
         known = self._made.get(wanted)
-        if known and known.seq == (await self._read(read_position)).seq:
+        if known and known.seq == (await self._keeper.read(read_position)).seq:
             return known
         return await asyncio.shield(self._begin(wanted))
 
@@ -126,9 +115,9 @@ class LiveReports:
 
     async def _make(self, wanted: ReportWanted) -> _Made:
         async with self._turn:
-            position = await self._read(read_position)
+            position = await self._keeper.read(read_position)
             at = datetime.fromisoformat(position.at) if position.at else None
-            report = await self._read(lambda db: self._report(db, wanted))
+            report = await self._keeper.read(lambda db: self._report(db, wanted))
         return _Made(position.seq, replace(report, counted_at=at))
 
     async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
@@ -136,14 +125,14 @@ class LiveReports:
 
         The figure is that of the report as it was made last, as the page of reports shows it.
         """
-        await self._rounds.next_end()
+        await self._keeper.next_end()
         made, is_current = await self._last(wanted)
         if not is_current and not _has(made.report, at):
             made, is_current = await self._newest(wanted), True
         row, cell = _find(made.report, at)
         place = Place(_INDICATORS[at.indicator], By(at.by), at.part)
         limits = (_PAGE + 1, page * _PAGE)
-        found = await self._read(lambda db: queries.rows_behind(db, wanted, place, limits))
+        found = await self._keeper.read(lambda db: queries.rows_behind(db, wanted, place, limits))
         wording = self._wording(wanted)
         return BehindFigure(
             name=wording.name(place.indicator),
@@ -158,15 +147,15 @@ class LiveReports:
 
     async def csv(self, wanted: ReportWanted) -> bytes:
         """All tables as one file: a line for each figure."""
-        await self._rounds.next_end()
+        await self._keeper.next_end()
         made = await self._newest(wanted)
         return await asyncio.to_thread(_csv, made.report, self.sources.texts["tables"]["marked"])
 
     async def of_items(self, wanted: ItemsWanted) -> ItemFigures:
         """Sums of some items alone, as the report of a campaign has them."""
-        await self._rounds.next_end()
+        await self._keeper.next_end()
         indicators = [_INDICATORS[name] for name in wanted.indicators]
-        figures = await self._read(lambda db: _figures_of_items(db, wanted, indicators))
+        figures = await self._keeper.read(lambda db: _figures_of_items(db, wanted, indicators))
         wording = self._wording(ReportWanted(wanted.first, wanted.last, ()))
         found = [(one, figures.figure(one)) for one in indicators]
         stated = [Stated(wording.name(one), "", figure) for one, figure in found]
@@ -190,77 +179,13 @@ class LiveReports:
         header = self.sources.header("", Span(wanted.first, wanted.last), None)
         return Wording(header.texts, header.names)
 
-    async def _read(self, call: Callable[[sqlite3.Connection], T]) -> T:
-        if self._readers is None:
-            raise Unavailable(field_error("reports", "desk_reports_unreadable"))
-        try:
-            return await self._readers.read(call)
-        except (sqlite3.Error, OSError) as trouble:
-            log.error("desk_reports_unreadable", reason=str(trouble))
-            raise Unavailable(field_error("reports", "desk_reports_unreadable")) from trouble
-
-    # --- following
-
     async def run(self) -> None:
         """Follow the facts until cancelled, over outages of the bus and of the file."""
-        with closing(ReaderPool(self.path)) as readers:
-            self._readers = readers
-            try:
-                await self._follow()
-            finally:
-                self._readers = None
-                for making in self._making.values():
-                    making.cancel()
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self._write_or_wait()
-                continue
-            except BusError as trouble:
-                log.warning("desk_reports_interrupted", reason=str(trouble))
-            except (sqlite3.Error, OSError) as trouble:
-                log.error("desk_reports_file_trouble", reason=str(trouble))
-            await asyncio.sleep(_PAUSE_S)
-
-    async def _write_or_wait(self) -> None:
-        """Write while no other process does, else wait for what it writes."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with try_lock(self.path.with_suffix(".lock")) as is_writer:
-            if is_writer:
-                await self._write()
-        if not is_writer:
-            await self._rounds.run(_done)
-            await self._rounds.wait_for_request(_IDLE_S)
-
-    async def _write(self) -> None:
-        """Write the file while it is there; a damaged one is made anew."""
-        rules = Rules(self.sources.vocabulary.bulletins, self.sources.deadlines)
-        with ThreadPoolExecutor(1, "desk-reports-writer") as writer:
-            opening = writer.submit(open_rows, self.path, rules)
-            try:
-                file = await asyncio.wrap_future(opening)
-                follower = RowsFollower(self.store, file, writer)
-                while file.is_current:
-                    await self._rounds.run(lambda: _advance(follower))
-                    await self._rounds.wait_for_request(_IDLE_S)
-            finally:
-                writer.submit(_close_opened, opening)  # behind what it writes
-
-
-async def _advance(follower: RowsFollower) -> bool:
-    await follower.advance()
-    return True
-
-
-async def _done() -> bool:
-    return True
-
-
-def _close_opened(opening: Future[RowsFile]) -> None:
-    """Close the opened file, also where the task that wanted it was cancelled meanwhile."""
-    if not (opening.cancelled() or opening.exception()):
-        opening.result().close()
+        try:
+            await self._keeper.run()
+        finally:
+            for making in self._making.values():
+                making.cancel()
 
 
 def _figures_of_items(
