@@ -1,7 +1,8 @@
-"""What an issue takes on its way to readers: its place in the series, and items as they are now."""
+"""Checks of an issue on its way to readers: its place in the series, and items as they are now."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from consumers.bulletins.released import ReleasedItems
 from consumers.messages import field_error
@@ -15,22 +16,25 @@ from contracts.bulletins.issue import (
     PublishedIssue,
 )
 from contracts.bulletins.proposal import WITHDRAWN, ReleasedItem, outdated
+from contracts.desk.shown.text_times import time_of
 from contracts.errors import FieldError, Invalid
 
 _FIELD = "data.bulletin"
 
 
 async def check_issue(
-    items: ReleasedItems, issue: BulletinIssue, topic: str, shown_at: datetime, *, is_approval: bool
+    items: ReleasedItems, data: Mapping[str, Any], now: datetime, *, is_approval: bool
 ) -> None:
     """Raise Invalid for an issue that readers can't have as it is, naming each item; BusError.
 
-    *shown_at*: when they would have it; what is scheduled until then counts. Its number is asked
-    at the approval: two issues may wait for theirs at once.
+    *data*: the text of its item. Releases that are scheduled until its time count. Its number is
+    checked at the approval: two issues may wait for theirs at once.
     """
+    issue = BulletinIssue.model_validate(data["bulletin"])
     if not issue.content_ids:
         raise Invalid(errors.field_error(_FIELD, "bulletin_empty"))
-    published = await items.issues(topic, issue.series)
+    shown_at = max(now, time_of(data, "not_before") or now)
+    published = await items.issues(data["topic"], issue.series)
     is_out = any(one.content_id == issue.content_id and one.is_out for one in published)
     changed = await changed_items(items, issue, shown_at, is_out=is_out)
     found = [*_told_before(issue, published), *_day_errors(issue, published, shown_at), *changed]

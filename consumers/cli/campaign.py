@@ -5,7 +5,7 @@ A campaign is an item like others: it is submitted, confirmed, proposed and appr
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -20,7 +20,7 @@ from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import OrderAnswer, print_order
 from consumers.cli.desk_index import open_current_index
 from consumers.cli.desk_reports import open_reports
-from consumers.cli.item_orders import ItemOrders
+from consumers.cli.item_orders import Change, ItemOrders
 from consumers.desk.access import item_facts
 from consumers.desk.person_lists import readable
 from consumers.editorial.joining import approved_data
@@ -264,7 +264,8 @@ def propose(
         plan = _plan({**fields, "partners": partner or [], "targets": _targets(target)})
 
     async def begin(bus: Bus) -> OrderAnswer:
-        text = composition.new_text_of(campaign, plan, title, topic, introduction)
+        new = composition.NewCampaign(campaign, title, topic, introduction)
+        text = composition.new_text_of(new, plan)
         orders = ItemOrders(bus, by)
         await orders.begin(unit, text, campaign)
         return OrderAnswer.of(campaign, await orders.state(campaign))
@@ -296,7 +297,9 @@ def change_plan(
         given |= {"partners": partner, "targets": _targets(target) if target else None}
     named = {name: value for name, value in given.items() if value}
     public = {"introduction": introduction, "reason": reason}
-    _edit(campaign, by, as_json, lambda plan, _: editing.change(plan, **named), note, **public)
+    _Command(campaign, by, as_json, note).edit(
+        lambda plan, _: editing.change(plan, **named), **public
+    )
 
 
 @app.command()
@@ -313,7 +316,8 @@ def plan(
 ) -> None:
     """Plan one more item, by a day."""
     fields = {"title": title, "day": day, "unit": unit or None, "channel": channel}
-    _edit(campaign, by, as_json, lambda parts, new: editing.add_entry(parts, new, **fields), note)
+    command = _Command(campaign, by, as_json, note)
+    command.edit(lambda parts, new: editing.add_entry(parts, new, **fields))
 
 
 @app.command("move")
@@ -327,7 +331,8 @@ def move_entry(
     as_json: output.Json = False,
 ) -> None:
     """Give a planned item another day."""
-    _edit(campaign, by, as_json, lambda parts, _: editing.change_entry(parts, entry, day=day), note)
+    command = _Command(campaign, by, as_json, note)
+    command.edit(lambda parts, _: editing.change_entry(parts, entry, day=day))
 
 
 @app.command("drop")
@@ -340,7 +345,8 @@ def drop_entry(
     as_json: output.Json = False,
 ) -> None:
     """Drop a planned item; the others keep their numbers, and items that were it stay."""
-    _edit(campaign, by, as_json, lambda parts, _: editing.drop_entry(parts, entry), note)
+    command = _Command(campaign, by, as_json, note)
+    command.edit(lambda parts, _: editing.drop_entry(parts, entry))
 
 
 @app.command()
@@ -353,14 +359,14 @@ def join(
     as_json: output.Json = False,
 ) -> None:
     """Let an item join a campaign, as one of its planned items or beside them."""
-    _name_campaign(item, by, as_json, {"campaign": campaign, "campaign_entry": entry})
+    _Command(item, by, as_json).set_fields({"campaign": campaign, "campaign_entry": entry})
 
 
 @app.command()
 @output.page(OrderAnswer, examples=("loa campaign leave hoi-dap-luong",))
 def leave(item: Item, by: By = "", as_json: output.Json = False) -> None:
     """Take an item out of its campaign."""
-    _name_campaign(item, by, as_json, {"campaign": None, "campaign_entry": None})
+    _Command(item, by, as_json).set_fields({"campaign": None, "campaign_entry": None})
 
 
 @app.command()
@@ -390,49 +396,52 @@ def report(
     output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
 
 
-def _name_campaign(item: str, by: str, as_json: bool, fields: Mapping[str, Any]) -> None:
-    async def save(bus: Bus) -> OrderAnswer:
-        orders = ItemOrders(bus, by)
-        newest = await orders.state(item)
-        return OrderAnswer.of(item, await orders.change(item, newest.hash, lambda _: fields))
-
-    print_order(output.act_on_bus(save), as_json)
-
-
 Edit = Callable[[CampaignPlan, int], CampaignPlan]
 """Of a plan, and of a number that no planned item of the campaign has had."""
 
 
-def _edit(
-    campaign: str,
-    by: str,
-    as_json: bool,
-    edit: Edit,
-    note: str,
-    *,
-    introduction: str = "",
-    reason: str = "",
-) -> None:
-    """Save an edit of the newest plan, and print the item as it is then.
+@dataclass(frozen=True)
+class _Command:
+    """A command that saves a text of an item, and prints the item as it is then."""
 
-    *reason*: of the correction; a text after one that is out has one of its own.
-    """
+    item: str
+    by: str
+    as_json: bool
+    note: str = ""
 
-    async def save(bus: Bus) -> OrderAnswer:
-        orders = ItemOrders(bus, by)
-        newest = await orders.state(campaign)
-        unused = await _unused_number(bus, campaign)
+    def edit(self, edit: Edit, *, introduction: str = "", reason: str = "") -> None:
+        """Save an edit of the newest plan.
 
-        def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
-            edited = _edited(_require_plan(campaign, newest), edit, unused)
-            fields = composition.fields_of(campaign, edited, data, introduction or None)
-            known = "" if newest.status in OUT else data.get("reason", "")
-            return {**fields, "reason": reason or known}
+        *reason*: of the correction; a text after one that is out has one of its own.
+        """
 
-        state = await orders.change(campaign, newest.hash, change, note)
-        return OrderAnswer.of(campaign, state)
+        async def save(bus: Bus) -> OrderAnswer:
+            newest = await ItemOrders(bus, self.by).state(self.item)
+            unused = await _unused_number(bus, self.item)
 
-    print_order(output.act_on_bus(save), as_json)
+            def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
+                edited = _edited(_require_plan(self.item, newest), edit, unused)
+                fields = composition.fields_of(self.item, edited, data, introduction or None)
+                known = "" if newest.status in OUT else data.get("reason", "")
+                return {**fields, "reason": reason or known}
+
+            return await self._save(bus, newest, change)
+
+        print_order(output.act_on_bus(save), self.as_json)
+
+    def set_fields(self, fields: Mapping[str, Any]) -> None:
+        """Save the newest text with other *fields*."""
+
+        async def save(bus: Bus) -> OrderAnswer:
+            newest = await ItemOrders(bus, self.by).state(self.item)
+            return await self._save(bus, newest, lambda _: fields)
+
+        print_order(output.act_on_bus(save), self.as_json)
+
+    async def _save(self, bus: Bus, newest: ItemState, change: Change) -> OrderAnswer:
+        orders = ItemOrders(bus, self.by)
+        state = await orders.change(self.item, newest.hash, change, self.note)
+        return OrderAnswer.of(self.item, state)
 
 
 async def _unused_number(bus: Bus, campaign: str) -> int:

@@ -96,8 +96,7 @@ class ItemActs:
 
     async def _check_campaign(self, order: Order, state: ItemState) -> None:
         """Check the campaign that the text joins. Raises Invalid, Conflict."""
-        written = {**order.data, "content_id": order.content_id} if order.data else None
-        await check_joining(self.log, order.kind, state, written, utc_now(self.clock))
+        await check_joining(self.log, order, state, utc_now(self.clock))
 
     async def _item(self, order: Order) -> Item | None:
         """The item with its positions, for an order that may begin a revision."""

@@ -1,4 +1,4 @@
-"""What an item keeps that joins a campaign: one that is approved, on its days, and in its plan."""
+"""Rules for an item that joins a campaign: an approved one, on its days, and in its plan."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -10,6 +10,7 @@ from consumers.messages import field_error
 from contracts.campaigns.composition import plan_in
 from contracts.campaigns.plan import CampaignPlan
 from contracts.content import Submitted
+from contracts.desk.editorial import Order
 from contracts.desk.shown.text_times import time_of
 from contracts.editorial import Action, ActionKind, ItemState, Status
 from contracts.errors import Conflict, Invalid
@@ -21,30 +22,24 @@ _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
 _FIELDS = ("campaign", "campaign_entry")
 
 
-async def check_joining(
-    log: EditorialLog,
-    kind: ActionKind,
-    state: ItemState,
-    written: Mapping[str, Any] | None,
-    now: datetime,
-) -> None:
-    """Check the campaign that an act's text names, *written* or the one that is there.
+async def check_joining(log: EditorialLog, order: Order, state: ItemState, now: datetime) -> None:
+    """Check the campaign that an order's text names, or else the text that is there.
 
     A text may be written for a campaign that is not approved yet. What joined before stays, so that
     a correction can come when the campaign is over. Raises Invalid, Conflict.
     """
     before = state.text.data if state.text else {}
-    data = before if written is None else written
-    joins = written is not None and _named(data) != _named(before)
+    data = {**order.data, "content_id": order.content_id} if order.data else before
+    joins = _named(data) != _named(before)
     campaign = data.get("campaign")
     is_own = campaign == data.get("content_id")
-    if not isinstance(campaign, str) or is_own or not (joins or kind in _DECIDES):
+    if not isinstance(campaign, str) or is_own or not (joins or order.kind in _DECIDES):
         return
     joined, acts = await log.history(campaign)
     plan = plan_in(joined.text.data) if joined.text else None
     if plan is None or (joined.status in _LEFT and not joined.going_out):
         raise Invalid(field_error("data.campaign", "campaign_unknown", value=campaign))
-    if kind not in _DECIDES or state.out:
+    if order.kind not in _DECIDES or state.out:
         _check_entry(data, plan)
     else:
         _check_approved(campaign, _approved_plan(joined, acts), data, now)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -36,15 +36,22 @@ def plan_in(data: Mapping[str, Any]) -> CampaignPlan | None:
         return None
 
 
-def new_text_of(
-    content_id: str, plan: CampaignPlan, title: str, topic: str, introduction: str
-) -> dict[str, Any]:
+class NewCampaign(NamedTuple):
+    """The fields of a new campaign's item besides its plan."""
+
+    content_id: str
+    title: str
+    topic: str
+    introduction: str
+
+
+def new_text_of(new: NewCampaign, plan: CampaignPlan) -> dict[str, Any]:
     """The first text of a campaign's item, on the portal alone.
 
     Who got it as a mail would be told of each correction of the introduction.
     """
-    named = {"title": title, "topic": topic, "channels": [ChannelName.PORTAL.value]}
-    return {**named, **fields_of(content_id, plan, {}, introduction)}
+    named = {"title": new.title, "topic": new.topic, "channels": [ChannelName.PORTAL.value]}
+    return {**named, **fields_of(new.content_id, plan, {}, new.introduction)}
 
 
 def fields_of(

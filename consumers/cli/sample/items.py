@@ -23,7 +23,7 @@ from consumers.staff.authorization import Actor
 from contracts.base.times import Clock, utc_time, vietnam_time
 from contracts.bulletins import composition
 from contracts.bulletins.series import Span
-from contracts.campaigns.composition import new_text_of
+from contracts.campaigns.composition import NewCampaign, new_text_of
 from contracts.campaigns.plan import TOPIC, CampaignPlan, PlannedItem, Target
 from contracts.desk.editorial import NewItem, Order
 from contracts.editorial import ActionKind, Status
@@ -171,7 +171,8 @@ class SampleCampaign(BaseModel):
             entries=tuple(PlannedItem.model_validate(one) for one in entries),
             targets=tuple(Target.model_validate(one) for one in self.targets),
         )
-        return new_text_of(self.name, plan, self.title, TOPIC, self.introduction)
+        new = NewCampaign(self.name, self.title, TOPIC, self.introduction)
+        return new_text_of(new, plan)
 
 
 def _days(count: int) -> timedelta:

@@ -19,13 +19,11 @@ from consumers.uploads.missing import missing_uploads
 from contracts import errors, events
 from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
-from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.editorial import Order
 from contracts.desk.roles import READ_DRAFTS
 from contracts.desk.shown.internal_change import is_internal_change
 from contracts.desk.shown.planned_time import is_moved
-from contracts.desk.shown.text_times import time_of
 from contracts.editorial import UNSENT, ActionKind, ItemState, Status
 from contracts.errors import FieldError, Forbidden, Invalid
 from contracts.interruptions.announcement import Announcement
@@ -177,10 +175,8 @@ class OrderRules:
         data = state.text.data if state.text else {}
         if order.kind in _CHECKED_ISSUES and data.get("bulletin"):
             items = ReleasedItems(self.bus, self.open_seals)
-            issue = BulletinIssue.model_validate(data["bulletin"])
-            is_approval, now = order.kind is K.APPROVE, utc_now(self.clock)
-            shown_at = max(now, time_of(data, "not_before") or now)
-            await check_issue(items, issue, data["topic"], shown_at, is_approval=is_approval)
+            is_approval = order.kind is K.APPROVE
+            await check_issue(items, data, utc_now(self.clock), is_approval=is_approval)
 
     async def _unit_may_be_urgent(self, state: ItemState) -> bool:
         unit = state.text.unit if state.text else ""

@@ -52,6 +52,22 @@ def render_word(document: Document) -> bytes:
 
 
 @dataclass(frozen=True)
+class _Style:
+    """The style of a paragraph in a cell."""
+
+    size: Pt
+    is_bold: bool = False
+    is_italic: bool = False
+    alignment: WD_ALIGN_PARAGRAPH = _CENTER
+
+
+_PLAIN, _BOLD, _ITALIC = _Style(_TEXT), _Style(_TEXT, is_bold=True), _Style(_TEXT, is_italic=True)
+_HEAD, _BOLD_HEAD = _Style(_NATION), _Style(_NATION, is_bold=True)
+_TITLED, _BOLD_TITLE = _Style(_TITLE), _Style(_TITLE, is_bold=True)
+_RECIPIENTS = _Style(_NATION, is_bold=True, is_italic=True, alignment=_LEFT)
+
+
+@dataclass(frozen=True)
 class _WordReport:
     document: Document
     file: WordFile
@@ -103,25 +119,25 @@ class _WordReport:
     def add_masthead(self, masthead: Masthead) -> None:
         table = self.add_grid(2, [_ISSUER_WIDTH, _NATION_WIDTH])
         left, right = table.rows[0].cells
-        _write(left, masthead.parent.upper(), _NATION)
-        _write(left, masthead.issuer.upper(), _NATION, is_bold=True)
-        _add_line(left, _ISSUER_WIDTH, masthead.issuer.upper(), _NATION, share=0.4)
-        _write(right, masthead.nation.upper(), _NATION, is_bold=True)
-        _write(right, masthead.motto, _TEXT, is_bold=True)
-        _add_line(right, _NATION_WIDTH, masthead.motto, _TEXT, share=1)
+        _write(left, masthead.parent.upper(), _HEAD)
+        _write(left, masthead.issuer.upper(), _BOLD_HEAD)
+        _add_line(left, _ISSUER_WIDTH, 0.4 * _width(masthead.issuer.upper(), _HEAD))
+        _write(right, masthead.nation.upper(), _BOLD_HEAD)
+        _write(right, masthead.motto, _BOLD)
+        _add_line(right, _NATION_WIDTH, _width(masthead.motto, _PLAIN))
         left, right = table.add_row().cells
-        _write(left, masthead.number, _TEXT)
-        _write(right, masthead.place_and_date, _TEXT, is_italic=True)
+        _write(left, masthead.number, _PLAIN)
+        _write(right, masthead.place_and_date, _ITALIC)
 
     def add_title(self, masthead: Masthead) -> None:
         grid = self.add_grid(1, [_TEXT_WIDTH])
         cell = grid.rows[0].cells[0]
-        _write(cell, "", _TEXT)
-        _write(cell, masthead.kind.upper(), _TITLE, is_bold=True)
-        _write(cell, masthead.subject, _TITLE, is_bold=True)
-        _add_line(cell, _TEXT_WIDTH, masthead.subject[:40], _TITLE, share=0.5)
+        _write(cell, "", _PLAIN)
+        _write(cell, masthead.kind.upper(), _BOLD_TITLE)
+        _write(cell, masthead.subject, _BOLD_TITLE)
+        _add_line(cell, _TEXT_WIDTH, 0.5 * _width(masthead.subject[:40], _TITLED))
         if masthead.addressee:
-            _write(cell, masthead.addressee, _TITLE)
+            _write(cell, masthead.addressee, _TITLED)
 
     def add_blocks(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
@@ -155,7 +171,7 @@ class _WordReport:
         head = grid.add_row()
         _mark_row(head, word_parts.repeated_head())
         for cell, name in zip(head.cells, table.columns, strict=True):
-            _write(cell, name, size, is_bold=True)
+            _write(cell, name, _Style(size, is_bold=True))
         for row in table.rows:
             self.add_row(grid, [cell.text for cell in row], size, table.is_prose)
         _set_widths(grid, widths)
@@ -166,7 +182,7 @@ class _WordReport:
         row = grid.add_row()
         for number, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
             side = _LEFT if is_prose or number == 0 else _RIGHT
-            _write(cell, text, size, alignment=side)
+            _write(cell, text, _Style(size, alignment=side))
 
     def add_notes(self, table: Table) -> None:
         lines = "\n".join(f"{note}." for note in table.notes)
@@ -192,10 +208,9 @@ class _WordReport:
         grid = self.add_grid(count, [Emu(_TEXT_WIDTH // count)] * count)
         _mark_row(grid.rows[0], word_parts.whole_row())
         left, *rest = grid.rows[0].cells
-        title = self.document.recipients_title
-        _write(left, title, _NATION, is_bold=True, is_italic=True, alignment=_LEFT)
+        _write(left, self.document.recipients_title, _RECIPIENTS)
         for recipient in self.document.recipients:
-            _write(left, recipient, _SMALL, alignment=_LEFT)
+            _write(left, recipient, _Style(_SMALL, alignment=_LEFT))
         for cell, signature in zip(rest, self.document.signatures, strict=True):
             _write_signature(cell, signature)
 
@@ -213,10 +228,10 @@ def _mark_row(row: _Row, mark: BaseOxmlElement) -> None:
 
 
 def _write_signature(cell: _Cell, signature: Signature) -> None:
-    _write(cell, signature.authority.upper(), _TEXT, is_bold=True)
+    _write(cell, signature.authority.upper(), _BOLD)
     for _ in range(4):
-        _write(cell, "", _TEXT)
-    _write(cell, signature.name, _TEXT, is_bold=True)
+        _write(cell, "", _PLAIN)
+    _write(cell, signature.name, _BOLD)
 
 
 def _widths(table: Table) -> list[Emu]:
@@ -232,33 +247,28 @@ def _set_widths(grid: WordTable, widths: Sequence[Length]) -> None:
             cell.width = width
 
 
-def _write(
-    cell: _Cell,
-    text: str,
-    size: Pt,
-    *,
-    is_bold: bool = False,
-    is_italic: bool = False,
-    alignment: WD_ALIGN_PARAGRAPH = _CENTER,
-) -> None:
+def _write(cell: _Cell, text: str, style: _Style) -> None:
     """Add a paragraph to a cell, or fill its first one."""
     paragraph = cell.paragraphs[-1]
     if paragraph.runs or len(cell.paragraphs) > 1:
         paragraph = cell.add_paragraph()
     run = paragraph.add_run(text)
-    run.bold, run.italic, run.font.size = is_bold, is_italic, size
-    _format(paragraph, alignment)
+    run.bold, run.italic, run.font.size = style.is_bold, style.is_italic, style.size
+    _format(paragraph, style.alignment)
 
 
-def _add_line(cell: _Cell, room: Length, text: str, size: Pt, share: float) -> None:
-    """A line in the middle of the cell, of this share of the width of *text*."""
+def _add_line(cell: _Cell, room: Length, width: float) -> None:
+    """A line in the middle of the cell, at most as wide as the *room*."""
     paragraph = cell.add_paragraph()
-    length = min(Pt(word_parts.width_pt(text, size.pt)) * share, room)
     _format(paragraph, _CENTER)
     paragraph.paragraph_format.line_spacing = Pt(6)
-    indent = Emu(int((room - Mm(4) - length) / 2))
+    indent = Emu(int((room - Mm(4) - min(width, room)) / 2))
     paragraph.paragraph_format.left_indent = paragraph.paragraph_format.right_indent = indent
     word_parts.draw_line_above(paragraph._p.get_or_add_pPr())
+
+
+def _width(text: str, style: _Style) -> Length:
+    return Pt(word_parts.width_pt(text, style.size.pt))
 
 
 def _format(paragraph: WordParagraph, alignment: WD_ALIGN_PARAGRAPH) -> None:

@@ -39,7 +39,7 @@ def render_workbook(document: Document) -> bytes:
     for block, following in pairwise((*document.blocks, *document.annexes, None)):
         if isinstance(block, Table):
             sheet = book.add_worksheet(block.name)
-            _write_table(sheet, block, formats)
+            _TableSheet(sheet, formats).write(block)
             if isinstance(following, Chart):
                 below = _HEAD_ROW + 3 + len(block.rows) + len(block.notes)
                 sheet.insert_chart(below, 0, _chart(book, block, following))
@@ -84,31 +84,52 @@ def _number_format(decimals: int, mark: str) -> str:
     return "#,##0" + ("." + "0" * decimals if decimals else "") + (f'"{quoted}"' if quoted else "")
 
 
-def _write_table(sheet: Worksheet, table: Table, formats: _Formats) -> None:
-    last = len(table.columns) - 1
-    sheet.set_column(0, 0, _NAME_WIDTH)
-    sheet.set_column(1, last, _PROSE_WIDTH if table.is_prose else _WIDTH)
-    sheet.set_landscape()
-    sheet.set_paper(_A4)
-    sheet.fit_to_pages(1, 0)
-    sheet.write_string(0, 0, table.caption, formats.title)
-    for column, name in enumerate(table.columns):
-        sheet.write_string(_HEAD_ROW, column, name, formats.head)
-    for number, row in enumerate(table.rows, start=_HEAD_ROW + 1):
-        for column, cell in enumerate(row):
-            _write_cell(sheet, number, column, cell, formats)
-    sheet.repeat_rows(_HEAD_ROW)
-    sheet.freeze_panes(_HEAD_ROW + 1, 1)
-    for number, note in enumerate(table.notes, start=4 + len(table.rows)):
-        _write_note(sheet, number, note, last, formats)
+@dataclass(frozen=True)
+class _TableSheet:
+    """A sheet for one table."""
 
+    sheet: Worksheet
+    formats: _Formats
 
-def _write_note(sheet: Worksheet, row: int, note: str, last: int, formats: _Formats) -> None:
-    """A note as wide as its table: one long line would shrink the whole sheet in print."""
-    room = _NAME_WIDTH + last * _WIDTH
-    sheet.set_row(row, _LINE_PT * ceil(len(note) / room))
-    sheet.merge_range(row, 0, row, last, "", formats.note)
-    sheet.write_string(row, 0, note, formats.note)
+    def write(self, table: Table) -> None:
+        self.set_page(table)
+        self.sheet.write_string(0, 0, table.caption, self.formats.title)
+        for column, name in enumerate(table.columns):
+            self.sheet.write_string(_HEAD_ROW, column, name, self.formats.head)
+        for number, row in enumerate(table.rows, start=_HEAD_ROW + 1):
+            for column, cell in enumerate(row):
+                self.write_cell(number, column, cell)
+        for number, note in enumerate(table.notes, start=4 + len(table.rows)):
+            self.write_note(number, note, len(table.columns) - 1)
+
+    def set_page(self, table: Table) -> None:
+        """Columns as wide as their contents, on pages that each begin with the table's head."""
+        width = _PROSE_WIDTH if table.is_prose else _WIDTH
+        self.sheet.set_column(0, 0, _NAME_WIDTH)
+        self.sheet.set_column(1, len(table.columns) - 1, width)
+        self.sheet.set_landscape()
+        self.sheet.set_paper(_A4)
+        self.sheet.fit_to_pages(1, 0)
+        self.sheet.repeat_rows(_HEAD_ROW)
+        self.sheet.freeze_panes(_HEAD_ROW + 1, 1)
+
+    def write_cell(self, row: int, column: int, cell: Cell) -> None:
+        value = cell.figure.value if cell.figure else None
+        if not cell.text:
+            self.sheet.write_blank(row, column, None, self.formats.text)
+        elif value is None:
+            form = self.formats.missing if cell.figure else self.formats.text
+            self.sheet.write_string(row, column, cell.text, form)
+        else:
+            form = self.formats.numbers[_decimals(value), cell.mark]
+            self.sheet.write_number(row, column, float(value), form)
+
+    def write_note(self, row: int, note: str, last: int) -> None:
+        """A note as wide as its table: one long line would shrink the whole sheet in print."""
+        room = _NAME_WIDTH + last * _WIDTH
+        self.sheet.set_row(row, _LINE_PT * ceil(len(note) / room))
+        self.sheet.merge_range(row, 0, row, last, "", self.formats.note)
+        self.sheet.write_string(row, 0, note, self.formats.note)
 
 
 def _chart(book: xlsxwriter.Workbook, table: Table, chart: Chart) -> Any:
@@ -137,16 +158,6 @@ def _write_sources(book: xlsxwriter.Workbook, annexes: Sequence[Block], formats:
     sheet.set_column(0, 0, 2 * _PROSE_WIDTH)
     for number, text in enumerate(texts):
         sheet.write_string(number, 0, text, formats.text)
-
-
-def _write_cell(sheet: Worksheet, row: int, column: int, cell: Cell, formats: _Formats) -> None:
-    value = cell.figure.value if cell.figure else None
-    if not cell.text:
-        sheet.write_blank(row, column, None, formats.text)
-    elif value is None:
-        sheet.write_string(row, column, cell.text, formats.missing if cell.figure else formats.text)
-    else:
-        sheet.write_number(row, column, float(value), formats.numbers[_decimals(value), cell.mark])
 
 
 def _decimals(value: Decimal) -> int:

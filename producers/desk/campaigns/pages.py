@@ -121,8 +121,9 @@ def _proposed(visit: Visit, data: Mapping[str, Any]) -> NewItem:
         raise Invalid(*wrong)
     name, plan = _name(visit), CampaignPlan.model_validate(data)
     topic = TOPIC if knows_topic else visit.value("topic")
-    named = (visit.value("title"), topic, read_lines(visit.form, INTRODUCTION))
-    fields = composition.new_text_of(name, plan, *named)
+    introduction = read_lines(visit.form, INTRODUCTION)
+    new = composition.NewCampaign(name, visit.value("title"), topic, introduction)
+    fields = composition.new_text_of(new, plan)
     return NewItem(visit.value("unit"), act_id(visit), fields, name)
 
 
