@@ -87,7 +87,7 @@ class CampaignReport:
         return Masthead(**{name: text.format(**self._facts()) for name, text in texts.items()})
 
     def _facts(self) -> dict[str, str]:
-        """What texts of the masthead may name in braces."""
+        """The values that texts of the masthead may name in braces."""
         span = self.figures.span
         days = {"first": _day(span.first), "last": _day(span.last)}
         facts = {"label": self.campaign.title, "issuer": self.texts["masthead"]["issuer"], **days}
@@ -113,7 +113,7 @@ class CampaignReport:
             yield Paragraph(words[f"{name}_prompt"], is_prompt=True)
 
     def _remarks(self) -> Iterator[Block]:
-        """What lies outside the campaign's days or those of the figures, and withdrawn items."""
+        """Items outside the campaign's days or those of the figures, and withdrawn items."""
         words = self._words
         outside = self.campaign.progress.outside(self.campaign.plan)
         for name, items in (("outside", outside), ("withdrawn", self.campaign.withdrawn)):

@@ -48,7 +48,7 @@ class CampaignReports:
             return await asyncio.to_thread(RENDERERS[kind], document)
 
     async def _figures(self, campaign: ReportedCampaign) -> tuple[Figures, Figures]:
-        """What the facts say of the campaign's items: on its days up to yesterday, and on others.
+        """The figures of the campaign's items: on its days up to yesterday, and on others.
 
         Of other days the figures have no gaps: only what was counted is told of them.
         """

@@ -75,7 +75,7 @@ def _listed(fact: Fact, stored: StoredFact) -> ListedFact:
 
 
 class RebuildAnswer(BaseModel):
-    """What `rebuild` found in one source: all facts, and those that were missing or differed."""
+    """The facts that `rebuild` found in one source, and those that were missing or differed."""
 
     derived: int
     written: int

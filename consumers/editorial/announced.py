@@ -9,6 +9,6 @@ from contracts.interruptions.known import KnownInterruption
 
 
 def known_interruption(acts: Sequence[Action], now: datetime) -> KnownInterruption | None:
-    """What readers know *now* by the texts that they had; None of no interruption."""
+    """The interruption that readers know *now*, by the texts that they had; None for no one."""
     texts = {one.hash: one.text.data for one in acts if one.text}
     return shown.known_interruption(acts, texts, now)

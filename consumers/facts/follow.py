@@ -105,7 +105,7 @@ async def first_open_day(store: FactStore, clock: Clock) -> date:
 
 
 class FactCounts(NamedTuple):
-    """What a round derived: all facts, and those of them that were new or had changed."""
+    """The facts of one round: all of them, and those that were new or had changed."""
 
     derived: int = 0
     written: int = 0

@@ -51,7 +51,7 @@ class Incidents(FactSource):
         self.open = now_open
 
     async def _stored_open(self) -> _Open:
-        """What lasted when a process looked last."""
+        """The incidents that lasted when a process looked last."""
         newest = await self.store.newest(self.kind)
         facts = (one.fact for one in newest.values())
         return {one.key: one for one in facts if isinstance(one, IncidentFact) and not one.ended_at}

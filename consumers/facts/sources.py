@@ -54,7 +54,7 @@ class Derived(NamedTuple):
 
 
 class FactSource(ABC):
-    """What facts of one kind are derived from. Raises BusError.
+    """The source of the facts of one kind. Raises BusError.
 
     `stream`: the stream of `Derived.seq`. `is_lasting`: it still has what its past facts came from.
     """
@@ -78,7 +78,7 @@ class FactSource(ABC):
 
 
 async def each(read: Callable[[K], Awaitable[R]], keys: Iterable[K]) -> AsyncIterator[R]:
-    """What *read* returns for each key, in their order."""
+    """The answers of *read* for each key, in their order."""
     left = iter(keys)
     while chunk := [*islice(left, AT_ONCE)]:
         for found in await asyncio.gather(*map(read, chunk)):

@@ -63,7 +63,7 @@ class Header(BaseModel):
     names: Mapping[str, Mapping[str, str]] = {}
     """The names of units, topics and channels, by id."""
     plan: Mapping[str, str] = {}
-    """What was planned, by indicator."""
+    """Planned values, by indicator."""
     former: Former | None = None
     parts: tuple[Part, ...] = ()
     """Of a review, in order; they follow one another without a day between."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a report; each names the file or the day.
+"""Errors of reports; each names the file or the day.
 
 ReportError
   LevelTwice      two counts of one level on one day

@@ -47,7 +47,7 @@ _ROW_KINDS: Mapping[FactKind, tuple[str, ...]] = {
     FactKind.INCIDENT: ("incidents",),
     FactKind.NOTICES: ("notices",),
 }
-"""What the kinds of the rows begin with."""
+"""Prefixes of the kinds of rows."""
 FACT_ROW_KINDS = frozenset(prefix for prefixes in _ROW_KINDS.values() for prefix in prefixes)
 _UNCOUNTED: Mapping[str, str] = {"opinions.answered": "anonymous", "views": "untracked"}
 """Kinds that indicators name and no fact can count, each with the reason."""
@@ -61,7 +61,7 @@ class FactRows:
     a release was for readers follows from the others of its item."""
 
     releases: dict[str, ItemReleases] = field(default_factory=dict)
-    """What was released of each item."""
+    """The releases of each item."""
     bulletins: Mapping[str, Series] = field(default_factory=dict)
     """The series of bulletins, whose issues are items."""
     deadlines: Deadlines = field(default_factory=default_deadlines)

@@ -41,7 +41,7 @@ class Indicator(BaseModel):
     kinds: tuple[str, ...]
     of: tuple[str, ...] = ()
     by: frozenset[By] = frozenset()
-    """What tables divide it by."""
+    """The dimensions by which tables divide it."""
     not_on: frozenset[str] = frozenset()
     """Channels on which nothing of its kinds can happen: no 0, but no figure."""
     statistic: Literal["", "complete_and_timely", "reach_and_use"] = ""

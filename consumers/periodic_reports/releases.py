@@ -1,4 +1,4 @@
-"""What readers had of an item's releases, of which a later one may overtake one before its time."""
+"""The releases of an item that readers had: a later one may overtake one before its time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class _Interruption(NamedTuple):
 
 
 class Release(NamedTuple):
-    """What counts of a release."""
+    """The counted parts of a release."""
 
     action: Action
     unit: str
@@ -77,7 +77,7 @@ class ItemReleases:
         return found
 
     def action(self, revision: int) -> str:
-        """What a release was for readers; empty if they never had it.
+        """The kind of a release for readers; empty if they never had it.
 
         The first text that they had is the publication, also if it corrects one that was overtaken;
         a later one that corrects nothing is `republished`.

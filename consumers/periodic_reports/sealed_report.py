@@ -26,7 +26,7 @@ from contracts.base.times import Clock, utc_now
 
 
 class ReportSeal(SignedRecord):
-    """What was sealed: the hash of the data set, and of each file as it was first made."""
+    """Hashes of a sealed report: that of the data set, and of each file as it was first made."""
 
     v: int = 1
     label: str
@@ -46,7 +46,7 @@ class FileState(StrEnum):
 
 
 class Verification(BaseModel):
-    """What holds of a sealed report. A changed document is no fault: people finish it by hand."""
+    """Findings about a sealed report. A changed document is no fault: people finish it by hand."""
 
     model_config = ConfigDict(frozen=True)
 

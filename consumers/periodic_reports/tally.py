@@ -10,7 +10,7 @@ from consumers.periodic_reports.rows import Row
 
 
 class By(StrEnum):
-    """What counts are divided by; `TOTAL` has one part, with an empty name."""
+    """The dimension by which counts are divided; `TOTAL` has one part, with an empty name."""
 
     TOTAL = "total"
     MONTH = "month"
@@ -38,7 +38,7 @@ def unit_month(unit: str, month: str) -> str:
 
 @dataclass
 class Tally:
-    """What the rows add up to. Levels are not added up: the last of each channel counts."""
+    """Sums of rows. Levels are not added up: the last of each channel counts."""
 
     counts: Counter[Part] = field(default_factory=Counter)
     times: defaultdict[Part, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))

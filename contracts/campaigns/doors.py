@@ -1,4 +1,4 @@
-"""What the doors ask of an item that is a campaign, or that joins one."""
+"""Checks of the doors for an item that is a campaign, or that joins one."""
 
 from collections.abc import Iterator
 from typing import Protocol

@@ -40,7 +40,7 @@ Purpose = Annotated[
     TEXT_PATTERN,
 ]
 Metric = Literal["items", "delivered", "opinions"]
-"""What a target counts: items that readers saw, deliveries, and pressed buttons of opinion."""
+"""Metrics of targets: items that readers saw, deliveries, and pressed buttons of opinion."""
 
 
 class PlannedItem(Contract):
@@ -49,7 +49,7 @@ class PlannedItem(Contract):
     number: EntryNumber
     """Its number within the plan, by which an item says that it is the planned one."""
     title: Line150
-    """What it is to be about."""
+    """The subject of the planned item."""
     day: Day
     """The day by which readers are to have it."""
     unit: UnitId | None = None
@@ -62,19 +62,19 @@ class Target(Contract):
     """A figure that the campaign is to reach."""
 
     metric: Metric
-    """What is counted."""
+    """The counted metric."""
     number: Annotated[Count, Field(ge=1)]
     """How much of it."""
 
 
 class CampaignPlan(Contract):
-    """What a unit proposes and the Center approves.
+    """A campaign as a unit proposes and the Center approves it.
 
     It is not published: the item's body is the public introduction.
     """
 
     purpose: Purpose
-    """What the campaign is for; it is not published."""
+    """The purpose of the campaign, which is not published."""
     first_day: Day
     """The first day on which its items are published."""
     last_day: Day

@@ -1,4 +1,4 @@
-"""What of a campaign's plan is done, late or still to come, and what was published beside it."""
+"""Progress of a campaign's plan: entries done, late or still to come, and items beside it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -50,7 +50,7 @@ class JoinedRows:
 
 
 async def joined_rows(index: Items, campaign: str, readable: ItemFilter) -> JoinedRows:
-    """What joined a campaign, for a person who may read *readable*. Raises as `Items`."""
+    """Items that joined a campaign, for a person who may read *readable*. Raises as `Items`."""
     wanted = _items_of(campaign)
     own = replace(readable, campaigns=wanted.campaigns, limit=wanted.limit)
     ids = frozenset(row.content_id for row in await all_rows(index, own))
@@ -58,7 +58,7 @@ async def joined_rows(index: Items, campaign: str, readable: ItemFilter) -> Join
 
 
 async def joined_rows_of_all(index: Items, campaigns: Sequence[str]) -> Mapping[str, JoinedRows]:
-    """What joined each campaign, by one query, to count what readers have. Raises as `Items`."""
+    """Items that joined each campaign, by one query, to count those out. Raises as `Items`."""
     found = defaultdict[str, list[ItemRow]](list)
     for row in await all_rows(index, _items_of(*campaigns)) if campaigns else ():
         found[row.campaign].append(row)
@@ -85,7 +85,7 @@ def count_campaign(
 
 
 def _items(campaign: str, joined: JoinedRows, now: datetime) -> Iterator[CampaignItem]:
-    """What readers have, and what is on its way there if the person may read it."""
+    """Items that readers have, and those on the way there that the person may read."""
     for row in joined.rows:
         has_left = row.stored_status in _LEFT and not row.out
         if row.content_id == campaign or has_left:

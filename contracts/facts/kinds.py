@@ -28,7 +28,7 @@ sequences, and is read from its start."""
 
 
 class FactKind(StrEnum):
-    """What a fact is about; the first word of its key."""
+    """The kind of a fact; the first word of its key."""
 
     RELEASE = "release"
     DECISION = "decision"
@@ -55,7 +55,7 @@ class Fact(Record):
     @property
     @abstractmethod
     def parts(self) -> tuple[object, ...]:
-        """What distinguishes the fact from others of its kind."""
+        """The part of the key that distinguishes it within its kind."""
 
     @property
     def key(self) -> str:
@@ -219,7 +219,7 @@ class _Counted(_OfDay):
 
 
 class EventsFact(_Counted):
-    """What the doors accepted of a unit's events on a day, by kind: `content.*` and `case.*`."""
+    """A unit's events that the doors accepted on a day, by kind: `content.*` and `case.*`."""
 
     kind: ClassVar = FactKind.EVENTS
 
@@ -380,7 +380,7 @@ def release_of(released: publication.Publication) -> ReleaseFact:
 
 
 def _interruption(released: publication.Publication) -> dict[str, Any]:
-    """What a text states of an interruption; whether it announces it follows from those before."""
+    """A text's statement of an interruption; whether it announces it follows from those before."""
     if (said := released.interruption) is None:
         return {}
     stated = {name: getattr(said, name) for name in _OF_INTERRUPTION}

@@ -100,7 +100,7 @@ class LiveReport:
 
 
 class BehindRow(NamedTuple):
-    """What one item, or one day without an item, adds to a figure.
+    """The part of a figure that is one item's, or one day's without an item.
 
     `part`: how often; `of`: of how many, for a share; `time`: the duration, as it is read.
     """

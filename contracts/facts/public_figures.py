@@ -1,4 +1,4 @@
-"""What the public page says of deliveries in the last 30 days, without figures of few readers."""
+"""Deliveries of the last 30 days on the public page, without figures of few readers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta

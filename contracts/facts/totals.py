@@ -74,7 +74,7 @@ class FactSet:
         return tuple(day for day in span.days() if kind not in self.counted.get(day, frozenset()))
 
     def release_of(self, delivery: DeliveryFact) -> ReleaseFact | None:
-        """What was delivered; None for a digest, which has many."""
+        """The delivered publication; None for a digest, which has many."""
         key = f"{FactKind.RELEASE}.{delivery.content_id}.{delivery.revision}"
         found = self.facts.get(key)
         return found if isinstance(found, ReleaseFact) else None

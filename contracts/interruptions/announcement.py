@@ -1,4 +1,4 @@
-"""What an item's data say of an interruption, to whom, and of when they leave."""
+"""The announcement in an item's data: of which interruption, to whom, and when it leaves."""
 
 from collections.abc import Mapping
 from datetime import datetime

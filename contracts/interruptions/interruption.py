@@ -40,7 +40,7 @@ class Interruption(Contract):
     cause: Line
     """Why they are interrupted."""
     alternative: Line
-    """What users do meanwhile."""
+    """The advice for users meanwhile."""
     force_majeure: Line | None = None
     """The force majeure for which the announcement comes later than 7 working days ahead."""
     resumed_at: Instant | None = None

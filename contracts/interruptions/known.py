@@ -1,12 +1,12 @@
-"""What readers know of an interruption of services, from one text that they had to the next."""
+"""Readers' knowledge of an interruption of services, from one text that they had to the next."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 
-class Stated(Protocol):
-    """What a text states of an interruption, of which a change may be a new announcement."""
+class InterruptionStatement(Protocol):
+    """A text's statement of an interruption, of which a change may be a new announcement."""
 
     @property
     def services(self) -> tuple[str, ...]: ...
@@ -23,21 +23,21 @@ class Stated(Protocol):
 
 @dataclass(frozen=True)
 class KnownInterruption:
-    """What readers know. `said`: by the newest text that they had.
+    """Readers' knowledge. `said`: by the newest text that they had.
 
     `announced_until`: the expected end by the text that announced it. A correction that states a
     later one does not make room for another begin.
     """
 
-    said: Stated
+    said: InterruptionStatement
     announced_until: datetime
 
     @classmethod
-    def of(cls, said: Stated) -> "KnownInterruption":
-        """What readers know by an announcement."""
+    def of(cls, said: InterruptionStatement) -> "KnownInterruption":
+        """The knowledge of an announcement's readers."""
         return cls(said, said.expected_recovery_at)
 
-    def covers(self, changed: Stated, at: datetime) -> bool:
+    def covers(self, changed: InterruptionStatement, at: datetime) -> bool:
         """Whether *changed*, which readers have from *at* on, is no new announcement.
 
         No service is added, and the begin lies within the announced time. Once that has begun, the
@@ -54,9 +54,9 @@ class KnownInterruption:
 
 
 def known_after(
-    known: KnownInterruption | None, said: Stated | None, at: datetime
+    known: KnownInterruption | None, said: InterruptionStatement | None, at: datetime
 ) -> KnownInterruption | None:
-    """What readers know once they have a text, from *at* on; a text without one ends it."""
+    """The knowledge of readers once they have a text, from *at* on; a text without one ends it."""
     if said is None:
         return None
     if known and known.covers(said, at):

@@ -23,7 +23,7 @@ _BEGIN = "data.interruption.begins_at"
 
 
 class _Announces(Announces, Protocol):
-    """What of a text counts for the period."""
+    """The fields of a text that count for the period."""
 
     @property
     def not_before(self) -> datetime | None: ...
@@ -92,7 +92,7 @@ def _find_untimely(
 
 
 def find_lateness(begins: datetime, announced: datetime, days: WorkingDays) -> FieldError | None:
-    """What is wrong with a begin that comes too soon; it names the earliest day."""
+    """The error of a begin that comes too soon; it names the earliest day."""
     try:
         if is_in_time(announced, begins, days):
             return None

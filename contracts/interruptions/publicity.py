@@ -16,7 +16,7 @@ _PUBLIC = frozenset({"cong-dan", "to-chuc"})
 
 
 class Announces(Protocol):
-    """What of a text tells who reads it, and until when."""
+    """The fields of a text that decide who reads it, and until when."""
 
     @property
     def interruption(self) -> Interruption | None: ...
@@ -32,7 +32,7 @@ class Announces(Protocol):
 
 
 def find_hidden(said: Announces) -> list[FieldError]:
-    """What keeps the announcement of an interruption from the public.
+    """Reasons that keep the announcement of an interruption from the public.
 
     Once services work again, the text announces nothing.
     """

@@ -1,4 +1,4 @@
-"""What readers are told of an interruption: the same facts in the same order on every channel."""
+"""The wording of an interruption for readers: the same facts in the same order on every channel."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -151,7 +151,7 @@ def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dic
 
 
 def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[str, Any]:
-    """What rows show and no filter asks for."""
+    """The columns that rows show and no filter asks for."""
     state, deadline = item.state, deadline_of(item, listed, deadlines)
     moments = {
         "created": item.created,

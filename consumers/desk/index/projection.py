@@ -177,7 +177,7 @@ class ListedText(NamedTuple):
 
 
 class JoinedText(NamedTuple):
-    """What lists tell of campaigns, by the text that counts: the released one, else the newest."""
+    """Columns about campaigns, by the text that counts: the released one, else the newest."""
 
     released_title: str = ""
     campaign: str = ""

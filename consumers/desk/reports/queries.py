@@ -1,4 +1,4 @@
-"""What the file of rows says of a span: tallies, gaps, and what a figure is made of."""
+"""Queries of the file of rows: tallies and gaps of a span, and the rows behind a figure."""
 
 import json
 import sqlite3
@@ -194,7 +194,7 @@ def gaps_in(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[
 
 
 class Behind(NamedTuple):
-    """What an item, or a day without one, adds to a figure: *part* of *whole*."""
+    """The part of a figure that is one item's, or one day's without an item: *part* of *whole*."""
 
     item: str
     unit: str
@@ -217,7 +217,7 @@ class Place(NamedTuple):
 def rows_behind(
     db: sqlite3.Connection, wanted: ReportWanted, place: Place, page: tuple[int, int]
 ) -> list[Behind]:
-    """What a figure is made of, most first; *page*: how many, and behind how many."""
+    """The rows behind a figure, most first; *page*: how many, and behind how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
     condition = _without_gaps(db, wanted, Condition.of(wanted))
     condition = condition.narrowed(f"kind IN ({_marks(kinds + of)})", *kinds, *of)

@@ -27,7 +27,7 @@ _FACTS_OF_ITEM = "SELECT id, key, body FROM fact WHERE item = ? AND item != ''"
 
 @dataclass(frozen=True)
 class Rules:
-    """What rows depend on besides facts."""
+    """Settings on which rows depend besides facts."""
 
     bulletins: Mapping[str, Series] = field(default_factory=dict)
     deadlines: Deadlines = field(default_factory=default_deadlines)

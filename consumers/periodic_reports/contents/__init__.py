@@ -1,1 +1,1 @@
-"""What a report says: texts, tables and charts, before any file is made of them."""
+"""The contents of a report: texts, tables and charts, before any file is made of them."""

@@ -101,7 +101,7 @@ class _Composer:
         return Masthead(**{name: text.format(**self.facts()) for name, text in texts.items()})
 
     def facts(self) -> dict[str, str]:
-        """What texts may name in braces."""
+        """The values that texts may name in braces."""
         header = self.header
         days = {"first": f"{header.first:%d/%m/%Y}", "last": f"{header.last:%d/%m/%Y}"}
         facts = {"label": header.label, "issuer": self.texts["masthead"]["issuer"], **days}

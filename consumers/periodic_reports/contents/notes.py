@@ -1,4 +1,4 @@
-"""What is said under a table of figures that lack data: once for all that lack the same."""
+"""Notes under a table whose figures lack data: one for all that lack the same."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ class Stated:
 
 
 def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
-    """What figures lack, by sets that lack the same; parts are named unless all lack it.
+    """Notes of missing data, one for figures that lack the same; parts are named unless all do.
 
-    What most of a table lacks is told last, without names: the cells show where.
+    The lack of most of a table comes last, without names: the cells show where.
     """
     stated, words = list(stated), texts["missing"]
     lacks = [(one, lack) for one in stated if (lack := _lack(one.figure, texts))]
@@ -42,7 +42,7 @@ def _form(figure: Figure) -> str:
 
 
 def _usual(lacks: Iterable[tuple[Stated, str]], form: str, words: Texts) -> str:
-    """What most of the cells of *form* lack, if they are many; texts sealed earlier name all."""
+    """The data that most cells of *form* lack, if they are many; texts sealed earlier name all."""
     found = Counter(lack for one, lack in lacks if _form(one.figure) == form)
     lack, count = max(found.items(), key=itemgetter(1), default=("", 0))
     return lack if count > _NAMED and form in words else ""
@@ -100,7 +100,7 @@ def _listed(names: Sequence[str], form: str, words: Texts) -> str:
 
 
 def _lack(figure: Figure, texts: Texts) -> str:
-    """What a figure lacks, and why; empty for a whole one."""
+    """The data that a figure lacks, and why; empty for a whole one."""
     words = texts["missing"]
     if figure.value is None:
         reasons = words["reasons"]

@@ -25,7 +25,7 @@ _WRONG_FORM = {
     "list": "report_not_list",
 }
 _MOST: Mapping[str, int] = {HOURS: 366 * 24, "percent": 100}
-"""What a plan may say at most, by the measure of its indicator."""
+"""The greatest planned value, by the measure of its indicator."""
 _FREE = ("units", "topics")
 """Tables whose entries are named by ids of the vocabulary."""
 

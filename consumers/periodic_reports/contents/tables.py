@@ -48,7 +48,7 @@ class TableMaker:
         return Table(name, self._caption(name), tuple(columns), tuple(rows), lines)
 
     def _stated(self, indicator: Indicator, figure: Figure) -> Iterator[Stated]:
-        """What the summary states of an indicator: the figure, and that of the year before."""
+        """The summary's rows of an indicator: the figure, and that of the year before."""
         name, words = self.wording.name(indicator), self.wording.texts["tables"]
         yield Stated(name, "", figure)
         if former := self.header.former:
@@ -140,7 +140,7 @@ class TableMaker:
         return sorted(known, key=lambda word: (not word, word))
 
     def chart(self) -> Chart:
-        """What was published, by month."""
+        """The chart of published items, by month."""
         indicator = next(one for one in load_indicators() if one.id == _CHARTED)
         months = self.figures.words([indicator], By.MONTH)
         values = [self.figures.figure(indicator, By.MONTH, month).value for month in months]

@@ -1,1 +1,1 @@
-"""What people are shown of an item at a moment, by the times that its texts give."""
+"""The state of an item that people are shown at a moment, by the times that its texts give."""

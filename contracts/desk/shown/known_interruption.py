@@ -11,7 +11,7 @@ from contracts.interruptions.known import KnownInterruption, known_after
 
 
 class _Act(Protocol):
-    """What of an act tells when a text was released."""
+    """The fields of an act that tell when a text was released."""
 
     @property
     def at(self) -> datetime: ...
@@ -32,7 +32,7 @@ class _Act(Protocol):
 def known_interruption(
     acts: Iterable[_Act], texts: Mapping[str, Mapping[str, Any]], now: datetime
 ) -> KnownInterruption | None:
-    """What readers know *now*; *texts* are the data of the item's texts by their hashes.
+    """The interruption that readers know *now*; *texts*: data of the item's texts, by hash.
 
     A text that the next release overtook before its time told them nothing.
     """

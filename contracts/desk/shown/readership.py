@@ -38,7 +38,7 @@ class _Release(NamedTuple):
 
 
 def readership_of(state: ItemState, acts: Sequence[Action], now: datetime) -> Readership:
-    """What readers have at a moment of the item with these acts."""
+    """The revision that readers have at a moment of the item with these acts."""
     released = [*_releases(acts)]
     living = [one for one in released if one.revision > state.ended]
     shown = [one for one in living if not _is_overtaken(one, living)]

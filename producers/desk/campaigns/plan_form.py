@@ -125,7 +125,7 @@ def _named_in_form(error: FieldError, data: Mapping[str, Any]) -> FieldError:
 
 
 def _targets(form: Form) -> Iterator[dict[str, Any]]:
-    """What is typed as a number; anything else is kept, to be refused."""
+    """The typed numbers; anything else is kept, to be refused."""
     for metric in METRICS:
         if typed := single_value(form, f"targets.{metric}").strip().replace(".", ""):
             number = int(typed) if _is_number(typed, _FIGURE_DIGITS) else typed

@@ -66,7 +66,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def show_behind(visit: Visit) -> Response:
-    """What a figure is made of. Raises HTTPException (404) for one that is not shown."""
+    """The rows behind a figure. Raises HTTPException (404) for one that is not shown."""
     query, wanted = visit.request.query_params, _wanted(visit)
     at = FigureAt(query.get("chi-tieu", ""), query.get("theo", ""), query.get("muc", ""))
     page = _page(query.get("trang", ""))
