@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import starmap
 
 import structlog
 
@@ -14,7 +15,7 @@ from consumers.channel_health.pauses import Pause
 from consumers.email.bounce_stops import BounceStop, load_stops
 from consumers.messages import field_error, translate
 from consumers.status.feeds import FeedHealth, load_feeds
-from consumers.status.findings import Facts, find
+from consumers.status.findings import Facts, count_drafts, find
 from consumers.status.places import describe_place
 from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
 from consumers.status.zalo_limits import LimitUse
@@ -31,6 +32,7 @@ from contracts.desk.operations import (
     OperationsView,
     Problem,
     QuotaView,
+    WaitingTexts,
 )
 from contracts.desk.person import DeskAct, Person
 from contracts.errors import Invalid
@@ -134,7 +136,7 @@ class OperationsDesk:
             bounces=[_bouncing(name, one) for name, one in _newest(stops)],
             feeds=[_feed(name, one) for name, one in (await load_feeds(self.bus)).items()],
             letters=facts.dead.count,
-            drafts=len(facts.drafts),
+            drafts=list(starmap(WaitingTexts, count_drafts(facts.drafts).items())),
         )
 
 

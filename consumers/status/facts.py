@@ -39,6 +39,7 @@ from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time
 from contracts.delivery import ChannelName, Lane
+from contracts.editorial import Status
 from contracts.errors import ContractError
 from producers.bus import Bus, Denied
 from producers.bus.monitoring_endpoint import fetch_page
@@ -173,7 +174,10 @@ class FactsReader:
             known = self.known_drafts.get(content_id)
             if known is None or known[0] != state.head:
                 draft = drafts_of(content_id, state)[state.revision]
-                known = state.head, _waiting_draft(draft)
+                known = (
+                    state.head,
+                    replace(_waiting_draft(draft), status=state.status or Status.SUBMITTED),
+                )
                 await asyncio.sleep(0)  # a page may have its turn
             found[content_id] = known
         self.known_drafts = found

@@ -1,6 +1,7 @@
 """Problems and warnings, as a pure function of gathered facts. Texts: status.toml."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from consumers.status.report import (
 from consumers.status.zalo_limits import LimitUse
 from consumers.zalo.wait_causes import WaitCause, explain_wait
 from contracts.delivery import ChannelName, PlanKey
+from contracts.editorial import Status
+from contracts.editorial.moves import name_of
 from contracts.errors import Bilingual, FieldError, localized, printable
 
 _BREAKER_ACT_AFTER = timedelta(minutes=5)
@@ -66,12 +69,16 @@ class DiskSpace:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDraft:
-    """A draft at the desk. `deadline`: its `not_before` or `expires_at`, whichever comes first."""
+    """A draft at the desk. `deadline`: its `not_before` or `expires_at`, whichever comes first.
+
+    `status`: whom it waits for.
+    """
 
     key: str
     since: datetime
     is_urgent: bool = False
     deadline: datetime | None = None
+    status: Status = Status.PENDING_APPROVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,7 +568,23 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
         yield _finding(Severity.ACT, "desk_urgent", desk, times, count=len(urgent))
     oldest = min(one.since for one in drafts)
     severity = Severity.WATCH if facts.now - oldest >= _DRAFT_OLD else Severity.NOTE
-    yield _finding(severity, "desk_waits", desk, _Times(oldest), count=len(drafts))
+    whom = _named(count_drafts(drafts))
+    yield _finding(severity, "desk_waits", desk, _Times(oldest), count=len(drafts), whom=whom)
+
+
+def count_drafts(drafts: Sequence[WaitingDraft]) -> dict[Status, int]:
+    """How many wait for whom, in the order of the steps."""
+    counts = Counter(one.status for one in drafts)
+    return {status: counts[status] for status in Status if status in counts}
+
+
+def _named(counts: Mapping[Status, int]) -> Bilingual:
+    """Numbers of drafts with whom they wait for, in both languages."""
+    words = [(count, name_of(f"waits_{status}")) for status, count in counts.items()]
+    return Bilingual(
+        ", ".join(f"{count} {word.en}" for count, word in words),
+        ", ".join(f"{count} {word.vi}" for count, word in words),
+    )
 
 
 def _feeds(facts: Facts) -> Iterator[StatusFinding]:

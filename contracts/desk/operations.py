@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.person import Person
+from contracts.editorial import Status
 
 
 class Problem(NamedTuple):
@@ -96,6 +97,14 @@ class FeedView(NamedTuple):
 
 
 @dataclass(frozen=True)
+class WaitingTexts:
+    """How many texts with a status wait for who acts next."""
+
+    status: Status
+    count: int
+
+
+@dataclass(frozen=True)
 class OperationsView:
     """Everything at one moment. *letters*: open dead letters; *drafts*: texts that wait.
 
@@ -109,7 +118,7 @@ class OperationsView:
     bounces: Sequence[BouncingMail]
     feeds: Sequence[FeedView]
     letters: int
-    drafts: int
+    drafts: Sequence[WaitingTexts]
 
 
 class ChannelState(NamedTuple):

@@ -33,7 +33,7 @@ from consumers.status.facts import (
     StatusMonitor,
     directory_confirmed_at,
 )
-from consumers.status.findings import DeadLetters, find
+from consumers.status.findings import DeadLetters, count_drafts, find
 from consumers.status.reader import StatusReader
 from consumers.status.unknown_sends import UnknownSendsReader
 from consumers.status.zalo_limits import load_publication_uses
@@ -43,6 +43,7 @@ from consumers.zalo.wait_causes import Limit
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
+from contracts.editorial import Status
 from producers.bus import Bus, BusError
 from producers.imports.feed_state import FeedState
 from tests.support.case_pipeline import CASE
@@ -85,6 +86,7 @@ async def test_drafts_at_the_desk_say_what_is_urgent_and_when_their_time_comes(
     assert await codes(bus, clock, reader) == ["desk_deadline", "desk_urgent", "desk_waits"]
     await approve_item(intake.decisions, "tin-2", "Trần Thị B")
     assert await codes(bus, clock, reader) == ["desk_urgent", "desk_waits"]
+    assert count_drafts(await reader.drafts()) == {Status.SUBMITTED: 1}
 
 
 async def test_the_editorial_log_is_read_once_and_then_what_is_new(

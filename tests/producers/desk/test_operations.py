@@ -6,9 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.channel_health import pauses
-from consumers.status.findings import Facts
+from consumers.status.findings import Facts, WaitingDraft
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
+from contracts.editorial import Status
 from producers.desk.rendering import desk_texts
 from tests.producers.desk.test_audit import recorded
 from tests.support.dead_letters import bury
@@ -36,6 +37,21 @@ async def test_the_page_names_channels_problems_and_what_to_do(desk, letters):
     assert "<code>channel_paused</code>" in page.text
     listed, extra = page.text.split(TEXTS["for_operator"])
     assert "loa resume" in extra and "loa resume" not in listed
+
+
+async def test_waiting_texts_are_counted_by_whom_they_wait_for(desk, bus, clock):
+    waiting = {Status.SUBMITTED: 1, Status.IN_EDIT: 2}
+    drafts = [WaitingDraft("a.1", utc_time(0), status=status) for status in (*waiting, "in_edit")]
+
+    async def facts() -> Facts:
+        return Facts(now=utc_time(0), drafts=tuple(drafts))
+
+    desk.services.operations.facts = facts
+    async with desk.signed_in("an", OPERATOR) as browser:
+        page = (await browser.get(PAGE)).text
+    for status, count in waiting.items():
+        assert f'href="/tin?trang-thai={status}">{TEXTS["drafts"][status].format(count)}<' in page
+    assert TEXTS["no_drafts"] not in page and 'href="#cho-xu-ly"' in page
 
 
 async def test_a_page_before_the_first_reading_calls_nothing_well(desk, monkeypatch):
