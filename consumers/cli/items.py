@@ -17,6 +17,7 @@ from consumers.cli.failures import FailuresAnswer, find_failures, limited, print
 from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
     Json,
+    desk_address,
     fail,
     item_address,
     page,
@@ -209,7 +210,7 @@ class TraceAnswer(NamedTuple):
 async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | None:
     """The trace of an item, or of an event's; None for an unknown one. *own*: no Loa runs.
 
-    Raises BusError, Unauthorized, Forbidden.
+    Raises BusError, Unauthorized, Forbidden, and Invalid for a text that only the desk has.
     """
     right, event = await look(bus, "item.read", name, by), None
     trace = await _trace_item(right, bus, name)
@@ -217,6 +218,7 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
         event = (await read(bus.bucket(subjects.EVENTS.name), name, EventRecord)).value
         trace = await _trace_event(right, bus, event) if event else None
     if trace is None:
+        await _refuse_unsent(right, bus, name)
         return None
     waits, event_id = await channel_problems(bus, trace), name if event else ""
     if not own:
@@ -227,6 +229,16 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
     reason = await _withdrawal_reason(bus, trace)
     waits += await _desk_waits(right, bus, trace, names)
     return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason)
+
+
+async def _refuse_unsent(right: ReadingRight, bus: Bus, content_id: str) -> None:
+    """Raises Invalid for an item that only the desk has, if the person may read it."""
+    history = await waiting.read_history(bus, content_id)
+    if not _reads_notes(right, history[0]):
+        return
+    where = ", ".join(filter(None, (f"`loa desk show {content_id}`", desk_address(content_id))))
+    if told := waiting.describe_unsent(content_id, history, await names_by_id(bus), where):
+        raise Invalid(told)
 
 
 async def _desk_waits(

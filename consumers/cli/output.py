@@ -236,6 +236,14 @@ def item_address(content_id: str) -> str:
     return instance.public_url(read_settings(LoaSettings)) + item_path(content_id)
 
 
+def desk_address(content_id: str) -> str:
+    """The item's address on the desk; empty where this machine does not know the desk's."""
+    try:
+        return f"{instance.desk_url(read_settings(LoaSettings))}/tin/{content_id}"
+    except Invalid:
+        return ""
+
+
 def print_address(code: str, address: str) -> None:
     """Print an address after its state, in both languages."""
     state = field_error("address", code)

@@ -69,6 +69,20 @@ def act_entries(acts: Sequence[Action], waiting: Collection[int]) -> Iterator[Ti
             yield TimelineEntry(at=act.at, event="approved", detail=label, by=act.by)
 
 
+def describe_unsent(
+    content_id: str, history: History, names: Mapping[str, str], where: str
+) -> FieldError | None:
+    """That a text has not left the desk, and who had it last; None where there is no text."""
+    state, _ = history
+    last = state.last_change
+    if not (last and state.status):
+        return None
+    status = name_of("given_up" if state.is_given_up else state.status)
+    facts = {"of": state.revision, "status": status, "at": last.at, "where": where}
+    who = names.get(last.by, last.by)
+    return field_error("content_id", "item_at_desk", value=content_id, who=who, **facts)
+
+
 def describe_wait(history: History, names: Mapping[str, str]) -> FieldError | None:
     """Whom a waiting text waits for: its author, a person of the desk, or intake."""
     state, _ = history

@@ -39,6 +39,16 @@ async def done(terminal: Terminal, *words: str, stdin: str = "") -> dict:
     return json_output(run)
 
 
+async def test_trace_tells_of_a_draft_who_may_read_it_and_no_other(people, intake):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    other = await people("binh", "nguoi-gui-tin", name="Trần Bình")
+    item = (await done(officer, "write", "-", stdin=TEXT))["content_id"]
+    told, hidden = await officer("trace", item), await other("trace", item)
+    assert (told.exit_code, hidden.exit_code) == (2, 2)
+    assert "Lê An" in told.stderr and f"`loa desk show {item}`" in told.stderr
+    assert "Lê An" not in hidden.stderr and "is not known" in hidden.stderr
+
+
 async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
     officer = await people("an", "nguoi-gui-tin", name="Lê An")
     leader = await people("binh", "lanh-dao-don-vi", name="Trần Bình")

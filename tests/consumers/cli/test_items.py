@@ -25,6 +25,7 @@ from contracts.trace import Trace
 from tests.support.cli import json_output
 from tests.support.crashing_bus import crash_at
 from tests.support.decisions import approve_item, decide
+from tests.support.desk_items import desk_text, save_draft
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -477,6 +478,19 @@ async def test_trace_failed_reads_no_state_from_before_since(bus, intake_harness
     assert len(read) == 1
     nothing = await loa("trace", "--failed", "--since", "2199-01-01", "--json")
     assert json_output(nothing)["failures"] == []
+
+
+async def test_trace_of_a_text_that_only_the_desk_has_says_where_it_is(bus, clock, loa):
+    loa = loa.extended(LOA_DESK_URL="https://ban-bien-tap.example")
+    await save_draft(bus, clock, desk_text(), CLERK)
+    told = await loa("trace", ITEM)
+    english, vietnamese = told.stderr.splitlines()[-2:]
+    assert told.exit_code == 2
+    for said in (english, vietnamese):
+        assert CLERK in said and f"`loa desk show {ITEM}`" in said
+        assert f"https://ban-bien-tap.example/tin/{ITEM}" in said
+    assert "a draft" in english and "bản nháp" in vietnamese
+    assert "is not known" in (await loa("trace", "tin-khac")).stderr
 
 
 async def test_trace_asks_for_an_item_and_refuses_unknown_ones_and_times(intake_harness, loa):
