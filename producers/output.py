@@ -24,7 +24,7 @@ def _english() -> bool:
 
 
 reads_vietnamese: ContextVar[Callable[[], bool]] = ContextVar("reads_vietnamese", default=_english)
-"""Whether the person at the terminal reads errors in Vietnamese first."""
+"""Whether the person at the terminal reads Vietnamese first."""
 
 
 class ErrorAnswer(BaseModel):
@@ -50,8 +50,17 @@ def _to_json(value: object) -> object:
     return to_jsonable_python(value, fallback=str)
 
 
+def in_reading_order(en: str, vi: str) -> tuple[str, str]:
+    """The same text twice: first in the language of the person at the terminal."""
+    return (vi, en) if reads_vietnamese.get()() else (en, vi)
+
+
+def in_one_line(en: str, vi: str) -> str:
+    return " / ".join(in_reading_order(en, vi))
+
+
 def print_bilingual(en: str, vi: str, *, err: bool = False) -> None:
-    typer.echo(f"{en}\n{vi}", err=err)
+    typer.echo("\n".join(in_reading_order(en, vi)), err=err)
 
 
 def print_field_texts(*texts: FieldError, err: bool = False) -> None:
@@ -65,5 +74,4 @@ def print_field_texts(*texts: FieldError, err: bool = False) -> None:
 def print_errors(errors: Iterable[FieldError]) -> None:
     """Print errors on stderr, in both languages."""
     for entry in errors:
-        lines = [f"{entry.field}: {text}" for text in (entry.message, entry.message_vi)]
-        typer.echo("\n".join(lines[::-1] if reads_vietnamese.get()() else lines), err=True)
+        print_field_texts(entry, err=True)

@@ -207,7 +207,7 @@ async def ask(question_code: str, *, is_hidden: bool, is_optional: bool = False)
     Where the input has ended, an optional answer is empty, and for others it raises Invalid.
     """
     question = field_error(question_code.removeprefix("ask_"), question_code)
-    prompt = f"{question.message} / {question.message_vi}"
+    prompt = output.in_one_line(question.message, question.message_vi)
     try:
         return await asyncio.to_thread(partial(_prompt, prompt, is_hidden=is_hidden))
     except typer.Abort:

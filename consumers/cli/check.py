@@ -153,4 +153,5 @@ def _print_rule(name: str, violations: list[Violation]) -> None:
         print_bilingual(
             f"  … and {more} more (--json has all)", f"  … và {more} chỗ nữa (--json có đủ)"
         )
-    print_bilingual(f"  now: {rule.do}", f"  việc cần làm: {rule.do_vi}\n")
+    print_bilingual(f"  now: {rule.do}", f"  việc cần làm: {rule.do_vi}")
+    typer.echo()

@@ -60,7 +60,8 @@ def _print_head(letter: DeadLetter, errors: Sequence[FieldError]) -> None:
         if value:
             typer.echo(f"  {name}: {value}")
     for error in errors:
-        typer.echo(f"  {error.field}: {error.message}\n  {error.field}: {error.message_vi}")
+        texts = (error.message, error.message_vi)
+        output.print_bilingual(*(f"  {error.field}: {text}" for text in texts))
 
 
 def _print_letter(letter: DeadLetter) -> None:

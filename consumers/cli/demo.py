@@ -20,7 +20,7 @@ from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
-from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, page, print_errors
+from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, in_one_line, page, print_errors
 from consumers.cli.sample import ports
 from consumers.cli.sample.kept import KeptSample
 from consumers.cli.sample.ministry import fill
@@ -240,7 +240,7 @@ async def _show_codes(
         if (code := sample.code()) != shown:
             shown = code
             said = field_error("code", "demo_code", value=code)
-            line = f"{said.message} / {said.message_vi}"
+            line = in_one_line(said.message, said.message_vi)
             typer.echo(f"{_CLEAR if is_terminal else ''}{line}", nl=not is_terminal)
         with suppress(TimeoutError):
             await asyncio.wait_for(asked.wait(), _CODE_POLL_S)

@@ -212,8 +212,8 @@ async def _find(bus: Bus, right: ReadingRight, search: _Search, limit: int) -> L
 def _draft_cells(draft: ListedDraft, effect: DraftEffect) -> Sequence[object]:
     identity = (draft.content_id, draft.revision, draft.unit, draft.at)
     title = str(draft.data.get("title", ""))
-    status = " / ".join(name_of(draft.status)) if draft.status else ""
-    return (*identity, " / ".join(effect.text), title, draft.author or "", status)
+    status = output.in_one_line(*name_of(draft.status)) if draft.status else ""
+    return (*identity, output.in_one_line(*effect.text), title, draft.author or "", status)
 
 
 @app.command()
@@ -338,7 +338,7 @@ def _is_confirmed(review: Review) -> bool:
     _print_review(review)
     question = field_error("hash", "ask_approve")
     try:
-        return typer.confirm(f"{question.message} / {question.message_vi}", err=True)
+        return typer.confirm(output.in_one_line(question.message, question.message_vi), err=True)
     except typer.Abort:
         return False
 

@@ -170,7 +170,8 @@ def _open_trials(bus: Bus, staff: Staff, keys: KeyFile) -> TrialMails:
 
 def _text(code: str, **values: object) -> str:
     """A line in both languages."""
-    return " / ".join(one.format(**values) for one in load_texts(_TEXTS)[code].values())
+    texts = load_texts(_TEXTS)[code]
+    return output.in_one_line(texts["en"].format(**values), texts["vi"].format(**values))
 
 
 def _print_run(run: ReleaseDryRun) -> None:

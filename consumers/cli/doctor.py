@@ -56,7 +56,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
 from producers.access import without_password
 from producers.bus import Bus, BusError
-from producers.output import print_bilingual
+from producers.output import in_reading_order
 
 app = typer.Typer()
 To = Annotated[str, typer.Option(help="Send the test mail to this address as well.")]
@@ -124,7 +124,8 @@ def _print_around(findings: Iterable[DoctorFinding]) -> None:
     for one in findings:
         todo, todo_vi = (f" -> {text}" if text else "" for text in (one.remedy, one.remedy_vi))
         label = f"{_LEVEL_LABELS[one.level]:8}{one.check}:"
-        print_bilingual(f"{label} {one.message}{todo}", f"{'':8}{one.message_vi}{todo_vi}")
+        first, second = in_reading_order(one.message + todo, one.message_vi + todo_vi)
+        typer.echo(f"{label} {first}\n{'':8}{second}")
 
 
 @dataclass(frozen=True)

@@ -472,6 +472,6 @@ def _print_summary(trial: DryRun) -> None:
 
 
 def _trial_row(one: DryRunItem) -> Sequence[object]:
-    becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
+    becomes = output.in_one_line(*get_text("import", f"becomes_{one.becomes}"))
     title = output.visible(html_text.shorten(one.title, _TITLE_MAX))
     return one.published, becomes, title, output.visible(one.url)

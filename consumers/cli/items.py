@@ -1,7 +1,7 @@
 """Commands that look at content items: `loa trace`, `loa opinions`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -29,6 +29,7 @@ from consumers.cli.output import (
     run_on_bus,
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
+from consumers.cli.trace_timeline import timeline_rows
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.desk.access import item_facts
@@ -49,9 +50,8 @@ from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
 from contracts.delivery import ChannelName
 from contracts.editorial import UNSENT, ItemState
-from contracts.errors import WHOLE_EVENT, Conflict, FieldError, Invalid
+from contracts.errors import Conflict, FieldError, Invalid
 from contracts.records import EventRecord
-from contracts.text.moments import format_for_people
 from contracts.trace import StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.bus.records import read
@@ -70,18 +70,7 @@ Reader = Annotated[
         metavar="ADDRESS", help="Only what became of it for this reader's mail; also an opaque id."
     ),
 ]
-_UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
-_SPAN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)\b(?!:)")
-"""An end of the time that a digest is about, in UTC."""
 _OPAQUE_ID = re.compile(r"[\w-]+", re.ASCII)
-_ONE_OF_MANY = re.compile(r"\b1 (recipient|row|item)s\b")
-_PLANNED = re.compile(r"\b([12]) recipients?\b")
-_PLANNED_NAMES: Mapping[ChannelName | None, Mapping[str, str]] = {
-    ChannelName.PORTAL: {"1": "the pages", "2": "the pages"},
-    ChannelName.ZALO: {"1": "the article", "2": "the article and the broadcast"},
-}
-"""What these channels publish once, by the number of rows."""
-_UNTIL = re.compile(rf"{_UTC_TIME.pattern}|\d\d:\d\d UTC")
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
@@ -343,40 +332,8 @@ def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -
     counts_rows = [(*row, *map(counts.get, columns)) for *row, counts in rows]
     if counts_rows:
         print_table(("revision", "channel", *columns), counts_rows)
-    timeline = [row for entry in trace.timeline for row in _timeline_rows(entry, names)]
+    timeline = timeline_rows(trace.timeline, names)
     print_table(("when", "what", "channel", "detail"), timeline)
-
-
-def _timeline_rows(entry: TimelineEntry, names: Mapping[str, str]) -> Iterator[tuple[object, ...]]:
-    """The table rows of an entry, with its errors and warnings in both languages."""
-    by = f", by {names.get(entry.by, entry.by)}" if entry.by else ""
-    yield entry.at, _event_words(entry.event), entry.channel or "", _shown_detail(entry) + by
-    for error in (*entry.errors, *entry.warnings):
-        prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "
-        for text in (error.message, error.message_vi):
-            if text not in entry.detail:
-                yield "", "", "", prefix + text
-
-
-def _event_words(event: str) -> str:
-    """An event of the timeline in both languages, if there is a word for it."""
-    vi = translate(event).vi
-    return event if vi == f"“{event}”" else f"{event} / {vi}"
-
-
-def _shown_detail(entry: TimelineEntry) -> str:
-    """The detail of an entry, whose form is fixed, in the words and times of people here."""
-
-    def in_vietnam(found: re.Match[str]) -> str:
-        at = entry.until or datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
-        return format_for_people(at)
-
-    pattern = _SPAN if entry.event == "cut" else _UNTIL if entry.until else _UTC_TIME
-    detail = pattern.sub(in_vietnam, entry.detail)
-    named = _ONE_OF_MANY.sub(r"1 \1", detail)
-    if entry.event != "planned" or entry.channel not in _PLANNED_NAMES:
-        return named
-    return _PLANNED.sub(lambda found: _PLANNED_NAMES[entry.channel][found[1]], named)
 
 
 async def _find_reader_trace(content_id: str, reader: str, by: str, bus: Bus) -> ReaderTrace:

@@ -42,6 +42,8 @@ from producers.errors import ServerFailed, StoreBusy, StreamSettingsDamaged
 from producers.output import EXIT_INVALID as EXIT_INVALID
 from producers.output import EXIT_MACHINE as EXIT_MACHINE
 from producers.output import fail as fail
+from producers.output import in_one_line as in_one_line
+from producers.output import in_reading_order as in_reading_order
 from producers.output import print_bilingual as print_bilingual
 from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
@@ -270,7 +272,7 @@ def confirm(question: str, *, yes: bool) -> None:
     require_terminal()
     asked = field_error("--yes", question)
     try:
-        is_confirmed = typer.confirm(f"{asked.message} / {asked.message_vi}", err=True)
+        is_confirmed = typer.confirm(in_one_line(asked.message, asked.message_vi), err=True)
     except typer.Abort:
         is_confirmed = False
     if not is_confirmed:

@@ -20,6 +20,7 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.desk.deadlines import default_deadlines
 from contracts.editorial import ActionKind
+from producers.output import reads_vietnamese
 from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
 from tests.support.listed_items import save, step
@@ -46,6 +47,16 @@ def test_people_are_told_per_rule_how_often_what_it_means_where_and_what_to_do(c
     assert "looked at: 12 batches" in said and "đã kiểm tra: 12 lô" in said
     assert "not looked at: portal: there is no portal folder" in said
     assert "ok" not in said.split()
+
+
+def test_a_vietnamese_reader_has_each_verdict_in_vietnamese_first(capsys):
+    token = reads_vietnamese.set(lambda: True)
+    print_findings(Findings(ok=False, violations=some("stuck", 1), checked={"batches": 12}))
+    reads_vietnamese.reset(token)
+    rule, said = load_rules()["stuck"], capsys.readouterr().out
+    assert said.index(rule.means_vi) < said.index(rule.means)
+    assert said.index(rule.do_vi) < said.index(rule.do)
+    assert said.index("đã kiểm tra") < said.index("looked at")
 
 
 def test_a_clean_house_is_said_to_be_clean(capsys):

@@ -8,6 +8,7 @@ import pytest
 from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli import items, output, withdrawals
 from consumers.cli.items import print_trace
+from consumers.cli.trace_timeline import in_words_of_reader
 from consumers.cli.withdrawals import WithdrawalOrder, order_withdrawal
 from consumers.editorial.log import EditorialLog
 from consumers.email.bounce_records import BounceRecords
@@ -22,6 +23,7 @@ from contracts.editorial import ActionKind
 from contracts.errors import Conflict, field_error
 from contracts.records import EventRecord
 from contracts.trace import Trace
+from producers.output import reads_vietnamese
 from tests.support.cli import json_output
 from tests.support.crashing_bus import crash_at
 from tests.support.decisions import approve_item, decide
@@ -555,6 +557,45 @@ def test_times_in_a_trace_are_shown_in_vietnams_time(capsys, detail, until, show
     print_trace(Trace.model_validate(facts | {"timeline": [entry]}))
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith(f"2027-01-15 16:00:00+07  {event}") and shown in line
+
+
+async def test_a_vietnamese_reader_has_state_and_details_in_vietnamese_first(intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
+    told = (await loa.extended(LOA_LANGUAGE="vi")("trace", ITEM)).stdout
+    assert told.index(f"{ITEM}, bản số 1: đã phát hành") < told.index(f"{ITEM}, revision 1")
+    assert "tin gửi đến, bản số 1" in told and "bài viết và lượt phát tin" in told
+    assert "the article" not in told and "submitted, revision" not in told
+    assert "đã phát hành / released" in told
+
+
+def test_a_plan_alone_that_changed_is_called_no_correction(capsys):
+    at = datetime(2027, 1, 15, 9, tzinfo=UTC)
+    entries = [("corrected, revision 2", "received"), ("revision 2", "not_released")]
+    timeline = [{"at": at, "event": event, "detail": detail} for detail, event in entries]
+    facts = {"content_id": "a", "revision": 1, "state": "released", "channels": {}}
+    print_trace(Trace.model_validate(facts | {"timeline": timeline}))
+    told = capsys.readouterr().out
+    assert "plan changed, revision 2" in told and "corrected" not in told
+    assert "not_released / không phát lại" in told
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        ("revision 3: not before 2027", "bản số 3: đăng từ 2027"),
+        ("2 of 5 delivered", "đã gửi 2 trong 5"),
+        ("12 rows: bounced", "12 lượt gửi: thư bị trả lại"),
+        ("3 rows: no such reason", "3 lượt gửi: no such reason"),
+        ("digest-1, edition 2, item 4: left out", "digest-1, số 2, tin thứ 4: không đưa vào"),
+        ("2 items from 06:00 to 16:00", "2 tin, từ 06:00 đến 16:00"),
+    ],
+)
+def test_details_have_a_vietnamese_form_and_what_is_not_known_stays(detail, shown):
+    token = reads_vietnamese.set(lambda: True)
+    assert in_words_of_reader(detail) == shown
+    reads_vietnamese.reset(token)
+    assert in_words_of_reader(detail) == detail
 
 
 async def test_trace_names_what_a_channel_publishes_once_and_keeps_the_detail_in_json(
