@@ -45,7 +45,7 @@ First = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The first
 Last = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The last day.")]
 Name = Annotated[str, typer.Option("--name", help="The name of the report; by default its days.")]
 WithGaps = Annotated[
-    bool, typer.Option("--with-gaps", help="Seal days that are not counted yet as gaps.")
+    bool, typer.Option("--with-gaps", help="Seal days that are not counted as gaps.")
 ]
 Labels = Annotated[list[str], typer.Argument(help="The sealed years, in any order.")]
 Label = Annotated[str, typer.Argument(help="The report: a year, or the name of a span.")]
@@ -255,9 +255,10 @@ def _tell(seal: ReportSeal, as_json: bool, kept: Sequence[Path] = ()) -> None:
 
 
 def _print_sealed(answer: SealedAnswer) -> None:
-    rows = [(answer.folder / name, sha256) for name, sha256 in answer.files.items()]
-    output.print_table(("file", "sha256"), rows)
-    output.print_field_texts(*(field_error(file.name, "report_file_kept") for file in answer.kept))
+    files = [(str(answer.folder / name), sha256) for name, sha256 in answer.files.items()]
+    texts = [field_error(path, "report_file_made", value=sha256) for path, sha256 in files]
+    texts += [field_error(file.name, "report_file_kept") for file in answer.kept]
+    output.print_field_texts(*texts)
 
 
 def _archive(keys: KeyFile) -> ReportArchive:

@@ -37,6 +37,7 @@ from consumers.periodic_reports.span import Span
 from contracts.base.times import Clock, vietnam_time
 from contracts.desk.deadlines import Deadlines, default_deadlines
 from contracts.errors import Invalid
+from contracts.facts import DayFact, FactKind
 from contracts.vocabulary import Vocabulary
 
 
@@ -66,13 +67,16 @@ class ReportArchive:
         return await asyncio.to_thread(self.report(label).seal, write, self.clock)
 
     async def check_counted(self, store: FactStore, span: Span) -> None:
-        """Raise Invalid while facts of *span* may still come, or BusError."""
+        """Raise Invalid while facts of *span* may still come or where it has none, or BusError."""
         self._check_over(span)
         unread = await unread_since(store.bus, self.clock)
         is_behind = unread is not None and unread < countable_from(span.last)
         if is_behind or await first_open_day(store, self.clock) <= span.last:
             value = f"{span.last:%d/%m/%Y}"
             raise Invalid(field_error("report", "report_not_counted", value=value))
+        if not await _has_counted_day(store, span):
+            days = {"first": f"{span.first:%d/%m/%Y}", "last": f"{span.last:%d/%m/%Y}"}
+            raise Invalid(field_error("report", "report_no_figures", **days))
 
     def _check_over(self, span: Span) -> None:
         if span.last >= vietnam_time(self.clock()).date():
@@ -119,6 +123,13 @@ class ReportArchive:
         values = {one.id: figures.figure(one).value for one in load_indicators()}
         texts = {name: None if value is None else str(value) for name, value in values.items()}
         return Former(label=label, sha256=report.data.sha256(), figures=texts)
+
+
+async def _has_counted_day(store: FactStore, span: Span) -> bool:
+    """Whether some kind of facts was counted on some day of *span*."""
+    days = [one.fact for one in (await store.newest(FactKind.DAY)).values()]
+    counted = {fact.on for fact in days if isinstance(fact, DayFact) and fact.counted}
+    return not counted.isdisjoint(span.days())
 
 
 def check_name(label: str, span: Span) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -28,7 +28,8 @@ from producers.pages.forms import parse_day
 READ = READ_DRAFTS
 AUTHORS = "edit"
 _PATH, _BEHIND, _FILE = "/bao-cao", "/bao-cao/so-lieu", "/bao-cao/tep"
-_LONGEST_DAYS = 1100
+_LONGEST_DAYS = 3 * 366
+"""Three years, whichever they are."""
 _YEAR_BEGINS = (12, 15)
 """Month and day of the first day of a year of administrative reports."""
 _LAST_PAGE = 10_000
@@ -40,43 +41,49 @@ _MEDIA: Mapping[AuthorFormat, str] = {
 
 
 class _Asked(NamedTuple):
-    """The days that were asked for, and what is wrong with them."""
+    """The days that were asked for; of wrong ones, what is wrong, beside those of every visit."""
 
     first: date
     last: date
-    wrong: Mapping[str, str]
+    wrong: Mapping[str, str] = {}
+    typed: Mapping[str, str] = {}
 
     @property
     def query(self) -> dict[str, str]:
         return {"tu": str(self.first), "den": str(self.last)}
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The values of the form's fields: what was typed stays."""
+        return self.query | dict(self.typed)
+
 
 async def show(visit: Visit) -> Response:
+    """The figures of the days that are asked for. Wrong days have none, and stay in the form."""
     asked, wanted = _asked(visit), _wanted(visit)
     if wanted is None:
-        return visit.page("report.html", report=None, asked=asked)
-    report = await visit.desk.services.reports.view(wanted)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if asked.wrong else HTTPStatus.OK
-    facts: dict[str, Any] = {"is_of_all": wanted.is_of_all, "href": _href(asked)}
+        return visit.page("report.html", asked=None)
+    facts: dict[str, Any] = {"asked": asked, "is_of_all": wanted.is_of_all}
     facts["may_list_authors"] = _may_list_authors(visit)
-    file = f"{_FILE}?{urlencode(asked.query)}"
-    return visit.page(
-        "report.html", status, report=report, asked=asked, file=file, wrong=asked.wrong, **facts
-    )
+    if asked.wrong:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return visit.page("report.html", status, report=None, wrong=asked.wrong, **facts)
+    report = await visit.desk.services.reports.view(wanted)
+    facts |= {"href": _href(asked), "file": f"{_FILE}?{urlencode(asked.query)}"}
+    return visit.page("report.html", report=report, **facts)
 
 
 async def show_behind(visit: Visit) -> Response:
     """The rows behind a figure. Raises HTTPException (404) for one that is not shown."""
-    query, wanted = visit.request.query_params, _wanted(visit)
+    query, asked, wanted = visit.request.query_params, _asked(visit), _wanted(visit)
     at = FigureAt(query.get("chi-tieu", ""), query.get("theo", ""), query.get("muc", ""))
     page = _page(query.get("trang", ""))
-    if wanted is None:
+    if wanted is None or asked.wrong:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     try:
         behind = await visit.desk.services.reports.behind(wanted, at, page)
     except NotFound as unknown:
         raise HTTPException(HTTPStatus.NOT_FOUND) from unknown
-    asked = _asked(visit)
     href, following = _href(asked)(at), ""
     if behind.has_more:
         following = f"{href}&trang={page + 1}"
@@ -87,9 +94,9 @@ async def show_behind(visit: Visit) -> Response:
 
 
 async def send_file(visit: Visit) -> Response:
-    """All figures as CSV. Raises HTTPException (404) for a person who sees none."""
+    """All figures as CSV. Raises HTTPException (404) for wrong days, and who sees no figures."""
     asked, wanted = _asked(visit), _wanted(visit)
-    if wanted is None:
+    if wanted is None or asked.wrong:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     name = f"bao-cao-{asked.first}-{asked.last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -139,18 +146,25 @@ def _asked(visit: Visit) -> _Asked:
 def _asked_in(visit: Visit, query: Mapping[str, str]) -> _Asked:
     """The days that were given; without any, the year of reports up to yesterday."""
     yesterday = (visit.now.astimezone(VIETNAM) - timedelta(days=1)).date()
-    usual = _Asked(_year_of(yesterday), yesterday, {})
-    if not (query.get("tu") or query.get("den")):
+    usual = _Asked(_year_of(yesterday), yesterday)
+    typed = {name: query.get(name, "") for name in ("tu", "den")}
+    if not any(typed.values()):
         return usual
-    first, last = parse_day(query.get("tu", "")), parse_day(query.get("den", ""))
+    first, last = parse_day(typed["tu"]), parse_day(typed["den"])
+    wrong = _wrong_days(first, last)
+    if first and last and not wrong:
+        return _Asked(first.date(), last.date())
     said = desk_texts()["report"]["wrong"]
+    return usual._replace(typed=typed, wrong={field: said[one] for field, one in wrong.items()})
+
+
+def _wrong_days(first: datetime | None, last: datetime | None) -> dict[str, str]:
+    """What is wrong with the days of a form, by field."""
     if first is None or last is None:
-        return usual._replace(wrong={"tu" if first is None else "den": said["day"]})
+        return {name: "day" for name, day in (("tu", first), ("den", last)) if day is None}
     if last < first:
-        return usual._replace(wrong={"den": said["backwards"]})
-    if (last - first).days >= _LONGEST_DAYS:
-        return usual._replace(wrong={"den": said["long"].format(_LONGEST_DAYS)})
-    return _Asked(first.date(), last.date(), {})
+        return {"den": "backwards"}
+    return {"den": "long"} if (last - first).days >= _LONGEST_DAYS else {}
 
 
 def _year_of(day: date) -> date:

@@ -65,6 +65,17 @@ async def test_days_that_facts_may_still_count_are_sealed_as_gaps_only_on_demand
     assert (await loa(*longer, "--with-gaps")).exit_code == 0
 
 
+async def test_days_without_any_figure_use_up_no_name_unasked(facts, loa, tmp_path):
+    before = ("report", "span", "2026-02-01", "2026-02-28", "--name", "thang-2", "--by", "an")
+    refused = await loa(*before)
+    assert (refused.exit_code, "--with-gaps" in refused.stderr) == (2, True)
+    assert not (tmp_path / "reports/thang-2").exists()
+    sealed = await loa(*before, "--with-gaps")
+    assert sealed.exit_code == 0
+    for words in ("has the SHA-256", "có mã SHA-256"):
+        assert words in sealed.stdout
+
+
 async def test_a_sealed_report_comes_back_from_a_backup(facts, loa, tmp_path):
     assert (await loa(*SPAN)).exit_code == 0
     report = tmp_path / "reports/thang-3"

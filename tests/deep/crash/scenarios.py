@@ -215,7 +215,7 @@ def run_register(work: Workload) -> list[object]:
 def run_seal(work: Workload) -> list[object]:
     """`loa report span` over days of which nothing is known."""
     span = ("2026-01-01", "2026-01-07", "--name", work.next_report())
-    return ["report", "span", *span, "--by", CLERK]
+    return ["report", "span", *span, "--with-gaps", "--by", CLERK]
 
 
 def run_remove(work: Workload) -> list[object]:

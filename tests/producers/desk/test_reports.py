@@ -118,17 +118,23 @@ async def test_the_file_is_a_table_for_spreadsheets(newsroom):
     assert ["Tỷ lệ lượt đã tới người nhận", "%", "100,0", "Thực hiện"] in lines, "a decimal comma"
 
 
-async def test_days_that_cant_be_shown_are_said_at_their_field(newsroom):
+async def test_days_that_cant_be_shown_are_said_at_their_field_and_stay_in_it(newsroom):
     await report(newsroom["chi"])
-    for first, last, field in (
-        ("2026-02-30", "2026-03-01", "tu"),
-        ("2026-03-01", "", "den"),
-        ("2026-03-02", "2026-03-01", "den"),
-        ("2020-03-02", "2026-03-01", "den"),
+    for first, last, fields in (
+        ("2026-02-30", "2026-03-01", ["tu"]),
+        ("2026-03-01", "", ["den"]),
+        ("2026-02-30", "x", ["tu", "den"]),
+        ("2026-03-02", "2026-03-01", ["den"]),
+        ("2020-03-02", "2026-03-01", ["den"]),
     ):
         page = await newsroom["chi"].get(f"/bao-cao?tu={first}&den={last}")
         assert page.status_code == 422
-        assert f'href="#{field}"' in page.text
+        assert re.findall(r'<li><a href="#(\w+)">', page.text) == fields
+        typed = re.findall(r'<input id="(?:tu|den)"[^>]* value="([^"]*)"', page.text)
+        assert typed == [first, last]
+        assert "<table" not in page.text, "the figures of other days"
+        file = await newsroom["chi"].get(f"/bao-cao/tep?tu={first}&den={last}")
+        assert file.status_code == 404
 
 
 async def test_days_without_facts_read_so_and_never_0(newsroom):
