@@ -42,7 +42,8 @@ async def check_joining(log: EditorialLog, order: Order, state: ItemState, now: 
     if order.kind not in _DECIDES or state.out:
         _check_entry(data, plan)
     else:
-        _check_approved(campaign, _approved_plan(joined, acts), data, now)
+        title = str(joined.text.data.get("title") or campaign) if joined.text else campaign
+        _check_approved(title, _approved_plan(joined, acts), data, now)
 
 
 async def needs_decision(bus: Bus, text: Submitted, unit: str, now: datetime) -> bool:
@@ -70,10 +71,10 @@ async def needs_decision(bus: Bus, text: Submitted, unit: str, now: datetime) ->
 
 
 def _check_approved(
-    campaign: str, plan: CampaignPlan | None, data: Mapping[str, Any], now: datetime
+    title: str, plan: CampaignPlan | None, data: Mapping[str, Any], now: datetime
 ) -> None:
     if plan is None:
-        raise Conflict(field_error("data.campaign", "campaign_unapproved", value=campaign))
+        raise Conflict(field_error("data.campaign", "campaign_unapproved", value=title))
     _check_entry(data, plan)
     _check_day(plan, _day(data, now))
 

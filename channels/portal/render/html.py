@@ -19,7 +19,7 @@ from channels.portal.index.index import RelatedItem
 from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item
-from channels.portal.model.months import from_microseconds
+from channels.portal.model.months import from_microseconds, month_of, to_microseconds
 from channels.portal.model.page_sets import OPML_PATH
 from channels.portal.model.public_channels import PublicChannel, tel_uri
 from channels.portal.model.site import (
@@ -123,6 +123,8 @@ class HtmlPages:
         older = _first_month_beyond(stories.newest + campaign.is_out, months)
         facts = {"head": head, "stories": stories, "months": months, "older": older}
         facts["names"] = {campaign.slug: campaign.title}
+        shown = month_of(to_microseconds(head.published))
+        facts["month_of_head"] = shown if campaign.is_out else ""
         return self._listing_page(campaign.slug, "campaign.html", **facts)
 
     def month(

@@ -21,9 +21,9 @@ from contracts.desk.campaigns import (
     joined_rows_of_all,
 )
 from contracts.desk.editorial import ItemView, NewItem, Order
-from contracts.desk.index import all_rows
+from contracts.desk.index import ItemRow, all_rows
 from contracts.desk.shown.internal_change import is_internal_change
-from contracts.editorial import ActionKind
+from contracts.editorial import ActionKind, Status
 from contracts.errors import (
     BegunBefore,
     Conflict,
@@ -47,7 +47,7 @@ from producers.desk.campaigns.plan_form import (
     read_plan,
 )
 from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
-from producers.desk.rendering import redirect
+from producers.desk.rendering import desk_texts, redirect
 from producers.desk.visit import Visit
 
 _NAME_LENGTH = 54
@@ -72,9 +72,18 @@ async def show_campaigns(visit: Visit) -> Response:
     shown = [(row, _count(visit, one, joined[row.content_id])) for row, one in found]
     shown.sort(key=lambda one: (one[1].plan.first_day, one[0].content_id), reverse=True)
     may_propose = bool(visit.editorial.writable_units())
-    return visit.page(
-        "campaigns.html", campaigns=shown, may_propose=may_propose, late=EntryState.LATE
-    )
+    facts = {"may_propose": may_propose, "late": EntryState.LATE, "status_words": status_words}
+    return visit.page("campaigns.html", campaigns=shown, **facts)
+
+
+def status_words(one: ItemRow | ItemView) -> str:
+    """The state of a campaign: of one that is out that it is, beside that of a changed plan."""
+    names = desk_texts()["item"]["status_names"]
+    status = str(names.get(one.status, ""))
+    if not one.out or one.out == one.revision:
+        return status
+    changed = str(desk_texts()["campaign"]["changed_plan"])
+    return changed.format(names[Status.PUBLISHED], status.lower())
 
 
 async def _counted(visit: Visit, item: ItemView) -> ReportedCampaign:
@@ -266,6 +275,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
     newest, found = _plan_of(item), await _counted(visit, item)
     return {
         "item": item,
+        "state": status_words(item),
         "campaign": found,
         "has_draft": newest != found.plan,
         "progress": found.progress,

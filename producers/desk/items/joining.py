@@ -68,6 +68,27 @@ def campaign_words(data: Mapping[str, Any]) -> str:
     return str(texts["named_entry"].format(named, entry) if entry else named)
 
 
+async def joined_words(visit: Visit, data: Mapping[str, Any]) -> str:
+    """The campaign that a text joins, by the title that the person may know, and the planned item.
+
+    Without such a title by its address.
+    """
+    if not campaign_words(data):
+        return ""
+    title = await _title_of(visit, str(data[_FIELD]))
+    return campaign_words({**data, _FIELD: title or data[_FIELD]})
+
+
+async def _title_of(visit: Visit, campaign: str) -> str:
+    """The title that readers have; else the newest, for who may read it; empty for none."""
+    index = visit.desk.services.index
+    row = await index.get(campaign)
+    if row is None or row.out:
+        return row.released_title if row else ""
+    page = await index.find(replace(visit.editorial.readable, ids=(campaign,)))
+    return page.rows[0].title if page.rows else ""
+
+
 def read_joining(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
     """The campaign that a form chooses; a campaign stays one, whose plan has its own form."""
     if before.get("campaign_plan"):

@@ -22,7 +22,7 @@ from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
-from producers.desk.items.joining import campaign_words, plan_words
+from producers.desk.items.joining import campaign_words, joined_words, plan_words
 from producers.desk.items.text_form import FIELDS, TextForm, as_moment
 from producers.desk.rendering import desk_texts, sentence_about
 from producers.desk.visit import Visit
@@ -250,6 +250,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "readers": _readers_words(item.readers),
         "told": broadcast_words(TextForm(item.data)),
         "interruption": _interruption_words(item.data),
+        "campaign": await joined_words(visit, item.data),
         "act_id": new_act_id(),
         "short_hash": item.hash[:_SHORT_HASH],
         "codes": rejection_names(),

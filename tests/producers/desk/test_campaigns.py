@@ -201,6 +201,8 @@ async def test_everything_that_is_wrong_is_told_at_once(newsroom):
     expected = ["slug", "purpose", "entries.0.day", "targets.items", "entries.1.day"]
     refused = await newsroom["an"].press(NEW, NEW, **proposal(newsroom, **wrong))
     assert named_fields(refused.text) == expected
+    said = re.findall(r'<p class="fault" id="entries.1.day-loi">(.*?)</p>', refused.text)
+    assert [one.lower().count("tin dự kiến số 2") for one in said] == [1]
     await proposed(newsroom)
     fields = proposal(newsroom, **wrong, introduction="")
     refused = await newsroom["an"].press(PLAN, PLAN, **of_plan(fields))
@@ -223,7 +225,7 @@ async def test_an_item_joins_only_what_is_approved_open_and_planned(newsroom):
     await newsroom.press("an", path, "gui")
     await newsroom.press("binh", path, "xac-nhan", clean="1")
     refused = await newsroom["chi"].press(path, f"{path}/trinh", clean="1")
-    assert refused.status_code == 409 and NAME in refused.text
+    assert refused.status_code == 409 and "“Tiền lương mới”" in refused.text
     for chosen in ("chuyen-de-la", f"{NAME}:9"):
         refused = await newsroom["an"].press(
             "/soan-moi", "/soan-moi", **FIELDS, unit="van-phong-bo", campaign=chosen
@@ -236,6 +238,8 @@ async def test_the_form_of_a_text_keeps_and_leaves_its_campaign(newsroom):
     path = await newsroom.written(campaign=f"{NAME}:2")
     form = (await newsroom["an"].get(f"{path}/sua")).text
     assert re.search(rf'value="{NAME}:2" selected', form)
+    named = TEXTS["named_entry"].format("Tiền lương mới", 2)
+    assert named in (await newsroom["an"].get(path)).text
     await newsroom["an"].press(f"{path}/sua", f"{path}/sua", **FIELDS, campaign="")
     assert f'value="{NAME}:2" selected' not in (await newsroom["an"].get(f"{path}/sua")).text
     own = (await newsroom["an"].get(f"{ITEM}/sua")).text
@@ -285,6 +289,10 @@ async def test_a_draft_of_the_plan_counts_nowhere_and_stands_in_the_form_alone(n
     assert states(page) == [("1", "late"), ("2", "planned")]
     assert TEXTS["has_draft"] in page
     assert 'value="Chưa ai duyệt"' in page, "the form has it"
+    names = desk_texts()["item"]["status_names"]
+    state = TEXTS["changed_plan"].format(names["published"], names["draft"].lower())
+    for shown in (page, (await newsroom["an"].get("/chuyen-de")).text):
+        assert state in shown, "what readers have comes first"
     rows = await rows_of_report(newsroom)
     assert rows[TEXTS["metric"]["items"]][0] == "8"
     assert not any("Chưa ai duyệt" in name for name in rows)

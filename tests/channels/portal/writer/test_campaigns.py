@@ -81,7 +81,13 @@ def test_a_campaign_without_other_items_says_so(tmp_path):
     shown = page(tmp_path, FOLDER)
     [said] = map(text_of, shown.xpath("//p[@class='empty']"))
     assert said == "Chuyên đề này mới có tin giới thiệu."
-    assert "1 tin" in text_of(shown), "the introduction is an item of its month"
+    assert "1 tin (gồm cả tin giới thiệu)" in text_of(shown)
+
+
+def test_the_month_of_the_introduction_says_that_it_counts_it(tmp_path):
+    publish(tmp_path, HEAD, ONE, TWO)
+    counts = map(text_of, page(tmp_path, FOLDER).xpath("//span[@class='count']"))
+    assert list(counts) == ["1 tin", "2 tin (gồm cả tin giới thiệu)"]
 
 
 def test_a_campaign_that_was_never_shown_has_no_page_and_is_named_nowhere(tmp_path):
