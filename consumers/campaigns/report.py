@@ -22,7 +22,7 @@ from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.figures import Figure, Figures, percent
 from consumers.periodic_reports.indicators import Indicator, load_indicators
 from consumers.periodic_reports.tally import By
-from contracts.campaigns.plan import Metric
+from contracts.campaigns.plan import Metric, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryProgress
 from contracts.campaigns.reported import INDICATORS, ReportedCampaign
 
@@ -144,7 +144,7 @@ class CampaignReport:
         columns = (words["planned"], words["day"], words["unit"], words["result"])
         rows = tuple(
             (
-                Cell(f"{one.planned.number}. {one.planned.title}"),
+                Cell(self._planned(one.planned)),
                 Cell(_day(one.planned.day)),
                 Cell(self._unit(one.planned.unit or self.campaign.unit)),
                 Cell(self._result(one)),
@@ -153,17 +153,23 @@ class CampaignReport:
         )
         return Table(words["plan_table"], "", columns, rows, is_prose=True)
 
+    def _planned(self, one: PlannedItem) -> str:
+        channel = f" ({self._wording.part(By.CHANNEL, one.channel)})" if one.channel else ""
+        return f"{one.number}. {one.title}{channel}"
+
     def _result(self, one: EntryProgress) -> str:
         words = self._words
         said = [words["states"][one.state]]
         if one.working_days_late:
             said.append(words["working_days_late"].format(days=one.working_days_late))
         shown = [item for item in one.items if item.shown_on]
-        return "; ".join([*said, *map(self._item, shown)])
+        return "; ".join([*said, *(self._item(item, one.planned) for item in shown)])
 
-    def _item(self, item: CampaignItem) -> str:
+    def _item(self, item: CampaignItem, planned: PlannedItem | None = None) -> str:
         day = _day(item.shown_on) if item.shown_on else ""
-        return str(self._words["item"].format(title=item.title, day=day))
+        is_elsewhere = planned and not planned.is_on(item.channels)
+        words = self._words["item_elsewhere" if is_elsewhere else "item"]
+        return str(words.format(title=item.title, day=day))
 
     def _additional(self) -> Table:
         words, found = self._words, self.campaign.progress.additional

@@ -4,7 +4,7 @@ A campaign is an item like others: it is submitted, confirmed, proposed and appr
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -34,13 +34,13 @@ from contracts.campaigns.progress import CampaignItem, EntryState
 from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.campaigns import (
+    CountedRow,
     JoinedRows,
-    campaign_in,
     count_campaign,
+    counted_rows,
     joined_rows,
-    joined_rows_of_all,
 )
-from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, all_rows
+from contracts.desk.index import MOST_ROWS, ItemFilter, all_rows
 from contracts.editorial import OUT, ItemState, Status
 from contracts.errors import Invalid, NotFound, Unavailable, explain
 from contracts.facts.campaign_targets import facts_wanted, reached_targets
@@ -97,16 +97,23 @@ class ListedCampaign(BaseModel):
 
 
 class ShownItem(BaseModel):
-    """An item that joined; without `shown_on`, readers do not have it."""
+    """An item that joined; without `shown_on`, readers do not have it.
+
+    `channels`: where they have it, or will.
+    """
 
     content_id: str
     title: str
     unit: str
     shown_on: date | None = None
+    channels: tuple[ChannelName, ...] = ()
 
 
 class ShownEntry(BaseModel):
-    """A planned item, and the published item that fulfils it."""
+    """A planned item, and the items that say they are it.
+
+    Those on other channels than the planned one do not fulfil it.
+    """
 
     planned: PlannedItem
     state: EntryState
@@ -183,29 +190,24 @@ def list_campaigns(by: By = "", as_json: output.Json = False) -> None:
         wanted = replace(_readable(right), is_campaign=True, limit=MOST_ROWS)
         async with open_current_index(bus) as index:
             rows = await all_rows(index, wanted)
-            joined = await joined_rows_of_all(index, [row.content_id for row in rows])
-        return [*_listed(rows, joined)]
+            return [*_listed(await counted_rows(index, rows, utc_now(time.time)))]
 
     output.print_records(ListedCampaign, output.run_on_bus(read), as_json)
 
 
-def _listed(rows: Sequence[ItemRow], joined: Mapping[str, JoinedRows]) -> Iterator[ListedCampaign]:
-    for row in rows:
-        campaign = campaign_in(row)
-        if campaign is None:
-            continue
-        plan, progress = campaign.plan, _count(campaign, joined[row.content_id]).progress
+def _listed(found: Iterable[CountedRow]) -> Iterator[ListedCampaign]:
+    for row, campaign, counts in found:
         yield ListedCampaign(
             content_id=row.content_id,
             title=campaign.title,
             unit=campaign.unit,
             status=row.status,
-            first_day=plan.first_day,
-            last_day=plan.last_day,
-            planned=len(plan.entries),
-            done=progress.done,
-            late=progress.count(EntryState.LATE),
-            published=len(progress.published),
+            first_day=campaign.plan.first_day,
+            last_day=campaign.plan.last_day,
+            planned=counts.planned,
+            done=counts.done,
+            late=counts.late,
+            published=counts.published,
         )
 
 
@@ -513,7 +515,13 @@ def _shown(found: _Found, counted: ReportedCampaign, reached: ItemFigures) -> Sh
 
 def _items(items: tuple[CampaignItem, ...]) -> tuple[ShownItem, ...]:
     return tuple(
-        ShownItem(content_id=one.content_id, title=one.title, unit=one.unit, shown_on=one.shown_on)
+        ShownItem(
+            content_id=one.content_id,
+            title=one.title,
+            unit=one.unit,
+            shown_on=one.shown_on,
+            channels=tuple(name for name in ChannelName if name in one.channels),
+        )
         for one in items
     )
 
@@ -531,9 +539,11 @@ def _lines(shown: ShownCampaign) -> Iterator[str]:
     for entry in shown.entries:
         planned, late = entry.planned, entry.working_days_late
         days = f" (+{late})" if late else ""
-        title = output.visible(planned.title)
+        title = output.visible(planned.title) + (f" ({planned.channel})" if planned.channel else "")
         yield f"{planned.number:>3}  {planned.day:%d/%m/%Y}  {entry.state}{days}  {title}"
-        yield from map(_item_line, entry.items)
+        for item in entry.items:
+            is_on = planned.is_on(item.channels)
+            yield _item_line(item) + ("" if is_on else f" (not on {planned.channel})")
     for name, items in (("additional", shown.additional), ("at_work", shown.at_work)):
         if items:
             yield f"{name}:"

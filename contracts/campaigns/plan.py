@@ -6,6 +6,7 @@ introduction with the days.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -55,7 +56,11 @@ class PlannedItem(Contract):
     unit: UnitId | None = None
     """The unit that writes it; null = the unit of the campaign."""
     channel: ChannelName | None = None
-    """The channel that it is made for; null = all of the item's."""
+    """The channel on which readers are to have it; null = any."""
+
+    def is_on(self, channels: Collection[ChannelName]) -> bool:
+        """Whether an item on *channels* is where readers are to have it."""
+        return self.channel is None or self.channel in channels
 
 
 class Target(Contract):

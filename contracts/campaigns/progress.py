@@ -1,13 +1,15 @@
 """Progress of a campaign's plan: entries done, late or still to come, and items beside it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from contracts.base.errors import UnknownYear
 from contracts.campaigns.plan import CampaignPlan, PlannedItem
+from contracts.delivery import ChannelName
 
 IsWorking = Callable[[date], bool]
 """Whether a day is a working day. Raises UnknownYear."""
@@ -18,7 +20,7 @@ class EntryState(StrEnum):
     """Where a planned item is."""
 
     DONE = "done"
-    """Readers had it on the planned day or before."""
+    """Readers had it on the planned day or before, on the planned channel."""
     DONE_LATE = "done_late"
     LATE = "late"
     """The planned day is over, and readers do not have it."""
@@ -30,19 +32,24 @@ _IS_DONE = frozenset({EntryState.DONE, EntryState.DONE_LATE})
 
 @dataclass(frozen=True)
 class CampaignItem:
-    """An item that joined a campaign. `shown_on`: the day readers first saw it; None: not yet."""
+    """An item that joined a campaign. `shown_on`: the day readers first saw it; None: not yet.
+
+    `channels`: where readers have it, or will.
+    """
 
     content_id: str
     title: str
     unit: str = ""
     entry: int | None = None
     shown_on: date | None = None
+    channels: frozenset[ChannelName] = frozenset(ChannelName)
 
 
 @dataclass(frozen=True)
 class EntryProgress:
     """A planned item beside the items that say they are it, the earliest first.
 
+    Those on other channels than the planned one do not fulfil it.
     `working_days_late`: between the planned day and the one it was done on, or today; None where
     the working days of a year are not known.
     """
@@ -52,9 +59,27 @@ class EntryProgress:
     items: tuple[CampaignItem, ...] = ()
     working_days_late: int | None = 0
 
-    @property
-    def done_on(self) -> date | None:
-        return self.items[0].shown_on if self.items else None
+
+class ShownItems(NamedTuple):
+    """Some items that readers have, of one planned item and on the same channels.
+
+    `first_on`: the day readers first saw one of them. `number`: how many there are.
+    """
+
+    entry: int | None
+    channels: frozenset[ChannelName]
+    first_on: date
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class PlanCounts:
+    """How many planned items are done and late, and how many items readers have at all."""
+
+    planned: int
+    done: int
+    late: int
+    published: int
 
 
 @dataclass(frozen=True)
@@ -107,20 +132,42 @@ def progress_of(
     )
 
 
+def counts_of(plan: CampaignPlan, shown: Iterable[ShownItems], today: date) -> PlanCounts:
+    """The counts of `progress_of`, from how many items readers have."""
+    groups = defaultdict[int | None, list[ShownItems]](list)
+    for one in shown:
+        groups[one.entry].append(one)
+    states = Counter(
+        _state(planned, _first_day(planned, groups[planned.number]), today)
+        for planned in plan.entries
+    )
+    return PlanCounts(
+        planned=len(plan.entries),
+        done=sum(states[one] for one in _IS_DONE),
+        late=states[EntryState.LATE],
+        published=sum(one.number for group in groups.values() for one in group),
+    )
+
+
+def _first_day(planned: PlannedItem, shown: Iterable[ShownItems]) -> date | None:
+    """The day readers first had a planned item on its channel; None: not yet."""
+    return min((one.first_on for one in shown if planned.is_on(one.channels)), default=None)
+
+
 def _entry(
     planned: PlannedItem, items: Sequence[CampaignItem], today: date, is_working: IsWorking
 ) -> EntryProgress:
-    done_on = items[0].shown_on if items else None
+    shown = (ShownItems(one.entry, one.channels, one.shown_on) for one in items if one.shown_on)
+    done_on = _first_day(planned, shown)
     until = done_on or today
-    is_late = until > planned.day
-    late = _working_days(planned.day, until, is_working) if is_late else 0
-    return EntryProgress(planned, _state(done_on is not None, is_late), tuple(items), late)
+    late = _working_days(planned.day, until, is_working) if until > planned.day else 0
+    return EntryProgress(planned, _state(planned, done_on, today), tuple(items), late)
 
 
-def _state(is_done: bool, is_late: bool) -> EntryState:
-    if is_done:
-        return EntryState.DONE_LATE if is_late else EntryState.DONE
-    return EntryState.LATE if is_late else EntryState.PLANNED
+def _state(planned: PlannedItem, done_on: date | None, today: date) -> EntryState:
+    if done_on:
+        return EntryState.DONE_LATE if done_on > planned.day else EntryState.DONE
+    return EntryState.LATE if today > planned.day else EntryState.PLANNED
 
 
 def _working_days(after: date, until: date, is_working: IsWorking) -> int | None:

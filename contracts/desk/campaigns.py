@@ -2,14 +2,22 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from contracts.campaigns.composition import PLAN, plan_in
 from contracts.campaigns.plan import CampaignPlan
-from contracts.campaigns.progress import CampaignItem, IsWorking, progress_of
+from contracts.campaigns.progress import (
+    CampaignItem,
+    IsWorking,
+    PlanCounts,
+    ShownItems,
+    counts_of,
+    progress_of,
+)
 from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.desk.index import MOST_ROWS, ItemFilter, ItemRow, Items, all_rows
 from contracts.editorial import Status
@@ -22,7 +30,7 @@ _LEFT = frozenset({Status.WITHDRAWN, Status.REJECTED})
 
 def plan_of(row: ItemRow) -> CampaignPlan | None:
     """The plan of an item that is a campaign: the approved one, else the newest."""
-    return _plan_in(json.dumps(row.campaign_plan)) if row.campaign_plan else None
+    return _plan_in(row.campaign_plan) if row.campaign_plan else None
 
 
 @lru_cache(_REMEMBERED)
@@ -31,7 +39,7 @@ def _plan_in(written: str) -> CampaignPlan | None:
     return plan_in({PLAN: json.loads(written)})
 
 
-def campaign_in(row: ItemRow) -> Campaign | None:
+def _campaign_in(row: ItemRow) -> Campaign | None:
     """The campaign that an item is."""
     plan = plan_of(row)
     title = row.released_title or row.title
@@ -57,25 +65,45 @@ async def joined_rows(index: Items, campaign: str, readable: ItemFilter) -> Join
     return JoinedRows(await all_rows(index, wanted), ids)
 
 
-async def joined_rows_of_all(index: Items, campaigns: Sequence[str]) -> Mapping[str, JoinedRows]:
-    """Items that joined each campaign, by one query, to count those out. Raises as `Items`."""
-    found = defaultdict[str, list[ItemRow]](list)
-    for row in await all_rows(index, _items_of(*campaigns)) if campaigns else ():
-        found[row.campaign].append(row)
-    return {name: JoinedRows(found[name]) for name in campaigns}
+class CountedRow(NamedTuple):
+    """A campaign in a list, and how much of its plan is done."""
+
+    row: ItemRow
+    campaign: Campaign
+    counts: PlanCounts
 
 
-def _items_of(*campaigns: str) -> ItemFilter:
-    """The items that joined campaigns, and the campaigns' own."""
-    return ItemFilter(campaigns=campaigns, limit=MOST_ROWS)
+async def counted_rows(
+    index: Items, rows: Iterable[ItemRow], now: datetime
+) -> Sequence[CountedRow]:
+    """The rows that are campaigns, counted as `count_campaign` does. Raises as `Items`."""
+    found = [(row, one) for row in rows if (one := _campaign_in(row))]
+    shown = defaultdict[str, list[ShownItems]](list)
+    for group in await index.count_campaigns([row.content_id for row, _ in found]):
+        first_on = _day(group.first_shown_at)
+        channels = frozenset(group.channels)
+        shown[group.campaign].append(ShownItems(group.entry, channels, first_on, group.number))
+    today = _day(now)
+    return [
+        CountedRow(row, one, counts_of(one.plan, shown[row.content_id], today))
+        for row, one in found
+    ]
+
+
+def _items_of(campaign: str) -> ItemFilter:
+    """The items that joined a campaign, and its own."""
+    return ItemFilter(campaigns=(campaign,), limit=MOST_ROWS)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(VIETNAM).date()
 
 
 def count_campaign(
     campaign: Campaign, joined: JoinedRows, now: datetime, is_working: IsWorking
 ) -> ReportedCampaign:
     """A campaign's plan beside what is done, as pages, commands and its report have it."""
-    items = _items(campaign.content_id, joined, now)
-    today = now.astimezone(VIETNAM).date()
+    items, today = _items(campaign.content_id, joined, now), _day(now)
     return ReportedCampaign(
         *(campaign.content_id, campaign.title, campaign.unit, campaign.plan),
         progress=progress_of(campaign.plan, items, today, is_working),
@@ -91,15 +119,15 @@ def _items(campaign: str, joined: JoinedRows, now: datetime) -> Iterator[Campaig
         if row.content_id == campaign or has_left:
             continue
         if row.out and _was_shown(row, now):
-            yield _item(row, row.released_title, row.first_shown_at)
+            yield _seen(row)
         elif row.content_id in joined.readable:
-            yield _item(row, row.title, None)
+            yield CampaignItem(channels=frozenset(row.channels), title=row.title, **_named(row))
 
 
 def _withdrawn(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Iterator[CampaignItem]:
     for row in rows:
         if row.content_id != campaign and not row.out and _was_shown(row, now):
-            yield _item(row, row.released_title, row.first_shown_at)
+            yield _seen(row)
 
 
 def _was_shown(row: ItemRow, now: datetime) -> bool:
@@ -107,11 +135,15 @@ def _was_shown(row: ItemRow, now: datetime) -> bool:
     return row.first_shown_at is not None and row.first_shown_at <= now
 
 
-def _item(row: ItemRow, title: str, shown_at: datetime | None) -> CampaignItem:
+def _seen(row: ItemRow) -> CampaignItem:
+    """An item as readers have it, or had it last."""
     return CampaignItem(
-        content_id=row.content_id,
-        title=title,
-        unit=row.unit,
-        entry=row.campaign_entry,
-        shown_on=shown_at.astimezone(VIETNAM).date() if shown_at else None,
+        title=row.released_title,
+        shown_on=_day(row.first_shown_at) if row.first_shown_at else None,
+        channels=frozenset(row.released_channels),
+        **_named(row),
     )
+
+
+def _named(row: ItemRow) -> dict[str, Any]:
+    return {"content_id": row.content_id, "unit": row.unit, "entry": row.campaign_entry}

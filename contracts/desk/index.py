@@ -30,9 +30,10 @@ class ItemRow:
     time has not come is scheduled, one whose time is over expired. `step`: what it waits for.
     `since`: when the newest revision got its status. `deadline`: until when a person has to act;
     None also where the days of `missing_year` are not known. `first_shown_at`: when readers first
-    saw a revision. `released_title`: of the text that readers have, will have or had last. That
-    text, else the newest one, has `campaign`: the one that the item joins, or is; `campaign_entry`:
-    the planned item that it is; `campaign_plan`: the plan, if it is one. `broken`: why its later
+    saw a revision. `released_title`, `released_channels`: of the text that readers have, will have
+    or had last. That text, else the newest one, has `campaign`: the one that the item joins, or is;
+    `campaign_entry`: the planned item that it is; `campaign_plan`: the plan as JSON, if it is one.
+    `broken`: why its later
     acts can't be read; the rest of the row is as it was before them. People: account ids, or names
     where a unit's system names people.
     """
@@ -69,9 +70,10 @@ class ItemRow:
     seq: int
     broken: str
     released_title: str = ""
+    released_channels: tuple[ChannelName, ...] = ()
     campaign: str = ""
     campaign_entry: int | None = None
-    campaign_plan: Mapping[str, Any] | None = None
+    campaign_plan: str = ""
 
     @property
     def day(self) -> datetime:
@@ -174,12 +176,29 @@ class NearItem(NamedTuple):
     share: float
 
 
+class CampaignGroup(NamedTuple):
+    """Items of one campaign and planned item that readers have on the same channels.
+
+    `first_shown_at`: when readers first saw one of them.
+    """
+
+    campaign: str
+    entry: int | None
+    channels: tuple[ChannelName, ...]
+    first_shown_at: datetime
+    number: int
+
+
 class Items(Protocol):
     """The desk's items in lists. Raises Unavailable when the index can't be read."""
 
     async def find(self, wanted: ItemFilter) -> Page: ...
     async def get(self, content_id: str) -> ItemRow | None: ...
     async def count(self, wanted: ItemFilter) -> Mapping[Status, int]: ...
+    async def count_campaigns(self, campaigns: Sequence[str]) -> Sequence[CampaignGroup]:
+        """What readers have of the items that joined campaigns, without the campaigns' own."""
+        ...
+
     async def near(self, data: Mapping[str, Any], wanted: NearWanted) -> Sequence[NearItem]: ...
 
 

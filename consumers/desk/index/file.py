@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +25,7 @@ from consumers.desk.sqlite_copy.file import Position, StreamCopy, open_copy
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 8
+_SCHEMA_VERSION = 9
 """To be raised when an item is indexed differently; the file is then made anew."""
 _FAST = 1
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
@@ -46,7 +46,7 @@ class IndexFile(StreamCopy):
     """The index as its only writer has it."""
 
     schema = Path(__file__).with_name("schema.sql")
-    tables = ("item", "detail", "barred", "shingle", "meta", "words")
+    tables = ("item", "detail", "barred", "shingle", "joined", "meta", "words")
 
     def __init__(self, path: Path, deadlines: Deadlines) -> None:
         """Open the file. Raises sqlite3.Error, OSError."""
@@ -78,7 +78,7 @@ class IndexFile(StreamCopy):
         keys = [(key, seq) for key in keys_of(sketch)]
         self.db.executemany("DELETE FROM shingle WHERE hash = ? AND seq = ?", keys)
         self.db.execute(_FORGET_WORDS, (seq, zlib.decompress(words).decode()))
-        for table in ("item", "detail", "barred"):
+        for table in ("item", "detail", "barred", "joined"):
             self.db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 -- ours
         return _Sketched(hash, sketch)
 
@@ -95,6 +95,7 @@ class IndexFile(StreamCopy):
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
         barred = [(item.seq, name) for name in record.barred]
         self.db.executemany("INSERT INTO barred VALUES (?, ?)", barred)
+        self.db.executemany("INSERT INTO joined VALUES (?, ?, ?, ?, ?)", _joined(item))
 
 
 class Record(NamedTuple):
@@ -114,6 +115,18 @@ class Record(NamedTuple):
             " ".join((search_words(item), *facets_of(item, listed))),
             barred_people(item.state),
         )
+
+
+def _joined(item: ItemHistory) -> Iterator[tuple[int, str, int | None, int, int]]:
+    """The row of an item that readers have, or will have, and that joined a campaign."""
+    joined, shown = JoinedText.of(item), microseconds(item.first_shown_at)
+    if joined.campaign not in ("", item.content_id) and item.state.out and shown is not None:
+        bits = _channel_bits(joined.released_channels)
+        yield item.seq, joined.campaign, joined.campaign_entry, bits, shown
+
+
+def _channel_bits(names: Iterable[str]) -> int:
+    return sum(CHANNEL_BITS.get(name, 0) for name in set(names))
 
 
 class _Sketched(NamedTuple):
@@ -141,7 +154,7 @@ def _columns(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dic
         "topic": listed.topic,
         "lane": listed.lane,
         "language": listed.language,
-        "channels": sum(CHANNEL_BITS.get(name, 0) for name in set(listed.channels)),
+        "channels": _channel_bits(listed.channels),
         "begins": microseconds(listed.not_before),
         "ends": microseconds(listed.expires_at),
         "due": order_of(item, deadline_of(item, listed, deadlines)),

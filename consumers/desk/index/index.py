@@ -16,7 +16,14 @@ from consumers.desk.index.sketches import sketch_of
 from consumers.editorial.log import EditorialLog
 from contracts.base.times import Clock
 from contracts.desk.deadlines import Deadlines, default_deadlines
-from contracts.desk.index import ItemFilter, ItemRow, NearItem, NearWanted, Page
+from contracts.desk.index import (
+    CampaignGroup,
+    ItemFilter,
+    ItemRow,
+    NearItem,
+    NearWanted,
+    Page,
+)
 from contracts.editorial import Status
 
 
@@ -54,6 +61,13 @@ class ItemIndex:
         await self._keeper.next_end()
         return await self._keeper.read(
             lambda db: queries.count_statuses(db, wanted, self._now_us())
+        )
+
+    async def count_campaigns(self, campaigns: Sequence[str]) -> Sequence[CampaignGroup]:
+        """What readers have of the items that joined campaigns. Raises as `find`."""
+        await self._keeper.next_end()
+        return await self._keeper.read(
+            lambda db: queries.count_campaigns(db, campaigns, self._now_us())
         )
 
     async def near(self, data: Mapping[str, Any], wanted: NearWanted) -> Sequence[NearItem]:

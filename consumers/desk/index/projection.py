@@ -3,6 +3,7 @@
 Acts after one that contradicts those before are left out: the item is listed as broken.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -169,7 +170,7 @@ class ListedText(NamedTuple):
             topic=_line(data, "topic"),
             lane=_line(data, "lane") or Lane.NORMAL.value,
             language=_line(data, "language") or "vi",
-            channels=_names(data, "channels") or tuple(name.value for name in ChannelName),
+            channels=_channels(data),
             audiences=_names(data, "audiences"),
             not_before=time_of(data, "not_before"),
             expires_at=time_of(data, "expires_at"),
@@ -180,21 +181,28 @@ class JoinedText(NamedTuple):
     """Columns about campaigns, by the text that counts: the released one, else the newest."""
 
     released_title: str = ""
+    released_channels: tuple[str, ...] = ()
     campaign: str = ""
     campaign_entry: int | None = None
-    campaign_plan: Mapping[str, Any] | None = None
+    campaign_plan: str = ""
 
     @classmethod
     def of(cls, item: ItemHistory) -> "JoinedText":
         whole = item.released or item.state.text
         if whole is None:
             return cls()
+        plan = _mapping(whole.data, "campaign_plan")
         return cls(
             released_title=_line(item.released.data, "title") if item.released else "",
+            released_channels=_channels(item.released.data) if item.released else (),
             campaign=_line(whole.data, "campaign"),
             campaign_entry=_number(whole.data, "campaign_entry"),
-            campaign_plan=_mapping(whole.data, "campaign_plan"),
+            campaign_plan=json.dumps(plan, ensure_ascii=False) if plan else "",
         )
+
+
+def _channels(data: Mapping[str, Any]) -> tuple[str, ...]:
+    return _names(data, "channels") or tuple(name.value for name in ChannelName)
 
 
 def _line(data: Mapping[str, Any], name: str) -> str:

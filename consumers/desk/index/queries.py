@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
@@ -20,7 +20,7 @@ from consumers.desk.index.projection import (
 )
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.deadlines import Step
-from contracts.desk.index import ItemFilter, ItemRow, Order, Page, Scope
+from contracts.desk.index import CampaignGroup, ItemFilter, ItemRow, Order, Page, Scope
 from contracts.desk.shown.status import shown_status
 from contracts.editorial import OUT, Status
 from contracts.text import nfc
@@ -48,6 +48,11 @@ WHERE ends <= :now AND +status IN ('published', 'corrected') GROUP BY one UNION 
 SELECT +status AS one, 0, 0, count(*) FROM item
 WHERE begins > :now AND +status IN ('published', 'corrected')
     AND (ends IS NULL OR ends > :now) GROUP BY one
+"""
+_CAMPAIGNS_SQL = """
+SELECT campaign, entry, channels, min(shown), count(*) FROM joined
+WHERE campaign IN (SELECT value FROM json_each(:campaigns)) AND shown <= :now
+GROUP BY campaign, entry, channels
 """
 _COLUMNS = """
 item.seq, item.content_id, item.status, item.step, item.unit, item.topic, item.lane, item.language,
@@ -350,6 +355,22 @@ def _count_all(db: sqlite3.Connection, now_us: int) -> dict[Status, int]:
     return {status: count for status, count in counts.items() if count}
 
 
+def count_campaigns(
+    db: sqlite3.Connection, campaigns: Sequence[str], now_us: int
+) -> list[CampaignGroup]:
+    """What readers have of the items that joined *campaigns*, grouped."""
+    rows = db.execute(_CAMPAIGNS_SQL, {"campaigns": json.dumps(campaigns), "now": now_us})
+    return [
+        CampaignGroup(campaign, entry, _channels_of(bits), _time(shown), number)
+        for campaign, entry, bits, shown, number in rows
+    ]
+
+
+@cache
+def _channels_of(bits: int) -> tuple[ChannelName, ...]:
+    return tuple(name for name in ChannelName if bits & CHANNEL_BITS[name])
+
+
 def find_item(db: sqlite3.Connection, content_id: str, now_us: int) -> ItemRow | None:
     sql = f"SELECT {_COLUMNS}, facts FROM item JOIN detail USING (seq) WHERE content_id = ?"  # noqa: S608
     found = db.execute(sql, (content_id,)).fetchone()
@@ -386,7 +407,7 @@ def _parse(read: _Read) -> ItemRow:
     """The row with the status of its last act."""
     facts: dict[str, Any] = json.loads(read.facts)
     moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
-    channels = facts.pop("channels")
+    channels, released = facts.pop("channels"), facts.pop("released_channels")
     stored = Status(read.stored) if read.stored else None
     return ItemRow(
         content_id=read.content_id,
@@ -401,6 +422,7 @@ def _parse(read: _Read) -> ItemRow:
         not_before=moment(read.begins),
         expires_at=moment(read.ends),
         channels=tuple(name for name in ChannelName if name in channels),
+        released_channels=tuple(name for name in ChannelName if name in released),
         audiences=tuple(facts.pop("audiences")),
         **moments,
         **facts,

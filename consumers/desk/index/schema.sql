@@ -37,6 +37,15 @@ CREATE TABLE barred (
     name TEXT NOT NULL,
     PRIMARY KEY (seq, name)
 ) WITHOUT ROWID;
+-- Items that readers have and that joined a campaign, but for the campaigns' own.
+CREATE TABLE joined (
+    seq INTEGER PRIMARY KEY,
+    campaign TEXT NOT NULL,
+    entry INTEGER,
+    channels INTEGER NOT NULL,
+    shown INTEGER NOT NULL
+);
+CREATE INDEX joined_campaign ON joined (campaign, entry, channels, shown);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
     word, content = '', detail = none, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0'

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -9,16 +10,15 @@ from starlette.responses import Response
 from contracts import text
 from contracts.campaigns import composition, editing
 from contracts.campaigns.plan import TOPIC, CampaignPlan
-from contracts.campaigns.progress import EntryState
 from contracts.campaigns.reported import Campaign, ReportedCampaign
 from contracts.delivery import ChannelName
 from contracts.desk.campaigns import (
     CAMPAIGNS,
+    CountedRow,
     JoinedRows,
-    campaign_in,
     count_campaign,
+    counted_rows,
     joined_rows,
-    joined_rows_of_all,
 )
 from contracts.desk.editorial import ItemView, NewItem, Order
 from contracts.desk.index import ItemRow, all_rows
@@ -67,16 +67,17 @@ async def show_campaigns(visit: Visit) -> Response:
     index = visit.desk.services.index
     wanted = replace(visit.editorial.readable, is_campaign=True, limit=CAMPAIGNS.limit)
     rows = await all_rows(index, wanted)
-    found = [(row, one) for row in rows if (one := campaign_in(row))]
-    joined = await joined_rows_of_all(index, [row.content_id for row, _ in found])
-    shown = [(row, _count(visit, one, joined[row.content_id])) for row, one in found]
-    shown.sort(key=lambda one: (one[1].plan.first_day, one[0].content_id), reverse=True)
-    may_propose = bool(visit.editorial.writable_units())
-    facts = {"may_propose": may_propose, "late": EntryState.LATE, "status_words": status_words}
+    shown = sorted(await counted_rows(index, rows, visit.now), key=_newest_first, reverse=True)
+    facts: dict[str, Any] = {"may_propose": bool(visit.editorial.writable_units())}
+    facts["status_words"] = _status_words
     return visit.page("campaigns.html", campaigns=shown, **facts)
 
 
-def status_words(one: ItemRow | ItemView) -> str:
+def _newest_first(one: CountedRow) -> tuple[date, str]:
+    return one.campaign.plan.first_day, one.row.content_id
+
+
+def _status_words(one: ItemRow | ItemView) -> str:
     """The state of a campaign: of one that is out that it is, beside that of a changed plan."""
     names = desk_texts()["item"]["status_names"]
     status = str(names.get(one.status, ""))
@@ -275,7 +276,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
     newest, found = _plan_of(item), await _counted(visit, item)
     return {
         "item": item,
-        "state": status_words(item),
+        "state": _status_words(item),
         "campaign": found,
         "has_draft": newest != found.plan,
         "progress": found.progress,

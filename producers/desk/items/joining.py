@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from contracts.campaigns.composition import plan_in
+from contracts.campaigns.plan import PlannedItem
 from contracts.desk.campaigns import CAMPAIGNS, plan_of
 from contracts.desk.index import ItemRow, all_rows
 from contracts.editorial import OUT, Status
@@ -49,8 +50,14 @@ def _choices(row: ItemRow) -> Iterator[tuple[str, str]]:
     plan, texts = plan_of(row), desk_texts()["campaign"]
     yield row.content_id, str(texts["joins"]).format(row.title)
     for one in plan.entries if plan else ():
-        words = {"number": one.number, "entry": one.title, "day": f"{one.day:%d/%m/%Y}"}
+        parts = [f"{one.day:%d/%m/%Y}", *_channel_words(one)]
+        words = {"number": one.number, "entry": one.title, "parts": ", ".join(parts)}
         yield f"{row.content_id}:{one.number}", str(texts["joins_as"]).format(row.title, **words)
+
+
+def _channel_words(planned: PlannedItem) -> list[str]:
+    """The name of the channel on which readers are to have a planned item, if it has one."""
+    return [str(desk_texts()["item"]["channel"][planned.channel])] if planned.channel else []
 
 
 def chosen_value(data: Mapping[str, Any]) -> str:
@@ -113,8 +120,8 @@ def plan_words(data: Mapping[str, Any], unit_names: Mapping[str, str]) -> str:
     lines += [target.format(metrics[one.metric], one.number) for one in plan.targets]
     for one in plan.entries:
         more = [unit_names.get(one.unit, one.unit)] if one.unit else []
-        more += [desk_texts()["item"]["channel"][one.channel]] if one.channel else []
-        lines.append("; ".join([f"{one.number}. {one.day:%d/%m/%Y}: {one.title}", *more]))
+        what = f"{one.number}. {one.day:%d/%m/%Y}: {one.title}"
+        lines.append("; ".join([what, *more, *_channel_words(one)]))
     return "\n\n".join(lines)
 
 

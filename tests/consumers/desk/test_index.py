@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -401,6 +402,31 @@ async def test_random_filters_find_what_they_say_in_their_order(log, index, cloc
         assert sorted(await ids(index, **given | {"order": Order.URGENT})) == sorted(expected)
     dues = [row.deadline for row in await every_row(index, order=Order.URGENT) if row.deadline]
     assert dues == sorted(dues)
+
+
+async def test_what_readers_have_of_campaigns_is_counted_as_the_rows_say(log, index, clock):
+    chance, now = Random(5), utc_time(clock())
+    withdrawn = step(K.WITHDRAW, "nv-dung", at=now, note="Sai.")
+    for number in range(40):
+        data = {
+            "campaign": chance.choice(("tin-0", "tin-1", None)),
+            "campaign_entry": chance.choice((None, 1, 2)),
+            "channels": chance.choice((["portal"], ["portal", "email"], None)),
+            "not_before": chance.choice((None, (now + timedelta(hours=1)).isoformat())),
+        }
+        acts = [*approved(now, **data), withdrawn][: chance.choice((5, 6, 6, 6, 7))]
+        await do(log, f"tin-{number}", *acts)
+    for moment in (now, now + timedelta(hours=2)):
+        clock.now = moment.timestamp()
+        expected = Counter(
+            (row.campaign, row.campaign_entry, row.released_channels)
+            for row in await every_row(index, campaigns=("tin-0", "tin-1"))
+            if row.out and row.first_shown_at <= moment and row.campaign != row.content_id
+        )
+        groups = await index.count_campaigns(["tin-0", "tin-1"])
+        assert Counter({one[:3]: one.number for one in groups}) == expected
+        assert {one.first_shown_at for one in groups} <= {now, now + timedelta(hours=1)}
+    assert await index.count_campaigns(["khong-co"]) == []
 
 
 async def test_a_cursor_of_another_list_or_of_nothing_begins_at_the_first_page(log, index):

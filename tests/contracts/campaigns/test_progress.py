@@ -1,5 +1,6 @@
 """Plan beside done: what is done, done late, late and to come, in working days."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -7,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base.working_days import default_working_days
-from contracts.campaigns.progress import CampaignItem, EntryState, progress_of
+from contracts.campaigns.progress import (
+    CampaignItem,
+    EntryState,
+    PlanCounts,
+    ShownItems,
+    counts_of,
+    progress_of,
+)
+from contracts.delivery import ChannelName
 from tests.support.campaigns import a_joined_item, a_plan
 
+PORTAL, EMAIL = ChannelName.PORTAL, ChannelName.EMAIL
 IS_WORKING = default_working_days().is_working
 
 
@@ -40,6 +50,16 @@ def test_the_first_item_that_readers_saw_makes_it_done():
     assert found.state is EntryState.DONE
 
 
+def test_an_item_on_other_channels_than_the_planned_one_does_not_fulfil_it():
+    portal = replace(a_joined_item("mot", 2, "2026-12-03"), channels=frozenset([PORTAL]))
+    found = progress(portal).entries[1]
+    assert found.planned.channel is ChannelName.EMAIL
+    assert (found.state, found.items) == (EntryState.LATE, (portal,))
+    mailed = replace(a_joined_item("hai", 2, "2026-12-10"), channels=frozenset([PORTAL, EMAIL]))
+    assert progress(portal, mailed).entries[1].state is EntryState.DONE
+    assert len(progress(portal, mailed).published) == 2
+
+
 def test_items_that_no_planned_one_waited_for_are_additional():
     found = progress(
         a_joined_item("mot", 1, "2026-12-03"),
@@ -66,6 +86,7 @@ items_strategy = st.lists(
         title=st.just("Tin"),
         entry=st.none() | st.integers(1, 5),
         shown_on=st.none() | st.dates(date(2026, 11, 1), date(2027, 2, 28)),
+        channels=st.frozensets(st.sampled_from(ChannelName), min_size=1),
     ),
     max_size=12,
 )
@@ -78,4 +99,13 @@ def test_every_item_is_in_one_place_and_every_planned_one_in_one_state(items, to
     placed += [*found.additional, *found.at_work]
     assert sorted(one.content_id for one in placed) == sorted(one.content_id for one in items)
     assert sum(map(found.count, EntryState)) == len(a_plan().entries)
+
+
+@given(items_strategy, st.dates(date(2026, 11, 1), date(2027, 2, 28)))
+def test_a_list_of_campaigns_counts_as_the_page_of_each(items, today):
+    plan, found = a_plan(), progress_of(a_plan(), items, today, IS_WORKING)
+    shown = [ShownItems(one.entry, one.channels, one.shown_on) for one in items if one.shown_on]
+    late = found.count(EntryState.LATE)
+    counts = PlanCounts(len(plan.entries), found.done, late, len(found.published))
+    assert counts_of(plan, shown, today) == counts
     assert len(found.published) == sum(one.shown_on is not None for one in items)

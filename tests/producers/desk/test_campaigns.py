@@ -100,6 +100,20 @@ async def test_a_campaign_is_proposed_approved_and_shown_with_plan_beside_done(n
     assert path in page
 
 
+async def test_an_item_on_another_channel_than_the_planned_one_leaves_that_to_be_done(newsroom):
+    await proposed(newsroom, **{"entries.1.channel": "zalo"})
+    await newsroom.approve(ITEM)
+    path = await newsroom.written(campaign=f"{NAME}:2")
+    assert "Zalo)" in (await newsroom["an"].get(f"{path}/sua")).text, "the form names the channel"
+    await newsroom.approve(path)
+    page = (await newsroom["an"].get(PLAN)).text
+    assert states(page)[1] == ("2", "planned")
+    assert path in page and TEXTS["other_channel"] in page
+    assert TEXTS["done_of"].format(0, 2) in (await newsroom["an"].get("/chuyen-de")).text
+    [result] = [row for name, row in (await rows_of_report(newsroom)).items() if "(Zalo)" in name]
+    assert TEXTS["other_channel"] in result[-1]
+
+
 async def test_the_approver_of_what_the_unit_sent_reads_the_whole_plan(newsroom):
     await proposed(newsroom)
     await newsroom.press("an", ITEM, "gui")
