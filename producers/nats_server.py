@@ -304,11 +304,11 @@ async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
             stderr=log,
             pass_fds=(lock,),
             start_new_session=True,  # keeps Ctrl-C from the child, which is stopped last
-            preexec_fn=_die_with_parent(),
+            preexec_fn=tie_to_parent(),
         )
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def tie_to_parent() -> Callable[[], None] | None:
     """A hook that ties the child's life to its parent; Linux only.
 
     The kernel ties it to the starting thread, so start the child from the main thread.

@@ -162,7 +162,9 @@ async def command_bus(
         raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     async with bus_server(settings) as (url, monitors, own):
         access = settings.access()
-        connecting = Bus.connect(url, name=name, access=access, patience_s=patience_s)
+        connecting = Bus.connect(
+            url, name=name, access=access, patience_s=patience_s, replicas=settings.nats_replicas
+        )
         async with await connecting as bus:
             if own:
                 await verify(bus, monitors)

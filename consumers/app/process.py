@@ -178,7 +178,7 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     tracing = read_settings(TracingSettings)
     await stack.enter_async_context(export_traces(tracing))
     access = settings.access()
-    connecting = await Bus.connect(url, access=access)
+    connecting = await Bus.connect(url, access=access, replicas=settings.nats_replicas)
     bus = await stack.enter_async_context(connecting)
     watch = app_broker.BrokerWatch()
     store_dead_letter = DeadLetterStore(bus).bury_message

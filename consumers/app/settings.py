@@ -59,6 +59,7 @@ _CONTACT = re.compile(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[0-9-]+)")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+=[ -~]+")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 _MAX_FOLDER_BYTES = 470
+_REPLICAS = (1, 3, 5)
 _NATS_SCHEMES = frozenset(("nats", "tls"))
 
 
@@ -86,6 +87,7 @@ class LoaSettings(_Settings):
     nats_ca_file: Path | None = None
     nats_user: str = "loa"
     nats_password: SecretStr = SecretStr("")
+    nats_replicas: int = 1
     vault_key_file: Path | None = None
     directory_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
@@ -115,6 +117,14 @@ class LoaSettings(_Settings):
         if urls and not all(map(_is_nats_url, urls.split(","))):
             raise PydanticCustomError("setting_nats_url", "not addresses of NATS servers")
         return urls
+
+    @field_validator("nats_replicas")
+    @classmethod
+    def _can_have_majority(cls, replicas: int) -> int:
+        """Refuse an even number: it survives no more losses than the one below it."""
+        if replicas not in _REPLICAS:
+            raise PydanticCustomError("setting_nats_replicas", "only 1, 3 or 5")
+        return replicas
 
     @field_validator("stand_ins")
     @classmethod

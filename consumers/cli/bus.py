@@ -40,6 +40,13 @@ Tls = Annotated[
 ]
 Listen = Annotated[str, typer.Option(help="Where the server listens, in a new nats.conf.")]
 Store = Annotated[str, typer.Option(help="The server's data folder, in a new nats.conf.")]
+FewerReplicas = Annotated[
+    bool,
+    typer.Option(
+        "--fewer-replicas",
+        help="Also take away replicas beyond LOA_NATS_REPLICAS, which stay else.",
+    ),
+]
 Service = Annotated[str, typer.Argument(help="A service, loa or loa-admin.")]
 
 
@@ -114,7 +121,7 @@ def rotate(service: Service, out: Out = None, as_json: output.Json = False) -> N
 
 @app.command()
 @output.page(ApplyAnswer)
-def apply(as_json: output.Json = False) -> None:
+def apply(fewer_replicas: FewerReplicas = False, as_json: output.Json = False) -> None:
     """Make missing streams, buckets and consumers, and extend small ones, as `loa-admin`.
 
     The registered keys of units go into the server's configuration, if that is here.
@@ -129,6 +136,8 @@ def apply(as_json: output.Json = False) -> None:
         unread = await unit_keys.tell_server(open_registry(bus)) if _must_tell(settings) else []
         await topology.apply(bus, [account.unit for account in _configuration_folder().units])
         await topology.apply_ages(bus, load_retention(settings).stream_ages())
+        if fewer_replicas:
+            await topology.reduce_replicas(bus)
         await open_seals(bus)  # services with limited rights can't take data over
         await seal_for_command(bus, path, settings.seals_file, take_over)  # the key may be new
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new

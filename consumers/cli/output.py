@@ -32,6 +32,7 @@ from producers.bus import (
     Denied,
     ForeignSettings,
     InvalidKey,
+    TooFewServers,
     UnfitServer,
     UntrustedServer,
 )
@@ -159,6 +160,9 @@ def _bus_error(away: Exception) -> FieldError:
     if isinstance(away, ForeignSettings):
         facts = {"settings": ", ".join(away.settings), "detail": away.detail}
         return field_error(away.stream, "stream_foreign", **facts)
+    if isinstance(away, TooFewServers):
+        wanted = {"stream": away.stream, "replicas": away.replicas, "detail": away.detail}
+        return field_error("LOA_NATS_REPLICAS", "bus_too_few_servers", **wanted)
     if isinstance(away, Denied):
         return field_error("LOA_NATS_NKEY_FILE", "bus_denied", subject=away.subject)
     if isinstance(away, StoreBusy) and (holder := away.holder):

@@ -17,6 +17,7 @@ from producers.bus.errors import (
     NoReply,
     RevisionConflict,
     StorageFull,
+    TooFewServers,
     UnfitServer,
     UntrustedServer,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "RevisionConflict",
     "Snapshot",
     "StorageFull",
+    "TooFewServers",
     "UnfitServer",
     "UntrustedServer",
     "Value",

@@ -40,6 +40,8 @@ class Bus:
         """Buckets that are not read and written as stored; see `producers.encryption`."""
         self.message_seals: dict[str, SealsMessages] = {}
         """Seals of messages, by the first or the first two words of their subjects."""
+        self.replicas = 1
+        """How many servers of a cluster keep each stream that this client makes."""
 
     @classmethod
     async def connect(
@@ -49,13 +51,16 @@ class Bus:
         name: str = "loa",
         access: Access | None = None,
         patience_s: float = 30.0,
+        replicas: int = 1,
     ) -> Self:
         """Connect to a server, or to one of several separated by commas.
 
         Raises NoReply if none answers within *patience_s*, AccessRefused at once where one refuses
         *access*. Reconnects without limit later.
         """
-        return cls(await connect(url, name, access or Access(), patience_s))
+        bus = cls(await connect(url, name, access or Access(), patience_s))
+        bus.replicas = replicas
+        return bus
 
     async def close(self) -> None:
         """Close the connection; pending requests end with NoReply."""

@@ -9,7 +9,8 @@ BusError
 │   └── Denied        the server let nothing through: the key has no right to the subject
 ├── DamagedObject     an uploaded file is not what its name says
 ├── UnfitServer       the server cannot keep Loa's guarantees
-│   └── ForeignSettings   a stream has settings that lose or leak messages
+│   ├── ForeignSettings   a stream has settings that lose or leak messages
+│   └── TooFewServers     a stream can't have as many replicas as are wanted
 └── AccessRefused     the server refuses the credentials, or its certificate is not trusted
     └── UntrustedServer
 
@@ -79,6 +80,14 @@ class ForeignSettings(UnfitServer):
         self.stream = stream
         self.settings = tuple(settings)
         self.detail = detail
+
+
+class TooFewServers(UnfitServer):
+    """The servers can't keep *replicas* of *stream*: they are no cluster, or too few of one."""
+
+    def __init__(self, stream: str, replicas: int, detail: str) -> None:
+        super().__init__(f"stream {stream}: {replicas} replicas: {detail}")
+        self.stream, self.replicas, self.detail = stream, replicas, detail
 
 
 class AccessRefused(BusError):

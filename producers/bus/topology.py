@@ -21,7 +21,7 @@ from contracts.subjects import (
     unit_of_inbound,
 )
 from producers.bus.bus import Bus
-from producers.bus.errors import BusError, ForeignSettings, NoReply, UnfitServer
+from producers.bus.errors import BusError, ForeignSettings, NoReply, TooFewServers, UnfitServer
 from producers.bus.server_check import verify
 
 __all__ = ["apply", "verify"]
@@ -30,6 +30,7 @@ Config = dict[str, Any]
 
 _NO_STREAM_CODE = 10059
 _NO_CONSUMER_CODE = 10014
+_TOO_FEW_SERVERS_CODES = (10005, 10074)  # no suitable peers, no cluster
 RESTORING_STREAM = "RESTORING"
 """A stream that exists while a restore is incomplete."""
 _START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
@@ -64,14 +65,15 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
 
     An empty bucket of an earlier version is deleted, a day after its last use.
 
-    *units* get an inbound stream each, if they have none. Raises ForeignSettings for a setting
-    that can't be set back, and UnfitServer after an interrupted restore.
+    *units* get an inbound stream each, if they have none. Every stream gets `bus.replicas`, or
+    keeps the more that it has; its consumers have as many. Raises ForeignSettings for a setting
+    that can't be set back, TooFewServers, and UnfitServer after an interrupted restore.
     """
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
     present = map(unit_of_inbound, await inbound_stream_names(bus))
     known = sorted({*units, *present})
-    wanted = wanted_configs(known).values()
+    wanted = wanted_configs(known, bus.replicas).values()
     await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
     streams = (*STREAMS, *map(inbound_stream, known))
     pairs = [(stream, one) for stream in streams for one in stream.consumers]
@@ -80,11 +82,11 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
         await _end_former(bus, bucket)
 
 
-def wanted_configs(units: Iterable[str] = ()) -> dict[str, Config]:
+def wanted_configs(units: Iterable[str] = (), replicas: int = 1) -> dict[str, Config]:
     """The config of every stream and bucket, and of *units*' inbound streams, by stream."""
     wanted = [_stream_config(stream) for stream in (*STREAMS, *map(inbound_stream, units))]
     wanted += [_bucket_config(bucket) for bucket in BUCKETS]
-    return {config["name"]: config for config in wanted}
+    return {config["name"]: config | {"num_replicas": replicas} for config in wanted}
 
 
 async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
@@ -95,6 +97,17 @@ async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
             wanted = info["config"] | {"max_age": _nanoseconds(age)}
             await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", wanted)
             log.warning("stream_age_changed", stream=name, days=age.total_seconds() / 86400)
+
+
+async def reduce_replicas(bus: Bus) -> int:
+    """Take away what streams have beyond `bus.replicas`; return the number of changed streams."""
+    infos = await stream_infos(bus) | await inbound_infos(bus)
+    changed = [one for one in infos.values() if one["config"]["num_replicas"] > bus.replicas]
+    for info in changed:
+        config = info["config"] | {"num_replicas": bus.replicas}
+        await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{config['name']}", config)
+        log.warning("stream_replicas_reduced", stream=config["name"], replicas=bus.replicas)
+    return len(changed)
 
 
 CUT_PATIENCE_S = 2.0
@@ -186,8 +199,8 @@ async def _infos_of(bus: Bus, names: Sequence[str], query: Config) -> dict[str, 
 
 async def mark_restoring(bus: Bus) -> None:
     """Make `apply` refuse this bus until the mark is deleted."""
-    config = {"name": RESTORING_STREAM, "subjects": ["restoring"], "max_bytes": 4096, **_COMMON}
-    await bus.connection.repeatable_api_request(f"STREAM.CREATE.{RESTORING_STREAM}", config)
+    own = {"name": RESTORING_STREAM, "subjects": ["restoring"], "max_bytes": 4096}
+    await _create_stream(bus, _COMMON | own | {"num_replicas": bus.replicas})
 
 
 async def delete_stream(bus: Bus, stream: str) -> None:
@@ -244,7 +257,7 @@ def _bucket_config(bucket: BucketSpec) -> Config:
     return config | {"allow_atomic": True} if bucket.is_atomic else config
 
 
-_COMMON: Config = {"storage": "file", "num_replicas": 1, "allow_direct": True}
+_COMMON: Config = {"storage": "file", "allow_direct": True}
 
 
 def consumer_config(consumer: ConsumerSpec) -> Config:
@@ -261,7 +274,11 @@ def consumer_config(consumer: ConsumerSpec) -> Config:
 
 
 def extended_config(present: Config, wanted: Config) -> Config:
-    """The present config extended to the wanted one; larger limits set by an operator stay."""
+    """The present config extended to the wanted one; larger limits set by an operator stay.
+
+    So do replicas: a process whose environment lacks LOA_NATS_REPLICAS would take away what the
+    others rely on. `reduce_replicas` does it when asked.
+    """
     config = _without(present, _GUARDED_STREAM_KEYS) | wanted
     for size in _SIZE_KEYS:
         if size in wanted:
@@ -304,13 +321,23 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     name = wanted["name"]
     info = await _stream_info(bus, name)
     if info is None:
-        await bus.connection.repeatable_api_request(f"STREAM.CREATE.{name}", wanted)
+        await _create_stream(bus, wanted)
         log.info("stream_created", stream=name)
         return
     if changed := changed_settings(info["config"], wanted):
         await _set_back(bus, extended_config(info["config"], wanted), changed)
     if info["state"]["consumer_count"] and name not in _PUBLIC_STREAMS:
         await _remove_push_consumers(bus, name)
+
+
+async def _create_stream(bus: Bus, config: Config) -> None:
+    """Create a stream. Raises TooFewServers."""
+    try:
+        await bus.connection.repeatable_api_request(f"STREAM.CREATE.{config['name']}", config)
+    except BusError as error:
+        if error.err_code in _TOO_FEW_SERVERS_CODES:
+            raise TooFewServers(config["name"], config["num_replicas"], str(error)) from error
+        raise
 
 
 async def _set_back(bus: Bus, config: Config, changed: list[str]) -> None:
@@ -321,6 +348,8 @@ async def _set_back(bus: Bus, config: Config, changed: list[str]) -> None:
     except NoReply:
         raise
     except BusError as error:
+        if error.err_code in _TOO_FEW_SERVERS_CODES:
+            raise TooFewServers(name, config["num_replicas"], str(error)) from error
         raise ForeignSettings(name, changed, str(error)) from error
     if kept := [one for one in _differences(updated["config"], config) if one in changed]:
         raise ForeignSettings(name, kept, "the server keeps them")

@@ -12,7 +12,7 @@ from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
 from contracts.vocabulary import DEFAULT
-from producers.bus import Bus
+from producers.bus import Bus, topology
 from producers.spool import Spool
 from sandbox.zalo import server
 from tests.support.bounce_pipeline import READERS, BouncePipeline, refusal
@@ -33,6 +33,7 @@ from tests.support.import_planner import ImportPlanner
 from tests.support.intake_harness import IntakeHarness
 from tests.support.lease_harness import new_lease_harness
 from tests.support.loa_process import RelayProcess
+from tests.support.nats_cluster import started_cluster
 from tests.support.notice_case import open_notice_case
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.scripted_channel import StaticReaders, reader_ids
@@ -42,6 +43,22 @@ from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
 from tests.support.zalo_events import open_zalo_events
 from tests.support.zalo_notices import open_zalo_notices
 from tests.support.zalo_pipeline import open_zalo_pipeline
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Three servers in one cluster; a test starts again what it has ended."""
+    with started_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+async def cluster_bus(cluster):
+    """A connection to `cluster`, which holds the topology three times."""
+    async with await Bus.connect(cluster.url, name="test", replicas=3) as bus:
+        await topology.apply(bus)
+        await cluster.until_all_current(bus)
+        yield bus
 
 
 @pytest.fixture

@@ -84,6 +84,16 @@ def test_an_address_that_is_no_nats_servers_is_refused_by_name(monkeypatch, url)
         read_settings(LoaSettings)
 
 
+@pytest.mark.parametrize(("replicas", "is_taken"), [("1", True), ("2", False), ("3", True)])
+def test_replicas_are_those_of_which_a_majority_can_answer(monkeypatch, replicas, is_taken):
+    monkeypatch.setenv("LOA_NATS_REPLICAS", replicas)
+    if is_taken:
+        assert read_settings(LoaSettings).nats_replicas == int(replicas)
+        return
+    with pytest.raises(Invalid, match="LOA_NATS_REPLICAS: must be 1, 3 or 5"):
+        read_settings(LoaSettings)
+
+
 @pytest.mark.parametrize(
     "url", ["nats://bus:4222", "tls://bus", "bus:4222", "nats://loa:x@[::1]:4222, nats://b:4222"]
 )

@@ -123,6 +123,15 @@ async def test_revoking_a_units_keys_takes_those_for_the_bus_out_of_the_configur
         assert (without.exit_code, "configuration" in without.output) == (0, False), without.output
 
 
+async def test_replicas_that_one_server_can_not_keep_are_refused_by_their_variable(
+    loa, nats_server
+):
+    refused = await loa("bus", "apply", LOA_NATS_URL=nats_server.url, LOA_NATS_REPLICAS="3")
+    assert (refused.exit_code, "LOA_NATS_REPLICAS" in refused.stderr) == (3, True)
+    assert "cannot keep 3 replicas" in refused.stderr
+    assert "không giữ được 3 bản sao" in refused.stderr
+
+
 async def test_a_server_that_goes_by_revoked_keys_is_told_until_it_reads_its_configuration(
     loa, folder, other_server, monkeypatch
 ):
