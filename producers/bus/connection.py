@@ -71,6 +71,11 @@ class Connection:
         """The server's INFO: `server_id`, `version`, `max_payload`."""
         return dict(self.nc._server_info)  # no public accessor in nats-py
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether the server is one of several: a direct read may come from one that is behind."""
+        return bool(self.server_info.get("cluster"))
+
     async def request(
         self,
         subject: str,

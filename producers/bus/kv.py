@@ -77,17 +77,15 @@ class Bucket:
         return (await publish_once(self._link, self._subject(key), b"", headers, 5.0)).seq
 
     async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
-        """The values of *keys*; absent keys are left out.
+        """The values of *keys*, as of the leader's last change and of *min_seq* at least.
 
-        In a cluster a replica that is behind may answer, but changes up to *min_seq* are always
-        seen.
+        Absent keys are left out.
         """
         values: dict[str, Value] = {}
         for first in range(0, len(keys), _MAX_KEYS_PER_REQUEST):
             subjects = [self._subject(key) for key in keys[first : first + _MAX_KEYS_PER_REQUEST]]
-            query = {"multi_last": subjects}
-            page = await messages.direct_get(self._link, self.stream, query, min_seq)
-            for message in page.messages:
+            found = await messages.last_messages(self._link, self.stream, subjects, min_seq)
+            for message in found:
                 if not message.is_deleted and await self._is_genuine(message):
                     values[self._key(message)] = _value(message)
         return values

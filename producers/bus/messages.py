@@ -1,9 +1,13 @@
-"""Read stored messages: one from the leader, or many by direct get."""
+"""Read stored messages: one from the leader, or many by direct get.
+
+In a cluster any replica answers a direct get, also one that is behind. So each of these reads is
+completed from the leader: it reflects every write that was acknowledged before the read began.
+"""
 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +23,8 @@ from producers.bus.retry import retry_until
 _NO_MESSAGE_CODE = 10037
 PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
+_PERHAPS_MORE = 1
+_BEHIND_PAUSES_S = (0.001, 0.004, 0.016)
 _TURN = 32
 """Messages of a scan after which other work of the process has its turn."""
 _FIRST_WINDOW, _MAX_WINDOW = 64, 1 << 14
@@ -68,7 +74,7 @@ async def scan_messages(
     limits = {"batch": PAGE_SIZE, "max_bytes": _PAGE_BYTES}
     while True:
         query = {"seq": start, "next_by_subj": subject, **limits}
-        page = await direct_get(link, stream, query)
+        page = await _next_page(link, stream, query)
         for number, message in enumerate(page.messages, 1):
             yield message
             if number % _TURN == 0:
@@ -97,8 +103,16 @@ async def scan_backwards(
 async def first_seq_since(link: Connection, stream: str, moment: datetime) -> int | None:
     """The sequence of the first message at or after *moment*; None without one."""
     query = {"start_time": moment.astimezone(UTC).isoformat(), "next_by_subj": ">", "batch": 1}
-    page = await direct_get(link, stream, query)
-    return page.messages[0].seq if page.messages else None
+
+    async def attempt() -> int | None:
+        page = await direct_get(link, stream, query)
+        if page.messages:
+            return page.messages[0].seq
+        if link.is_clustered and (last := await last_message(link, stream)) and last.time >= moment:
+            raise _ReplicaBehind
+        return None
+
+    return await retry_until(attempt, READ_PATIENCE_S, link.closed)
 
 
 async def _read_window(
@@ -110,12 +124,60 @@ async def _read_window(
     while start <= last:
         batch = min(PAGE_SIZE, last - start + 1)
         query = {"seq": start, "next_by_subj": subject, "batch": batch, "max_bytes": _PAGE_BYTES}
-        page = await direct_get(link, stream, query)
+        page = await _next_page(link, stream, query)
         found += [message for message in page.messages if message.seq <= last]
         if not page.pending or not page.messages:
             break
         start = page.messages[-1].seq + 1
     return found
+
+
+async def _next_page(link: Connection, stream: str, query: dict[str, Any]) -> Page:
+    """A page of a scan; where a replica has no more, with the leader's next one, if it has it."""
+    page = await direct_get(link, stream, query)
+    if page.pending or not link.is_clustered:
+        return page
+    start = page.messages[-1].seq + 1 if page.messages else query["seq"]
+    wanted = {"seq": start, "next_by_subj": query["next_by_subj"]}
+    following = await read_message(link, stream, wanted)
+    return Page([*page.messages, following], _PERHAPS_MORE) if following else page
+
+
+async def last_message(link: Connection, stream: str) -> Message | None:
+    """The last message that the leader of *stream* has; None without one."""
+    return await read_message(link, stream, {"last_by_subj": ">"})
+
+
+async def last_messages(
+    link: Connection, stream: str, subjects: Sequence[str], min_seq: int = 0
+) -> list[Message]:
+    """The last message on each of *subjects*, as of sequence *min_seq* at least.
+
+    In a cluster as of the leader's last message, if that is later.
+    """
+    if not link.is_clustered:
+        return (await direct_get(link, stream, {"multi_last": list(subjects)}, min_seq)).messages
+
+    async def attempt() -> list[Message]:
+        return await _last_messages(link, stream, subjects, min_seq)
+
+    return await retry_until(attempt, READ_PATIENCE_S, link.closed)
+
+
+async def _last_messages(
+    link: Connection, stream: str, subjects: Sequence[str], min_seq: int
+) -> list[Message]:
+    """Ask for the last message of all, too: a replica that finds none is silent on how far it is.
+
+    Raises NoReply if the replica is behind.
+    """
+    if (last := await last_message(link, stream)) is None:
+        return []
+    query = {"multi_last": [*subjects, *({last.subject} - set(subjects))]}
+    found = await direct_get(link, stream, query, max(last.seq, min_seq))
+    if not found.messages:
+        raise _ReplicaBehind
+    return [message for message in found.messages if message.subject in subjects]
 
 
 async def direct_get(
@@ -127,9 +189,21 @@ async def direct_get(
     """
 
     async def attempt() -> Page:
-        return await _Collector(link, min_seq).ask(f"$JS.API.DIRECT.GET.{stream}", query)
+        subject = f"$JS.API.DIRECT.GET.{stream}"
+        for pause_s in _BEHIND_PAUSES_S:  # it mostly lacks a millisecond
+            with suppress(_ReplicaBehind):
+                return await _Collector(link, min_seq).ask(subject, query)
+            await asyncio.sleep(pause_s)
+        return await _Collector(link, min_seq).ask(subject, query)
 
     return await retry_until(attempt, READ_PATIENCE_S, link.closed)
+
+
+class _ReplicaBehind(NoReply):
+    """A replica that is behind has answered a direct get."""
+
+    def __init__(self) -> None:
+        super().__init__("direct get: from a replica that is behind")
 
 
 class _Collector:
@@ -171,7 +245,7 @@ class _Collector:
         if self.messages and int(end["Nats-Last-Sequence"]) != self.messages[-1].seq:
             raise NoReply("direct get: a part of the answer was lost")
         if self.since > int(end.get("Nats-UpTo-Sequence", 0)):
-            raise NoReply("direct get: from a replica that is behind")
+            raise _ReplicaBehind
         return Page(self.messages, int(end["Nats-Num-Pending"]))
 
 
