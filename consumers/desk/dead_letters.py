@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from consumers.dead_letters.correction import (
     corrected_body,
@@ -65,6 +66,14 @@ def seal_replays(bus: Bus, open_seals: OpenSeals) -> ReplaySealer:
         return await guard.replay_headers(stored)
 
     return headers
+
+
+class _Ending(NamedTuple):
+    """An act that ends a letter: its name, the state of the letter behind it, and its work."""
+
+    action: str
+    state: DecisionState
+    decide: Callable[[DeadLetter, Operator], Awaitable[DeadLetter]]
 
 
 @dataclass
@@ -167,20 +176,19 @@ class DeadLetterDesk:
         await person.perform(act, lambda: self.decisions.edit(letter, corrected, who))
 
     async def replay(self, person: Person, id: int, reason: str) -> None:
-        letter, who = await self._load(person, id), Operator(person.account.id, reason)
-        if _is_done(letter, "replayed", who):
-            return
-        self.decisions.require_open(letter)
-        act = DeskAct(_REPLAY, str(letter.id), letter.about.unit, reason)
-        await person.perform(act, lambda: self.decisions.replay(letter, who))
+        await self._end(person, id, reason, _Ending(_REPLAY, "replayed", self.decisions.replay))
 
     async def discard(self, person: Person, id: int, reason: str) -> None:
+        await self._end(person, id, reason, _Ending(_DISCARD, "discarded", self.decisions.discard))
+
+    async def _end(self, person: Person, id: int, reason: str, ending: _Ending) -> None:
+        """End an open letter; nothing, if the person has ended it just so before."""
         letter, who = await self._load(person, id), Operator(person.account.id, reason)
-        if _is_done(letter, "discarded", who):
+        if _is_done(letter, ending.state, who):
             return
         self.decisions.require_open(letter)
-        act = DeskAct(_DISCARD, str(letter.id), letter.about.unit, reason)
-        await person.perform(act, lambda: self.decisions.discard(letter, who))
+        act = DeskAct(ending.action, str(letter.id), letter.about.unit, reason)
+        await person.perform(act, lambda: ending.decide(letter, who))
 
 
 def _is_done(letter: DeadLetter, state: DecisionState, who: Operator) -> bool:
