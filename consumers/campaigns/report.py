@@ -16,7 +16,7 @@ from consumers.periodic_reports.contents.document import (
     Signature,
     Table,
 )
-from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.notes import NamedFigure, notes
 from consumers.periodic_reports.contents.texts import Texts
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.figures import Figure, Figures, percent
@@ -185,7 +185,7 @@ class CampaignReport:
         return Table(words["additional"], "", columns, rows, is_prose=True)
 
     def _targets(self) -> Table:
-        words, wording, stated = self._words, self._wording, list[Stated]()
+        words, wording, stated = self._words, self._wording, list[NamedFigure]()
         columns = (words["metric"], words["target"], words["reached"], words["share"])
         rows = list[tuple[Cell, ...]]()
         for one in self.campaign.plan.targets:
@@ -193,7 +193,7 @@ class CampaignReport:
             figure = self._reached(one.metric)
             share = None if figure.value is None else percent(figure.value, target)
             name = words["metrics"][one.metric]
-            stated.append(Stated(name, "", figure))
+            stated.append(NamedFigure(name, "", figure))
             reached = wording.cell(indicator, figure)
             cells = (wording.plain_cell(Figure(target)), reached)
             last = Cell("") if share is None else wording.plain_cell(Figure(share))
@@ -213,12 +213,12 @@ class CampaignReport:
         indicators = [_indicator(name) for name in _STATED]
         channels = [one for one in self.figures.words(indicators, By.CHANNEL) if one]
         names = [words["all"], *(wording.part(By.CHANNEL, one) for one in channels)]
-        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        stated, rows = list[NamedFigure](), list[tuple[Cell, ...]]()
         for one in indicators:
             parts = [self.figures.figure(one), *self._by_channel(one, channels)]
             name, known = wording.name(one), [part for part in parts if part is not None]
             stated += [
-                Stated(name, part, figure) for part, figure in zip(names, known, strict=False)
+                NamedFigure(name, part, figure) for part, figure in zip(names, known, strict=False)
             ]
             cells = [Cell("") if part is None else wording.cell(one, part) for part in parts]
             rows.append((Cell(name), *cells))

@@ -79,13 +79,13 @@ class PublicFigures(Record):
 
 
 def public_figures(facts: FactSet, over: date) -> PublicFigures:
-    """The figures up to *over*, the last day that is over, or the day before if that is not told.
+    """The figures up to *over*, the last day that is over, or up to the day before.
 
-    A process that tells the facts of a day needs a moment; what it has not told by the next day is
-    a day without data.
+    Deliveries of a day are counted a moment after its end, and the page waits for that for a day;
+    after that it is a day without data.
     """
-    is_told = FactKind.DELIVERY in facts.counted.get(over, frozenset())
-    last = over if is_told else over - timedelta(days=1)
+    is_counted = FactKind.DELIVERY in facts.counted.get(over, frozenset())
+    last = over if is_counted else over - timedelta(days=1)
     span = Span(last - timedelta(days=DAYS - 1), last)
     gaps = facts.gaps(FactKind.DELIVERY, span)
     ended = [fact for fact in facts.of_kind(DeliveryFact, span) if fact.day not in gaps]

@@ -193,7 +193,7 @@ def gaps_in(db: sqlite3.Connection, wanted: ReportWanted | ItemsWanted) -> list[
     return sorted(gaps, key=lambda gap: dumps(gap.model_dump(mode="json")))
 
 
-class Behind(NamedTuple):
+class FigurePart(NamedTuple):
     """The part of a figure that is one item's, or one day's without an item: *part* of *whole*."""
 
     item: str
@@ -216,7 +216,7 @@ class Place(NamedTuple):
 
 def rows_behind(
     db: sqlite3.Connection, wanted: ReportWanted, place: Place, page: tuple[int, int]
-) -> list[Behind]:
+) -> list[FigurePart]:
     """The rows behind a figure, most first; *page*: how many, and behind how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
     condition = _without_gaps(db, wanted, Condition.of(wanted))
@@ -224,7 +224,7 @@ def rows_behind(
     if place.by is not By.TOTAL:
         condition = condition.narrowed(f"{_COLUMNS[place.by]} = ?", place.word)
     values = (*kinds, *of, *condition.values, *page)
-    return [Behind._make(found) for found in db.execute(_behind_sql(place, condition), values)]
+    return [FigurePart._make(found) for found in db.execute(_behind_sql(place, condition), values)]
 
 
 def _behind_sql(place: Place, condition: Condition) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from consumers.desk.reports import queries
 from consumers.desk.reports.keeper import RowsKeeper
-from consumers.desk.reports.queries import Behind, Place
+from consumers.desk.reports.queries import FigurePart, Place
 from consumers.desk.reports.rows_file import Rules
 from consumers.desk.reports.tables import DeskTables
 from consumers.desk.sqlite_copy.file import read_position
@@ -22,7 +22,7 @@ from consumers.facts.store import FactStore
 from consumers.messages import field_error
 from consumers.periodic_reports.archive import HeaderSources
 from consumers.periodic_reports.contents.composition import figures_of
-from consumers.periodic_reports.contents.notes import Stated, coverage, notes
+from consumers.periodic_reports.contents.notes import NamedFigure, coverage, notes
 from consumers.periodic_reports.contents.number_texts import hours, number_text
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.figures import Figures
@@ -158,7 +158,7 @@ class LiveReports:
         figures = await self._keeper.read(lambda db: _figures_of_items(db, wanted, indicators))
         wording = self._wording(ReportWanted(wanted.first, wanted.last, ()))
         found = [(one, figures.figure(one)) for one in indicators]
-        stated = [Stated(wording.name(one), "", figure) for one, figure in found]
+        stated = [NamedFigure(wording.name(one), "", figure) for one, figure in found]
         texts = {one.id: wording.cell(one, figure).text for one, figure in found}
         return ItemFigures(texts, notes(stated, wording.texts))
 
@@ -218,7 +218,7 @@ def _find(report: LiveReport, at: FigureAt) -> tuple[str, ReportCell]:
     raise NotFound(field_error("figure", "report_figure_unknown"))
 
 
-def _behind_row(found: Behind, place: Place, wording: Wording) -> BehindRow:
+def _behind_row(found: FigurePart, place: Place, wording: Wording) -> BehindRow:
     seconds = found.seconds
     return BehindRow(
         content_id=found.item,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from consumers.periodic_reports.contents.notes import Stated, absent_channels, notes
+from consumers.periodic_reports.contents.notes import NamedFigure, absent_channels, notes
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import Header
 from consumers.periodic_reports.figures import Figure, Figures
@@ -54,13 +54,13 @@ class DeskTables:
 
     def _summary(self) -> ReportTable:
         words, rows = self.wording.texts["tables"], list[ReportRow]()
-        stated = list[Stated]()
+        stated = list[NamedFigure]()
         for indicator in self._indicators():
             figure = self.figures.figure(indicator)
             name, measure = self.wording.name(indicator), self.wording.measure(indicator)
             cells = (ReportCell(measure), self._cell(indicator, figure, By.TOTAL, ""))
             rows.append(ReportRow(name, cells))
-            stated.append(Stated(name, "", figure))
+            stated.append(NamedFigure(name, "", figure))
         columns = (words["measure"], words["achieved"])
         lines = notes(stated, self.wording.texts)
         return ReportTable("summary", words["summary"], words["indicator"], columns, rows, lines)
@@ -74,7 +74,9 @@ class DeskTables:
             pairs = zip(indicators, figures, strict=True)
             cells = [self._cell(one, figure, by, word) for one, figure in pairs]
             rows.append(ReportRow(part, cells))
-            stated += [Stated(name, part, one) for name, one in zip(names, figures, strict=True)]
+            stated += [
+                NamedFigure(name, part, one) for name, one in zip(names, figures, strict=True)
+            ]
         lines, heading = [*notes(stated, texts)], texts["sections"][title]
         if by is By.CHANNEL:
             lines += absent_channels(self._words(by, indicators), texts)

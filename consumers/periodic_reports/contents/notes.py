@@ -14,7 +14,7 @@ _NAMED = 6
 
 
 @dataclass(frozen=True)
-class Stated:
+class NamedFigure:
     """A figure, with the names of its indicator and of its part."""
 
     name: str
@@ -22,7 +22,7 @@ class Stated:
     figure: Figure
 
 
-def notes(stated: Iterable[Stated], texts: Texts) -> tuple[str, ...]:
+def notes(stated: Iterable[NamedFigure], texts: Texts) -> tuple[str, ...]:
     """Notes of missing data, one for figures that lack the same; parts are named unless all do.
 
     The lack of most of a table comes last, without names: the cells show where.
@@ -41,7 +41,7 @@ def _form(figure: Figure) -> str:
     return "blank" if figure.value is None else "marked"
 
 
-def _usual(lacks: Iterable[tuple[Stated, str]], form: str, words: Texts) -> str:
+def _usual(lacks: Iterable[tuple[NamedFigure, str]], form: str, words: Texts) -> str:
     """The data that most cells of *form* lack, if they are many; texts sealed earlier name all."""
     found = Counter(lack for one, lack in lacks if _form(one.figure) == form)
     lack, count = max(found.items(), key=itemgetter(1), default=("", 0))
@@ -49,7 +49,7 @@ def _usual(lacks: Iterable[tuple[Stated, str]], form: str, words: Texts) -> str:
 
 
 def _usual_lines(
-    lacks: Sequence[tuple[Stated, str]], usual: Mapping[str, str], words: Texts
+    lacks: Sequence[tuple[NamedFigure, str]], usual: Mapping[str, str], words: Texts
 ) -> Iterator[str]:
     for form, lack in usual.items():
         others = {found for one, found in lacks if _form(one.figure) == form} - {lack}
@@ -58,7 +58,7 @@ def _usual_lines(
 
 
 def _named_lines(
-    lacks: Iterable[tuple[Stated, str]], parts: Sequence[str], words: Texts
+    lacks: Iterable[tuple[NamedFigure, str]], parts: Sequence[str], words: Texts
 ) -> Iterator[str]:
     lacking: dict[tuple[str, str], list[str]] = {}
     for one, lack in lacks:

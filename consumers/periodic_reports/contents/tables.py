@@ -7,7 +7,7 @@ from functools import partial
 from itertools import repeat
 
 from consumers.periodic_reports.contents.document import Cell, Chart, Table
-from consumers.periodic_reports.contents.notes import Stated, absent_channels, notes
+from consumers.periodic_reports.contents.notes import NamedFigure, absent_channels, notes
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.data_set import Header
 from consumers.periodic_reports.figures import Figure, Figures, percent
@@ -38,7 +38,7 @@ class TableMaker:
         columns += [words["achieved"], words["of_plan"]]
         if former:
             columns += [words["former"].format(former=former), words["of_former"]]
-        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        stated, rows = list[NamedFigure](), list[tuple[Cell, ...]]()
         for indicator in load_indicators():
             figure = self.figures.figure(indicator)
             rows.append(tuple(self._summary_row(indicator, figure)))
@@ -47,13 +47,13 @@ class TableMaker:
         lines = notes(stated, self.wording.texts)
         return Table(name, self._caption(name), tuple(columns), tuple(rows), lines)
 
-    def _stated(self, indicator: Indicator, figure: Figure) -> Iterator[Stated]:
+    def _stated(self, indicator: Indicator, figure: Figure) -> Iterator[NamedFigure]:
         """The summary's rows of an indicator: the figure, and that of the year before."""
         name, words = self.wording.name(indicator), self.wording.texts["tables"]
-        yield Stated(name, "", figure)
+        yield NamedFigure(name, "", figure)
         if former := self.header.former:
             earlier = _number(former.figures.get(indicator.id), "no_former")
-            yield Stated(name, words["former"].format(former=former.label), earlier)
+            yield NamedFigure(name, words["former"].format(former=former.label), earlier)
 
     def _summary_row(self, indicator: Indicator, figure: Figure) -> Iterator[Cell]:
         wording = self.wording
@@ -89,13 +89,15 @@ class TableMaker:
     def _divided(self, by: By, title: str, indicators: list[Indicator]) -> Table:
         wording = self.wording
         names = [*map(wording.short_name, indicators)]
-        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        stated, rows = list[NamedFigure](), list[tuple[Cell, ...]]()
         for word in self._words(indicators, by):
             part = wording.part(by, word)
             figures = [self.figures.figure(one, by, word) for one in indicators]
             cells = map(wording.cell, indicators, figures)
             rows.append((Cell(part), *cells))
-            stated += [Stated(*pair) for pair in zip(names, repeat(part), figures, strict=False)]
+            stated += [
+                NamedFigure(*pair) for pair in zip(names, repeat(part), figures, strict=False)
+            ]
         columns, lines = (wording.texts["tables"][by], *names), notes(stated, wording.texts)
         return Table(title[:_SHEET_NAME], self._caption(title), columns, tuple(rows), lines)
 
@@ -124,12 +126,12 @@ class TableMaker:
         columns: Mapping[str, Callable[[Indicator], Figure]],
     ) -> Table:
         wording, words = self.wording, self.wording.texts["tables"]
-        stated, rows = list[Stated](), list[tuple[Cell, ...]]()
+        stated, rows = list[NamedFigure](), list[tuple[Cell, ...]]()
         for indicator in indicators:
             name, figures = wording.name(indicator), [find(indicator) for find in columns.values()]
             cells = (wording.cell(indicator, figure) for figure in figures)
             rows.append((Cell(name), Cell(wording.measure(indicator)), *cells))
-            stated += map(Stated, repeat(name), columns, figures)
+            stated += map(NamedFigure, repeat(name), columns, figures)
         heads, lines = (words["indicator"], words["measure"]), notes(stated, wording.texts)
         caption = self._caption(title)
         return Table(title[:_SHEET_NAME], caption, (*heads, *columns), tuple(rows), lines)

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.periodic_reports.contents.composition import compose, read_figures
 from consumers.periodic_reports.contents.document import Cell, Paragraph, Table
-from consumers.periodic_reports.contents.notes import Stated, notes
+from consumers.periodic_reports.contents.notes import NamedFigure, notes
 from consumers.periodic_reports.contents.number_texts import number_text
 from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.data_set import DataSet, write_data_set
@@ -212,9 +212,12 @@ def test_what_most_cells_of_a_table_lack_is_told_once_without_names(year):
         Figure(reason="not_recorded", missing_days=30),
         Figure(Decimal(3), missing_days=2),
     )
-    many = [Stated(f"Chỉ tiêu {n}", "", one) for n in range(9) for one in (short, lost)]
-    others = [Stated("Ý kiến", "", two), Stated("Lượt xem", "", Figure(reason="not_measured"))]
-    lines = notes([*many, *others, Stated("Đủ", "", Figure(Decimal(1)))], texts)
+    many = [NamedFigure(f"Chỉ tiêu {n}", "", one) for n in range(9) for one in (short, lost)]
+    others = [
+        NamedFigure("Ý kiến", "", two),
+        NamedFigure("Lượt xem", "", Figure(reason="not_measured")),
+    ]
+    lines = notes([*many, *others, NamedFigure("Đủ", "", Figure(Decimal(1)))], texts)
     assert [line.partition(":")[0] for line in lines] == [
         *("Ý kiến", "Lượt xem"),
         *("Các số khác có dấu *", "Các ô khác không có số"),
