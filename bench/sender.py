@@ -14,6 +14,7 @@ import uvloop
 
 from bench import letter
 from channels.base import Recipient
+from channels.email.relays import load_relays
 from channels.email.smtp.connection import SmtpConnection
 from channels.email.smtp.mail_result import MailStatus
 
@@ -37,10 +38,10 @@ async def with_engine(
     port: int, rows: Iterator[Sequence[Recipient]], connections: int
 ) -> dict[str, float]:
     """Window by window, each mail filled as it is in a worker; every reply must be a yes."""
-    settings = letter.channel(port).context.settings
+    [relay] = load_relays(letter.channel(port).context.settings)
     mould = letter.rendered()
     mould.envelope(letter.reader(0))  # compiled once, as in a worker
-    opened = [await SmtpConnection.open(settings) for _ in range(connections)]
+    opened = [await SmtpConnection.open(relay) for _ in range(connections)]
     took = stopwatch()
 
     async def work(connection: SmtpConnection) -> None:

@@ -2,6 +2,7 @@
 
 ChannelError
   Unreachable      the provider can't be reached now; nothing was sent; try again later
+  Busy             as many connections are in use as there may be; nothing was sent
   Misconfigured    an operator has to act; nothing was sent; the channel holds
 """
 
@@ -17,6 +18,10 @@ class ChannelError(Exception):
 
 class Unreachable(ChannelError):
     """The provider can't be reached now; nothing was sent."""
+
+
+class Busy(ChannelError):
+    """All connections are in use; nothing was sent, and nothing is wrong."""
 
 
 class Misconfigured(ChannelError):

@@ -21,7 +21,7 @@ from channels.email.smtp import outcomes as smtp_outcomes
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
 from channels.email.smtp.mail_result import (
     ACCEPTED,
-    SESSION_FULL,
+    NOT_YET,
     STOPPED,
     MailResult,
     MailStatus,
@@ -31,7 +31,7 @@ from channels.email.smtp.pool import TROUBLE_LIMIT, ConnectionPool
 from channels.email.smtp.relay_log import RelayLog
 from channels.email.smtp.window import Envelope
 from channels.email.unsubscribe import HmacSigner
-from channels.errors import ChannelError, Unreachable
+from channels.errors import Busy, ChannelError, Unreachable
 from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
@@ -70,8 +70,8 @@ class EmailChannel:
     ) -> None:
         self.return_paths = return_paths
         self.context = MailContext(settings, public_url.rstrip("/"), signer, vocabulary)
-        self.connections = settings.connections
         self.pool = ConnectionPool(settings, self.request_timeout_s)
+        self.connections = self.pool.connections
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
         self.answers: WeakKeyDictionary[RenderedMail, deque[int]] = WeakKeyDictionary()
 
@@ -156,17 +156,32 @@ class EmailSession:
     ) -> tuple[list[Outcome], bool]:
         """Send *mails* on one connection; also say whether unsent ones may go on at once."""
         try:
-            await self.ensure_connected()
+            await self.take_turn(mails)
+        except Busy as busy:
+            return [Outcome(Verdict.UNSENT, busy.reason, busy.retry_after_s)] * len(mails), False
         except ChannelError as error:
             log.warning("relay_unreachable", reason=error.reason)
             unsent = Outcome(Verdict.UNSENT, error.reason, error.retry_after_s, channel_wide=True)
             return [unsent] * len(mails), False
-        connection, room = self.connection, self.connection.room
-        sent = await connection.send_window(mails[:room], expired)
+        connection = self.connection
+        admitted = self.channel.pool.admitted(connection, len(mails))[: connection.room]
+        sent = await connection.send_window([mails[number] for number in admitted], expired)
         if len(sent) == len(mails) and all(result is ACCEPTED for result in sent):
             return self.note_all_accepted(len(sent)), False
-        results = connection.count_carried(connection.disable_refused_parameters(sent))
-        results += [SESSION_FULL] * (len(mails) - len(results))
+        counted = connection.count_carried(connection.disable_refused_parameters(sent))
+        results = [NOT_YET] * len(mails)
+        for number, result in zip(admitted, counted, strict=True):
+            results[number] = result
+        return self.follow_up(sent, results)
+
+    def follow_up(
+        self, sent: Sequence[MailResult], results: Sequence[MailResult]
+    ) -> tuple[list[Outcome], bool]:
+        """The outcomes of *results*, and whether what is unsent may go on at once.
+
+        *sent*: those of the mails that were tried, as the connection had them.
+        """
+        connection = self.connection
         settled = any(result.is_settled for result in results)
         doubtful = any(result.status is MailStatus.DOUBT for result in results)
         again = connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
@@ -184,40 +199,42 @@ class EmailSession:
         self.connection.add_carried(mails)
         self.is_fresh = self.is_fresh and not mails
         if mails:
-            self.channel.pool.note_answers(self.connection, accepted=True, put_off=0)
+            self.channel.pool.note_answers(self.connection, accepted=mails, put_off=0)
         return [smtp_outcomes.DELIVERED] * mails
 
     def relay_trouble(self, results: Sequence[MailResult]) -> str:
         """Why the relay, and no reader, is to blame for a window; empty if it is not."""
         pool, connection = self.channel.pool, self.connection
         put_off = [result for result in results if smtp_outcomes.is_relays_delay(result)]
-        accepted = any(result.status is MailStatus.ACCEPTED for result in results)
-        pool.note_answers(connection, accepted=accepted, put_off=len(put_off))
+        accepted = sum(result.status is MailStatus.ACCEPTED for result in results)
+        relay = pool.note_answers(connection, accepted=accepted, put_off=len(put_off))
         if connection.is_broken and not (accepted and connection.closed_by_relay):
             return connection.protocol.closed_reason
         if put_off and not accepted:
-            is_sure = pool.put_off >= TROUBLE_LIMIT or put_off[0].stage is Stage.MAIL
-            return put_off[0].reason if is_sure or connection.is_fallback else ""
+            is_sure = relay.put_off >= TROUBLE_LIMIT or put_off[0].stage is Stage.MAIL
+            return put_off[0].reason if is_sure or relay.settings.is_standby else ""
         return ""
 
     def use_other_relay(
         self, results: Sequence[MailResult], trouble: str
     ) -> tuple[list[MailResult], bool]:
-        """Turn to the fallback with what has surely not left; whether there is any."""
-        if not self.channel.pool.use_other_relay(self.connection, trouble):
+        """Turn to another relay with what has surely not left; whether there is any."""
+        if not self.channel.pool.leave(self.connection, Unreachable(trouble)):
             return list(results), False
         unsent = MailResult(MailStatus.UNSENT, cause=trouble)
         put_off = smtp_outcomes.is_relays_delay
         results = [unsent if put_off(result) else result for result in results]
         return results, any(result.status is MailStatus.UNSENT for result in results)
 
-    async def ensure_connected(self) -> None:
-        """Replace a connection that has ended. Raises ChannelError."""
-        if not self.connection.is_closed:
+    async def take_turn(self, mails: Sequence[Envelope] = ()) -> None:
+        """Be connected to the relay whose turn it is with *mails*. Raises ChannelError."""
+        pool = self.channel.pool
+        if not (self.connection.is_closed or pool.chooses):
             return
+        pool.release(self.connection)
         try:
             async with asyncio.timeout(None) as self.open_timeout:
-                self.connection, self.is_fresh = await self.channel.pool.acquire()
+                self.connection, self.is_fresh = await pool.acquire(mails)
         except TimeoutError:
             raise Unreachable(STOPPED, retry_after_s=_ABORTED_RETRY_S) from None
         finally:
@@ -254,7 +271,7 @@ class EmailSession:
         """Ask the relay for an answer; an idle connection that ended is replaced once."""
         for _ in range(2):
             try:
-                await self.ensure_connected()
+                await self.take_turn()
             except ChannelError as trouble:
                 return Outcome(Verdict.HELD, trouble.reason)
             if await self.connection.is_alive():

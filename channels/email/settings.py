@@ -60,6 +60,9 @@ class EmailSettings(BaseSettings):
     dkim_selectors: str = ""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
     ca_bundle: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    relays_file: Path | None = None
     bounce_domain: str = ""
     fallback_host: str = ""
     fallback_port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -98,8 +101,10 @@ class EmailSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_relay(self) -> Self:
-        if self.host and "from_" not in self.model_fields_set:
+        if self.has_relay and "from_" not in self.model_fields_set:
             raise _bad_setting("setting_missing", "FROM is missing")
+        if self.client_key and not self.client_certificate:
+            raise _bad_setting("setting_missing", "CLIENT_CERTIFICATE is missing")
         for prefix, username, tls, host in (
             ("", self.username, self.tls, self.host),
             ("FALLBACK_", self.fallback_username, self.fallback_tls, self.fallback_host),
@@ -110,12 +115,8 @@ class EmailSettings(BaseSettings):
         return self
 
     @property
-    def fallback(self) -> "EmailSettings | None":
-        """The same settings for the second relay, if there is one."""
-        if not (self.host and self.fallback_host):
-            return None
-        names = ("host", "port", "tls", "username", "password")
-        return self.model_copy(update={name: getattr(self, f"fallback_{name}") for name in names})
+    def has_relay(self) -> bool:
+        return bool(self.host or self.relays_file)
 
     @property
     def sender(self) -> str:
@@ -145,7 +146,8 @@ class EmailSettings(BaseSettings):
     def for_stand_in(self, port: int, host: str = "127.0.0.1") -> "EmailSettings":
         """The same settings, for the local catch-all mailbox instead of a relay."""
         local = {"host": host, "port": port, "tls": Tls.NONE, "username": "", "ca_bundle": None}
-        return self.model_copy(update=local | {"fallback_host": "", "relay_log": None})
+        files = dict.fromkeys(("relay_log", "relays_file", "client_certificate", "client_key"))
+        return self.model_copy(update={**local, "fallback_host": "", **files})
 
 
 def _split_names(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from channels.email.relays import RELAYS_FILE, load_relays
 from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.settings import ZaloSettings
 from consumers.app.environment import (
@@ -47,7 +48,10 @@ from producers.access import without_password
 Origin = Literal["default", "env", ".env", "file"]
 _HIDDEN = "********"
 _NATS_URL = "LOA_NATS_URL"
-_READ_FILES = ("LOA_EMAIL_CA_BUNDLE", "LOA_OIDC_CA_FILE", "LOA_PORTAL_CHANNELS_FILE")
+_READ_FILES = (
+    *("LOA_EMAIL_CA_BUNDLE", "LOA_OIDC_CA_FILE", "LOA_PORTAL_CHANNELS_FILE"),
+    *("LOA_EMAIL_CLIENT_CERTIFICATE", "LOA_EMAIL_CLIENT_KEY"),
+)
 _CERTIFICATES = _READ_FILES[:2]
 _Read = dict[type[BaseSettings], Any]
 _PORTS = ("LOA_HTTP_PORT", "LOA_NATS_PORT", "LOA_DESK_HTTP_PORT", "LOA_METRICS_PORT")
@@ -63,6 +67,7 @@ _USELESS_WITHOUT = {
     "LOA_NATS_CA_FILE": _NATS_URL,
     "LOA_NATS_PASSWORD": _NATS_URL,
     "LOA_EMAIL_FALLBACK_HOST": "LOA_EMAIL_HOST",
+    "LOA_EMAIL_CLIENT_CERTIFICATE": "LOA_EMAIL_HOST",
     "LOA_EMAIL_USERNAME": "LOA_EMAIL_HOST",
     "LOA_EMAIL_PASSWORD": "LOA_EMAIL_USERNAME",
     "LOA_EMAIL_FALLBACK_USERNAME": "LOA_EMAIL_FALLBACK_HOST",
@@ -241,6 +246,8 @@ def _contradictions(read: _Read, values: Mapping[str, Any]) -> Iterator[FieldErr
     loa, desk, oidc = (read.get(one) for one in (LoaSettings, DeskSettings, OidcSettings))
     if loa and desk:
         yield from _errors_of(lambda: desk.check(loa.public_url))
+    if (email := read.get(EmailSettings)) and email.relays_file:
+        yield from _errors_of(lambda: load_relays(email), RELAYS_FILE)
     if oidc and oidc.issuer:
         yield from _errors_of(lambda: Client.open(oidc), "LOA_OIDC_CLIENT_KEY_FILE")
     for variable, needed in _REQUIRED.items():
@@ -281,6 +288,9 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[FieldError]:
     for variable, needed in _USELESS_WITHOUT.items():
         if values.get(variable) and not values.get(needed, True):
             yield field_error(variable, "config_unused_without", other=needed)
+    for variable in ("LOA_EMAIL_HOST", "LOA_EMAIL_FALLBACK_HOST"):
+        if values.get(variable) and values.get(RELAYS_FILE):
+            yield field_error(variable, "config_unused_with", other=RELAYS_FILE)
     if values.get(_NATS_URL) and values.get("LOA_NATS_PORT"):
         yield field_error("LOA_NATS_PORT", "config_unused_with", other=_NATS_URL)
     public = values.get("LOA_PUBLIC_URL", "")

@@ -1,7 +1,7 @@
 """Secret files, read again on SIGHUP: what uses a secret takes the new one over while it works."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ class SecretReload:
     current: dict[type[BaseSettings], Any]
     read_once: dict[type[BaseSettings], Any] = field(default_factory=dict)
     users: list[SecretUser] = field(default_factory=list)
+    on_reload: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Steps that read files other than those that variables name."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_user(self, kind: type[BaseSettings], use: Callable[[Any], None], *fields: str) -> None:
@@ -62,6 +64,8 @@ class SecretReload:
             log.warning("secrets_reloaded", **told)
         else:
             log.info("secrets_reloaded", **told)
+        for step in self.on_reload:
+            await step()
 
     def _files(self) -> list[tuple[type[BaseSettings], SecretFile]]:
         kinds = (*self.current, *self.read_once)

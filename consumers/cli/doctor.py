@@ -19,13 +19,13 @@ from pydantic_settings import BaseSettings
 from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
 from channels.email.doctor.finding import Finding, Level
+from channels.email.relays import describe_relays, load_relays
 from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.account.status import AccountStatus
 from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
 from consumers.app.environment import environment
 from consumers.app.settings import DeskSettings, LoaSettings, read_settings
-from consumers.app.wiring.email import describe_relays
 from consumers.app.wiring.zalo import probe_account
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
@@ -187,7 +187,7 @@ class Surroundings:
         email = read_settings(EmailSettings)
         async for finding in _examine_mail_worker(email):
             yield finding
-        if not email.host:
+        if not email.has_relay:
             return
         async for one in examine_mail("", None):
             texts = one.localized()
@@ -256,7 +256,7 @@ def _zalo_addresses(zalo: ZaloSettings) -> list[str]:
 _ADDRESSES: tuple[tuple[type[BaseSettings], Callable[[Any], list[str]]], ...] = (
     (LoaSettings, lambda loa: [*loa.nats_url.split(","), loa.public_url]),
     (DeskSettings, lambda desk: [desk.url]),
-    (EmailSettings, lambda email: [email.host, email.fallback_host]),
+    (EmailSettings, lambda email: [relay.host for relay in load_relays(email)]),
     (OidcSettings, lambda oidc: [oidc.issuer]),
     (ZaloSettings, _zalo_addresses),
 )
@@ -331,7 +331,7 @@ def _as_fact(one: Finding) -> dict[str, str]:
 
 async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
     """The relay of these settings, and that of the worker if it is another."""
-    relay = describe_relays(email) if email.host else ""
+    relay = describe_relays(email) if email.has_relay else ""
     code = "settings_judged" if relay else "no_relay_judged"
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
     with suppress(BusError, Invalid):  # `loa doctor bus` says which setting
@@ -344,7 +344,7 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
 
 def _unless_of(email: EmailSettings, worker: Destination | None) -> Destination | None:
     """The worker's destination, if there is one and it is not that of *email*."""
-    relay = describe_relays(email) if email.host else ""
+    relay = describe_relays(email) if email.has_relay else ""
     return worker if worker and relay != ("" if worker.stand_in else worker.to) else None
 
 
@@ -370,7 +370,7 @@ async def _examine_mail_worker(email: EmailSettings) -> AsyncIterator[DoctorFind
         yield new_finding("mail_worker_fails", to=place, reason=why)
     if other := _unless_of(email, worker):
         yield new_finding("mail_other_settings", to=describe_place(other.to))
-    elif not email.host:
+    elif not email.has_relay:
         yield new_finding("mail_no_relay")
 
 

@@ -13,7 +13,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from channels.base import Channel, Rendered, Session
-from channels.errors import ChannelError, Misconfigured
+from channels.errors import Busy, ChannelError, Misconfigured
 from consumers.channel_health.breaker_store import BreakerStore, circuit_of, circuits_of
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import recipient_refs
@@ -310,6 +310,8 @@ class DeliveryWorker(Generic[Rendered]):
                     return await run.run(spread, partial(self.must_yield, run, permit))
                 finally:
                     self.sessions.remove(spread)
+        except Busy as busy:
+            raise RetryLater(busy.retry_after_s, busy.reason) from busy
         except ChannelError as trouble:
             if isinstance(trouble, Misconfigured):  # an operator has to act
                 log.error("channel_unavailable", reason=trouble.reason)

@@ -61,14 +61,15 @@ async def test_the_second_relay_takes_over_while_the_name_of_the_first_is_looked
     monkeypatch.setattr(pool, "_OPEN_TIMEOUT_S", 0.2)
     async with SmtpReceiver() as second, asyncio.timeout(10):
         fallback = {"fallback_host": KNOWN, "fallback_port": second.port, "fallback_tls": Tls.NONE}
-        relays = ConnectionPool(EmailSettings(host=SLOW, **PLAIN, **fallback), 5.0)
-        opened = await asyncio.gather(*(relays.open() for _ in range(16)))
-        assert all(connection.is_fallback for connection in opened)
-        for connection in opened:
+        settings = EmailSettings(host=SLOW, **PLAIN, **fallback, connections=16)
+        relays = ConnectionPool(settings, 5.0)
+        opened = await asyncio.gather(*(relays.acquire() for _ in range(16)))
+        assert second.connected == 16
+        for connection, _ in opened:
             connection.close()
 
 
 async def test_a_name_that_is_none_is_unreachable():
     relays = ConnectionPool(EmailSettings(host="a" * 70 + ".example", **PLAIN), 5.0)
     with pytest.raises(Unreachable, match="no connection"):
-        await relays.open()
+        await relays.acquire()

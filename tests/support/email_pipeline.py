@@ -49,10 +49,10 @@ class EmailPipeline(DeliveryPipeline):
         self.reasons: set[str] = set()
         self.publications: dict[PlanKey, Publication] = {}
 
-    async def dial(self) -> Any:
-        """Open a connection to the relay, with the time of each try in `dials`."""
+    async def dial(self, *relay: Any) -> Any:
+        """Open a connection to a relay, with the time of each try in `dials`."""
         self.dials.append(self.clock())
-        return await self.open_connection()
+        return await self.open_connection(*relay)
 
     async def publish(self, publication: Publication) -> Any:
         key = PlanKey(ChannelName.EMAIL, publication.content_id, publication.revision)

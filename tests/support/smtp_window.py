@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from channels.email.relays import load_relays
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.connection import Patience, SmtpConnection, tls_context
 from channels.email.smtp.mail_result import MailStatus
@@ -30,7 +31,8 @@ async def connect(receiver: SmtpReceiver, timeout_s: float = 30.0, **changes) ->
     fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
     settings = EmailSettings(from_="tin@example.com", **(fields | changes))
     patience = Patience(request_s=timeout_s, end_s=timeout_s)
-    return await SmtpConnection.open(settings, tls_context(settings), patience)
+    [relay] = load_relays(settings)
+    return await SmtpConnection.open(relay, tls_context(relay), patience)
 
 
 @asynccontextmanager

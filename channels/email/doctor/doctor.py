@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
+from functools import cached_property
 
 from channels.email.doctor import dkim, dmarc, mail_check, relay, spf
 from channels.email.doctor.dns_client import DnsClient
 from channels.email.doctor.finding import Finding, finding_texts, new_finding
 from channels.email.errors import DnsUnanswered
+from channels.email.relays import RelaySettings, load_relays
 from channels.email.render.build import MailContext
 from channels.email.render.preview import SAMPLE_ADDRESS, remove_dot_stuffing, sample_recipient
 from channels.email.render.publication import RenderedPublication
 from channels.email.return_path import REPORTS_LOCAL_PART
-from channels.email.settings import EmailSettings
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S
 from channels.email.smtp.mail_result import MailStatus
 from channels.email.smtp.pool import ConnectionPool
@@ -94,6 +95,8 @@ class Doctor:
         settings = self.context.settings
         for finding in self.check_mail():
             yield finding
+        if not self.relays:
+            yield new_finding("relay_none")
         checks = (
             *(relay.examine(each, self.now) for each in self.relays),
             self.check_spf(),
@@ -125,11 +128,10 @@ class Doctor:
             hosts = await self.dns.mail_hosts(domain) or await self.dns.addresses(domain)
             yield new_finding("answers_ok" if hosts else "answers_nowhere", domain=domain)
 
-    @property
-    def relays(self) -> list[EmailSettings]:
-        """Settings of the relay and of the fallback, if configured."""
-        first = self.context.settings
-        return [first, first.fallback] if first.fallback else [first]
+    @cached_property
+    def relays(self) -> tuple[RelaySettings, ...]:
+        """All relays, standbys too. Raises Invalid for their file."""
+        return load_relays(self.context.settings)
 
     def check_mail(self) -> Iterator[Finding]:
         """Findings in a mail built like all others."""

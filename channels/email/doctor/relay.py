@@ -8,7 +8,8 @@ from typing import Any
 
 from channels.email.doctor.dns_client import Address, DnsClient
 from channels.email.doctor.finding import Finding, new_finding
-from channels.email.settings import EmailSettings, Tls, is_loopback
+from channels.email.relays import RelaySettings
+from channels.email.settings import Tls, is_loopback
 from channels.email.smtp.connection import TIMEOUT, Patience, SmtpConnection, tls_context
 from channels.email.smtp.handshake import Extensions
 from channels.email.smtp.protocol import SmtpProtocol
@@ -21,11 +22,8 @@ _CERTIFICATE_WARNING_DAYS = 21
 _SIZE_MIN = 1_000_000
 
 
-async def examine(settings: EmailSettings, now: datetime) -> AsyncIterator[Finding]:
+async def examine(settings: RelaySettings, now: datetime) -> AsyncIterator[Finding]:
     """Findings of a handshake; sends no mail."""
-    if not settings.host:
-        yield new_finding("relay_none")
-        return
     ends_at = asyncio.get_running_loop().time() + DIALOGUE_TIMEOUT_S
     try:
         patience = Patience(open_s=DIALOGUE_TIMEOUT_S)
@@ -40,7 +38,7 @@ async def examine(settings: EmailSettings, now: datetime) -> AsyncIterator[Findi
     await connection.quit(ends_at)
 
 
-def _failure(settings: EmailSettings, error: ChannelError) -> Finding:
+def _failure(settings: RelaySettings, error: ChannelError) -> Finding:
     """The finding of a relay that can't be used."""
     place = {"host": settings.host, "port": settings.port}
     if isinstance(error, Unreachable) and error.reason == TIMEOUT:
@@ -48,7 +46,7 @@ def _failure(settings: EmailSettings, error: ChannelError) -> Finding:
     return new_finding("relay_failed", reason=error.reason, **place)
 
 
-def _tls_findings(settings: EmailSettings, smtp: SmtpProtocol, now: datetime) -> Iterator[Finding]:
+def _tls_findings(settings: RelaySettings, smtp: SmtpProtocol, now: datetime) -> Iterator[Finding]:
     """Findings of the TLS connection, whose certificate has been verified."""
     host = settings.host
     if settings.tls is Tls.NONE:
@@ -62,7 +60,7 @@ def _tls_findings(settings: EmailSettings, smtp: SmtpProtocol, now: datetime) ->
     yield new_finding(code, host=host, ends=f"{ends:%d/%m/%Y}", version=version)
 
 
-def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:
+def _extension_findings(settings: RelaySettings, extensions: Extensions) -> Iterator[Finding]:
     host = settings.host
     if settings.tls is Tls.NONE and "STARTTLS" in extensions and not is_loopback(host):
         yield new_finding("relay_could_tls", host=host)
@@ -75,15 +73,15 @@ def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iter
     yield new_finding("relay_offers", host=host, offers=", ".join(sorted(extensions)))
 
 
-async def public_addresses(relays: Sequence[EmailSettings], dns: DnsClient) -> list[Address]:
+async def public_addresses(relays: Sequence[RelaySettings], dns: DnsClient) -> list[Address]:
     """Public addresses of all relays. Raises DnsUnanswered."""
-    hosts = [relay.host for relay in relays if relay.host and not is_loopback(relay.host)]
+    hosts = [relay.host for relay in relays if not is_loopback(relay.host)]
     addresses = [address for host in hosts for address in await dns.addresses(host)]
     return list(dict.fromkeys(address for address in addresses if address.is_global))
 
 
 async def reverse_dns_findings(
-    relays: Sequence[EmailSettings], dns: DnsClient
+    relays: Sequence[RelaySettings], dns: DnsClient
 ) -> AsyncIterator[Finding]:
     """Findings of each address: its name has to resolve back. Raises DnsUnanswered."""
     for address in await public_addresses(relays, dns):

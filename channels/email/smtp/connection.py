@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import structlog
 
 from channels.base import Deadline
-from channels.email.settings import EmailSettings, Tls
+from channels.email.relays import RelaySettings
+from channels.email.settings import Tls
 from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
 from channels.email.smtp.mail_result import (
     SESSION_FULL,
@@ -64,7 +66,8 @@ class SmtpConnection:
         self.options = options
         self.extensions = extensions
         self.ended_by_us = False  # says nothing about the relay
-        self.is_fallback = False  # to the fallback relay
+        self.limit_elsewhere = 0.0  # the most bytes of a mail that another relay takes
+        self.admitted = 0  # how many of the mails it was lent for may go now
         self.is_left = False
         self.opened_at = 0.0
         self.carried = 0  # mails that the relay has handled on this connection
@@ -74,7 +77,7 @@ class SmtpConnection:
     @classmethod
     async def open(
         cls,
-        settings: EmailSettings,
+        settings: RelaySettings,
         tls: ssl.SSLContext | None = None,
         patience: Patience = Patience(),  # noqa: B008 -- immutable
     ) -> Self:
@@ -131,7 +134,7 @@ class SmtpConnection:
     def refuse_too_large(self, mails: Sequence[Envelope]) -> dict[int, MailResult]:
         """Results of mails that the relay has said it will not take (RFC 1870), by number.
 
-        The fallback's limit does not end a mail: the primary may take it.
+        Such a mail has failed only if no other relay may take it.
         """
         limit = self.size_limit
         large = [n for n, mail in enumerate(mails) if limit and len(mail.body) > limit]
@@ -139,8 +142,10 @@ class SmtpConnection:
         sizes = {number: size for number, size in sizes.items() if size > limit}
         if sizes:
             log.error("mail_too_large", mails=len(sizes), size=max(sizes.values()), limit=limit)
-        is_final = not self.is_fallback
-        return {n: exceeds_limit(size, limit, is_final=is_final) for n, size in sizes.items()}
+        return {
+            n: exceeds_limit(size, limit, is_final=size > self.limit_elsewhere)
+            for n, size in sizes.items()
+        }
 
     @property
     def size_limit(self) -> int:
@@ -228,7 +233,7 @@ class SmtpConnection:
 
 
 def _connection_options(
-    settings: EmailSettings, extensions: Extensions, patience: Patience
+    settings: RelaySettings, extensions: Extensions, patience: Patience
 ) -> ConnectionOptions:
     return ConnectionOptions(
         sender=settings.sender.encode("ascii"),
@@ -241,17 +246,29 @@ def _connection_options(
 
 
 @cache
-def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
+def tls_context(settings: RelaySettings) -> ssl.SSLContext | None:
     """TLS context that verifies names and certificates, against *ca_bundle* if given.
 
-    Loaded once, because that takes long. Raises Misconfigured if the file can't be read.
+    It has the client certificate, if there is one. Loaded once, because that takes long.
+    Raises Misconfigured if a file can't be read.
     """
     if settings.tls is Tls.NONE:
         return None
     try:
-        return ssl.create_default_context(cafile=settings.ca_bundle)
+        context = ssl.create_default_context(cafile=settings.ca_bundle)
     except OSError as error:
         raise Misconfigured("LOA_EMAIL_CA_BUNDLE cannot be read") from error
+    if settings.client_certificate:
+        _add_client_certificate(context, settings.client_certificate, settings.client_key)
+    return context
+
+
+def _add_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Raises Misconfigured; a key with a pass phrase is refused, because no one could type it."""
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:  # also those of TLS
+        raise Misconfigured("the client certificate or its key cannot be used") from error
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

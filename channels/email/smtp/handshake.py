@@ -9,7 +9,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from channels.email.settings import EmailSettings, Tls
+from channels.email.relays import RelaySettings
+from channels.email.settings import Tls
 from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.name_lookup import look_up
@@ -63,7 +64,7 @@ async def send_command(protocol: SmtpProtocol, command: bytes) -> bytes:
 
 
 async def perform_handshake(
-    protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
+    protocol: SmtpProtocol, settings: RelaySettings, tls: ssl.SSLContext | None
 ) -> Extensions:
     """Connect *protocol* and prepare it for MAIL. Raises ChannelError or OSError."""
     greeting = PendingReply(protocol)
@@ -83,7 +84,7 @@ async def perform_handshake(
 
 
 async def _connect(
-    protocol: SmtpProtocol, settings: EmailSettings, at_once: ssl.SSLContext | None
+    protocol: SmtpProtocol, settings: RelaySettings, at_once: ssl.SSLContext | None
 ) -> None:
     """Connect to the first address of the relay that answers. Raises OSError."""
     loop, name = asyncio.get_running_loop(), settings.host if at_once else None
@@ -170,7 +171,7 @@ async def _start_tls(
     protocol.transport = protected
 
 
-async def _sign_in(protocol: SmtpProtocol, extensions: Extensions, relay: EmailSettings) -> None:
+async def _sign_in(protocol: SmtpProtocol, extensions: Extensions, relay: RelaySettings) -> None:
     """Sign in with AUTH PLAIN, LOGIN or CRAM-MD5. Raises Misconfigured if the relay refuses."""
     offered = extensions.get("AUTH", "").split()
     name, secret = relay.username.encode(), relay.password.get_secret_value().encode()

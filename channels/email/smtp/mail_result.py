@@ -123,6 +123,7 @@ class MailResult:
 
 ACCEPTED = MailResult(MailStatus.ACCEPTED)
 SESSION_FULL = MailResult(MailStatus.UNSENT, cause="session full")
+NOT_YET = MailResult(MailStatus.UNSENT, cause="not its turn yet")
 
 
 def exceeds_limit(size: int, limit: int, *, is_final: bool) -> MailResult:

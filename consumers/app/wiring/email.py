@@ -1,11 +1,17 @@
 """Build the e-mail channel, its send policy, and the handling of bounces."""
 
+import asyncio
+from functools import partial
+
 import structlog
 
+from channels.daemon_threads import begin
 from channels.email.channel import EmailChannel
 from channels.email.inbound.server import MailHandler, inbound_server
+from channels.email.relays import describe_relays, load_relays
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
+from channels.email.smtp.pool import ConnectionPool
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
@@ -30,24 +36,19 @@ from consumers.suppression.cache import (
     SuppressionCache,
 )
 from contracts.delivery import ChannelName
+from contracts.errors import Invalid
 
 log = structlog.get_logger()
+_READ_TIMEOUT_S = 10.0
 
 
 def destination(node: Node) -> tuple[str, bool]:
     """The destination of mail, and whether it is a stand-in."""
     if ChannelName.EMAIL in node.stand_ins:
         return f"the catch-all mailbox at {node.own_url}/hop-thu-thu, LOA_EMAIL_HOST is empty", True
-    if not node.email.host:
+    if not node.email.has_relay:
         return f"{NOWHERE}LOA_EMAIL_HOST is empty", True
     return describe_relays(node.email), False
-
-
-def describe_relays(settings: EmailSettings) -> str:
-    """The relay, and the second one if it is set."""
-    relays = [settings, settings.fallback] if settings.fallback else [settings]
-    texts = (f"{relay.host}:{relay.port} (tls: {relay.tls})" for relay in relays)
-    return "the relay " + ", else ".join(texts)
 
 
 def open_recipients(node: Node) -> ChannelRecipients:
@@ -119,8 +120,25 @@ def open_email_channel(node: Node) -> EmailChannel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
     paths = _return_paths(node) if node.email.bounce_domain else None
     channel = EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
-    node.secrets.add_user(EmailSettings, channel.pool.use, "password", "fallback_password")
+    if node.email.relays_file:
+        node.secrets.on_reload.append(partial(_reload_relays, node.email, channel.pool))
+    else:
+        use = partial(_use_settings, channel.pool)
+        node.secrets.add_user(EmailSettings, use, "password", "fallback_password")
     return channel
+
+
+def _use_settings(pool: ConnectionPool, settings: EmailSettings) -> None:
+    pool.use(load_relays(settings))
+
+
+async def _reload_relays(settings: EmailSettings, pool: ConnectionPool) -> None:
+    """Take over passwords and limits of the relays file; one that is wrong changes nothing."""
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            pool.use(await begin(lambda: load_relays(settings)))
+    except (Invalid, TimeoutError) as wrong:
+        log.error("relays_unusable", error=str(wrong) or "no answer")
 
 
 def _return_paths(node: Node) -> ReturnPaths:

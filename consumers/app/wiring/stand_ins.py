@@ -72,7 +72,7 @@ def configured_services(node: Node) -> set[str]:
 
 
 def _configured(email: EmailSettings, zalo: ZaloSettings) -> set[str]:
-    configured = {MAILBOX: bool(email.host), ZALO_SANDBOX: bool(zalo.app_id)}
+    configured = {MAILBOX: email.has_relay, ZALO_SANDBOX: bool(zalo.app_id)}
     return {name for name, is_configured in configured.items() if is_configured}
 
 

@@ -41,7 +41,9 @@ WATCHED = {
     "nats_dir": "nats/disk",
 }
 """Each path of the settings, by its place in the stack."""
-SEEN_ELSEWHERE = {"relay-log", "data/mail", "data/zalo-sandbox", "data/roles.toml", "data/site"}
+SEEN_ELSEWHERE = {
+    *("relay-log", "relays", "data/mail", "data/zalo-sandbox", "data/roles.toml", "data/site")
+}
 """Named by a variable of its own, or made by its only service."""
 
 

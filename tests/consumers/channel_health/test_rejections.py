@@ -273,7 +273,7 @@ async def test_a_relay_that_is_away_is_away_for_letters_too(new_letter_pipeline)
     async with SmtpReceiver() as receiver:
         loa = new_letter_pipeline(receiver.port)
 
-        async def away():
+        async def away(_relay, _timeout_s):
             raise Unreachable("no connection")
 
         loa.provider.pool.open = away

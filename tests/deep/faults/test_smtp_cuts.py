@@ -31,9 +31,7 @@ class CutBench:
 
     async def send(self):
         """One item, over new connections; returns its plan."""
-        idle = self.loa.provider.pool.idle
-        while idle:
-            idle.pop()[1].close()
+        self.loa.provider.pool.close_idle()
         self.receiver.mails.clear()
         self.proxy.up.bytes_seen.clear()
         self.proxy.down.bytes_seen.clear()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels.email.relays import load_relays
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.connection import tls_context
 from channels.errors import Misconfigured, Unreachable
@@ -102,8 +103,9 @@ async def test_noop_tells_a_living_connection_from_a_dead_one():
 
 async def test_a_missing_bundle_is_an_operators_business(tmp_path):
     settings = EmailSettings(host="127.0.0.1", from_="a@b.vn", ca_bundle=tmp_path / "none.pem")
+    [relay] = load_relays(settings)
     with pytest.raises(Misconfigured, match="CA_BUNDLE"):
-        tls_context(settings)
+        tls_context(relay)
 
 
 @pytest.mark.parametrize(

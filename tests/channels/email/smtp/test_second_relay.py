@@ -47,13 +47,13 @@ async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(ne
             await loa.run(plans[0])
             await loa.run(plans[1])
             await first.start(port)
-            loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+            loa.clock.advance(pool.RETRY_S + 1)
             await loa.run(plans[2])
         for plan in plans:
             assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
         assert (len(first.mails), len(second.mails)) == (READERS, 2 * READERS)
         events = [one["event"] for one in logs]
-        assert (events.count("relay_fallback"), events.count("relay_back")) == (1, 1)
+        assert (events.count("relay_out"), events.count("relay_back")) == (1, 1)
         assert second.connected == 1, "the connection is kept meanwhile"
         assert await loa.copies(*plans) == 0
 
@@ -80,7 +80,7 @@ async def test_the_second_relay_takes_over_in_a_transaction(new_email_pipeline, 
         in_doubt = int(act is ScriptedAction.SWALLOW and stage == "end")
         counted = await loa.status_counts(plan)
         assert counted[Status.DELIVERED] == READERS - in_doubt, "what has not left, goes at once"
-        assert [one["event"] for one in logs].count("relay_fallback") == 1
+        assert [one["event"] for one in logs].count("relay_out") == 1
         first.always.clear()
         await loa.run(plan)
         assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
@@ -88,7 +88,7 @@ async def test_the_second_relay_takes_over_in_a_transaction(new_email_pipeline, 
         second.mails += first.mails
         await check_ledger(loa, second, plan)
         first.mails.clear()
-        loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+        loa.clock.advance(pool.RETRY_S + 1)
         await loa.run(await loa.plan(content_id="later"))
         assert len(first.mails) == READERS, "the first one is back"
 
@@ -106,7 +106,7 @@ async def test_one_tries_the_first_relay_and_no_other_waits_for_it(new_email_pip
         loa = new_email_pipeline(first.port, **fallback(second))
         await loa.run(await loa.plan())
         dialled = first.connected
-        loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+        loa.clock.advance(pool.RETRY_S + 1)
         opened = await asyncio.gather(*(loa.provider.pool.acquire() for _ in range(4)))
         assert first.connected == dialled + 1
         for connection, _ in opened:
@@ -117,7 +117,7 @@ async def test_a_relay_that_is_silent_on_one_connection_is_not_asked_on_each(new
     async with SmtpReceiver() as first:
         loa = new_email_pipeline(first.port)
         pool = loa.provider.pool
-        opened = [await pool.open() for _ in range(8)]
+        opened = [(await pool.acquire())[0] for _ in range(8)]
         for connection in opened:
             pool.release(connection)
         loa.clock.advance(60)
@@ -171,15 +171,15 @@ async def test_a_mail_in_doubt_at_the_first_goes_to_the_second_and_is_declared(n
     ):
         loa = new_email_pipeline(first.port, **fallback(second))
         plan = await loa.plan()
-        connect = loa.provider.pool.connect
+        open_connection = loa.provider.pool.open
 
-        async def gone(settings, *timeout_s):
+        async def gone(relay, *timeout_s):
             """The first relay is away from its first trouble on."""
-            if first.mails and settings.port == first.port:
-                settings = settings.model_copy(update={"port": 1})
-            return await connect(settings, *timeout_s)
+            if first.mails and relay.settings.port == first.port:
+                relay.settings = relay.settings.model_copy(update={"port": 1})
+            return await open_connection(relay, *timeout_s)
 
-        loa.provider.pool.connect = gone
+        loa.provider.pool.open = gone
         await loa.run(plan)
         twice = reader_ids(READERS)[3]
         got = [mail.message_id for mail in first.mails + second.mails]

@@ -1,6 +1,7 @@
 """The relay's SIZE (RFC 1870): a mail that is too large ends alone, and before it travels."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -89,7 +90,7 @@ async def test_doubled_dots_do_not_count():
 async def test_the_limit_of_the_fallback_does_not_end_a_mail():
     async with relay() as receiver:
         connection = await connect(receiver)
-        connection.is_fallback = True
+        connection.limit_elsewhere = math.inf
         [result] = await connection.send_window([LARGE], never_expired)
         connection.close()
     assert outcome_of(result).verdict is Verdict.DEFERRED
