@@ -1,7 +1,7 @@
 """`loa desk`: the texts of the desk, what people do to them, and the decisions on them."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from consumers.cli import (
     output,
 )
 from consumers.cli.acts import By, look
+from consumers.cli.authorization import names_by_id
 from consumers.cli.desk_index import find_rows
 from consumers.cli.filters import Limit, parse_time
 from consumers.cli.item_orders import ItemOrders
@@ -92,10 +93,14 @@ Until = Annotated[str, typer.Option(metavar="TIME", help="By the calendar: befor
 
 
 class ListedDraft(Draft):
-    """A draft in the answer of `list`. *what*: new, or what it changes."""
+    """A draft in the answer of `list`. *what*: new, or what it changes.
+
+    *writers*: the names of the accounts that wrote it; of a unit's system, as it named them.
+    """
 
     what: EffectKind
     status: Status | None = None
+    writers: tuple[str, ...] = ()
 
 
 class ApprovalAnswer(BaseModel):
@@ -153,24 +158,37 @@ async def _load(
     right = await look(bus, "desk.read", "", by)
     find = _find(bus, right, search, limit) if any(search) else _waiting(bus, right)
     found = await find
-    effects = await draft_effects(bus, [draft for draft, _ in found])
+    effects = await draft_effects(bus, [one.draft for one in found])
+    names = await names_by_id(bus)
     return [
-        (ListedDraft(**draft.model_dump(), what=effect.kind, status=state), effect)
-        for (draft, state), effect in zip(found, effects, strict=True)
+        (one.named(effect.kind, names), effect) for one, effect in zip(found, effects, strict=True)
     ]
 
 
-Listed = list[tuple[Draft, Status | None]]
-"""Texts with the status of their items."""
+class _Found(NamedTuple):
+    """A text with the status of its item, and who wrote it."""
+
+    draft: Draft
+    status: Status | None
+    writers: frozenset[str]
+
+    def named(self, what: EffectKind, names: Mapping[str, str]) -> ListedDraft:
+        writers = sorted(names.get(one, one) for one in self.writers)
+        facts = self.draft.model_dump()
+        return ListedDraft(**facts, what=what, status=self.status, writers=tuple(writers))
 
 
-async def _waiting(bus: Bus, right: ReadingRight) -> Listed:
+async def _waiting(bus: Bus, right: ReadingRight) -> list[_Found]:
     """What waits for a decision."""
     decisions = DraftDecisions(bus, time.time)
     decisions.log = open_editorial_log(bus)
     drafts, states = await decisions.waiting_drafts(), await decisions.log.waiting_items()
     known = [(one, states[one.content_id]) for one in drafts if one.content_id in states]
-    return [(one, state.status) for one, state in known if right.covers(item_facts(state))]
+    return [
+        _Found(one, state.status, state.writers)
+        for one, state in known
+        if right.covers(item_facts(state))
+    ]
 
 
 class _Search(NamedTuple):
@@ -198,14 +216,15 @@ class _Search(NamedTuple):
         )
 
 
-async def _find(bus: Bus, right: ReadingRight, search: _Search, limit: int) -> Listed:
+async def _find(bus: Bus, right: ReadingRight, search: _Search, limit: int) -> list[_Found]:
     """The newest texts of the items that are searched: one more than *limit* at most."""
-    log, found = EditorialLog(bus), Listed()
+    log, found = EditorialLog(bus), list[_Found]()
     for row in await find_rows(bus, search.filter_for(right), limit + 1):
         state = (await log.read(row.content_id)).state
         if state.text and state.last_change and right.covers(item_facts(state)):
             at = state.last_change.at
-            found.append((draft_of(row.content_id, state.revision, state.text, at), row.status))
+            draft = draft_of(row.content_id, state.revision, state.text, at)
+            found.append(_Found(draft, row.status, state.writers))
     return found
 
 
@@ -213,7 +232,12 @@ def _draft_cells(draft: ListedDraft, effect: DraftEffect) -> Sequence[object]:
     identity = (draft.content_id, draft.revision, draft.unit, draft.at)
     title = str(draft.data.get("title", ""))
     status = output.in_one_line(*name_of(draft.status)) if draft.status else ""
-    return (*identity, output.in_one_line(*effect.text), title, draft.author or "", status)
+    return (*identity, output.in_one_line(*effect.text), title, _author(draft), status)
+
+
+def _author(draft: ListedDraft) -> str:
+    """The named author, else the writers of the text."""
+    return draft.author or ", ".join(draft.writers)
 
 
 @app.command()

@@ -225,8 +225,8 @@ async def _refuse_unsent(right: ReadingRight, bus: Bus, content_id: str) -> None
     history = await waiting.read_history(bus, content_id)
     if not _reads_notes(right, history[0]):
         return
-    where = ", ".join(filter(None, (f"`loa desk show {content_id}`", desk_address(content_id))))
-    if told := waiting.describe_unsent(content_id, history, await names_by_id(bus), where):
+    names = await names_by_id(bus)
+    if told := waiting.describe_unsent(content_id, history, names, desk_address()):
         raise Invalid(told)
 
 

@@ -77,7 +77,7 @@ def login(
 ) -> None:
     """Sign this terminal in: 15 minutes idle, 10 hours in all.
 
-    With NAME by password and one-time code; without it, or for a person of the identity provider,
+    With LOGIN by password and one-time code; without it, or for a person of the identity provider,
     by a code that you confirm at the desk, signed in there.
     """
 

@@ -242,10 +242,10 @@ def item_address(content_id: str) -> str:
     return instance.public_url(read_settings(LoaSettings)) + item_path(content_id)
 
 
-def desk_address(content_id: str) -> str:
-    """The item's address on the desk; empty where this machine does not know the desk's."""
+def desk_address() -> str:
+    """The desk's address; empty where this machine does not know it."""
     try:
-        return f"{instance.desk_url(read_settings(LoaSettings))}/tin/{content_id}"
+        return instance.desk_url(read_settings(LoaSettings))
     except Invalid:
         return ""
 

@@ -70,17 +70,20 @@ def act_entries(acts: Sequence[Action], waiting: Collection[int]) -> Iterator[Ti
 
 
 def describe_unsent(
-    content_id: str, history: History, names: Mapping[str, str], where: str
+    content_id: str, history: History, names: Mapping[str, str], desk: str
 ) -> FieldError | None:
-    """That a text has not left the desk, and who had it last; None where there is no text."""
+    """That a text has not left the desk, and who had it last; None where there is no text.
+
+    *desk*: its address; empty for one that is not known.
+    """
     state, _ = history
     last = state.last_change
     if not (last and state.status):
         return None
     status = name_of("given_up" if state.is_given_up else state.status)
-    facts = {"of": state.revision, "status": status, "at": last.at, "where": where}
-    who = names.get(last.by, last.by)
-    return field_error("content_id", "item_at_desk", value=content_id, who=who, **facts)
+    facts = {"of": state.revision, "status": status, "at": last.at, "desk": desk}
+    code, who = "item_at_this_desk" if desk else "item_at_desk", names.get(last.by, last.by)
+    return field_error("content_id", code, value=content_id, who=who, **facts)
 
 
 def describe_wait(history: History, names: Mapping[str, str]) -> FieldError | None:

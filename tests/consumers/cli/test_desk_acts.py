@@ -47,6 +47,8 @@ async def test_trace_tells_of_a_draft_who_may_read_it_and_no_other(people, intak
     assert (told.exit_code, hidden.exit_code) == (2, 2)
     assert "Lê An" in told.stderr and f"`loa desk show {item}`" in told.stderr
     assert "Lê An" not in hidden.stderr and "is not known" in hidden.stderr
+    listed = await officer("desk", "list", "--status", "draft")
+    assert "Lê An" in listed.stdout, "who wrote it, where no author is named"
 
 
 async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):

@@ -9,6 +9,7 @@ from consumers.channel_health import pauses
 from consumers.status.findings import Facts, WaitingDraft
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
+from contracts.desk.operations import ChannelState, HealthLine
 from contracts.editorial import Status
 from producers.desk.rendering import desk_texts
 from tests.producers.desk.test_audit import recorded
@@ -194,6 +195,22 @@ async def test_the_line_for_other_pages_says_each_channel_in_a_word(desk, state,
     line = await desk.services.operations.line()
     told = {one.name: one.state for one in line.channels}
     assert told == dict.fromkeys(ChannelName, "well") | {ChannelName.ZALO: state}
+
+
+async def test_problems_are_told_to_who_may_see_which_they_are(desk, monkeypatch):
+    line = HealthLine([ChannelState(ChannelName.ZALO, "well", 0)], problems=2)
+
+    async def read() -> HealthLine:
+        return line
+
+    monkeypatch.setattr(desk.services.operations, "line", read)
+    shown = {}
+    for login, role in (("an", OPERATOR), ("binh", "nguoi-gui-tin")):
+        async with desk.signed_in(login, role) as browser:
+            page = (await browser.get("/")).text
+        problems, link = TEXTS["problems_line"].format(2) in page, f'href="{PAGE}"' in page
+        shown[role] = problems, link, f"Zalo: {TEXTS['state']['well']}" in page
+    assert shown == {OPERATOR: (True, True, True), "nguoi-gui-tin": (False, False, True)}
 
 
 async def test_a_start_page_does_not_wait_while_the_next_line_is_read(desk, monkeypatch):
