@@ -180,10 +180,15 @@ def test_a_withdrawal_leaves_nothing_of_the_old_text():
     assert "nghỉ từ ngày 04" not in text
 
 
-def an_issue(items: int, amendments: int = 1, reason: str = ""):
+def an_issue(items: int, amendments: int = 1, reason: str = "", title: str = "Tin"):
     """An issue of items of about 350 letters, with corrections of earlier ones."""
     released = (
-        a_released_item(f"tin-{n}", text="Lời ngắn. " * 30, first_shown_at=BEGIN + n * MINUTE)
+        a_released_item(
+            f"tin-{n}",
+            title=f"{title} {n}.",
+            text="Lời ngắn. " * 30,
+            first_shown_at=BEGIN + n * MINUTE,
+        )
         for n in range(items)
     )
     told = (
@@ -200,14 +205,27 @@ def an_issue(items: int, amendments: int = 1, reason: str = ""):
 MINUTE = timedelta(minutes=1)
 
 
+def letters(body: list[str]) -> int:
+    return sum(map(len, body)) - len("<p></p>") * len(body)
+
+
 @pytest.mark.parametrize("amendments", [1, 20])
-def test_an_issue_that_is_too_long_has_its_corrections_and_counts_what_is_left_out(amendments):
+def test_an_issue_that_is_too_long_tells_its_last_items_by_their_titles(amendments):
     *body, last = content(an_issue(60, amendments))
-    shown = [one for one in body if one.startswith("<p>Tin tin-")]
-    assert 0 < len(shown) < 60 and f" {60 - len(shown)} tin " in last
+    whole = sum(one.startswith("<p>Tin ") for one in body)
+    titles = [f"<p>{'' if n < whole else '• '}Tin {n}.</p>" for n in range(60)]
+    assert 0 < whole < 60 and [one for one in body if "Tin " in one] == titles
+    assert sum("Lời ngắn" in one for one in body) == whole
     assert [f"<p>Cũ {n}:" in "".join(body) for n in range(amendments)] == [True] * amendments
     assert body[-1] in content(an_issue(1)), "the last line stays"
-    assert sum(map(len, body)) - len("<p></p>") * len(body) <= BODY_MAX
+    assert BODY_MAX - 350 < letters(body) <= BODY_MAX and " tin khác" not in last
+
+
+def test_an_issue_without_room_for_its_titles_counts_what_is_left_out():
+    *body, last = content(an_issue(60, title="Tên dài " * 30))
+    shown = [one for one in body if one.startswith("<p>• Tên dài")]
+    assert 0 < len(shown) < 60 and f" {60 - len(shown)} tin khác " in last
+    assert letters(body) <= BODY_MAX and "Lời ngắn" not in "".join(body)
 
 
 def test_corrections_that_fill_an_article_leave_all_items_to_the_portal():
