@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from contracts.bulletins.issue import is_issue_of
 from contracts.desk.index import ItemFilter, ItemRow, Items, NearWanted
 from contracts.editorial import OUT
 from contracts.errors import Unavailable
@@ -44,6 +45,7 @@ async def find_near(
 ) -> list[NearText]:
     """The items most like *data*, of those that are out or that the person may read.
 
+    Not other issues of the same bulletin, whose titles differ in their numbers alone.
     None while the index can't be read.
     """
     found, among = dict[str, NearText](), (ItemFilter(statuses=OUT), readable)
@@ -53,7 +55,14 @@ async def find_near(
         for one in await index.near(data, NearWanted(content_id, among, _SHOWN_MAX)):
             near = found.get(one.row.content_id, NearText(one.row))
             found[one.row.content_id] = near._replace(text=one.share)
-    return sorted(found.values(), key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
+    near = [one for one in found.values() if not _is_of_series(one.row.content_id, data)]
+    return sorted(near, key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
+
+
+def _is_of_series(content_id: str, data: Mapping[str, Any]) -> bool:
+    """Whether an item is an issue of the bulletin of which *data* is one."""
+    issue = data.get("bulletin")
+    return isinstance(issue, Mapping) and is_issue_of(content_id, str(issue.get("series")))
 
 
 async def _near_titles(index: Items, content_id: str, title: str) -> list[tuple[ItemRow, float]]:

@@ -32,6 +32,7 @@ def test_a_sound_text_raises_nothing():
         ({"title": "Rất dài " * 30, "channels": ["portal"]}, []),
         ({"summary": "Rất dài " * 50}, [("zalo_summary", "summary")]),
         ({"summary": ""}, [("no_summary", "summary")]),
+        ({"title": "Rất dài " * 30, "summary": "Rất dài " * 50, "bulletin": {"series": "b"}}, []),
         ({"cover": {"url": "https://moha.gov.vn/a.png"}}, [("cover_alt", "cover.alt")]),
         ({"body": "![](https://moha.gov.vn/a.png)"}, [("picture_alt", "body")]),
         ({"body": "Số căn cước 001099012345."}, [("identity", "body")]),
