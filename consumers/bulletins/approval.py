@@ -9,12 +9,7 @@ from consumers.messages import field_error
 from contracts import errors
 from contracts.base.times import vietnam_time
 from contracts.bulletins import sequence
-from contracts.bulletins.issue import (
-    BulletinAmendment,
-    BulletinEntry,
-    BulletinIssue,
-    PublishedIssue,
-)
+from contracts.bulletins.issue import BulletinIssue, PublishedIssue
 from contracts.bulletins.proposal import WITHDRAWN, ReleasedItem, outdated
 from contracts.desk.shown.text_times import time_of
 from contracts.errors import FieldError, Invalid
@@ -54,7 +49,8 @@ async def changed_items(
     released, found = await items.of_items(issue.content_ids, at), list[FieldError]()
     for content_id in outdated(issue, released, None if is_out else at):
         code = _what_became(released.get(content_id), at)
-        found.append(field_error(_FIELD, code, value=content_id, title=_title(issue, content_id)))
+        values = {"value": content_id, "title": issue.titles[content_id]}
+        found.append(field_error(_FIELD, code, **values))
     return found
 
 
@@ -78,12 +74,12 @@ def _day_errors(
     issue: BulletinIssue, published: Iterable[PublishedIssue], shown_at: datetime
 ) -> Iterator[FieldError]:
     """Yield an error for each other issue with days of this one, and for days still to come."""
-    first, last = issue.first_day, issue.last_day
+    last = issue.last_day
     if last > vietnam_time(shown_at.timestamp()).date():
         yield field_error(_FIELD, "bulletin_days_ahead", value=f"{last:%d/%m/%Y}")
     for one in published:
         is_other = one.is_out and one.content_id != issue.content_id
-        if is_other and first <= one.issue.last_day and one.issue.first_day <= last:
+        if is_other and issue.span.overlaps(one.issue.span):
             yield field_error(_FIELD, "bulletin_days_twice", other=one.content_id, **_days(one))
 
 
@@ -101,8 +97,3 @@ def _number_errors(
     numbers = {one.issue.number for one in published if one.issue.year == issue.year}
     if missing := sequence.missing_number(numbers, issue.number):
         yield field_error(_FIELD, "bulletin_number_gap", value=issue.number, missing=missing)
-
-
-def _title(issue: BulletinIssue, content_id: str) -> str:
-    told: Iterable[BulletinEntry | BulletinAmendment] = (*issue.entries, *issue.amendments)
-    return next(one.title for one in told if one.content_id == content_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.released import ReleasedItems
@@ -10,7 +10,8 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, vietnam_time
-from contracts.bulletins import proposal, sequence
+from contracts.bulletins import correction, proposal, sequence
+from contracts.bulletins.correction import IssueCorrection
 from contracts.bulletins.issue import BulletinIssue, PublishedIssue, is_issue_of, issue_id
 from contracts.bulletins.proposal import NewIssue, ReleasedItem
 from contracts.bulletins.series import Series, Span
@@ -92,10 +93,8 @@ class SeriesIssues:
         taken or leaves a gap.
         """
         series, now = self.series(series_id), utc_now(self.clock)
-        if span and span.first_day > span.last_day:
-            raise Invalid(
-                field_error("last_day", "issue_ends_early", value=f"{span.first_day:%d/%m/%Y}")
-            )
+        if span:
+            _check_order(span)
         others = await self._others(series_id)
         days = span or await self._open_days(others) or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
@@ -121,6 +120,27 @@ class SeriesIssues:
         act = f"{DESK_ACT}{act_id}.{ActionKind.SAVE}"
         return next((one.content_id for one in drafts if act in one.state.ids), "")
 
+    async def begun_for(self, series_id: str, span: Span) -> str:
+        """The draft of exactly the days that a person names; empty for none.
+
+        Raises Invalid for days that have not begun, Conflict for days that another issue has.
+        """
+        self.series(series_id)
+        _check_order(span)
+        if span.first_day > self._today:
+            value = f"{self._today:%d/%m/%Y}"
+            raise Invalid(field_error("first_day", "issue_days_ahead", value=value))
+        published = await self.published(series_id)
+        drafts = await self._drafts(series_id, published)
+        if known := next((one.content_id for one in drafts if one.issue.span == span), ""):
+            return known
+        _check_free(span, (*(one for one in published if one.is_out), *drafts))
+        return ""
+
+    @property
+    def _today(self) -> date:
+        return vietnam_time(self.clock()).date()
+
     async def released(self, content_id: str, issue: BulletinIssue) -> ReleasedItem:
         """An item that may be put into *issue*.
 
@@ -145,6 +165,20 @@ class SeriesIssues:
         now = utc_now(self.clock)
         released = await self.items.of_items(issue.content_ids, now)
         return proposal.outdated(issue, released, None if is_out else now)
+
+    async def correction(self, issue: BulletinIssue) -> IssueCorrection:
+        """An issue that is out, as its items are now. Raises Conflict if none is left."""
+        released = await self.items.of_items(issue.content_ids, utc_now(self.clock))
+        corrected = correction.correct(issue, released)
+        if not corrected.issue.content_ids:
+            raise Conflict(field_error("content_id", "issue_without_items", value=issue.content_id))
+        return corrected
+
+    async def telling(self, content_id: str) -> list[str]:
+        """The issues of all series that are out and tell of an item, in their order."""
+        found = [one for id in self.vocabulary.bulletins for one in await self.published(id)]
+        told = (one for one in found if one.is_out and content_id in one.issue.content_ids)
+        return [one.content_id for one in told]
 
     def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
         """The issue as a PDF for print. Raises Invalid for an unknown series."""
@@ -174,7 +208,7 @@ class SeriesIssues:
         issue = behind.issue
         missing = sequence.missing_number(_numbers(others, issue.year), issue.number) or 1
         if known := await self.read(issue_id(issue.series, issue.year, missing)):
-            return Span(known.issue.first_day, known.issue.last_day)
+            return known.issue.span
         before = [one.issue.last_day for one in others if one.issue.order < issue.order]
         first_day, last_day = max(before, default=issue.first_day) + _DAY, issue.first_day - _DAY
         if first_day > last_day:
@@ -183,13 +217,29 @@ class SeriesIssues:
 
     def _next_span(self, series: Series, others: list[PublishedIssue]) -> Span:
         """The newest span that is over, with all days since the last issue. Raises Conflict."""
-        span = series.last_span(vietnam_time(self.clock()).date())
+        span = series.last_span(self._today)
         if not others:
             return span
         first_day = others[-1].issue.last_day + _DAY
         if first_day > span.last_day:
             raise Conflict(field_error("series", "no_span_is_over", value=f"{first_day:%d/%m/%Y}"))
         return Span(first_day, span.last_day)
+
+
+def _check_order(span: Span) -> None:
+    """Raise Invalid for days in the wrong order."""
+    if span.first_day > span.last_day:
+        value = f"{span.first_day:%d/%m/%Y}"
+        raise Invalid(field_error("last_day", "issue_ends_early", value=value))
+
+
+def _check_free(span: Span, others: Iterable[PublishedIssue | IssueAtWork]) -> None:
+    """Raise Conflict for days that another issue has."""
+    for one in others:
+        if span.overlaps(days := one.issue.span):
+            said = {"first": f"{days.first_day:%d/%m/%Y}", "last": f"{days.last_day:%d/%m/%Y}"}
+            error = field_error("first_day", "issue_days_twice", other=one.content_id, **said)
+            raise Conflict(error)
 
 
 def _numbers(issues: Iterable[PublishedIssue], year: int) -> frozenset[int]:

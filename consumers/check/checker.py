@@ -19,6 +19,7 @@ from consumers.check.zalo_articles import check_articles
 from consumers.editorial.log import Audit, EditorialLog
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
+from contracts.bulletins.correction import TELLS_WITHDRAWN, tells_withdrawn
 from contracts.bulletins.sequence import sequence_errors
 from producers.bus import Bus
 from producers.seals import VerifiedBucket
@@ -104,9 +105,8 @@ class Checker:
         violations += _wrong_acts(acts)
         if not any(one.rule == INDEX_LOST_RULE for one in violations):
             violations += await find_stopped_portal(context.bus)
-        return Findings(
-            ok=not violations, violations=violations, checked=self.checked, skipped=self.skipped
-        )
+        found = Findings(ok=not violations, violations=violations, warnings=self.stale_issues())
+        return found.model_copy(update={"checked": self.checked, "skipped": self.skipped})
 
     def unreleased_messages(self) -> list[Violation]:
         """Name the messages in PUBLICATIONS that Loa did not release, by their seals."""
@@ -123,6 +123,17 @@ class Checker:
             Violation(rule=error.rule, key=error.key, detail=error.detail)
             for error in sequence_errors(issues)
         ]
+
+    def stale_issues(self) -> list[Violation]:
+        """Name the issues of bulletins that still tell readers of withdrawn items."""
+        publications, found = self.context.publications, list[Violation]()
+        withdrawn = publications.withdrawn()
+        for content_id, position in sorted(publications.issues.items()):
+            if told := tells_withdrawn(position.published, withdrawn):
+                found.append(
+                    Violation(rule=TELLS_WITHDRAWN, key=content_id, detail=", ".join(told))
+                )
+        return found
 
     async def check_bus(self, acts: Audit) -> list[Violation]:
         info = await self.context.bus.stream_info(subjects.PUBLICATIONS.name)

@@ -44,10 +44,11 @@ class Skipped(BaseModel):
 
 
 class Findings(BaseModel):
-    """The answer of `loa check`."""
+    """The answer of `loa check`. `warnings`: what people may want to mend; no promise is broken."""
 
     ok: bool
     violations: list[Violation]
+    warnings: list[Violation] = []
     checked: dict[str, int] = {}
     skipped: list[Skipped] = []
 

@@ -90,6 +90,11 @@ class PublicationIndex:
             found = PublishedIssue(published.content_id, issue, is_out)
             self.issues[published.content_id] = IssuePosition(published.revision, found)
 
+    def withdrawn(self) -> dict[str, int]:
+        """Each item whose newest position withdraws it, with that position."""
+        newest = ((name, max(found.items())) for name, found in self.items.items())
+        return {name: number for name, (number, one) in newest if one.action == "withdrawn"}
+
     def find(self, content_id: str, revision: int) -> PublicationFacts | None:
         return self.items.get(content_id, {}).get(revision)
 

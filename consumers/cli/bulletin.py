@@ -27,6 +27,7 @@ from consumers.cli.stores import find_seals
 from consumers.desk.access import item_facts
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
+from consumers.staff.authorization import ReadingRight
 from contracts.base.times import vietnam_time
 from contracts.bulletins import composition, editing
 from contracts.bulletins.issue import BulletinIssue
@@ -34,7 +35,7 @@ from contracts.bulletins.proposal import entry_of
 from contracts.bulletins.series import Series as SeriesEntry
 from contracts.bulletins.series import Span
 from contracts.editorial import OUT, ItemState, Status
-from contracts.errors import Invalid, NotFound, explain
+from contracts.errors import Conflict, Invalid, NotFound, explain
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Make issues of bulletins of what was published.")
@@ -47,6 +48,7 @@ class Direction(StrEnum):
 
 _STEPS = {Direction.UP: editing.UP, Direction.DOWN: editing.DOWN}
 Issue = Annotated[str, typer.Argument(help="The issue's content_id.")]
+IssueOrItem = Annotated[str, typer.Argument(help="The content_id of an issue, or of an item.")]
 Item = Annotated[str, typer.Argument(help="The content_id of an item in the issue.")]
 Way = Annotated[Direction, typer.Argument(help="To the reader's beginning, or end.")]
 NewItem = Annotated[str, typer.Argument(help="The content_id of a published item.")]
@@ -94,6 +96,17 @@ class ShownIssue(BaseModel):
     hash: str
     issue: BulletinIssue
     outdated: tuple[str, ...] = ()
+
+
+class CorrectedIssue(BaseModel):
+    """A correction that waits for people; how many items it drops, and tells anew."""
+
+    content_id: str
+    revision: int
+    status: Status
+    hash: str
+    dropped: int = 0
+    renewed: int = 0
 
 
 class PrintAnswer(BaseModel):
@@ -182,13 +195,16 @@ def propose(
     """Begin the next issue as a draft, with the items published since the last one.
 
     No item of another issue is in it again; what was corrected or withdrawn since has a section.
+    A draft of the days that are named is that draft again.
     """
     with output.explain_errors():
         span = _span(first, last)
 
     async def begin(bus: Bus) -> ShownIssue:
-        await look(bus, "desk.read", "", by)
+        right = await look(bus, "desk.read", "", by)
         issues = _issues(bus)
+        if known := await issues.begun_for(series, span) if span else "":
+            return await _begun_before(issues, known, right)
         issue = await issues.propose(series, span, number)
         if dry_run:
             return _shown(IssueAtWork(issue.content_id, ItemState(), issue))
@@ -197,6 +213,14 @@ def propose(
 
     run = output.run_on_bus if dry_run else output.act_on_bus
     _print(run(begin), as_json)
+
+
+async def _begun_before(issues: SeriesIssues, content_id: str, right: ReadingRight) -> ShownIssue:
+    """The draft of the same days, as it is. Raises Forbidden."""
+    found = await issues.require(content_id)
+    right.require(item_facts(found.state))
+    output.tell_afterwards(field_error(content_id, "issue_begun_before"))
+    return _shown(found)
 
 
 async def _begin(issues: SeriesIssues, orders: ItemOrders, issue: BulletinIssue) -> None:
@@ -222,6 +246,51 @@ def show(issue: Issue, by: By = "", as_json: output.Json = False) -> None:
         return _shown(found, await issues.outdated(found.issue, is_out=found.state.status in OUT))
 
     _print(output.run_on_bus(read), as_json)
+
+
+@app.command()
+@output.page(
+    list[CorrectedIssue],
+    examples=(
+        "loa bulletin correct ban-tin-cai-cach-hanh-chinh-2026-so-48",
+        "loa bulletin correct ITEM",
+    ),
+)
+def correct(name: IssueOrItem, by: By = "", as_json: output.Json = False) -> None:
+    """Begin the correction of an issue that readers have, without its withdrawn items.
+
+    Items that were corrected are told as they are now. Of an item: the correction of each issue
+    that tells of it. It is a draft; a repeat is the same one.
+    """
+
+    async def begin(bus: Bus) -> list[CorrectedIssue]:
+        right = await look(bus, "desk.read", name, by)
+        issues, orders = _issues(bus), ItemOrders(bus, by)
+        names = [name] if await issues.read(name) else await issues.telling(name)
+        if not names:
+            raise Conflict(field_error("content_id", "told_by_no_issue", value=name))
+        return [await _correct(issues, orders, right, one) for one in names]
+
+    output.print_records(CorrectedIssue, output.act_on_bus(begin), as_json)
+
+
+async def _correct(
+    issues: SeriesIssues, orders: ItemOrders, right: ReadingRight, content_id: str
+) -> CorrectedIssue:
+    """Save the correction of an issue; one that waits already stays. Raises Conflict, Forbidden."""
+    found = await issues.require(content_id)
+    right.require(item_facts(found.state))
+    state, is_new = found.state, found.state.status in OUT
+    if not state.out:
+        raise Conflict(field_error("content_id", "issue_not_out", value=content_id))
+    correction = await issues.correction(found.issue)
+    if correction.issue != found.issue:
+        change = partial(correction.fields, is_new=is_new)
+        state = await orders.change(content_id, state.hash, change)
+    elif is_new:
+        raise Conflict(field_error("content_id", "issue_is_current", value=content_id))
+    order = OrderAnswer.of(content_id, state).model_dump()
+    return CorrectedIssue(**order, dropped=correction.withdrawn, renewed=correction.corrected)
 
 
 @app.command("print")

@@ -121,7 +121,7 @@ def _started_at(settings: LoaSettings) -> float:
 def print_findings(findings: Findings) -> None:
     """Print for each broken rule the number, the meaning, the first places and the remedy."""
     by_rule: dict[str, list[Violation]] = {}  # in the order of discovery: causes come first
-    for violation in findings.violations:
+    for violation in (*findings.violations, *findings.warnings):
         by_rule.setdefault(violation.rule, []).append(violation)
     for name, violations in by_rule.items():
         _print_rule(name, violations)

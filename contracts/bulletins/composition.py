@@ -77,6 +77,16 @@ def body_of(issue: BulletinIssue, already_read: frozenset[str] = frozenset()) ->
     return "\n\n".join([*blocks, *_ending(issue)])
 
 
+def correction_reason(withdrawn: int, corrected: int) -> str:
+    """Why an issue is corrected, for the public: how many items it drops, and tells anew.
+
+    No title: that of a withdrawn item may be why the item was withdrawn.
+    """
+    counts = {"dropped": withdrawn, "renewed": corrected}
+    parts = [_text(name, count=count) for name, count in counts.items() if count]
+    return _text("correction", parts=", ".join(parts or [_text("renewed_amendments")]))
+
+
 def marked_text(text: str, language: str) -> str:
     """What an issue says of an item in another language."""
     names = load_texts(_TEXTS)["languages"]

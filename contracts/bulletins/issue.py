@@ -25,6 +25,7 @@ from contracts.base.fields import (
     OptionalLine,
     Revision,
 )
+from contracts.bulletins.series import Span
 
 MAX_ENTRIES = 100
 """More items go into the next issue: what is approved has to be read, and a mail has a size."""
@@ -130,6 +131,11 @@ class BulletinIssue(Contract):
         return self.year, self.number
 
     @property
+    def span(self) -> Span:
+        """The days that it covers."""
+        return Span(self.first_day, self.last_day)
+
+    @property
     def entries(self) -> tuple[BulletinEntry, ...]:
         """All entries in the order in which they are read."""
         return tuple(entry for section in self.sections for entry in section.entries)
@@ -137,6 +143,12 @@ class BulletinIssue(Contract):
     @property
     def content_ids(self) -> tuple[str, ...]:
         return tuple(id for id, _ in self.positions())
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The title of each item, as the issue tells it."""
+        told: tuple[BulletinEntry | BulletinAmendment, ...] = (*self.entries, *self.amendments)
+        return {one.content_id: one.title for one in told}
 
     def positions(self) -> Iterator[tuple[str, int]]:
         """Each item with the revision that readers of the issue know."""

@@ -164,13 +164,18 @@ def _amendments(
     for content_id, revision in known_revisions(out).items():
         item = released.get(content_id)
         if item and item.revision > revision:
-            yield BulletinAmendment(
-                content_id=content_id,
-                revision=item.revision,
-                title=item.title,
-                change="withdrawn" if item.action == WITHDRAWN else "corrected",
-                reason=item.reason,
-            )
+            yield amendment_of(item)
+
+
+def amendment_of(item: ReleasedItem) -> BulletinAmendment:
+    """What became of an item of an earlier issue."""
+    return BulletinAmendment(
+        content_id=item.content_id,
+        revision=item.revision,
+        title=item.title,
+        change="withdrawn" if item.action == WITHDRAWN else "corrected",
+        reason=item.reason,
+    )
 
 
 def known_revisions(issues: Iterable[BulletinIssue]) -> dict[str, int]:

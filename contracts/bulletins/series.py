@@ -30,6 +30,10 @@ class Span(NamedTuple):
     first_day: date
     last_day: date
 
+    def overlaps(self, other: "Span") -> bool:
+        """Whether a day is in both."""
+        return self.first_day <= other.last_day and other.first_day <= self.last_day
+
 
 class SeriesSection(Contract):
     """A section of a series. An item goes where its topic is; without topics, people fill it."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contracts.desk.roles import READ_DRAFTS
 from contracts.editorial import ActionKind as Kind
 from producers.desk import administration, oidc, own_account, sign_in, terminals
-from producers.desk.bulletins import issue_form, series_pages
+from producers.desk.bulletins import correction, issue_form, series_pages
 from producers.desk.campaigns import pages as campaigns
 from producers.desk.delivery import dry_run, live, previews
 from producers.desk.editor.routes import EDITOR_ROUTES, TEXT_BYTES
@@ -96,6 +96,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute(
         *("POST", "/tin/{content_id}/ban-tin", _READ, issue_form.edit_issue), form_bytes=TEXT_BYTES
     ),
+    DeskRoute("POST", "/tin/{content_id}/dinh-chinh-so", _READ, correction.correct_issue),
     DeskRoute("GET", "/chuyen-de", _READ, campaigns.show_campaigns),
     DeskRoute("GET", "/chuyen-de/de-xuat", _WRITE, campaigns.show_proposal),
     DeskRoute(*("POST", "/chuyen-de/de-xuat", _WRITE, campaigns.propose), form_bytes=TEXT_BYTES),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from contracts.base.times import Clock
 from contracts.base.working_days import WorkingDays, default_working_days
+from contracts.bulletins.correction import IssueCorrection
 from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import ReleasedItem
 from contracts.bulletins.series import Span
@@ -273,6 +274,13 @@ class Bulletins(Protocol):
         """The next issue of a series, of other days if given. Raises Invalid, Conflict."""
         ...
 
+    async def begun_for(self, series_id: str, span: Span) -> str:
+        """The draft of exactly the days that a person names; empty for none.
+
+        Raises Invalid for days that have not begun, Conflict for days that another issue has.
+        """
+        ...
+
     async def begun_by(self, series_id: str, act_id: str) -> str:
         """The draft that the form with *act_id* has begun; empty for none."""
         ...
@@ -287,6 +295,10 @@ class Bulletins(Protocol):
 
     async def outdated(self, issue: BulletinIssue, *, is_out: bool) -> Sequence[str]:
         """The items of an issue that changed, or expired before it is out, since it was made."""
+        ...
+
+    async def correction(self, issue: BulletinIssue) -> IssueCorrection:
+        """An issue that is out, as its items are now. Raises Conflict if none is left."""
         ...
 
 

@@ -23,6 +23,7 @@ PIECES = {
     },
     "producers/desk/templates": {
         "channel_health.html",
+        "correct_issue.html",
         "editor.html",
         "plan_form.html",
         "feed_entry.html",

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
     "/tin/{content_id}/sua": "desk write --item",
     "/tin/{content_id}/ban-tin": "bulletin move",
     "/ban-tin/{series}": "bulletin propose",
+    "/tin/{content_id}/dinh-chinh-so": "bulletin correct",
     "/chuyen-de/de-xuat": "campaign propose",
     "/tin/{content_id}/chuyen-de": "campaign plan",
     "/tin/{content_id}/doi-gio": "desk reschedule",

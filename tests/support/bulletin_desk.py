@@ -62,6 +62,15 @@ class BulletinDesk:
         kind = changing_act(state.status)
         await self.order(issue.content_id, kind, PEOPLE[K.SUBMIT], data=data)
 
+    async def correct(self, content_id: str) -> BulletinIssue:
+        """Correct an issue that is out as its items are now, and release that."""
+        state = (await self.decisions.log.read(content_id)).state
+        corrected = await self.issues.correction((await self.issues.require(content_id)).issue)
+        data = {**state.text.data, **corrected.fields(state.text.data, is_new=True)}
+        await self.order(content_id, changing_act(state.status), PEOPLE[K.SUBMIT], data=data)
+        await self.release(content_id)
+        return corrected.issue
+
     async def release(self, content_id: str) -> None:
         for kind, person in PEOPLE.items():
             await self.order(content_id, kind, person)

@@ -286,10 +286,11 @@ def _partners(item: ItemHistory) -> tuple[str, ...]:
 
 
 def _told_items(item: ItemHistory) -> Iterator[str]:
-    """The items of an issue of a bulletin that is out."""
-    issue = _mapping(item.released.data, "bulletin") if item.released else None
-    for section in (issue or {}).get("sections", ()):
+    """The items of an issue of a bulletin that is out, of earlier issues too."""
+    issue = (_mapping(item.released.data, "bulletin") if item.released else None) or {}
+    for section in issue.get("sections", ()):
         yield from (entry["content_id"] for entry in section.get("entries", ()))
+    yield from (one["content_id"] for one in issue.get("amendments", ()))
 
 
 def search_words(item: ItemHistory) -> str:

@@ -1,7 +1,7 @@
 """The form of an issue: each button saves what was typed, and moves, drops or adds an item."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from contracts.bulletins import composition, editing
-from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
+from contracts.bulletins.issue import BulletinIssue
 from contracts.bulletins.proposal import entry_of
 from contracts.desk.editorial import ItemView, Order
 from contracts.editorial import OUT, ActionKind
@@ -22,10 +22,19 @@ from contracts.errors import (
     explain,
     field_error,
 )
-from producers.desk.items.pages import act_id, find_item, item_path, new_act_id
+from producers.desk.items.pages import act_id, find_item, item_path, new_act_id, rename_fields
+from producers.desk.items.told_issues import stale_issue
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
+_FORM_NAMES = {
+    "content_id": "item",
+    "before": "item",
+    "section": "to",
+    "edit": "introduction",
+    "hash": "introduction",
+}
+"""Fields of an edit, by the names that they have on the page."""
 _STEPS = {"up": editing.UP, "down": editing.DOWN}
 
 
@@ -42,7 +51,7 @@ async def show_issue(visit: Visit) -> Response:
 async def print_issue(visit: Visit) -> Response:
     """The issue as a PDF. Raises NotFound for an item that is no issue, Forbidden."""
     item = await find_item(visit)
-    issue, is_draft = _issue_of(item), item.stored_status not in OUT
+    issue, is_draft = issue_of(item), item.stored_status not in OUT
     set_pdf = visit.desk.services.bulletins.print_issue
     pdf = await asyncio.to_thread(set_pdf, issue, is_draft=is_draft)
     name = f'inline; filename="{item.content_id}.pdf"'
@@ -77,7 +86,7 @@ def _mark(pressed: str, issue: BulletinIssue, before: str) -> str:
 
 async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
     """Save the issue unless the form changes nothing."""
-    if changed == _issue_of(item) and visit.value("hash") == item.hash:
+    if changed == issue_of(item) and visit.value("hash") == item.hash:
         return
     kind = ActionKind.SAVE if ActionKind.SAVE in item.possible else ActionKind.EDIT
     data = {**item.data, **composition.fields_of(changed)}
@@ -88,7 +97,7 @@ async def _save(visit: Visit, item: ItemView, changed: BulletinIssue) -> None:
 async def _edited(visit: Visit, item: ItemView) -> BulletinIssue:
     """The issue with what was typed, and with what the button does. Raises Invalid, NotFound."""
     try:
-        typed = _with_typed(visit, _issue_of(item))
+        typed = _with_typed(visit, issue_of(item))
         return await _with_button(visit, typed, item)
     except ValidationError as error:
         raise Invalid(*explain(error)) from error
@@ -103,11 +112,20 @@ def _with_typed(visit: Visit, issue: BulletinIssue) -> BulletinIssue:
         for entry in section.entries:
             text = _typed(visit, f"text.{entry.content_id}", entry.text)
             if text != entry.text:
-                changed = editing.shorten(changed, entry.content_id, text)
+                changed = _shortened(changed, entry.content_id, text)
             target = _typed(visit, f"section.{entry.content_id}", section.id)
             if target != section.id:
                 changed = editing.place_before(changed, entry.content_id, target)
     return changed
+
+
+def _shortened(issue: BulletinIssue, content_id: str, text: str) -> BulletinIssue:
+    """Raises Invalid, which names the field of the item's text."""
+    try:
+        return editing.shorten(issue, content_id, text)
+    except ValidationError as error:
+        named = [one.model_copy(update={"field": f"text.{content_id}"}) for one in explain(error)]
+        raise Invalid(*named) from error
 
 
 def _typed(visit: Visit, name: str, present: str) -> str:
@@ -138,10 +156,11 @@ async def _with_button(visit: Visit, issue: BulletinIssue, item: ItemView) -> Bu
 async def _refuse(visit: Visit, refused: ContractError) -> Response:
     """The form as the issue is now, with what was typed and what is wrong."""
     values = await _values(visit, await find_item(visit))
-    return visit.refused_page("issue.html", refused, **values | {"typed": visit.form})
+    named = rename_fields(refused, _FORM_NAMES)
+    return visit.refused_page("issue.html", named, **values | {"typed": visit.form})
 
 
-def _issue_of(item: ItemView) -> BulletinIssue:
+def issue_of(item: ItemView) -> BulletinIssue:
     """Raises NotFound for an item that is no issue."""
     return _issue_in(item.data)
 
@@ -158,16 +177,14 @@ def _dropped(visit: Visit, item: ItemView) -> tuple[str, str]:
     query = visit.request.query_params
     edit, _, name = query.get("o", "").partition(":")
     hash = query.get("truoc", "")
-    if edit != "drop" or hash not in item.texts or name in _issue_of(item).content_ids:
+    if edit != "drop" or hash not in item.texts or name in issue_of(item).content_ids:
         return "", ""
-    before = _issue_in(item.texts[hash])
-    told: Sequence[BulletinEntry | BulletinAmendment] = (*before.entries, *before.amendments)
-    titles = {one.content_id: one.title for one in told}
+    titles = _issue_in(item.texts[hash]).titles
     return (titles[name], f"undo:{name}:{hash}") if name in titles else ("", "")
 
 
 async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
-    issue = _issue_of(item)
+    issue = issue_of(item)
     outdated: tuple[str, ...] = ()
     with suppress(NotFound):
         outdated = tuple(
@@ -177,6 +194,7 @@ async def _values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "item": item,
         "issue": issue,
         "outdated": outdated,
+        "stale_issue": await stale_issue(visit, item),
         "sections": [(section.id, section.name) for section in issue.sections],
         "act_id": new_act_id(),
         "dropped": _dropped(visit, item),

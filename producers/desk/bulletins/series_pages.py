@@ -23,12 +23,14 @@ from contracts.errors import (
     field_error,
 )
 from producers.desk.bulletins.issue_form import issue_path
-from producers.desk.items.pages import act_id, new_act_id
+from producers.desk.items.pages import act_id, new_act_id, rename_fields
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 
 _SHOWN = 60
 _DAYS = ("first_day", "last_day")
+_FORM_NAMES = {"series": "first_day", "number": "first_day"}
+"""Fields of a proposal; days that are typed are the way on."""
 
 
 async def show_bulletins(visit: Visit) -> Response:
@@ -40,7 +42,10 @@ async def begin(visit: Visit) -> Response:
     series_id = visit.request.path_params["series"]
     services = visit.desk.services
     try:
-        issue = await services.bulletins.propose(series_id, _typed_days(visit))
+        days = _typed_days(visit)
+        if days and (known := await services.bulletins.begun_for(series_id, days)):
+            return redirect(issue_path(known) + "?o=known")
+        issue = await services.bulletins.propose(series_id, days)
         await _save(visit, issue, services.vocabulary.bulletins[series_id])
     except (Invalid, Forbidden, Conflict) as refused:
         known = await _begun_before(visit, series_id) if isinstance(refused, Conflict) else ""
@@ -83,7 +88,7 @@ async def _save(visit: Visit, issue: BulletinIssue, series: Series) -> None:
 
 async def _refuse(visit: Visit, refused: ContractError) -> Response:
     values = await _values(visit) | {"asked_for": visit.request.path_params["series"]}
-    return visit.refused_page("bulletins.html", refused, **values)
+    return visit.refused_page("bulletins.html", rename_fields(refused, _FORM_NAMES), **values)
 
 
 async def _values(visit: Visit) -> dict[str, Any]:

@@ -55,8 +55,8 @@ async def find_near(
         for one in await index.near(data, NearWanted(content_id, among, _SHOWN_MAX)):
             near = found.get(one.row.content_id, NearText(one.row))
             found[one.row.content_id] = near._replace(text=one.share)
-    near = [one for one in found.values() if not _is_of_series(one.row.content_id, data)]
-    return sorted(near, key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
+    others = [one for one in found.values() if not _is_of_series(one.row.content_id, data)]
+    return sorted(others, key=lambda one: (-one.text, -one.title))[:_SHOWN_MAX]
 
 
 def _is_of_series(content_id: str, data: Mapping[str, Any]) -> bool:

@@ -9,10 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
+from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
-from contracts.desk.index import ItemFilter
 from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, FieldError, Forbidden, Invalid, field_error
@@ -24,6 +23,7 @@ from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
 from producers.desk.items.joining import campaign_words, joined_words, plan_words
 from producers.desk.items.text_form import FIELDS, TextForm, as_moment
+from producers.desk.items.told_issues import stale_issue, telling_issues
 from producers.desk.rendering import desk_texts, sentence_about
 from producers.desk.visit import Visit
 
@@ -33,7 +33,6 @@ _FIRST_HOUR = "08:00"
 ANSWERED_FOR = frozenset({ActionKind.CONFIRM, ActionKind.PROPOSE, ActionKind.APPROVE})
 """Acts by which a person answers for the text: what the checks say of it stands beside them."""
 _PAGES = {"review": "duyet", "preview": "xem-truoc", "dry_run": "se-toi-ai"}
-_CHANGES = frozenset({ActionKind.WITHDRAW, ActionKind.SAVE, ActionKind.EDIT})
 _WAITING = OUT | {Status.APPROVED}
 """Stored statuses of an approved text, of which readers may have nothing yet."""
 _ROWS, _TIMES = ("links", "attachments"), ("not_before", "expires_at")
@@ -53,18 +52,9 @@ async def show_item(visit: Visit) -> Response:
     item = await find_item(visit)
     chosen = visit.request.query_params.get("ban", "")
     values = await _item_values(visit, item) | _earlier_text(visit, item, chosen)
-    values["told_in"] = await _told_in(visit, item)
+    values["told_in"] = await telling_issues(visit, item)
+    values["stale_issue"] = await stale_issue(visit, item)
     return visit.page("item.html", **values, changed=await _changed_entries(visit, item))
-
-
-async def _told_in(visit: Visit, item: ItemView) -> list[tuple[str, str]]:
-    """The issues that tell readers of an item, for whom may take it back, or once it is gone."""
-    may_change = item.out and item.possible & _CHANGES
-    if not may_change and item.status is not Status.WITHDRAWN:
-        return []
-    page = await visit.desk.services.index.find(ItemFilter(tells=item.content_id))
-    issues = (row for row in page.rows if row.stored_status is not Status.WITHDRAWN)
-    return [(item_path(row.content_id), row.released_title) for row in issues]
 
 
 async def _changed_entries(visit: Visit, item: ItemView) -> str:
@@ -74,8 +64,7 @@ async def _changed_entries(visit: Visit, item: ItemView) -> str:
         return ""
     issue = BulletinIssue.model_validate(parts)
     changed = await visit.desk.services.bulletins.outdated(issue, is_out=False)
-    told: Iterable[BulletinEntry | BulletinAmendment] = (*issue.entries, *issue.amendments)
-    return "; ".join(one.title for one in told if one.content_id in changed)
+    return "; ".join(title for name, title in issue.titles.items() if name in changed)
 
 
 def _earlier_text(visit: Visit, item: ItemView, hash: str) -> dict[str, Any]:
@@ -313,9 +302,15 @@ def _links(item: ItemView) -> list[tuple[str, str]]:
 
 def as_in_form(refused: ContractError) -> ContractError:
     """The same error; fields of an event's data have the names that the form gives them."""
-    names = [(one, _FORM_NAMES.get(one.field, one.field)) for one in refused.errors]
-    names = [(error, name.removeprefix("data.")) for error, name in names]
-    errors = (error.model_copy(update={"field": name}) for error, name in names)
+    named = rename_fields(refused, _FORM_NAMES)
+    own = {one.field: one.field.removeprefix("data.") for one in named.errors}
+    return rename_fields(named, own)
+
+
+def rename_fields(refused: ContractError, names: Mapping[str, str]) -> ContractError:
+    """The same error; the fields of *names* have other ones."""
+    fields = ((one, names.get(one.field, one.field)) for one in refused.errors)
+    errors = (error.model_copy(update={"field": name}) for error, name in fields)
     return type(refused)(*errors, retry_after_s=refused.retry_after_s)
 
 

@@ -8,6 +8,7 @@ from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
 from consumers.check.findings import load_rules
 from contracts.bulletins import sequence
+from contracts.bulletins.correction import TELLS_WITHDRAWN
 from tests.support.bulletin_history import a_released_item, propose
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
@@ -48,3 +49,18 @@ async def test_an_item_of_two_issues_is_named_until_one_of_them_gives_it_up(bus,
     newest = propose(number=2, of_week=1) if end == "corrected" else None
     await publish(bus, again, 2, action=end, bulletin=newest)
     assert await rules_broken(bus) == []
+
+
+async def test_an_issue_that_tells_a_withdrawn_item_is_a_warning_until_it_is_corrected(bus):
+    items = [a_released_item(name) for name in ("mot", "hai")]
+    issue = propose(*items)
+    await publish(bus, issue)
+    gone = a_publication(content_id="mot", revision=2, action="withdrawn")
+    await store_publication(bus, gone)
+    findings = await Checker(CheckContext(bus)).run()
+    [warning] = findings.warnings
+    assert findings.ok and findings.violations == []
+    assert (warning.rule, warning.key) == (TELLS_WITHDRAWN, issue.content_id)
+    assert warning.detail == "mot" and TELLS_WITHDRAWN in load_rules()
+    await publish(bus, issue, 2, action="corrected", bulletin=propose(items[1]))
+    assert (await Checker(CheckContext(bus)).run()).warnings == []

@@ -108,6 +108,7 @@ CHANGING = {
     "bulletin add": f"{SERIES}-2026-so-01 {ITEM} the-che",
     "bulletin shorten": f"{SERIES}-2026-so-01 {ITEM} x",
     "bulletin introduce": f"{SERIES}-2026-so-01 x",
+    "bulletin correct": f"{SERIES}-2026-so-01",
     "campaign propose": "chuyen-de --title x --introduction x --purpose x --first 2026-12-01 "
     "--last 2026-12-31",
     "campaign change": "chuyen-de --last 2027-01-31",

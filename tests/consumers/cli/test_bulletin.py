@@ -17,6 +17,7 @@ from contracts.text.moments import VIETNAM
 from contracts.vocabulary import DEFAULT
 from tests.support.bulletin_history import SERIES, SERIES_ID
 from tests.support.cli import json_output
+from tests.support.events import released_publications
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
 
@@ -47,6 +48,12 @@ def this_week() -> tuple[str, ...]:
     """Days around today: a test may run at midnight."""
     today = datetime.now(VIETNAM).date()
     return ("--first", str(today - timedelta(days=1)), "--last", str(today))
+
+
+def week_before() -> tuple[str, ...]:
+    """Days before those of `this_week`."""
+    today = datetime.now(VIETNAM).date()
+    return ("--first", str(today - timedelta(days=3)), "--last", str(today - timedelta(days=2)))
 
 
 def ids(shown: dict) -> list[str]:
@@ -91,16 +98,32 @@ async def test_a_dry_run_saves_nothing(bulletin):
 async def test_a_number_is_taken_by_a_draft_until_that_is_given_up(bulletin, loa):
     shown = await bulletin("propose", SERIES_ID, *this_week())
     first, hash = shown["content_id"], shown["hash"]
-    taken = await loa("bulletin", "propose", SERIES_ID, *this_week(), "--number", "1", *BY)
+    taken = await loa("bulletin", "propose", SERIES_ID, *week_before(), "--number", "1", *BY)
     assert taken.exit_code == 2 and "number" in taken.stderr
     assert (await loa("desk", "discard", first, "--hash", hash, *BY)).exit_code == 0
     again = await bulletin("propose", SERIES_ID, *this_week())
     assert again["content_id"] == first and len(ids(again)) == 3
 
 
+async def test_a_repeat_for_the_same_days_is_the_draft_that_there_is(bulletin, loa):
+    """As after a lost answer; days that another issue has in part are refused."""
+    first = await bulletin("propose", SERIES_ID, *this_week())
+    edited = await bulletin("drop", first["content_id"], "tin-0")
+    again = await loa("bulletin", "propose", SERIES_ID, *this_week(), *BY)
+    assert json_output(again)["hash"] == edited["hash"], "with what was changed since"
+    assert first["content_id"] in again.stderr and "nothing was made anew" in again.stderr
+    last_day = first["issue"]["last_day"]
+    days = ("--first", last_day, "--last", last_day)
+    refused = await loa("bulletin", "propose", SERIES_ID, *days, *BY)
+    assert refused.exit_code == 2 and first["content_id"] in refused.stderr
+    days = ("--first", "2199-01-01", "--last", "2199-01-02")
+    refused = await loa("bulletin", "propose", SERIES_ID, *days, *BY)
+    assert refused.exit_code == 2 and "first_day" in refused.stderr
+
+
 async def test_an_item_of_another_draft_is_not_added(bulletin, loa):
     first = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
-    second = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    second = (await bulletin("propose", SERIES_ID, *week_before()))["content_id"]
     refused = await loa("bulletin", "add", second, "tin-0", "van-ban", *BY)
     assert refused.exit_code == 2 and first in refused.stderr
     await bulletin("drop", first, "tin-0")
@@ -117,7 +140,59 @@ async def test_no_number_leaves_a_gap_and_a_draft_of_any_number_is_seen(bulletin
     assert SERIES_ID in [one["series"] for one in await bulletin("series")]
     [listed] = await bulletin("list", SERIES_ID, "--year", str(issue.year))
     assert listed["number"] == 7
-    assert ids(await bulletin("propose", SERIES_ID, *this_week(), "--number", "1")) == []
+    assert ids(await bulletin("propose", SERIES_ID, *week_before(), "--number", "1")) == []
+
+
+STEPS = {"submit": "An", "confirm": "Bình", "propose": "Chi", "approve": "Dung"}
+
+
+async def release(loa, content_id: str) -> None:
+    """Bring a draft to readers, each step by its person."""
+    for act, who in STEPS.items():
+        hash = json_output(await loa("desk", "show", content_id, *BY))["hash"]
+        clean = () if act == "submit" else ("--clean",)
+        done = await loa("desk", act, content_id, "--hash", hash, *clean, "--by", who, "--json")
+        assert done.exit_code == 0, done.stderr
+
+
+async def withdraw(bus, content_id: str) -> None:
+    gone = a_publication(
+        content_id=content_id, title="Đã gỡ", action="withdrawn", revision=2,
+        topic="the-che-chinh-sach", body="", released_at=datetime.now(UTC),
+    )  # fmt: skip
+    await store_publication(bus, gone)
+
+
+async def test_an_issue_that_tells_a_withdrawn_item_is_corrected_by_one_act(bulletin, loa, bus):
+    """A repeat is the same draft; nothing is published by itself, and the reason is public."""
+    issue = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    early = await loa("bulletin", "correct", issue, *BY)
+    assert early.exit_code == 2 and "no issue that readers have" in early.stderr
+    await release(loa, issue)
+    current = await loa("bulletin", "correct", issue, *BY)
+    assert current.exit_code == 2 and "nothing to correct" in current.stderr
+    await withdraw(bus, "tin-0")
+    [begun] = await bulletin("correct", "tin-0")
+    assert (begun["content_id"], begun["status"], begun["dropped"]) == (issue, "draft", 1)
+    [again] = await bulletin("correct", issue)
+    assert (again["hash"], again["revision"]) == (begun["hash"], 2)
+    assert [one["revision"] for one in await released_publications(bus, issue)] == [1]
+    await release(loa, issue)
+    *_, corrected = await released_publications(bus, issue)
+    assert corrected["action"] == "corrected" and "1 tin đã gỡ" in corrected["reason"]
+    assert "Tin 1" in corrected["body"] and "Tin 0" not in str(corrected)
+    told = await loa("bulletin", "correct", "tin-0", *BY)
+    assert told.exit_code == 2 and "tells of tin-0" in told.stderr
+
+
+async def test_an_issue_without_any_item_left_is_withdrawn_instead(bulletin, loa, bus):
+    issue = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
+    for name in ("tin-1", "tin-2"):
+        await bulletin("drop", issue, name)
+    await release(loa, issue)
+    await withdraw(bus, "tin-0")
+    refused = await loa("bulletin", "correct", issue, *BY)
+    assert refused.exit_code == 2 and "withdraw the issue" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ of poppler-utils).
 """
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -139,6 +140,35 @@ def test_four_issues_reach_every_channel_and_tell_no_item_twice(loa, browser):
     archive = loa.page(f"/muc/{SERIES.topic}/")[1]
     assert all(f"/tin/{one.content_id}" in archive for one in issues)
     assert loa.violations() == []
+    [warning] = loa.cli("check", "--json").json["warnings"]
+    assert (warning["key"], warning["detail"]) == (first.content_id, "ba")
+    check_corrected(loa, first)
+    assert loa.cli("check", "--json").json["warnings"] == loa.violations() == []
+
+
+def check_corrected(loa: LoaProcess, first: BulletinIssue) -> None:
+    """A correction takes a withdrawn item out of every face of the issue that told it."""
+    name, gone = first.content_id, title("ba")
+    assert all(gone in text for text in lasting_faces(loa, name))
+
+    async def corrected() -> BulletinIssue:
+        async with bulletin_desk(loa) as desk:
+            return await desk.correct(name)
+
+    assert [one.content_id for one in asyncio.run(corrected()).entries] == ["hai", "mot"]
+    loa.trace_when_complete(name, 2)
+    for text in lasting_faces(loa, name):
+        assert gone not in text and title("mot") in text
+
+
+def lasting_faces(loa: LoaProcess, name: str) -> list[str]:
+    """What readers find of an issue later: page, entry of the feed, article on Zalo."""
+    page = loa.page(f"/tin/{name}")[1]
+    feed = json.loads(loa.page(f"/nguon-tin/{SERIES.topic}.json")[1])["items"]
+    [entry] = [one for one in feed if name in one["url"]]
+    articles = loa.sandbox("state")["articles"]
+    shown = [one for one in articles if "số 01/" in one["title"] and one["status"] == "show"]
+    return [page[page.index("<main") :], json.dumps(entry, ensure_ascii=False), str(shown)]
 
 
 def check_first(loa: LoaProcess, issue: BulletinIssue) -> None:
