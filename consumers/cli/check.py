@@ -7,7 +7,7 @@ import typer
 
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, load_deadlines, read_settings
+from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
@@ -21,10 +21,13 @@ from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from consumers.desk.index import INDEX_FILE
 from consumers.desk.index.check import find_wrong_rows
+from consumers.desk.reports.check import find_wrong_report_rows
+from consumers.desk.reports.rows_file import ROWS_FILE, Rules
 from consumers.directory.store import read_damage
 from consumers.editorial.log import EditorialLog
 from consumers.facts.all_sources import fact_sources
 from consumers.facts.check import check_facts
+from consumers.facts.public_figures_check import find_wrong_figures
 from consumers.facts.store import FactStore
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
@@ -75,6 +78,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     if deep:
         violations += await _wrong_copies(settings, checker)
         violations += await _wrong_facts(context)
+        violations += await find_wrong_figures(context, audit)
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
@@ -86,7 +90,10 @@ async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violati
     damage = read_damage(path)
     found = [Violation(rule="directory-damaged", key=str(path), detail=damage)] if damage else []
     deadlines, bus = load_deadlines(settings), checker.context.bus
-    return [*found, *await find_wrong_rows(bus, index, deadlines, checker.acts)]
+    found += await find_wrong_rows(bus, index, deadlines, checker.acts)
+    rules = Rules(load_vocabulary(settings).bulletins, deadlines)
+    rows = settings.desk_dir / ROWS_FILE
+    return found + await find_wrong_report_rows(FactStore(bus), rows, rules)
 
 
 async def _wrong_facts(context: CheckContext) -> list[Violation]:

@@ -2,18 +2,24 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import NamedTuple
 
 import structlog
 
 from channels.errors import ChannelError
 from channels.portal.channel import PortalChannel
 from consumers.facts.days import last_day, midnight
-from consumers.facts.store import FactStore
+from consumers.facts.store import FactStore, StoredFact
 from contracts import subjects
 from contracts.base.times import Clock
-from contracts.facts import Fact, FactKind
-from contracts.facts.public_figures import DAYS, PublicFigures, public_figures
+from contracts.facts import FactKind
+from contracts.facts.public_figures import (
+    DAYS,
+    PublicFigures,
+    figures_up_to,
+    public_figures,
+)
 from contracts.facts.totals import FactSet
 from producers.bus import Bus, BusError
 
@@ -52,9 +58,32 @@ async def read_public_figures(bus: Bus, clock: Clock) -> PublicFigures:
 
     A fact is stored on its day or later, so what is older than the span is not read.
     """
-    over, found = last_day(clock), list[Fact]()
-    since = midnight(over - timedelta(days=DAYS))
+    over = last_day(clock)
+    found = [one.fact for one in await _stored(bus, over) if one.fact]
+    return public_figures(FactSet.of(found), over)
+
+
+class FiguresAt(NamedTuple):
+    """Figures, and when the newest of their facts was stored: epoch seconds, 0 without any."""
+
+    figures: PublicFigures
+    stored_at: float
+
+
+async def read_figures_up_to(bus: Bus, last: date) -> FiguresAt:
+    """The figures of the span that ends with *last*. Raises BusError."""
+    stored = [one for one in await _stored(bus, last) if one.fact and one.fact.day <= last]
+    figures = figures_up_to(FactSet.of([one.fact for one in stored if one.fact]), last)
+    newest = max((one.seq for one in stored), default=0)
+    message = await bus.get_message(subjects.FACTS.name, newest) if newest else None
+    return FiguresAt(figures, message.time.timestamp() if message else 0.0)
+
+
+async def _stored(bus: Bus, last: date) -> list[StoredFact]:
+    """The deliveries and days from the beginning of the span that ends with *last*."""
+    found = list[StoredFact]()
+    since = midnight(last - timedelta(days=DAYS))
     start = await bus.first_seq_since(subjects.FACTS.name, since)
     for kind in _KINDS if start else ():
-        found += [one.fact async for one in FactStore(bus).scan(kind, start or 1) if one.fact]
-    return public_figures(FactSet.of(found), over)
+        found += [one async for one in FactStore(bus).scan(kind, start or 1)]
+    return found

@@ -85,7 +85,11 @@ def public_figures(facts: FactSet, over: date) -> PublicFigures:
     after that it is a day without data.
     """
     is_counted = FactKind.DELIVERY in facts.counted.get(over, frozenset())
-    last = over if is_counted else over - timedelta(days=1)
+    return figures_up_to(facts, over if is_counted else over - timedelta(days=1))
+
+
+def figures_up_to(facts: FactSet, last: date) -> PublicFigures:
+    """The figures of the span that ends with *last*."""
     span = Span(last - timedelta(days=DAYS - 1), last)
     gaps = facts.gaps(FactKind.DELIVERY, span)
     ended = [fact for fact in facts.of_kind(DeliveryFact, span) if fact.day not in gaps]

@@ -63,7 +63,7 @@ class RowsFile(StreamCopy):
     def _rows_of(self, found: Iterable[Fact]) -> FactRows:
         """A new maker of rows, which knows the releases of these facts' items."""
         rows = FactRows(bulletins=self.rules.bulletins, deadlines=self.rules.deadlines)
-        for content_id in {_item_of(fact) for fact in found} - {""}:
+        for content_id in {item_of(fact) for fact in found} - {""}:
             for _, key, body in self.db.execute(_FACTS_OF_ITEM, (content_id,)):
                 if key.startswith(_RELEASE):
                     rows.learn(cast(ReleaseFact, facts.decode(key, body.encode())))
@@ -98,7 +98,7 @@ class _Writer:
         sql = "DELETE FROM fact WHERE key = ? RETURNING id"
         if former := self.db.execute(sql, (fact.key,)).fetchone():
             self.db.execute("DELETE FROM row WHERE fact = ?", former)
-        body = fact.encode().decode() if (item := _item_of(fact)) else ""
+        body = fact.encode().decode() if (item := item_of(fact)) else ""
         sql = "INSERT INTO fact (key, item, body) VALUES (?, ?, ?) RETURNING id"
         (id,) = self.db.execute(sql, (fact.key, item, body)).fetchone()
         self._insert_rows(id, fact)
@@ -108,7 +108,7 @@ class _Writer:
         self.db.executemany(_INSERT_ROW, rows)
 
 
-def _item_of(fact: Fact) -> str:
+def item_of(fact: Fact) -> str:
     return str(getattr(fact, "content_id", ""))
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from consumers.app.settings import RunningInstance
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
 from consumers.desk.index.rebuild import rebuild_index
+from consumers.desk.reports.follow import RowsFollower
+from consumers.desk.reports.rows_file import ROWS_FILE, RowsFile, Rules
 from consumers.directory.store import DirectoryStore
 from consumers.editorial.log import EditorialLog
+from consumers.facts.store import FactStore
 from consumers.ledger import codec
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
@@ -20,7 +24,9 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.desk.deadlines import default_deadlines
 from contracts.editorial import ActionKind
+from contracts.vocabulary import DEFAULT
 from producers.output import reads_vietnamese
+from tests.consumers.periodic_reports.test_from_facts import RELEASE
 from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
 from tests.support.listed_items import save, step
@@ -102,9 +108,21 @@ async def test_an_index_of_the_desk_that_says_something_else_than_the_log_is_nam
     assert await wrong_rows(loa) == [str(path)]
 
 
-async def wrong_rows(loa) -> list[str]:
+async def wrong_rows(loa, rule="desk-index-wrong") -> list[str]:
     checked = json_output(await loa("check", "--deep", "--json"))
-    return [one["key"] for one in checked["violations"] if one["rule"] == "desk-index-wrong"]
+    return [one["key"] for one in checked["violations"] if one["rule"] == rule]
+
+
+async def test_a_copy_of_the_facts_that_says_something_else_than_they_do_is_named(bus, loa):
+    store, path = FactStore(bus), Path(loa.environ["LOA_DATA_DIR"]) / "desk" / ROWS_FILE
+    assert await store.add(RELEASE, 0)
+    rules = Rules(DEFAULT.bulletins, default_deadlines())
+    with closing(RowsFile(path, rules)) as file, ThreadPoolExecutor(1) as writer:
+        await RowsFollower(store, file, writer).advance()
+    assert await wrong_rows(loa, "report-rows-wrong") == []
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE row SET times = 2")
+    assert await wrong_rows(loa, "report-rows-wrong") == [subjects.fact(RELEASE.key)]
 
 
 async def test_a_batch_is_stuck_by_the_start_of_loa_not_by_its_last_sign_of_life(bus, loa):
