@@ -36,7 +36,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 class BusUse(Enum):
-    """What a command may change of the streams of a Loa that does not run."""
+    """The changes that a command may make of the streams of a Loa that does not run."""
 
     LOOK = "nothing"
     ACT = "bring those of an older version up to date"

@@ -112,7 +112,7 @@ class Node:
         return (check and await check()) or await store_problem(bus)
 
     async def bus_damages(self) -> dict[str, Any]:
-        """What the bus has lost, and which of its settings are foreign, by stream, for `/readyz`.
+        """Losses of the bus, and foreign settings, by stream, for `/readyz`.
 
         The last comparison is at most a minute old; only one process of a machine compares.
         """

@@ -8,6 +8,6 @@ SERVICE_NAMES = (
     *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces"),
     *("mailbox", "zalo-sandbox"),
 )
-"""What `loa run` knows; `consumers.app.services` says what each does."""
+"""The services of `loa run`; `consumers.app.services` says what each does."""
 KEYLESS_SERVICES = frozenset(("gateway", "portal", "opinions", "zalo-webhook", "canary", "import"))
 """Services that run without the key file: they write no record that needs a seal."""

@@ -210,7 +210,7 @@ class LoaSettings(_Settings):
 
     @property
     def records_dir(self) -> Path:
-        """What this machine knows of the bus, so that the bus can be compared with it."""
+        """This machine's record of the bus, so that the bus can be compared with it."""
         return self.data_dir / "records"
 
     @property

@@ -1,1 +1,1 @@
-"""What happened to the bus and who did it: the anchor outside the bus, the chained audit log."""
+"""Evidence of losses and acts: the anchor outside the bus, the chained audit log."""

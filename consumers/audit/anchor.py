@@ -54,7 +54,7 @@ class Anchor:
     clock: Clock
     bus_trouble: Callable[[Bus], Awaitable[str]] = store_problem
     damages: list[Damage] = field(default_factory=list)
-    """What the last comparison showed."""
+    """The result of the last comparison."""
     unjudged: str = ""
     """Why the last comparison left open what counts tell; empty if it judged everything."""
 

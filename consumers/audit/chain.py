@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 EMPTY_HASH = ""
-"""What the first record holds as the hash of the one before."""
+"""The previous hash of the first record."""
 
 
 class Step(StrEnum):
@@ -68,7 +68,7 @@ def chain_hash(prev: str, body: bytes) -> str:
 
 
 class Fault(StrEnum):
-    """What happened to a chain."""
+    """Kinds of damage to a chain."""
 
     CHANGED = "changed"
     DROPPED = "dropped"

@@ -1,4 +1,4 @@
-"""What the rules share: time, progress of consumers, excuses, publications, records in bulk."""
+"""Context of the rules: time, progress of consumers, excuses, publications, records in bulk."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +42,7 @@ class CheckTime:
 
 @dataclass
 class CheckContext:
-    """What all rules share. `deep` also reads every frozen list of recipients.
+    """The context of all rules. `deep` also reads every frozen list of recipients.
 
     Without `seals`, messages that Loa did not release are not told from its own.
     `excuses` is asked anew for each pass; `running_since`: when the running Loa started, if known.

@@ -1,4 +1,4 @@
-"""What people wrote, changed or withdrew at the desk, as the editorial log has it."""
+"""Texts that people wrote, changed or withdrew at the desk, as the editorial log has them."""
 
 from pydantic import ValidationError
 

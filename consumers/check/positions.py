@@ -27,7 +27,7 @@ _FINAL_STATES = ("released", "withdrawn")
 
 
 class _Stand(StrEnum):
-    """What became of one text."""
+    """The state of one text."""
 
     WAITS = "waits"
     APPROVED = "approved"
@@ -97,7 +97,7 @@ class PositionRules:
                 yield key, Violation(rule="acts-differ", key=f"publication.{key}", detail=detail)
 
     def find_difference(self, key: str, position: Position, at: CheckTime) -> str:
-        """What the log says differently; of a broken item `acts-broken` tells."""
+        """Differences in the log; of a broken item `acts-broken` tells."""
         content_id, _, number = key.rpartition(".")
         if content_id in self.acts.broken:
             return ""
@@ -176,7 +176,7 @@ class PositionRules:
 
 
 def find_difference(number: int, position: Position, state: ItemState, at: CheckTime) -> str:
-    """What a position and the log of its item say differently; empty if they agree.
+    """Differences between a position and the log of its item; empty if they agree.
 
     What was done a moment ago on one side may not have followed on the other. Texts that no person
     decides on are not in the log, nor what an earlier version decided.

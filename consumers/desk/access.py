@@ -1,4 +1,4 @@
-"""What an account may do with one item, by the facts of its editorial log."""
+"""The rights of an account to one item, by the facts of its editorial log."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -15,7 +15,7 @@ from contracts.errors import Forbidden
 def item_facts(
     state: ItemState, item: Item | None = None, position: Position | None = None
 ) -> ObjectFacts:
-    """What decisions depend on, of the newest text of an item; without one, of its records."""
+    """The facts for decisions by the newest text of an item; without one, of its records."""
     text = state.text
     if text is None and position:
         named = {position.author, position.submitter}
@@ -32,7 +32,7 @@ def item_facts(
 
 
 def acting_facts(state: ItemState) -> ObjectFacts:
-    """What decisions about an act depend on: the units of a plan only read the campaign."""
+    """The facts for decisions about an act: the units of a plan only read the campaign."""
     return replace(item_facts(state), partners=())
 
 

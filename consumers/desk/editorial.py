@@ -53,7 +53,7 @@ _ORDERED = (
     *(K.SAVE, K.SUBMIT, K.CONFIRM, K.EDIT, K.PROPOSE, K.APPROVE),
     *(K.RETURN, K.REJECT, K.WITHDRAW, K.COMMENT),
 )
-"""What a person may order, in the order in which a text meets it."""
+"""Acts that a person may order, in the order in which a text meets it."""
 
 
 class Visitor(Protocol):
@@ -92,7 +92,7 @@ class EditorialDesk:
 
 @dataclass(frozen=True)
 class PersonAtDesk:
-    """What one person sees and does."""
+    """The desk as one person sees and uses it."""
 
     desk: EditorialDesk
     signed_in: SignedIn
@@ -144,7 +144,7 @@ class PersonAtDesk:
             self._require(READ_DRAFTS, state)
 
     async def refusals(self, item: ItemView) -> dict[ActionKind, Sequence[FieldError]]:
-        """What the newest text lacks for the next acts of the person on its way to readers."""
+        """Fields that the newest text lacks for the person's next acts on its way to readers."""
         kinds = sorted(item.possible & ON_THE_WAY)
         state = (await self.desk.log.read(item.content_id)).state if kinds else ItemState()
         rules, name = self.desk.order_rules, item.content_id
@@ -153,7 +153,7 @@ class PersonAtDesk:
 
     @property
     def waiting(self) -> ItemFilter:
-        """What waits for the person, most urgent first."""
+        """Items that wait for the person, most urgent first."""
         return person_lists.waiting_for(self.desk.rules.policy, self.signed_in.account)
 
     @property
@@ -163,12 +163,12 @@ class PersonAtDesk:
 
     @property
     def own(self) -> ItemFilter:
-        """What the person wrote, sent, checked or edited."""
+        """Items that the person wrote, sent, checked or edited."""
         return person_lists.own_items(self.signed_in.account)
 
     @property
     def readable(self) -> ItemFilter:
-        """What the person may read."""
+        """Items that the person may read."""
         return person_lists.readable(self.desk.rules.policy, self.signed_in.account)
 
     def writable_units(self) -> list[str]:

@@ -230,14 +230,14 @@ def _note(order: Order) -> str:
 
 
 def _titles(order: Order) -> tuple[str, str]:
-    """What readers read in place of the title. Raises Invalid for what no text may hold."""
+    """The text in place of the title. Raises Invalid for what no text may hold."""
     given = {"new_title": order.title, "short_title": order.short_title}
     title, short_title = (errors.check_line(*one, _TITLE_MAX) for one in given.items())
     return title, short_title
 
 
 def _own_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person writes of an event's data: without what Loa adds, and without empty fields."""
+    """An event's data as a person writes them: without fields that Loa adds, and empty ones."""
     filled = {name: value for name, value in data.items() if value not in (None, "", [], {})}
     return {name: value for name, value in filled.items() if name not in _LOAS_FIELDS}
 
@@ -271,7 +271,7 @@ def _new_text(ordered: _Ordered) -> EditorialText:
 
 
 def lacking_fields(data: Mapping[str, Any]) -> Iterator[errors.FieldError]:
-    """What even a draft needs: a title, and a channel where channels are chosen.
+    """Fields that even a draft needs: a title, and a channel where channels are chosen.
 
     A text without the field goes to all of them; a form on which none is ticked says [].
     """

@@ -76,7 +76,7 @@ class DeskLinkChecks:
         log.info("desk_links_checked", links=len(wanted), asked=len(asked), dead=dead)
 
     def known(self, urls: Sequence[str]) -> Sequence[CheckedLink]:
-        """What came of those of *urls* that were asked within the hour, in their order."""
+        """The results for those of *urls* that were asked within the hour, in their order."""
         found = ((url, self._result(_page_of(url))) for url in urls)
         return [one._replace(url=url) for url, one in found if one]
 
@@ -92,7 +92,7 @@ class DeskLinkChecks:
         return list(islice(_few_of_each_host(by_need), LINKS_MAX))
 
     async def _ask_in_time(self, page: _Page, begin_by: float) -> CheckedLink | None:
-        """What came of a page; None where no slot was free by *begin_by*."""
+        """The result for a page; None where no slot was free by *begin_by*."""
         of_host = self._slots_of.setdefault(page.host, asyncio.Semaphore(_AT_ONCE_OF_HOST))
         async with AsyncExitStack() as held:
             try:

@@ -1,4 +1,4 @@
-"""What one person finds in lists: what waits for that person, and what may be read."""
+"""Lists of one person: items that wait for the person, and those that may be read."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ def _names(account: Account) -> tuple[str, ...]:
 
 
 def waiting_for(policy: Policy, account: Account) -> ItemFilter:
-    """What waits for a step that the person may do, the nearest deadline first."""
+    """Items that wait for a step that the person may do, the nearest deadline first."""
     scopes = tuple(
         scope
         for step, action in _ACTION_OF_STEP.items()
@@ -30,7 +30,7 @@ def waiting_for(policy: Policy, account: Account) -> ItemFilter:
 
 
 def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
-    """What the person wrote, sent, checked or edited; or of that what is still to be sent."""
+    """Items that the person wrote, sent, checked or edited; or the unsent ones of them."""
     statuses = UNSENT if unsent else frozenset[Status]()
     units = {account.unit, *(unit for grant in account.grants for unit in grant.units)}
     named = NamedIn(account.name, tuple(sorted(units)))
@@ -38,7 +38,7 @@ def own_items(account: Account, *, unsent: bool = False) -> ItemFilter:
 
 
 def readable(policy: Policy, account: Account) -> ItemFilter:
-    """What the person may read: what grants reach, and of roles for own items those."""
+    """Items that the person may read: all that grants reach, and own items for roles of these."""
     scopes = tuple(_scopes(policy, account, READ_DRAFTS, frozenset()))
     permissions = [policy.permissions.get((one.role, READ_DRAFTS)) for one in account.grants]
     if any(one and Condition.OWN_ITEM in one.conditions for one in permissions):

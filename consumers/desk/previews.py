@@ -151,7 +151,7 @@ class ItemPreviews:
         return self._rendered("mails", found, render_mails)
 
     def _rendered(self, what: str, found: _Found, work: Callable[[], T]) -> T:
-        """What *work* renders, or has rendered for the same text within the minute."""
+        """The rendering by *work*, or the one of the same text within the minute."""
         name = what, found.key
         with self._keeping:
             known = self._kept.pop(name, None)

@@ -247,7 +247,7 @@ def read_confirmed_at(path: Path) -> float:
 
 
 def read_damage(path: Path) -> str:
-    """What damages the file at *path*, which is only read; empty for none, and for no file."""
+    """The damage of the file at *path*, which is only read; empty for none, and for no file."""
     if not path.exists():
         return ""
     try:

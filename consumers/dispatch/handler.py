@@ -195,7 +195,7 @@ class EarlierPositions(NamedTuple):
     def query(
         self, channel: ChannelName, publication: Publication, supersession: Supersession, after: str
     ) -> AudienceQuery:
-        """What a channel's audience is asked for *publication*."""
+        """The audience query of a channel for *publication*."""
         reached = self.reached_recipients(supersession, after)
         following = includes_followers(channel, publication)
         return AudienceQuery(publication, following, reached, self.was_planned)

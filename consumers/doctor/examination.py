@@ -28,7 +28,7 @@ async def examine(checks: Mapping[str, Check], timeout_s: float) -> list[DoctorF
 
 
 async def _within(timeout_s: float, name: str, check: Check) -> list[DoctorFinding]:
-    """What a check has found in its time, and why it was cut short, if it was."""
+    """The findings of a check in its time, and why it was cut short, if it was."""
     findings: list[DoctorFinding] = []
     try:
         async with asyncio.timeout(timeout_s):

@@ -125,7 +125,7 @@ def release_act(draft: Draft, at: datetime, state: ItemState) -> Action | None:
 
 
 def outcome_act(draft: Draft, record: Position, at: datetime, state: ItemState) -> Action | None:
-    """What became of a draft by its position's record; None if nothing is to be added."""
+    """The act by which a draft ended, by its position's record; None if nothing is to be added."""
     if draft.revision not in drafts_of(draft.content_id, state):
         return None
     is_rejected = state.revision == draft.revision and state.has_open_rejection

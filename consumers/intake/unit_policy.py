@@ -1,4 +1,4 @@
-"""What a unit may do, as its registration says."""
+"""The rights of a unit, as its registration says."""
 
 from contracts import subjects
 from contracts.records import UnitPolicy

@@ -10,7 +10,7 @@ from contracts.delivery import Lane
 
 
 class BatchTimes(NamedTuple):
-    """What counts of one batch: its rows, and the moments at which its deliveries went on."""
+    """The counted facts of one batch: its rows, and the moments at which its deliveries went on."""
 
     lane: Lane
     created: float

@@ -8,7 +8,7 @@ _MAX_STORED = 6
 
 
 class DoubtCause(StrEnum):
-    """What left rows without an outcome.
+    """Causes that left rows without an outcome.
 
     `ENDED`: the worker's process, as its slot's lock proves. `TAKEN_OVER`: a lease that ran out.
     `BUS_SILENT`: the bus took no outcome of the same process in time. `UNANSWERED`: the provider.

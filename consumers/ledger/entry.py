@@ -48,7 +48,7 @@ REACHED_LETTERS = frozenset(b"dkPSRDXUEWVK")
 
 @dataclass(frozen=True, slots=True)
 class RowNote:
-    """What differs from a row's first attempt: attempts, due time, reason.
+    """The differences from a row's first attempt: attempts, due time, reason.
 
     `since`: the first failed attempt; `retry_for_s` counts from it.
     """

@@ -191,7 +191,7 @@ async def save_backup(
 
 
 class _Saving(NamedTuple):
-    """What is saved, where: *draft* becomes *folder*."""
+    """The parts of a backup in the making: *draft* becomes *folder*."""
 
     bus: Bus
     draft: Path

@@ -215,7 +215,7 @@ class LastPass(BaseModel):
 
 
 class KindPlan(BaseModel):
-    """What retention means for one kind now. `due`: records that the next pass removes.
+    """The state of retention of one kind. `due`: records that the next pass removes.
 
     `carried_out`: `removed` by a pass (an account: disabled), `expires` by the age of a stream, or
     `kept` at least so long. `age_days`: the stream's own age, if it differs.
@@ -278,7 +278,7 @@ class RetentionService:
         return removed
 
     async def plan(self) -> list[KindPlan]:
-        """What a pass would do now, and the oldest of each kind that is due or expires."""
+        """The effects of a pass now, and the oldest of each kind that is due or expires."""
         plans = {rule.kind: await self.plan_of(rule) for rule in self.rules}
         for stream, kind in AGED_STREAMS.items():
             plans[kind] = await self.plan_of_stream(kind, stream)

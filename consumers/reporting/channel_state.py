@@ -62,13 +62,13 @@ def breaker_problem(
 
 
 def _remedy(reason: str) -> Bilingual:
-    """What to do about a breaker's reason, in the words of `loa status`; empty for most."""
+    """The remedy for a breaker's reason, in the words of `loa status`; empty for most."""
     texts, command = load_catalog("status").get(reason.partition(":")[0], {}), remedy(reason)
     return Bilingual(texts.get("do_en", command), texts.get("do_vi", command))
 
 
 def _zalo_waits(trace: Trace) -> Iterator[FieldError]:
-    """What Zalo wants a person to do before the rows that wait can go."""
+    """The remedy that Zalo wants of a person before the rows that wait can go."""
     waits = [entry for entry in trace.timeline if entry.event == "waiting"]
     reasons = [one.detail.partition(": ")[2] for one in waits if one.channel is ChannelName.ZALO]
     for cause in filter(None, map(explain_wait, reasons)):

@@ -61,7 +61,7 @@ class ListedItem(OmitEmptyModel):
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """What is listed; an empty criterion means everything."""
+    """Criteria of a list; an empty one means everything."""
 
     unit: str = ""
     topic: str = ""
@@ -261,7 +261,7 @@ class ItemLister:
     def other_holds(
         self, item: ListedItem, plans: dict[ChannelName, PlanCursor | None]
     ) -> Iterator[str]:
-        """What no stop of a channel explains: Zalo waits for a person, the bus stores nothing."""
+        """Causes beside a stop of a channel: Zalo waits for a person, the bus stores nothing."""
         zalo = ChannelName.ZALO
         reason = self.zalo_waits.get(_plan(item, zalo))
         if reason and zalo in plans and zalo not in self.stopped:
@@ -296,7 +296,7 @@ def _plan(item: ListedItem, name: ChannelName) -> PlanKey:
 
 
 def _rough_counts(plans: dict[ChannelName, PlanCursor | None]) -> dict[ChannelName, StatusCounts]:
-    """What the cursors alone say: enough to tell whether recipients are missing."""
+    """The state by the cursors alone: enough to tell whether recipients are missing."""
     return {
         name: StatusCounts(
             expected=cursor.planned + cursor.missing_count,

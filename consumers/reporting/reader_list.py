@@ -68,7 +68,7 @@ class Reader(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReaderFilter:
-    """What is wanted; an empty criterion means everything. A topic: readers who get it."""
+    """Criteria of a list; an empty one means everything. A topic: readers who get it."""
 
     topic: str = ""
     channel: str = ""

@@ -235,7 +235,7 @@ class _Child:
 
     @property
     def context(self) -> SpanContext:
-        """What the queue asks whether the span is sampled: as its parent is."""
+        """The parent's context: the queue asks it whether the span is sampled."""
         return self._parent
 
     @cached_property

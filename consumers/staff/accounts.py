@@ -125,7 +125,7 @@ class Account(BaseModel):
 
 
 class NewAccount(BaseModel):
-    """What an account manager says of a new account."""
+    """The fields that an account manager gives a new account."""
 
     model_config = ConfigDict(frozen=True)
 

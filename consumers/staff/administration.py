@@ -60,7 +60,7 @@ class UnitKeys(Protocol):
 
 
 class Done(NamedTuple):
-    """What an act has changed; `secret` is shown once: an invitation's code, or an API key."""
+    """The result of an act; `secret` is shown once: an invitation's code, or an API key."""
 
     account: Account | None = None
     secret: str = ""
@@ -73,7 +73,7 @@ class _Act(BaseModel):
 
     @property
     def object_id(self) -> str:
-        """What the act is about, as the audit log names it."""
+        """The object of the act, as the audit log names it."""
         return ""
 
     @property
@@ -311,7 +311,7 @@ class WaitingActs:
     rules: Authorizer
 
     async def all(self) -> list[WaitingAct]:
-        """What waits, oldest first."""
+        """Waiting proposals, oldest first."""
         waiting = await self.rules.proposals.waiting(MANAGE)
         found = [await self._act_of(one) for one in waiting]
         return [one for one in found if one]

@@ -62,7 +62,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "item.read": ("operate", READ_DRAFTS),
     "subscribers.list": ("manage-readers", "operate"),
 }
-"""What is shown of content that is not public, and the actions of which one is enough."""
+"""Views of content that is not public, and the actions of which one is enough."""
 
 
 class Act(NamedTuple):
@@ -193,7 +193,7 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class ReadingRight:
-    """What a person may look at: what one of *actions* of the roles reaches.
+    """The scope of a person's reading: all that one of *actions* of the roles reaches.
 
     Without an account everything: before the first account, and as break-glass of *by*.
     """

@@ -304,7 +304,7 @@ class Visitor:
         return await self._submit(SetAddress.of(account_id, address, stored))
 
     async def waiting_acts(self) -> list[WaitingAct]:
-        """What waits for a second account manager, oldest first."""
+        """Proposals that wait for a second account manager, oldest first."""
         return await WaitingActs(self.desk.rules).all()
 
     async def confirm(self, id: str) -> Submitted:

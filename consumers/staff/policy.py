@@ -168,7 +168,7 @@ class Permission:
 
 
 class Ability(NamedTuple):
-    """What a role allows: the action in Vietnamese, and the conditions as `roles.toml` has them."""
+    """A permission of a role: the action in Vietnamese, and the conditions of `roles.toml`."""
 
     action: str
     name: str
@@ -335,7 +335,7 @@ class Policy:
         return any((grant.role, action) in self.permissions for grant in person.grants)
 
     def abilities(self, grants: Iterable[Grant]) -> list["Ability"]:
-        """What roles allow, in the order of the roles file."""
+        """The permissions of roles, in the order of the roles file."""
         found: dict[str, Ability] = {}
         for grant in grants:
             for (role, action), permission in self.permissions.items():

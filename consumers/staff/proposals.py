@@ -154,7 +154,7 @@ class Proposals:
         return await self._valid(self._live(known), action, facts)
 
     async def waiting(self, action: str) -> list[OpenProposal]:
-        """What has been proposed of *action* and still counts, oldest first."""
+        """The proposals of *action* that still count, oldest first."""
         found = []
         async for key, value in self.bucket.values(_KEY_PREFIX):
             proposal = Proposal.model_validate_json(value.data)

@@ -400,7 +400,7 @@ def _failures(name: ChannelName, channel: ChannelStatus, now: datetime) -> Itera
 
 
 def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:
-    """What only slows a channel down, or what a person has decided."""
+    """Findings that only slow a channel down, or that a person has decided."""
     if channel.slowed:
         facts = {"level": channel.slowed, "reason": translate(channel.slowed_reason or "?")}
         yield _finding(Severity.WATCH, "mail_slowed", name, None, **facts)
@@ -433,7 +433,7 @@ def _broken(
 
 
 def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
-    """What a person looks at for *reason*, with the place where the channel's output goes."""
+    """The remedy for *reason*, with the place where the channel's output goes."""
     fixes = _FIXES.get(name, {})
     code = next((code for code, heads in fixes.items() if reason.startswith(heads)), "")
     if not code and (command := remedy(reason)):
@@ -447,7 +447,7 @@ def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
 
 
 def _canary_fix(name: ChannelName, channel: ChannelStatus) -> Bilingual:
-    """What to do about a late canary, by the reason that it has."""
+    """The remedy for a late canary, by the reason that it has."""
     why = channel.canary.why
     if why.startswith(CHANNEL_SAID):
         return _fix(name, channel, why.removeprefix(CHANNEL_SAID))

@@ -43,7 +43,7 @@ def _limit_value(limit: Limit) -> str:
 
 
 _KNOWN_UNREAD = ("loa_bus_can_store", "loa_status_findings", "loa_status_needs_person")
-"""What a first reading tells, although it fails: that the bus stores, and what is wrong."""
+"""Metrics that a first reading has even if it fails: that the bus stores, and all findings."""
 _STATE = Label("state", BreakerState)
 _CANARY = Label("state", _CANARY_STATES)
 _LIMIT = Label("limit", [*map(_limit_value, Limit), _ZALO_QUOTA])
@@ -66,7 +66,7 @@ class TokenTimes:
 
 @dataclass(frozen=True)
 class ProcessFacts:
-    """What one process knows of itself. `checks`: the problem of each check of `/readyz`."""
+    """One process's facts about itself. `checks`: the problem of each check of `/readyz`."""
 
     now: float
     checks: Mapping[str, str | None] = field(default_factory=dict)
@@ -510,4 +510,4 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
         },
     ),
 ]
-"""What each process tells of itself."""
+"""Metrics of each process about itself."""

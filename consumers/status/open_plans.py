@@ -41,7 +41,7 @@ class OpenPlan(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What is left of one batch."""
+    """The open rows of one batch."""
 
     plan: PlanKey
     lane: Lane

@@ -176,6 +176,6 @@ class StatusReport(BaseModel):
     at_work: bool = True
     """False: no Loa runs on this folder."""
     bus: tuple[FieldError, ...] = ()
-    """What the bus has lost, by this machine's anchor; the field is the stream."""
+    """Losses of the bus, by this machine's anchor; the field is the stream."""
     versions: dict[str, str] = {}
     """Of Loa, of the nats-server, and of the Loa that runs if it is another one."""

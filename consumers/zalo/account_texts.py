@@ -17,7 +17,7 @@ _TRY_AGAIN = Bilingual(
 
 
 class MissingTexts(NamedTuple):
-    """What fails, Zalo's reason, and what to do, in both languages."""
+    """A failure, Zalo's reason and the remedy, in both languages."""
 
     task: Bilingual
     why: Bilingual

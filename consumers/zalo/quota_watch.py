@@ -32,7 +32,7 @@ class BroadcastQuota(Record):
     counted: int | None = None
 
     def used_now(self, counted: int) -> int:
-        """What is used after the broadcasts that Loa has sent since, by its *counted* of now."""
+        """The used quota after the broadcasts that Loa has sent since, by its *counted* of now."""
         since = 0 if self.counted is None else max(counted - self.counted, 0)
         return min(self.total - self.left + since, self.total)
 

@@ -18,7 +18,7 @@ ReadFamilies = Callable[[], Awaitable[Iterable[Metric]]]
 
 
 class _Page(Collector):
-    """What one scrape shows: the registries' metrics, then *families*."""
+    """The metrics of one scrape: the registries' metrics, then *families*."""
 
     def __init__(self, registries: Iterable[CollectorRegistry], families: Iterable[Metric]) -> None:
         self.registries, self.families = registries, families

@@ -247,7 +247,7 @@ def _open_index(node: Node) -> ItemIndex:
 
 
 def _delivery_services(node: Node, access: ItemAccess) -> dict[str, Any]:
-    """What the desk shows of an item's way to its readers."""
+    """Services that show an item's way to its readers."""
     faces = channel_faces(node.public_url, node.vocabulary, node.email, ASSETS_PATH)
     return {
         "previews": ItemPreviews(node.bus, node.clock, access, faces),
@@ -289,7 +289,7 @@ def _open_dry_runs(node: Node, access: ItemAccess) -> DryRunner:
 def channel_faces(
     url: str, words: Vocabulary, email: EmailSettings, assets_path: str
 ) -> ChannelFaces:
-    """What previews show of each channel; the portal has its style sheet at *assets_path*."""
+    """The look of each channel in previews; the portal has its style sheet at *assets_path*."""
     return ChannelFaces(
         PortalPreview(build_site(url, words, email), assets_path),
         MailContext(email, url, PREVIEW_SIGNER, words),

@@ -124,7 +124,7 @@ class Scrape:
         return TokenTimes(grant.obtained_at, grant.expires_at)
 
     def process_facts(self, now: float) -> ProcessFacts:
-        """What the process knows without the bus."""
+        """Facts that the process knows without the bus."""
         node, link = self.node, self.node.bus.connection
         monitor = node.status_monitor
         return ProcessFacts(

@@ -35,7 +35,7 @@ from producers.output import print_errors
 
 log = structlog.get_logger()
 _MISSING_VARIABLES = {MAILBOX: "LOA_EMAIL_HOST", ZALO_SANDBOX: "LOA_ZALO_APP_ID"}
-"""What to set in place of each stand-in."""
+"""Settings that replace each stand-in."""
 _CHANNELS = {MAILBOX: ChannelName.EMAIL, ZALO_SANDBOX: ChannelName.ZALO}
 _SANDBOX_MODULE = "sandbox.zalo.server"
 

@@ -29,7 +29,7 @@ def open_mailer(node: Node) -> TransactionalMailer:
 
 
 def page_facts(node: Node) -> PageFacts:
-    """What the pages tell of mails and of retention, by the settings that act."""
+    """Facts about mails and retention for the pages, by the settings that act."""
     days = load_retention(node.settings)
     return PageFacts(
         announced_sender(node.email),

@@ -91,7 +91,7 @@ def open_recipients(node: Node) -> ChannelRecipients:
 
 
 def open_send_policy(node: Node, _lanes: LaneSemaphore) -> ZaloSendPolicy:
-    """What one worker does about rows that wait for a person."""
+    """The actions of one worker for rows that wait for a person."""
     return ZaloSendPolicy(node.bus, node.clock)
 
 

@@ -1,4 +1,4 @@
-"""What people are told of a channel's canaries, in both languages."""
+"""Texts about a channel's canaries, in both languages."""
 
 from datetime import datetime
 

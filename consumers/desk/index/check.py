@@ -24,7 +24,7 @@ FROM item JOIN detail USING (seq)
 
 
 class _Told(NamedTuple):
-    """What the index or the log says of an item."""
+    """The record of an item in the index or in the log."""
 
     status: str = ""
     hash: str = ""

@@ -140,7 +140,7 @@ def _people_of(action: Action) -> frozenset[str]:
 
 
 class ListedText(NamedTuple):
-    """What lists tell of a text; fields that it lacks, or that can't be read, are empty."""
+    """Columns about a text; fields that it lacks, or that can't be read, are empty."""
 
     unit: str = ""
     author: str = ""

@@ -77,7 +77,7 @@ def _check_code(order: Order) -> None:
 
 @dataclass(frozen=True)
 class OrderRules:
-    """What an order takes, by the text that the log has now."""
+    """Requirements of an order, by the text that the log has now."""
 
     bus: Bus
     policy: Policy
@@ -97,7 +97,7 @@ class OrderRules:
             raise Invalid(*errors)
 
     async def lacks(self, order: Order, state: ItemState) -> list[FieldError]:
-        """What the newest text lacks for *order*, by each rule that would refuse that."""
+        """Fields that the newest text lacks for *order*, by each rule that would refuse it."""
         errors: list[FieldError] = []
         rules = self.check_reason, self.check_uploads, self.check_interruption, self.check_issue
         for rule in rules:

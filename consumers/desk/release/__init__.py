@@ -1,1 +1,1 @@
-"""What the release of an item would do: whom it reaches, when it leaves, what it costs."""
+"""The effects of an item's release: its readers, its times, its costs."""

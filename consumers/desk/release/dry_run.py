@@ -48,7 +48,7 @@ class ReleaseTables(NamedTuple):
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """What a release depends on besides the item."""
+    """Facts on which a release depends besides the item."""
 
     zalo: ZaloSettings
     tables: ReleaseTables
@@ -123,7 +123,7 @@ class DryRunner:
         return await is_internal(self.bus, found.publication.content_id, number, text.data)
 
     def _text_facts(self, publication: Publication) -> dict[str, Any]:
-        """What the dry run says of the text itself."""
+        """The dry run's facts about the text itself."""
         shown = ("content_id", "revision", "title", "lane", "channels")
         return {
             **{name: getattr(publication, name) for name in shown},

@@ -120,7 +120,7 @@ class LiveItems:
         return await self._record(name[0])
 
     async def _hidden_facts(self, name: _Name, record: Item) -> ObjectFacts | None:
-        """What the right to watch depends on; None where readers see the revision."""
+        """The facts on which the right to watch depends; None where readers see the revision."""
         number = name[1] or max(record.released, default=0)
         if number and number == items.visible_revision(record, utc_now(self.clock)):
             return None

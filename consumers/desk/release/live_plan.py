@@ -24,7 +24,7 @@ _BATCHES_AT_ONCE = 50
 
 
 class _Batch(NamedTuple):
-    """What counts of one batch. `waits_since`: when it was planned, if rows of it are open."""
+    """Facts about one batch. `waits_since`: when it was planned, if rows of it are open."""
 
     summary: PlanSummary
     times: BatchTimes

@@ -1,4 +1,4 @@
-"""What sending costs, by `prices.toml`."""
+"""Prices of sending, by `prices.toml`."""
 
 import tomllib
 from collections.abc import Mapping

@@ -39,7 +39,7 @@ def usual_hours() -> UsualHours:
 
 @dataclass(frozen=True)
 class DepartureClock:
-    """What decides about the hour, as it is *now*.
+    """The facts that decide about the hour, as it is *now*.
 
     `is_stand_in`: Zalo is the local one, which takes broadcasts at night, too.
     """
@@ -78,7 +78,7 @@ class DepartureClock:
         return Departure(step, at, why)
 
     def _with_usual_hours(self, timing: Timing, start: datetime) -> Timing:
-        """What speaks against *start*, by the hours and the days off."""
+        """Warnings against *start*, by the hours and the days off."""
         local = start.astimezone(VIETNAM)
         try:
             is_working, day_off = (

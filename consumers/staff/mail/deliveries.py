@@ -1,4 +1,4 @@
-"""What became of a published revision: told once, if it failed for some of its recipients."""
+"""The delivery of a published revision: told once, if it failed for some of its recipients."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta

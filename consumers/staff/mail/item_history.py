@@ -27,7 +27,7 @@ from producers.bus.records import require
 
 _RELEASING = frozenset({ActionKind.APPROVE, ActionKind.SCHEDULE})
 Mails = dict[str, PendingMail]
-"""What is to be mailed, by account."""
+"""Entries to be mailed, by account."""
 QUIET_SPAN = timedelta(seconds=30)
 """Acts of one person on one item that follow each other so closely are told together."""
 
@@ -107,7 +107,7 @@ class MailRules:
         ]
 
     def mail(self, account: Account, notice: Notice, act: Action, due: datetime | None) -> Mails:
-        """What *account* is told of *act*; what is urgent does not wait for the morning."""
+        """The notice of *act* to *account*; an urgent one does not wait for the morning."""
         kind = notice.line.kind
         line = notice.line.model_copy(update={"due": due if notice.permission else None})
         slot = self.morning if account.mail.in_morning and not notice.is_urgent else None

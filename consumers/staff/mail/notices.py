@@ -29,11 +29,11 @@ _WRITERS_TOLD: Mapping[ActionKind, StaffMailKind] = {
     ActionKind.REJECT: StaffMailKind.REJECTED,
     ActionKind.WITHDRAW: StaffMailKind.WITHDRAWN,
 }
-"""What those who wrote or sent a revision are told of an act of another; of no other act."""
+"""Notices of another's act to the revision's writers and senders; of no other act."""
 _ONLY_STEPS = frozenset({StaffMailKind.PROGRESS})
 """Told only when the item's status changes."""
 ASKS = frozenset({StaffMailKind.WAITS, StaffMailKind.OVERDUE})
-"""What asks for the item's next step."""
+"""Notices that ask for the item's next step."""
 _ACTS = {
     Step.CONFIRM: ActionKind.CONFIRM,
     Step.EDIT: ActionKind.PROPOSE,
@@ -43,7 +43,7 @@ _ACTS = {
 
 
 class Notice(NamedTuple):
-    """What is told, and whom: all who may do what it waits for, or the people named.
+    """A notice and its recipients: all who may do what it waits for, or the people named.
 
     `barred`: hashes of the ids and names of who is not told: who acted, and who must not take the
     next step.
@@ -112,7 +112,7 @@ def _writers_notice(
 
 
 def _kind_told(before: ItemState, action: Action) -> StaffMailKind | None:
-    """What writers are told; of another plan in force they know that it is approved."""
+    """The notice to writers; of another plan in force they know that it is approved."""
     if action.code == NOT_RELEASED:
         return None
     if action.code == WITHHELD:

@@ -1,4 +1,4 @@
-"""What is still to be mailed to staff, and up to where the editorial log has been read.
+"""Mails still to be sent to staff, and the position up to which the editorial log was read.
 
 Bucket `staff_mail`: `cursor`, and `out.<account>` for each person. Both change in one atomic batch,
 so an act is worked through once, even if a process dies or another one works at the same time.
@@ -33,7 +33,7 @@ class PendingMail(Record):
 
 
 class AccountOutbox(Record):
-    """What is to be mailed to one account, oldest first."""
+    """Entries to be mailed to one account, oldest first."""
 
     mails: tuple[PendingMail, ...] = ()
 
@@ -46,7 +46,7 @@ class Sending(Record):
     act: str
     channels: tuple[ChannelName, ...]
     until: AwareDatetime
-    """What has failed by then is told, even if something still waits."""
+    """The time at which failures are told, even if something still waits."""
 
 
 class MailCursor(Record):

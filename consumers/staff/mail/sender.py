@@ -26,7 +26,7 @@ from producers.metrics import STAFF_MAILS
 
 log = structlog.get_logger()
 _LIFETIME = timedelta(days=3)
-"""What was not delivered until then is old news."""
+"""The time after which a mail that was not delivered is old news."""
 _BEGUN = "begun"
 """The result of a mail that is handed on."""
 
@@ -79,7 +79,7 @@ class StaffMailSender:
         await self.outbox.remove(account.id, due)
 
     async def _result(self, account: Account, mail: PendingMail, items: "_Items") -> str:
-        """What becomes of a mail to an account with an address, by item and roles as they are."""
+        """The decision on a mail to an account with an address, by item and roles as they are."""
         last = await items.last(mail.line.content_id)
         if last and mail.line.kind in ASKS and not _still_asks(mail, last):
             return "moved_on"

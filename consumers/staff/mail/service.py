@@ -50,7 +50,7 @@ Cursor = Versioned[MailCursor | None]
 
 @dataclass
 class _Round:
-    """What one pass has read: the accounts, when there was a mail to write, and items' histories.
+    """Data of one pass: the accounts, when there was a mail to write, and items' histories.
 
     `read_to`: the last sequence of the log when the item's history was read.
     """

@@ -26,7 +26,7 @@ _MAX_NAME = 150
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token has to agree with. `fresh_since`: the sign-in must be no older (step-up)."""
+    """The values that a token must have. `fresh_since`: the sign-in must be no older (step-up)."""
 
     issuer: str
     client_id: str

@@ -14,7 +14,7 @@ _CHALLENGE = "S256"
 
 @dataclass(frozen=True, slots=True)
 class ProviderMetadata:
-    """What Loa uses of the metadata. An empty `end_session_endpoint`: none is offered."""
+    """The parts of the metadata that Loa uses. An empty `end_session_endpoint`: none is offered."""
 
     issuer: str
     authorization_endpoint: str

@@ -1,4 +1,4 @@
-"""What an uploaded file is, by its content: a kind that is allowed, checked whole, or a refusal."""
+"""The kind of an uploaded file by its content: an allowed one, checked whole, or a refusal."""
 
 import re
 from pathlib import Path

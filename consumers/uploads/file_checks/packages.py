@@ -65,7 +65,7 @@ def check_package(content: bytes) -> str:
 
 @dataclass
 class _Budget:
-    """What may still be unpacked, of a package and those inside it."""
+    """The room that is left for unpacking, of a package and those inside it."""
 
     size: int = UNPACKED_MAX
     packages: int = NESTED_PACKAGES_MAX
