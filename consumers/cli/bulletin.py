@@ -4,7 +4,7 @@ An issue is an item like others: it is submitted, confirmed, proposed and approv
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from functools import partial
@@ -30,7 +30,7 @@ from consumers.messages import field_error
 from consumers.staff.authorization import ReadingRight
 from contracts.base.times import vietnam_time
 from contracts.bulletins import composition, editing
-from contracts.bulletins.issue import BulletinIssue
+from contracts.bulletins.issue import BulletinAmendment, BulletinEntry, BulletinIssue
 from contracts.bulletins.proposal import entry_of
 from contracts.bulletins.series import Series as SeriesEntry
 from contracts.bulletins.series import Span
@@ -430,7 +430,13 @@ def _shown(one: IssueAtWork, outdated: tuple[str, ...] = ()) -> ShownIssue:
 
 
 def _print(shown: ShownIssue, as_json: bool) -> None:
-    output.print_answer(shown, as_json, lambda: typer.echo("\n".join(_lines(shown))))
+    output.print_answer(shown, as_json, lambda: _show(shown))
+
+
+def _show(shown: ShownIssue) -> None:
+    typer.echo("\n".join(_lines(shown)))
+    if shown.outdated:
+        output.print_field_texts(field_error("*", "issue_outdated"))
 
 
 def _lines(shown: ShownIssue) -> Iterator[str]:
@@ -440,7 +446,12 @@ def _lines(shown: ShownIssue) -> Iterator[str]:
     for section in issue.sections:
         yield f"{section.id}: {section.name}"
         for entry in section.entries:
-            changed = " *" if entry.content_id in shown.outdated else ""
-            yield f"  {entry.content_id}.{entry.revision}{changed}  {output.visible(entry.title)}"
+            yield f"  {_line(entry, shown.outdated)}"
     for one in issue.amendments:
-        yield f"{one.change}: {one.content_id}.{one.revision}  {output.visible(one.title)}"
+        yield f"{one.change}: {_line(one, shown.outdated)}"
+
+
+def _line(one: BulletinEntry | BulletinAmendment, outdated: Collection[str]) -> str:
+    """An item with its revision and title, marked if it has changed."""
+    changed = " *" if one.content_id in outdated else ""
+    return f"{one.content_id}.{one.revision}{changed}  {output.visible(one.title)}"

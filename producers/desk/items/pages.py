@@ -12,7 +12,6 @@ from starlette.responses import Response
 from contracts.bulletins.issue import BulletinIssue
 from contracts.delivery import ChannelName
 from contracts.desk.editorial import ItemView
-from contracts.desk.shown.readership import Readership
 from contracts.editorial import OUT, ActionKind, Status
 from contracts.errors import Conflict, ContractError, FieldError, Forbidden, Invalid, field_error
 from contracts.interruptions.interruption import Interruption
@@ -183,13 +182,16 @@ def broadcast_words(text: TextForm) -> str:
     return "; ".join(words)
 
 
-def _readers_words(readers: Readership) -> str:
-    """Which revisions readers have now."""
-    named = desk_texts()["item"]["readers"]
+def _readers_words(item: ItemView) -> str:
+    """Which revisions readers have now; of a later one that none before it was out, either."""
+    named, readers = desk_texts()["item"]["readers"], item.readers
     numbers = {"over" if readers.is_over else "seen": readers.seen}
     numbers |= {"ahead": readers.ahead, "gone": readers.gone}
     words = [named[name].format(number) for name, number in numbers.items() if number]
-    return "; ".join(words) or str(named["none"])
+    has_been_out = any(one.kind is ActionKind.PUBLISH for one in item.history)
+    return "; ".join(words) or str(
+        named["none_before" if item.revision > 1 and not has_been_out else "none"]
+    )
 
 
 def _issue_words(data: Mapping[str, Any]) -> str:
@@ -236,7 +238,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
         "refusals": refusals,
         "item": item,
         "text": TextForm(item.data),
-        "readers": _readers_words(item.readers),
+        "readers": _readers_words(item),
         "told": broadcast_words(TextForm(item.data)),
         "interruption": _interruption_words(item.data),
         "campaign": await joined_words(visit, item.data),

@@ -172,6 +172,8 @@ async def test_an_issue_that_tells_a_withdrawn_item_is_corrected_by_one_act(bull
     current = await loa("bulletin", "correct", issue, *BY)
     assert current.exit_code == 2 and "nothing to correct" in current.stderr
     await withdraw(bus, "tin-0")
+    shown = (await loa("bulletin", "show", issue, *BY[:2])).stdout
+    assert "  tin-0.1 *  " in shown and "*: has changed since" in shown
     [begun] = await bulletin("correct", "tin-0")
     assert (begun["content_id"], begun["status"], begun["dropped"]) == (issue, "draft", 1)
     [again] = await bulletin("correct", issue)

@@ -143,6 +143,8 @@ async def test_a_number_given_up_before_a_later_one_is_begun_again_with_its_days
     assert done.headers["location"] == f"{item}/ban-tin"
     review = (await newsroom["dung"].get(f"{item}/duyet")).text
     assert "11/01/2027" in review
+    said = desk_texts()["item"]["readers"]["none_before"]
+    assert said in (await newsroom["an"].get(item)).text, "its number 2 is no second publication"
 
 
 async def test_what_another_person_saved_meanwhile_is_not_lost(newsroom):
