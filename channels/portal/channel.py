@@ -16,6 +16,7 @@ from channels.portal.canary import canary_feed, read_back
 from channels.portal.covers import CoverReader, draw_cover
 from channels.portal.errors import (
     INDEX_LOST,
+    NOT_SEEN,
     FilesNotWritten,
     FolderBusy,
     FolderEmpty,
@@ -157,6 +158,27 @@ class PortalChannel:
                 return
             await asyncio.sleep(pause_s)
 
+    @property
+    def edition(self) -> str:
+        """What the files follow from besides publications and figures, as one hash."""
+        return self._writer.edition
+
+    async def prepare(self) -> None:
+        """Finish what a killed writer began, in a folder with an index. Raises ChannelError."""
+        await self._run_checked(partial(self._writer.prepare, allow_new=False))
+
+    async def position(self) -> str:
+        """Up to where a replica has followed; empty without an index. Raises ChannelError."""
+        return await self._run_checked(self._writer.position)
+
+    async def follow(self, publications: Sequence[Publication], position: str) -> None:
+        """Show what a log has before *position*, with its uploaded files. Raises ChannelError."""
+        for publication in publications:
+            await self._place_uploads(publication)
+        await self._run_checked(partial(self._writer.follow, publications, position))
+        for publication in publications:
+            await self._place_uploads(publication)
+
     async def has_figures(self) -> bool:
         """Whether the page of delivery figures has any. Raises ChannelError."""
         return await self._run_checked(self._writer.has_figures)
@@ -194,7 +216,7 @@ class PortalChannel:
         failure = await self._readback.failure(publication)
         if failure:
             retry_after_s = self._readback.retry_after_s(publication)
-            return Outcome(Verdict.DOUBT, f"not_seen: {failure}", retry_after_s, accepted=True)
+            return Outcome(Verdict.DOUBT, f"{NOT_SEEN}: {failure}", retry_after_s, accepted=True)
         return outcome
 
     async def _feeds_of(self, publication: Publication) -> Sequence[str]:

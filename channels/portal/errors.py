@@ -7,6 +7,9 @@ from typing import Literal
 INDEX_LOST = "index_lost"
 """Why the channel stands when the index, or the whole folder, is gone."""
 
+NOT_SEEN = "not_seen"
+"""How the reason of a doubt begins: the files have the item, and readers could not see it there."""
+
 
 class FolderBusy(Exception):
     """Another process held the folder's lock until the timeout."""

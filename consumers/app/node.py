@@ -43,6 +43,7 @@ from consumers.key_file import (
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
+from consumers.portal_replica.follow import ReplicaFollower
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.log_config import log_losses
 from consumers.runtime.store_check import store_problem
@@ -92,6 +93,7 @@ class Node:
     seals: PublicationSeals | None = None
     zalo_tokens: TokenStore | None = None
     desk_index: ItemIndex | None = None
+    replica: ReplicaFollower | None = None
 
     clock = staticmethod(time.time)
 

@@ -20,7 +20,7 @@ from consumers.app import broker as app_broker
 from consumers.app import instance
 from consumers.app.node import Node, portal_readback_status
 from consumers.app.ports import blame_setting
-from consumers.app.service_names import KEYLESS_SERVICES
+from consumers.app.service_names import KEYLESS_SERVICES, PORTAL_REPLICA
 from consumers.app.services import SERVICES
 from consumers.app.settings import (
     STAND_IN_NAMES,
@@ -230,7 +230,7 @@ async def _drain_spool(node: Node) -> None:
 
 
 def services_for_up(node: Node) -> list[str]:
-    """All services, without stand-ins for configured channels.
+    """All services but a replica of the portal, without stand-ins for configured channels.
 
     The inbound server runs only with a bounce domain, a stand-in only where others can't reach it
     and it takes no real destination's place, or LOA_STAND_INS names it; rows of a channel without a
@@ -241,6 +241,7 @@ def services_for_up(node: Node) -> list[str]:
     if ZALO_SANDBOX in withheld:  # without an app there is nothing to send with
         excluded.add("deliver-zalo")
     excluded |= withheld
+    excluded.add(PORTAL_REPLICA)
     if not node.email.bounce_domain:
         excluded.add("bounces")
     return [name for name in SERVICES if name not in excluded]

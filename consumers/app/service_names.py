@@ -2,9 +2,12 @@
 
 from consumers.app.channel_registry import CHANNELS
 
+PORTAL_REPLICA = "portal-replica"
+"""The service of further machines, which `loa up` leaves out."""
 SERVICE_NAMES = (
     *("gateway", "portal", "pages", "opinions", "desk", "intake", "dispatch"),
     *(f"deliver-{name}" for name in CHANNELS),
+    PORTAL_REPLICA,
     *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces"),
     *("mailbox", "zalo-sandbox"),
 )

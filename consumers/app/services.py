@@ -13,6 +13,7 @@ from consumers.app.broker import Handler
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage, StoredMessage
 from consumers.app.node import Node
+from consumers.app.service_names import PORTAL_REPLICA
 from consumers.app.settings import SecuritySettings, load_working_days, read_settings
 from consumers.app.wiring import (
     audit,
@@ -304,6 +305,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "intake": _add_intake,
     "dispatch": _add_dispatch,
     **{f"deliver-{name}": partial(_add_delivery, name=name) for name in CHANNELS},
+    PORTAL_REPLICA: portal.add_portal_replica,
     "sweep": _add_sweep,
     "feedback": _add_feedback,
     "zalo-webhook": _add_zalo_webhook,

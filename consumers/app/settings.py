@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -353,6 +354,24 @@ class MetricsSettings(_Settings):
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
+
+
+def _machine_name() -> str:
+    """The first part of this machine's name, in the letters of a key."""
+    name = socket.gethostname().partition(".")[0].lower()
+    return re.sub("[^a-z0-9-]", "-", name).strip("-")[:63] or "replica"
+
+
+class ReplicaSettings(_Settings):
+    """LOA_REPLICA_*: what a replica of the portal is called; else as its machine."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_REPLICA_")
+
+    name: str = Field(default="", pattern="^([a-z0-9][a-z0-9-]{0,62})?$")
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or _machine_name()
 
 
 class AuditSettings(_Settings):

@@ -11,6 +11,7 @@ from channels.errors import ChannelError
 from channels.portal.channel import PortalChannel
 from consumers.facts.days import last_day, midnight
 from consumers.facts.store import FactStore, StoredFact
+from consumers.portal_replica.status import ShownPortal, write_shown
 from contracts import subjects
 from contracts.base.times import Clock
 from contracts.facts import FactKind
@@ -49,7 +50,9 @@ class FigureRenewal:
     async def renew(self) -> None:
         """One round. Raises ChannelError or BusError."""
         if self.clock() >= self.due_at or not await self.channel.has_figures():
-            await self.channel.show_figures(await read_public_figures(self.bus, self.clock))
+            figures = await read_public_figures(self.bus, self.clock)
+            await self.channel.show_figures(figures)
+            await write_shown(self.bus, ShownPortal(edition=self.channel.edition, figures=figures))
             self.due_at = self.clock() + _LIFETIME_S
 
 

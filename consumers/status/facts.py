@@ -25,10 +25,11 @@ from consumers.intake.draft_decisions import DraftDecisions
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
+from consumers.portal_replica.status import ReplicaRecord, load_replicas, load_shown_portal
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds
-from consumers.status.findings import DeadLetters, Facts, StaleFeed, WaitingDraft
+from consumers.status.findings import DeadLetters, Facts, PortalReplica, StaleFeed, WaitingDraft
 from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
@@ -115,12 +116,20 @@ class FactsReader:
             unread_since=await unread_since(self.bus, self.clock),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
+            replicas=await self.replicas(),
         )
 
     async def restored_at(self) -> datetime | None:
         """When the data was restored, while the doubts of that are active."""
         restored = await last_restore(self.bus)
         return restored.at if restored else None
+
+    async def replicas(self) -> tuple[PortalReplica, ...]:
+        """The replicas of the portal, beside what the portal itself shows."""
+        shown = await load_shown_portal(self.bus)
+        edition = shown.edition if shown else ""
+        found = await load_replicas(self.bus, self.clock())
+        return tuple(_replica_beside(edition, one) for one in found)
 
     async def consent_ends(self) -> datetime | None:
         """When Zalo's consent ends, as its worker knows it."""
@@ -182,6 +191,13 @@ class FactsReader:
             found[content_id] = known
         self.known_drafts = found
         return tuple(draft for _, draft in found.values())
+
+
+def _replica_beside(edition: str, record: ReplicaRecord) -> PortalReplica:
+    """A replica of a portal of that *edition*; empty where the portal has not said it."""
+    lag = None if record.lag_s is None else timedelta(seconds=record.lag_s)
+    is_other = bool(edition) and record.edition != edition
+    return PortalReplica(record.name, utc_time(round(record.at)), lag, is_other)
 
 
 def _waiting_draft(draft: Draft) -> WaitingDraft:

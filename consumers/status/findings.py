@@ -34,6 +34,7 @@ _HELD_ACT_AFTER = timedelta(hours=1)
 _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
 _FACTS_LATE = timedelta(minutes=10)
+_REPLICA_SILENT, _REPLICA_BEHIND = timedelta(minutes=2), timedelta(minutes=1)
 _CONSENT_SHORT = timedelta(days=7)
 _MAX_NAMED = 5
 _LIMIT_LOW_PERCENT = 80
@@ -105,6 +106,19 @@ class StaleFeed:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PortalReplica:
+    """A replica of the portal, as it said at `since`; `lag`: how much older its files are.
+
+    `is_other`: it writes other files than the portal, by its settings or its version.
+    """
+
+    name: str
+    since: datetime
+    lag: timedelta | None = None
+    is_other: bool = False
+
+
 @dataclass(frozen=True)
 class Facts:
     """Everything that findings come from; an empty fact was not gathered, or is well.
@@ -140,6 +154,7 @@ class Facts:
     consent_ends: datetime | None = None
     stale_feeds: tuple[StaleFeed, ...] = ()
     unread_since: datetime | None = None
+    replicas: tuple[PortalReplica, ...] = ()
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
@@ -596,6 +611,21 @@ def _feeds(facts: Facts) -> Iterator[StatusFinding]:
         yield _finding(Severity.WATCH, "feed_stale", "import", times, **values)
 
 
+def _replicas(facts: Facts) -> Iterator[StatusFinding]:
+    """Replicas of the portal whose readers see something old, or something else."""
+    for one in facts.replicas if facts.at_work else ():
+        about, times = f"replica.{one.name}", _Times(one.since)
+        if facts.now - one.since >= _REPLICA_SILENT:
+            yield _finding(Severity.ACT, "replica_silent", about, times)
+        elif one.lag is None:
+            yield _finding(Severity.WATCH, "replica_begins", about, None)
+        elif one.lag >= _REPLICA_BEHIND:
+            seconds = round(one.lag.total_seconds())
+            yield _finding(Severity.ACT, "replica_behind", about, None, seconds=seconds)
+        if one.is_other:
+            yield _finding(Severity.WATCH, "replica_other", about, None)
+
+
 def _report_facts(facts: Facts) -> Iterator[StatusFinding]:
     """The facts that reports count, where a Loa that runs has not written them."""
     since = facts.unread_since
@@ -606,5 +636,5 @@ def _report_facts(facts: Facts) -> Iterator[StatusFinding]:
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
     *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
     *(_channels, _unknown_sends, _consent, _webhook, _limits, _dead_letters, _desk, _feeds),
-    *(_report_facts, _restored, _process),
+    *(_replicas, _report_facts, _restored, _process),
 )

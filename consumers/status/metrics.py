@@ -32,7 +32,7 @@ _SAID_CODES = (
     *("retention_held",),
 )
 """Codes of findings whose texts are in other catalogues."""
-_CHECKS = ("bus", "consumers", "directory", "nats")
+_CHECKS = ("bus", "consumers", "directory", "nats", "replica")
 _INBOUND = subjects.inbound_stream("").name
 FOLDERS = ("data", "nats", "portal")
 
@@ -77,6 +77,7 @@ class ProcessFacts:
     disks: Mapping[str, DiskSpace] = field(default_factory=dict)
     directory_at: float | None = None
     desk_index_lag: int | None = None
+    replica_lag: float | None = None
     token: TokenTimes | None = None
     services: Iterable[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -444,6 +445,14 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
             source="dispatch, deliver-email, digests",
         ),
         _directory_lag,
+    ),
+    (
+        _gauge(
+            "portal_replica_lag_seconds",
+            "How much older than the portal this replica's files are; no series before it knows",
+            source="portal-replica",
+        ),
+        lambda process: _one(process.replica_lag),
     ),
     (
         _gauge(

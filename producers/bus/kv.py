@@ -144,9 +144,14 @@ class Bucket:
                     yield self._change(message)
                 start = message.seq + 1
 
-    def watch(self, start: int) -> Watch:
-        """Every change from sequence *start* on, purges too, in order."""
-        return Watch(self._link, self.name, start)
+    def watch(self, start: int, pattern: str = ">") -> Watch:
+        """Every change of keys of *pattern* from sequence *start* on, purges too, in order."""
+        return Watch(self._link, self.name, start, pattern)
+
+    async def next_change(self, start: int, pattern: str = ">") -> Change | None:
+        """The leader's first change of keys of *pattern* from sequence *start* on."""
+        message = await self._next_message(start, pattern)
+        return self._change(message) if message else None
 
     async def opened(self, changes: Sequence[Change]) -> list[Change]:
         """Changes of `watch` or `changes` with their values in plain."""
@@ -166,8 +171,9 @@ class Bucket:
         query = {"last_by_subj": self._subject(key)}
         return await messages.read_message(self._link, self.stream, query, patience_s)
 
-    async def _next_message(self, start: int) -> Message | None:
-        query = {"seq": start, "next_by_subj": ">"}
+    async def _next_message(self, start: int, pattern: str = "") -> Message | None:
+        subject = f"{self._prefix}{pattern}" if pattern else ">"
+        query = {"seq": start, "next_by_subj": subject}
         return await messages.read_message(self._link, self.stream, query)
 
     async def _replace(self, key: str, data: bytes, revision: int, timeout_s: float) -> int:

@@ -38,13 +38,16 @@ class Change(NamedTuple):
 class Watch:
     """The changes of one bucket from a sequence on; iteration ends when the bus is closed.
 
+    Only keys that *pattern* matches come.
+
     Lost messages are requested again from the last yielded change on, so none is skipped and
     none comes twice.
     """
 
-    def __init__(self, link: Connection, bucket: str, start: int) -> None:
+    def __init__(self, link: Connection, bucket: str, start: int, pattern: str = ">") -> None:
         self._link = link
         self._bucket = bucket
+        self._pattern = pattern
         self._prefix = f"$KV.{bucket}."
         self._next = max(start, 1)
         self._last_message_at = monotonic()
@@ -57,7 +60,7 @@ class Watch:
     async def __aiter__(self) -> AsyncIterator[Change]:
         while not self._link.closed.is_set():
             try:
-                async with _following(self._link, self._bucket, self._next) as feed:
+                async with _following(self._link, self._bucket, self._config()) as feed:
                     while True:
                         msg = await feed.next()
                         self._last_message_at = monotonic()
@@ -66,6 +69,9 @@ class Watch:
             except NoReply as error:
                 log.warning("watch_resumed", bucket=self._bucket, seq=self._next, why=str(error))
                 await asyncio.sleep(_RESUME_PAUSE_S)
+
+    def _config(self) -> Reply:
+        return _consumer_config(self._next, f"{self._prefix}{self._pattern}")
 
     def _change(self, msg: Msg) -> Change:
         seq = msg.metadata.sequence.stream
@@ -161,18 +167,18 @@ def pull_from(link: Connection, stream: str, durable: str) -> AbstractAsyncConte
 
 
 @asynccontextmanager
-async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator[_Feed]:
+async def _following(link: Connection, bucket: str, config: Reply) -> AsyncIterator[_Feed]:
     """A feed from an ephemeral consumer, which the server deletes when it is idle."""
     stream, name = f"KV_{bucket}", uuid4().hex
-    created = {"stream_name": stream, "config": _config(name, start)}
+    created = {"stream_name": stream, "config": {"name": name, **config}}
     await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)
     async with _pulling(_Feed, link, stream, name) as feed:
         yield feed
 
 
-def _config(name: str, start: int) -> Reply:
+def _consumer_config(start: int, subject: str) -> Reply:
     return {
-        "name": name,
+        "filter_subject": subject,
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": start,
         "ack_policy": "none",

@@ -99,6 +99,7 @@ def test_the_stand_ins_are_there_for_trying_out_only():
     profiles = {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s}
     stand_ins = {name: ["dev"] for name in ("mailbox", "zalo-sandbox", "mailpit")}
     others = {"admin": ["admin"], "bus-config": ["admin"]}
+    others |= {"portal-replica": ["replica"]}
     others |= {name: ["observability"] for name in ("prometheus", "grafana")}
     assert profiles == stand_ins | others
     named = {n: s["environment"].get("LOA_STAND_INS") for n, s in LOA.items()}
@@ -239,7 +240,8 @@ def test_who_is_asked_or_asks_other_hosts_has_a_way_out_and_no_other():
     """The portal's writer fetches covers, and tells a hub."""
     shut = {n for n, one in LOA.items() if "outside" not in one["networks"]}
     stand_ins = {"mailbox", "zalo-sandbox"}
-    assert shut - stand_ins == {"canary", "digests", "dispatch", "feedback", "intake", "sweep"}
+    inside = {"canary", "digests", "dispatch", "feedback", "intake", "portal-replica", "sweep"}
+    assert shut - stand_ins == inside
     told = LOA["deliver-portal"]["environment"]
     assert {"LOA_PORTAL_COVER_ALLOW", "LOA_PORTAL_HUB"} <= told.keys()
 

@@ -77,7 +77,7 @@ def announce(file, pid):
 def test_units_run_commands_that_exist_and_each_timer_has_its_service():
     texts = {name: (FOLDER / name).read_text() for name in UNITS}
     named = {word for text in texts.values() for word in re.findall(rf"{LOA} (\S+)", text)}
-    assert named == {"up", "backup", "check"} <= {*Commands.command_paths}
+    assert named == {"up", "run", "backup", "check"} <= {*Commands.command_paths}
     timers = [name for name in UNITS if name.endswith(".timer")]
     assert timers == ["loa-backup.timer", "loa-check.timer"]
     assert {name.replace(".timer", ".service") for name in timers} <= texts.keys()

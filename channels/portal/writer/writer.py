@@ -51,6 +51,8 @@ T = TypeVar("T")
 LOCK_FILE = "lock"
 RETRY_S = 30.0
 BUSY_RETRY_S = 5.0
+_POSITION = "followed"
+"""The name under which a replica keeps the position up to which it has followed the log."""
 SITE_MARKER_FILE = "404.html"
 """The last file that every site has; without it the public folder is new or was emptied."""
 
@@ -97,6 +99,11 @@ class PortalWriter:
     @property
     def site(self) -> Site:
         return self._site_files.site
+
+    @property
+    def edition(self) -> str:
+        """What the files follow from besides publications and figures, as one hash."""
+        return self._site_files.format_hash
 
     @property
     def has_index(self) -> bool:
@@ -184,6 +191,27 @@ class PortalWriter:
             return Outcome(Verdict.DOUBT, "folder_busy", BUSY_RETRY_S)
         except (OSError, sqlite3.Error, FilesNotWritten) as error:
             return Outcome(Verdict.DOUBT, error_reason(error), RETRY_S)
+
+    def position(self) -> str:
+        """The position that `follow` noted last; empty without a usable index. Raises OSError."""
+        if not self.has_index:
+            return ""
+        return self._query_index(lambda index: index.metadata(_POSITION), "")
+
+    def follow(self, publications: Sequence[Publication], position: str) -> None:
+        """Show what a log has before *position*, and keep that. Raises as `prepare`.
+
+        What is shown already stays as it is; older revisions add to an item's history.
+        """
+        with self._locked_index() as index:
+            self._write_pending(index)
+            with index.transaction():
+                for publication in publications:
+                    if index.current_revision(publication.content_id) != publication.revision:
+                        add_publication(index, self._site_files, publication)
+                index.end_urgent(self._now_us())
+                index.set_metadata(_POSITION, position)
+            self._write_pending(index)
 
     def has_figures(self) -> bool:
         """Whether the delivery figures are shown. Raises OSError."""

@@ -137,6 +137,7 @@ class Scrape:
             disks=self.disks.spaces,
             directory_at=node.directory_confirmed_at(),
             desk_index_lag=node.desk_index.lag if node.desk_index else None,
+            replica_lag=node.replica.lag_now_s if node.replica else None,
             token=self.token,
             services=node.services,
             versions={"loa": loa_version(), "nats_server": node.bus.server_version},

@@ -1,4 +1,4 @@
-"""Build the portal channel and the tasks that keep its pages current."""
+"""Build the portal channel, its replica, and the tasks that keep their pages current."""
 
 import asyncio
 from dataclasses import replace
@@ -12,24 +12,35 @@ from channels.errors import ChannelError
 from channels.fetch.fetcher import Fetcher
 from channels.fetch.url_policy import parse_policy
 from channels.portal.channel import PortalChannel
+from channels.portal.errors import FolderBusy
 from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
+from channels.portal.storage.lock import folder_lock
 from consumers.app.node import Node
-from consumers.app.settings import read_settings
+from consumers.app.settings import ReplicaSettings, read_settings
 from consumers.channel_health.folder_watch import FolderWatch
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.readback import ReadbackStatus
 from consumers.facts.public_figures import FigureRenewal
 from consumers.ledger import bulk
+from consumers.messages import field_error
+from consumers.operations.rebuild import rebuild_portal
+from consumers.portal_replica.follow import ReplicaFollower
+from consumers.portal_replica.report import ReplicaReport
+from consumers.portal_replica.status import REPORT_S
 from consumers.runtime.errors import unreachable_without_bus
 from consumers.uploads.portal import PublicUploads
 from contracts import subjects
 from contracts.delivery import ChannelName
+from contracts.errors import Invalid
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteSettings
 from producers.bus import Bus
+from producers.bus.periodic import every
 
 log = structlog.get_logger()
+_WRITER, _REPLICA_LOCK = "deliver-portal", "replica.lock"
 _PAGE_RENEWAL_S = 60.0
 _COVERS_S = 10.0
 
@@ -90,6 +101,47 @@ async def has_delivered_pages(bus: Bus) -> bool:
     """Whether the portal has shown anything yet, by the ledger. Raises Unreachable."""
     with unreachable_without_bus():
         return await bulk.has_delivered(bus.bucket(subjects.LEDGER.name), ChannelName.PORTAL)
+
+
+async def add_portal_replica(node: Node) -> None:
+    """The portal's files again, from the log, in a folder of this machine; it delivers nothing.
+
+    Raises Invalid without LOA_PUBLIC_URL, and for a folder that has another writer.
+    """
+    if not node.settings.public_url:
+        raise Invalid(field_error("LOA_PUBLIC_URL", "replica_needs_address"))
+    if _WRITER in node.services:
+        raise Invalid(field_error("run", "replica_beside_portal"))
+    _lock_folder(node)
+    channel = PortalChannel(
+        node.settings.portal_dir, portal_site(node), uploads=PublicUploads(node.bus)
+    )
+    node.stack.push_async_callback(channel.close)
+    node.replica = follower = await _open_follower(node, channel)
+    name = read_settings(ReplicaSettings).shown_name
+    report = ReplicaReport(node.bus, follower, channel, name, node.clock)
+    node.stack.push_async_callback(report.end)
+    node.checks["replica"] = follower.check
+    node.tasks += [follower.run, partial(_renew_pages, channel)]
+    node.tasks.append(partial(every, REPORT_S, report.renew))
+
+
+def _lock_folder(node: Node) -> None:
+    """Keep the folder until this process ends, however it does."""
+    state = node.settings.portal_dir / "state"
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        node.stack.enter_context(folder_lock(state / _REPLICA_LOCK, 0.0))
+    except FolderBusy:
+        taken = field_error("data", "replica_folder_taken", folder=state.parent.absolute())
+        raise Invalid(taken) from None
+
+
+async def _open_follower(node: Node, channel: PortalChannel) -> ReplicaFollower:
+    folder, seals = node.settings.portal_dir, await node.open_seals()
+    files = SiteFiles(portal_site(node))
+    rebuild = partial(rebuild_portal, node.bus, folder, files, seals)
+    return ReplicaFollower(node.bus, channel, rebuild, seals, node.clock)
 
 
 async def _write_first_pages(channel: PortalChannel) -> None:

@@ -15,6 +15,7 @@ from consumers.status.findings import (
     DeadLetters,
     DiskSpace,
     Facts,
+    PortalReplica,
     StaleFeed,
     UnknownSends,
     WaitingDraft,
@@ -100,6 +101,13 @@ def limit(used: int, most: int = 100) -> dict:
 
 def a_draft(since=AGO, **facts) -> dict:
     return {"drafts": (WaitingDraft("tin.1", since, **facts),)}
+
+
+REPLICA = "replica.web2"
+
+
+def a_replica(since, **facts) -> dict:
+    return {"replicas": (PortalReplica("web2", since, **facts),)}
 
 
 def a_disk(free: int, total: int = 100 * GB) -> dict:
@@ -191,6 +199,11 @@ TABLE = [
     ({"unknown_sends": UnknownSends(2, AGO)}, [(ACT, "zalo_unknown", ZALO)]),
     ({"consent_ends": NOW + timedelta(days=6)}, [(ACT, "zalo_consent_ends", ZALO)]),
     ({"stale_feeds": (StaleFeed("a.f", AGO), StaleFeed("b.f"))}, [(WATCH, "feed_stale", "import")]),
+    (a_replica(NOW, lag=timedelta(seconds=59)), []),
+    (a_replica(NOW, lag=timedelta(seconds=60)), [(ACT, "replica_behind", REPLICA)]),
+    (a_replica(NOW), [(WATCH, "replica_begins", REPLICA)]),
+    (a_replica(NOW, lag=timedelta(), is_other=True), [(WATCH, "replica_other", REPLICA)]),
+    (a_replica(NOW - timedelta(minutes=2), lag=timedelta()), [(ACT, "replica_silent", REPLICA)]),
     ({"dead": DeadLetters(3, AGO)}, [(ACT, "dead_letters", "dead")]),
     ({"unread_since": NOW - timedelta(minutes=10)}, [(WATCH, "report_facts_behind", "facts")]),
     ({"unread_since": NOW - timedelta(minutes=9)}, []),

@@ -1,0 +1,1 @@
+"""Replicas of the portal: the same files on other machines, written from the log."""

@@ -1,0 +1,101 @@
+"""Replicas of the portal, each a process with a folder of its own, have one portal's files."""
+
+import asyncio
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from consumers.portal_replica.position import ledger_end
+from consumers.portal_replica.status import load_replicas
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.loa_process import LOA, start_loa, wait_until
+from tests.support.portal_dir import public_files
+from tests.support.portal_log import drawn_log
+from tests.support.released_items import deliver_to_portal
+from tests.support.seals import use_key
+from tests.support.split_loa import SERVER
+
+COUNT = int(os.environ.get("LOA_TEST_REPLICA_ITEMS", "600"))
+"""Positions of the log; 10,000 takes about as many seconds as a hundredth of that times three."""
+KILLS = max(6, COUNT // 100)
+FIRST_PART = COUNT // 3
+PATIENCE_S = 120.0 + COUNT / 5
+pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
+
+
+class Replica:
+    """`loa run portal-replica` in a data folder of its own, with the key of the bus's data."""
+
+    def __init__(self, folder: Path, url: str, key: Path) -> None:
+        self.folder, self.log = folder, folder / "log"
+        folder.mkdir()
+        outside = {name: one for name, one in os.environ.items() if not name.startswith("LOA_")}
+        self.environ = outside | {
+            "LOA_DATA_DIR": str(folder / "data"),
+            "LOA_NATS_URL": url,
+            "LOA_VAULT_KEY_FILE": str(key),
+            "LOA_PUBLIC_URL": "https://loa.example.vn",
+            "LOA_HTTP_PORT": "0",
+            "LOA_REPLICA_NAME": folder.name,
+        }
+
+    def start(self) -> None:
+        self.log.write_bytes(b"")
+        self.process = start_loa(LOA, ("run", "portal-replica"), self.environ, self.log)
+
+    def ready(self) -> dict | None:
+        lines = (line for line in self.log.read_text().splitlines() if line.endswith("}"))
+        return next((one for one in map(json.loads, lines) if one["event"] == "ready"), None)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def replicas(tmp_path, other_server):
+    """Two replicas of one bus, and the bus of who writes the log."""
+    with other_server(SERVER) as server:
+        url = server.url.replace("nats://", "nats://loa:loa@")
+        key = tmp_path / "vault.key"
+        pair = [Replica(tmp_path / name, url, key) for name in ("web1", "web2")]
+        yield pair, url, key
+        for one in pair:
+            if one.process.poll() is None:
+                one.kill()
+
+
+async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
+    """One follows in peace, from an empty folder; the other is killed again and again."""
+    (calm, killed), url, key = replicas
+    calm.start()
+    await asyncio.to_thread(wait_until, calm.ready, "a replica to be ready", PATIENCE_S)
+    async with await Bus.connect(url, name="test") as bus:
+        await use_key(bus, key.parent)
+        log, rng = drawn_log(COUNT, DEFAULT), random.Random(7)
+        for one in log[:FIRST_PART]:
+            await deliver_to_portal(bus, one)
+        killed.start()
+        kills = set(rng.sample(range(FIRST_PART, COUNT), KILLS))
+        for number, one in enumerate(log[FIRST_PART:], FIRST_PART):
+            await deliver_to_portal(bus, one)
+            if number in kills:
+                await asyncio.sleep(rng.random())  # at any moment: no outcome depends on it
+                killed.kill()
+                killed.start()
+        await caught_up(bus, (await ledger_end(bus)).seq)
+    shown = public_files(calm.folder / "data/portal")
+    assert len(shown) > COUNT // 2
+    assert public_files(killed.folder / "data/portal") == shown
+
+
+async def caught_up(bus: Bus, seq: int) -> None:
+    """Wait until both replicas report that they have followed the ledger to *seq*."""
+    async with asyncio.timeout(PATIENCE_S):
+        while [one.seq for one in await load_replicas(bus, time.time())] != [seq, seq]:
+            await asyncio.sleep(0.2)
