@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,14 +21,15 @@ from consumers.desk.orders.rules import OrderRules
 from consumers.desk.text_file import read_text_file
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
+from consumers.staff.policy import Policy
 from contracts.base.times import utc_now
 from contracts.desk.editorial import ActLine, Order
 from contracts.desk.shown.planned_time import move_time
 from contracts.editorial import ActionKind, ItemState, Status
-from contracts.editorial.action import GIVEN_UP
+from contracts.editorial.action import GIVEN_UP, RULE, UNIT_SYSTEM
 from contracts.editorial.moves import name_of
 from contracts.editorial.notes import moved_note
-from contracts.errors import FieldError, Invalid, NotFound
+from contracts.errors import Bilingual, FieldError, Invalid, NotFound
 from producers.bus import Bus
 
 _FILE_MAX = 1 << 20
@@ -303,7 +304,7 @@ def _show(hash: str, text: FieldError) -> None:
 def history(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
     """Show every act on an item: who did what as what, when, to which text, and why."""
 
-    async def read(bus: Bus) -> list[HistoryLine]:
+    async def read(bus: Bus) -> tuple[list[HistoryLine], Policy]:
         right = await look(bus, "desk.read", content_id, by)
         state, acts = await EditorialLog(bus).history(content_id)
         if state.text is None:
@@ -313,6 +314,25 @@ def history(content_id: ContentId, by: By = "", as_json: output.Json = False) ->
         staff = Staff.open(bus)
         open_to = (OrderRules(bus, staff.policy), staff.rules.proposals)
         agreed = await open_agreements(*open_to, content_id, state)
-        return [HistoryLine.of(line) for line in history_lines(acts, names, state, agreed)]
+        lines = history_lines(acts, names, state, agreed)
+        return [HistoryLine.of(line) for line in lines], staff.policy
 
-    output.print_records(HistoryLine, output.run_on_bus(read), as_json)
+    lines, policy = output.run_on_bus(read)
+    output.print_answer(lines, as_json, lambda: _print_history(lines, policy))
+
+
+def _print_history(lines: Sequence[HistoryLine], policy: Policy) -> None:
+    """Print the columns that have something, with acts and roles in words."""
+    roles = {id: Bilingual(one.en, one.vi) for id, one in policy.file.roles.items()}
+    roles |= {id: name_of(id) for id in (UNIT_SYSTEM, RULE)}
+
+    def cell(line: HistoryLine, column: str) -> object:
+        if column == "kind":
+            return output.in_one_line(*name_of(line.kind))
+        if column == "role" and line.role in roles:
+            return output.in_one_line(*roles[line.role])
+        return getattr(line, column)
+
+    fields = HistoryLine.model_fields
+    columns = [name for name in fields if any(getattr(one, name) for one in lines)]
+    output.print_table(columns, ([cell(one, name) for name in columns] for one in lines))

@@ -141,8 +141,8 @@ def _waits(item: ListedItem, names: Mapping[str, str]) -> Iterator[FieldError]:
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:
     """An item in lines of a terminal: what it is, its title, where it is from, each channel."""
-    changed, state = format_for_people(item.changed), translate(item.state)
-    yield f"{item.content_id}, revision {item.revision}: {state.en} / {state.vi}, {changed}"
+    changed, state = format_for_people(item.changed), output.in_one_line(*translate(item.state))
+    yield f"{item.content_id}, revision {item.revision}: {state}, {changed}"
     yield f"  {shorten(output.visible(item.title), _width_limit(width - 2))}"
     yield f"  {item.unit}, {item.topic or '-'}"
     channels = [_channel_text(item, name) for name in item.channels]

@@ -51,7 +51,7 @@ from contracts.base.addresses import Mobile
 from contracts.base.times import utc_time
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid, unknown_word_values
+from contracts.errors import Bilingual, Invalid, unknown_word_values
 from contracts.text.moments import format_for_people
 from producers.bus import Bus
 from producers.output import print_bilingual
@@ -312,7 +312,7 @@ def _print_account(status: AccountStatus) -> None:
     facts |= {f"broadcasts: {name}": value for name, value in status.broadcasts.items()}
     facts |= {f"templates: {name}": value for name, value in status.templates.items()}
     rows = [
-        (account_texts.label(name), account_texts.usage(value))
+        (output.in_one_line(*account_texts.label(name)), _shown(account_texts.usage(value)))
         for name, value in facts.items()
         if value not in ("", None)
     ]
@@ -323,6 +323,10 @@ def _print_account(status: AccountStatus) -> None:
             f"missing for {task.en}: {why.en}\n  now: {fix.en}",
             f"còn thiếu để {task.vi}: {why.vi}\n  việc cần làm: {fix.vi}",
         )
+
+
+def _shown(value: object) -> object:
+    return output.in_one_line(*value) if isinstance(value, Bilingual) else value
 
 
 def _shown_time(at: float | None) -> str:

@@ -1,6 +1,7 @@
 """Acts of people on items, as the editorial log takes them: the text of each, and its checks."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +43,7 @@ _NEEDS_WHOLE_TEXT = frozenset(
 What is approved was checked when it was sent or proposed, maybe by the rules of an earlier version.
 """
 _DRAFT_MAX_BYTES = 256 << 10
+_BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
 _NOTE_MAX, _TITLE_MAX = 1000, 300
 _LOAS_FIELDS = frozenset({"content_id", "revision", "corrects_revision"})
 
@@ -137,6 +139,8 @@ class ItemActs:
         shown = changed or state.text
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
             _check_text(order.content_id, ordered.number, shown, self.vocabulary)
+        if order.place:
+            _require_paragraph(order.place, state.text)
         return self._act(ordered, changed)
 
     def _withdrawal(self, ordered: "_Ordered") -> Action:
@@ -211,6 +215,14 @@ def _check_text(
     found = events.check(event, vocabulary)
     events.check_sender(event, checked.unit, vocabulary)
     return found
+
+
+def _require_paragraph(place: int, text: EditorialText | None) -> None:
+    """Raise Invalid for a remark on a paragraph that the text does not have."""
+    body = str(text.data.get("body", "")) if text else ""
+    count = len(_BETWEEN_PARAGRAPHS.split(body.strip()))
+    if place > count:
+        raise Invalid(field_error("place", "no_such_paragraph", value=place, count=count))
 
 
 def _require_out(hash: str, state: ItemState) -> None:

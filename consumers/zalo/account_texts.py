@@ -38,17 +38,17 @@ def missing_texts(finding: Finding) -> MissingTexts:
     return MissingTexts(Bilingual(finding.task, task), Bilingual(finding.reason, why), fix)
 
 
-def label(name: str) -> str:
-    """The name of a value in both languages; what Zalo itself has named stays as it is."""
+def label(name: str) -> Bilingual:
+    """The name of a value; what Zalo itself has named stays as it is."""
     labels = load_catalog("zalo_account")["labels"]
     head, mark, rest = name.partition(": ")
     vi = labels.get(name) or f"{labels.get(head, head)}{mark}{rest}"
-    return f"{name.replace('_', ' ')} / {vi}"
+    return Bilingual(name.replace("_", " "), vi)
 
 
-def usage(value: object) -> object:
+def usage(value: object) -> object | Bilingual:
     """A count and its limit in both languages; another value as it is."""
     limits = load_catalog("zalo_account")["limits"]
     if used := _USAGE.fullmatch(str(value)):
-        return f"{value} / {used[1]} trên {limits.get(used[2], used[2])}"
-    return f"{value} / {limits[value]}" if isinstance(value, str) and value in limits else value
+        return Bilingual(str(value), f"{used[1]} trên {limits.get(used[2], used[2])}")
+    return Bilingual(value, limits[value]) if isinstance(value, str) and value in limits else value

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -118,7 +119,9 @@ class Guard:
         """The page that asks for a code, where *route* needs one and no fresh one was given."""
         if not _needs_step_up(route, visit):
             return None
-        shown = {"kept": visit.kept_fields, "provider_path": step_up_path(visit)}
+        item = visit.request.path_params.get("content_id", "")
+        shown: dict[str, Any] = {"act": _act_name(route, visit), "item": item}
+        shown |= {"kept": visit.kept_fields, "provider_path": step_up_path(visit)}
         if not (code := visit.value(CODE_FIELD)):
             return visit.page("step_up.html", HTTPStatus.FORBIDDEN, **shown)
         staff = self.desk.services.staff
@@ -140,6 +143,12 @@ def _require_ids(found: Mapping[str, str]) -> None:
 def _page_of(request: Request) -> str:
     url = request.url
     return f"{quote(url.path)}?{url.query}" if url.query else quote(url.path)
+
+
+def _act_name(route: DeskRoute, visit: Visit) -> str:
+    """What the form of *route* does, as the table of roles names it."""
+    actions = visit.desk.services.staff.role_table().actions
+    return next((one.name for one in actions if one.id == route.access), "")
 
 
 def _needs_step_up(route: DeskRoute, visit: Visit) -> bool:

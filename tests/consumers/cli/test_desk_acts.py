@@ -87,6 +87,9 @@ async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
     assert approved.exit_code == 0, approved.stderr
     assert len(await released_publications(intake.bus, item)) == 1
     kinds = [one["kind"] for one in await done(editor, "history", item)]
+    told = (await editor("desk", "history", item)).stdout
+    assert "propose / trình duyệt" in told and "editor / Biên tập viên" in told
+    assert "rule" not in told.partition("\n")[0], "no column without a value"
     assert kinds[:4] == ["save", "submit", "return", "save"]
     assert kinds[-5:] == ["comment", "propose", "approve", "schedule", "publish"]
     assert (await done(officer, "show", item))["status"] == "published"

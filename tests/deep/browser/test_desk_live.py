@@ -47,7 +47,7 @@ async def watches(page, desk, token, finish):
     await screenshot(page, "desk-live")
     await page.evaluate("window.kept = true")
     await finish()
-    await page.get_by_role("row", name="Đã tới 500").wait_for()
+    await page.get_by_role("row", name="Đã gửi 500").wait_for()
     return before, await page.evaluate(_ROWS), await page.evaluate("window.kept"), wrong
 
 

@@ -52,7 +52,7 @@ async def test_the_live_page_follows(bus, clock, tmp_path):
         await desk.press_sign_in(browser, "an")
         async with browser.client.stream("GET", f"{PAGE}/dong") as stream:
             events = (rows(part) async for part in stream.aiter_text() if rows(part))
-            assert (await anext(events))["Đã tới"] == 3
+            assert (await anext(events))["Đã gửi"] == 3
             await finish_delivery(sent)
             assert [one async for one in until_arrived(events)][-1]["Tổng trong kế hoạch"] == 500
 
@@ -61,5 +61,5 @@ async def until_arrived(events):
     """The events up to that which has all 500 readers."""
     async for event in events:
         yield event
-        if event["Đã tới"] == 500:
+        if event["Đã gửi"] == 500:
             return

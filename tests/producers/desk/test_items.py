@@ -705,6 +705,9 @@ async def test_the_units_leader_may_remark_while_a_text_waits_for_approval(newsr
     assert refused.status_code == 422
     for wrong in ("0", "9" * 5000, "x"):
         await newsroom.press("binh", path, "gop-y", note=f"Về {wrong[:3]}", place=wrong)
+    beyond = await newsroom["binh"].press(path, f"{path}/gop-y", note="Về đoạn này", place="9")
+    assert beyond.status_code == 422 and "không có đoạn 9" in beyond.text
+    assert "Về đoạn này</textarea>" in beyond.text, "what was typed stays"
 
 
 async def test_an_officer_keeps_the_own_item_when_an_editor_begins_a_correction(newsroom):

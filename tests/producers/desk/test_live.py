@@ -86,7 +86,7 @@ async def test_the_rows_add_up_and_say_why_some_do_not_arrive(sent, desk):
     assert page.status_code == 200, page.text
     mail = page.text[page.text.index('id="kenh-email"') : page.text.index('id="kenh-zalo"')]
     found = rows(mail)
-    assert (found["Đã tới"], found["Chờ gửi"], found["Không tới được"]) == (3, 496, 1)
+    assert (found["Đã gửi"], found["Chờ gửi"], found["Không tới được"]) == (3, 496, 1)
     assert found["Chưa vào đợt gửi"] == 500 and found["Tổng trong kế hoạch"] == 1000
     assert "550 5.1.1" in mail
 
@@ -113,9 +113,9 @@ async def test_events_follow_the_ledger(sent, desk, clock):
     await desk.active("an", EDITOR)
     async with reading(desk, await desk.session_of("an")) as (reader, _):
         first = await reader.event()
-        assert reader.status == 200 and first["Đã tới"] == 3
+        assert reader.status == 200 and first["Đã gửi"] == 3
         await finish_delivery(sent)
-        while (seen := await reader.event())["Đã tới"] != 500:
+        while (seen := await reader.event())["Đã gửi"] != 500:
             pass
         assert seen["Tổng trong kế hoạch"] == 500 and "Chưa vào đợt gửi" not in seen
 
