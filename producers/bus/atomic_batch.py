@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from producers.bus.connection import Connection, parse_reply
 from producers.bus.errors import BusError
+from producers.bus.retry import until_led
 
 _MAX_ENTRIES = 1000
 EXPECTED_REVISION_HEADER = "Nats-Expected-Last-Subject-Sequence"
@@ -32,6 +33,17 @@ async def commit_batch(
     """
     if not 1 <= len(entries) <= _MAX_ENTRIES:
         raise ValueError(f"an atomic batch has 1 to {_MAX_ENTRIES} entries, not {len(entries)}")
+
+    async def attempt() -> int:
+        return await _commit(link, prefix, entries, timeout_s)
+
+    return await until_led(attempt, link.closed) if link.is_clustered else await attempt()
+
+
+async def _commit(
+    link: Connection, prefix: str, entries: Sequence[BatchEntry], timeout_s: float
+) -> int:
+    """One batch. Raises NoLeader if no server took its commit, and stores none of it then."""
     batch = uuid4().hex
     async with link.awaiting_reply(prefix, timeout_s):
         for number, entry in enumerate(entries[:-1], 1):

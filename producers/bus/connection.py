@@ -21,6 +21,7 @@ from nats.errors import (
     BadSubjectError,
     ConnectionClosedError,
     MaxPayloadError,
+    NoRespondersError,
     SecureConnRequiredError,
 )
 from nats.errors import Error as NatsError
@@ -30,6 +31,7 @@ from producers.bus.errors import (
     AccessRefused,
     BusError,
     Denied,
+    NoLeader,
     NoReply,
     NotConnected,
     RevisionConflict,
@@ -124,11 +126,16 @@ class Connection:
         except (BadSubjectError, BadHeaderError) as error:
             raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
-            if subject.lower() in self._denied:
-                raise Denied(subject) from error
-            raise NoReply(f"{subject}: {type(error).__name__}") from error
+            raise self._silence(subject, error) from error
         if _count_cancellations() > cancelled:
             raise asyncio.CancelledError
+
+    def _silence(self, subject: str, error: Exception) -> NoReply:
+        """Why no answer came."""
+        if subject.lower() in self._denied:
+            return Denied(subject)
+        kind = NoLeader if isinstance(error, NoRespondersError) else NoReply
+        return kind(f"{subject}: {type(error).__name__}")
 
     @contextmanager
     def _until_lost(self, limit: asyncio.Timeout, subject: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ BusError
 ├── RevisionConflict  another writer was first: nothing was stored
 ├── StorageFull       a stream or the disk is full: nothing was stored
 ├── NoReply           no answer: stored, not stored, or stored later
+│   ├── NoLeader      no server leads the stream: nothing was stored
 │   ├── NotConnected  no server at the address
 │   │   └── UnknownHost   no machine has its name
 │   └── Denied        the server let nothing through: the key has no right to the subject
@@ -42,6 +43,10 @@ class StorageFull(BusError):
 
 class NoReply(BusError):
     """No answer: repeat only harmless requests, then read back."""
+
+
+class NoLeader(NoReply):
+    """No server took the request, so nothing was stored: a cluster elects a leader for seconds."""
 
 
 class NotConnected(NoReply):

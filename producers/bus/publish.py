@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from producers.bus.connection import Connection, parse_reply
-from producers.bus.retry import retry_until
+from producers.bus.retry import retry_until, until_led
 
 
 class Ack(NamedTuple):
@@ -19,9 +19,16 @@ class Ack(NamedTuple):
 async def publish_once(
     link: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
 ) -> Ack:
-    """One attempt. Raises NoReply if the result is unknown."""
-    reply = parse_reply(await link.request(subject, body, headers, timeout_s))
-    return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
+    """One attempt that may be stored. Raises NoReply if the result is unknown.
+
+    In a cluster it waits for a leader, which has not heard of it before.
+    """
+
+    async def attempt() -> Ack:
+        reply = parse_reply(await link.request(subject, body, headers, timeout_s))
+        return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
+
+    return await until_led(attempt, link.closed) if link.is_clustered else await attempt()
 
 
 async def publish_with_retry(

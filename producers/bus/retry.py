@@ -9,18 +9,33 @@ from typing import TypeVar
 
 import structlog
 
-from producers.bus.errors import Denied, NoReply
+from producers.bus.errors import Denied, NoLeader, NoReply
 
 T = TypeVar("T")
-_FIRST_WAIT_S, _MAX_WAIT_S, _MAX_JITTER_S = 0.05, 1.0, 0.05
+_FIRST_WAIT_S, _MAX_WAIT_S, _MAX_JITTER_S = 0.05, 0.5, 0.05
 
 log = structlog.get_logger()
 
 
+LEADER_PATIENCE_S = 10.0
+"""How long a write that may be tried once waits for a leader; an election takes about six."""
+
+
+async def until_led(attempt: Callable[[], Awaitable[T]], closed: asyncio.Event) -> T:
+    """Await *attempt*, again while no server leads the stream: nothing is stored until then.
+
+    Raises NoReply after LEADER_PATIENCE_S.
+    """
+    return await retry_until(attempt, LEADER_PATIENCE_S, closed, after=NoLeader)
+
+
 async def retry_until(
-    attempt: Callable[[], Awaitable[T]], patience_s: float | None, closed: asyncio.Event
+    attempt: Callable[[], Awaitable[T]],
+    patience_s: float | None,
+    closed: asyncio.Event,
+    after: type[NoReply] = NoReply,
 ) -> T:
-    """Repeat *attempt* after NoReply, until *patience_s* has passed or the bus is closed.
+    """Repeat *attempt* *after* NoReply, until *patience_s* has passed or the bus is closed.
 
     The log tells of the first silence, then each time that there were twice as many.
     A Denied that was the last answer is raised itself.
@@ -32,7 +47,7 @@ async def retry_until(
             for number in itertools.count(1):
                 try:
                     return await attempt()
-                except NoReply as error:
+                except after as error:
                     last = error
                 if closed.is_set():
                     break
@@ -42,11 +57,16 @@ async def retry_until(
                 await _sleep(wait_s + jitter_s, closed)
                 wait_s = min(2 * wait_s, _MAX_WAIT_S)
     except TimeoutError:
-        if isinstance(last, Denied):
-            raise last from None
-        said = f"; last: {last}" if str(last) else ""
-        raise NoReply(f"no answer within {patience_s} s{said}") from last
+        raise _silence(last, patience_s) from None
     raise last
+
+
+def _silence(last: NoReply, patience_s: float | None) -> NoReply:
+    """What is raised when the patience ends, with what the last attempt said."""
+    if isinstance(last, Denied):
+        return last
+    said = f"; last: {last}" if str(last) else ""
+    return NoReply(f"no answer within {patience_s} s{said}")
 
 
 async def _sleep(seconds: float, closed: asyncio.Event) -> None:
