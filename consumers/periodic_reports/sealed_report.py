@@ -150,7 +150,10 @@ class SealedReport:
 
     def verify(self) -> Verification:
         """Compare everything with the seal, and make the files again without writing them."""
-        seal = self.read_seal()
+        try:
+            seal = self.read_seal()
+        except SealBroken:
+            return Verification(label=self.folder.name, is_signed=False, is_data_same=False)
         report_progress("files", 0, len(seal.files))
         found = Verification(
             label=seal.label,

@@ -107,7 +107,7 @@ async def test_the_list_by_author_is_a_new_file(facts, loa, tmp_path, suffix):
     assert (await loa(*words[:4], "tac-gia.pdf", "--by", "an")).exit_code == 2
 
 
-async def test_a_changed_data_set_needs_a_person(facts, loa, tmp_path):
+async def test_a_changed_data_set_or_seal_needs_a_person(facts, loa, tmp_path):
     assert (await loa(*SPAN)).exit_code == 0
     data = tmp_path / "reports/thang-3/du-lieu.jsonl"
     data.write_bytes(data.read_bytes().replace(b"90]", b"91]"))
@@ -115,6 +115,10 @@ async def test_a_changed_data_set_needs_a_person(facts, loa, tmp_path):
     assert found.exit_code == 1
     assert "was changed" in found.stdout
     assert "đã bị sửa" in found.stdout
+    for body in (b"", b"{}", b'{"label": "thang-3"'):
+        data.with_name("niem-phong.json").write_bytes(body)
+        found = await loa("report", "verify", "thang-3")
+        assert (found.exit_code, "backup" in found.stdout) == (1, True), "no seal"
 
 
 async def test_own_texts_and_plans_stand_in_the_report(facts, loa, tmp_path):
