@@ -57,16 +57,18 @@ async def retry_until(
                 await _sleep(wait_s + jitter_s, closed)
                 wait_s = min(2 * wait_s, _MAX_WAIT_S)
     except TimeoutError:
-        raise _silence(last, patience_s) from None
+        last = _silence(last, patience_s)
     raise last
 
 
 def _silence(last: NoReply, patience_s: float | None) -> NoReply:
-    """What is raised when the patience ends, with what the last attempt said."""
+    """The end of the patience, with what the last attempt said as its cause."""
     if isinstance(last, Denied):
         return last
     said = f"; last: {last}" if str(last) else ""
-    return NoReply(f"no answer within {patience_s} s{said}")
+    silence = NoReply(f"no answer within {patience_s} s{said}")
+    silence.__cause__ = last
+    return silence
 
 
 async def _sleep(seconds: float, closed: asyncio.Event) -> None:
