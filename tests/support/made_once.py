@@ -5,6 +5,7 @@ from typing import Any
 
 import jinja2
 
+from design.settings import SiteIdentity
 from producers.gateway import app as gateway_app
 from producers.gateway import openapi_document
 
@@ -27,11 +28,16 @@ def template_key(environment: Any, *args: Any, **options: Any) -> Any:
     return (*map(id, catalogs), *args, *options.items())
 
 
+def docs_key(document: dict[str, Any], identity: SiteIdentity) -> tuple[int, str]:
+    """A document and all that its page shows of the ministry, which settings may say."""
+    return id(document), identity.model_dump_json()
+
+
 def remembering() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
     """Owner, name and replacement of each function that remembers what it made."""
     made = [
         (jinja2.Environment, "compile", template_key),
         (openapi_document, "build_openapi", lambda _: None),
-        (gateway_app, "DocsPage", lambda document, identity: (id(document), identity)),
+        (gateway_app, "DocsPage", docs_key),
     ]
     return ((owner, name, once(getattr(owner, name), key)) for owner, name, key in made)

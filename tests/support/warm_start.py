@@ -9,11 +9,15 @@ from functools import partialmethod
 
 import jinja2
 
+from consumers.staff.policy import default_policy
+from contracts.desk.deadlines import default_deadlines
 from contracts.vocabulary import DEFAULT
 from design.settings import SiteIdentity
 from producers.bus import Bus
 from producers.bus.connection import Connection
+from producers.desk.rendering import desk_texts
 from producers.gateway import add_docs_page, create_gateway
+from producers.pages.rendering import page_texts
 from tests.support.made_once import remembering
 
 
@@ -24,6 +28,8 @@ def _prepare() -> None:
     jinja2.Environment.__init__ = partialmethod(
         jinja2.Environment.__init__, bytecode_cache=compiled
     )
+    for read in (desk_texts, page_texts, default_policy, default_deadlines):
+        read()
     add_docs_page(create_gateway(Bus(Connection()), DEFAULT, time.time), SiteIdentity())
     gc.collect()
     gc.freeze()  # or each child would search, and copy, all that is imported
