@@ -6,8 +6,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -36,13 +36,17 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 ITEM = _EXAMPLES / "zalo-channel.json"
 READERS = _EXAMPLES / "subscribers.csv"
 _UNIT = "trung-tam-cong-nghe-thong-tin"
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
+"""Generous: a Loa that has ended is noticed at once, and a busy machine takes minutes."""
 _POLL_S = 0.05
 _MAIL_LINES = 6
 _CODE_POLL_S = 1.0
 _CLEAR = "\r\x1b[2K"
 _HOST = "127.0.0.1"
-_CODES = {EXIT_MACHINE: "this machine refuses for now: a full disk, a port that is taken"}
+_CODES = {
+    1: "Loa ended, or something did not arrive in time; its log says why",
+    EXIT_MACHINE: "this machine refuses for now: a full disk, a port that is taken",
+}
 MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
@@ -94,10 +98,21 @@ def demo(data: Folder = None, desk: WithDesk = False, fresh: Fresh = False) -> N
             raise Invalid(field_error("data", "demo_is_desk", value=settings.data_dir))
         if kept is None:
             prepare_folder(settings.data_dir)
-        if desk:
-            _open_desk(settings, kept)
-        else:
-            _print_facts("demo.txt", asyncio.run(_run_demo(settings)))
+        with _failure_told(settings):
+            if desk:
+                _open_desk(settings, kept)
+            else:
+                _print_facts("demo.txt", asyncio.run(_run_demo(settings)))
+
+
+@contextmanager
+def _failure_told(settings: LoaSettings) -> Iterator[None]:
+    """Exit with 1, and name the log, where something did not arrive."""
+    try:
+        yield
+    except _DemoFailed:
+        log = settings.data_dir / "loa.log"
+        fail(field_error("loa demo", "demo_failed", file=log), code=1)
 
 
 def _open_desk(settings: LoaSettings, kept: KeptSample | None) -> None:
@@ -275,7 +290,7 @@ async def _poll_until(
         if (answer := await ask()) is not None:
             return answer
         await asyncio.sleep(_POLL_S)
-    raise _DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
+    raise _DemoFailed
 
 
 async def _finished_trace(http: aiohttp.ClientSession, url: str, headers: Facts) -> Facts | None:

@@ -1,5 +1,6 @@
 """What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -202,6 +203,17 @@ def test_a_ministry_keeps_its_port_and_says_when_another_process_has_it(
     monkeypatch.setenv("LOA_HTTP_PORT", str(named))
     run("demo", "--desk")
     assert opened[-1] == (named, named) and str(own) in capsys.readouterr().err
+
+
+def test_a_demo_that_gets_no_answer_names_its_log(tmp_path, monkeypatch, capsys):
+    async def run_demo(settings):
+        await demo._poll_until(lambda: asyncio.sleep(0))
+
+    monkeypatch.setattr(demo, "_run_demo", run_demo)
+    monkeypatch.setattr(demo, "_TIMEOUT_S", 0.0)
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", "--data", str(tmp_path / "demo")])
+    assert ended.value.code == 1 and str(tmp_path / "demo" / "loa.log") in capsys.readouterr().err
 
 
 def test_a_new_ministry_has_a_port_of_its_own(tmp_path, monkeypatch):
