@@ -86,10 +86,10 @@ class SplitLoa(LoaProcess):
         return self.services[name]
 
     def ready(self) -> RunningInstance:
-        """Where the door is."""
-        return RunningInstance(
-            url=self["gateway"].url, nats_url="", pid=self["gateway"].process.pid
-        )
+        """Where the door and the bus are."""
+        gateway = self["gateway"]
+        nats_url = self.environ["LOA_NATS_URL"]
+        return RunningInstance(url=gateway.url, nats_url=nats_url, pid=gateway.process.pid)
 
     def shown(self, content_id: str) -> str:
         """The item's page."""

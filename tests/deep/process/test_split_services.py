@@ -1,16 +1,30 @@
 """Every service in a process of its own, on a nats-server that Loa has not started."""
 
 import asyncio
+import signal
+import sys
+import time
+from datetime import timedelta
 
 import pytest
 
+from consumers.editorial.log import EditorialLog
+from contracts import subjects
+from contracts.base.times import vietnam_time
+from contracts.delivery import ChannelName
 from contracts.testing import sample
-from tests.support.loa_process import RelayProcess, wait_until
+from tests.support.bulletin_desk import bulletin_desk
+from tests.support.bulletin_history import SERIES
+from tests.support.events import released_actions
+from tests.support.gateway_client import sample_event
+from tests.support.loa_bus import bus_of
+from tests.support.loa_process import PATIENCE_S, RelayProcess, wait_until
+from tests.support.repository import ROOT
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
-from tests.support.split_loa import NEEDED, SplitLoa, on_a_server
+from tests.support.split_loa import NEEDED, Service, SplitLoa, on_a_server
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 OTHERS = ("sweep", "feedback", "zalo-sandbox")
 READERS = 1200
 
@@ -55,6 +69,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
     loa.run(*NEEDED)
     loa.add_unit()
     loa.readers(READERS)
+    issue = kept_back_by_services_that_die(loa)
     for name in ("intake", "dispatch", "deliver-portal"):
         loa[name].kill()
         event_id = loa.publish(f"tin-{name}", "portal")
@@ -68,6 +83,63 @@ def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
     counts = loa.trace_of_event(event_id)["channels"]["email"]
     check_copies(relay, counts)
     assert loa.violations() == []
+    assert loa.page_status(f"/tin/{issue}") != 200, "of an issue that was kept back"
+
+
+def kept_back_by_services_that_die(loa: SplitLoa) -> str:
+    """An approved issue whose item was withdrawn: dispatch dies where it waits, and intake where
+    the act is stored that withdraws the issue. No reader gets it.
+    """
+    for name in ("muc-mot", "muc-hai"):
+        loa.trace_of_event(loa.publish(name, "portal", topic=min(SERIES.topics)))
+    loa["dispatch"].kill()
+    issue = asyncio.run(approved_with_a_withdrawn_item(loa))
+    for _ in range(2):
+        loa.run("dispatch")
+        wait_until(lambda: asyncio.run(put_off(loa)), "dispatch to put the issue off", pause_s=0.5)
+        loa["dispatch"].kill()
+    loa.run("dispatch")
+    command = (sys.executable, "-m", "tests.deep.crash.withheld")
+    environ = loa.environ | {"PYTHONPATH": str(ROOT)}
+    dying = loa.services["intake"] = Service("intake", loa.folder, environ, command)
+    assert dying.process.wait(PATIENCE_S) == -signal.SIGKILL
+    assert asyncio.run(acts_and_positions(loa, issue)) == ("khong-phat-hanh", ["published"])
+    loa.run("intake")
+    ended = ("khong-phat-hanh", ["published", "withdrawn"])
+    wait_until(lambda: asyncio.run(acts_and_positions(loa, issue)) == ended, "its withdrawal")
+    return issue
+
+
+async def approved_with_a_withdrawn_item(loa: SplitLoa) -> str:
+    """Make and approve an issue of today; intake ends before the approval is carried out."""
+    today = vietnam_time(time.time()).date()
+    async with bulletin_desk(loa) as desk:
+        issue = await desk.begin(today - timedelta(days=1), today)
+        assert {one.content_id for one in issue.entries} == {"muc-mot", "muc-hai"}
+        assert loa.post(sample_event("withdrawn", id="go", content_id="muc-hai")).status == 202
+        while await released_actions(desk.decisions.bus, "muc-hai") != ["published", "withdrawn"]:
+            await asyncio.sleep(0.2)
+        loa["intake"].kill()
+        await desk.release(issue.content_id)
+    return issue.content_id
+
+
+async def put_off(loa: SplitLoa) -> bool:
+    """Whether a message was given to each channel's dispatch again."""
+    channels = ChannelName.PORTAL, ChannelName.EMAIL
+    async with bus_of(loa) as bus:
+        found = [
+            await bus.consumer_info(subjects.PUBLICATIONS.name, subjects.dispatch(one))
+            for one in channels
+        ]
+    return all(one["num_redelivered"] for one in found)
+
+
+async def acts_and_positions(loa: SplitLoa, issue: str) -> tuple[str, list[str]]:
+    """The code of the issue's last act, and the actions that were released."""
+    async with bus_of(loa) as bus:
+        *_, (_, last) = [one async for one in EditorialLog(bus).acts(issue)]
+        return last.code, await released_actions(bus, issue)
 
 
 def check_copies(relay: RelayProcess, counts: dict[str, int]) -> None:
