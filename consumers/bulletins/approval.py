@@ -96,4 +96,4 @@ def _number_errors(
         return
     numbers = {one.issue.number for one in published if one.issue.year == issue.year}
     if missing := sequence.missing_number(numbers, issue.number):
-        yield field_error(_FIELD, "bulletin_number_gap", value=issue.number, missing=missing)
+        yield field_error(_FIELD, "bulletin_number_waits", value=issue.number, missing=missing)

@@ -296,7 +296,9 @@ async def corrected_by_its_writer(newsroom, told: str, issue: str) -> None:
         assert TEXTS["correction_waits"] in text and act not in text
     [out] = await released_publications(newsroom.desk.bus, name)
     await newsroom.approve(issue)
-    assert TEXTS["stale"] not in (await newsroom["an"].get(issue)).text
+    page = (await newsroom["an"].get(issue)).text
+    assert TEXTS["stale"] not in page
+    assert desk_texts()["item"]["correction"] not in page, "its status says it already"
     assert TEXTS["told_in"] not in (await newsroom["an"].get(told)).text
     *_, out = await released_publications(newsroom.desk.bus, name)
     assert out["action"] == "corrected" and told.removeprefix("/tin/") not in str(out["bulletin"])
