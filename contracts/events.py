@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import unquote
 
@@ -81,9 +81,9 @@ def kind_of(event_type: str) -> KindName:
     return cast(KindName, event_type.split(".")[-2])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckedEvent:
-    """A checked event of *unit* with its identity.
+    """A checked event of *unit* with its identity, which is worked out once.
 
     `event` is the stored form: for a case event without the contact, which `content` still has.
     """
@@ -97,11 +97,11 @@ class CheckedEvent:
         """The contact of a case event; None for content."""
         return self.content.contact if isinstance(self.content, CaseUpdated) else None
 
-    @property
+    @cached_property
     def event_id(self) -> str:
         return keys.event_id(self.unit, self.event.source, self.event.id)
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         return keys.content_hash(self.event.type, self.event.data)
 

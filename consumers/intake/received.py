@@ -14,7 +14,7 @@ from contracts.events import CheckedEvent
 from contracts.records import EventRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReceivedEvent(CheckedEvent):
     """A checked content event, and when intake received it.
 
