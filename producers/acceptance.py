@@ -37,7 +37,7 @@ from producers.admission import (
     send_event,
     unavailable_error,
 )
-from producers.bus import Bucket, Bus, BusError, Denied, Value, topology
+from producers.bus import Bucket, Bus, BusError, Denied, GroupedReads, Value, topology
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit
 
@@ -104,6 +104,7 @@ class Acceptance:
         self.days = days or default_working_days()
         self.events = bus.bucket(subjects.EVENTS.name)
         self.owners = bus.bucket(subjects.PUBLISHED.name)
+        self.event_reads, self.owner_reads = GroupedReads(self.events), GroupedReads(self.owners)
         self.case_events = CaseEventStore(bus)
 
     async def accept(
@@ -128,7 +129,7 @@ class Acceptance:
 
     async def find_record(self, event_id: str) -> EventRecord | None:
         """The record of an accepted event. Raises BusError."""
-        value = await self.events.get(event_id, patience_s=ANSWER_TIMEOUT_S)
+        value = await self.event_reads.get(event_id, patience_s=ANSWER_TIMEOUT_S)
         return EventRecord.model_validate_json(value.data) if value else None
 
     async def _accept(
@@ -179,7 +180,7 @@ class Acceptance:
         repeat gets its first answer again, however late.
         """
         value, record = await asyncio.gather(
-            self.owners.get(admitted.content_id), self.find_record(admitted.event_id)
+            self.owner_reads.get(admitted.content_id), self.find_record(admitted.event_id)
         )
         claim = EventClaim(admitted, value, record)
         _check_owner(admitted, claim.owner)

@@ -21,6 +21,7 @@ from producers.bus.errors import (
     UnfitServer,
     UntrustedServer,
 )
+from producers.bus.grouped_reads import GroupedReads
 from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
@@ -37,6 +38,7 @@ __all__ = [
     "Change",
     "Denied",
     "ForeignSettings",
+    "GroupedReads",
     "InvalidKey",
     "Message",
     "NoReply",

@@ -90,6 +90,10 @@ class Bucket:
                     values[self._key(message)] = _value(message)
         return values
 
+    def is_refused(self, key: str) -> bool:  # noqa: ARG002 -- none is
+        """Whether `get` raises for *key*, which lists leave out; see `producers.seals`."""
+        return False
+
     async def keys(self, prefix: str = "") -> list[str]:
         """Every key that starts with *prefix*, oldest change first."""
         return list(dict.fromkeys([key async for key, _ in self.values(prefix)]))

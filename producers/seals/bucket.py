@@ -99,6 +99,10 @@ class VerifiedBucket(Bucket):
             raise NotSealed(text.as_field_error(SEAL_HEADER), message.seq)
         return None if message.is_deleted else Value(message.data, message.seq, message.time)
 
+    def is_refused(self, key: str) -> bool:
+        """Whether the record of *key* was another writer's when it was read last."""
+        return key in self.seals.refused
+
     async def put(self, key: str, data: bytes) -> int:
         """Replace the stored record, also another writer's. One attempt; raises like `swap`."""
         message = await self._last_message(key, READ_PATIENCE_S)

@@ -23,7 +23,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unauthorized, field_error
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.bus import Bus
+from producers.bus import Bus, GroupedReads
 from producers.bus.records import update
 from producers.bus_access.key_files import create_seed, public_part
 from producers.bus_access.unit_accounts import PUBLIC_KEY, UnitAccount
@@ -106,6 +106,7 @@ class UnitRegistry:
 
     def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
         self.bucket = bus.bucket(subjects.UNITS.name)
+        self.reads = GroupedReads(self.bucket)
         self.vocabulary = vocabulary
         self.clock = clock
 
@@ -219,7 +220,7 @@ class UnitRegistry:
     async def find(self, unit: str) -> Registration | None:
         """The registration; None without one, and for one that another writer made."""
         try:
-            value = await self.bucket.get(unit, patience_s=READ_PATIENCE_S)
+            value = await self.reads.get(unit, patience_s=READ_PATIENCE_S)
         except NotSealed:
             return None
         return _read(value.data) if value else None

@@ -1,5 +1,6 @@
 """A bucket of sealed records: what another writer stores is no record, and an old one neither."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ import structlog
 
 from contracts import subjects
 from contracts.base.seals import SEAL_HEADER, Sealer
-from producers.bus import BatchEntry, Message, RevisionConflict
+from producers.bus import BatchEntry, GroupedReads, Message, RevisionConflict
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
 from producers.seals import BucketSeals, NotSealed
 
@@ -60,6 +61,16 @@ async def test_every_way_to_write_is_read_back(bus, bucket):
         KEY + "1": b"4",
     }
     assert set(await bucket.get_many([KEY, KEY + "1"])) == {KEY, KEY + "1"}
+
+
+async def test_callers_who_share_a_read_learn_each_that_a_record_is_another_writer_s(bus, bucket):
+    await bucket.create(KEY, b"1")
+    await bus.publish(f"{SUBJECT}1", b"forged")
+    keys = [KEY, KEY, f"{KEY}1", f"{KEY}1", f"{KEY}2"]
+    reads = GroupedReads(bucket)
+    found = await asyncio.gather(*map(reads.get, keys), return_exceptions=True)
+    assert [one.data for one in found[:2]] == [b"1", b"1"]
+    assert [type(one) for one in found[2:]] == [NotSealed, NotSealed, type(None)]
 
 
 async def test_a_purged_record_can_be_created_again(bucket):
