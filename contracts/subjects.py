@@ -254,8 +254,8 @@ STREAMS = (
     UPLOADS,
 )
 
-EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
-PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)
+EVENTS = BucketSpec("events", max_bytes=10 * _GIB, is_atomic=True)
+PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB, is_atomic=True)
 LEDGER = BucketSpec("ledger", max_bytes=20 * _GIB, is_atomic=True)
 SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * _GIB, is_atomic=True)
 PERSON_KEYS = BucketSpec("person_keys", max_bytes=_GIB, is_atomic=True)

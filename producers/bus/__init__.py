@@ -21,7 +21,8 @@ from producers.bus.errors import (
     UnfitServer,
     UntrustedServer,
 )
-from producers.bus.grouped_reads import GroupedReads
+from producers.bus.grouped.creates import GroupedCreates
+from producers.bus.grouped.reads import GroupedReads
 from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
@@ -38,6 +39,7 @@ __all__ = [
     "Change",
     "Denied",
     "ForeignSettings",
+    "GroupedCreates",
     "GroupedReads",
     "InvalidKey",
     "Message",

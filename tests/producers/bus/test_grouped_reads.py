@@ -1,11 +1,12 @@
-"""Many callers share a read: each gets what `get` would have said, whatever befalls the others."""
+"""Many callers share a read: each gets what `get` would have said, also when the others fail."""
 
 import asyncio
 
 import pytest
 
 from contracts import subjects
-from producers.bus import Bucket, GroupedReads, NoReply, RevisionConflict, grouped_reads
+from producers.bus import Bucket, GroupedReads, NoReply, RevisionConflict
+from producers.bus.grouped import reads as shared_reads
 from tests.support.bus_requests import count_requests
 
 CALLERS = 40
@@ -82,14 +83,14 @@ async def test_nobody_waits_long_for_a_read_without_an_answer(bucket, reads, mon
         return await get(self, key, **options)
 
     await bucket.create("k", b"1")
-    monkeypatch.setattr(grouped_reads, "GROUP_WAIT_S", 0.01)
+    monkeypatch.setattr(shared_reads, "GROUP_WAIT_S", 0.01)
     monkeypatch.setattr(Bucket, "get", first_waits)
     slow = asyncio.create_task(reads.get("slow"))
     for _ in range(2):  # those of a second group wait no longer than those of the first
         assert await read_all(reads, ["k"] * 3) == [b"1"] * 3
     others_are_done.set()
     assert await slow is None
-    monkeypatch.setattr(grouped_reads, "GROUP_WAIT_S", 60)
+    monkeypatch.setattr(shared_reads, "GROUP_WAIT_S", 60)
     assert await read_all(reads, ["k"] * CALLERS) == [b"1"] * CALLERS
 
 

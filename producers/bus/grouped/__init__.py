@@ -1,0 +1,1 @@
+"""Reads and writes of one bucket that many callers share."""
