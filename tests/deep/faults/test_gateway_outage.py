@@ -153,3 +153,40 @@ async def test_after_a_restart_of_the_server_the_door_opens_again(server, client
     assert answer.status_code == 202
     assert (await client.post(sample_event())).status_code == 202
     assert [one["id"] for one in await client.stored_events()] == ["e-1", "e-2"]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 0.003])
+async def test_a_kill_in_the_middle_of_many_claims_loses_nothing_that_was_accepted(
+    server, client, clock, monkeypatch, after_s
+):
+    """The server dies while it commits the claims of many requests; then all are repeated."""
+    batch, events = (
+        Bucket.batch,
+        [sample_event(id=f"e-{n}", content_id=f"tin-{n}") for n in range(90)],
+    )
+    killed = []
+
+    async def killing(self, entries, **options):
+        commit = asyncio.ensure_future(batch(self, entries, **options))
+        await asyncio.sleep(after_s)
+        if not killed:
+            killed.append(server.pid)
+            os.kill(server.pid, signal.SIGKILL)
+        return await commit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "batch", killing)
+        answers = await asyncio.gather(*map(client.post, events))
+    assert killed
+    accepted = {
+        one["id"] for one, got in zip(events, answers, strict=True) if got.status_code == 202
+    }
+    assert {got.status_code for got in answers} <= {202, 503}
+    assert accepted <= {one["id"] for one in await client.stored_events()}
+    clock.advance(60)
+    for event in events:
+        while (await client.post(event)).status_code == 503:
+            clock.advance(1)
+    assert sorted(one["id"] for one in await client.stored_events()) == sorted(
+        one["id"] for one in events
+    )
