@@ -63,7 +63,7 @@ def _what_became(item: ReleasedItem | None, at: datetime) -> str:
 
 def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> Iterator[FieldError]:
     """Yield an error for each item that another issue has told of."""
-    told = sequence.told_by_others(published, issue.content_id)
+    told = sequence.items_of_others(published, issue.content_id)
     for one in issue.entries:
         if other := told.get(one.content_id):
             values = {"value": one.content_id, "title": one.title, "other": other}

@@ -154,7 +154,7 @@ class SeriesIssues:
         if item.is_over(now):
             values = {"value": content_id, "title": item.title}
             raise Conflict(field_error("content_id", "item_expired", **values))
-        told = sequence.told_by_others(await self._others(issue.series), issue.content_id)
+        told = sequence.items_of_others(await self._others(issue.series), issue.content_id)
         if other := told.get(content_id):
             values = {"value": content_id, "title": item.title, "other": other}
             raise Conflict(field_error("content_id", "bulletin_item_elsewhere", **values))

@@ -41,7 +41,7 @@ def behind_gap(issues: Iterable[PublishedIssue]) -> PublishedIssue | None:
     return None
 
 
-def told_by_others(published: Iterable[PublishedIssue], content_id: str) -> dict[str, str]:
+def items_of_others(published: Iterable[PublishedIssue], content_id: str) -> dict[str, str]:
     """The items of the issues of *published* that are out, each with its issue.
 
     *content_id*: the issue that is left out.

@@ -99,7 +99,7 @@ class LiveReport:
     is_current: bool = True
 
 
-class BehindRow(NamedTuple):
+class BreakdownRow(NamedTuple):
     """The part of a figure that is one item's, or one day's without an item.
 
     `part`: how often; `of`: of how many, for a share; `time`: the duration, as it is read.
@@ -116,15 +116,15 @@ class BehindRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BehindFigure:
-    """A figure, its definition, and a page of what it is made of."""
+class FigureBreakdown:
+    """A figure, its definition, and a page of its parts."""
 
     name: str
     part: str
     text: str
     measure: str
     definition: str
-    rows: Sequence[BehindRow]
+    rows: Sequence[BreakdownRow]
     has_more: bool = False
     is_current: bool = True
     """Not: newer facts are still being read, and the rows may be newer than the figure."""
@@ -146,8 +146,8 @@ class Reports(Protocol):
 
     async def view(self, wanted: ReportWanted) -> LiveReport: ...
 
-    async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
-        """A page, from 0, of what a figure is made of. Raises NotFound for an unknown figure."""
+    async def breakdown(self, wanted: ReportWanted, at: FigureAt, page: int) -> FigureBreakdown:
+        """A page, from 0, of the parts of a figure. Raises NotFound for an unknown figure."""
         ...
 
     async def of_items(self, wanted: ItemsWanted) -> ItemFigures: ...

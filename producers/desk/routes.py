@@ -83,7 +83,7 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/van-hanh/{channel}/tam-dung", overview.OPERATE, overview.pause),
     DeskRoute("POST", "/van-hanh/{channel}/chay-tiep", overview.OPERATE, overview.resume),
     DeskRoute("GET", "/bao-cao", reports.READ, reports.show),
-    DeskRoute("GET", "/bao-cao/so-lieu", reports.READ, reports.show_behind),
+    DeskRoute("GET", "/bao-cao/so-lieu", reports.READ, reports.show_breakdown),
     DeskRoute("GET", "/bao-cao/tep", reports.READ, reports.send_file),
     DeskRoute("GET", "/bao-cao/tac-gia", reports.AUTHORS, reports.show_authors),
     DeskRoute("POST", "/bao-cao/tac-gia", reports.AUTHORS, reports.send_authors),

@@ -1,4 +1,4 @@
-"""Queries of the file of rows: tallies and gaps of a span, and the rows behind a figure."""
+"""Queries of the file of rows: tallies and gaps of a span, and the parts of a figure."""
 
 import json
 import sqlite3
@@ -214,20 +214,20 @@ class Place(NamedTuple):
     word: str
 
 
-def rows_behind(
+def figure_parts(
     db: sqlite3.Connection, wanted: ReportWanted, place: Place, page: tuple[int, int]
 ) -> list[FigurePart]:
-    """The rows behind a figure, most first; *page*: how many, and behind how many."""
+    """The parts of a figure, most first; *page*: how many, and after how many."""
     kinds, of = place.indicator.kinds, place.indicator.of
     condition = _without_gaps(db, wanted, Condition.of(wanted))
     condition = condition.narrowed(f"kind IN ({_marks(kinds + of)})", *kinds, *of)
     if place.by is not By.TOTAL:
         condition = condition.narrowed(f"{_COLUMNS[place.by]} = ?", place.word)
     values = (*kinds, *of, *condition.values, *page)
-    return [FigurePart._make(found) for found in db.execute(_behind_sql(place, condition), values)]
+    return [FigurePart._make(found) for found in db.execute(_parts_sql(place, condition), values)]
 
 
-def _behind_sql(place: Place, condition: Condition) -> str:
+def _parts_sql(place: Place, condition: Condition) -> str:
     """Items by their names; days, channels and codes of rows that have no item."""
     alone = {name: f"iif(item = '', {name}, '')" for name in ("day", "channel", "detail")}
     part, whole = (

@@ -32,9 +32,9 @@ from consumers.periodic_reports.span import Span
 from consumers.periodic_reports.tally import By
 from contracts.errors import NotFound
 from contracts.facts.live_reports import (
-    BehindFigure,
-    BehindRow,
+    BreakdownRow,
     FigureAt,
+    FigureBreakdown,
     ItemFigures,
     ItemsWanted,
     LiveReport,
@@ -120,8 +120,8 @@ class LiveReports:
             report = await self._keeper.read(lambda db: self._report(db, wanted))
         return _Made(position.seq, replace(report, counted_at=at))
 
-    async def behind(self, wanted: ReportWanted, at: FigureAt, page: int) -> BehindFigure:
-        """A page of what a figure is made of. Raises NotFound for one that is not shown.
+    async def breakdown(self, wanted: ReportWanted, at: FigureAt, page: int) -> FigureBreakdown:
+        """A page of the parts of a figure. Raises NotFound for one that is not shown.
 
         The figure is that of the report as it was made last, as the page of reports shows it.
         """
@@ -132,15 +132,15 @@ class LiveReports:
         row, cell = _find(made.report, at)
         place = Place(_INDICATORS[at.indicator], By(at.by), at.part)
         limits = (_PAGE + 1, page * _PAGE)
-        found = await self._keeper.read(lambda db: queries.rows_behind(db, wanted, place, limits))
+        found = await self._keeper.read(lambda db: queries.figure_parts(db, wanted, place, limits))
         wording = self._wording(wanted)
-        return BehindFigure(
+        return FigureBreakdown(
             name=wording.name(place.indicator),
             part=row if place.by is not By.TOTAL else "",
             text=cell.text,
             measure=wording.measure(place.indicator),
             definition=wording.definition(place.indicator),
-            rows=[_behind_row(one, place, wording) for one in found[:_PAGE]],
+            rows=[_breakdown_row(one, place, wording) for one in found[:_PAGE]],
             has_more=len(found) > _PAGE,
             is_current=is_current,
         )
@@ -218,9 +218,9 @@ def _find(report: LiveReport, at: FigureAt) -> tuple[str, ReportCell]:
     raise NotFound(field_error("figure", "report_figure_unknown"))
 
 
-def _behind_row(found: FigurePart, place: Place, wording: Wording) -> BehindRow:
+def _breakdown_row(found: FigurePart, place: Place, wording: Wording) -> BreakdownRow:
     seconds = found.seconds
-    return BehindRow(
+    return BreakdownRow(
         content_id=found.item,
         unit=wording.part(By.UNIT, DIGESTS) if found.unit == DIGESTS else found.unit,
         day=date.fromisoformat(found.day) if found.day else None,

@@ -15,8 +15,8 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import NotFound
 from contracts.facts.live_reports import (
     AuthorFormat,
-    BehindFigure,
     FigureAt,
+    FigureBreakdown,
     ReportScope,
     ReportWanted,
 )
@@ -73,24 +73,24 @@ async def show(visit: Visit) -> Response:
     return visit.page("report.html", report=report, **facts)
 
 
-async def show_behind(visit: Visit) -> Response:
-    """The rows behind a figure. Raises HTTPException (404) for one that is not shown."""
+async def show_breakdown(visit: Visit) -> Response:
+    """Show the parts of a figure. Raises HTTPException (404) for one that is not shown."""
     query, asked, wanted = visit.request.query_params, _asked(visit), _wanted(visit)
     at = FigureAt(query.get("chi-tieu", ""), query.get("theo", ""), query.get("muc", ""))
     page = _page(query.get("trang", ""))
     if wanted is None or asked.wrong:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     try:
-        behind = await visit.desk.services.reports.behind(wanted, at, page)
+        breakdown = await visit.desk.services.reports.breakdown(wanted, at, page)
     except NotFound as unknown:
         raise HTTPException(HTTPStatus.NOT_FOUND) from unknown
     href, following = _href(asked)(at), ""
-    if behind.has_more:
+    if breakdown.has_more:
         following = f"{href}&trang={page + 1}"
-    items = await _readable_items(visit, behind)
+    items = await _readable_items(visit, breakdown)
     facts: dict[str, Any] = {"asked": asked, "following": following, "is_of_all": wanted.is_of_all}
     facts["report"] = f"{_PATH}?{urlencode(asked.query)}"
-    return visit.page("report_behind.html", behind=behind, items=items, **facts)
+    return visit.page("report_breakdown.html", breakdown=breakdown, items=items, **facts)
 
 
 async def send_file(visit: Visit) -> Response:
@@ -187,9 +187,9 @@ def _page(written: str) -> int:
     return min(int(written), _LAST_PAGE) if written.isdecimal() and len(written) < 6 else 0
 
 
-async def _readable_items(visit: Visit, behind: BehindFigure) -> Mapping[str, ItemRow]:
+async def _readable_items(visit: Visit, breakdown: FigureBreakdown) -> Mapping[str, ItemRow]:
     """The items of a page that the person may read, by id."""
-    ids = tuple(dict.fromkeys(one.content_id for one in behind.rows if one.content_id))
+    ids = tuple(dict.fromkeys(one.content_id for one in breakdown.rows if one.content_id))
     if not ids:
         return {}
     wanted = _of_ids(visit.editorial.readable, ids)

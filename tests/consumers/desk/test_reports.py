@@ -115,11 +115,11 @@ async def test_what_is_behind_each_figure_adds_up_to_it(reports):
     places = [one for one in cells_of(await whole(reports)) if one.at]
     looked = 0
     for cell in places:
-        behind = await reports.behind(ALL, cell.at, 0)
-        assert behind.rows
-        assert (behind.text, behind.has_more) == (cell.text, False)
+        breakdown = await reports.breakdown(ALL, cell.at, 0)
+        assert breakdown.rows
+        assert (breakdown.text, breakdown.has_more) == (cell.text, False)
         if cell.at.indicator in sums:
-            parts = sum(int(row.part.replace(".", "")) for row in behind.rows)
+            parts = sum(int(row.part.replace(".", "")) for row in breakdown.rows)
             assert parts == int(cell.value), cell.at
             looked += 1
     assert looked > 50
@@ -128,8 +128,8 @@ async def test_what_is_behind_each_figure_adds_up_to_it(reports):
 async def test_figures_of_some_items_are_what_these_add_to_those_of_all(reports):
     names = ("delivered", "opinions_received", "items_published")
     for name in names:
-        behind = await reports.behind(ALL, FigureAt(name), 0)
-        parts = {row.content_id: int(row.part.replace(".", "")) for row in behind.rows}
+        breakdown = await reports.breakdown(ALL, FigureAt(name), 0)
+        parts = {row.content_id: int(row.part.replace(".", "")) for row in breakdown.rows}
         some = tuple(sorted(parts)[::2])
         found = await reports.of_items(ItemsWanted(FIRST, LAST, (*some, "tin-la"), names))
         assert int(found.texts[name].replace(".", "").rstrip("*")) == sum(
@@ -151,11 +151,11 @@ async def test_a_unit_sees_its_own_figures_and_none_of_the_ministry(reports):
     assert own["by_unit"].rows[0] == row
     shown = {cell.at.indicator for cell in cells_of(await whole(reports, OWN)) if cell.at}
     assert not shown & {"followers", "cases", "incidents", "units_with_items", "bulletins"}
-    behind = await reports.behind(OWN, FigureAt("delivered"), 0)
-    assert {row.unit for row in behind.rows} == {"van-phong-bo"}
+    breakdown = await reports.breakdown(OWN, FigureAt("delivered"), 0)
+    assert {row.unit for row in breakdown.rows} == {"van-phong-bo"}
     for at in (FigureAt("followers"), FigureAt("delivered", "unit", "vu-phap-che")):
         with pytest.raises(NotFound):
-            await reports.behind(OWN, at, 0)
+            await reports.breakdown(OWN, at, 0)
 
 
 async def test_no_unit_at_all_sees_nothing(reports):
@@ -203,9 +203,9 @@ async def test_while_a_newer_report_is_made_the_last_one_is_shown(bus, reports, 
                 await asyncio.sleep(0.01)
         assert shown.counted_at == before.counted_at
         async with asyncio.timeout(60):
-            behind = await reports.behind(ALL, FigureAt("delivered"), 0)
-        assert not behind.is_current
-        assert behind.text in {cell.text for cell in cells_of(before)}
+            breakdown = await reports.breakdown(ALL, FigureAt("delivered"), 0)
+        assert not breakdown.is_current
+        assert breakdown.text in {cell.text for cell in cells_of(before)}
     finally:
         going_on.set()
     assert (await whole(reports)).counted_at > before.counted_at
