@@ -85,11 +85,16 @@ async def _add_gateway(node: Node) -> None:
 async def _add_portal(node: Node) -> None:
     """The search, and the portal's files where no web server serves them."""
     folder = node.settings.portal_dir
-    node.web_apps.add(file_app.portal_app(folder))
+    node.web_apps.add(file_app.portal_app(folder, node.clock, partial(_is_old, node)))
     node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH_SEGMENT)
     settings = read_settings(SecuritySettings)
     if settings.contacts and settings.expires:
         _add_security_txt(node, SecurityContact(settings.contacts, settings.expires))
+
+
+def _is_old(node: Node) -> bool:
+    """Whether this process writes a replica that is behind."""
+    return node.replica is not None and node.replica.is_old
 
 
 def _add_security_txt(node: Node, contact: SecurityContact) -> None:

@@ -24,6 +24,7 @@ CHUNK_SIZE = 256
 _QUEUE_SIZE = 1024
 _LAG_S, _KNOWN_S = 2.0, 10.0
 """How often the lag is measured, and for how long that is taken for the present one."""
+_OLD_S = 10.0
 _PAUSE_S = 1.0
 Rebuild = Callable[[], Awaitable[object]]
 
@@ -74,6 +75,14 @@ class ReplicaFollower:
             return None
         unknown_s = self.clock() - self.measured_at
         return self.lag_s if unknown_s <= _KNOWN_S else self.lag_s + unknown_s
+
+    @property
+    def is_old(self) -> bool:
+        """Whether readers who were elsewhere before could go back in time here.
+
+        As it was last measured: without the bus the portal shows nothing new either.
+        """
+        return self.lag_s is None or self.lag_s >= _OLD_S
 
     async def check(self) -> str | None:
         """Why readers should be sent elsewhere; None while it is not behind."""

@@ -16,6 +16,8 @@ MAPS, SERVER = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
 ROOT = "/var/lib/loa/portal/public"
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 [DESK_SERVER] = re.findall(r"```nginx\n(.*?)```", OPERATIONS.read_text(), re.S)
+PORTAL_PAGE = Path(__file__).parents[2] / "docs/portal.md"
+[BALANCER] = re.findall(r"```nginx\n(.*?)```", PORTAL_PAGE.read_text(), re.S)
 DESK_ADDRESS, DESK_PAIR = "127.0.0.1:8100", "/etc/ssl/private/ban-duyet.pem"
 CONF = """\
 user {user};
@@ -36,6 +38,16 @@ def nginx(run: Path, public: Path) -> Iterator[str]:
     port = free_port()
     server = SERVER.replace(ROOT, str(public))
     with running(run, port, f"{MAPS} server {{ listen 127.0.0.1:{port}; {server} }}"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def balancer(run: Path, *servers: str) -> Iterator[str]:
+    """One in front of three *servers* at host:port, the first of them the portal's own."""
+    port, said = free_port(), BALANCER.replace("listen 443 ssl", "listen 127.0.0.1:PORT")
+    for number, server in enumerate(servers, 11):
+        said = said.replace(f"10.0.0.{number}:8080", server)
+    with running(run, port, said.replace("PORT", str(port))):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -16,9 +16,9 @@ CORRECTED = a_publication(content_id="nghi-tet", revision=2, action="corrected",
 ITEMS = [a_publication(content_id=f"tin-{number}") for number in range(5)]
 
 
-async def deliver_to_portal(bus: Bus, publication, letter: str = "d") -> None:
+async def deliver_to_portal(bus: Bus, publication, letter: str = "d", seals=None) -> None:
     """In the stream, and in the ledger as the portal's delivery has left it."""
-    seq = (await store_publication(bus, publication)).seq
+    seq = (await store_publication(bus, publication, seals)).seq
     plan = PlanKey(PORTAL, publication.content_id, publication.revision)
     bucket = bus.bucket(subjects.LEDGER.name)
     cursor = PlanCursor(count=1, planned=1, complete=True, source=seq)

@@ -18,6 +18,7 @@ from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.recipients import FixedRecipients
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
+from consumers.seals.publications import PublicationSeals
 from contracts import publication as publications
 from contracts import subjects
 from contracts.base import tracing
@@ -88,11 +89,14 @@ class ReleasedPositions:
         return await store_publication(bus, publication)
 
 
-async def store_publication(bus: Bus, publication: Publication) -> StoredPublication:
+async def store_publication(
+    bus: Bus, publication: Publication, seals: PublicationSeals | None = None
+) -> StoredPublication:
     """Put *publication* into its stream, as its release does."""
     subject = subjects.publication(publication.topic, publication.content_id)
     body = publications.encode(publication)
-    ack = await bus.publish(subject, body, headers=tracing.carrier())
+    sealed = seals.headers(subject, body) if seals else {}
+    ack = await bus.publish(subject, body, headers={**tracing.carrier(), **sealed})
     return StoredPublication(publication=publication, seq=ack.seq)
 
 

@@ -42,6 +42,8 @@ _THREADS = 16
 """Threads that look at files: their own, as a disk that hangs may keep all of them."""
 _LOST_RETRY_S = 60
 """By then the writer has seen that its files are missing, and rewrites them."""
+_OLD_RETRY_S = 5
+"""A replica that is behind catches up within seconds, and another server answers meanwhile."""
 _PICTURES_PATH = f"/{PICTURES_FOLDER}/"
 """Copies of covers: the writer cannot restore them, and they may exist without a portal."""
 _ALLOWED_METHODS = "GET, HEAD"
@@ -79,15 +81,33 @@ class _Look(NamedTuple):
     task: asyncio.Task[CachedFile | None]
 
 
-def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
-    """Serve `folder/public`, which a PortalChannel writes; mountable below a path."""
+def _never_old() -> bool:
+    return False
+
+
+def portal_app(
+    folder: Path,
+    clock: Callable[[], float] = time.time,
+    is_old: Callable[[], bool] = _never_old,
+) -> ASGIApp:
+    """Serve `folder/public`, which a PortalChannel writes; mountable below a path.
+
+    While the files are a replica's and *is_old*, the answer is 503: another server has newer ones.
+    """
     is_new = not (folder / "state").exists()
-    return _PortalApp(FileCache(folder / "public"), clock, is_new)
+    return _PortalApp(FileCache(folder / "public"), clock, is_new, is_old)
 
 
 class _PortalApp:
-    def __init__(self, files: FileCache, clock: Callable[[], float], is_new: bool = False) -> None:
+    def __init__(
+        self,
+        files: FileCache,
+        clock: Callable[[], float],
+        is_new: bool = False,
+        is_old: Callable[[], bool] = _never_old,
+    ) -> None:
         """*is_new*: nothing was written yet, so nothing is lost while no page exists."""
+        self._is_old = is_old
         self._files = files
         self._clock = clock
         self._is_new = is_new
@@ -111,7 +131,7 @@ class _PortalApp:
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """Head, without the empty line, and body of a file that was just looked at; else None."""
         path, method = request_path(scope), scope["method"]
-        if method not in ("GET", "HEAD") or path == CANARY_PATH:
+        if method not in ("GET", "HEAD") or path == CANARY_PATH or self._is_old():
             return None
         file = self._files.locate(path)
         cached = self._files.find_fresh(file) if file else None
@@ -124,6 +144,8 @@ class _PortalApp:
         method = scope["method"]
         if method not in ("GET", "HEAD"):
             return _text_response("wrong_method", 405, (b"allow", _ALLOWED_METHODS.encode()))
+        if self._is_old():
+            return _text_response("lost", 503, (b"retry-after", b"%d" % _OLD_RETRY_S))
         cached = await self._find(path) or await self._negotiated(scope, path)
         if cached is None and not path.startswith(_PICTURES_PATH) and await self._is_folder_empty():
             return _text_response("lost", 503, (b"retry-after", b"%d" % _LOST_RETRY_S))

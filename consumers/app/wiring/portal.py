@@ -122,7 +122,7 @@ async def add_portal_replica(node: Node) -> None:
     report = ReplicaReport(node.bus, follower, channel, name, node.clock)
     node.stack.push_async_callback(report.end)
     node.checks["replica"] = follower.check
-    node.tasks += [follower.run, partial(_renew_pages, channel)]
+    node.tasks += [follower.run, partial(_renew_pages, channel), partial(_draw_covers, channel)]
     node.tasks.append(partial(every, REPORT_S, report.renew))
 
 

@@ -13,16 +13,16 @@ from consumers.portal_replica.position import ledger_end
 from consumers.portal_replica.status import load_replicas
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from tests.support.loa_process import LOA, start_loa, wait_until
+from tests.support.loa_process import LOA, RunningLoa, start_loa, wait_until
 from tests.support.portal_dir import public_files
 from tests.support.portal_log import drawn_log
 from tests.support.released_items import deliver_to_portal
-from tests.support.seals import use_key
+from tests.support.seals import new_seals, use_key
 from tests.support.split_loa import SERVER
 
 COUNT = int(os.environ.get("LOA_TEST_REPLICA_ITEMS", "600"))
-"""Positions of the log; 10,000 takes about as many seconds as a hundredth of that times three."""
-KILLS = max(6, COUNT // 100)
+"""Positions of the log."""
+KILLS = max(6, min(COUNT // 100, 40))
 FIRST_PART = COUNT // 3
 PATIENCE_S = 120.0 + COUNT / 5
 pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
@@ -34,6 +34,7 @@ class Replica:
     def __init__(self, folder: Path, url: str, key: Path) -> None:
         self.folder, self.log = folder, folder / "log"
         folder.mkdir()
+        self.process: RunningLoa | None = None
         outside = {name: one for name, one in os.environ.items() if not name.startswith("LOA_")}
         self.environ = outside | {
             "LOA_DATA_DIR": str(folder / "data"),
@@ -66,7 +67,7 @@ def replicas(tmp_path, other_server):
         pair = [Replica(tmp_path / name, url, key) for name in ("web1", "web2")]
         yield pair, url, key
         for one in pair:
-            if one.process.poll() is None:
+            if one.process and one.process.poll() is None:
                 one.kill()
 
 
@@ -74,24 +75,31 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
     """One follows in peace, from an empty folder; the other is killed again and again."""
     (calm, killed), url, key = replicas
     calm.start()
-    await asyncio.to_thread(wait_until, calm.ready, "a replica to be ready", PATIENCE_S)
+    await ready(calm)
     async with await Bus.connect(url, name="test") as bus:
         await use_key(bus, key.parent)
+        seals = new_seals(key.parent)
         log, rng = drawn_log(COUNT, DEFAULT), random.Random(7)
         for one in log[:FIRST_PART]:
-            await deliver_to_portal(bus, one)
+            await deliver_to_portal(bus, one, seals=seals)
         killed.start()
         kills = set(rng.sample(range(FIRST_PART, COUNT), KILLS))
         for number, one in enumerate(log[FIRST_PART:], FIRST_PART):
-            await deliver_to_portal(bus, one)
+            await deliver_to_portal(bus, one, seals=seals)
             if number in kills:
+                await ready(killed)
                 await asyncio.sleep(rng.random())  # at any moment: no outcome depends on it
                 killed.kill()
                 killed.start()
         await caught_up(bus, (await ledger_end(bus)).seq)
     shown = public_files(calm.folder / "data/portal")
-    assert len(shown) > COUNT // 2
+    pages = {path for path in shown if path.startswith("tin/") and path.endswith("/index.html")}
+    assert pages == {f"tin/{one.content_id}/index.html" for one in log}
     assert public_files(killed.folder / "data/portal") == shown
+
+
+async def ready(replica: Replica) -> None:
+    await asyncio.to_thread(wait_until, replica.ready, "a replica to be ready", PATIENCE_S)
 
 
 async def caught_up(bus: Bus, seq: int) -> None:

@@ -311,3 +311,18 @@ async def test_requests_of_one_moment_share_a_look_at_a_slow_disk(tmp_path, monk
     _, *found = await asyncio.gather(*readers, return_exceptions=True)
     assert len(looks) == 1
     assert {one.body[:1] for one in found} == {b"a"}
+
+
+async def test_a_replica_that_is_behind_sends_readers_elsewhere(folder):
+    """Also those whose file was just looked at."""
+    behind = False
+    app = portal_app(folder, is_old=lambda: behind)
+    async with http_client(app) as client:
+        assert (await client.get(ITEM)).status_code == 200
+        behind = True
+        answer = await client.get(ITEM)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        scope = {"type": "http", "method": "GET", "path": ITEM, "headers": []}
+        assert app.at_once(scope) is None
+        behind = False
+        assert (await client.get(ITEM)).status_code == 200
