@@ -25,7 +25,7 @@ from consumers.ledger.wakeups import Waker
 from consumers.operations.sweep import Sweeper
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
-from producers.bus import BatchEntry, NoReply, RevisionConflict
+from producers.bus import BatchEntry, Bucket, NoReply, RevisionConflict, messages
 from producers.bus.records import Versioned
 from tests.deep.model import subscribers
 from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
@@ -387,6 +387,30 @@ async def outcomes_before_intents(commit, self, session, rows):
 def closed_too_early(release, entry, now):
     """A batch is closed when nothing is on the wire."""
     return replace(release(entry, now), closed_at=now)
+
+
+# --- reads in a cluster; their seeds have replicas that are behind
+
+
+async def any_replica(link: Any, stream: str, subjects: Any, min_seq: int = 0) -> Any:
+    """The last messages as one replica has them."""
+    return (await messages.direct_get(link, stream, {"multi_last": list(subjects)})).messages
+
+
+async def from_any_replica(self: Bucket, key: str, patience_s: float) -> Any:
+    """A value that the next compare-and-set expects, as one replica has it."""
+    found = await any_replica(self._link, self.stream, [f"{self._prefix}{key}"])
+    return found[0] if found else None
+
+
+CLUSTER_BUGS = PlantedBugs(
+    {
+        # A batch of values is read from a replica, however far behind it is.
+        "a-replica-believed": [Replacement(messages, "last_messages", any_replica)],
+        # A compare-and-set rests on a follower's value.
+        "a-follower-compared": [Replacement(Bucket, "_last_message", from_any_replica)],
+    }
+)
 
 
 # --- which of them a model cannot see

@@ -17,6 +17,8 @@ from consumers.dispatch import audience, planner
 from consumers.ledger import cursor
 from contracts import publication
 from contracts.base import crash_points
+from producers.bus import messages, retry
+from tests.deep.model import simulated_bus
 from tests.deep.model.final_check import FinalCheck
 from tests.deep.model.scenario import scenario
 from tests.deep.model.virtual_loop import ACTOR
@@ -42,7 +44,7 @@ class SeedRunner:
     def __init__(self) -> None:
         self.result = Result()
         self.world: Simulation | None = None
-        self.tracing = False
+        self.tracing = self.is_clustered = False
 
     def count_event(self, _: Any, __: str, event: dict[str, Any]) -> Any:
         self.result.seen[f"log: {event['event']}"] += 1
@@ -57,7 +59,8 @@ class SeedRunner:
 
     def run(self, seed: int) -> Simulation:
         """One seed; what was wrong is in the result."""
-        self.world = world = Simulation(scenario(seed), self.result.seen)
+        story = scenario(seed, is_clustered=self.is_clustered)
+        self.world = world = Simulation(story, self.result.seen)
         world.monitor.tracing = self.tracing
         try:
             world.run()
@@ -89,6 +92,9 @@ def seed_runner() -> Iterator[SeedRunner]:
             patch.object(planner, "CHUNK_BATCHES", CHUNK_BATCHES),
             patch.object(audience, "READ_CHUNK", CHUNK),
             patch.object(publication, "decode", lru_cache(64)(publication.decode)),
+            patch.object(messages, "read_message", simulated_bus.read_message),
+            patch.object(messages, "direct_get", simulated_bus.direct_get),
+            patch.object(retry, "_MAX_JITTER_S", 0.0),
         ):
             yield runner
     finally:
@@ -98,10 +104,16 @@ def seed_runner() -> Iterator[SeedRunner]:
         gc.enable()
 
 
-def run(seeds: Sequence[int], stop_after: int | None = None, *, tracing: bool = False) -> Result:
+def run(
+    seeds: Sequence[int],
+    stop_after: int | None = None,
+    *,
+    tracing: bool = False,
+    is_clustered: bool = False,
+) -> Result:
     """Run *seeds*, or fewer when *stop_after* violations are found."""
     with seed_runner() as runner:
-        runner.tracing = tracing
+        runner.tracing, runner.is_clustered = tracing, is_clustered
         result, worlds = runner.result, hashlib.sha256()
         for seed in seeds:
             worlds.update(fingerprint(runner.run(seed)))

@@ -50,7 +50,8 @@ class Scenario:
     readers: list[tuple[float, str, bool]] = field(default_factory=list)
 
 
-def scenario(seed: int) -> Scenario:
+def scenario(seed: int, *, is_clustered: bool = False) -> Scenario:
+    """The setting of *seed*; on a cluster the same, but with replicas that may be behind."""
     chance = RandomStream(seed, "story")
     kinds = channels(chance)
     ends_s = chance.duration(((40.0, 120.0), (100.0, 300.0)))
@@ -69,6 +70,9 @@ def scenario(seed: int) -> Scenario:
     for number in range(chance.choice((1, 1, 2))):
         story.positions += positions(chance, f"tin-{number}", kinds, ends_s)
     story.readers = readers(chance, ends_s)
+    if is_clustered:
+        faults, cluster = story.network_faults, RandomStream(seed, "cluster")
+        faults.is_clustered, faults.behind = True, cluster.choice((0.05, 0.3, 0.9))
     return story
 
 

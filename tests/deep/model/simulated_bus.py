@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from contracts import subjects
-from producers.bus import Ack, BatchEntry, BusError, Message, NoReply, RevisionConflict, Value
+from producers.bus import (
+    Ack,
+    BatchEntry,
+    Bucket,
+    BusError,
+    Message,
+    NoReply,
+    RevisionConflict,
+    Value,
+)
+from producers.bus.messages import PAGE_SIZE, Page
 from tests.deep.model.random_streams import RandomStream
 from tests.deep.model.virtual_loop import EPOCH_S, Handle, ProcessState, VirtualLoop
 
@@ -37,6 +47,8 @@ class Table:
     slots: dict[str, Slot] = field(default_factory=dict)
     seq: int = 0
     watch: Callable[[str, bytes | None, bytes | None], None] = lambda key, old, new: None
+    clock: Callable[[], float] = lambda: 0.0
+    history: list[tuple[float, str, Slot]] = field(default_factory=list)
 
     def get(self, key: str) -> Value | None:
         slot = self.slots.get(key)
@@ -57,6 +69,7 @@ class Table:
         self.watch(key, old.data if old else None, data)
         self.seq += 1
         self.slots[key] = Slot(data, self.seq)
+        self.history.append((self.clock(), key, self.slots[key]))
         return self.seq
 
     def create(self, key: str, data: bytes) -> int:
@@ -72,6 +85,42 @@ class Table:
             self.swap(entry.key, entry.data, None)
         return self.seq
 
+    def as_of(self, at_s: float) -> "Table":
+        """What a replica holds that has applied the writes until *at_s*."""
+        replica = Table(self.name)
+        for when_s, key, slot in self.history:
+            if when_s > at_s:
+                break
+            replica.slots[key], replica.seq = slot, slot.revision
+        return replica
+
+    def messages(self) -> list[Message]:
+        """The values and purge markers as stored, in order."""
+        slots = sorted(self.slots.items(), key=lambda pair: pair[1].revision)
+        return [self.message(key, slot) for key, slot in slots]
+
+    def message(self, key: str, slot: Slot) -> Message:
+        headers = {"KV-Operation": "PURGE"} if slot.data is None else {}
+        return Message(f"$KV.{self.name}.{key}", slot.revision, slot.data or b"", headers, THEN)
+
+    def page(self, query: dict[str, Any]) -> Page:
+        """The answer to a direct get."""
+        if wanted := query.get("multi_last"):
+            return Page([one for one in self.messages() if one.subject in wanted], 0)
+        found = self.following(query)
+        return Page(found[:PAGE_SIZE], max(len(found) - PAGE_SIZE, 0))
+
+    def one(self, query: dict[str, Any]) -> Message | None:
+        """The message that is asked of the leader."""
+        if subject := query.get("last_by_subj"):
+            found = [one for one in self.messages() if subject in {">", one.subject}]
+            return found[-1] if found else None
+        return next(iter(self.following(query)), None)
+
+    def following(self, query: dict[str, Any]) -> list[Message]:
+        start, prefix = query["seq"], query["next_by_subj"].removesuffix(">")
+        return [m for m in self.messages() if m.seq >= start and m.subject.startswith(prefix)]
+
     def many(self, keys: Sequence[str]) -> dict[str, Value]:
         return {key: value for key in keys if (value := self.get(key))}
 
@@ -86,7 +135,8 @@ class Server:
     def __init__(self, loop: VirtualLoop, chance: RandomStream, seen: Counter[str]) -> None:
         self.loop, self.chance, self.seen = loop, chance, seen
         self.skew_s = 0.0
-        self.buckets = {bucket.name: Table(bucket.name) for bucket in subjects.BUCKETS}
+        names = [bucket.name for bucket in subjects.BUCKETS]
+        self.buckets = {name: Table(name, clock=lambda: loop.now) for name in names}
         self.publications: list[Message] = []
         self.queues: dict[str, DurableConsumer] = {}
         self.ids: dict[str, float] = {}
@@ -276,16 +326,22 @@ class DurableConsumer:
 
 @dataclass
 class NetworkFaults:
-    """How often a request is lost on its way, its answer is lost, or it arrives much later."""
+    """How often a request is lost on its way, its answer is lost, or it arrives much later.
+
+    With `is_clustered` direct reads are answered by replicas, which are behind as often as `behind`
+    says.
+    """
 
     lost: float = 0.0
     unanswered: float = 0.0
     late: float = 0.0
     slow: float = 0.0
     base_s: float = 0.001
+    behind: float = 0.0
+    is_clustered: bool = False
 
     def heal(self) -> None:
-        self.lost = self.unanswered = self.late = self.slow = 0.0
+        self.lost = self.unanswered = self.late = self.slow = self.behind = 0.0
 
 
 @dataclass
@@ -298,6 +354,18 @@ class NetworkClient:
     faults: NetworkFaults
     chance: RandomStream
     interrupt: Callable[[str], Any]
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_clustered(self) -> bool:
+        return self.faults.is_clustered
+
+    def replica(self, table: Table) -> Table:
+        """Who answers a direct get: the leader, or a follower that is behind."""
+        if not self.chance.is_hit(self.faults.behind):
+            return table
+        self.server.seen["a replica was behind"] += 1
+        return table.as_of(self.loop.now - self.chance.duration(((0.001, 0.2), (0.2, 10.0))))
 
     async def ask(self, what: str, apply: Callable[[], Any], timeout_s: float) -> Any:
         """One request. Raises NoReply when no answer came, and what *apply* raises."""
@@ -431,14 +499,58 @@ class SimBucket:
         return await self.wire.ask("batch", lambda: self.table.batch(frozen), timeout_s)
 
 
+class ClusterBucket(Bucket):
+    """The product's own reads, over replicas that may be behind; writes as on one server."""
+
+    def __init__(self, wire: NetworkClient, table: Table) -> None:
+        super().__init__(wire, table.name)  # type: ignore[arg-type]
+        self.wire, self.table = wire, table
+
+    last_seq = SimBucket.last_seq
+    create = SimBucket.create
+    swap = SimBucket.swap
+    put = SimBucket.put
+    purge = SimBucket.purge
+    batch = SimBucket.batch
+
+
+async def read_message(
+    link: NetworkClient, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
+) -> Message | None:
+    """In place of `messages.read_message`: the leader's answer."""
+    table = link.server.buckets[stream.removeprefix("KV_")]
+    found: Message | None = await link.ask_until_answered(
+        "get", lambda: table.one(query), READ_S, patience_s
+    )
+    return found
+
+
+async def direct_get(
+    link: NetworkClient, stream: str, query: dict[str, Any], min_seq: int = 0
+) -> Page:
+    """In place of `messages.direct_get`: the answer of any replica that has seen *min_seq*."""
+    table = link.server.buckets[stream.removeprefix("KV_")]
+
+    def answer() -> Page:
+        replica = link.replica(table)
+        page = replica.page(query)
+        if page.messages and replica.seq < min_seq:  # a replica that finds none does not say
+            raise NoReply("from a replica that is behind")
+        return page
+
+    page: Page = await link.read("many", answer, WRITE_S)
+    return page
+
+
 @dataclass
 class SimBus:
     """The part of `producers.bus.Bus` that deliveries use."""
 
     wire: NetworkClient
 
-    def bucket(self, name: str) -> SimBucket:
-        return SimBucket(self.wire, self.wire.server.buckets[name])
+    def bucket(self, name: str) -> SimBucket | ClusterBucket:
+        kind = ClusterBucket if self.wire.is_clustered else SimBucket
+        return kind(self.wire, self.wire.server.buckets[name])
 
     async def publish(
         self, subject: str, body: bytes, *, msg_id: str | None = None, **_: Any

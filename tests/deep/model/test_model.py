@@ -14,7 +14,7 @@ from consumers.operations.sweep import GRACE_S
 from contracts import subjects
 from tests.deep.model import campaign
 from tests.deep.model.__main__ import commit
-from tests.deep.model.bugs import BUGS, HARMLESS, RARE
+from tests.deep.model.bugs import BUGS, CLUSTER_BUGS, HARMLESS, RARE
 from tests.deep.model.campaign import Result
 from tests.deep.model.coverage import unseen
 
@@ -47,6 +47,22 @@ def test_the_model_sees_every_kind_of_fault_and_every_step():
 def test_a_planted_bug_is_caught(name):
     with BUGS.planted(name):
         result = campaign.run(range(CATCH_WITHIN), stop_after=1)
+    assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
+
+
+@pytest.mark.promise("3.2")
+def test_no_seed_breaks_a_promise_on_a_cluster_whose_replicas_are_behind():
+    result = campaign.run(range(SHARE), is_clustered=True)
+    wrong = [f"seed {seed}: {rule}: {detail}" for seed, rule, detail in result.violations]
+    assert not wrong, f"commit {commit()}"
+    assert result.seen["a replica was behind"] > SHARE
+
+
+@pytest.mark.promise("3.3")
+@pytest.mark.parametrize("name", sorted(CLUSTER_BUGS))
+def test_a_decision_on_what_a_replica_has_is_caught(name):
+    with CLUSTER_BUGS.planted(name):
+        result = campaign.run(range(CATCH_WITHIN), stop_after=1, is_clustered=True)
     assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
 
 
