@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from contracts.campaigns.plan import MAX_ENTRIES, CampaignPlan, Metric
 from contracts.errors import WHOLE_EVENT, ContractError, FieldError, explain, field_error
+from producers.desk.rendering import desk_texts
 from producers.pages.forms import Form, single_value
 
 INTRODUCTION = "introduction"
@@ -121,7 +122,19 @@ def _named_in_form(error: FieldError, data: Mapping[str, Any]) -> FieldError:
     number = rest.partition(".")[0]
     if head == "targets" and number.isdecimal() and int(number) < len(targets):
         field = f"targets.{targets[int(number)]['metric']}"
-    return error.model_copy(update={"field": field})
+    said = error.message_vi
+    if head == "entries" and number.isdecimal():
+        said = _said_of_entry(data["entries"][int(number)]["number"], rest, said)
+    return error.model_copy(update={"field": field, "message_vi": said})
+
+
+def _said_of_entry(number: int, rest: str, said: str) -> str:
+    """An error of a planned item under its own number, which its place need not be."""
+    words, part = desk_texts()["campaign"], rest.partition(".")[2]
+    named = str(words["entry_named"]).format(number)
+    if part not in words["entry_parts"] or said.startswith(named):
+        return said
+    return f"{named}: {words['entry_parts'][part]} {said}"
 
 
 def _targets(form: Form) -> Iterator[dict[str, Any]]:

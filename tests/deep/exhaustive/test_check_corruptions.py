@@ -10,6 +10,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.ledger.entry import RowNote
 from contracts import publication, subjects
 from contracts.base.times import utc_now
+from contracts.bulletins.correction import TELLS_WITHDRAWN
 from contracts.bulletins.sequence import DAYS, ITEM_TWICE, NUMBER_MISSING, NUMBER_TWICE
 from contracts.delivery import ChannelName
 from contracts.editorial import Action
@@ -376,6 +377,7 @@ def test_every_rule_has_its_corruption():
     elsewhere |= {"key-wrong"}  # tests/consumers/test_key_file_mismatch.py
     elsewhere |= {"bus-key-served"}  # tests/consumers/cli/test_bus.py
     elsewhere |= {"record-unsealed"}  # tests/deep/attack/test_records.py
+    elsewhere |= {TELLS_WITHDRAWN}  # tests/consumers/check/test_bulletins.py
     elsewhere |= {NUMBER_MISSING, NUMBER_TWICE, DAYS, ITEM_TWICE}  # tests/contracts/bulletins
     elsewhere |= {"digest-stopped", "digest-twice"}  # test_digest_books
     assert tried | elsewhere == set(load_rules())

@@ -206,6 +206,17 @@ def named_fields(page: str) -> list[str]:
     return re.findall(r'href="#([^"]+)"', summary[0]) if summary else []
 
 
+async def test_an_error_of_a_planned_item_has_the_number_that_it_keeps(newsroom):
+    await proposed(newsroom)
+    await drafted(newsroom, **{"entries.0.title": ""})
+    fields = of_plan(proposal(newsroom))
+    kept = {name.replace(".1.", ".0."): fields[name] for name in fields if ".1." in name}
+    others = {name: fields[name] for name in fields if not name.startswith("entries")}
+    refused = await newsroom["an"].press(PLAN, PLAN, **others | kept | {"entries.0.day": ""})
+    [said] = re.findall(r'<a href="#entries.0.day">(.*?)</a>', refused.text)
+    assert said.startswith("Tin dự kiến số 2: hạn đăng ")
+
+
 async def test_everything_that_is_wrong_is_told_at_once(newsroom):
     empty = await newsroom["an"].press(NEW, NEW, unit="", act_id="x")
     needed = ["unit", "title", "introduction", "purpose", "first_day", "last_day"]
