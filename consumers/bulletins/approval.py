@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from consumers.bulletins.released import ReleasedItems
+from consumers.bulletins.released_issues import ReleasedIssues
 from consumers.messages import field_error
 from contracts import errors
 from contracts.base.times import vietnam_time
@@ -29,7 +30,7 @@ async def check_issue(
     if not issue.content_ids:
         raise Invalid(errors.field_error(_FIELD, "bulletin_empty"))
     shown_at = max(now, time_of(data, "not_before") or now)
-    published = await items.issues(data["topic"], issue.series)
+    published = await ReleasedIssues(items.publications).of_series(data["topic"], issue.series)
     is_out = any(one.content_id == issue.content_id and one.is_out for one in published)
     changed = await changed_items(items, issue, shown_at, is_out=is_out)
     found = [*_told_before(issue, published), *_day_errors(issue, published, shown_at), *changed]

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.released import ReleasedItems
+from consumers.bulletins.released_issues import ReleasedIssues
 from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from contracts import subjects
@@ -56,7 +57,8 @@ class SeriesIssues:
         return known[series_id]
 
     async def published(self, series_id: str) -> list[PublishedIssue]:
-        return await self.items.issues(self.series(series_id).topic, series_id)
+        issues = ReleasedIssues(self.items.publications)
+        return await issues.of_series(self.series(series_id).topic, series_id)
 
     async def of_year(self, series_id: str, year: int) -> list[IssueAtWork]:
         """The issues of a year as the editorial log has them, given up ones too."""

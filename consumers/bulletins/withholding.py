@@ -13,6 +13,7 @@ import structlog
 
 from consumers.bulletins.approval import changed_items
 from consumers.bulletins.released import ReleasedItems
+from consumers.bulletins.released_issues import ReleasedIssues
 from consumers.editorial.log import EditorialLog
 from consumers.intake import desk_acts, item_log
 from consumers.intake.errors import BrokenItem
@@ -85,7 +86,8 @@ class IssueWithholding:
         Intake carries each act out. A repeat adds nothing. Raises BusError.
         """
         now, count = utc_now(self.guard.clock), 0
-        for one in await self.guard.items.due_issues(self.topics, now - _LONGEST, now - _GRACE):
+        issues = ReleasedIssues(self.guard.items.publications)
+        for one in await issues.due(self.topics, now - _LONGEST, now - _GRACE):
             if reason := await self.guard.why_not(one):
                 count += await self._withdraw(one.publication, reason)
         return count

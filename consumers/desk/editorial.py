@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
-from consumers.bulletins.released import OpenSeals, no_seals
+from consumers.bulletins.publications import OpenSeals, no_seals
 from consumers.desk import person_lists
 from consumers.desk.access import acting_facts, item_facts
 from consumers.desk.history import history_lines, open_agreements

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumers.bulletins.approval import check_issue
-from consumers.bulletins.released import OpenSeals, ReleasedItems, no_seals
+from consumers.bulletins.publications import OpenSeals, no_seals
+from consumers.bulletins.released import ReleasedItems
 from consumers.desk.access import acting_facts, item_facts
 from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.bulletins.approval import check_issue
-from consumers.bulletins.released import ReleasedItems, no_seals
+from consumers.bulletins.publications import no_seals
+from consumers.bulletins.released import ReleasedItems
 from contracts.bulletins import composition
 from contracts.bulletins.issue import BulletinIssue
 from contracts.errors import Invalid

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.bulletins.issues import SeriesIssues
-from consumers.bulletins.released import ReleasedItems, no_seals
+from consumers.bulletins.publications import no_seals
+from consumers.bulletins.released import ReleasedItems
 from consumers.bulletins.withholding import IssueGuard, IssueWithholding
 from consumers.desk.item_acts import ItemActs
 from consumers.ledger.store import Ledger

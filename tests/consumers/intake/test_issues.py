@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from consumers.bulletins.issues import SeriesIssues
-from consumers.bulletins.released import ReleasedItems, no_seals
+from consumers.bulletins.publications import no_seals
+from consumers.bulletins.released import ReleasedItems
 from consumers.desk.item_acts import ItemActs
 from consumers.intake.handler import Intake
 from consumers.staff.authorization import Actor
