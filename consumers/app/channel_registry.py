@@ -38,7 +38,7 @@ class ChannelParts:
     `open_channel` also adds the channel's background tasks to the node. `destination`: where output
     goes, and whether that is a stand-in. `canary_target`: where a canary goes, if there is such a
     place. `waits_for_earlier`: an item's next position waits until earlier ones are settled.
-    `watch`: a task that opens and closes the breaker by what it sees, without an item.
+    `watch`: a task that looks at the channel without an item, and may open and close its breaker.
     """
 
     open_channel: Callable[[Node], Channel[Any]]
@@ -73,6 +73,7 @@ def _email_parts() -> ChannelParts:
         policy=email.open_send_policy,
         canary_target=lambda node: node.canary_settings.email,
         digests=digests.affected_digests,
+        watch=email.watch_relays,
     )
 
 

@@ -368,6 +368,9 @@ async def _examine_mail_worker(email: EmailSettings) -> AsyncIterator[DoctorFind
     if worker and worker.failing:
         place, why = describe_place(worker.to), translate(worker.failing)
         yield new_finding("mail_worker_fails", to=place, reason=why)
+    for relay in worker.relays_out if worker else ():
+        why = translate(relay.reason)
+        yield new_finding("mail_relay_out", relay=relay.name, reason=why)
     if other := _unless_of(email, worker):
         yield new_finding("mail_other_settings", to=describe_place(other.to))
     elif not email.has_relay:

@@ -336,6 +336,7 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
         yield from _stuck(name, channel, facts)
         if channel.canary.state == "late" and (facts.at_work or _has_answered(channel.canary)):
             yield _late_canary(name, channel)
+        yield from _relays_out(name, channel, facts.now)
         yield from _slower(name, channel)
 
 
@@ -412,6 +413,19 @@ def _failures(name: ChannelName, channel: ChannelStatus, now: datetime) -> Itera
         times, why = _Times(channel.failing_since), translate(channel.failing)
         said = _finding(Severity.WATCH, "channel_failing", name, times, reason=why)
         yield _with_remedy(said, _fix(name, channel, channel.failing))
+
+
+def _relays_out(
+    name: ChannelName, channel: ChannelStatus, now: datetime
+) -> Iterator[StatusFinding]:
+    """Relays that are left out; a person has to look when that lasts."""
+    for relay in channel.relays_out:
+        lasts = now - relay.since >= _BREAKER_ACT_AFTER
+        facts = {"relay": relay.name, "reason": translate(relay.reason)}
+        times = _Times(relay.since)
+        severity = Severity.ACT if lasts else Severity.WATCH
+        said = _finding(severity, "relay_out", name, times, **facts)
+        yield _with_remedy(said, _fix(name, channel, relay.reason))
 
 
 def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:

@@ -10,6 +10,7 @@ from consumers.channel_health import breaker, breaker_store, destinations
 from consumers.channel_health import pauses as channel_health_pauses
 from consumers.channel_health.breaker import Breaker, BreakerState
 from consumers.channel_health.canary.status import load_statuses
+from consumers.channel_health.destinations import Destination
 from consumers.channel_health.pauses import Pause
 from consumers.channel_health.readback import readback_failure
 from consumers.email import bounce_stops, pace
@@ -22,6 +23,7 @@ from consumers.status.report import (
     CircuitStatus,
     LaneStatus,
     RefusedPublication,
+    RelayStatus,
     StatusReport,
     WaitReason,
 )
@@ -142,6 +144,13 @@ class Throughput:
         return bool(busy & set(running) - progressed)
 
 
+def _relays_out(place: Destination) -> tuple[RelayStatus, ...]:
+    return tuple(
+        RelayStatus(name=one.name, reason=one.reason, since=utc_time(round(one.since)))
+        for one in place.relays_out
+    )
+
+
 @dataclass
 class StatusReader:
     """Reads the batches of the ledger from the first open one on; twice while something waits."""
@@ -171,6 +180,7 @@ class StatusReader:
             if place.former:
                 report.channels[name].former = place.former
                 report.channels[name].former_until = utc_time(round(place.former_until))
+            report.channels[name].relays_out = _relays_out(place)
             report.channels[name].failing = place.failing
             if place.failing:
                 report.channels[name].failing_since = utc_time(round(place.failing_since))

@@ -123,6 +123,16 @@ class CircuitStatus(BaseModel):
     """None while it is open: a probe is due already."""
 
 
+class RelayStatus(BaseModel):
+    """A relay that is left out while others go on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    reason: str
+    since: datetime
+
+
 class ChannelStatus(CircuitStatus):
     """A channel, with the first of its circuits that is not closed."""
 
@@ -135,6 +145,8 @@ class ChannelStatus(CircuitStatus):
     failing: str = ""
     """The last failure without a success since, as the worker that started last sees it."""
     failing_since: datetime | None = None
+    relays_out: tuple[RelayStatus, ...] = ()
+    """Relays that are left out, as the worker says that found so last."""
     canary: CanaryStatus = CANARY_OFF
     slowed: int = 0
     """0: full pace; see `consumers.email.pace`."""

@@ -117,6 +117,37 @@ ATTEMPTS = CounterMetric(
     ),
     [(channel, *first) for channel in ChannelName for first in _FIRST_OUTCOMES],
 )
+RELAY = Label("relay", (), "names of relays in their file; `first` and `second` without one")
+RELAY_MAILS = CounterMetric(
+    Metric(
+        "loa_relay_mails_total",
+        "counter",
+        "Mails that a relay has taken",
+        "deliver-email",
+        (RELAY,),
+    )
+)
+RELAYS_OUT = GaugeTable(
+    Metric(
+        "loa_relay_out",
+        "gauge",
+        "1 while a relay is left out and others go on; with a single relay always 0: "
+        "`loa_breaker_open` tells of it",
+        "deliver-email",
+        (RELAY,),
+    ),
+    worst=max,
+)
+RELAY_CONNECTIONS = GaugeTable(
+    Metric(
+        "loa_relay_connections",
+        "gauge",
+        "Connections to a relay that are at work",
+        "deliver-email",
+        (RELAY,),
+    ),
+    worst=max,
+)
 COPIES = CounterMetric(
     Metric(
         "loa_delivery_copies_total",

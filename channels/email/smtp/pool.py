@@ -127,7 +127,7 @@ class ConnectionPool:
         self.share = max(self.share, relay.share)
         weight = relay.settings.weight or 1
         relay.share = max(relay.share, self.share - MAX_LAG) + len(loan.admitted) / weight
-        if relay.away_until is not None:  # one tries, the others do not wait for it
+        if relay.is_out:  # one tries, the others do not wait for it
             relay.away_until = self.clock() + RETRY_S
         return loan
 
@@ -210,7 +210,7 @@ class ConnectionPool:
 
     def mark_away(self, relay: Relay, trouble: ChannelError) -> None:
         """Leave *relay* out for a while."""
-        if relay.away_until is None:
+        if not relay.is_out:
             relay.out_since = time.time()
             log.warning("relay_out", relay=relay.name, reason=trouble.reason)
         relay.reason, relay.is_misconfigured = trouble.reason, isinstance(trouble, Misconfigured)
@@ -219,7 +219,7 @@ class ConnectionPool:
         relay.close_idle()
 
     def mark_back(self, relay: Relay) -> None:
-        if relay.away_until is None:
+        if not relay.is_out:
             return
         log.warning("relay_back", relay=relay.name)
         relay.away_until, relay.is_misconfigured, relay.reason = None, False, ""
@@ -253,7 +253,7 @@ class ConnectionPool:
         self.give_back(loan)
         relay, now = loan.relay, self.clock()
         is_new = connection.opened_at >= relay.away_since
-        if relay.away_until is not None and is_new and not loan.admitted:
+        if relay.is_out and is_new and not loan.admitted:
             relay.away_until = now  # a trial that has carried nothing yet goes on
         if self.is_closed or not is_new or (relay.settings.is_standby and self.is_spare(relay)):
             connection.close()

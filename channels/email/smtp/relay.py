@@ -49,6 +49,11 @@ class Relay:
         return self.settings.name
 
     @property
+    def is_out(self) -> bool:
+        """Whether it is away, or is being tried again."""
+        return self.away_until is not None
+
+    @property
     def is_free(self) -> bool:
         """Whether it may have one more connection at work."""
         return self.lent < self.settings.connections

@@ -20,10 +20,12 @@ from consumers.app.wiring import subscribers
 from consumers.case_notices.message_ids import NoticeFinder
 from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.channel_health.destinations import NOWHERE
+from consumers.channel_health.gate import ChannelGate
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounces import BounceHandler
 from consumers.email.inbound import BounceMailbox, UnsubscribeMailbox
 from consumers.email.policy import EmailSendPolicy
+from consumers.email.relay_watch import RelayWatch
 from consumers.email.row_lookup import RowLookup
 from consumers.feedback.handler import FeedbackHandler
 from consumers.recipients import ChannelRecipients
@@ -130,6 +132,11 @@ def open_email_channel(node: Node) -> EmailChannel:
 
 def _use_settings(pool: ConnectionPool, settings: EmailSettings) -> None:
     pool.use(load_relays(settings))
+
+
+async def watch_relays(channel: EmailChannel, gate: ChannelGate) -> None:
+    """Tell which relays are left out."""
+    await RelayWatch(gate.breaker_store.bus, channel.pool).run()
 
 
 async def _reload_relays(settings: EmailSettings, pool: ConnectionPool) -> None:

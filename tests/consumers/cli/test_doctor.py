@@ -5,7 +5,7 @@ import pytest
 from channels.email.doctor import dns_client
 from channels.email.doctor.finding import new_finding
 from consumers.channel_health import destinations
-from consumers.channel_health.destinations import Destination
+from consumers.channel_health.destinations import Destination, RelayOut
 from consumers.cli import doctor
 from contracts.delivery import ChannelName
 from tests.support.cli import InProcessCli, json_output
@@ -92,6 +92,10 @@ async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus,
     silent = Destination(to=RELAY, failing="timeout", failing_since=1.0)
     await destinations.write_destination(bus, ChannelName.EMAIL, silent)
     assert [one["code"] for one in await mail()] == ["mail_worker_fails", "mail_other_settings"]
+    out = Destination(to=RELAY, relays_out=(RelayOut(name="ha-noi", reason="timeout"),))
+    await destinations.write_destination(bus, ChannelName.EMAIL, out)
+    told = (await mail())[0]
+    assert told["code"] == "mail_relay_out" and "ha-noi" in told["message"]
 
 
 @pytest.mark.usefixtures("no_bus_soon")

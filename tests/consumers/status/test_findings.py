@@ -26,6 +26,7 @@ from consumers.status.report import (
     CircuitStatus,
     LaneStatus,
     RefusedPublication,
+    RelayStatus,
     Severity,
     StuckDelivery,
     WaitReason,
@@ -51,6 +52,10 @@ def a_channel(**changes) -> ChannelStatus:
 
 def channels(name=EMAIL, **changes) -> dict:
     return {"channels": {name: a_channel(**changes)}}
+
+
+def relay_out(minutes) -> RelayStatus:
+    return RelayStatus(name="a", reason="timeout", since=NOW - timedelta(minutes=minutes))
 
 
 def open_since(since, reason="AUTH 535") -> dict:
@@ -186,6 +191,8 @@ TABLE = [
     (channels(ZALO, former="Zalo, application 1", former_until=AGO),
      [(ACT, "destination_lost", ZALO)]),
     (channels(slowed=2, slowed_reason="421"), [(WATCH, "mail_slowed", EMAIL)]),
+    (channels(relays_out=(relay_out(1), relay_out(5))),
+     [(ACT, "relay_out", EMAIL), (WATCH, "relay_out", EMAIL)]),
     (channels(paused=True, paused_since=AGO), [(NOTE, "channel_paused", EMAIL)]),
     (waits("our broadcasts quota"), [(ACT, "limit_used_up", ZALO)]),
     (waits("our broadcasts quota") | limit(100), [(ACT, "limit_used_up", ZALO)]),
@@ -421,6 +428,7 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
         "bus_key_served",
         "files_lost",
         "pages_unseen",
+        "relay_out",
     }
     known = codes - said_elsewhere - {"retention_held"}  # with a remedy
     assert set(texts) <= codes, "words inside texts are in a catalogue of their own"

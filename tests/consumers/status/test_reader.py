@@ -71,7 +71,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm |= {"failing": "", "failing_since": None, "other_breakers": []}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": [], "refused": []}
     calm |= {"goes_to": "", "stand_in": False, "unseen": None, "waits": []}
-    calm |= {"former": "", "former_until": None, "stuck": []}
+    calm |= {"former": "", "former_until": None, "stuck": [], "relays_out": []}
     calm["canary"] = {"state": "off", "since": None, "why": "", "next_at": None}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     channels = {"portal": idle, "email": idle, "zalo": idle}
