@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
+from channels.email.dkim_signer import open_signer
 from channels.email.errors import UnsafeHeader
 from channels.email.render import canary as canaries
 from channels.email.render.build import MailContext
@@ -52,6 +53,7 @@ _IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 class EmailChannel:
     """Hands one mail per row to the relay, at least once: a row in doubt is sent again.
 
+    Raises Invalid for a file of relays or a DKIM key that can't be used.
     With *return_paths* each mail has a return path that names its ledger row.
     """
 
@@ -70,6 +72,7 @@ class EmailChannel:
     ) -> None:
         self.return_paths = return_paths
         self.context = MailContext(settings, public_url.rstrip("/"), signer, vocabulary)
+        self.dkim = open_signer(settings)
         self.pool = ConnectionPool(settings, self.request_timeout_s)
         self.connections = self.pool.connections
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
@@ -84,6 +87,10 @@ class EmailChannel:
         if isinstance(content, Digest):
             return RenderedDigest(content, self.context)
         return RenderedPublication(content, self.context)
+
+    def sign(self, mail: Envelope) -> Envelope:
+        """*mail* with our DKIM signature, if we have a key."""
+        return mail._replace(body=self.dkim.sign(mail.body)) if self.dkim else mail
 
     def judge(self, rendered: RenderedMail, window: Sequence[Outcome]) -> list[Outcome]:
         """A window's outcomes, with the refusals of whole mails judged by what others got."""
@@ -143,8 +150,9 @@ class EmailSession:
         return list(map(smtp_outcomes.failed_if_rejected, judged)) if was_requested else judged
 
     def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
-        """Mail of one recipient with the return path of its row. Raises UnsafeHeader."""
+        """Mail of one recipient, signed, with its row's return path. Raises UnsafeHeader."""
         mail, paths, row_ref = rendered.envelope(row), self.channel.return_paths, row.row_ref
+        mail = self.channel.sign(mail)
         if paths is None:
             return mail
         if isinstance(rendered, RenderedTransactionalMail):
@@ -258,7 +266,7 @@ class EmailSession:
         if not canary.target:
             return await self.probe_relay()
         try:
-            mails = [canaries.canary_envelope(canary, self.channel.context)]
+            mails = [self.channel.sign(canaries.canary_envelope(canary, self.channel.context))]
         except UnsafeHeader as unsafe:
             return Outcome(Verdict.FAILED, f"unsafe {unsafe}")
         again = True

@@ -63,6 +63,8 @@ class EmailSettings(BaseSettings):
     client_certificate: Path | None = None
     client_key: Path | None = None
     relays_file: Path | None = None
+    dkim_key_file: Path | None = None
+    dkim_selector: str = ""
     bounce_domain: str = ""
     fallback_host: str = ""
     fallback_port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -92,7 +94,7 @@ class EmailSettings(BaseSettings):
             raise PydanticCustomError("setting_bare_address", "not a bare mail address")
         return given
 
-    @field_validator("dkim_selectors")
+    @field_validator("dkim_selectors", "dkim_selector")
     @classmethod
     def _are_dns_names(cls, given: str) -> str:
         if not all(is_mailable(f"a@{name}.example") for name in _split_names(given)):
@@ -105,6 +107,8 @@ class EmailSettings(BaseSettings):
             raise _bad_setting("setting_missing", "FROM is missing")
         if self.client_key and not self.client_certificate:
             raise _bad_setting("setting_missing", "CLIENT_CERTIFICATE is missing")
+        if self.dkim_key_file and len(_split_names(self.dkim_selector)) != 1:
+            raise _bad_setting("setting_dkim_selector", "DKIM_SELECTOR is missing")
         for prefix, username, tls, host in (
             ("", self.username, self.tls, self.host),
             ("FALLBACK_", self.fallback_username, self.fallback_tls, self.fallback_host),
@@ -135,8 +139,9 @@ class EmailSettings(BaseSettings):
 
     @property
     def dkim_selector_names(self) -> tuple[str, ...]:
-        """Names of the relay's DKIM keys: `<selector>._domainkey.<domain>`."""
-        return _split_names(self.dkim_selectors)
+        """Names of DKIM keys, our own one and the relay's: `<selector>._domainkey.<domain>`."""
+        names = (*_split_names(self.dkim_selector), *_split_names(self.dkim_selectors))
+        return tuple(dict.fromkeys(names))
 
     @property
     def domain(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from channels.email.dkim_signer import KEY_FILE, open_signer
 from channels.email.relays import RELAYS_FILE, load_relays
 from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.settings import ZaloSettings
@@ -246,8 +247,9 @@ def _contradictions(read: _Read, values: Mapping[str, Any]) -> Iterator[FieldErr
     loa, desk, oidc = (read.get(one) for one in (LoaSettings, DeskSettings, OidcSettings))
     if loa and desk:
         yield from _errors_of(lambda: desk.check(loa.public_url))
-    if (email := read.get(EmailSettings)) and email.relays_file:
+    if email := read.get(EmailSettings):
         yield from _errors_of(lambda: load_relays(email), RELAYS_FILE)
+        yield from _errors_of(lambda: open_signer(email), KEY_FILE)
     if oidc and oidc.issuer:
         yield from _errors_of(lambda: Client.open(oidc), "LOA_OIDC_CLIENT_KEY_FILE")
     for variable, needed in _REQUIRED.items():

@@ -7,6 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from channels.email.dkim_signer import DkimSigner
 from channels.email.doctor.dns_client import DnsClient, parse_tags
 from channels.email.doctor.finding import Finding, new_finding
 
@@ -14,14 +15,19 @@ _RSA_MIN, _RSA_ADVISED = 1024, 2048
 _ED25519_BYTES = 32
 
 
-async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> AsyncIterator[Finding]:
-    """Check each selector's key. Raises DnsUnanswered."""
+async def examine(
+    dns: DnsClient, domain: str, selectors: Sequence[str], own: DkimSigner | None = None
+) -> AsyncIterator[Finding]:
+    """Check each selector's key; that of *own* is the one we sign with. Raises DnsUnanswered."""
     if not selectors:
         yield new_finding("dkim_unknown", domain=domain)
     kinds: set[str] = set()
     for selector in selectors:
         name = f"{selector}._domainkey.{domain}"
         texts = await dns.txt_records(name)
+        if own and selector == own.selector and not _has_key(texts, own):
+            yield new_finding("dkim_own_other", name=name, record=own.record)
+            continue
         if len(texts) != 1:
             yield new_finding("dkim_missing" if not texts else "dkim_several", name=name)
             continue
@@ -29,6 +35,12 @@ async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> Asyn
         yield _key_finding(name, parse_tags(texts[0]))
     if kinds and "rsa" not in kinds:
         yield new_finding("dkim_no_rsa", domain=domain)
+
+
+def _has_key(texts: Sequence[str], own: DkimSigner) -> bool:
+    """Whether one of a selector's records, if there is any, has the key that we sign with."""
+    keys = ["".join(parse_tags(text).get("p", "").split()) for text in texts]
+    return own.public_key in keys
 
 
 def _key_finding(name: str, record: dict[str, str]) -> Finding:

@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from functools import cached_property
 
+from channels.email.dkim_signer import open_signer
 from channels.email.doctor import dkim, dmarc, mail_check, relay, spf
 from channels.email.doctor.dns_client import DnsClient
 from channels.email.doctor.finding import Finding, finding_texts, new_finding
@@ -100,7 +101,7 @@ class Doctor:
         checks = (
             *(relay.examine(each, self.now) for each in self.relays),
             self.check_spf(),
-            dkim.examine(self.dns, settings.domain, settings.dkim_selector_names),
+            self.check_dkim(),
             dmarc.examine(self.dns, settings.domain, self.envelope_domain),
             self.check_reply_hosts(),
             relay.reverse_dns_findings(self.relays, self.dns),
@@ -113,6 +114,13 @@ class Doctor:
         """Domain of the return path, which SPF checks."""
         settings = self.context.settings
         return (settings.bounce_domain or settings.domain).lower()
+
+    async def check_dkim(self) -> AsyncIterator[Finding]:
+        """The keys of all selectors. Raises Invalid for a key of our own that can't be used."""
+        settings, own = self.context.settings, open_signer(self.context.settings)
+        names = settings.dkim_selector_names
+        async for finding in dkim.examine(self.dns, settings.domain, names, own):
+            yield finding
 
     async def check_spf(self) -> AsyncIterator[Finding]:
         relays = await relay.public_addresses(self.relays, self.dns)
@@ -146,6 +154,8 @@ class Doctor:
     async def send_sample(self, to: str) -> Finding:
         """Send a sample mail. Raises UnsafeHeader."""
         mail = self.with_return_path(sample_envelope(self.context, self.now, to))
+        if signer := open_signer(self.context.settings):
+            mail = mail._replace(body=signer.sign(mail.body))
         pool = ConnectionPool(self.context.settings, relay.DIALOGUE_TIMEOUT_S)
         pool.open_timeout_s = relay.DIALOGUE_TIMEOUT_S
         pool.end_timeout_s = REQUEST_TIMEOUT_S  # relays examine a mail before they accept it

@@ -3,8 +3,11 @@
 from ipaddress import ip_address
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from channels.email.doctor import dmarc, relay, spf
+from channels.email.dkim_signer import DkimSigner
+from channels.email.doctor import dkim, dmarc, relay, spf
 from channels.email.doctor.spf import in_network, parse_term
 from channels.email.relays import load_relays
 from channels.email.settings import EmailSettings
@@ -129,6 +132,24 @@ async def test_reports_may_go_to_another_organisation_that_wants_them():
     async with DnsServer(zone | consent) as server:
         [finding] = [one async for one in dmarc.examine(server.client, "moha.vn", "moha.vn")]
     assert finding.code == "dmarc_ok"
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+async def test_the_key_we_sign_with_is_compared_with_the_published_one(kind):
+    keys = {"rsa": generate_private_key(65537, 2048), "ed25519": Ed25519PrivateKey.generate()}
+    own = DkimSigner("moha.vn", "loa1", keys[kind])
+    text = " ".join(f'"{own.record[at : at + 200]}"' for at in range(0, len(own.record), 200))
+    zone = {("loa1._domainkey.moha.vn", "TXT"): [text]}
+    async with DnsServer(zone) as server, DnsServer({}) as empty:
+
+        async def findings(of, asked):
+            return [one async for one in dkim.examine(asked.client, "moha.vn", ["loa1"], of)]
+
+        assert "dkim_own_other" not in {one.code for one in await findings(own, server)}
+        other = DkimSigner("moha.vn", "loa1", Ed25519PrivateKey.generate())
+        for of, asked in ((other, server), (own, empty)):
+            told = (await findings(of, asked))[0]
+            assert (told.code, told.values["record"]) == ("dkim_own_other", of.record)
 
 
 POINTERS = {
