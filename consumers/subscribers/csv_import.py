@@ -1,5 +1,6 @@
 """Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
 
+import asyncio
 import codecs
 import os
 from collections import Counter
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import structlog
 from pydantic import BaseModel
@@ -31,6 +32,8 @@ from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
 
 log = structlog.get_logger()
 CHUNK_SIZE = 250
+_TURN = 16
+"""Rows after which what is under way has its turn."""
 _FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
 _KEPT_FIELDS = ("id", *_FREQUENCY_FIELDS, "paused_until", "consent", "consent_history")
 """Fields that a file does not contain: the subscriber's own values stay."""
@@ -93,14 +96,15 @@ async def import_csv(bus: Bus, path: Path, vocabulary: Vocabulary, secret: bytes
     After an error the stored rows stay, and a repeated import completes the file.
     """
     rejected: list[RejectedRow] = []
-    counts, store = Counter[str](), SubscriberStore(bus, secret)
+    writer = _ChunkWriter(SubscriberStore(bus, secret))
     with _open_text(path) as file:
         rows = CsvRows(file, vocabulary, new_subscriber_id).read(rejected)
         size = os.fstat(file.fileno()).st_size
-        while wanted := list(islice(rows, CHUNK_SIZE)):
-            counts += (await _write_chunk(store, wanted)).counts
-            report_progress("bytes", file.buffer.tell(), size)
-    report = ImportReport(**counts, rejected=rejected)
+        async with writer:
+            while wanted := await _next_rows(rows):
+                await writer.write(wanted)
+                report_progress("bytes", file.buffer.tell(), size)
+    report = ImportReport(**writer.counts, rejected=rejected)
     facts = report.model_dump(exclude={"rejected"})
     log.info("subscribers_imported", **facts, rejected=len(rejected))
     return report
@@ -113,6 +117,51 @@ def _open_text(path: Path) -> Iterator[TextIO]:
         is_utf16 = file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding, errors = ("utf-16", "replace") if is_utf16 else ("utf-8-sig", "surrogateescape")
         yield TextIOWrapper(file, encoding, errors, newline="")
+
+
+async def _next_rows(rows: Iterator[Subscriber]) -> list[Subscriber]:
+    """The rows of a chunk; what is under way goes on while they are read."""
+    chunk: list[Subscriber] = []
+    for row in islice(rows, CHUNK_SIZE):
+        chunk.append(row)
+        if len(chunk) % _TURN == 0:
+            await asyncio.sleep(0)
+    return chunk
+
+
+class _ChunkWriter:
+    """Writes chunks while the next one is read; rows of one address are stored in their order."""
+
+    def __init__(self, store: SubscriberStore) -> None:
+        self.store = store
+        self.counts = Counter[str]()
+        self._task: asyncio.Task[_ImportChunk] | None = None
+        self._addresses: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            await self._finish()
+        elif self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def write(self, wanted: Sequence[Subscriber]) -> None:
+        """Begin with a chunk. Raises BusError of the one before, too."""
+        addresses = {one.email.casefold() for one in wanted}
+        if addresses & self._addresses:
+            await self._finish()
+        before, self._task = self._task, asyncio.create_task(_write_chunk(self.store, wanted))
+        self._addresses = addresses
+        if before:
+            self.counts += (await before).counts
+
+    async def _finish(self) -> None:
+        if self._task:
+            task, self._task = self._task, None
+            self.counts += (await task).counts
 
 
 async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> _ImportChunk:

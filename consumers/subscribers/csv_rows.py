@@ -19,6 +19,7 @@ _DELIMITERS = ",;\t"
 _TOLD_DELIMITER = re.compile(r'"?sep=([^\w"])"?', re.IGNORECASE)
 _GUARD = "'"
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", _GUARD)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_FIELD = "line"
 _HEADER_FIELD = "header"
 
@@ -104,7 +105,7 @@ class CsvRows:
             return [field_error(_LINE_FIELD, "csv", detail=row)]
         if len(row) != len(columns):
             return [self.count_error(len(row), len(columns))]
-        if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
+        if any(map(_SURROGATE.search, row)):
             return [field_error(_LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, map(_without_guard, row), strict=True))
         address, faults = validation.check_email(cells["email"])

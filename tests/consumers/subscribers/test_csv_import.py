@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from consumers.subscribers import csv_import
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore
 from contracts import subjects
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import DEFAULT
-from producers.bus import Bus
+from producers.bus import Bucket, Bus, StorageFull
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 
 KEY = b"k" * 32
@@ -83,6 +84,39 @@ async def test_an_address_twice_in_a_file_is_one_person(bus, import_lines):
     assert counts(report) == (1, 2, 0, 0)  # another spelling of the address is an update
     [one] = (await people(bus)).values()
     assert (one.email, one.name) == ("an@example.com", "B")
+
+
+async def test_rows_of_one_address_are_stored_in_their_order_also_across_chunks(
+    bus, import_lines, monkeypatch
+):
+    monkeypatch.setattr(csv_import, "CHUNK_SIZE", 2)
+    rows = [f"ba@example.com,Tên {n},,,,daily" for n in range(7)]
+    others = [f"nguoi-{n}@example.com,,,,,daily" for n in range(7)]
+    lines = [line for pair in zip(others, rows, strict=True) for line in pair]
+    assert counts(await import_lines(*lines)) == (8, 6, 0, 0)
+    assert (await people(bus))["ba@example.com"].name == "Tên 6"
+
+
+async def test_a_chunk_that_is_refused_ends_the_import_and_the_repeat_completes_it(
+    bus, import_lines, monkeypatch
+):
+    batch, left = Bucket.batch, iter(range(4))
+
+    async def until_full(self, entries, **options):
+        if next(left, None) is None:
+            raise StorageFull("no room")
+        return await batch(self, entries, **options)
+
+    monkeypatch.setattr(csv_import, "CHUNK_SIZE", 3)
+    lines = [f"nguoi-{n}@example.com,,,,,daily" for n in range(40)]
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "batch", until_full)
+        with pytest.raises(StorageFull):
+            await import_lines(*lines)
+    assert [task for task in asyncio.all_tasks() if "_write_chunk" in repr(task)] == []
+    stored = len(await people(bus))
+    assert 0 < stored < 40
+    assert counts(await import_lines(*lines)) == (40 - stored, 0, stored, 0)
 
 
 async def test_a_new_rhythm_in_the_file_says_since_when_and_what_was_before(bus, import_lines):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumers.messages import field_error
+from consumers.subscribers import validation
 from consumers.subscribers.csv_import import merge
 from consumers.subscribers.signup import merge_application, normalize_application
 from consumers.subscribers.tokens import LinkTokens, TokenPurpose, token_digest
@@ -220,3 +221,28 @@ def test_a_damaged_record_is_no_way_for_an_address_into_a_traceback(kind):
 def test_an_address_is_known_again_by_its_owner_alone():
     assert mask_address("nguyen.van.a@example.com") == "ng***@example.com"
     assert mask_address("a@example.com") == "a***@example.com"
+
+
+MAILBOXES = st.one_of(
+    st.from_regex(r"[A-Za-z0-9_+.-]{1,70}", fullmatch=True),
+    st.text(st.sampled_from("aB1._+-'\"@ é\u200b"), max_size=8),
+)
+DOMAINS = st.one_of(
+    st.sampled_from(["gmail.com", "MoHa.gov.vn", "example.com", "a.test", "localhost", "x..vn"]),
+    st.sampled_from(["xn--4ca.vn", "-a.vn", "a-.vn", "a_b.vn", "1.2.3.4", "vn", "é.vn", ""]),
+    st.from_regex(r"[A-Za-z0-9.-]{1,70}", fullmatch=True),
+    st.integers(1, 4).map(lambda n: ".".join(["d" * 63] * n) + ".vn"),
+)
+
+
+@given(MAILBOXES, DOMAINS)
+@example("a" * 64, "example.com")
+@example("a" * 65, "example.com")
+@example("a" * 60, ".".join(["d" * 60] * 3) + ".vnvnvn")
+@example("a" * 60, ".".join(["d" * 60] * 3) + ".vnvnvnv")
+def test_a_plain_address_is_judged_as_if_there_were_no_short_cut(mailbox, domain):
+    cell = f"{mailbox}@{domain}"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(validation, "_normalize_plain", lambda _: "")
+        judged = normalize_email(cell)
+    assert normalize_email(cell) == judged
