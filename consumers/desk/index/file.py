@@ -25,7 +25,7 @@ from consumers.desk.sqlite_copy.file import Position, StreamCopy, open_copy
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 9
+_SCHEMA_VERSION = 10
 """To be raised when an item is indexed differently; the file is then made anew."""
 _FAST = 1
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}

@@ -286,11 +286,12 @@ def _partners(item: ItemHistory) -> tuple[str, ...]:
 
 
 def _told_items(item: ItemHistory) -> Iterator[str]:
-    """The items of an issue of a bulletin that is out, of earlier issues too."""
+    """The items of an issue that is out, and those of earlier issues that it calls corrected."""
     issue = (_mapping(item.released.data, "bulletin") if item.released else None) or {}
     for section in issue.get("sections", ()):
         yield from (entry["content_id"] for entry in section.get("entries", ()))
-    yield from (one["content_id"] for one in issue.get("amendments", ()))
+    corrected = (one for one in issue.get("amendments", ()) if one["change"] == "corrected")
+    yield from (one["content_id"] for one in corrected)
 
 
 def search_words(item: ItemHistory) -> str:
