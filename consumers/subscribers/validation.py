@@ -18,8 +18,10 @@ from contracts.vocabulary import Vocabulary
 LIST_FIELDS = ("topics", "audiences", "units")
 FREQUENCIES: tuple[Frequency, ...] = get_args(Frequency)
 PLACEHOLDER_EMAIL = "someone@example.com"
-_PLAIN_ADDRESS = re.compile(r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@([A-Za-z0-9.-]+)")
-"""An address without anything that is written in another way than it is stored."""
+_PLAIN_ADDRESS = re.compile(r"([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)@(?!.*xn--)([a-z0-9.-]+)")
+"""An address that is stored as it is written: RFC 2142 has names whose capitals are not kept, and
+a domain in Punycode may be too long in its other form.
+"""
 _MAX_MAILBOX_LENGTH = 64
 _KNOWN_DOMAINS = 4096
 
