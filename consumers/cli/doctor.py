@@ -220,7 +220,10 @@ class Surroundings:
         last = instance.last_run(self.loa)
         crashed_at = last.at if last.crashed else None
         return services.examine_bus(
-            self.connect, is_own=not self.loa.nats_url, crashed_at=crashed_at
+            self.connect,
+            is_own=not self.loa.nats_url,
+            crashed_at=crashed_at,
+            replicas=self.loa.nats_replicas,
         )
 
     @asynccontextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from channels.errors import ChannelError
 from channels.zalo.account.status import AccountStatus
 from channels.zalo.settings import ZaloSettings
+from consumers.doctor.cluster import examine_cluster
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import find_silence
@@ -30,10 +31,11 @@ _NATS = Bilingual("the NATS server", "máy chủ NATS")
 
 
 async def examine_bus(
-    connect: Connect, *, is_own: bool, crashed_at: datetime | None = None
+    connect: Connect, *, is_own: bool, crashed_at: datetime | None = None, replicas: int = 1
 ) -> AsyncIterator[DoctorFinding]:
     """Reachable, new enough, syncing before it acknowledges, with room. *is_own*: Loa's server.
 
+    Of a cluster also whether each stream is on as many servers as *replicas* says.
     *crashed_at*: the last sign of life of a Loa that ran here and has ended without stopping.
     """
     try:
@@ -44,6 +46,9 @@ async def examine_bus(
             check_version(bus.server_version)
             if not is_own:  # Loa has set its own server up
                 await verify(bus)
+            if bus.connection.is_clustered:
+                async for finding in examine_cluster(bus, replicas):
+                    yield finding
             async for finding in _examine_store(bus):
                 yield finding
     except BusError as error:

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
 
 from producers.bus.bus import Bus
-from producers.bus.connection import Connection
 from producers.bus.errors import UnfitServer
 from producers.bus.monitoring_endpoint import fetch_page
 
@@ -23,11 +23,18 @@ _SETTINGS_NOT_VISIBLE = (
 
 
 class ServerReport(NamedTuple):
-    """One server's own report; `sync_always` is None without JetStream."""
+    """One server's own report; `sync_always` is None without JetStream.
+
+    `at`: its clock. `used` of `most` bytes of its disk are taken; 0 of 0 if it does not say.
+    """
 
     server_id: str
     version: str
     sync_always: bool | None
+    name: str = ""
+    at: datetime | None = None
+    used: int = 0
+    most: int = 0
 
 
 async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
@@ -41,7 +48,7 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
     if monitors:
         reports = await asyncio.gather(*(_from_monitor(url) for url in monitors))
     else:
-        reports = await _poll(bus.connection)
+        reports = await poll_servers(bus)
     check_reports(info["server_id"], reports)
 
 
@@ -82,8 +89,9 @@ def _fsyncs_always(jetstream: dict[str, Any]) -> bool | None:
     return jetstream["config"].get("sync_always", False) is True
 
 
-async def _poll(link: Connection) -> list[ServerReport]:
+async def poll_servers(bus: Bus) -> list[ServerReport]:
     """Ask all servers at once; a pause ends the poll, because their number is unknown."""
+    link = bus.connection
     replies: asyncio.Queue[Msg] = asyncio.Queue()
     reports: list[ServerReport] = []
     async with link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
@@ -101,5 +109,13 @@ async def _poll(link: Connection) -> list[ServerReport]:
 
 
 def _from_reply(report: dict[str, Any]) -> ServerReport:
-    server = report["server"]
-    return ServerReport(server["id"], server["ver"], _fsyncs_always(report["data"]))
+    server, jetstream = report["server"], report["data"]
+    return ServerReport(
+        server["id"],
+        server["ver"],
+        _fsyncs_always(jetstream),
+        server.get("name", ""),
+        datetime.fromisoformat(server["time"]) if "time" in server else None,
+        jetstream.get("storage", 0),
+        jetstream.get("config", {}).get("max_storage", 0),
+    )

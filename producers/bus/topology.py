@@ -181,7 +181,21 @@ async def inbound_infos(bus: Bus) -> dict[str, Config]:
     return await _infos_of(bus, names, {"subject": ALL_INBOUND}) if names else {}
 
 
+async def led_infos(bus: Bus) -> dict[str, Config]:
+    """Like `stream_infos`, without the streams that no server leads at present."""
+    listed = await _list_streams(bus, {})
+    return {name: listed[name] for name in stream_names() if name in listed}
+
+
 async def _infos_of(bus: Bus, names: Sequence[str], query: Config) -> dict[str, Config]:
+    found = await _list_streams(bus, query)
+    for name in set(names) - set(found):  # a cluster's list leaves out streams without a leader
+        if info := await _stream_info(bus, name):
+            found[name] = info
+    return {name: found[name] for name in names if name in found}
+
+
+async def _list_streams(bus: Bus, query: Config) -> dict[str, Config]:
     found, offset = dict[str, Config](), 0
     while True:
         page_of = query | {"offset": offset}
@@ -190,11 +204,7 @@ async def _infos_of(bus: Bus, names: Sequence[str], query: Config) -> dict[str, 
         found |= {info["config"]["name"]: info for info in page}
         offset += len(page)
         if not page or offset >= answer.get("total", 0):
-            break
-    for name in set(names) - set(found):  # a cluster's list leaves out streams without a leader
-        if info := await _stream_info(bus, name):
-            found[name] = info
-    return {name: found[name] for name in names if name in found}
+            return found
 
 
 async def mark_restoring(bus: Bus) -> None:
