@@ -6,7 +6,6 @@ import io
 import random
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,14 +16,12 @@ from consumers.desk.reports.rows_file import ROWS_FILE, forget_rows
 from consumers.desk.reports.service import LiveReports
 from consumers.desk.reports.tables import DeskTables
 from consumers.facts.store import FactStore
-from consumers.periodic_reports.archive import HeaderSources, ReportArchive
+from consumers.periodic_reports.archive import ReportArchive
 from consumers.periodic_reports.contents.composition import read_figures
-from consumers.periodic_reports.contents.texts import load_texts
 from consumers.periodic_reports.contents.wording import Wording
 from consumers.periodic_reports.indicators import How, load_indicators
 from consumers.periodic_reports.span import Span
-from contracts.errors import NotFound, Unavailable
-from contracts.facts import Fact
+from contracts.errors import NotFound
 from contracts.facts.live_reports import (
     FigureAt,
     ItemsWanted,
@@ -35,41 +32,11 @@ from contracts.facts.live_reports import (
 )
 from contracts.vocabulary import DEFAULT
 from producers.bus import topology
+from tests.support.live_reports import ALL, FIRST, LAST, SOURCES, following, store_all, whole
 from tests.support.random_facts import random_facts
 
-FIRST, LAST = date(2026, 3, 1), date(2026, 3, 25)
 END = datetime(2026, 4, 1, tzinfo=UTC)
-ALL = ReportWanted(FIRST, LAST, (ReportScope(),))
 OWN = ReportWanted(FIRST, LAST, (ReportScope(("van-phong-bo",)),))
-SOURCES = HeaderSources(load_texts(Path("none")), DEFAULT)
-
-
-@asynccontextmanager
-async def following(bus, path: Path) -> AsyncIterator[LiveReports]:
-    reports = LiveReports(FactStore(bus), path, SOURCES)
-    task = asyncio.create_task(reports.run())
-    try:
-        yield reports
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def whole(reports: LiveReports, wanted: ReportWanted = ALL) -> LiveReport:
-    """The report, once it counts all that is stored."""
-    async with asyncio.timeout(60):
-        while True:
-            with suppress(Unavailable):  # until it has opened its file
-                if (report := await reports.view(wanted)).is_current:
-                    return report
-            await asyncio.sleep(0.01)
-
-
-async def store_all(store: FactStore, facts: list[Fact]) -> None:
-    for fact in facts:
-        stored = await store.read(fact.key)
-        if stored.fact is None or fact.replaces(stored.fact):
-            assert await store.add(fact, stored.seq)
 
 
 @pytest.fixture
