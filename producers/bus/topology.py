@@ -363,7 +363,8 @@ async def _set_back(bus: Bus, config: Config, changed: list[str]) -> None:
         raise ForeignSettings(name, changed, str(error)) from error
     if kept := [one for one in _differences(updated["config"], config) if one in changed]:
         raise ForeignSettings(name, kept, "the server keeps them")
-    if foreign := [one for one in changed if one in _GUARDED_STREAM_KEYS]:
+    guarded = [one for one in changed if one in _GUARDED_STREAM_KEYS]
+    if foreign := [one for one in guarded if config.get(one) is not True]:  # no right that was new
         log.warning("stream_settings_reset", stream=name, settings=foreign)
     log.info("stream_updated", stream=name, settings=changed)
 

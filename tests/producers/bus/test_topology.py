@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from contracts import subjects
 from producers.bus import Bus, BusError, ForeignSettings, UnfitServer, topology
@@ -135,6 +136,16 @@ FOREIGN_SETTINGS = [
     ("OPINIONS", {"max_consumers": 5}),
     ("OPINIONS", {"consumer_limits": {"max_ack_pending": 1}}),
 ]
+
+
+async def test_a_right_that_a_later_version_needs_is_given_without_an_alarm(bus):
+    name = f"KV_{subjects.EVENTS.name}"
+    before = (await bus.stream_info(name))["config"] | {"allow_atomic": False}
+    await bus.connection.api_request(f"STREAM.UPDATE.{name}", before)
+    with structlog.testing.capture_logs() as logs:
+        await topology.apply(bus)
+    assert (await bus.stream_info(name))["config"]["allow_atomic"]
+    assert [(one["event"], one["log_level"]) for one in logs] == [("stream_updated", "info")]
 
 
 @pytest.mark.parametrize(("stream", "foreign"), FOREIGN_SETTINGS)
