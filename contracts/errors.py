@@ -76,7 +76,7 @@ class FieldWarning(FieldError):
     """Notice about an accepted field, which readers will see otherwise than it was sent."""
 
     code: str
-    """What a program tells the warning by."""
+    """The code by which a program tells the warning."""
 
 
 class MoreErrors(FieldError):

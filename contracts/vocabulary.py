@@ -22,7 +22,7 @@ Kind = Literal["unit", "topic", "audience"]
 CORRECTIONS_TOPIC = "dinh-chinh"
 """Loa's own topic of corrected and withdrawn items; a vocabulary may lack it."""
 CAMPAIGN_PREFIX = "chuyen-de-"
-"""What the slug of a campaign's list begins with; the rest is the campaign's item."""
+"""The prefix of the slug of a campaign's list; the rest is the campaign's item."""
 
 
 class FormerName(Contract):

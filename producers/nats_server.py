@@ -82,7 +82,7 @@ class Ports(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerSecrets:
-    """What a client must know beside the port: the password, and the path of monitoring pages."""
+    """Facts for a client beside the port: the password, and the path of monitoring pages."""
 
     password: str = field(repr=False)
     page: str = field(repr=False)

@@ -32,7 +32,7 @@ _NEW_FOR = timedelta(days=1)
 
 
 class ObjectInfo(BaseModel):
-    """What an object is, as JetStream's object stores write it; `nuid` names its pieces."""
+    """An object's description, as JetStream's object stores write it; `nuid` names its pieces."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

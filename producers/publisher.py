@@ -69,7 +69,7 @@ class Drained:
 
 
 class _Denied(NamedTuple):
-    """What a spooled event waits for, and its item."""
+    """The denied subject for which a spooled event waits, and its item."""
 
     subject: str
     content_id: str

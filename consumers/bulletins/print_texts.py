@@ -1,4 +1,4 @@
-"""What an issue says in print alone: the texts that ship, and an operator's own."""
+"""Texts of an issue in print alone: the texts that ship, and an operator's own."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a browser says about the page that caused a request: Origin and the Sec-Fetch headers."""
+"""A browser's headers about the page that caused a request: Origin and the Sec-Fetch headers."""
 
 from collections.abc import Mapping
 

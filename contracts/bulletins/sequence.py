@@ -1,4 +1,4 @@
-"""What is wrong among the issues of a series: numbers, days, and items that are in two of them."""
+"""Errors among the issues of a series: numbers, days, and items that are in two of them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator

@@ -1,1 +1,1 @@
-"""What the desk's pages and the services behind them share: shapes and protocols, no I/O."""
+"""Types that the desk's pages and the services behind them share: shapes and protocols, no I/O."""

@@ -75,7 +75,7 @@ class LogPage(NamedTuple):
 
 @dataclass(frozen=True)
 class LogProof:
-    """What a proof has found, in Vietnamese; the first broken entry comes first."""
+    """The findings of a proof, in Vietnamese; the first broken entry comes first."""
 
     at: datetime
     is_whole: bool

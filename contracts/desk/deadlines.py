@@ -43,7 +43,7 @@ _STEPS = {
 
 
 def step_of(state: ItemState) -> Step | None:
-    """What the newest text waits for; None if no person is asked.
+    """The step for which the newest text waits; None if no person is asked.
 
     One that a unit's system sent is confirmed by that, so it waits for an editor at once.
     """

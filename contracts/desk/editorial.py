@@ -156,12 +156,12 @@ class ItemView:
 
     @property
     def remarks(self) -> tuple[ActLine, ...]:
-        """What people said of the newest revision, oldest first."""
+        """Remarks on the newest revision, oldest first."""
         return tuple(one for one in self._acts_of_newest if one.kind is ActionKind.COMMENT)
 
 
 class PersonAtDesk(Protocol):
-    """What one person sees and does. Every method raises BusError."""
+    """The desk as one person sees and uses it. Every method raises BusError."""
 
     async def view(self, content_id: str) -> ItemView:
         """Raises NotFound, and Forbidden for an item that the person may not read."""
@@ -172,7 +172,7 @@ class PersonAtDesk(Protocol):
         ...
 
     async def refusals(self, item: ItemView) -> Mapping[ActionKind, Sequence[FieldError]]:
-        """What the newest text lacks for each act on its way to readers that the person may do.
+        """Fields that the newest text lacks for each act of the person on its way to readers.
 
         The same rules refuse the act. An act without an entry lacks nothing.
         """
@@ -194,7 +194,7 @@ class PersonAtDesk(Protocol):
 
     @property
     def waiting(self) -> ItemFilter:
-        """What waits for the person, most urgent first."""
+        """Items that wait for the person, most urgent first."""
         ...
 
     @property
@@ -204,12 +204,12 @@ class PersonAtDesk(Protocol):
 
     @property
     def own(self) -> ItemFilter:
-        """What the person wrote, sent, checked or edited."""
+        """Items that the person wrote, sent, checked or edited."""
         ...
 
     @property
     def readable(self) -> ItemFilter:
-        """What the person may read."""
+        """Items that the person may read."""
         ...
 
     def writable_units(self) -> Sequence[str]:

@@ -12,7 +12,7 @@ from contracts.editorial import Status
 
 
 class Order(StrEnum):
-    """What comes first in a list."""
+    """The order of a list."""
 
     RECENT = "recent"
     """The latest act."""

@@ -1,4 +1,4 @@
-"""What people typed and did not save, and who has a text open."""
+"""Texts that people typed and did not save, and who has a text open."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

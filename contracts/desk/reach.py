@@ -80,7 +80,7 @@ class Departure:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step costs in đồng; None if the price is not known. *source*: who says so."""
+    """The cost of a step in đồng; None if the price is not known. *source*: who says so."""
 
     step: str
     each: int | None
@@ -105,7 +105,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class ReleaseDryRun:
-    """What an item's release would do. `mail` is None while it is being counted.
+    """The effects of an item's release. `mail` is None while it is being counted.
 
     `audiences`: the names of the item's audiences, by id. `is_internal`: the text changes the plan
     of a campaign alone, so that its approval releases nothing.

@@ -72,7 +72,7 @@ INTERNAL = "internal"
 
 
 class StaffMailLine(Record):
-    """What one mail, or one line of a morning's mail, says of one item: nothing of its body."""
+    """One mail, or one line of a morning's mail, about one item: nothing of its body."""
 
     kind: StaffMailKind
     step: str = ""

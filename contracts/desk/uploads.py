@@ -34,9 +34,9 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".doc": "application/msword",
     ".xls": "application/vnd.ms-excel",
 }
-"""What may be uploaded, by the ending of its name, which follows from the content."""
+"""Kinds of files that may be uploaded, by the ending of the name, as the content has it."""
 _SHOWN = frozenset({".jpg", ".png", ".pdf"})
-"""What a browser may show; it saves all else."""
+"""Kinds that a browser may show; it saves all others."""
 _PICTURES = frozenset({".jpg", ".png"})
 _STEM_LETTERS, _STEM_BYTES = 80, 180
 _WITHOUT_NAME = "tep"

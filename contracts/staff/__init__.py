@@ -1,1 +1,1 @@
-"""What staff give to sign in, shared by the command line and the desk."""
+"""Credentials of staff, shared by the command line and the desk."""

@@ -1,4 +1,4 @@
-"""What the desk hands to a sign-in through the identity provider, and what it gets."""
+"""Requests and results of a sign-in through the identity provider, for the desk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What members of staff give to sign in, and to change how they do; secrets stay out of logs."""
+"""Credentials by which members of staff sign in, and change them; secrets stay out of logs."""
 
 import base64
 import re

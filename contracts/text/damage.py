@@ -10,7 +10,7 @@ from contracts.text.misread_utf8 import find_misread
 
 
 class Damage(NamedTuple):
-    """What happened to a text, as a code of `messages.toml`, and what the text should read."""
+    """The damage of a text, as a code of `messages.toml`, and what the text should read."""
 
     code: str
     encoding: str

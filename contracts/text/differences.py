@@ -77,7 +77,7 @@ def changed_parts(old: str, new: str) -> tuple[Part, ...]:
 
 
 def _gaps(common: Sequence[Pair], old: int, new: int) -> Iterator[tuple[Pair, Pair]]:
-    """What lies before each common element, and after the last, as the gap's start and end."""
+    """The gaps before each common element, and after the last, as the gap's start and end."""
     bounds = [(-1, -1), *common, (old, new)]
     for (i, j), end in pairwise(bounds):
         yield (i + 1, j + 1), end

@@ -33,7 +33,7 @@ _SERVER_PAGES = ("CONNZ", "VARZ", "JSZ", "ACCOUNTZ", "SUBSZ", "STATSZ")
 _ID = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 _KEYS = ("x", f"x.{_ID}", "letters.email", "restored", "seals.publications", "fingerprint", "open")
 HEARD = (">", "$JS.>", "$KV.>", "$SYS.>", "content.>", "publication.>", "_INBOX.>", "_INBOX.x.>")
-"""What a service could try to listen to."""
+"""Subjects to which a service could try to listen."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ async def open_prober(server: Server, access: Access) -> Prober:
 
 
 async def try_stranger(server: Server) -> list[Finding]:
-    """What a client without credentials may do: nothing, or all."""
+    """The rights of a client without credentials: nothing, or all."""
     try:
         await _connect(server.url, Access(ca_file=server.ca_file))
     except AccessRefused:

@@ -27,7 +27,7 @@ T = TypeVar("T", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What a command's help page says besides its texts.
+    """The facts of a command's help page besides its texts.
 
     *answer*: the type of its `--json` answer, None for a command without `--json`. *is_stream*: it
     prints JSON Lines, one *answer* a line.

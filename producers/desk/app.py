@@ -95,7 +95,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """What an act of administration refuses: unknown roles, a name that is taken, ..."""
+    """Answer the refusal of an act of administration: unknown roles, a name that is taken, ..."""
     assert isinstance(error, ContractError)  # noqa: S101 -- registered for nothing else
     if wants_json(request):
         said = " ".join(rendering.errors_by_field(error).values())

@@ -9,7 +9,7 @@ from producers.desk.visit import Visit
 
 
 def app_facts(visit: Visit, login: str) -> dict[str, Any]:
-    """What a page shows for an authenticator app: the key as people type it, and as a link."""
+    """Values for an authenticator app: the key as people type it, and as a link."""
     secret = visit.desk.services.staff.app_secret(visit.token)
     key = text_secret(secret)
     return {

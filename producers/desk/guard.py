@@ -45,7 +45,7 @@ _CONTRACT_ID = re.compile(ID_PATTERN.strip("^$"))
 _TEXT_ID = re.compile(f"{_CONTRACT_ID.pattern}|{NEW_ITEM}")
 _KEY = re.compile(r"[-_=A-Za-z0-9]{1,200}(?:\.[-_=A-Za-z0-9]{1,200}){0,9}")
 _SHAPES = {"content_id": _TEXT_ID, "unit": _CONTRACT_ID, "channel": _CONTRACT_ID, "id": _KEY}
-"""What an id in an address looks like: none has the wildcards of subjects in it."""
+"""The form of an id in an address: none has the wildcards of subjects in it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the desk is handed: protocols of staff and units; implemented in consumers.staff."""
+"""Services for the desk: protocols of staff and units; implemented in consumers.staff."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -121,7 +121,7 @@ class WaitingTerminal(Protocol):
 
 
 class Ability(Protocol):
-    """What a role allows, and under which conditions of `roles.toml`."""
+    """A permission of a role, and under which conditions of `roles.toml`."""
 
     @property
     def name(self) -> str: ...
@@ -139,7 +139,7 @@ class Act(Protocol):
 
 
 class Done(Protocol):
-    """What an act has changed; `secret` is shown once."""
+    """The result of an act; `secret` is shown once."""
 
     @property
     def account(self) -> Account | None: ...
@@ -240,7 +240,7 @@ class OidcService(Protocol):
 
 
 class Registration(Protocol):
-    """What a unit may do, and its keys."""
+    """The rights of a unit, and its keys."""
 
     @property
     def release(self) -> str: ...

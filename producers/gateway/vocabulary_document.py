@@ -1,4 +1,4 @@
-"""What events may say: words, types and limits as one document, and the schemas of events."""
+"""The vocabulary of events: words, types and limits as one document, and the schemas of events."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -1,4 +1,4 @@
-"""What a text loses on its way to Markdown, counted by kind."""
+"""Losses of a text on its way to Markdown, counted by kind."""
 
 from collections import Counter
 from enum import StrEnum

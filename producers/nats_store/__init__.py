@@ -1,1 +1,1 @@
-"""What the embedded nats-server keeps on the disk, looked at while it is stopped."""
+"""The store of the embedded nats-server on the disk, looked at while it is stopped."""

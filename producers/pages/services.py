@@ -14,7 +14,7 @@ from contracts.subscriptions.transactional import TransactionalKind, Unsubscribe
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What pages tell of the mails that follow, and of how long data are kept."""
+    """Facts on pages about the mails that follow, and about how long data are kept."""
 
     sender: str = ""
     """Sender of the mails; without one the pages do not describe them."""

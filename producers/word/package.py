@@ -26,7 +26,7 @@ _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 _ENCRYPTED_FLAG = 0x1
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""What the format allows; others unpack without a bound."""
+"""The limit of the format; others unpack without a bound."""
 Element: TypeAlias = etree._Element
 Parts = dict[str, Element]
 

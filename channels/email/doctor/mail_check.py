@@ -99,4 +99,4 @@ _CHECKS: dict[str, MailCheck] = {
         lambda mail, _: 1 < len(str(mail["Feedback-ID"]).split(":")) <= _FEEDBACK_FIELDS
     ),
 }
-"""What is looked at → whether it is as it has to be."""
+"""Each examined part → whether it is as it has to be."""

@@ -1,4 +1,4 @@
-"""What readers are told of a mail before it comes: who sends it, and its subject."""
+"""The announcement of a mail before it comes: who sends it, and its subject."""
 
 from channels.email.render.build import agency_name
 from channels.email.render.personal import transactional_texts

@@ -86,7 +86,7 @@ def _item_url(mail: TransactionalMail, line: StaffMailLine) -> str:
 
 
 def _says(line: StaffMailLine) -> str:
-    """What a mail about one item tells, as a sentence."""
+    """The sentence of a mail about one item."""
     values = {"missed": line.missed, "expected": line.expected, "begins": _begins(line)}
     return str(_line_texts(line)["says"].format_map(values))
 

@@ -16,7 +16,7 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.name_lookup import look_up
 
 Extensions = Mapping[str, str]
-"""What the relay announced: keyword → parameters, upper case."""
+"""The relay's announced extensions: keyword → parameters, upper case."""
 
 _CONNECT_TIMEOUT_S = 15.0
 _HELO_CODES = (b"500", b"501", b"502", b"504", b"550")

@@ -135,7 +135,7 @@ class Item:
 
     @property
     def author_label(self) -> str:
-        """What the author is called: a person, or an office."""
+        """The label of the author: a person, or an office."""
         is_body = is_organisation(self.publication.author or "")
         return catalog_text("item", "author_body" if is_body else "author")
 
@@ -167,7 +167,7 @@ class Item:
 
     @property
     def stated_facts(self) -> Sequence[StatedFact]:
-        """What the item states of the interruption, with labels."""
+        """The item's facts about the interruption, with labels."""
         return stated_facts(self.interruption) if self.interruption else ()
 
     @property

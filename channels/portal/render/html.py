@@ -254,7 +254,7 @@ def _subscribe_path(site: Site, slug: str) -> str:
 
 
 def _listing_name(site: Site, slug: str) -> str:
-    """What pages call a listing; the feed of corrections keeps the name of its topic."""
+    """The name of a listing on pages; the feed of corrections keeps the name of its topic."""
     is_corrections = site.is_corrections(slug)
     return TEXTS["shelf"]["corrections_title"] if is_corrections else site.slug_name(slug)
 
@@ -292,7 +292,7 @@ def _time_filter(name: str) -> Callable[[datetime], str]:
 
 
 def _month_name(month: str) -> str:
-    """What headings call a month like 2026-09."""
+    """The name of a month like 2026-09 in headings."""
     year, _, number = month.partition("-")
     return catalog_text("time", "month", month=number.lstrip("0"), year=year)
 

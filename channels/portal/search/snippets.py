@@ -8,7 +8,7 @@ from channels.portal.search.normalize import normalize_spelling, strip_marks
 
 SNIPPET_LENGTH, _CONTEXT_BEFORE = 200, 80
 _BEGINNINGS = re.compile('[.!?…][)"”»’]*\\s+| · '), re.compile("[,;:–—]\\s+")
-"""What stands before a sentence or a block, and before a clause."""
+"""Marks before a sentence or a block, and before a clause."""
 
 
 class SnippetPiece(NamedTuple):

@@ -69,7 +69,7 @@ class SignatureVerifier:
 
 
 def _timestamps(body: bytes) -> set[str]:
-    """What may be the event's time: the first few in *body*, or none at all."""
+    """Candidates for the event's time: the first few in *body*, or none at all."""
     found = islice(_TIMESTAMP.finditer(body), _MAX_TIMESTAMPS)
     values = (json_object(b'{"timestamp":%b}' % match[1]) for match in found)
     return {first_text(value, "timestamp") for value in values} | {""}

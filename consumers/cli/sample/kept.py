@@ -1,4 +1,4 @@
-"""What the folder of a sample ministry keeps, so that it can be opened again."""
+"""Facts that the folder of a sample ministry keeps, so that it can be opened again."""
 
 import base64
 import time

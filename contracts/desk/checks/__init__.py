@@ -1,1 +1,1 @@
-"""What the checks beside a text ask of services: shapes and protocols."""
+"""Services of the checks beside a text: shapes and protocols."""

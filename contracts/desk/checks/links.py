@@ -33,5 +33,5 @@ class LinkChecks(Protocol):
         ...
 
     def known(self, urls: Sequence[str]) -> Sequence[CheckedLink]:
-        """What came of those of *urls* that were asked lately, in their order."""
+        """The results for those of *urls* that were asked lately, in their order."""
         ...

@@ -18,7 +18,7 @@ _MOST_CLICK = 64
 
 
 async def show_dry_run(visit: Visit) -> Response:
-    """What approving the item now would do; `?ban=` names a revision."""
+    """Show the effects of approving the item now; `?ban=` names a revision."""
     try:
         run = await visit.desk.services.dry_runs.dry_run(wanted_item(visit))
     except Invalid as unfinished:

@@ -88,7 +88,7 @@ def _shown_channels(item: LiveItem) -> list[ShownChannel]:
 
 
 def _rows(progress: ChannelProgress) -> list[tuple[str, int]]:
-    """What arrived, what waits, then all other ends; those without rows are left out."""
+    """Rows that arrived, rows that wait, then all other ends; those without rows are left out."""
     names: Mapping[str, str] = desk_texts()["live"]["status"]
     order = sorted(Status, key=lambda one: (one is not _ARRIVED, one not in OPEN))
     counts = [(one.value, progress.statuses.get(one, 0)) for one in order]

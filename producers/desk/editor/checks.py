@@ -33,7 +33,7 @@ _FINDINGS_MAX = 50
 
 
 class Finding(NamedTuple):
-    """What a check found: `code` names its text; `place` is an excerpt or a value."""
+    """A finding of a check: `code` names its text; `place` is an excerpt or a value."""
 
     code: str
     field: str
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What the page says of it, in Vietnamese."""
+        """The page's sentence about it, in Vietnamese."""
         return str(editor_texts()["check"][self.code].format(place=self.place))
 
 

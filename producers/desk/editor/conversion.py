@@ -71,7 +71,7 @@ async def _convert(html: str, field: str = "body") -> Converted:
 
 
 def told_losses(document: ConvertedDocument) -> list[str]:
-    """What a text lost, a sentence for each kind."""
+    """The losses of a text, a sentence for each kind."""
     said = (one.message_vi for one in loss_texts("", document))
     return [f"{one[:1].upper()}{one[1:]}." for one in said]
 

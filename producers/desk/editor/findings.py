@@ -18,7 +18,7 @@ from producers.desk.visit import Visit
 
 @dataclass(frozen=True)
 class Findings:
-    """What the checks found; `damaged`: sentences about texts that look damaged."""
+    """The findings of the checks; `damaged`: sentences about texts that look damaged."""
 
     found: Sequence[Finding]
     damaged: Sequence[str]

@@ -1,4 +1,4 @@
-"""What a person typed and did not save: kept while typing, offered again, gone after the save."""
+"""Typed text that was not saved: kept while typing, offered again, gone after the save."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -82,7 +82,7 @@ def form_path(content_id: str) -> str:
 
 
 async def find_kept(visit: Visit, content_id: str = NEW_ITEM) -> KeptText | None:
-    """What the person typed for an item and did not save."""
+    """The text that the person typed for an item and did not save."""
     return await visit.desk.services.kept_texts.find(visit.visitor.account.id, content_id)
 
 

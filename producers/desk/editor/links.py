@@ -37,7 +37,7 @@ class LinkReport:
         return [one for one in self.asked if one.reason]
 
     def said(self, link: CheckedLink) -> str:
-        """What came of a link, in Vietnamese."""
+        """The result for a link, in Vietnamese."""
         said = editor_texts()["links"]
         text = said["why"][link.reason] if link.reason else said["answers"]
         return str(text.format(detail=link.detail))

@@ -30,7 +30,7 @@ class NoticePeriod:
     known: KnownInterruption | None = None
 
     def check(self, data: Mapping[str, Any]) -> Iterator[Finding]:
-        """What would refuse the text on its way to readers, and an interruption without facts."""
+        """Findings that would refuse the text on its way to readers, and missing facts."""
         said = Announcement.read(data)
         if data.get("topic") == _TOPIC and not data.get("interruption"):
             yield Finding("interruption_missing", "interruption.services")

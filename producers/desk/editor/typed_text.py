@@ -1,4 +1,4 @@
-"""What a person typed into a form that was refused: shown again, so that it is not lost."""
+"""Text typed into a form that was refused: it is shown again, so that it is not lost."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,7 +37,7 @@ class TypedText:
 async def find_typed(
     visit: Visit, *, opens_again: bool = False, converts: bool = True
 ) -> TypedText:
-    """What was typed into the form of *visit*; nothing where no page of the desk sent it.
+    """The text typed into the form of *visit*; nothing where no page of the desk sent it.
 
     A text of the visual editor is Markdown, if it *converts* without an error.
     """

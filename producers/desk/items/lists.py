@@ -34,7 +34,7 @@ _CLOCK = slice(11, 16)
 
 
 async def show_work(visit: Visit) -> Response:
-    """What waits for the person, most urgent first; the person's own; the channels' health."""
+    """Show what waits for the person, most urgent first; the person's own; the channels' health."""
     person, services = visit.editorial, visit.desk.services
     line, waiting, unsent, own = await asyncio.gather(
         services.operations.line(),

@@ -256,7 +256,7 @@ async def _item_values(visit: Visit, item: ItemView) -> dict[str, Any]:
 
 
 async def _checked(visit: Visit, item: ItemView, refusals: Collection[ActionKind]) -> Findings:
-    """What the checks find, without what *refusals* tell of the same text."""
+    """The findings of the checks, without what *refusals* tell of the same text."""
     checked = await TextChecks.of(visit, item).find_all(item.content_id, item.data)
     told = {"interruption"} if ANSWERED_FOR.intersection(refusals) else set[str]()
     return replace(checked, found=[one for one in checked.found if one.code not in told])

@@ -25,7 +25,7 @@ WRITE, READ = "write", ("write", READ_DRAFTS)
 _FIELD = "tep"
 _MB = 1 << 20
 _LEAST_MB = 0.25
-"""What the smallest file counts: its check has a cost, too."""
+"""The size as which the smallest file counts: its check has a cost, too."""
 _CACHED = "private, max-age=3600"
 
 
