@@ -65,10 +65,20 @@ class SearchSync:
         return len(items)
 
     def index_items(self, items: Sequence[StoredItem]) -> None:
-        """Index the items in their current state. Raises sqlite3.Error, OSError."""
-        for search_index in self._usable_indexes():
-            with search_index.transaction():
-                self._index_items(search_index, items)
+        """Index the items in their current state. Raises sqlite3.Error, OSError.
+
+        An index that is being built gets those that it has passed: it comes to the others itself.
+        """
+        if self._active_format_hash():
+            self._index_together(self._active.open(), items)
+        format_hash, after = self._build_progress()
+        if format_hash:
+            passed = [stored for stored in items if stored.publication.content_id <= after]
+            self._index_together(self._next.open(), passed)
+
+    def _index_together(self, search_index: SearchIndex, items: Sequence[StoredItem]) -> None:
+        with search_index.transaction():
+            self._index_items(search_index, items)
 
     def remove_unknown(self, index: PortalIndex) -> None:
         """Remove items that the portal's index lacks. Raises sqlite3.Error, OSError."""

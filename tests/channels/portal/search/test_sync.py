@@ -15,6 +15,7 @@ from tests.support.portal_dir import (
     never_expired,
     new_writer,
     publish,
+    rebuild,
     site_files,
     words_with,
 )
@@ -228,3 +229,35 @@ def test_a_rebuild_brings_its_own_catalogue_to_a_writer_that_is_open(tmp_path):
     writer.show(a_publication(content_id="tin-moi"), never_expired)
     writer.close()
     assert sorted(found(tmp_path)) == ["tin-0", "tin-1", "tin-moi"]
+
+
+def test_a_portal_that_is_made_anew_indexes_each_item_once(tmp_path, monkeypatch):
+    """Not when its page is written and again when the index comes to it."""
+    monkeypatch.setattr(sync, "CHUNK_SIZE", 2)
+    indexed, put = [], SearchIndex.put
+
+    def count(self, documents):
+        indexed.extend(one.content_id for one in documents)
+        put(self, documents)
+
+    monkeypatch.setattr(SearchIndex, "put", count)
+    rebuild(tmp_path, many(5))
+    assert sorted(indexed) == [f"tin-{n}" for n in range(5)]
+    assert len(found(tmp_path)) == 5
+
+
+def test_an_item_behind_which_the_build_is_already_is_indexed_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sync, "CHUNK_SIZE", 1)
+    with open_rebuild(tmp_path, site_files(), 5.0) as portal:
+        portal.add_publications(many(3))
+        portal.finish()
+    (tmp_path / "state" / SEARCH_INDEX_FILE).unlink()
+    writer = new_writer(tmp_path)
+    assert writer.rewrite_stale().indexed == 1
+    changed = many(1)[0].model_copy(update={"revision": 2, "title": "Đổi tên"})
+    writer.show(changed, never_expired)
+    while writer.rewrite_stale().indexed:
+        pass
+    writer.close()
+    assert found(tmp_path, "đổi tên") == ["tin-0"]
+    assert len(found(tmp_path, "")) == 3
