@@ -19,9 +19,9 @@ from contracts.base.times import Clock
 from producers.bus import Bus, BusError, Change
 
 log = structlog.get_logger()
-CHUNK_SIZE = 256
-"""Changes of the ledger that are written together; each item makes three or four."""
-_QUEUE_SIZE = 1024
+CHUNK_SIZE = 1000
+"""Changes that a replica which is behind writes together: feeds and lists once for all of them."""
+_QUEUE_SIZE = CHUNK_SIZE
 _LAG_S, _KNOWN_S = 2.0, 10.0
 """How often the lag is measured, and for how long that is taken for the present one."""
 _OLD_S = 10.0

@@ -4,11 +4,15 @@ import asyncio
 import json
 import os
 import random
+import sqlite3
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from channels.portal.index.index import IndexSnapshot, has_tables
+from channels.portal.storage.index_swap import INDEX_FILE
 from consumers.portal_replica.position import ledger_end
 from consumers.portal_replica.status import load_replicas
 from contracts.vocabulary import DEFAULT
@@ -21,7 +25,7 @@ from tests.support.seals import new_seals, use_key
 from tests.support.split_loa import SERVER
 
 COUNT = int(os.environ.get("LOA_TEST_REPLICA_ITEMS", "600"))
-"""Positions of the log."""
+"""Positions of the log: some hundreds in each run; 10,000 by this setting."""
 KILLS = max(6, min(COUNT // 100, 40))
 FIRST_PART = COUNT // 3
 PATIENCE_S = 120.0 + COUNT / 5
@@ -52,6 +56,15 @@ class Replica:
     def ready(self) -> dict | None:
         lines = (line for line in self.log.read_text().splitlines() if line.endswith("}"))
         return next((one for one in map(json.loads, lines) if one["event"] == "ready"), None)
+
+    def position(self) -> str:
+        """As its index has it; empty while that is being made."""
+        index = self.folder / "data/portal/state" / INDEX_FILE
+        with suppress(sqlite3.Error):
+            if has_tables(index):
+                with closing(IndexSnapshot(index)) as snapshot:
+                    return snapshot.metadata("followed")
+        return ""
 
     def kill(self) -> None:
         self.process.kill()
@@ -87,7 +100,7 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
         for number, one in enumerate(log[FIRST_PART:], FIRST_PART):
             await deliver_to_portal(bus, one, seals=seals)
             if number in kills:
-                await ready(killed)
+                await follows(killed)
                 await asyncio.sleep(rng.random())  # at any moment: no outcome depends on it
                 killed.kill()
                 killed.start()
@@ -96,6 +109,12 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
     pages = {path for path in shown if path.startswith("tin/") and path.endswith("/index.html")}
     assert pages == {f"tin/{one.content_id}/index.html" for one in log}
     assert public_files(killed.folder / "data/portal") == shown
+
+
+async def follows(replica: Replica) -> None:
+    """Wait until it goes on from a position of its own."""
+    await asyncio.to_thread(wait_until, replica.position, "a replica to follow", PATIENCE_S)
+    await ready(replica)
 
 
 async def ready(replica: Replica) -> None:
