@@ -170,7 +170,8 @@ async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
 
 async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> None:
     pieces = stored.pieces(saved)
-    await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
+    config = saved.config | {"num_replicas": bus.replicas}
+    await bus.restore_snapshot(saved.stream, Snapshot(config, saved.state), pieces)
     bucket = backup.saved_bucket(bus, saved.stream)
     for key, value in stored.changes(saved).items():
         await (bucket.purge(key) if value is None else bucket.put(key, value))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
@@ -9,6 +10,7 @@ from nats.errors import Error as NatsError
 
 from producers.bus.connection import Connection, parse_reply
 from producers.bus.errors import BusError, NoReply
+from producers.bus.retry import until_led
 
 CHUNK_BYTES = 256 << 10
 _STALL_TIMEOUT_S = 30.0
@@ -55,10 +57,16 @@ async def restore_snapshot(
     reply = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), _STALL_TIMEOUT_S)
     subject = reply["deliver_subject"]
     for piece in pieces:
-        chunk_reply = await link.request(subject, piece, timeout_s=_STALL_TIMEOUT_S)
+        chunk_reply = await _send_piece(link, subject, piece)
         if chunk_reply.data:
             parse_reply(chunk_reply)
     parse_reply(await link.request(subject, timeout_s=_STALL_TIMEOUT_S))
+
+
+async def _send_piece(link: Connection, subject: str, piece: bytes) -> Msg:
+    """Send a piece of a restore; in a cluster another server may listen, at first unheard of."""
+    attempt = partial(link.request, subject, piece, timeout_s=_STALL_TIMEOUT_S)
+    return await until_led(attempt, link.closed) if link.is_clustered else await attempt()
 
 
 async def _next_chunk(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
