@@ -15,6 +15,8 @@ from producers.bus_access.key_files import write_private
 
 _CA_KEY, _SERVER_KEY = "ca.key", "server.key"
 _CA_LIFE, _SERVER_LIFE = timedelta(days=3650), timedelta(days=825)
+_USES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+"""A server of a cluster is the client of the others."""
 _CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -35,7 +37,7 @@ def issue(ca: Path, server: Path, hosts: Sequence[str]) -> None:
         _builder("loa nats-server", _SERVER_LIFE, key)
         .issuer_name(authority.subject)
         .add_extension(x509.SubjectAlternativeName([_host_name(host) for host in hosts]), False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .add_extension(x509.ExtendedKeyUsage(_USES), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .add_extension(_authority_id(signer), False)
     )

@@ -70,8 +70,9 @@ class ClusterServer:
         file.write_text(settings)
         with (self.folder / "nats.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [find_binary(), "-c", file], stdout=log, stderr=log, preexec_fn=tie_to_parent()
-            )
+                [find_binary(), "-c", file],
+                cwd=self.folder, stdout=log, stderr=log, preexec_fn=tie_to_parent(),
+            )  # fmt: skip
 
     def send(self, number: signal.Signals) -> None:
         if self.process is not None and self.is_running:
@@ -172,13 +173,14 @@ def is_current(cluster: dict[str, Any], replicas: int) -> bool:
 async def until_usable(cluster: NatsCluster, size: int) -> None:
     """Wait until the cluster has a leader that knows *size* servers, and answers."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await _has_leader(cluster, size):
+        while not await has_leader(cluster, size):
             await asyncio.sleep(_POLL_S)
         async with await Bus.connect(cluster.url, name="test", patience_s=PATIENCE_S) as bus:
             await bus.connection.repeatable_api_request("INFO", patience_s=PATIENCE_S)
 
 
-async def _has_leader(cluster: NatsCluster, size: int) -> bool:
+async def has_leader(cluster: NatsCluster, size: int) -> bool:
+    """Whether a server knows a leader of a cluster of *size* servers."""
     for server in cluster.servers.values():
         try:
             _, page = await fetch_page(server.monitor_url, "/jsz")
