@@ -132,7 +132,7 @@ RELAYS_OUT = GaugeTable(
         "loa_relay_out",
         "gauge",
         "1 while a relay is left out and others go on; with a single relay always 0: "
-        "`loa_breaker_open` tells of it",
+        "`loa_channel_breaker` tells of it",
         "deliver-email",
         (RELAY,),
     ),
