@@ -76,7 +76,7 @@ async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
     ask, silence = socket.getaddrinfo, threading.Event()
 
     def slow(host, *args, **options):
-        if host == "relay.example":
+        if host == "desk.example":
             silence.wait(60)
         return ask(host, *args, **options)
 
@@ -86,8 +86,7 @@ async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
     monkeypatch.setattr(
         examination, "_within", lambda _, name, check: within(limits_s[name], name, check)
     )
-    relay = {"LOA_EMAIL_FALLBACK_HOST": "relay.example", "LOA_EMAIL_HOST": ""}
-    run = await around("--json", **relay)
+    run = await around("--json", LOA_DESK_URL="https://desk.example", LOA_EMAIL_HOST="")
     by_check = {one["check"]: one for one in json_output(run)}
     silence.set()
     assert by_check["dns"]["code"] == "silent" and run.exit_code == 1
@@ -227,8 +226,9 @@ async def test_names_of_the_settings_are_looked_up(around, monkeypatch):
 
     assert await found(around, "dns") == ["dns_none"], "addresses need no look-up"
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    hosts = {"LOA_EMAIL_FALLBACK_HOST": "khong.example", "LOA_PUBLIC_URL": "https://co.example"}
-    assert sorted(await found(around, "dns", **hosts)) == ["dns_ok", "dns_unknown"]
+    relay = {"LOA_EMAIL_HOST": "khong.example", "LOA_EMAIL_FROM": "a@moha.example"}
+    known = {"LOA_PUBLIC_URL": "https://co.example"}
+    assert sorted(await found(around, "dns", **relay, **known)) == ["dns_ok", "dns_unknown"]
 
 
 async def test_the_portal_is_looked_at_from_outside(around, tmp_path):
