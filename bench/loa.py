@@ -15,7 +15,7 @@ from typing import Any
 
 from bench import bus, letter
 from bench.server import LoaFailed, Server
-from consumers.app.service_names import SERVICE_NAMES
+from consumers.app.service_names import PORTAL_REPLICA, SERVICE_NAMES
 from consumers.seals.takeover import seal_for_command, take_over
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
@@ -25,7 +25,7 @@ LOA = Path(sys.executable).parent / "loa"
 ROOT = Path("var/bench").resolve()  # on the disk that Loa would use; /tmp may be memory
 STOP_S = 30
 START_S = 120
-EVERYTHING = tuple(name for name in SERVICE_NAMES if name != "mailbox")
+EVERYTHING = tuple(name for name in SERVICE_NAMES if name not in ("mailbox", PORTAL_REPLICA))
 """What `loa up` runs where a relay is configured."""
 HEADER = "email,name,topics,audiences,units,frequency"
 Settings = dict[str, str]
