@@ -170,8 +170,10 @@ class SeriesIssues:
 
     async def correction(self, issue: BulletinIssue) -> IssueCorrection:
         """An issue that is out, as its items are now. Raises Conflict if none is left."""
-        released = await self.items.of_items(issue.content_ids, utc_now(self.clock))
-        corrected = correction.correct(issue, released)
+        now = utc_now(self.clock)
+        out = await self.items.publications.issue_at(issue.content_id, now) or issue
+        released = await self.items.of_items({*issue.content_ids, *out.content_ids}, now)
+        corrected = correction.correct(issue, released, out)
         if not corrected.issue.content_ids:
             raise Conflict(field_error("content_id", "issue_without_items", value=issue.content_id))
         return corrected

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
+from contracts.bulletins.issue import BulletinIssue
 from contracts.errors import ContractError
 from contracts.publication import Publication
 from producers.bus import Bus, Message
@@ -36,6 +37,15 @@ class PublicationReader:
         async for message in self.messages(topic, content_id):
             if one := decode(message):
                 yield one
+
+    async def issue_at(self, content_id: str, at: datetime) -> BulletinIssue | None:
+        """The newest text of an issue that readers had at a moment; None for none."""
+        found = {
+            one.revision: one.bulletin
+            async for one in self.read(ANY, content_id)
+            if one.bulletin and one.shown_at <= at
+        }
+        return found[max(found)] if found else None
 
     async def messages(self, topic: str, content_id: str, start: int = 1) -> AsyncIterator[Message]:
         """Messages that Loa released; `loa check` names the rest."""

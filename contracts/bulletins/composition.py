@@ -6,6 +6,7 @@ The doors refuse another body, so these bytes are a contract: `tests/golden` hol
 import re
 from collections.abc import Iterator
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from contracts.catalog import load_texts
 _TEXTS = Path(__file__).with_name("texts.toml")
 _SUMMARY_MAX = 500
 _MARKUP = re.compile(r"([\\`*_\[\]<>&#|~!])")
+_NUMBER = re.compile(r"\d+")
 _BLOCK_START = re.compile(r"^(\d+)([.)])|^([-+=:])")
 
 
@@ -85,6 +87,12 @@ def correction_reason(withdrawn: int, corrected: int) -> str:
     counts = {"dropped": withdrawn, "renewed": corrected}
     parts = [_text(name, count=count) for name, count in counts.items() if count]
     return _text("correction", parts=", ".join(parts or [_text("renewed_amendments")]))
+
+
+def is_correction_reason(reason: str) -> bool:
+    """Whether Loa wrote the reason of a correction, with any counts."""
+    own = {correction_reason(*counts) for counts in product((0, 1), repeat=2)}
+    return _NUMBER.sub("1", reason) in own
 
 
 def marked_text(text: str, language: str) -> str:

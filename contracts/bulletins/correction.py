@@ -23,7 +23,10 @@ TELLS_WITHDRAWN = "bulletin-tells-withdrawn"
 
 
 class IssueCorrection(NamedTuple):
-    """An issue without its withdrawn items; `withdrawn`, `corrected`: how many entries changed."""
+    """An issue without its withdrawn items.
+
+    `withdrawn`, `corrected`: how many entries it drops and tells anew, of those that readers have.
+    """
 
     issue: BulletinIssue
     withdrawn: int
@@ -32,25 +35,29 @@ class IssueCorrection(NamedTuple):
     def fields(self, data: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         """The changed fields of the item's text *data*.
 
-        A correction that people have begun keeps its reason; *is_new*: this one begins.
+        A correction that people have begun keeps a reason that they wrote; *is_new*: this one
+        begins.
         """
         kept = "" if is_new else data.get("reason", "")
-        reason = kept or composition.correction_reason(self.withdrawn, self.corrected)
-        return {**composition.fields_of(self.issue), "reason": reason}
+        if not kept or composition.is_correction_reason(kept):
+            kept = composition.correction_reason(self.withdrawn, self.corrected)
+        return {**composition.fields_of(self.issue), "reason": kept}
 
 
-def correct(issue: BulletinIssue, released: Mapping[str, ReleasedItem]) -> IssueCorrection:
+def correct(
+    issue: BulletinIssue, released: Mapping[str, ReleasedItem], out: BulletinIssue | None = None
+) -> IssueCorrection:
     """Drop the entries of withdrawn items, and tell of corrected ones as they are now.
 
-    An issue of which no item has changed stays as it is.
+    An issue of which no item has changed stays as it is. *out*: the text of it that readers have,
+    if *issue* is a draft of its correction; *released* has the items of both.
     """
     changed = frozenset(outdated(issue, released))
     current = {
         content_id: item
         for content_id in changed
-        if (item := released.get(content_id)) and item.action != WITHDRAWN and item.has_page
+        if (item := released.get(content_id)) and _is_shown(item)
     }
-    entries = changed & {one.content_id for one in issue.entries}
     sections = tuple(
         section.model_copy(update={"entries": tuple(_entries(section.entries, changed, current))})
         for section in issue.sections
@@ -58,7 +65,22 @@ def correct(issue: BulletinIssue, released: Mapping[str, ReleasedItem]) -> Issue
     amendments = tuple(_amendments(issue.amendments, changed, released))
     parts = {**dict(issue), "sections": sections, "amendments": amendments}
     corrected = BulletinIssue.model_validate(parts) if changed else issue
-    return IssueCorrection(corrected, len(entries - current.keys()), len(entries & current.keys()))
+    return IssueCorrection(corrected, *_counts(out or issue, corrected, released))
+
+
+def _counts(
+    out: BulletinIssue, corrected: BulletinIssue, released: Mapping[str, ReleasedItem]
+) -> tuple[int, int]:
+    """How many entries of *out* a correction drops, as they were withdrawn, and tells anew."""
+    told = {one.content_id: one.revision for one in out.entries}
+    left = {one.content_id: one.revision for one in corrected.entries}
+    dropped = [one for one in told.keys() - left.keys() if not _is_shown(released.get(one))]
+    renewed = [one for one in told.keys() & left.keys() if left[one] != told[one]]
+    return len(dropped), len(renewed)
+
+
+def _is_shown(item: ReleasedItem | None) -> bool:
+    return item is not None and item.action != WITHDRAWN and item.has_page
 
 
 def tells_withdrawn(published: PublishedIssue, withdrawn: Mapping[str, int]) -> list[str]:

@@ -178,11 +178,14 @@ async def test_an_issue_that_tells_a_withdrawn_item_is_corrected_by_one_act(bull
     assert (begun["content_id"], begun["status"], begun["dropped"]) == (issue, "draft", 1)
     [again] = await bulletin("correct", issue)
     assert (again["hash"], again["revision"]) == (begun["hash"], 2)
+    await withdraw(bus, "tin-1")
+    [both] = await bulletin("correct", issue)
+    assert (both["revision"], both["dropped"]) == (2, 2), "the same draft, without both items"
     assert [one["revision"] for one in await released_publications(bus, issue)] == [1]
     await release(loa, issue)
     *_, corrected = await released_publications(bus, issue)
-    assert corrected["action"] == "corrected" and "1 tin đã gỡ" in corrected["reason"]
-    assert "Tin 1" in corrected["body"] and "Tin 0" not in str(corrected)
+    assert corrected["action"] == "corrected" and "2 tin đã gỡ" in corrected["reason"]
+    assert "Tin 2" in corrected["body"] and "Tin 0" not in str(corrected)
     told = await loa("bulletin", "correct", "tin-0", *BY)
     assert told.exit_code == 2 and "tells of tin-0" in told.stderr
 

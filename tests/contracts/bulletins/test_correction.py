@@ -59,6 +59,18 @@ def test_a_reason_that_people_wrote_is_kept():
     assert found.fields({"reason": "Sai tên."}, is_new=False)["reason"] == "Sai tên."
 
 
+def test_the_reason_counts_all_that_readers_lose_however_often_a_correction_is_made_anew():
+    items = [a_released_item(name) for name in ("a", "b", "c", "d")]
+    out, now = propose(*items), released(*items)
+    draft, data = out, {}
+    for name, action in (("a", WITHDRAWN), ("c", "corrected"), ("b", WITHDRAWN)):
+        now[name] = now[name]._replace(revision=2, action=action)
+        found = correction.correct(draft, now, out)
+        draft, data = found.issue, found.fields(data, is_new=draft == out)
+    assert data["reason"] == composition.correction_reason(withdrawn=2, corrected=1)
+    assert correction.correct(draft, now, out) == (draft, 2, 1), "also when nothing changes"
+
+
 def test_an_issue_that_tells_a_withdrawn_item_is_found_until_it_is_corrected():
     first = a_released_item("a")
     issue = propose(first, a_released_item("b"))
