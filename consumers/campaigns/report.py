@@ -166,7 +166,8 @@ class CampaignReport:
         return "; ".join([*said, *(self._item(item, one.planned) for item in shown)])
 
     def _item(self, item: CampaignItem, planned: PlannedItem | None = None) -> str:
-        day = _day(item.shown_on) if item.shown_on else ""
+        shown_on = item.shown_for(planned) if planned else item.shown_on
+        day = _day(shown_on) if shown_on else ""
         is_elsewhere = planned and not planned.is_on(item.channels)
         words = self._words["item_elsewhere" if is_elsewhere else "item"]
         return str(words.format(title=item.title, day=day))

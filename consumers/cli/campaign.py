@@ -99,7 +99,8 @@ class ListedCampaign(BaseModel):
 class ShownItem(BaseModel):
     """An item that joined; without `shown_on`, readers do not have it.
 
-    `channels`: where they have it, or will.
+    `shown_on`: the day they first saw it, for a planned item on its channel. `channels`: where
+    they saw it, or will.
     """
 
     content_id: str
@@ -504,7 +505,7 @@ def _shown(found: _Found, counted: ReportedCampaign, reached: ItemFigures) -> Sh
                 planned=one.planned,
                 state=one.state,
                 working_days_late=one.working_days_late,
-                items=_items(one.items),
+                items=_items(one.items, one.planned),
             )
             for one in progress.entries
         ),
@@ -513,13 +514,15 @@ def _shown(found: _Found, counted: ReportedCampaign, reached: ItemFigures) -> Sh
     )
 
 
-def _items(items: tuple[CampaignItem, ...]) -> tuple[ShownItem, ...]:
+def _items(
+    items: tuple[CampaignItem, ...], planned: PlannedItem | None = None
+) -> tuple[ShownItem, ...]:
     return tuple(
         ShownItem(
             content_id=one.content_id,
             title=one.title,
             unit=one.unit,
-            shown_on=one.shown_on,
+            shown_on=one.shown_for(planned) if planned else one.shown_on,
             channels=tuple(name for name in ChannelName if name in one.channels),
         )
         for one in items

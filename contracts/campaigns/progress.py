@@ -1,8 +1,8 @@
 """Progress of a campaign's plan: entries done, late or still to come, and items beside it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -32,17 +32,28 @@ _IS_DONE = frozenset({EntryState.DONE, EntryState.DONE_LATE})
 
 @dataclass(frozen=True)
 class CampaignItem:
-    """An item that joined a campaign. `shown_on`: the day readers first saw it; None: not yet.
+    """An item that joined a campaign.
 
-    `channels`: where readers have it, or will.
+    `first_on`: the day readers first saw it, by channel; empty: not yet. It stays when a correction
+    leaves a channel. `channels`: where readers saw it, or will.
     """
 
     content_id: str
     title: str
     unit: str = ""
     entry: int | None = None
-    shown_on: date | None = None
+    first_on: Mapping[ChannelName, date] = field(default_factory=dict)
     channels: frozenset[ChannelName] = frozenset(ChannelName)
+
+    @property
+    def shown_on(self) -> date | None:
+        """The day readers first saw it at all; None: not yet."""
+        return min(self.first_on.values(), default=None)
+
+    def shown_for(self, planned: PlannedItem) -> date | None:
+        """The day readers first saw it on the planned channel, else at all."""
+        on_channel = self.first_on.get(planned.channel) if planned.channel else None
+        return on_channel or self.shown_on
 
 
 @dataclass(frozen=True)
@@ -61,9 +72,10 @@ class EntryProgress:
 
 
 class ShownItems(NamedTuple):
-    """Some items that readers have, of one planned item and on the same channels.
+    """Some items that readers have, of one planned item, which came to the same channels at once.
 
-    `first_on`: the day readers first saw one of them. `number`: how many there are.
+    `first_on`: the day readers first saw one of them there. `number`: how many of the items
+    readers saw nowhere before.
     """
 
     entry: int | None
@@ -157,11 +169,16 @@ def _first_day(planned: PlannedItem, shown: Iterable[ShownItems]) -> date | None
 def _entry(
     planned: PlannedItem, items: Sequence[CampaignItem], today: date, is_working: IsWorking
 ) -> EntryProgress:
-    shown = (ShownItems(one.entry, one.channels, one.shown_on) for one in items if one.shown_on)
+    shown = (group for one in items for group in _shown(one))
     done_on = _first_day(planned, shown)
     until = done_on or today
     late = _working_days(planned.day, until, is_working) if until > planned.day else 0
     return EntryProgress(planned, _state(planned, done_on, today), tuple(items), late)
+
+
+def _shown(item: CampaignItem) -> Iterator[ShownItems]:
+    for channel, day in item.first_on.items():
+        yield ShownItems(item.entry, frozenset({channel}), day)
 
 
 def _state(planned: PlannedItem, done_on: date | None, today: date) -> EntryState:

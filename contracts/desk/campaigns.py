@@ -119,7 +119,7 @@ def _items(campaign: str, joined: JoinedRows, now: datetime) -> Iterator[Campaig
         if row.content_id == campaign or has_left:
             continue
         if row.out and _was_shown(row, now):
-            yield _seen(row)
+            yield _seen(row, now)
         elif row.content_id in joined.readable:
             yield CampaignItem(channels=frozenset(row.channels), title=row.title, **_named(row))
 
@@ -127,7 +127,7 @@ def _items(campaign: str, joined: JoinedRows, now: datetime) -> Iterator[Campaig
 def _withdrawn(campaign: str, rows: Iterable[ItemRow], now: datetime) -> Iterator[CampaignItem]:
     for row in rows:
         if row.content_id != campaign and not row.out and _was_shown(row, now):
-            yield _seen(row)
+            yield _seen(row, now)
 
 
 def _was_shown(row: ItemRow, now: datetime) -> bool:
@@ -135,12 +135,13 @@ def _was_shown(row: ItemRow, now: datetime) -> bool:
     return row.first_shown_at is not None and row.first_shown_at <= now
 
 
-def _seen(row: ItemRow) -> CampaignItem:
+def _seen(row: ItemRow, now: datetime) -> CampaignItem:
     """An item as readers have it, or had it last."""
+    first_on = {channel: _day(at) for channel, at in row.first_shown.items() if at <= now}
     return CampaignItem(
         title=row.released_title,
-        shown_on=_day(row.first_shown_at) if row.first_shown_at else None,
-        channels=frozenset(row.released_channels),
+        first_on=first_on,
+        channels=frozenset(first_on),
         **_named(row),
     )
 

@@ -29,9 +29,9 @@ class ItemRow:
     `stored_status` is that of its last act, `status` what it is now: a text that is out and whose
     time has not come is scheduled, one whose time is over expired. `step`: what it waits for.
     `since`: when the newest revision got its status. `deadline`: until when a person has to act;
-    None also where the days of `missing_year` are not known. `first_shown_at`: when readers first
-    saw a revision. `released_title`, `released_channels`: of the text that readers have, will have
-    or had last. That text, else the newest one, has `campaign`: the one that the item joins, or is;
+    None also where the days of `missing_year` are not known. `first_shown`: when readers first saw
+    a revision, or will, by channel. `released_title`: of the text that readers have, will have or
+    had last. That text, else the newest one, has `campaign`: the one that the item joins, or is;
     `campaign_entry`: the planned item that it is; `campaign_plan`: the plan as JSON, if it is one.
     `broken`: why its later
     acts can't be read; the rest of the row is as it was before them. People: account ids, or names
@@ -63,14 +63,13 @@ class ItemRow:
     not_before: datetime | None
     expires_at: datetime | None
     published_at: datetime | None
-    first_shown_at: datetime | None
+    first_shown: Mapping[ChannelName, datetime]
     deadline: datetime | None
     missing_year: int
     hash: str
     seq: int
     broken: str
     released_title: str = ""
-    released_channels: tuple[ChannelName, ...] = ()
     campaign: str = ""
     campaign_entry: int | None = None
     campaign_plan: str = ""
@@ -79,6 +78,11 @@ class ItemRow:
     def day(self) -> datetime:
         """The moment under which the calendar lists the item."""
         return max((one for one in (self.published_at, self.not_before) if one), default=self.since)
+
+    @property
+    def first_shown_at(self) -> datetime | None:
+        """When readers first saw a revision, or will."""
+        return min(self.first_shown.values(), default=None)
 
     @property
     def is_on_zalo(self) -> bool:
@@ -177,9 +181,10 @@ class NearItem(NamedTuple):
 
 
 class CampaignGroup(NamedTuple):
-    """Items of one campaign and planned item that readers have on the same channels.
+    """Items of one campaign and planned item that came to the same channels at once.
 
-    `first_shown_at`: when readers first saw one of them.
+    `first_shown_at`: when readers first saw one of them there. `number`: how many of the items
+    readers saw nowhere before.
     """
 
     campaign: str

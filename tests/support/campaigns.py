@@ -5,6 +5,7 @@ from datetime import date
 from contracts.campaigns import composition
 from contracts.campaigns.plan import CampaignPlan
 from contracts.campaigns.progress import CampaignItem
+from contracts.delivery import ChannelName
 
 CAMPAIGN = "luong-moi-2027"
 INTRODUCTION = "Từ 01/01/2027, tiền lương của công chức, viên chức tính theo quy định mới."
@@ -46,4 +47,5 @@ def campaign_data(**changes):
 
 def a_joined_item(name, entry=None, shown_on=None):
     day = date.fromisoformat(shown_on) if shown_on else None
-    return CampaignItem(name, f"Tin {name}", "van-phong-bo", entry, day)
+    first_on = dict.fromkeys(ChannelName, day) if day else {}
+    return CampaignItem(name, f"Tin {name}", "van-phong-bo", entry, first_on)

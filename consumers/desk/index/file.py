@@ -25,7 +25,7 @@ from consumers.desk.sqlite_copy.file import Position, StreamCopy, open_copy
 from contracts.delivery import ChannelName
 from contracts.desk.deadlines import Deadlines, step_of
 
-_SCHEMA_VERSION = 10
+_SCHEMA_VERSION = 11
 """To be raised when an item is indexed differently; the file is then made anew."""
 _FAST = 1
 CHANNEL_BITS = {name.value: 1 << place for place, name in enumerate(ChannelName)}
@@ -95,7 +95,7 @@ class IndexFile(StreamCopy):
         self.db.execute("INSERT INTO words (rowid, word) VALUES (?, ?)", (item.seq, record.words))
         barred = [(item.seq, name) for name in record.barred]
         self.db.executemany("INSERT INTO barred VALUES (?, ?)", barred)
-        self.db.executemany("INSERT INTO joined VALUES (?, ?, ?, ?, ?)", _joined(item))
+        self.db.executemany("INSERT INTO joined VALUES (?, ?, ?, ?, ?, ?)", _joined(item))
 
 
 class Record(NamedTuple):
@@ -117,12 +117,19 @@ class Record(NamedTuple):
         )
 
 
-def _joined(item: ItemHistory) -> Iterator[tuple[int, str, int | None, int, int]]:
-    """The row of an item that readers have, or will have, and that joined a campaign."""
-    joined, shown = JoinedText.of(item), microseconds(item.first_shown_at)
-    if joined.campaign not in ("", item.content_id) and item.state.out and shown is not None:
-        bits = _channel_bits(joined.released_channels)
-        yield item.seq, joined.campaign, joined.campaign_entry, bits, shown
+def _joined(item: ItemHistory) -> Iterator[tuple[int, str, int | None, int, int, bool]]:
+    """The rows of an item that readers have, or will have, and that joined a campaign.
+
+    One for each time at which it came, or comes, to channels where readers had not seen it.
+    """
+    joined = JoinedText.of(item)
+    if joined.campaign in ("", item.content_id) or not item.state.out:
+        return
+    times = sorted(set(item.first_shown.values()))
+    for at in times:
+        bits = _channel_bits(name for name, shown in item.first_shown.items() if shown == at)
+        named = (item.seq, joined.campaign, joined.campaign_entry)
+        yield *named, bits, microseconds(at) or 0, at == times[0]
 
 
 def _channel_bits(names: Iterable[str]) -> int:
@@ -171,7 +178,6 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "since": item.since,
         "changed": item.changed,
         "published_at": item.published_at,
-        "first_shown_at": item.first_shown_at,
         "deadline": deadline.at,
     }
     return {
@@ -189,6 +195,7 @@ def _facts(item: ItemHistory, listed: ListedText, deadlines: Deadlines) -> dict[
         "missing_year": deadline.missing_year,
         "hash": state.hash,
         "broken": item.broken,
+        "first_shown": {name: microseconds(at) for name, at in item.first_shown.items()},
         **JoinedText.of(item)._asdict(),
         **{name: microseconds(moment) for name, moment in moments.items()},
     }

@@ -59,7 +59,7 @@ class ItemHistory:
     step_began: datetime | None = None
     changed: datetime | None = None
     published_at: datetime | None = None
-    first_shown_at: datetime | None = None
+    first_shown: Mapping[ChannelName, datetime] = field(default_factory=dict)
     released: EditorialText | None = None
     people: frozenset[str] = frozenset()
     seq: int = 0
@@ -95,17 +95,19 @@ class ItemHistory:
             step_began=action.at if has_new_step else self.step_began,
             changed=action.at,
             published_at=action.at if _releases(action) else self.published_at,
-            first_shown_at=self._seen_before(action) or _shown_at(action, before),
+            first_shown=self._first_shown_after(action, before),
             released=_released(action, before, state) or self.released,
             people=self.people | _people_of(action),
         )
 
-    def _seen_before(self, action: Action) -> datetime | None:
-        """When readers first saw the item; None where *action* came before the time of that."""
-        known = self.first_shown_at
-        overtakes = _releases(action) or action.kind is ActionKind.WITHDRAW
-        is_overtaken = overtakes and known is not None and action.at < known
-        return None if is_overtaken else known
+    def _first_shown_after(
+        self, action: Action, before: ItemState
+    ) -> Mapping[ChannelName, datetime]:
+        """When readers first saw the item, by channel, without times that *action* came before."""
+        if not _releases(action) and action.kind is not ActionKind.WITHDRAW:
+            return self.first_shown
+        seen = {channel: at for channel, at in self.first_shown.items() if at <= action.at}
+        return {**_shown(action, before), **seen}
 
 
 def _releases(action: Action) -> bool:
@@ -113,13 +115,14 @@ def _releases(action: Action) -> bool:
     return action.kind is ActionKind.PUBLISH and action.code != NOT_RELEASED
 
 
-def _shown_at(action: Action, before: ItemState) -> datetime | None:
-    """When readers see what *action* publishes; None for another act."""
+def _shown(action: Action, before: ItemState) -> Mapping[ChannelName, datetime]:
+    """When readers see what *action* publishes, by channel; empty for another act."""
     if not _releases(action):
-        return None
+        return {}
     text = before.approved.get(action.revision) or before.text
-    wanted = time_of(text.data, "not_before") if text else None
-    return max(action.at, wanted or action.at)
+    data = text.data if text else {}
+    shown, names = max(action.at, time_of(data, "not_before") or action.at), _channels(data)
+    return {channel: shown for channel in ChannelName if channel in names}
 
 
 def _released(action: Action, before: ItemState, state: ItemState) -> EditorialText | None:
@@ -181,7 +184,6 @@ class JoinedText(NamedTuple):
     """Columns about campaigns, by the text that counts: the released one, else the newest."""
 
     released_title: str = ""
-    released_channels: tuple[str, ...] = ()
     campaign: str = ""
     campaign_entry: int | None = None
     campaign_plan: str = ""
@@ -194,7 +196,6 @@ class JoinedText(NamedTuple):
         plan = _mapping(whole.data, "campaign_plan")
         return cls(
             released_title=_line(item.released.data, "title") if item.released else "",
-            released_channels=_channels(item.released.data) if item.released else (),
             campaign=_line(whole.data, "campaign"),
             campaign_entry=_number(whole.data, "campaign_entry"),
             campaign_plan=json.dumps(plan, ensure_ascii=False) if plan else "",

@@ -50,7 +50,7 @@ WHERE begins > :now AND +status IN ('published', 'corrected')
     AND (ends IS NULL OR ends > :now) GROUP BY one
 """
 _CAMPAIGNS_SQL = """
-SELECT campaign, entry, channels, min(shown), count(*) FROM joined
+SELECT campaign, entry, channels, min(shown), sum(is_first) FROM joined
 WHERE campaign IN (SELECT value FROM json_each(:campaigns)) AND shown <= :now
 GROUP BY campaign, entry, channels
 """
@@ -407,7 +407,7 @@ def _parse(read: _Read) -> ItemRow:
     """The row with the status of its last act."""
     facts: dict[str, Any] = json.loads(read.facts)
     moments: dict[str, Any] = {name: moment(facts.pop(name)) for name in _MOMENTS}
-    channels, released = facts.pop("channels"), facts.pop("released_channels")
+    channels, shown = facts.pop("channels"), facts.pop("first_shown")
     stored = Status(read.stored) if read.stored else None
     return ItemRow(
         content_id=read.content_id,
@@ -422,14 +422,14 @@ def _parse(read: _Read) -> ItemRow:
         not_before=moment(read.begins),
         expires_at=moment(read.ends),
         channels=tuple(name for name in ChannelName if name in channels),
-        released_channels=tuple(name for name in ChannelName if name in released),
+        first_shown={ChannelName(name): _time(at) for name, at in shown.items()},
         audiences=tuple(facts.pop("audiences")),
         **moments,
         **facts,
     )
 
 
-_MOMENTS = ("created", "since", "changed", "published_at", "first_shown_at", "deadline")
+_MOMENTS = ("created", "since", "changed", "published_at", "deadline")
 
 
 def _time(now_us: int) -> datetime:

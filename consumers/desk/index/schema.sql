@@ -37,15 +37,18 @@ CREATE TABLE barred (
     name TEXT NOT NULL,
     PRIMARY KEY (seq, name)
 ) WITHOUT ROWID;
--- Items that readers have and that joined a campaign, but for the campaigns' own.
+-- Items that readers have and that joined a campaign, but for the campaigns' own: a row for each
+-- time at which one came to more channels, the first of which is marked.
 CREATE TABLE joined (
-    seq INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
     campaign TEXT NOT NULL,
     entry INTEGER,
     channels INTEGER NOT NULL,
-    shown INTEGER NOT NULL
-);
-CREATE INDEX joined_campaign ON joined (campaign, entry, channels, shown);
+    shown INTEGER NOT NULL,
+    is_first INTEGER NOT NULL,
+    PRIMARY KEY (seq, shown)
+) WITHOUT ROWID;
+CREATE INDEX joined_campaign ON joined (campaign, entry, channels, shown, is_first);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
     word, content = '', detail = none, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0'

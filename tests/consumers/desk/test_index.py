@@ -20,12 +20,15 @@ from consumers.staff.accounts import Account
 from consumers.staff.policy import Grant, default_policy
 from contracts import subjects
 from contracts.base.times import utc_time
+from contracts.campaigns.progress import EntryState
 from contracts.delivery import ChannelName, Lane
+from contracts.desk.campaigns import count_campaign, counted_rows, joined_rows
 from contracts.desk.deadlines import Step
 from contracts.desk.index import ItemFilter, NearWanted, Order, Scope
 from contracts.editorial import ActionKind, Status, name_hash
 from contracts.errors import Unavailable
 from producers.bus import topology
+from tests.support.campaigns import a_plan
 from tests.support.editorial_world import START, UNIT, EditorialWorld, fold
 from tests.support.listed_items import act, listed_text, publish, receive, save, step
 from tests.support.records_forger import seal_new_records
@@ -419,7 +422,7 @@ async def test_what_readers_have_of_campaigns_is_counted_as_the_rows_say(log, in
     for moment in (now, now + timedelta(hours=2)):
         clock.now = moment.timestamp()
         expected = Counter(
-            (row.campaign, row.campaign_entry, row.released_channels)
+            (row.campaign, row.campaign_entry, tuple(row.first_shown))
             for row in await every_row(index, campaigns=("tin-0", "tin-1"))
             if row.out and row.first_shown_at <= moment and row.campaign != row.content_id
         )
@@ -427,6 +430,35 @@ async def test_what_readers_have_of_campaigns_is_counted_as_the_rows_say(log, in
         assert Counter({one[:3]: one.number for one in groups}) == expected
         assert {one.first_shown_at for one in groups} <= {now, now + timedelta(hours=1)}
     assert await index.count_campaigns(["khong-co"]) == []
+
+
+async def test_a_planned_item_is_done_once_readers_first_had_one_on_its_channel(log, index, clock):
+    now, days = utc_time(clock()), [utc_time(clock()) + timedelta(days=n) for n in range(4)]
+    entries = [{"number": 1, "title": "Hỏi đáp", "day": str(now.date()), "channel": "portal"}]
+    plan = a_plan(first_day=str(now.date()), last_day=str(days[3].date()), entries=entries)
+    own = {"campaign": "chuyen-de", "campaign_plan": plan.model_dump(mode="json")}
+    await do(log, "chuyen-de", *approved(now, **own))
+    joined = {"campaign": "chuyen-de", "campaign_entry": 1}
+    found = list[tuple[EntryState, str]]()
+    for moment, channels in zip(days[:3], (["email"], ["email", "portal"], ["email"]), strict=True):
+        await do(log, "tin-1", *approved(moment, channels=channels, **joined))
+        clock.now = (moment + timedelta(hours=1)).timestamp()
+        found.append(await counted(index, "chuyen-de"))
+    late = (EntryState.DONE_LATE, str(days[1].date()))
+    assert found == [(EntryState.PLANNED, str(now.date())), late, late]
+
+
+async def counted(index, campaign):
+    """The state of a campaign's planned item, and since when it is; the list counts the same."""
+    await every_row(index)
+    [row] = (await index.find(ItemFilter(is_campaign=True))).rows
+    now = utc_time(index.clock())
+    [listed] = await counted_rows(index, [row], now)
+    joined = await joined_rows(index, campaign, ItemFilter())
+    progress = count_campaign(listed.campaign, joined, now, lambda _: True).progress
+    assert (listed.counts.done, listed.counts.published) == (progress.done, 1)
+    [entry] = progress.entries
+    return entry.state, str(entry.items[0].shown_for(entry.planned))
 
 
 async def test_a_cursor_of_another_list_or_of_nothing_begins_at_the_first_page(log, index):

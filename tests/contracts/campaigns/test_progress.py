@@ -50,14 +50,26 @@ def test_the_first_item_that_readers_saw_makes_it_done():
     assert found.state is EntryState.DONE
 
 
+def on(item, *channels):
+    return replace(item, first_on=dict.fromkeys(channels, item.shown_on))
+
+
 def test_an_item_on_other_channels_than_the_planned_one_does_not_fulfil_it():
-    portal = replace(a_joined_item("mot", 2, "2026-12-03"), channels=frozenset([PORTAL]))
+    portal = on(a_joined_item("mot", 2, "2026-12-03"), PORTAL)
     found = progress(portal).entries[1]
     assert found.planned.channel is ChannelName.EMAIL
     assert (found.state, found.items) == (EntryState.LATE, (portal,))
-    mailed = replace(a_joined_item("hai", 2, "2026-12-10"), channels=frozenset([PORTAL, EMAIL]))
+    mailed = on(a_joined_item("hai", 2, "2026-12-10"), PORTAL, EMAIL)
     assert progress(portal, mailed).entries[1].state is EntryState.DONE
     assert len(progress(portal, mailed).published) == 2
+
+
+def test_a_planned_item_is_done_on_the_day_readers_first_had_it_on_the_planned_channel():
+    first_on = {PORTAL: date(2026, 12, 3), EMAIL: date(2026, 12, 21)}
+    found = progress(replace(a_joined_item("mot", 2), first_on=first_on)).entries[1]
+    assert (found.state, found.working_days_late) == (EntryState.DONE_LATE, 1)
+    [item] = found.items
+    assert (item.shown_on, item.shown_for(found.planned)) == (first_on[PORTAL], first_on[EMAIL])
 
 
 def test_items_that_no_planned_one_waited_for_are_additional():
@@ -85,8 +97,9 @@ items_strategy = st.lists(
         content_id=st.uuids().map(str),
         title=st.just("Tin"),
         entry=st.none() | st.integers(1, 5),
-        shown_on=st.none() | st.dates(date(2026, 11, 1), date(2027, 2, 28)),
-        channels=st.frozensets(st.sampled_from(ChannelName), min_size=1),
+        first_on=st.dictionaries(
+            st.sampled_from(ChannelName), st.dates(date(2026, 11, 1), date(2027, 2, 28))
+        ),
     ),
     max_size=12,
 )
@@ -101,10 +114,17 @@ def test_every_item_is_in_one_place_and_every_planned_one_in_one_state(items, to
     assert sum(map(found.count, EntryState)) == len(a_plan().entries)
 
 
+def groups(item):
+    """The item as the index groups it: once for each day on which it came to more channels."""
+    for day in set(item.first_on.values()):
+        channels = frozenset(name for name, at in item.first_on.items() if at == day)
+        yield ShownItems(item.entry, channels, day, int(day == item.shown_on))
+
+
 @given(items_strategy, st.dates(date(2026, 11, 1), date(2027, 2, 28)))
 def test_a_list_of_campaigns_counts_as_the_page_of_each(items, today):
     plan, found = a_plan(), progress_of(a_plan(), items, today, IS_WORKING)
-    shown = [ShownItems(one.entry, one.channels, one.shown_on) for one in items if one.shown_on]
+    shown = [group for one in items for group in groups(one)]
     late = found.count(EntryState.LATE)
     counts = PlanCounts(len(plan.entries), found.done, late, len(found.published))
     assert counts_of(plan, shown, today) == counts

@@ -20,6 +20,7 @@ from contracts import facts
 from contracts.base.working_days import default_working_days
 from contracts.campaigns.progress import CampaignItem, progress_of
 from contracts.campaigns.reported import ReportedCampaign
+from contracts.delivery import ChannelName
 from contracts.vocabulary import DEFAULT
 from tests.deep.reports import recount
 from tests.deep.reports.test_random_histories import FIRST, NO_DATA, SPAN, history
@@ -63,7 +64,10 @@ def campaign_of(chance: random.Random, newest: dict[str, recount.Fact]) -> Repor
     }
     gone = {fact["content_id"] for fact in releases if fact["action"] == "withdrawn"}
     chosen = sorted({*chance.sample(sorted(first), 12), *gone})
-    items = [CampaignItem(one, f"Tin {one}", "van-phong-bo", None, first[one]) for one in chosen]
+    items = [
+        CampaignItem(one, f"Tin {one}", "van-phong-bo", None, {ChannelName.PORTAL: first[one]})
+        for one in chosen
+    ]
     out = [one for one in items if one.content_id not in gone]
     progress = progress_of(PLAN, out, TODAY, default_working_days().is_working)
     withdrawn = tuple(one for one in items if one.content_id in gone)
