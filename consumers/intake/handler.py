@@ -48,6 +48,7 @@ from contracts.delivery import Lane
 from contracts.editorial import Action, ActionKind, ItemState, state_after
 from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT, RULE
 from contracts.errors import ContractError, Forbidden, Invalid
+from contracts.interruptions.interruption import TOPIC as INTERRUPTION_TOPIC
 from contracts.interruptions.notice_period import check_announced
 from contracts.interruptions.publicity import find_hidden
 from contracts.records import EventRecord, UnitPolicy
@@ -208,7 +209,8 @@ class Intake:
         if isinstance(text, Withdrawn):
             return False
         is_issue = any(text.topic == one.topic for one in self.vocabulary.bulletins.values())
-        if not (is_issue or text.interruption or text.campaign):
+        is_notice = bool(text.interruption) or text.topic == INTERRUPTION_TOPIC
+        if not (is_issue or is_notice or text.campaign):
             return False
         state, acts = await read_history(self.bus, text.content_id)
         if text.revision in state.by_rule:
@@ -219,10 +221,13 @@ class Intake:
         if await joining.needs_decision(self.bus, text, checked.unit, checked.received_at):
             log.info("campaign_text_waits", revision=text.revision, campaign=text.campaign)
             return True
-        return self.is_unlawful_notice(text, acts, checked.received_at)
+        return is_notice and self.is_unlawful_notice(text, acts, checked.received_at)
 
     def is_unlawful_notice(self, text: Submitted, acts: Sequence[Action], at: datetime) -> bool:
-        """Whether the text announces an interruption too late, or not to the public."""
+        """Whether the text announces an interruption without its facts, too late or to few."""
+        if not text.interruption:
+            log.warning("interruption_without_facts", revision=text.revision)
+            return True
         if hidden := find_hidden(text):
             fields = [one.field for one in hidden]
             log.warning("interruption_not_public", revision=text.revision, fields=fields)

@@ -18,6 +18,8 @@ from contracts.base.fields import (
     Line150,
 )
 
+TOPIC = "thong-bao-tam-ngung-dich-vu"
+"""The topic under which readers look for interruptions, and for what is said of them."""
 _MAX_SERVICES = 20
 _Services = Annotated[
     tuple[Line150, ...],

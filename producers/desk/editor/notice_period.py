@@ -12,13 +12,11 @@ from contracts.desk.editorial import ItemView
 from contracts.desk.shown.known_interruption import known_interruption
 from contracts.errors import Invalid
 from contracts.interruptions.announcement import Announcement
+from contracts.interruptions.interruption import TOPIC
 from contracts.interruptions.known import KnownInterruption
 from contracts.interruptions.notice_period import check_announced, earliest_begin
 from producers.desk.editor.checks import Finding
 from producers.desk.rendering import sentence_about
-
-_TOPIC = "thong-bao-tam-ngung-dich-vu"
-"""Under this topic readers look for interruptions, and for what is said of them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class NoticePeriod:
     def check(self, data: Mapping[str, Any]) -> Iterator[Finding]:
         """Findings that would refuse the text on its way to readers, and missing facts."""
         said = Announcement.read(data)
-        if data.get("topic") == _TOPIC and not data.get("interruption"):
+        if data.get("topic") == TOPIC and not data.get("interruption"):
             yield Finding("interruption_missing", "interruption.services")
         try:
             check_announced(said, self.now, self.days, self.known)

@@ -7,6 +7,7 @@ import pytest
 from consumers.intake.handler import Intake
 from contracts.base.times import utc_now
 from contracts.base.working_days import default_working_days
+from contracts.interruptions.interruption import TOPIC
 from contracts.interruptions.notice_period import earliest_begin
 from contracts.text.moments import VIETNAM
 from contracts.vocabulary import DEFAULT
@@ -76,6 +77,16 @@ async def test_one_that_is_not_public_waits_at_the_desk(bus, intake, clock):
     assert await revisions(bus) == []
     assert await open_drafts(bus) == [f"{ITEM}.1"]
     await take_in(intake, submitted(revision=2, interruption=an_interruption(begins)))
+    assert await revisions(bus) == [2]
+
+
+async def test_one_without_its_facts_waits_at_the_desk(bus, intake, clock):
+    """Without a stated time the 7 working days cannot be counted."""
+    await take_in(intake, submitted(topic=TOPIC))
+    assert await revisions(bus) == []
+    assert await open_drafts(bus) == [f"{ITEM}.1"]
+    stated = an_interruption(lawful(clock))
+    await take_in(intake, submitted(revision=2, topic=TOPIC, interruption=stated))
     assert await revisions(bus) == [2]
 
 
