@@ -56,10 +56,10 @@ class Figures:
             return Figure(reason=none, missing_days=missing)
         return Figure(value, missing_days=missing)
 
-    def counted_days(self) -> set[date]:
-        """The days on which at least one kind of fact was counted."""
+    def counted_days(self, kinds: Iterable[str] = FACT_ROW_KINDS) -> set[date]:
+        """The days on which at least one of *kinds* was counted."""
         counted = set[date]()
-        for kind in FACT_ROW_KINDS:
+        for kind in kinds:
             gaps = (gap for gap in self.gaps if gap.covers(kind))
             lost = (self.span.overlap(gap.first, gap.last) for gap in gaps)
             counted |= self.span.days().difference(*lost)

@@ -79,7 +79,7 @@ class DeskTables:
             ]
         lines, heading = [*notes(stated, texts)], texts["sections"][title]
         if by is By.CHANNEL:
-            lines += absent_channels(self._words(by, indicators), texts)
+            lines += absent_channels(self.figures, self._words(by, indicators), texts)
         if all(one.figure.value is None for one in stated):
             rows = []
         return ReportTable(title, heading, texts["tables"][by], names, rows, lines)

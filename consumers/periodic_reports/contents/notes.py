@@ -85,10 +85,11 @@ def coverage(figures: Figures, texts: Texts) -> str:
     return str(words["part"].format(first=first, missing=days - len(counted), days=days))
 
 
-def absent_channels(known: Iterable[str], texts: Texts) -> Iterator[str]:
-    """A line for the channels that a table lacks."""
+def absent_channels(figures: Figures, known: Iterable[str], texts: Texts) -> Iterator[str]:
+    """A line for the channels that a table lacks on the days whose deliveries were counted."""
     absent = [texts["channels"][one] for one in ChannelName if one not in {*known}]
-    if absent and (text := texts["missing"].get("absent_channel")):
+    is_counted = bool(figures.counted_days(["deliveries"]))
+    if absent and is_counted and (text := texts["missing"].get("absent_channel")):
         yield text.format(channels=", ".join(absent))
 
 

@@ -117,7 +117,8 @@ class TableMaker:
             for word in words
         }
         table = self._side_by_side(title, indicators, columns)
-        return replace(table, notes=(*table.notes, *absent_channels(words, self.wording.texts)))
+        lines = absent_channels(self.figures, words, self.wording.texts)
+        return replace(table, notes=(*table.notes, *lines))
 
     def _side_by_side(
         self,

@@ -242,6 +242,15 @@ def test_a_channel_without_a_delivery_is_named_below_the_table(tmp_path):
     assert table.notes[-1].startswith("Cổng thông tin, Zalo: không có trong bảng")
 
 
+def test_no_channel_is_said_to_lack_deliveries_where_no_day_of_them_was_counted(tmp_path):
+    rows = [Row(YEAR.first, "readers.level", 5, channel="email")]
+    span = {"first": YEAR.first, "last": YEAR.last, "reason": "not_recorded"}
+    for gap, told in (("deliveries", False), ("desk", True)):
+        data = write_data_set(tmp_path / gap, header(), [Gap(kind=gap, **span)], rows)
+        table = _table(data, "Kết quả theo kênh")
+        assert any("không có trong bảng" in note for note in table.notes) is told
+
+
 def test_the_opening_names_the_days_once(tmp_path):
     day = date(2026, 3, 1)
     for last, period, named in ((day, "span", 1), (day + timedelta(days=1), "span", 2)):
