@@ -12,6 +12,7 @@ from contracts.base.times import vietnam_time
 from contracts.bulletins import sequence
 from contracts.bulletins.issue import BulletinIssue, PublishedIssue
 from contracts.bulletins.proposal import WITHDRAWN, ReleasedItem, outdated
+from contracts.bulletins.series import Span
 from contracts.desk.shown.text_times import time_of
 from contracts.errors import FieldError, Invalid
 
@@ -74,19 +75,20 @@ def _told_before(issue: BulletinIssue, published: Iterable[PublishedIssue]) -> I
 def _day_errors(
     issue: BulletinIssue, published: Iterable[PublishedIssue], shown_at: datetime
 ) -> Iterator[FieldError]:
-    """Yield an error for each other issue with days of this one, and for days still to come."""
+    """Yield an error for each issue that leaves no room for its days, and for days to come."""
     last = issue.last_day
     if last > vietnam_time(shown_at.timestamp()).date():
         yield field_error(_FIELD, "bulletin_days_ahead", value=f"{last:%d/%m/%Y}")
-    for one in published:
-        is_other = one.is_out and one.content_id != issue.content_id
-        if is_other and issue.span.overlaps(one.issue.span):
-            yield field_error(_FIELD, "bulletin_days_twice", other=one.content_id, **_days(one))
+    for one in sequence.days_taken(issue.order, issue.span, published):
+        yield days_error(_FIELD, issue.span, one)
 
 
-def _days(published: PublishedIssue) -> dict[str, str]:
-    issue = published.issue
-    return {"first": f"{issue.first_day:%d/%m/%Y}", "last": f"{issue.last_day:%d/%m/%Y}"}
+def days_error(field: str, span: Span, other: PublishedIssue) -> FieldError:
+    """Why an issue can't have the days *span*: *other* has them, or is on their wrong side."""
+    first, last = other.issue.span
+    code = "issue_days_twice" if span.overlaps(other.issue.span) else "issue_days_order"
+    days = {"first": f"{first:%d/%m/%Y}", "last": f"{last:%d/%m/%Y}"}
+    return field_error(field, code, other=other.content_id, **days)
 
 
 def _number_errors(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from consumers.bulletins.approval import days_error
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.released import ReleasedItems
 from consumers.bulletins.released_issues import ReleasedIssues
@@ -91,8 +92,8 @@ class SeriesIssues:
 
         Else than told, it covers the days after the last one, to the end of the newest span that
         is over; a number that was given up before a later one comes first, with its own days.
-        Raises Invalid for days in the wrong order, Conflict if no span is over, or if the number is
-        taken or leaves a gap.
+        Raises Invalid for days in the wrong order, Conflict if no span is over, if another issue or
+        draft leaves no room for the days, or if the number is taken or leaves a gap.
         """
         series, now = self.series(series_id), utc_now(self.clock)
         if span:
@@ -100,6 +101,7 @@ class SeriesIssues:
         others = await self._others(series_id)
         days = span or await self._open_days(others) or self._next_span(series, others)
         new = NewIssue(series_id, series, _free_number(others, days, number), days)
+        _check_free(new, others)
         start = proposal.window_start(new, others)
         told = proposal.known_revisions(one.issue for one in others if one.is_out)
         after = start - _LATEST if told else start
@@ -123,9 +125,10 @@ class SeriesIssues:
         return next((one.content_id for one in drafts if act in one.state.ids), "")
 
     async def begun_for(self, series_id: str, span: Span) -> str:
-        """The draft of exactly the days that a person names; empty for none.
+        """The issue of exactly the days that a person names, if it is not out; empty for none.
 
-        Raises Invalid for days that have not begun, Conflict for days that another issue has.
+        One that was withdrawn is found where no issue that is out has its days. Raises Invalid for
+        days that have not begun.
         """
         self.series(series_id)
         _check_order(span)
@@ -136,8 +139,9 @@ class SeriesIssues:
         drafts = await self._drafts(series_id, published)
         if known := next((one.content_id for one in drafts if one.issue.span == span), ""):
             return known
-        _check_free(span, (*(one for one in published if one.is_out), *drafts))
-        return ""
+        taken = any(one.is_out and span.overlaps(one.issue.span) for one in published)
+        known = next((one.content_id for one in published if one.issue.span == span), "")
+        return "" if taken else known
 
     @property
     def _today(self) -> date:
@@ -191,16 +195,17 @@ class SeriesIssues:
 
     async def _others(self, series_id: str) -> list[PublishedIssue]:
         """Published issues and drafts: an item that a draft has is not proposed again."""
-        found = await self.published(series_id)
-        drafts = await self._drafts(series_id, found)
-        found += (PublishedIssue(one.content_id, one.issue) for one in drafts)
-        return sorted(found, key=lambda one: one.issue.order)
+        published = await self.published(series_id)
+        found = {one.content_id: one for one in published}
+        for one in await self._drafts(series_id, published):
+            found[one.content_id] = PublishedIssue(one.content_id, one.issue)
+        return sorted(found.values(), key=lambda one: one.issue.order)
 
     async def _drafts(
         self, series_id: str, published: Collection[PublishedIssue]
     ) -> list[IssueAtWork]:
-        """The issues that are not out, but for those whose number is free again."""
-        out = {one.content_id for one in published}
+        """The issues that people work on and that are not out, also withdrawn ones."""
+        out = {one.content_id for one in published if one.is_out}
         names = [one for one in await self._names(series_id) if one not in out]
         found = filter(None, [await self.read(name) for name in names])
         return [one for one in found if one.state.status not in _FREE]
@@ -224,7 +229,7 @@ class SeriesIssues:
         span = series.last_span(self._today)
         if not others:
             return span
-        first_day = others[-1].issue.last_day + _DAY
+        first_day = max(one.issue.last_day for one in others) + _DAY
         if first_day > span.last_day:
             raise Conflict(field_error("series", "no_span_is_over", value=f"{first_day:%d/%m/%Y}"))
         return Span(first_day, span.last_day)
@@ -237,13 +242,11 @@ def _check_order(span: Span) -> None:
         raise Invalid(field_error("last_day", "issue_ends_early", value=value))
 
 
-def _check_free(span: Span, others: Iterable[PublishedIssue | IssueAtWork]) -> None:
-    """Raise Conflict for days that another issue has."""
-    for one in others:
-        if span.overlaps(days := one.issue.span):
-            said = {"first": f"{days.first_day:%d/%m/%Y}", "last": f"{days.last_day:%d/%m/%Y}"}
-            error = field_error("first_day", "issue_days_twice", other=one.content_id, **said)
-            raise Conflict(error)
+def _check_free(new: NewIssue, others: Iterable[PublishedIssue]) -> None:
+    """Raise Conflict for days for which another issue leaves no room."""
+    order = new.span.last_day.year, new.number
+    for one in sequence.days_taken(order, new.span, others):
+        raise Conflict(days_error("first_day", new.span, one))
 
 
 def _numbers(issues: Iterable[PublishedIssue], year: int) -> frozenset[int]:

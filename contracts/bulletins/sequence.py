@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from datetime import timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 from contracts.bulletins.issue import PublishedIssue, issue_id
+from contracts.bulletins.series import Span
 
-_DAY = timedelta(days=1)
 NUMBER_MISSING, NUMBER_TWICE = "bulletin-number-missing", "bulletin-number-twice"
 DAYS, ITEM_TWICE = "bulletin-days", "bulletin-item-twice"
 
@@ -54,10 +52,24 @@ def items_of_others(published: Iterable[PublishedIssue], content_id: str) -> dic
     }
 
 
+def days_taken(
+    order: tuple[int, int], span: Span, others: Iterable[PublishedIssue]
+) -> Iterator[PublishedIssue]:
+    """Yield the issues that leave no room for the days *span* of the issue of *order*.
+
+    A day is in one issue, and days follow as the numbers do. A withdrawn issue gives its days back.
+    """
+    for one in others:
+        other = one.issue
+        before, after = (other.span, span) if other.order < order else (span, other.span)
+        if one.is_out and other.order != order and after.first_day <= before.last_day:
+            yield one
+
+
 def sequence_errors(published: Iterable[PublishedIssue]) -> Iterator[SequenceError]:
     """Name gaps and doubles among the issues of all series.
 
-    A withdrawn issue keeps its number and its days; its items may go into a later one.
+    A withdrawn issue keeps its number; its days and its items may go into a later one.
     """
     by_series: dict[str, list[PublishedIssue]] = defaultdict(list)
     for one in published:
@@ -65,8 +77,9 @@ def sequence_errors(published: Iterable[PublishedIssue]) -> Iterator[SequenceErr
     for name in sorted(by_series):
         issues = sorted(by_series[name], key=lambda one: (one.issue.order, one.content_id))
         yield from _wrong_numbers(name, issues)
-        yield from _wrong_days(issues)
-        yield from _repeated_items([one for one in issues if one.is_out])
+        out = [one for one in issues if one.is_out]
+        yield from _wrong_days(out)
+        yield from _repeated_items(out)
 
 
 def _wrong_numbers(series: str, issues: list[PublishedIssue]) -> Iterator[SequenceError]:
@@ -83,11 +96,15 @@ def _wrong_numbers(series: str, issues: list[PublishedIssue]) -> Iterator[Sequen
 
 
 def _wrong_days(issues: list[PublishedIssue]) -> Iterator[SequenceError]:
-    for before, after in pairwise(issues):
-        begins, ended = after.issue.first_day, before.issue.last_day
-        if begins != ended + _DAY and before.issue.order != after.issue.order:
-            detail = f"begins on {begins}, {before.content_id} ends on {ended}"
-            yield SequenceError(DAYS, after.content_id, detail)
+    """Name the issues that `days_taken` refuses because of one before them."""
+    last: PublishedIssue | None = None
+    for one in issues:
+        begins = one.issue.first_day
+        if last and one.issue.order != last.issue.order and begins <= last.issue.last_day:
+            detail = f"begins on {begins}, {last.content_id} ends on {last.issue.last_day}"
+            yield SequenceError(DAYS, one.content_id, detail)
+        if last is None or one.issue.last_day > last.issue.last_day:
+            last = one
 
 
 def _repeated_items(issues: list[PublishedIssue]) -> Iterator[SequenceError]:

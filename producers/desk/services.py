@@ -275,9 +275,9 @@ class Bulletins(Protocol):
         ...
 
     async def begun_for(self, series_id: str, span: Span) -> str:
-        """The draft of exactly the days that a person names; empty for none.
+        """The issue of exactly the days that a person names, if it is not out; empty for none.
 
-        Raises Invalid for days that have not begun, Conflict for days that another issue has.
+        Raises Invalid for days that have not begun.
         """
         ...
 

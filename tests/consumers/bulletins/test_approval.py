@@ -79,6 +79,15 @@ async def test_each_day_is_in_one_issue_and_none_is_still_to_come(items):
         assert an_issue(1).content_id in error
         [error] = await refused(items, an_issue(2, "hai", week=13), is_approval=is_approval)
         assert "still to come" in error
+        [error] = await refused(items, an_issue(2, "hai", week=-1), is_approval=is_approval)
+        assert an_issue(1).content_id in error and "wrong side" in error
+
+
+async def test_the_days_of_a_withdrawn_issue_may_be_those_of_another(bus, items):
+    more = {"topic": SERIES.topic, "action": "withdrawn", "body": "", "reason": "Sai."}
+    await store(bus, an_issue(1).content_id, 2, **more)
+    for is_approval in (False, True):
+        assert await refused(items, an_issue(2, "hai", week=1), is_approval=is_approval) == []
 
 
 async def test_an_issue_that_is_out_may_be_corrected(items):

@@ -1,6 +1,6 @@
 """An approved issue that waits for its time, with an item that changes meanwhile, stays unsent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -20,6 +20,7 @@ from contracts.desk.editorial import NewItem, Order
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.editorial import ActionKind, Status
 from contracts.editorial.action import WITHHELD
+from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from tests.support.bulletin_desk import PEOPLE
 from tests.support.bulletin_history import SERIES, SERIES_ID
@@ -64,10 +65,10 @@ class Desk:
         await self.acts.perform(order, Actor(PEOPLE.get(kind, PEOPLE[ActionKind.SUBMIT])))
         await carry_out_acts(self.pipeline.intake, content_id)
 
-    async def begin(self, **more: str) -> str:
-        """Save a draft of an issue of all items."""
+    async def begin(self, first_day: int = 1, **more: str) -> str:
+        """Save a draft of an issue of all items, from that day of the month to today."""
         today = utc_now(self.clock).date()
-        issue = await self.issues.propose(SERIES_ID, Span(today.replace(day=1), today))
+        issue = await self.issues.propose(SERIES_ID, Span(today.replace(day=first_day), today))
         text = {**composition.new_text_of(issue, SERIES), **more}
         new = NewItem(SERIES.unit, "f" * 32, text, issue.content_id)
         await self.acts.begin(new, Actor(PEOPLE[ActionKind.SUBMIT]))
@@ -149,6 +150,30 @@ async def test_who_wrote_checked_and_approved_it_is_told_and_the_text_is_taken_u
     assert (state.status, state.out) == (Status.WITHDRAWN, 0)
     await desk.order(issue, ActionKind.SAVE, data=state.text.data | {"title": "Bản sửa"})
     assert (await desk.state(issue)).status is Status.DRAFT
+
+
+async def test_the_days_of_an_issue_that_was_kept_back_lead_to_it(desk):
+    name = await desk.schedule()
+    await desk.publish(withdrawn("hai"))
+    await desk.withholding.withhold_due()
+    await carry_out_acts(desk.pipeline.intake, name)
+    span = (await desk.issues.require(name)).issue.span
+    assert await desk.issues.begun_for(SERIES_ID, span) == name
+    data = (await desk.state(name)).text.data
+    await desk.order(name, ActionKind.SAVE, data=data | {"title": "Bản sửa"})
+    assert await desk.issues.begun_for(SERIES_ID, span) == name, "as a draft again"
+    for days in (span, Span(span.first_day - timedelta(days=7), span.first_day)):
+        with pytest.raises(Conflict) as refused:
+            await desk.issues.propose(SERIES_ID, days)
+        assert name in str(refused.value)
+
+
+async def test_no_issue_covers_days_before_those_of_a_smaller_number(desk):
+    name = await desk.begin(first_day=14)
+    for days in ((3, 6), (14, 14), (14, 15)):
+        with pytest.raises(Conflict) as refused:
+            await desk.issues.propose(SERIES_ID, Span(*(date(2027, 1, one) for one in days)))
+        assert name in str(refused.value)
 
 
 async def test_a_draft_of_the_next_text_stays_the_newest_when_the_approved_one_is_kept_back(desk):

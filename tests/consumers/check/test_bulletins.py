@@ -31,7 +31,7 @@ async def test_a_missing_number_is_named_until_its_issue_is_out(bus):
     first, second, third = (propose(number=n, of_week=n - 1) for n in (1, 2, 3))
     await publish(bus, first)
     await publish(bus, third)
-    assert set(await rules_broken(bus)) == {sequence.NUMBER_MISSING, sequence.DAYS}
+    assert await rules_broken(bus) == [sequence.NUMBER_MISSING]
     await publish(bus, second)
     assert await rules_broken(bus) == []
 

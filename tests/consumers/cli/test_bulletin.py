@@ -122,8 +122,8 @@ async def test_a_repeat_for_the_same_days_is_the_draft_that_there_is(bulletin, l
 
 
 async def test_an_item_of_another_draft_is_not_added(bulletin, loa):
-    first = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
     second = (await bulletin("propose", SERIES_ID, *week_before()))["content_id"]
+    first = (await bulletin("propose", SERIES_ID, *this_week()))["content_id"]
     refused = await loa("bulletin", "add", second, "tin-0", "van-ban", *BY)
     assert refused.exit_code == 2 and first in refused.stderr
     await bulletin("drop", first, "tin-0")

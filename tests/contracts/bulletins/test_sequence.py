@@ -1,5 +1,7 @@
 """Among the issues of a series: gaps and doubles of numbers, of days, and of items."""
 
+from random import Random
+
 import pytest
 
 from contracts.bulletins import sequence
@@ -32,18 +34,38 @@ def test_issues_one_after_the_other_are_right_in_any_order_of_reading():
     [
         ([out(1, 0), out(3, 1)], (sequence.NUMBER_MISSING, key(2))),
         ([out(1, 0), out(1, 0, content_id="so-khac")], (sequence.NUMBER_TWICE, key(1))),
-        ([out(1, 0), out(2, 2)], (sequence.DAYS, key(2))),
         ([out(1, 0), out(2, 0)], (sequence.DAYS, key(2))),
+        ([out(1, 1), out(2, 0)], (sequence.DAYS, key(2))),
+        ([out(1, 5), out(2, 6), out(3, 5)], (sequence.DAYS, key(3))),
         ([out(1, 0, "a"), out(2, 1, "a")], (sequence.ITEM_TWICE, "a")),
     ],
-    ids=["number-missing", "number-twice", "days-missing", "days-twice", "item-twice"],
+    ids=["no-number", "number-twice", "days-twice", "days-before", "days-of-first", "item-twice"],
 )
 def test_a_gap_or_a_double_is_named(issues, expected):
     assert found(*issues) == [expected]
 
 
-def test_a_withdrawn_issue_keeps_its_number_and_gives_its_items_back():
-    assert found(out(1, 0, "a", is_out=False), out(2, 1, "a")) == []
+def test_a_withdrawn_issue_keeps_its_number_and_gives_its_items_and_days_back():
+    assert found(out(1, 0, "a", is_out=False), out(2, 0, "a")) == []
+
+
+def test_days_without_an_issue_are_no_error():
+    assert found(out(1, 0), out(2, 2)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_issue_is_named_for_its_days_exactly_where_they_are_refused(seed):
+    chance = Random(seed)
+    issues = [
+        out(number, chance.randrange(8), is_out=chance.random() < 0.8) for number in range(1, 7)
+    ]
+    refused = [
+        one.content_id
+        for number, one in enumerate(issues)
+        if one.is_out and any(sequence.days_taken(one.issue.order, one.issue.span, issues[:number]))
+    ]
+    named = [key for rule, key in found(*issues) if rule == sequence.DAYS]
+    assert named == refused
 
 
 def test_a_year_may_begin_in_the_middle_of_a_series_and_counts_anew():
