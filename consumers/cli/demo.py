@@ -131,10 +131,11 @@ def _choose_ports(named: int, kept: KeptSample | None) -> tuple[int, int]:
     """
     before = kept.port if kept else 0
     own = named or before or ports.choose(_HOST)
-    port = own if own in (0, named) or ports.are_free(_HOST, own) else ports.choose(_HOST)
+    taken = 0 if own in (0, named) else ports.find_taken(_HOST, own)
+    port = ports.choose(_HOST) if taken else own
     if before and port != before:
         code = "demo_port_named" if named else "demo_port_taken"
-        print_errors([field_error("LOA_HTTP_PORT", code, value=before, port=port)])
+        print_errors([field_error("LOA_HTTP_PORT", code, value=before, port=port, taken=taken)])
     return own, port
 
 

@@ -16,9 +16,19 @@ def require_free(host: str, port: int) -> None:
         require_free_port("LOA_HTTP", host, port + plus, plus=plus)
 
 
+def find_taken(host: str, port: int) -> int:
+    """The first of a ministry's ports that another process has; 0 where all are free."""
+    own = (port + plus for plus in _OFFSETS)
+    return next((one for one in own if not _is_free(host, one)), 0)
+
+
 def are_free(host: str, port: int) -> bool:
+    return not find_taken(host, port)
+
+
+def _is_free(host: str, port: int) -> bool:
     try:
-        require_free(host, port)
+        require_free_port("LOA_HTTP", host, port)
     except ListenRefused:
         return False
     return True

@@ -199,6 +199,7 @@ def test_a_ministry_keeps_its_port_and_says_when_another_process_has_it(
     used, kept = opened[-1]
     told = capsys.readouterr().err
     assert kept == own and used != own and str(own) in told and str(used) in told
+    assert str(own + SANDBOX_PORT_OFFSET) in told, "the port that is taken"
     named = next(port for port in iter(free_port, own) if ports.are_free("127.0.0.1", port))
     monkeypatch.setenv("LOA_HTTP_PORT", str(named))
     run("demo", "--desk")
