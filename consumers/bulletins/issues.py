@@ -183,10 +183,15 @@ class SeriesIssues:
         return corrected
 
     async def telling(self, content_id: str) -> list[str]:
-        """The issues of all series that are out and tell of an item, in their order."""
+        """The issues of all series that are out and tell of an item otherwise than it is now."""
+        item = (await self.items.of_items([content_id], utc_now(self.clock))).get(content_id)
+        current = None, item.revision if item else 0
         found = [one for id in self.vocabulary.bulletins for one in await self.published(id)]
-        told = (one for one in found if one.is_out and content_id in one.issue.content_ids)
-        return [one.content_id for one in told]
+        return [
+            one.content_id
+            for one in found
+            if one.is_out and dict(one.issue.positions()).get(content_id) not in current
+        ]
 
     def print_issue(self, issue: BulletinIssue, *, is_draft: bool) -> bytes:
         """The issue as a PDF for print. Raises Invalid for an unknown series."""

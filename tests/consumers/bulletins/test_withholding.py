@@ -35,6 +35,8 @@ from tests.support.events import (
     withdrawn,
 )
 from tests.support.pipeline_harness import PipelineHarness
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
 
 TOPIC = min(SERIES.topics)
 HOUR = 3600.0
@@ -259,3 +261,17 @@ async def test_an_item_that_is_carried_out_after_an_issue_is_in_the_next_one(des
     today = utc_now(desk.clock).date()
     second = await desk.issues.propose(SERIES_ID, Span(today, today))
     assert second.content_ids == ("ba",)
+
+
+async def test_an_issue_that_tells_the_withdrawal_itself_needs_no_correction(desk):
+    first = await desk.schedule(0)
+    await desk.publish(withdrawn("hai"))
+    await desk.publish(submitted("ba", topic=TOPIC, title="Tin ba"))
+    desk.clock.advance(24 * HOUR)
+    today = utc_now(desk.clock).date()
+    second = await desk.issues.propose(SERIES_ID, Span(today, today))
+    assert [one.content_id for one in second.amendments] == ["hai"]
+    more = {"topic": SERIES.topic, "bulletin": second, "body": composition.body_of(second)}
+    issue = a_publication(content_id=second.content_id, **more)
+    await store_publication(desk.pipeline.bus, issue)
+    assert await desk.issues.telling("hai") == [first]
