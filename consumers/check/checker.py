@@ -19,6 +19,7 @@ from consumers.check.zalo_articles import check_articles
 from consumers.editorial.log import Audit, EditorialLog
 from consumers.seals.records import SEALED_BUCKETS
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.bulletins.correction import TELLS_WITHDRAWN, tells_withdrawn
 from contracts.bulletins.sequence import sequence_errors
 from producers.bus import Bus
@@ -118,21 +119,19 @@ class Checker:
 
     def wrong_issues(self) -> list[Violation]:
         """Name gaps and doubles among the issues of bulletins."""
-        issues = [one.published for one in self.context.publications.issues.values()]
         return [
             Violation(rule=error.rule, key=error.key, detail=error.detail)
-            for error in sequence_errors(issues)
+            for error in sequence_errors(self.context.publications.issues())
         ]
 
     def stale_issues(self) -> list[Violation]:
         """Name the issues of bulletins that still tell readers of withdrawn items."""
         publications, found = self.context.publications, list[Violation]()
         withdrawn = publications.withdrawn()
-        for content_id, position in sorted(publications.issues.items()):
-            if told := tells_withdrawn(position.published, withdrawn):
-                found.append(
-                    Violation(rule=TELLS_WITHDRAWN, key=content_id, detail=", ".join(told))
-                )
+        for one in publications.issues(utc_now(self.context.clock)):
+            if told := tells_withdrawn(one, withdrawn):
+                detail = ", ".join(told)
+                found.append(Violation(rule=TELLS_WITHDRAWN, key=one.content_id, detail=detail))
         return found
 
     async def check_bus(self, acts: Audit) -> list[Violation]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from consumers.seals.publications import PublicationSeals
 from contracts import keys, publication, subjects
-from contracts.bulletins.issue import PublishedIssue
+from contracts.bulletins.issue import BulletinIssue, PublishedIssue
 from contracts.delivery import ChannelName, Lane, PlanKey
 from contracts.errors import ContractError
 from contracts.publication import Publication
@@ -36,10 +37,11 @@ class PublicationFacts:
 
 
 class IssuePosition(NamedTuple):
-    """A revision of an issue of a bulletin."""
+    """A position of an issue of a bulletin: its text, or without one its withdrawal."""
 
-    revision: int
-    published: PublishedIssue
+    issue: BulletinIssue | None
+    is_out: bool
+    shown_at: datetime
 
 
 @dataclass
@@ -54,8 +56,8 @@ class PublicationIndex:
     unreadable: set[int] = field(default_factory=set)
     unreleased: dict[int, str] = field(default_factory=dict)
     """Messages that Loa did not release, by their seal: the subject and the reason."""
-    issues: dict[str, IssuePosition] = field(default_factory=dict)
-    """The newest position of each issue of a bulletin, by its item."""
+    issue_positions: dict[str, dict[int, IssuePosition]] = field(default_factory=dict)
+    """The positions of each issue of a bulletin, by its item."""
     is_complete: bool = False
 
     async def read(self, content_id: str = "") -> None:
@@ -83,12 +85,21 @@ class PublicationIndex:
 
     def note_issue(self, published: Publication) -> None:
         """Note an issue of a bulletin, or that it was withdrawn."""
-        known = self.issues.get(published.content_id)
-        issue = published.bulletin or (known.published.issue if known else None)
-        if issue and (known is None or published.revision > known.revision):
+        name = published.content_id
+        if published.bulletin or name in self.issue_positions:
             is_out = published.action != "withdrawn"
-            found = PublishedIssue(published.content_id, issue, is_out)
-            self.issues[published.content_id] = IssuePosition(published.revision, found)
+            position = IssuePosition(published.bulletin, is_out, published.shown_at)
+            self.issue_positions.setdefault(name, {}).setdefault(published.revision, position)
+
+    def issues(self, at: datetime | None = None) -> Iterator[PublishedIssue]:
+        """Yield each issue of a bulletin by its newest position; *at*: as readers had it then."""
+        for content_id, positions in sorted(self.issue_positions.items()):
+            found = [
+                one for _, one in sorted(positions.items()) if at is None or one.shown_at <= at
+            ]
+            texts = [one.issue for one in found if one.issue]
+            if texts:
+                yield PublishedIssue(content_id, texts[-1], found[-1].is_out)
 
     def withdrawn(self) -> dict[str, int]:
         """Each item whose newest position withdraws it, with that position."""

@@ -1,6 +1,6 @@
 """`loa check` names gaps and doubles among the issues of bulletins that are out."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,9 @@ from contracts.bulletins.correction import TELLS_WITHDRAWN
 from tests.support.bulletin_history import a_released_item, propose
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
+
+LATER = datetime(2200, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 async def publish(bus, issue, revision: int = 1, **changes) -> None:
@@ -64,3 +67,24 @@ async def test_an_issue_that_tells_a_withdrawn_item_is_a_warning_until_it_is_cor
     assert warning.detail == "mot" and TELLS_WITHDRAWN in load_rules()
     await publish(bus, issue, 2, action="corrected", bulletin=propose(items[1]))
     assert (await Checker(CheckContext(bus)).run()).warnings == []
+
+
+async def test_no_warning_is_of_a_text_that_readers_do_not_have_yet(bus):
+    """Loa itself keeps back an issue that waits; one that readers have is theirs until then."""
+    second_item = a_released_item("hai", first_shown_at=propose().gathered_until + HOUR)
+    first = propose(a_released_item("mot"))
+    second = propose(second_item, number=2, of_week=1)
+    await publish(bus, first)
+    await publish(bus, first, 2, action="corrected", bulletin=propose(), not_before=LATER)
+    await publish(bus, second, not_before=LATER)
+    for name in ("mot", "hai"):
+        gone = a_publication(content_id=name, revision=2, action="withdrawn")
+        await store_publication(bus, gone)
+    assert await issues_warned_of(bus, LATER - HOUR) == [first.content_id]
+    assert await issues_warned_of(bus, LATER) == [second.content_id]
+
+
+async def issues_warned_of(bus, at: datetime) -> list[str]:
+    checker = Checker(CheckContext(bus, clock=at.timestamp))
+    await checker.context.publications.read()
+    return [one.key for one in checker.stale_issues()]
