@@ -1,6 +1,6 @@
 """The issues of a series: those that are out, those that people work on, and the next one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -177,10 +177,23 @@ class SeriesIssues:
         now = utc_now(self.clock)
         out = await self.items.publications.issue_at(issue.content_id, now) or issue
         released = await self.items.of_items({*issue.content_ids, *out.content_ids}, now)
+        released |= await self._with_kept_texts(issue, released)
         corrected = correction.correct(issue, released, out)
         if not corrected.issue.content_ids:
             raise Conflict(field_error("content_id", "issue_without_items", value=issue.content_id))
         return corrected
+
+    async def _with_kept_texts(
+        self, issue: BulletinIssue, released: Mapping[str, ReleasedItem]
+    ) -> dict[str, ReleasedItem]:
+        """Corrected items whose own text did not change, with the text that *issue* has of them."""
+        changed = {*proposal.outdated(issue, released)} & released.keys()
+        entries = {one.content_id: one for one in issue.entries if one.content_id in changed}
+        told = {name: one.revision for name, one in entries.items()}
+        return {
+            name: released[name]._replace(text=entries[name].text, language=proposal.LANGUAGE)
+            for name in await self.items.same_texts(told, utc_now(self.clock))
+        }
 
     async def telling(self, content_id: str) -> list[str]:
         """The issues of all series that are out and tell of an item otherwise than it is now."""

@@ -69,6 +69,19 @@ class ReleasedItems:
             _keep_newest(found, [one async for one in self.publications.read(ANY, content_id)], now)
         return {id: _released_item(one) for id, one in found.items()}
 
+    async def same_texts(self, told: Mapping[str, int], now: datetime) -> list[str]:
+        """The named items whose newest text says the same as the named revision did."""
+        found = list[str]()
+        for content_id, revision in told.items():
+            positions = {
+                one.revision: (one.language, one.summary, one.body)
+                async for one in self.publications.read(ANY, content_id)
+                if one.shown_at <= now
+            }
+            if positions and positions.get(revision) == positions[max(positions)]:
+                found.append(content_id)
+        return found
+
     async def of_changed(self, known: Mapping[str, int], now: datetime) -> dict[str, ReleasedItem]:
         """The named items, but for those without a newer position than the known one.
 

@@ -1,4 +1,4 @@
-"""An approved issue that waits for its time, with an item that changes meanwhile, stays unsent."""
+"""Issues whose items or days change meanwhile: one that waits for its time stays unsent."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,7 +14,7 @@ from consumers.runtime.errors import RetryLater
 from consumers.staff.authorization import Actor
 from consumers.staff.mail.item_history import history_of
 from contracts.base.times import utc_now
-from contracts.bulletins import composition
+from contracts.bulletins import composition, editing
 from contracts.bulletins.series import Span
 from contracts.desk.editorial import NewItem, Order
 from contracts.desk.staff_mail import StaffMailKind
@@ -275,3 +275,15 @@ async def test_an_issue_that_tells_the_withdrawal_itself_needs_no_correction(des
     issue = a_publication(content_id=second.content_id, **more)
     await store_publication(desk.pipeline.bus, issue)
     assert await desk.issues.telling("hai") == [first]
+
+
+async def test_a_correction_keeps_what_the_editor_wrote_where_the_text_of_an_item_is_the_same(desk):
+    today = utc_now(desk.clock).date()
+    issue = await desk.issues.propose(SERIES_ID, Span(today, today))
+    for name in ("mot", "hai"):
+        issue = editing.shorten(issue, name, "Lời biên tập.")
+    await desk.publish(corrected("mot", topic=TOPIC, title="Tên mới", reason="Sai tên."))
+    await desk.publish(corrected("hai", topic=TOPIC, body="Nội dung mới.", reason="Sai ngày."))
+    found = (await desk.issues.correction(issue)).issue
+    texts = {one.content_id: (one.revision, one.text) for one in found.entries}
+    assert texts == {"mot": (2, "Lời biên tập."), "hai": (2, "Nội dung mới.")}
