@@ -37,7 +37,7 @@ async def offered_campaigns(visit: Visit, data: Mapping[str, Any]) -> list[tuple
     choices = [one for row in known.values() if _is_open(row, today) for one in _choices(row)]
     chosen = chosen_value(data)
     if chosen and chosen not in dict(choices):
-        choices.insert(0, (chosen, campaign_words(data)))
+        choices.insert(0, (chosen, _campaign_words(data)))
     return choices
 
 
@@ -66,7 +66,7 @@ def chosen_value(data: Mapping[str, Any]) -> str:
     return f"{named or ''}" + (f":{entry}" if named and entry else "")
 
 
-def campaign_words(data: Mapping[str, Any]) -> str:
+def _campaign_words(data: Mapping[str, Any]) -> str:
     """The campaign that a text joins, and the planned item that it is, by their names there."""
     named, entry = data.get(_FIELD), data.get(_ENTRY)
     if not named or data.get("campaign_plan"):
@@ -80,10 +80,19 @@ async def joined_words(visit: Visit, data: Mapping[str, Any]) -> str:
 
     Without such a title by its address.
     """
-    if not campaign_words(data):
+    if not _campaign_words(data):
         return ""
     title = await _title_of(visit, str(data[_FIELD]))
-    return campaign_words({**data, _FIELD: title or data[_FIELD]})
+    return _campaign_words({**data, _FIELD: title or data[_FIELD]})
+
+
+async def compared_campaigns(
+    visit: Visit, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[str]:
+    """The campaigns of two texts; by their addresses where they differ in these alone."""
+    named = [await joined_words(visit, data) for data in (old, new)]
+    addresses = [_campaign_words(data) for data in (old, new)]
+    return addresses if named[0] == named[1] and addresses[0] != addresses[1] else named
 
 
 async def _title_of(visit: Visit, campaign: str) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
-from producers.desk.items.joining import campaign_words, joined_words, plan_words
+from producers.desk.items.joining import compared_campaigns, joined_words, plan_words
 from producers.desk.items.text_form import FIELDS, TextForm, as_moment
 from producers.desk.items.told_issues import stale_issue, telling_issues
 from producers.desk.rendering import desk_texts, sentence_about
@@ -50,7 +51,7 @@ async def show_item(visit: Visit) -> Response:
     """Raises NotFound, Forbidden."""
     item = await find_item(visit)
     chosen = visit.request.query_params.get("ban", "")
-    values = await _item_values(visit, item) | _earlier_text(visit, item, chosen)
+    values = await _item_values(visit, item) | await _earlier_text(visit, item, chosen)
     values["told_in"] = await telling_issues(visit, item)
     values["stale_issue"] = await stale_issue(visit, item)
     return visit.page("item.html", **values, changed=await _changed_entries(visit, item))
@@ -66,10 +67,11 @@ async def _changed_entries(visit: Visit, item: ItemView) -> str:
     return "; ".join(title for name, title in issue.titles.items() if name in changed)
 
 
-def _earlier_text(visit: Visit, item: ItemView, hash: str) -> dict[str, Any]:
+async def _earlier_text(visit: Visit, item: ItemView, hash: str) -> dict[str, Any]:
     """The text of *hash* beside the newest one; nothing of a hash that the item has not had."""
     earlier = item.texts.get(hash, {})
-    fields = {name: one for name, one in _readable(visit, earlier).items() if one}
+    readable = _readable(visit, earlier, await joined_words(visit, earlier))
+    fields = {name: one for name, one in readable.items() if one}
     return {"earlier": TextForm(earlier), "earlier_fields": fields}
 
 
@@ -85,7 +87,7 @@ async def refused_act(visit: Visit, refused: ContractError, kind: str = "") -> R
     is_behind = kind == ActionKind.WITHDRAW and item.out_hash != item.hash
     values = await _item_values(visit, item) | {"asked_for": kind}
     values["in_form"] = set(_form_fields(refused)) if item.is_editable else ()
-    values |= _earlier_text(visit, item, item.out_hash if is_behind else "")
+    values |= await _earlier_text(visit, item, item.out_hash if is_behind else "")
     return visit.refused_page("item.html", as_in_form(refused), **values)
 
 
@@ -116,21 +118,22 @@ async def show_review(visit: Visit) -> Response:
     values = await _item_values(visit, item) | {
         "against": chosen,
         "bases": [name for name, data in bases.items() if data],
-        "changes": compare(visit, bases[chosen] or {}, item.data),
+        "changes": await compare(visit, bases[chosen] or {}, item.data),
     }
     return visit.page("review.html", **values)
 
 
-def compare(
+async def compare(
     visit: Visit, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> list[tuple[str, Sequence[Change]]]:
     """The marked changes of each field that is published and that either text has."""
-    before, after = _readable(visit, old), _readable(visit, new)
+    campaigns = await compared_campaigns(visit, old, new)
+    before, after = map(partial(_readable, visit), (old, new), campaigns)
     pairs = [(name, before[name], after[name]) for name in after]
     return [(name, marked_changes(one, other)) for name, one, other in pairs if one or other]
 
 
-def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
+def _readable(visit: Visit, data: Mapping[str, Any], campaign: str) -> dict[str, str]:
     """Every field that is published, as text that people read and compare."""
     text, names = TextForm(data), desk_texts()["item"]
     cover = " ".join(filter(None, (text.part("cover", key) for key in ("alt", "url"))))
@@ -145,7 +148,7 @@ def _readable(visit: Visit, data: Mapping[str, Any]) -> dict[str, str]:
         "broadcast": broadcast_words(text) if data else "",
         "bulletin": _issue_words(data),
         "interruption": _interruption_words(data),
-        "campaign": campaign_words(data),
+        "campaign": campaign,
         "campaign_plan": plan_words(data, visit.desk.services.unit_names),
         **{name: text.moment(name) for name in _TIMES},
         "cover": cover,

@@ -75,7 +75,7 @@ class _Page:
             values["act_id"] = self.visit.value("act_id")
         is_behind = self.item is not None and self.item.hash != self.visit.value("hash")
         if is_behind and isinstance(refused, Conflict):
-            values["changes"] = compare(self.visit, self.saved, data)
+            values["changes"] = await compare(self.visit, self.saved, data)
         page = self.visit.refused_page("text_form.html", as_in_form(refused), **values)
         if isinstance(refused, Conflict):
             page.status_code = HTTPStatus.CONFLICT

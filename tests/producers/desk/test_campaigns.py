@@ -94,6 +94,9 @@ async def test_a_campaign_is_proposed_approved_and_shown_with_plan_beside_done(n
     await newsroom.approve(ITEM)
     path = await newsroom.written(campaign=f"{NAME}:2")
     assert states((await newsroom["an"].get(PLAN)).text)[1] == ("2", "planned")
+    review = (await newsroom["an"].get(f"{path}/duyet")).text
+    joined = TEXTS["named_entry"]
+    assert joined.format("Tiền lương mới", 2) in review and joined.format(NAME, 2) not in review
     await newsroom.approve(path)
     page = (await newsroom["an"].get(PLAN)).text
     assert states(page) == [("1", "late"), ("2", "done")]
