@@ -106,17 +106,22 @@ class SeriesIssues:
         told = proposal.known_revisions(one.issue for one in others if one.is_out)
         after = start - _LATEST if told else start
         released = await self.items.of_topics(series.topics, start - _LOOK_BACK, after, now)
-        for one in [*released.values()] if told else ():
+        for one in [*released.values()]:
             if one.first_shown_at <= start and one.content_id not in told:
-                released[one.content_id] = await self._as_carried_out(one)
+                released[one.content_id] = await self._gathered_later(one, series)
         released |= await self.items.of_changed(told, now)
         return proposal.propose(new, others, released, now)
 
-    async def _as_carried_out(self, item: ReleasedItem) -> ReleasedItem:
-        """The item with the time at which Loa first released a text of it."""
+    async def _gathered_later(self, item: ReleasedItem, series: Series) -> ReleasedItem:
+        """The item with the time at which readers first had a text that the series gathers.
+
+        That is late where Loa was down, and where a correction first brought it to the portal or
+        under a topic of the series.
+        """
         _, acts = await self.log.history(item.content_id)
-        first = next((one.at for one in acts if one.kind is ActionKind.PUBLISH), None)
-        return item._replace(carried_out_at=first)
+        carried_out = (one.at for one in acts if one.kind is ActionKind.PUBLISH)
+        times = [next(carried_out, None), await self.items.first_gathered(item.content_id, series)]
+        return item._replace(gathered_from=max(filter(None, times), default=None))
 
     async def begun_by(self, series_id: str, act_id: str) -> str:
         """The draft that the form with *act_id* has begun; empty for none."""

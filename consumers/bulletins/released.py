@@ -16,7 +16,8 @@ from consumers.bulletins.publications import (
 )
 from consumers.intake.items import Item
 from contracts import subjects
-from contracts.bulletins.proposal import ReleasedItem
+from contracts.bulletins.proposal import ReleasedItem, is_gathered
+from contracts.bulletins.series import Series
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.text.limits import TextLimit, shorten
@@ -68,6 +69,12 @@ class ReleasedItems:
         for content_id in content_ids:
             _keep_newest(found, [one async for one in self.publications.read(ANY, content_id)], now)
         return {id: _released_item(one) for id, one in found.items()}
+
+    async def first_gathered(self, content_id: str, series: Series) -> datetime | None:
+        """When readers first had a text of the item that the series gathers; None for never."""
+        texts = [one async for one in self.publications.read(ANY, content_id)]
+        times = [one.shown_at for one in texts if is_gathered(_released_item(one), series)]
+        return min(times, default=None)
 
     async def same_texts(self, told: Mapping[str, int], now: datetime) -> list[str]:
         """The named items whose newest text says the same as the named revision did."""

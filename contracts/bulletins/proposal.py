@@ -37,13 +37,13 @@ class ReleasedItem(NamedTuple):
     """Whether the portal shows it: an entry leads there."""
     expires_at: datetime | None = None
     language: str = LANGUAGE
-    carried_out_at: datetime | None = None
-    """When readers got it, if that was long after it was to be shown: Loa was down."""
+    gathered_from: datetime | None = None
+    """When readers first had a text that the series gathers, if that was after `first_shown_at`."""
 
     @property
     def seen_at(self) -> datetime:
-        """When readers first saw it."""
-        return max(self.first_shown_at, self.carried_out_at or self.first_shown_at)
+        """When readers first saw what the series gathers."""
+        return max(self.first_shown_at, self.gathered_from or self.first_shown_at)
 
     def is_over(self, at: datetime) -> bool:
         """Whether it has expired."""
@@ -127,12 +127,13 @@ def _new_items(
         if start < item.seen_at
         and item.first_shown_at <= end
         and item.content_id not in had
-        and _may_be_gathered(item, series)
+        and is_gathered(item, series)
     ]
     return sorted(found, key=lambda item: (item.first_shown_at, item.content_id))
 
 
-def _may_be_gathered(item: ReleasedItem, series: Series) -> bool:
+def is_gathered(item: ReleasedItem, series: Series) -> bool:
+    """Whether issues of the series gather such a text by themselves."""
     is_shown = item.action != WITHDRAWN and item.has_page
     return is_shown and item.topic in series.topics and item.language == LANGUAGE
 

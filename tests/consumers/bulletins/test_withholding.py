@@ -263,6 +263,21 @@ async def test_an_item_that_is_carried_out_after_an_issue_is_in_the_next_one(des
     assert second.content_ids == ("ba",)
 
 
+@pytest.mark.parametrize("before", [{"channels": ["email"]}, {"topic": "lich-nghi-le"}])
+async def test_an_item_that_a_correction_brings_to_the_series_is_in_the_next_issue(desk, before):
+    await desk.publish(submitted("ba", **{"topic": TOPIC, "title": "Tin ba", **before}))
+    first = (await desk.issues.require(await desk.schedule(0))).issue
+    assert sorted(first.content_ids) == ["hai", "mot"]
+    desk.clock.advance(24 * HOUR)
+    await desk.publish(corrected("ba", topic=TOPIC, title="Tin ba", reason="Thêm nơi đăng."))
+    await desk.publish(corrected("hai", topic=TOPIC, title="Tin hai", reason="Sai ngày."))
+    desk.clock.advance(24 * HOUR)
+    today = utc_now(desk.clock).date()
+    second = await desk.issues.propose(SERIES_ID, Span(today - timedelta(1), today))
+    assert [one.content_id for one in second.entries] == ["ba"]
+    assert [one.content_id for one in second.amendments] == ["hai"]
+
+
 async def test_an_issue_that_tells_the_withdrawal_itself_needs_no_correction(desk):
     first = await desk.schedule(0)
     await desk.publish(withdrawn("hai"))

@@ -79,7 +79,7 @@ def test_an_item_released_after_an_early_issue_is_in_the_next_one():
 
 def test_an_item_that_readers_got_after_an_issue_is_in_the_next_one():
     late = a_released_item("tre", first_shown_at=BEGIN + 2 * _HOUR)
-    late = late._replace(carried_out_at=BEGIN + _WEEK + _HOUR)
+    late = late._replace(gathered_from=BEGIN + _WEEK + _HOUR)
     first = propose(a_released_item())
     assert ids(propose(late, earlier=[first], number=2, of_week=1)) == ["tre"]
 
