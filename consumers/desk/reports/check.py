@@ -28,8 +28,8 @@ FROM fact LEFT JOIN row ON row.fact = fact.id ORDER BY 1, 4, 5, 6, 7, 8, 9, 10, 
 _STRAY = "SELECT count(*) FROM row WHERE fact NOT IN (SELECT id FROM fact)"
 
 
-class _Told(NamedTuple):
-    """What a file says of a fact: the item that it is of, how many rows it has, and their hash."""
+class _FactRows(NamedTuple):
+    """The rows that a file has of one fact: its item, their number and their hash."""
 
     item: str = ""
     rows: int = 0
@@ -37,10 +37,10 @@ class _Told(NamedTuple):
 
 
 class _Contents(NamedTuple):
-    """What a file says of each fact, and up to which message it has read them."""
+    """The rows of a file by fact, and the message up to which it has read."""
 
     position: Position
-    told: Mapping[str, _Told]
+    by_fact: Mapping[str, _FactRows]
     stray: int = 0
     """Rows of no fact."""
 
@@ -59,7 +59,7 @@ async def find_wrong_report_rows(store: FactStore, path: Path, rules: Rules) -> 
         return []
     wanted = await _made_anew(store, rules)
     newer = await _newer(store, kept.position.seq)
-    found = [*_differences(kept.told, wanted.told, newer)]
+    found = [*_differences(kept.by_fact, wanted.by_fact, newer)]
     if kept.stray:
         found.append(Violation(rule=_RULE, key=str(path), detail=f"{kept.stray} rows of no fact"))
     return found
@@ -74,16 +74,16 @@ def _read(path: Path, rules: Rules) -> _Contents | None:
             return None
         db.execute("BEGIN")
         [stray] = db.execute(_STRAY).fetchone()
-        return _Contents(read_position(db), dict(_told(db)), stray)
+        return _Contents(read_position(db), dict(_rows_by_fact(db)), stray)
 
 
-def _told(db: sqlite3.Connection) -> Iterator[tuple[str, _Told]]:
+def _rows_by_fact(db: sqlite3.Connection) -> Iterator[tuple[str, _FactRows]]:
     for key, found in groupby(db.execute(_FACTS), key=lambda row: row[0]):
         rows = [*found]
         count = sum(row[3] is not None for row in rows)
-        yield key, _Told(rows[0][1], count, sha256(repr(rows).encode()).digest())
+        yield key, _FactRows(rows[0][1], count, sha256(repr(rows).encode()).digest())
     for day, fact in db.execute("SELECT day, fact FROM day"):
-        yield f"day.{day}", _Told(rows=1, hash=sha256(fact.encode()).digest())
+        yield f"day.{day}", _FactRows(rows=1, hash=sha256(fact.encode()).digest())
 
 
 async def _made_anew(store: FactStore, rules: Rules) -> _Contents:
@@ -106,10 +106,10 @@ async def _newer(store: FactStore, seq: int) -> frozenset[str]:
 
 
 def _differences(
-    kept: Mapping[str, _Told], wanted: Mapping[str, _Told], newer: frozenset[str]
+    kept: Mapping[str, _FactRows], wanted: Mapping[str, _FactRows], newer: frozenset[str]
 ) -> Iterator[Violation]:
     for key in sorted(kept.keys() | wanted.keys()):
-        one, other = kept.get(key, _Told()), wanted.get(key, _Told())
+        one, other = kept.get(key, _FactRows()), wanted.get(key, _FactRows())
         if one != other and newer.isdisjoint((key, one.item, other.item)):
             detail = f"{one.rows} rows where the fact gives {other.rows}"
             if one.rows == other.rows:
