@@ -149,15 +149,20 @@ class SealedReport:
             raise SealBroken(str(self._seal_file)) from error
 
     def verify(self) -> Verification:
-        """Compare everything with the seal, and make the files again without writing them."""
+        """Compare everything with the seal, and make the files again without writing them.
+
+        Nothing is compared with a seal that was changed.
+        """
         try:
             seal = self.read_seal()
         except SealBroken:
+            seal = None
+        if seal is None or not seal.is_signed_by(self.key):
             return Verification(label=self.folder.name, is_signed=False, is_data_same=False)
         report_progress("files", 0, len(seal.files))
         found = Verification(
             label=seal.label,
-            is_signed=seal.is_signed_by(self.key),
+            is_signed=True,
             is_data_same=self._is_data_same(seal),
             files={name: self._state(name, sha256) for name, sha256 in seal.files.items()},
             programs=_differing(seal.programs),

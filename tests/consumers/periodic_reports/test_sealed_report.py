@@ -90,7 +90,9 @@ def test_a_seal_that_was_changed_or_made_with_another_key_is_refused(tmp_path):
     fields = json.loads(seal.read_bytes())
     for name, value in {"label": "2027", "sha256": "0" * 64, "files": {}}.items():
         seal.write_text(json.dumps(fields | {name: value}))
-        assert not report.verify().holds
+        found = report.verify()
+        assert (found.holds, dict(found.files)) == (False, {})
+        assert found.label == report.folder.name, "as it was asked for"
     seal.write_text(json.dumps(fields))
     assert not SealedReport(report.folder, sealing_key(KeyFile(b"x" * 32))).verify().holds
 
