@@ -63,7 +63,7 @@ def _typed_days(visit: Visit) -> Span | None:
         try:
             days.append(date.fromisoformat(value))
         except ValueError:
-            errors.append(field_error(name, "missing"))
+            errors.append(field_error(name, "date_type" if value else "missing"))
     if errors:
         raise Invalid(*errors)
     return Span(*days)

@@ -116,6 +116,9 @@ async def test_an_issue_is_begun_early_with_the_days_that_are_typed(newsroom):
     await begun(newsroom)
     refused = await newsroom["an"].press("/ban-tin", BEGIN)
     assert "--" not in refused.text, "no option of a command"
+    none = {"first_day": "2027-13-01", "last_day": "2027-01-11"}
+    refused = await newsroom["an"].press("/ban-tin", BEGIN, **none)
+    assert refused.status_code == 422 and "phải là một ngày" in refused.text
     wrong = ({"first_day": "2027-01-11"}, {"first_day": "2027-01-12", "last_day": "2027-01-11"})
     for days in wrong:
         refused = await newsroom["an"].press("/ban-tin", BEGIN, **days)
