@@ -1,7 +1,7 @@
 """Portals write the same bytes from one log, with kills in between and without."""
 
 import random
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -82,12 +82,12 @@ def test_a_replica_that_is_killed_again_and_again_has_them_too(tmp_path, written
 
 def follows_to_the_end(folder: Path) -> bool:
     """Whether a new process comes to the end of the log alive."""
-    writer = PortalWriter(folder, site_files(words=WORDS), lock_timeout_s=5.0)
-    with suppress(SimulatedCrash):
+    files = site_files(words=WORDS)
+    writer = PortalWriter(folder, files, lock_timeout_s=5.0)
+    with closing(writer), suppress(SimulatedCrash):
         writer.prepare()
         follow(writer, 5)
         return True
-    writer.close()
     return False
 
 
