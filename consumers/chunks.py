@@ -1,5 +1,6 @@
-"""Split an asynchronous stream into lists of bounded size."""
+"""Lists of bounded size from an asynchronous stream or queue."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TypeVar
 
@@ -16,3 +17,11 @@ async def chunked(stream: AsyncIterable[T], size: int) -> AsyncIterator[list[T]]
             chunk = []
     if chunk:
         yield chunk
+
+
+async def next_chunk(queue: asyncio.Queue[T], size: int) -> list[T]:
+    """Wait for an item of *queue*; return it with those that are there, *size* at most."""
+    chunk = [await queue.get()]
+    while len(chunk) < size and not queue.empty():
+        chunk.append(queue.get_nowait())
+    return chunk

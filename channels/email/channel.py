@@ -185,7 +185,7 @@ class EmailSession:
     def follow_up(
         self, sent: Sequence[MailResult], results: Sequence[MailResult]
     ) -> tuple[list[Outcome], bool]:
-        """The outcomes of *results*, and whether what is unsent may go on at once.
+        """The outcomes of *results*, and whether the unsent mails may be tried again at once.
 
         *sent*: those of the mails that were tried, as the connection had them.
         """

@@ -79,7 +79,7 @@ def _in_words(entry: TimelineEntry) -> str:
 
 
 def in_words_of_reader(detail: str) -> str:
-    """*detail* in the language of the person; what is not known stays as it is."""
+    """*detail* in the language of the person; unknown parts stay in English."""
     if not _is_vi():
         return detail
     if (rows := _ROWS.fullmatch(detail)) and not (vi := translate(rows[2]).vi).startswith("“"):

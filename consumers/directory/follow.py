@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from consumers.chunks import next_chunk
 from consumers.directory.audience import preference_key
 from consumers.directory.store import DirectoryRow, DirectoryStore
 from contracts import subjects
@@ -77,9 +78,7 @@ class DirectoryFollower:
 
     async def apply_changes(self, changes: asyncio.Queue[Change]) -> None:
         while True:
-            chunk = [await changes.get()]
-            while len(chunk) < CHUNK_SIZE and not changes.empty():
-                chunk.append(changes.get_nowait())
+            chunk = await next_chunk(changes, CHUNK_SIZE)
             own = [change for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX)]
             genuine = [await self.without_later_plain(change) for change in own]
             rows = list(map(parse_change, await self.bucket.opened(genuine)))

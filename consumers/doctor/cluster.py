@@ -26,7 +26,7 @@ async def examine_cluster(bus: Bus, wanted: int) -> AsyncIterator[DoctorFinding]
 
 
 def find_in_streams(infos: Infos, present: Set[str], wanted: int) -> Iterator[DoctorFinding]:
-    """What is not well with the replicas of the streams in *infos*, or that all are.
+    """Faults in the replicas of the streams in *infos*, or the finding that there are none.
 
     *present*: the names of the servers that answer.
     """

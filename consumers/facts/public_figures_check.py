@@ -15,7 +15,7 @@ from contracts.facts.public_figures import PublicFigures
 
 _RULE, _KEY = "figures-wrong", "hieu-nang"
 _RENEWED_S = 7200.0
-"""The page is renewed each hour; by then it has to say what is older."""
+"""The age from which facts must be on the page, which is renewed each hour."""
 _TOLD = timedelta(days=1)
 """The last day that is over may not be told yet."""
 

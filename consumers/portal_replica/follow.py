@@ -10,6 +10,7 @@ import structlog
 from channels.errors import ChannelError, Misconfigured
 from channels.portal.channel import PortalChannel
 from channels.portal.errors import FilesNotWritten
+from consumers.chunks import next_chunk
 from consumers.portal_replica.position import ROWS, Position, ledger_end
 from consumers.portal_replica.shown import load_shown, shown_plans
 from consumers.portal_replica.status import BEHIND_S
@@ -119,10 +120,7 @@ class ReplicaFollower:
 
     async def apply_changes(self, changes: asyncio.Queue[Change]) -> None:
         while True:
-            chunk = [await changes.get()]
-            while len(chunk) < CHUNK_SIZE and not changes.empty():
-                chunk.append(changes.get_nowait())
-            await self.apply(chunk)
+            await self.apply(await next_chunk(changes, CHUNK_SIZE))
 
     async def apply(self, chunk: Sequence[Change]) -> None:
         """Show what these changes say is shown; the folder keeps the position with the items."""

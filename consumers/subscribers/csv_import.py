@@ -33,7 +33,7 @@ from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
 log = structlog.get_logger()
 CHUNK_SIZE = 250
 _TURN = 16
-"""Rows after which what is under way has its turn."""
+"""The number of rows after which other tasks have their turn."""
 _FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
 _KEPT_FIELDS = ("id", *_FREQUENCY_FIELDS, "paused_until", "consent", "consent_history")
 """Fields that a file does not contain: the subscriber's own values stay."""
@@ -120,7 +120,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
 
 
 async def _next_rows(rows: Iterator[Subscriber]) -> list[Subscriber]:
-    """The rows of a chunk; what is under way goes on while they are read."""
+    """The rows of a chunk; other tasks go on while they are read."""
     chunk: list[Subscriber] = []
     for row in islice(rows, CHUNK_SIZE):
         chunk.append(row)

@@ -19,7 +19,7 @@ from contracts.base.fields import (
 )
 
 TOPIC = "thong-bao-tam-ngung-dich-vu"
-"""The topic under which readers look for interruptions, and for what is said of them."""
+"""The topic of announcements of interruptions."""
 _MAX_SERVICES = 20
 _Services = Annotated[
     tuple[Line150, ...],

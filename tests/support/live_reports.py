@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
+from consumers.cli.background import in_background
 from consumers.desk.reports.service import LiveReports
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.archive import HeaderSources
@@ -27,12 +28,8 @@ def reports_of(bus, path: Path) -> LiveReports:
 @asynccontextmanager
 async def following(bus, path: Path) -> AsyncIterator[LiveReports]:
     reports = reports_of(bus, path)
-    task = asyncio.create_task(reports.run())
-    try:
+    async with in_background(reports.run):
         yield reports
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def whole(reports: LiveReports, wanted: ReportWanted = ALL) -> LiveReport:

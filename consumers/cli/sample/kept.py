@@ -48,7 +48,7 @@ class KeptSample(BaseModel):
             return None
 
     def write(self, file: Path) -> None:
-        """Keep it for its owner alone; a write that is cut short leaves what was there."""
+        """Keep it for its owner alone; an interrupted write leaves the earlier file."""
         draft = file.with_suffix(".draft")
         draft.touch(mode=0o600)
         draft.write_text(self.model_dump_json(), "utf-8")

@@ -22,8 +22,8 @@ from contracts.errors import (
     explain,
     field_error,
 )
+from producers.desk.items.item_issues import stale_issue
 from producers.desk.items.pages import act_id, find_item, item_path, new_act_id, rename_fields
-from producers.desk.items.told_issues import stale_issue
 from producers.desk.rendering import redirect
 from producers.desk.visit import Visit
 

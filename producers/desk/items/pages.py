@@ -21,9 +21,9 @@ from contracts.text.differences import Change, marked_changes
 from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import GIVEN_BY_PEOPLE, REJECTIONS
 from producers.desk.editor.findings import Findings, TextChecks
+from producers.desk.items.item_issues import stale_issue, telling_issues
 from producers.desk.items.joining import compared_campaigns, joined_words, plan_words
 from producers.desk.items.text_form import FIELDS, TextForm, as_moment
-from producers.desk.items.told_issues import stale_issue, telling_issues
 from producers.desk.rendering import desk_texts, sentence_about
 from producers.desk.visit import Visit
 

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 import structlog
 
+from consumers.cli.background import in_background
 from consumers.desk.index import ItemIndex, file
 from consumers.desk.person_lists import readable
 from consumers.desk.sqlite_copy.file import delete_copy, open_reader
@@ -40,12 +41,8 @@ _STORIES = 40
 
 @asynccontextmanager
 async def followed(index):
-    following = asyncio.create_task(index.run())
-    try:
+    async with in_background(index.run):
         yield index
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
+from consumers.cli.background import in_background
 from consumers.desk.index import ItemIndex
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore
@@ -66,12 +67,8 @@ async def kill_while(storing: Coroutine, writer: subprocess.Popen[bytes], chance
 
 @asynccontextmanager
 async def followed(index: ItemIndex):
-    following = asyncio.create_task(index.run())
-    try:
+    async with in_background(index.run):
         yield index
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 async def store_stories(bus, seeds, chance: Random) -> None:
