@@ -25,10 +25,13 @@ class StaffMailCampaign(Campaign):
         yield from (f"told {n} times: {one}" for one, n in self.told().items() if n > 1)
 
     def told(self) -> Counter[str]:
-        """How often each text was told, by its title."""
-        mails = read_record(self.environment.record)
-        subjects = [one.subject for one in mails if one.address == EDITOR and one.is_accepted]
-        return Counter(subject.partition(": ")[2] for subject in subjects)
+        """How often each text was told, by its title.
+
+        A letter counts once: its copies are laid beside what the ledger declares in `super()`.
+        """
+        mails = [one for one in read_record(self.environment.record) if one.is_accepted]
+        letters = {one.key: one.subject for one in mails if one.address == EDITOR}
+        return Counter(subject.partition(": ")[2] for subject in letters.values())
 
     def untold(self) -> set[str]:
         """The titles of what waits, and was not told: of each item the newest text."""

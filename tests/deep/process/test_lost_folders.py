@@ -41,7 +41,7 @@ def test_a_lost_portal_folder_is_told_without_an_item_and_stands_until_it_is_mad
     assert "`loa rebuild portal`" in loa.cli("status").out, "also where no Loa runs"
     loa.start()
     second = publish(loa, 2)
-    assert "`loa rebuild portal`" in loa.cli("trace", second).out
+    wait_until(lambda: "`loa rebuild portal`" in loa.cli("trace", second).out, "a planned delivery")
     assert "index-lost" in rules(loa)
     assert loa.page_status(f"/tin/{second}/") == 503
     assert not folder.exists(), "nothing is made in its place, so that it can be put back"
