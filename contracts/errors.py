@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from contracts import text
 from contracts.catalog import Shown, load_texts
 from contracts.text.damage import find_damage
+from contracts.text.descriptions import Described
 from contracts.text.moments import format_for_people, format_moment_in_sentence
 
 WHOLE_EVENT = "event"
@@ -51,13 +52,13 @@ def printable(value: object, max_length: int = _MAX_VALUE_LENGTH) -> str:
     return visible if len(visible) <= max_length else visible[:max_length] + "…"
 
 
-class FieldError(BaseModel):
+class FieldError(Described):
     """One broken rule: the field, and the text in both languages.
 
     The sender may have invented the field's name, so `printable` bounds it like a value.
     """
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     field: Annotated[str, AfterValidator(lambda name: printable(name, MAX_FIELD_LENGTH))]
     """The field as the sender wrote it, as in `data.title` or `line 1, column 4`."""

@@ -8,15 +8,15 @@ from contracts import keys
 from contracts.case import Contact
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
+from contracts.text.descriptions import Described
 
 
-class Record(BaseModel):
+class Record(Described, BaseModel):
     """Frozen; fields added by a newer version are kept when an older version writes the record."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="allow",
-        use_attribute_docstrings=True,
         defer_build=True,
         hide_input_in_errors=True,  # as `Contract`
     )

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -20,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts import text
+from contracts.text.descriptions import Described
 
 ID_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _URL_MAX = 2048
@@ -34,13 +34,12 @@ _URL_FORBIDDEN = re.compile(r'[<>"{}|\\^`]|%(?![0-9A-Fa-f]{2})')
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|[0-9a-f:.]+")
 
 
-class Contract(BaseModel):
+class Contract(Described):
     """Frozen; unknown fields are ignored inside and refused by name at the doors."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         defer_build=True,
         hide_input_in_errors=True,  # no personal data in tracebacks
     )

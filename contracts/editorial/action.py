@@ -6,9 +6,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AwareDatetime, ConfigDict, Field, PositiveInt
 
 from contracts import keys, text
+from contracts.text.descriptions import Described
 
 UNIT_SYSTEM = "unit-system"
 """The role of a unit's system, which its key proves."""
@@ -67,12 +68,10 @@ class ActionKind(StrEnum):
     """A person remarks on the text, or on one of its paragraphs."""
 
 
-class _Frozen(BaseModel):
+class _Frozen(Described):
     """Fields that a later version adds are kept, because digests cover them."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
 
 class EditorialText(_Frozen):

@@ -5,16 +5,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.errors import FieldError, FieldWarning
+from contracts.text.descriptions import Described
 
 PROBLEM_TYPE = "application/problem+json"
 EVENT_ID_PATTERN = "^[a-z2-7]{26}$"
 STATUS_PATH = "/v1/events/{event_id}"
 
 
-class ResponseBody(BaseModel):
+class ResponseBody(Described, BaseModel):
     """An answer; the docstrings of its fields are their descriptions in the document."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
 
 Warnings = Annotated[list[FieldWarning], Field(exclude_if=lambda warnings: not warnings)]
