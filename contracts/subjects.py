@@ -257,9 +257,11 @@ STREAMS = (
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB, is_atomic=True)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB, is_atomic=True)
 LEDGER = BucketSpec("ledger", max_bytes=20 * _GIB, is_atomic=True)
-SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * _GIB, is_atomic=True)
-PERSON_KEYS = BucketSpec("person_keys", max_bytes=_GIB, is_atomic=True)
-"""The data keys of people's records; one that is destroyed is overwritten on the disk."""
+SUBSCRIBERS = BucketSpec("subscribers", max_bytes=16 * _GIB, is_atomic=True)
+"""A reader takes about 1,000 bytes: 17 million of them."""
+PERSON_KEYS = BucketSpec("person_keys", max_bytes=5 * _GIB, is_atomic=True)
+"""The data keys of people's records, of about 320 bytes; one that is destroyed is overwritten on
+the disk."""
 UNITS = BucketSpec("units", max_bytes=64 << 20)
 NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=RETENTION.span("letters"), is_atomic=True)
 """Contact (about 470 bytes with key and headers) and message id at Zalo (about 170), for

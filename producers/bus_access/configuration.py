@@ -30,7 +30,7 @@ jetstream {{
   sync_interval: always
   max_memory_store: 256MB
   # At least the sum of what the streams and buckets may hold; nothing is allocated in advance.
-  max_file_store: 150GB
+  max_file_store: 200GB
 }}
 
 include "accounts.conf"
