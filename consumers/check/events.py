@@ -20,7 +20,6 @@ from consumers.check.context import (
 )
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.publications import text_fingerprint
-from consumers.chunks import chunked
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item
 from consumers.intake.release import build_publication
@@ -34,6 +33,7 @@ from contracts.errors import ContractError
 from contracts.records import EventRecord
 from contracts.text.moments import format_for_people
 from producers.bus import Message
+from producers.bus.messages import chunked
 from producers.bus.records import parse
 
 _CHUNK_MESSAGES = 250

@@ -9,7 +9,6 @@ from enum import StrEnum
 from consumers.check.context import CheckContext, CheckTime, read_records
 from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
-from consumers.chunks import chunked
 from consumers.editorial.log import Audit, EditorialLog
 from consumers.intake import desk_acts, item_log
 from consumers.intake.items import Item, Position
@@ -20,6 +19,7 @@ from contracts.editorial.action import NOT_RELEASED
 from contracts.errors import Conflict, ContractError
 from contracts.records import Ownership
 from contracts.text.moments import format_for_people
+from producers.bus.messages import chunked
 from producers.bus.records import parse
 
 _CHUNK_POSITIONS = 250

@@ -14,7 +14,6 @@ from uuid import uuid4
 import structlog
 from pydantic import ValidationError
 
-from consumers.chunks import chunked
 from consumers.dead_letters import message_info
 from consumers.dead_letters.letter import (
     LEFT_OUT_NAMES_MAX,
@@ -29,6 +28,7 @@ from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import FieldError, Invalid, NotFound, limit_errors, printable
 from producers.bus import Bus, BusError, Message, NoReply, StorageFull
+from producers.bus.messages import chunked
 from producers.bus.records import parse_stored
 
 if TYPE_CHECKING:  # commands read letters, too, without a broker

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import structlog
 from pydantic import Field
 
-from consumers.chunks import chunked
 from consumers.facts.days import last_day, midnight
 from consumers.facts.sources import AT_ONCE, FactSource
 from consumers.facts.store import FactStore
@@ -28,6 +27,7 @@ from contracts.facts.totals import Span
 from contracts.records import Record
 from producers import metrics
 from producers.bus import Bus, RevisionConflict, records
+from producers.bus.messages import chunked
 from producers.bus.periodic import attempt, every
 
 log = structlog.get_logger()

@@ -370,13 +370,12 @@ class StoredBackup:
         parsed = [(ReportFile.parse(saved.path), saved) for saved in self.manifest.reports]
         return sum(put_back(folder, file, self.pieces(saved)) for file, saved in parsed if file)
 
-    def changes(self, saved: StreamFile) -> dict[str, bytes | None]:
-        """Each key's value after the bucket's snapshot, if it changed; None for a removed key."""
-        if saved.changes is None:
-            return {}
-        lines = b"".join(self.pieces(saved.changes)).splitlines()
-        changes = map(SavedChange.model_validate_json, lines)
-        return {change.key: change.value for change in changes}
+    def changes(self, saved: StreamFile) -> Iterator[SavedChange]:
+        """Yield a bucket's changes after its snapshot, in order."""
+        rest = b""
+        for piece in self.pieces(saved.changes) if saved.changes else ():
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from map(SavedChange.model_validate_json, lines)
 
 
 def open_backup(folder: BackupFolder) -> StoredBackup:

@@ -15,7 +15,6 @@ from channels.portal.errors import FolderBusy
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.uploads import UploadFiles
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
-from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
 from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change
 from consumers.directory.store import DirectoryStore
@@ -30,6 +29,7 @@ from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError, Invalid
 from contracts.publication import Publication
 from producers.bus import Bus, Change, Message
+from producers.bus.messages import chunked
 
 log = structlog.get_logger()
 CHUNK_PUBLICATIONS = 200

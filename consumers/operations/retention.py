@@ -33,11 +33,13 @@ from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
+from producers.bus.messages import chunked
 from producers.bus.periodic import every
 from producers.bus.records import parse
 
 log = structlog.get_logger()
 _INTERVAL_S = 86400.0
+_CHUNK_SIZE = 500
 _LONGEST_GAP = 31
 """A clock that is more days ahead of the last pass may be wrong: it must be confirmed."""
 _LAST_RUN = "retention"
@@ -267,14 +269,19 @@ class RetentionService:
         for rule in self.rules:
             if rule.kind in _BY_STREAM_SETTINGS and not self.may_change_streams:
                 continue
-            due = [record async for record in rule.due(self.limit(rule.kind))]
-            removed[rule.kind] = 0
-            for number, record in enumerate(due, 1):
-                removed[rule.kind] += record.number * await record.remove()
-                report_progress(rule.kind, number, len(due))
-                crash_point("retention.removed")
+            removed[rule.kind] = await self.remove_due(rule)
         if any(removed.values()):
             log.info("retention_carried_out", **removed)
+        return removed
+
+    async def remove_due(self, rule: Rule) -> int:
+        """Remove the records of a rule, a few at a time; return their number."""
+        removed = 0
+        async for chunk in chunked(rule.due(self.limit(rule.kind)), _CHUNK_SIZE):
+            for record in chunk:
+                removed += record.number * await record.remove()
+                crash_point("retention.removed")
+            report_progress(rule.kind, removed)
         return removed
 
     async def plan(self) -> list[KindPlan]:
@@ -287,9 +294,10 @@ class RetentionService:
 
     async def plan_of(self, rule: Rule) -> KindPlan:
         report_progress(rule.kind, 0)
-        due = [record async for record in rule.due(self.limit(rule.kind))]
-        oldest = min((record.since for record in due), default=None)
-        count, days = sum(record.number for record in due), self.retention.span(rule.kind).days
+        count, oldest, days = 0, None, self.retention.span(rule.kind).days
+        async for record in rule.due(self.limit(rule.kind)):
+            count += record.number
+            oldest = min(oldest or record.since, record.since)
         return KindPlan(kind=rule.kind, days=days, carried_out="removed", due=count, oldest=oldest)
 
     async def plan_of_stream(self, kind: RetentionKind, stream: str) -> KindPlan:

@@ -7,11 +7,11 @@ completed from the leader: it reflects every write that was acknowledged before 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -21,6 +21,7 @@ from producers.bus.errors import BusError, NoReply
 from producers.bus.retry import retry_until
 
 _NO_MESSAGE_CODE = 10037
+T = TypeVar("T")
 PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
 _PERHAPS_MORE = 1
@@ -82,6 +83,18 @@ async def scan_messages(
         if not page.pending:
             return
         start = page.messages[-1].seq + 1
+
+
+async def chunked(stream: AsyncIterable[T], size: int) -> AsyncIterator[list[T]]:
+    """Yield the items of *stream* in lists of *size*; the last one may be shorter."""
+    chunk: list[T] = []
+    async for item in stream:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 async def scan_backwards(

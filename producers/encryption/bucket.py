@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from producers.bus import BatchEntry, Bucket, Change, RevisionConflict, Value
 from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.messages import chunked
 from producers.encryption.keys import Ciphers, PersonKeys, usable
 from producers.encryption.values import is_renewed, is_sealed, open_sealed, seal, seal_renewed
 
@@ -59,15 +60,9 @@ class SealedBucket(Bucket):
     async def _open_in_chunks(
         self, stored: AsyncIterator[tuple[str, Value]]
     ) -> AsyncIterator[tuple[str, Value]]:
-        chunk: dict[str, Value] = {}
-        async for key, value in stored:
-            chunk[key] = value
-            if len(chunk) >= _CHUNK_SIZE:
-                for item in (await self._open_values(chunk)).items():
-                    yield item
-                chunk = {}
-        for item in (await self._open_values(chunk)).items():
-            yield item
+        async for chunk in chunked(stored, _CHUNK_SIZE):
+            for item in (await self._open_values(dict(chunk))).items():
+                yield item
 
     async def opened(self, changes: Sequence[Change]) -> list[Change]:
         sealed = [one for one in changes if one.data and is_sealed(one.data)]

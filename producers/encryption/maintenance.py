@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from producers.bus import Bus, Value
+from producers.bus.messages import chunked
 from producers.encryption.bucket import RENEWED_SUFFIX
 from producers.encryption.day_keys import DayKeys
 from producers.encryption.keys import PersonKeys
@@ -17,11 +18,10 @@ _CHUNK_SIZE = 500
 
 async def destroy_unused_keys(bus: Bus, keys: PersonKeys, now: datetime) -> int:
     """Destroy keys whose record an erasure had purged when it was killed; return their number."""
-    stored = keys.bucket.values()
-    names = [name async for name, value in stored if now - value.created > _UNUSED_FOR]
     unused = 0
-    for first in range(0, len(names), _CHUNK_SIZE):
-        for name in await _without_record(bus, names[first : first + _CHUNK_SIZE]):
+    async for chunk in chunked(keys.bucket.values(), _CHUNK_SIZE):
+        names = [name for name, value in chunk if now - value.created > _UNUSED_FOR]
+        for name in await _without_record(bus, names):
             await keys.destroy(name)
             unused += 1
     return unused
@@ -54,26 +54,37 @@ async def purge_records_without_key(bus: Bus) -> int:
 
     Only for a bus without other writers, whose keys are complete.
     """
-    names = {name async for name, _ in bus.stored_bucket("person_keys").values()}
-    count = 0
+    keys, count = bus.stored_bucket("person_keys"), 0
     for bucket_name in SEALED_PREFIXES:
         bucket = bus.stored_bucket(bucket_name)
-        stored = [pair async for pair in bucket.values() if is_sealed(pair[1].data)]
-        for key, value in stored:
-            suffix = RENEWED_SUFFIX if is_renewed(value.data) else ""
-            if f"{bucket_name}.{key}{suffix}" not in names:
-                await bucket.purge(key)
+        async for chunk in chunked(bucket.values(), _CHUNK_SIZE):
+            names = {_key_name(bucket_name, *pair): pair[0] for pair in chunk if _is_sealed(pair)}
+            present = await keys.get_many(list(names))
+            for name in names.keys() - present.keys():
+                await bucket.purge(names[name])
                 count += 1
     return count
 
 
+def _is_sealed(pair: tuple[str, Value]) -> bool:
+    return is_sealed(pair[1].data)
+
+
+def _key_name(bucket_name: str, key: str, value: Value) -> str:
+    """The name of the key with which a value is sealed."""
+    return f"{bucket_name}.{key}{RENEWED_SUFFIX if is_renewed(value.data) else ''}"
+
+
 async def forget_records_of_other_key(bus: Bus, keys: PersonKeys) -> int:
     """Purge records whose data keys the key file does not open, keys too; return their number."""
-    names = [name async for name, _ in keys.bucket.values()]
     count = 0
-    for name in names:
-        bucket_name, _, key = name.partition(".")
-        if bucket_name in SEALED_PREFIXES and (await keys.load(name)).get(name) is None:
+    async for chunk in chunked(keys.bucket.values(), _CHUNK_SIZE):
+        own = [name for name, _ in chunk if name.partition(".")[0] in SEALED_PREFIXES]
+        opened = await keys.load_many(own)
+        for name in own:
+            if opened.get(name) or (await keys.load(name)).get(name):
+                continue
+            bucket_name, _, key = name.partition(".")
             await bus.stored_bucket(bucket_name).purge(key.removesuffix(RENEWED_SUFFIX))
             await keys.destroy(name)
             count += 1

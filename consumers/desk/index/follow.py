@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import structlog
 
-from consumers.chunks import chunked
 from consumers.desk.index.file import IndexFile
 from consumers.desk.index.projection import ItemHistory
 from consumers.desk.sqlite_copy.file import Position
@@ -20,6 +19,7 @@ from consumers.progress import report_progress
 from contracts import subjects
 from contracts.errors import ContractError
 from producers.bus import Message
+from producers.bus.messages import chunked
 
 log = structlog.get_logger()
 T = TypeVar("T")

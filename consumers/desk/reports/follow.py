@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import structlog
 
-from consumers.chunks import chunked
 from consumers.desk.reports.rows_file import RowsFile
 from consumers.desk.sqlite_copy.file import Position
 from consumers.desk.sqlite_copy.keeper import is_same_stream
 from consumers.facts.store import FactStore
 from contracts import subjects
+from producers.bus.messages import chunked
 
 log = structlog.get_logger()
 T = TypeVar("T")
