@@ -15,7 +15,6 @@ import structlog
 from bench.figures import Figure, Findings
 from bench.parts import (
     celery,
-    cluster,
     desk,
     engine,
     intake,
@@ -43,7 +42,6 @@ MODULES = (
     engine,
     mails,
     celery,
-    cluster,
     urgent,
     notice,
     intake,

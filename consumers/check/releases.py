@@ -16,8 +16,8 @@ from consumers.editorial.log import EditorialLog
 from consumers.intake import approval
 from consumers.intake.items import Item, Position
 from consumers.intake.release import build_withdrawal
-from consumers.operations import restore
 from consumers.progress import report_progress
+from consumers.restored import last_restore
 from contracts import subjects
 from contracts.records import EventRecord, UnitPolicy
 from contracts.text.moments import format_for_people
@@ -72,8 +72,8 @@ class ReleaseRules:
     async def violations(self) -> list[Violation]:
         bus, publications = self.context.bus, self.context.publications
         await publications.read()
-        if last_restore := await restore.last_restore(bus):
-            self.restored_up_to = last_restore.publications
+        if restored := await last_restore(bus):
+            self.restored_up_to = restored.publications
         async for unit, value in bus.bucket(subjects.UNITS.name).values():
             policy = parse(UnitPolicy, value.data)
             self.policies[unit] = policy.release if policy else _DESK_POLICY

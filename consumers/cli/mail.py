@@ -24,14 +24,18 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
 from consumers.cli.acts import By, Command, LiftAnswer, lift_suppression, look, record, run_audited
 from consumers.cli.digests import digest_calendar
+from consumers.cli.filters import parse_time
 from consumers.desk.access import item_facts
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
 from consumers.email.bounce_stops import BounceStop, BounceStops
+from consumers.email.log_evidence import LogEvidence, read_logs
 from consumers.email.trace import most_frequent_codes
 from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
+from consumers.restored import last_restore
 from consumers.staff.authorization import Actor
 from consumers.suppression.store import Suppression, describe_suppression
 from contracts.base.addresses import is_mailable
@@ -48,6 +52,16 @@ suppressed = typer.Typer(no_args_is_help=True, help="Manage the addresses that m
 brakes = typer.Typer(no_args_is_help=True, help="Manage stops after too many bounces.")
 app.add_typer(suppressed, name="suppressed")
 app.add_typer(brakes, name="brakes")
+Logs = Annotated[
+    list[Path], typer.Argument(exists=True, help="A relay's log, or the folder of all of its logs.")
+]
+CompleteSince = Annotated[
+    str,
+    typer.Option(
+        help="The logs have all mail since then, at the latest since before the backup: what they"
+        " do not name never left."
+    ),
+]
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItsDigest = Annotated[
     str,
@@ -113,6 +127,14 @@ class ReleaseAnswer(BaseModel):
 
     content_id: str
     released: bool = True
+
+
+class ReconcileAnswer(BaseModel):
+    """The answer of `reconcile`: the mails that the logs name, and the rows that were in doubt."""
+
+    in_logs: int
+    delivered: int
+    not_sent: int
 
 
 def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> list[MailFacts]:
@@ -277,6 +299,36 @@ def _parse_address(written: str) -> str:
     if not is_mailable(text):
         raise Invalid(field_error("address", "no_mail_address"))
     return text
+
+
+@app.command()
+@output.page(
+    ReconcileAnswer,
+    examples=("loa mail reconcile /srv/relay1 /srv/relay2 --complete-since 2026-11-25",),
+)
+def reconcile(
+    logs: Logs,
+    complete_since: CompleteSince = "",
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Compare mail in doubt with the logs of its relays: what they accepted is delivered.
+
+    Postfix writes such logs, on any machine; name one folder, or one file, for each relay.
+    """
+
+    async def compare(bus: Bus, _: Actor) -> ReconcileAnswer:
+        since, restored = parse_time("complete-since", complete_since), await last_restore(bus)
+        if since and not restored:
+            raise Invalid(field_error("complete-since", "no_doubt"))
+        async with read_logs(logs, read_settings(LoaSettings).data_dir) as accepted:
+            evidence = LogEvidence(Ledger(bus), Waker(bus), accepted, time.time, restored, since)
+            counts = await evidence.apply()
+        return ReconcileAnswer(in_logs=accepted.count, **counts.model_dump())
+
+    answer = run_audited(Command("mail.reconcile", by=by), compare)
+    text = field_error("mail", "mail_reconciled", **answer.model_dump())
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 @suppressed.command("list")

@@ -56,6 +56,13 @@ EndDoubt = Annotated[
 Moved = Annotated[
     bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
 ]
+ReconcileOnly = Annotated[
+    bool,
+    typer.Option(
+        "--reconcile-only",
+        help="Mail that may have gone out since the backup is not sent again until --end-doubt.",
+    ),
+]
 Plain = Annotated[
     bool,
     typer.Option(
@@ -131,6 +138,7 @@ def _sealed_folder(folder: Path, keys: KeyFile | None) -> BackupFolder:
 def restore_backup(
     folder: Saved = None,
     moved: Moved = False,
+    reconcile_only: ReconcileOnly = False,
     end_doubt: EndDoubt = False,
     new_key: NewKey = False,
     plain: Plain = False,
@@ -144,10 +152,13 @@ def restore_backup(
     """
     if end_doubt if folder else end_doubt == new_key:
         output.fail(field_error("folder", "folder_or_order"))
+    if moved and reconcile_only:
+        output.fail(field_error("reconcile-only", "moved_or_reconcile"))
     if new_key:
         output.confirm("ask_new_key", yes=yes)
     if folder:
-        _restore_folder(folder, _RestoreOptions(moved, new_key, plain, by), as_json)
+        options = _RestoreOptions(moved, reconcile_only, new_key, plain, by)
+        _restore_folder(folder, options, as_json)
     elif new_key:
         _accept_new_key(by, as_json)
     else:
@@ -185,6 +196,7 @@ def _end_doubts(by: str, as_json: bool) -> None:
 
 class _RestoreOptions(NamedTuple):
     moved: bool
+    reconcile_only: bool
     new_key: bool
     plain: bool
     by: str
@@ -199,6 +211,8 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
     texts = [field_error(str(folder), "restored_now", began=manifest.began)]
     if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
+    if options.reconcile_only:
+        texts.append(field_error("doubt", "reconcile_first"))
     if manifest.is_plain:
         texts.append(field_error(str(folder), "backup_plain"))
     answer = RestoreAnswer(began=manifest.began, streams=len(manifest.streams))
@@ -235,7 +249,12 @@ async def _restore(
         settings.seals_file.unlink(missing_ok=True)
     forget = open_anchor(bus).forget
     manifest = await restore.restore_backup(
-        bus, opened.stored, time.time, moved=options.moved, on_cleared=forget
+        bus,
+        opened.stored,
+        time.time,
+        moved=options.moved,
+        reconcile_only=options.reconcile_only,
+        on_cleared=forget,
     )
     opened.stored.put_reports_back(settings.reports_dir)
     errors = await _key_errors(bus, path, options.new_key)

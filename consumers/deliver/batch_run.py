@@ -52,6 +52,7 @@ class BatchRun(Generic[Rendered]):
     must_stop: Callable[[], bool]
     before_commit: ReportOutcomes
     after_commit: ReportOutcomes
+    resolutions: Callable[[Sequence[Outcome]], Awaitable[Sequence[Outcome]]]
     outcomes: Outcomes = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     contacts_valid_until: float = 0.0
@@ -152,11 +153,12 @@ class BatchRun(Generic[Rendered]):
         return moves.book(entry, self.outcomes, self.lease.clock(), self.lease.time_rules)
 
     async def resolve_doubts(self, session: Session[Rendered], rows: Sequence[int]) -> Outcomes:
-        """The channel's outcomes of the window's rows in doubt."""
+        """The outcomes of the window's rows in doubt, by the channel and the policy."""
         doubtful = [row for row in rows if self.entry.rows[row] == IN_DOUBT]
         if not doubtful:
             return {}
-        outcomes = await session.resolve(self.content.require(), self.build_recipients(doubtful))
+        known = await session.resolve(self.content.require(), self.build_recipients(doubtful))
+        outcomes = await self.resolutions(known)
         count_outcomes(self.channel.name, outcomes)
         crash_point("deliver.doubt_answered")
         log.info("doubts_resolved", rows=len(doubtful))

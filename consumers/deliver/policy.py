@@ -23,6 +23,10 @@ class SendPolicy:
         """The outcomes of a window as far as they tell something of the channel."""
         return list(outcomes.values())
 
+    async def resolutions(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """What becomes of rows in doubt, of which the channel says *outcomes*."""
+        return outcomes
+
     def is_throttled(self) -> bool:
         """Whether a batch gives its permit back after one window."""
         return False

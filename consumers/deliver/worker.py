@@ -225,6 +225,7 @@ class DeliveryWorker(Generic[Rendered]):
             partial(self.must_stop, batch.plan),
             partial(self.policy.before_commit, batch),
             partial(self.after_commit, lease, rows),
+            self.policy.resolutions,
         )
         event_id = content.event_id or state.value.notice_event_id
         with _batch_context(batch, content, {"event_id": event_id} if event_id else {}) as span:

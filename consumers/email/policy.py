@@ -22,6 +22,7 @@ from consumers.email.receipts import RelayRefusal
 from consumers.email.refused_items import HOLD_S, REFUSED_KEY, RefusedItem, RefusedItems
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
+from consumers.restored import last_restore
 from consumers.runtime.lanes import LaneSemaphore
 from contracts import keys, subjects
 from contracts.base.times import utc_now
@@ -37,6 +38,7 @@ _REFUSAL_KIND = "refusal"
 _RECENTLY_ACCEPTED_S = 60.0
 Known = TypeVar("Known", SendPace, BounceStops, RefusedItems)
 _HOLD_SPREAD_S = 30
+_AWAITS_EVIDENCE = Outcome(Verdict.DOUBT, "restored: no evidence yet", 900.0)
 
 
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
@@ -168,6 +170,15 @@ class EmailSendPolicy(SendPolicy):
         accepted, at = self.last_accepted
         is_recent = 0 <= self.clock() - at < _RECENTLY_ACCEPTED_S
         return self.refused.is_own(plan) or (is_recent and accepted not in (None, plan))
+
+    async def resolutions(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """While a restore is only reconciled, mail of which nothing is known is not sent again."""
+        if all(one.verdict is not Verdict.RESEND for one in outcomes):
+            return outcomes
+        restored = await last_restore(self.bus)
+        if restored is None or not restored.reconcile_only:
+            return outcomes
+        return [_AWAITS_EVIDENCE if one.verdict is Verdict.RESEND else one for one in outcomes]
 
     def is_throttled(self) -> bool:
         return bool(self.pace.level) and self.pause_s() > 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import ValidationError
 
 from consumers.channel_health import pauses
 from consumers.intake.repository import ItemRepository
@@ -28,9 +28,10 @@ from consumers.operations.backup import (
     StreamFile,
 )
 from consumers.progress import report_progress
+from consumers.restored import RESTORE_KEY, RestoreRecord, last_restore
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid
 from contracts.facts import FACT_POSITIONS_KEY
 from contracts.publication import Publication
@@ -40,7 +41,6 @@ from producers.bus.records import Versioned, read
 from producers.encryption.maintenance import purge_records_without_key
 
 log = structlog.get_logger()
-RESTORE_KEY = "restored"
 _WRITE_TIMEOUT_S = 30.0
 _IGNORED_STREAMS = (
     subjects.AUDIT.name,
@@ -50,15 +50,6 @@ _IGNORED_STREAMS = (
     f"KV_{subjects.KEPT_TEXTS.name}",
 )
 """Streams that an empty bus may already have filled."""
-
-
-class RestoreRecord(BaseModel):
-    """The record of a restore: bucket `control`, key `restored`."""
-
-    backup: AwareDatetime
-    at: AwareDatetime
-    publications: int
-    """The last one that came out of the backup."""
 
 
 @dataclass
@@ -112,33 +103,43 @@ _Hook = Callable[[], None]
 
 
 async def restore_backup(
-    bus: Bus, stored: StoredBackup, clock: Clock, *, moved: bool = False, on_cleared: _Hook = _pass
+    bus: Bus,
+    stored: StoredBackup,
+    clock: Clock,
+    *,
+    moved: bool = False,
+    reconcile_only: bool = False,
+    on_cleared: _Hook = _pass,
 ) -> BackupManifest:
     """Restore the bus from an opened backup. Repeat it after an interruption.
 
-    *moved*: nothing was delivered since, so there are no doubts. *on_cleared*: called on the empty
-    bus. Raises Invalid, before any change, for a bus in use.
+    *moved*: nothing was delivered since, so there are no doubts. *reconcile_only*: mail in doubt is
+    not sent again until an operator ends them. *on_cleared*: called on the empty bus. Raises
+    Invalid, before any change, for a bus in use.
     """
     manifest = stored.manifest
     await _clear_bus(bus)
     on_cleared()
     await _restore_streams(bus, stored)
+    await _forget_lost_machine(bus, manifest)
+    if not moved:
+        await _record_restore(bus, manifest, clock(), reconcile_only)
+    opened = await _reopen_batches(bus, None if moved else clock())
+    await topology.delete_stream(bus, topology.RESTORING_STREAM)
+    await topology.apply(bus)
+    for batch, lane in opened:
+        await Waker(bus).wake(batch, lane)
+    log.info("backup_restored", streams=len(manifest.streams), open_batches=len(opened))
+    return manifest
+
+
+async def _forget_lost_machine(bus: Bus, manifest: BackupManifest) -> None:
+    """Remove what held only there, and let nothing leave before an operator says so."""
     await _complete_people(bus, manifest)
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermarks(bus)
     await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
-    ledger = Ledger(bus)
-    opened = [batch async for batch in open_batches(ledger)]
-    if not moved:
-        await _record_restore(bus, manifest, clock())
-        await _mark_in_doubt(ledger, opened, clock())
-    await topology.delete_stream(bus, topology.RESTORING_STREAM)
-    await topology.apply(bus)
-    for batch, entry in opened:
-        await Waker(bus).wake(batch, entry.value.lane)
-    log.info("backup_restored", streams=len(manifest.streams), open_batches=len(opened))
-    return manifest
 
 
 async def _clear_bus(bus: Bus) -> None:
@@ -173,7 +174,8 @@ async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> 
     config = saved.config | {"num_replicas": bus.replicas}
     await bus.restore_snapshot(saved.stream, Snapshot(config, saved.state), pieces)
     bucket = backup.saved_bucket(bus, saved.stream)
-    for key, value in stored.changes(saved).items():
+    for change in stored.changes(saved):
+        key, value = change.key, change.value
         await (bucket.purge(key) if value is None else bucket.put(key, value))
 
 
@@ -201,16 +203,19 @@ async def _pause_channels(bus: Bus, manifest: BackupManifest) -> None:
         await pauses.pause(bus, channel, why)
 
 
-async def _record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None:
+async def _record_restore(
+    bus: Bus, manifest: BackupManifest, now: float, reconcile_only: bool
+) -> None:
     """Record the restore, after which events are certainly new."""
     last_seq = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
-    restored = RestoreRecord(backup=manifest.began, at=utc_time(now), publications=last_seq)
+    earlier = await last_restore(bus)  # the backup is of a Loa that was restored itself
+    restored = RestoreRecord(
+        backup=min(manifest.began, earlier.backup) if earlier else manifest.began,
+        at=utc_time(now),
+        publications=last_seq,
+        reconcile_only=reconcile_only,
+    )
     await bus.bucket(subjects.CONTROL.name).put(RESTORE_KEY, restored.model_dump_json().encode())
-
-
-async def last_restore(bus: Bus) -> RestoreRecord | None:
-    """The last restore, while its doubts are active."""
-    return (await read(bus.bucket(subjects.CONTROL.name), RESTORE_KEY, RestoreRecord)).value
 
 
 async def end_doubts(bus: Bus) -> bool:
@@ -226,22 +231,34 @@ async def active_doubts(bus: Bus) -> RestoreDoubts | None:
 
 
 async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
-    """Yield the batches that are not closed; an unreadable one is logged and skipped."""
+    """Yield the batches that are not closed; an unreadable one is logged and skipped.
+
+    Those that change meanwhile move to the end, and do not come again.
+    """
+    last = await ledger.bucket.last_seq()
     async for key, value in ledger.bucket.values("state."):
+        if value.revision > last:
+            return
         if decoded := bulk.decode_batch(key, value.data):
             batch, entry = decoded
             if not entry.closed_at:
                 yield batch, Versioned(entry, value.revision)
 
 
-async def _mark_in_doubt(
-    ledger: Ledger, opened: list[tuple[BatchKey, Versioned[LedgerEntry]]], now: float
-) -> None:
-    """Put unfinished plans and open batches in doubt; no one else writes during a restore."""
-    await _mark_plans_in_doubt(ledger)
-    for batch, state in opened:
-        entry = moves.reopen_restored(state.value, now)
-        await ledger.swap(batch, state, entry, until=time.monotonic() + _WRITE_TIMEOUT_S)
+async def _reopen_batches(bus: Bus, in_doubt_at: float | None) -> list[tuple[BatchKey, Lane]]:
+    """Put open plans and batches in doubt, if so; no one else writes during a restore.
+
+    Returns the open batches.
+    """
+    ledger, opened = Ledger(bus), []
+    if in_doubt_at is not None:
+        await _mark_plans_in_doubt(ledger)
+    async for batch, state in open_batches(ledger):
+        opened.append((batch, state.value.lane))
+        if in_doubt_at is not None:
+            entry = moves.reopen_restored(state.value, in_doubt_at)
+            await ledger.swap(batch, state, entry, until=time.monotonic() + _WRITE_TIMEOUT_S)
+    return opened
 
 
 async def _mark_plans_in_doubt(ledger: Ledger) -> None:

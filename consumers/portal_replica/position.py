@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from consumers.operations.restore import last_restore
+from consumers.restored import last_restore
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus

@@ -34,6 +34,7 @@ ACTIONS: Mapping[str, str] = {
     "feeds.remove": "operate",
     "file.upload": "write",
     "key.replace": "restore",
+    "mail.reconcile": "operate",
     "mail.release": "operate",
     "report.authors": "edit",
     "report.seal": "edit",

@@ -23,9 +23,9 @@ from consumers.intake.approval import Draft
 from consumers.intake.desk_acts import drafts_of
 from consumers.intake.draft_decisions import DraftDecisions
 from consumers.ledger.bulk import has_delivered
-from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
 from consumers.portal_replica.status import ReplicaRecord, load_replicas, load_shown_portal
+from consumers.restored import last_restore
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds

@@ -17,7 +17,7 @@ from channels.zalo.error_codes import ErrorKind
 from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
 from channels.zalo.outcomes import outcome_of
 from channels.zalo.webhook.events import ZaloEvent
-from consumers.operations import restore
+from consumers.restored import last_restore
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.followers import FREE_MESSAGE_WINDOW, FollowerStore, ReplyClaim
 from contracts.base.crash_points import crash_point
@@ -65,7 +65,7 @@ class AutoReply:
 
     async def may_have_replied(self, event: ZaloEvent) -> bool:
         """Whether the reply may have gone out before the bus was restored from a backup."""
-        restored = await restore.last_restore(self.bus)
+        restored = await last_restore(self.bus)
         return restored is not None and event.at <= restored.at
 
     async def send(self, event: ZaloEvent, claim: ReplyClaim, expired: Deadline) -> None:

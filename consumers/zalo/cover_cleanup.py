@@ -15,7 +15,7 @@ from channels.errors import Unreachable
 from channels.portal.storage.pictures import PictureStore
 from channels.zalo.publications.record import ArticleRecord
 from consumers.intake.items import Item
-from consumers.operations import restore
+from consumers.restored import last_restore
 from contracts import subjects
 from producers.bus import Bus, BusError
 
@@ -56,7 +56,7 @@ class CoverCleanup:
 
     async def cutoff(self) -> float:
         """Return the time after which covers stay; after a restore records may be missing."""
-        settled, restored = self.clock() - GRACE_S, await restore.last_restore(self.bus)
+        settled, restored = self.clock() - GRACE_S, await last_restore(self.bus)
         return min(settled, restored.backup.timestamp()) if restored else settled
 
     async def covers_in_use(self) -> frozenset[str]:

@@ -41,11 +41,10 @@ class LeaseHarness(DeliveryPipeline):
         rules = replace(self.worker.time_rules(edition), lease_s=lease_s)
         claim = Lease(self.batch, token, rules, self.ledger, held, self.clock, unbooked)
         rows = await self.ledger.rows(self.batch)
-        reports = self.worker.policy.before_commit, self.worker.policy.after_commit
-        before, after = (partial(report, self.batch) for report in reports)
-        return BatchRun(
-            claim, self.provider, self.readers, edition, rows, self.stop.is_set, before, after
-        )
+        policy, stopped = self.worker.policy, self.stop.is_set
+        reports = policy.before_commit, policy.after_commit
+        told = *(partial(report, self.batch) for report in reports), policy.resolutions
+        return BatchRun(claim, self.provider, self.readers, edition, rows, stopped, *told)
 
     async def run(self, work: BatchRun | None = None) -> LedgerEntry:
         work = work or await self.claim()

@@ -6,9 +6,11 @@ Postfix writes `cleanup[...]: QUEUEID: message-id=<...>` as soon as it reads the
 
 import asyncio
 import errno
+import gzip
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -62,17 +64,7 @@ class RelayLog:
         return begin(read)
 
     def search(self, wanted: Collection[bytes]) -> set[bytes]:
-        queued: dict[bytes, bytes] = {}
-        accepted: set[bytes] = set()
-        for chunk in self.chunks():
-            for line in _LINE.finditer(chunk):
-                if line[2] is None:
-                    accepted.update(filter(None, (queued.get(line[1]),)))
-                elif line[2] in wanted:
-                    queued[line[1]] = line[2]
-                else:
-                    queued.pop(line[1], None)  # short queue ids are given again
-        return accepted
+        return set(accepted_in(self.chunks(), wanted.__contains__))
 
     def chunks(self) -> Iterator[bytes]:
         """Last part of the log in whole lines, oldest first. Raises OSError."""
@@ -85,12 +77,37 @@ class RelayLog:
         yield from _tail_lines(self.path, READ_MAX)
 
 
+def accepted_in(chunks: Iterable[bytes], is_wanted: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """The Message-IDs in *chunks* of whole lines that the relay accepted for certain."""
+    queued: dict[bytes, bytes] = {}
+    for chunk in chunks:
+        for line in _LINE.finditer(chunk):
+            if line[2] is None:
+                if id := queued.pop(line[1], None):
+                    yield id
+            elif is_wanted(line[2]):
+                queued[line[1]] = line[2]
+            else:
+                queued.pop(line[1], None)  # short queue ids are given again
+
+
+def whole_log(path: Path) -> Iterator[bytes]:
+    """All lines of a log, of a compressed one as well, a chunk at a time. Raises OSError."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from _whole_lines(file)
+
+
 def _tail_lines(path: Path, limit: int) -> Iterator[bytes]:
     """The last *limit* bytes of a file, a chunk at a time, cut at line ends."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - limit))
-        rest = b""
-        while chunk := file.read(CHUNK_BYTES):
-            lines, end, rest = (rest + chunk).rpartition(b"\n")
-            yield lines + end
-        yield rest
+        yield from _whole_lines(file)
+
+
+def _whole_lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    """The rest of a file in chunks that end with a line."""
+    rest = b""
+    while chunk := file.read(CHUNK_BYTES):
+        lines, end, rest = (rest + chunk).rpartition(b"\n")
+        yield lines + end
+    yield rest

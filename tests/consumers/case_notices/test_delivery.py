@@ -8,7 +8,8 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.ledger.backoff import GIVE_UP_S
-from consumers.operations.restore import RESTORE_KEY, RestoreDoubts, RestoreRecord
+from consumers.operations.restore import RestoreDoubts
+from consumers.restored import RESTORE_KEY, RestoreRecord
 from contracts import envelope, subjects
 from contracts.delivery import Status
 from contracts.errors import Invalid

@@ -127,6 +127,7 @@ CHANGING = {
     "zalo templates remove": "1",
     "zalo suppressed lift": "0912345678",
     "mail suppressed lift": "an@example.com",
+    "mail reconcile": "mail.log",
     "mail brakes release": f"{ITEM} --yes",
     "report year": "2025",
     "report span": "2026-03-01 2026-03-31",
@@ -208,6 +209,7 @@ async def in_use(loa, bus, clock, tmp_path):
     await register_unit(bus)
     (tmp_path / "mended.json").write_bytes(envelope.to_structured(submitted()))
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    (tmp_path / "mail.log").write_text("")
     (tmp_path / "data.json").write_text('{"title": "x"}')
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "b"}')
     (tmp_path / "readers.csv").write_text(f"{COLUMNS}\nan@example.com,An,,,,\n")

@@ -97,3 +97,12 @@ async def test_what_was_withdrawn_is_no_alarm_and_nothing_to_decide(loa, bus):
     assert "ended" in (await loa("mail", "brakes", "list")).stdout.split()
     done = await loa("mail", "brakes", "release", "--yes", "tin-cu", "--by", "Trần Thị Bình")
     assert done.exit_code == 2
+
+
+async def test_mail_in_doubt_is_compared_with_logs_and_no_time_without_a_restore(loa, tmp_path):
+    logs = tmp_path / "mail.log"
+    logs.write_text("")
+    compared = await loa("mail", "reconcile", str(logs), "--by", "An", "--json")
+    assert json_output(compared) == {"in_logs": 0, "delivered": 0, "not_sent": 0}
+    said = await loa("mail", "reconcile", str(logs), "--by", "An", "--complete-since", "2026-11-25")
+    assert (said.exit_code, "complete-since: " in said.output) == (2, True)

@@ -7,6 +7,7 @@ import pytest
 
 from consumers.intake.handler import Intake
 from consumers.operations import backup, restore
+from consumers.restored import last_restore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey, Status
@@ -150,7 +151,7 @@ async def test_a_planned_move_ends_no_doubt_that_an_earlier_restore_has_left(bus
         await backup.save_backup(first, backup_folder(tmp_path / "second"), clock)
         async with NatsServer(tmp_path / "moved") as server, await Bus.connect(server.url) as new:
             await restore.restore_backup(new, opened_backup(tmp_path / "second"), clock, moved=True)
-            assert await restore.last_restore(new) == await restore.last_restore(first) is not None
+            assert await last_restore(new) == await last_restore(first) is not None
 
 
 async def test_copies_of_what_is_sent_a_second_time_are_declared(bus, tmp_path, clock):

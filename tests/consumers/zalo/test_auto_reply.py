@@ -7,7 +7,7 @@ import structlog
 
 from channels.errors import Unreachable
 from channels.zalo.stand_in import OA_ID
-from consumers.operations import restore
+from consumers.restored import RESTORE_KEY, RestoreRecord
 from consumers.runtime.errors import RetryLater
 from tests.support.crashing_bus import crash_at
 from tests.support.zalo_events import CS, TEXT, V2
@@ -115,8 +115,8 @@ async def test_while_the_channel_is_paused_nobody_is_written_to(zalo_events):
 
 async def test_what_came_before_a_restore_may_have_been_replied_to(zalo_events):
     at = zalo_events.now()
-    record = restore.RestoreRecord(backup=at, at=at, publications=0).model_dump_json()
-    await zalo_events.bus.bucket("control").put(restore.RESTORE_KEY, record.encode())
+    record = RestoreRecord(backup=at, at=at, publications=0).model_dump_json()
+    await zalo_events.bus.bucket("control").put(RESTORE_KEY, record.encode())
     await zalo_events.handle("inbound", ago_s=60)
     assert zalo_events.sent() == []
     await zalo_events.handle("inbound", ago_s=-60)

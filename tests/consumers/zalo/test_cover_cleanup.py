@@ -8,7 +8,7 @@ import pytest
 
 from channels.portal.storage.pictures import PictureStore
 from consumers.intake.items import Item
-from consumers.operations import restore
+from consumers.restored import RESTORE_KEY, RestoreRecord
 from consumers.zalo.cover_cleanup import GRACE_S, CoverCleanup
 from consumers.zalo.stores import BusArticleStore
 from contracts import subjects
@@ -91,9 +91,9 @@ async def test_one_that_is_just_being_made_has_no_note_yet_and_stays(cover_folde
 async def test_after_a_restore_what_the_notes_may_have_forgotten_stays(cover_folder):
     kept, gone = await cover_folder.picture(1), await cover_folder.picture(2, age_s=7200)
     at = datetime.fromtimestamp(cover_folder.clock(), UTC)
-    restored = restore.RestoreRecord(backup=at - timedelta(hours=1), at=at, publications=0)
+    restored = RestoreRecord(backup=at - timedelta(hours=1), at=at, publications=0)
     bucket = cover_folder.bus.bucket(subjects.CONTROL.name)
-    await bucket.put(restore.RESTORE_KEY, restored.model_dump_json().encode())
+    await bucket.put(RESTORE_KEY, restored.model_dump_json().encode())
     assert await cover_folder.old.remove_unused() == 1
     assert await cover_folder.left() == {kept} != {gone}
 
