@@ -2,14 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from channels.email.settings import EmailSettings, Tls, is_loopback
 from contracts.base.fields import Id
-from contracts.errors import Invalid, explain, field_error, join_path
+from contracts.errors import FieldError, Invalid, explain, field_error, join_path
 
 RELAYS_FILE = "LOA_EMAIL_RELAYS_FILE"
 FIRST, SECOND = "first", "second"
@@ -18,8 +18,22 @@ URGENT_CONNECTIONS = 1
 """Connections for urgent mail alone, beside those for all."""
 
 
+class Portion(NamedTuple):
+    """One process's portion of limits that *of* processes share: the *number*th, from 0."""
+
+    number: int = 0
+    of: int = 1
+
+    def part(self, limit: int) -> int:
+        """Its part of *limit*, one at least; the parts of all are the whole."""
+        return max((limit + self.of - 1 - self.number) // self.of, 1)
+
+
+WHOLE = Portion()
+
+
 class RelayEntry(BaseModel):
-    """A relay in the file; limits are those of each process that sends mail.
+    """A relay in the file; limits are those of all processes together that send mail.
 
     `weight`: its share of the mail beside the others' weights; 0: a standby, used while every relay
     with a weight is away.
@@ -117,7 +131,17 @@ def _read_file(path: Path) -> _RelaysFile:
     except tomllib.TOMLDecodeError as error:
         raise Invalid(field_error(RELAYS_FILE, "not_toml", detail=error)) from error
     except ValidationError as error:
-        raise Invalid(*explain(error, RELAYS_FILE)) from error
+        faults, kinds = explain(error, RELAYS_FILE), (one["type"] for one in error.errors())
+        raise Invalid(*map(_with_known_keys, faults, kinds)) from error
+
+
+def _with_known_keys(fault: FieldError, kind: str) -> FieldError:
+    """*fault*; of a key that is none, with those there are."""
+    if kind != "extra_forbidden":
+        return fault
+    is_of_relay = fault.field.startswith(f"{RELAYS_FILE}.relays.")
+    known = RelayEntry.model_fields if is_of_relay else _RelaysFile.model_fields
+    return field_error(fault.field, "unknown_key", known=", ".join(known))
 
 
 def _with_password(name: str, entry: RelayEntry, settings: EmailSettings) -> RelaySettings:

@@ -25,7 +25,7 @@ from contracts.errors import FieldError
 if TYPE_CHECKING:
     from channels.base import Channel
     from consumers.app.node import Node
-    from consumers.channel_health.gate import ChannelGate
+    from consumers.deliver.worker import DeliveryWorker
     from consumers.dispatch.audience import Audience
     from consumers.dispatch.handler import AffectedDigests
     from consumers.runtime.lanes import LaneSemaphore
@@ -49,7 +49,7 @@ class ChannelParts:
     canary_target: Callable[[Node], str] = lambda _: ""
     digests: Callable[[Node], AffectedDigests | None] = lambda _: None
     waits_for_earlier: bool = True
-    watch: Callable[[Any, ChannelGate], Coroutine[Any, Any, None]] | None = None
+    watch: Callable[[Any, DeliveryWorker[Any]], Coroutine[Any, Any, None]] | None = None
 
 
 @dataclass(frozen=True)

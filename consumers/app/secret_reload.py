@@ -60,12 +60,12 @@ class SecretReload:
         for (kind, file), secret in zip(files, secrets, strict=True):
             if what := self._take_over(kind, file, secret):
                 told[what].append(file.variable)
+        for step in self.on_reload:
+            await step()
         if told["needs_restart"]:
             log.warning("secrets_reloaded", **told)
         else:
             log.info("secrets_reloaded", **told)
-        for step in self.on_reload:
-            await step()
 
     def _files(self) -> list[tuple[type[BaseSettings], SecretFile]]:
         kinds = (*self.current, *self.read_once)

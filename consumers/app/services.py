@@ -237,7 +237,7 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     node.troubles.append(TroubleMonitor(node.bus, name, troubles))
     node.tasks.append(node.troubles[-1].run)
     if parts.watch:
-        node.tasks.append(partial(parts.watch, channel, worker.gates[name]))
+        node.tasks.append(partial(parts.watch, channel, worker))
     _register_worker(node, worker)
 
 

@@ -21,14 +21,6 @@ NOWHERE = "nowhere, "
 """The start of a destination that takes no output; what it lacks follows."""
 
 
-class RelayOut(Record):
-    """A relay that is left out while others go on: its name, why, and since when."""
-
-    name: str
-    reason: str = ""
-    since: float = 0.0
-
-
 class Destination(Record):
     """`to`: the destination in words, without credentials.
 
@@ -46,8 +38,6 @@ class Destination(Record):
     failing: str = ""
     """The worker's last failure without a success since, while no breaker is open."""
     failing_since: float = 0.0
-    relays_out: tuple[RelayOut, ...] = ()
-    """The relays that the worker which said so last leaves out; empty for other channels."""
     former: str = ""
     """Where output went that left this machine, if it goes nowhere now; empty if a stand-in took
     over since."""

@@ -1,6 +1,7 @@
 """`loa doctor`: examine the settings and services around Loa."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -45,6 +46,7 @@ from consumers.cli.zalo import account_stores
 from consumers.doctor import machine, network, services
 from consumers.doctor.examination import Check, examine
 from consumers.doctor.finding import DoctorFinding, new_finding, unusable
+from consumers.email.relay_reports import RelayOut, load_relay_reports
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
@@ -361,17 +363,23 @@ async def _worker_destination() -> Destination | None:
         return found.get(ChannelName.EMAIL)
 
 
+async def _relays_out() -> tuple[RelayOut, ...]:
+    """The relays that workers leave out. Raises BusError, Invalid."""
+    async with Surroundings().connect() as bus:
+        return (await load_relay_reports(bus)).relays_out(time.time()) if bus else ()
+
+
 async def _examine_mail_worker(email: EmailSettings) -> AsyncIterator[DoctorFinding]:
     """Where the worker's mail goes, and whether *email* says the same."""
     try:
-        worker = await _worker_destination()
+        worker, relays_out = await _worker_destination(), await _relays_out()
     except (BusError, Invalid):  # `loa doctor bus` says which setting
         yield new_finding("mail_worker_unread")
         return
     if worker and worker.failing:
         place, why = describe_place(worker.to), translate(worker.failing)
         yield new_finding("mail_worker_fails", to=place, reason=why)
-    for relay in worker.relays_out if worker else ():
+    for relay in relays_out:
         why = translate(relay.reason)
         yield new_finding("mail_relay_out", relay=relay.name, reason=why)
     if other := _unless_of(email, worker):

@@ -27,6 +27,9 @@ class SendPolicy:
         """What becomes of rows in doubt, of which the channel says *outcomes*."""
         return outcomes
 
+    def use_connections(self, connections: int) -> None:
+        """Send on as many connections from now on."""
+
     def is_throttled(self) -> bool:
         """Whether a batch gives its permit back after one window."""
         return False

@@ -150,6 +150,11 @@ class EmailSendPolicy(SendPolicy):
             self.semaphore.capacity = wanted
             self.semaphore.admit_waiting()
 
+    def use_connections(self, connections: int) -> None:
+        """Send on as many connections from now on, or on fewer where the pace is slower."""
+        self.connections = connections
+        self.apply_pace()
+
     def is_stopped(self, plan: PlanKey) -> bool:
         is_held = bool(self.refused.plans) and self.refused.held_for_s(plan, self.clock()) > 0
         return is_held or self.bounce_stops.is_stopped(plan)

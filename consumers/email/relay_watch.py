@@ -1,32 +1,36 @@
-"""Watch of relays: tells `loa status` and the metrics which are left out, and what each carries."""
+"""Watch of relays: reports those that are left out, counts mails, takes the portion of limits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import structlog
 
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay import Relay
-from consumers.channel_health.destinations import RelayOut, update_destination
-from contracts.delivery import ChannelName
+from consumers.email.relay_reports import LOOK_S, RelayOut, report_relays
 from producers import metrics
 from producers.bus import Bus
 from producers.bus.periodic import every
 
-_INTERVAL_S = 2.0
+log = structlog.get_logger()
 
 
 @dataclass
 class RelayWatch:
-    """Publishes each change beside the destination, which each start of a worker writes anew."""
+    """Looks at the pool of the worker *name*; `on_portion` is called when the limits change."""
 
     bus: Bus
     pool: ConnectionPool
-    published: tuple[RelayOut, ...] = ()
+    name: str
+    clock: Callable[[], float]
+    on_portion: Callable[[], None] = lambda: None
     counted: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         metrics.RELAY.allow(relay.name for relay in self.pool.relays)
 
     async def run(self) -> None:
-        await every(_INTERVAL_S, self.look)
+        await every(LOOK_S, self.look)
 
     async def look(self) -> None:
         relays = self.pool.relays
@@ -39,9 +43,19 @@ class RelayWatch:
             for one in relays
             if one.is_out
         )
-        if out != self.published:
-            await update_destination(self.bus, ChannelName.EMAIL, {"relays_out": out})
-            self.published = out
+        if self.pool.has_several or self.pool.shares_limits:
+            await self.report(out)
+
+    async def report(self, out: tuple[RelayOut, ...]) -> None:
+        """Say that this worker is alive and leaves *out*; take the portion that is left to it."""
+        reports = await report_relays(self.bus, self.name, out, self.clock())
+        if not self.pool.shares_limits:
+            return
+        portion = reports.portion_of(self.name, self.clock())
+        if portion != self.pool.portion:
+            log.info("relay_limits_shared", workers=len(reports.alive(self.clock())))
+            self.pool.use_portion(portion)
+            self.on_portion()
 
     def count_mails(self, relay: Relay) -> None:
         """Count what the relay has accepted since the last look."""

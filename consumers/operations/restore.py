@@ -189,7 +189,7 @@ async def _forget_workers(bus: Bus) -> None:
     """Forget what the workers of the lost machine said: destinations, breakers and canaries."""
     bucket = bus.bucket(subjects.CONTROL.name)
     for key in await bucket.keys():
-        if key.startswith(("outlet.", "breaker.", "canary.")):
+        if key.startswith(("outlet.", "breaker.", "canary.", "relays.")):
             await bucket.purge(key)
 
 

@@ -10,11 +10,11 @@ from consumers.channel_health import breaker, breaker_store, destinations
 from consumers.channel_health import pauses as channel_health_pauses
 from consumers.channel_health.breaker import Breaker, BreakerState
 from consumers.channel_health.canary.status import load_statuses
-from consumers.channel_health.destinations import Destination
 from consumers.channel_health.pauses import Pause
 from consumers.channel_health.readback import readback_failure
 from consumers.email import bounce_stops, pace
 from consumers.email.refused_items import REFUSED_KEY, RefusedItems
+from consumers.email.relay_reports import RelayReports, load_relay_reports
 from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import IN_DOUBT, OPEN_LETTERS, LedgerEntry, RowNote
 from consumers.ledger.moves import count_letters
@@ -144,10 +144,10 @@ class Throughput:
         return bool(busy & set(running) - progressed)
 
 
-def _relays_out(place: Destination) -> tuple[RelayStatus, ...]:
+def _relays_out(reports: RelayReports, now: float) -> tuple[RelayStatus, ...]:
     return tuple(
         RelayStatus(name=one.name, reason=one.reason, since=utc_time(round(one.since)))
-        for one in place.relays_out
+        for one in reports.relays_out(now)
     )
 
 
@@ -180,7 +180,6 @@ class StatusReader:
             if place.former:
                 report.channels[name].former = place.former
                 report.channels[name].former_until = utc_time(round(place.former_until))
-            report.channels[name].relays_out = _relays_out(place)
             report.channels[name].failing = place.failing
             if place.failing:
                 report.channels[name].failing_since = utc_time(round(place.failing_since))
@@ -217,6 +216,7 @@ class StatusReader:
         mail.slowed_reason = now.reason if mail.slowed else ""
         plans = (await bounce_stops.load_stops(self.bus)).plans
         mail.stopped = tuple(name for name, stop in plans.items() if stop.state == "stopped")
+        mail.relays_out = _relays_out(await load_relay_reports(self.bus), self.clock())
         refused = (await read(bucket, REFUSED_KEY, RefusedItems)).value or RefusedItems()
         mail.refused = tuple(
             RefusedPublication(

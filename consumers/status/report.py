@@ -146,7 +146,7 @@ class ChannelStatus(CircuitStatus):
     """The last failure without a success since, as the worker that started last sees it."""
     failing_since: datetime | None = None
     relays_out: tuple[RelayStatus, ...] = ()
-    """Relays that are left out, as the worker says that found so last."""
+    """Relays that are left out by a worker that is alive."""
     canary: CanaryStatus = CANARY_OFF
     slowed: int = 0
     """0: full pace; see `consumers.email.pace`."""

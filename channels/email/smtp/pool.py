@@ -8,7 +8,13 @@ from contextlib import suppress
 
 import structlog
 
-from channels.email.relays import URGENT_CONNECTIONS, RelaySettings, load_relays
+from channels.email.relays import (
+    URGENT_CONNECTIONS,
+    WHOLE,
+    Portion,
+    RelaySettings,
+    load_relays,
+)
 from channels.email.settings import EmailSettings
 from channels.email.smtp.connection import (
     END_TIMEOUT_S,
@@ -52,7 +58,11 @@ class ConnectionPool:
         self.request_timeout_s = request_timeout_s
         self.end_timeout_s = request_timeout_s if self.has_several else END_TIMEOUT_S
         self.open_timeout_s: float | None = None  # no limit beside that of each reply
-        self.chooses = self.has_several or any(one.settings.has_limits for one in self.relays)
+        self.shares_limits = settings.relays_file is not None
+        """Whether limits are those of all processes together; variables are of each."""
+        self.portion: Portion | None = WHOLE
+        has_limits = any(one.settings.has_limits for one in self.relays)
+        self.chooses = self.has_several or has_limits or self.shares_limits
         """Whether the next window may go to another relay, or may have to wait."""
         self.clock = time.monotonic
         self.share = 0.0  # that of the relay whose turn was last
@@ -67,7 +77,7 @@ class ConnectionPool:
     @property
     def connections(self) -> int:
         """How many sessions may be open at once; their relays keep a connection for urgent mail."""
-        shared = (one.settings.connections for one in self.relays if not one.settings.is_standby)
+        shared = (one.connections for one in self.relays if not one.settings.is_standby)
         return min(max(sum(shared) - URGENT_CONNECTIONS, 1), _MAX_CONNECTIONS)
 
     def use(self, relays: Sequence[RelaySettings]) -> None:
@@ -80,6 +90,14 @@ class ConnectionPool:
         for relay in self.relays:
             relay.settings = known.get(relay.name, relay.settings)
             relay.close_idle()
+
+    def use_portion(self, portion: Portion | None) -> None:
+        """Keep to *portion* of the limits; None: use no relay for now."""
+        self.portion = portion
+        for relay in self.relays:
+            relay.portion = portion
+            relay.close_surplus()
+        self.returned.set()
 
     async def acquire(self, mails: Sequence[Envelope] = ()) -> tuple[SmtpConnection, bool]:
         """A connection for some of *mails*, see `admitted`, and whether it is a new one.
@@ -259,6 +277,7 @@ class ConnectionPool:
             connection.close()
         elif not connection.is_closed:
             relay.idle.append((now, connection))
+            relay.close_surplus()
 
     def is_spare(self, standby: Relay) -> bool:
         return any(one is not standby for one in self.usable() if not one.settings.is_standby)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from channels.email.relays import RelaySettings
+from channels.email.relays import WHOLE, Portion, RelaySettings
 from channels.email.smtp.connection import SmtpConnection
 from channels.email.smtp.window import Envelope
 
@@ -28,6 +28,7 @@ class Relay:
     """A relay; `share`: the mails that it was given, for each unit of its weight."""
 
     settings: RelaySettings
+    portion: Portion | None = WHOLE  # of its limits; None: nothing may be used yet
     idle: list[tuple[float, SmtpConnection]] = field(default_factory=list)
     lent: int = 0
     mails: int = 0  # that it has accepted
@@ -54,9 +55,26 @@ class Relay:
         return self.away_until is not None
 
     @property
+    def connections(self) -> int:
+        """How many connections this process may have."""
+        return self.portion.part(self.settings.connections) if self.portion else 0
+
+    @property
     def is_free(self) -> bool:
         """Whether it may have one more connection at work."""
-        return self.lent < self.settings.connections
+        return self.lent < self.connections
+
+    @property
+    def mails_per_s(self) -> float | None:
+        """This process's part of the rate."""
+        rate = self.settings.mails_per_s
+        return rate / self.portion.of if rate and self.portion else rate
+
+    @property
+    def connections_per_domain(self) -> int | None:
+        """This process's part of the connections that carry mail to one domain."""
+        most = self.settings.connections_per_domain
+        return self.portion.part(most) if most and self.portion else most
 
     def is_due(self, now: float) -> bool:
         """Whether it is not away, or is to be tried again."""
@@ -67,23 +85,23 @@ class Relay:
         if not self.settings.has_limits:
             return range(len(mails))
         numbers: Sequence[int] = range(len(mails))
-        if most := self.settings.connections_per_domain:
+        if most := self.connections_per_domain:
             numbers = [n for n in numbers if self.domains[_domain_of(mails[n])] < most]
-        if self.settings.mails_per_s:
-            self.fill(self.settings.mails_per_s, now)
+        if rate := self.mails_per_s:
+            self.fill(rate, now)
             numbers = numbers[: int(self.tokens)]
         return numbers
 
     def fill(self, mails_per_s: float, now: float) -> None:
-        """Add what the time since has earned; a second's worth is kept at most."""
+        """Add what the time since has earned; a second's worth is kept at most, or one mail."""
         earned = (now - self.filled_at) * mails_per_s
-        self.tokens, self.filled_at = min(self.tokens + max(earned, 0.0), mails_per_s), now
+        most = max(mails_per_s, 1.0)
+        self.tokens, self.filled_at = min(self.tokens + max(earned, 0.0), most), now
 
     def wait_s(self) -> float:
         """How long until its rate lets one more mail go; 0 if only a domain has to wait."""
-        if not self.settings.mails_per_s or self.tokens >= 1:
-            return 0.0
-        return (1 - self.tokens) / self.settings.mails_per_s
+        rate = self.mails_per_s
+        return max(1 - self.tokens, 0.0) / rate if rate else 0.0
 
     def lend(self, mails: Sequence[Envelope], now: float) -> Loan:
         """Count one more connection, and what it is about to carry."""
@@ -101,9 +119,14 @@ class Relay:
         self.domains.subtract(loan.domains)
         self.domains += Counter()  # forget domains without a connection
 
-    def close_idle(self) -> None:
-        while self.idle:
-            self.idle.pop()[1].close()
+    def close_idle(self, keep: int = 0) -> None:
+        """Close idle connections but for *keep*, the oldest first."""
+        while len(self.idle) > keep:
+            self.idle.pop(0)[1].close()
+
+    def close_surplus(self) -> None:
+        """Close idle connections beyond those that this process may have."""
+        self.close_idle(max(self.connections - self.lent, 0))
 
 
 def _domain_of(mail: Envelope) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 
 from channels.daemon_threads import begin
-from channels.email.channel import EmailChannel
+from channels.email.channel import EmailChannel, RenderedMail
 from channels.email.inbound.server import MailHandler, inbound_server
 from channels.email.relays import describe_relays, load_relays
 from channels.email.return_path import ReturnPaths
@@ -20,7 +20,7 @@ from consumers.app.wiring import subscribers
 from consumers.case_notices.message_ids import NoticeFinder
 from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.channel_health.destinations import NOWHERE
-from consumers.channel_health.gate import ChannelGate
+from consumers.deliver.worker import DeliveryWorker
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounces import BounceHandler
 from consumers.email.inbound import BounceMailbox, UnsubscribeMailbox
@@ -123,6 +123,7 @@ def open_email_channel(node: Node) -> EmailChannel:
     paths = _return_paths(node) if node.email.bounce_domain else None
     channel = EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
     if node.email.relays_file:
+        channel.pool.use_portion(None)  # until the watch knows how many workers share the limits
         node.secrets.on_reload.append(partial(_reload_relays, node.email, channel.pool))
     else:
         use = partial(_use_settings, channel.pool)
@@ -134,9 +135,14 @@ def _use_settings(pool: ConnectionPool, settings: EmailSettings) -> None:
     pool.use(load_relays(settings))
 
 
-async def watch_relays(channel: EmailChannel, gate: ChannelGate) -> None:
-    """Tell which relays are left out."""
-    await RelayWatch(gate.breaker_store.bus, channel.pool).run()
+async def watch_relays(channel: EmailChannel, worker: DeliveryWorker[RenderedMail]) -> None:
+    """Report which relays are left out, and keep to this worker's portion of their limits."""
+    bus, name = worker.breaker_store.bus, worker.slot.name
+
+    def on_portion() -> None:
+        worker.policy.use_connections(channel.pool.connections)
+
+    await RelayWatch(bus, channel.pool, name, worker.clock, on_portion).run()
 
 
 async def _reload_relays(settings: EmailSettings, pool: ConnectionPool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -20,8 +21,8 @@ from channels.portal.storage.lock import folder_lock
 from consumers.app.node import Node
 from consumers.app.settings import ReplicaSettings, read_settings
 from consumers.channel_health.folder_watch import FolderWatch
-from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.readback import ReadbackStatus
+from consumers.deliver.worker import DeliveryWorker
 from consumers.facts.public_figures import FigureRenewal
 from consumers.ledger import bulk
 from consumers.messages import field_error
@@ -32,7 +33,7 @@ from consumers.portal_replica.status import REPORT_S
 from consumers.runtime.errors import unreachable_without_bus
 from consumers.uploads.portal import PublicUploads
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteSettings
@@ -93,8 +94,8 @@ def readback_address(node: Node) -> str:
     return node.canary_settings.url or node.settings.public_url
 
 
-async def watch_folder(channel: PortalChannel, gate: ChannelGate) -> None:
-    await FolderWatch(gate, channel).run()
+async def watch_folder(channel: PortalChannel, worker: DeliveryWorker[Any]) -> None:
+    await FolderWatch(worker.gate_of(Lane.NORMAL), channel).run()
 
 
 async def has_delivered_pages(bus: Bus) -> bool:

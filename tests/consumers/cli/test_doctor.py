@@ -1,12 +1,15 @@
 """`loa doctor`: whose settings it judges, and what it does when it is told nothing."""
 
+import time
+
 import pytest
 
 from channels.email.doctor import dns_client
 from channels.email.doctor.finding import new_finding
 from consumers.channel_health import destinations
-from consumers.channel_health.destinations import Destination, RelayOut
+from consumers.channel_health.destinations import Destination
 from consumers.cli import doctor
+from consumers.email.relay_reports import RelayOut, report_relays
 from contracts.delivery import ChannelName
 from tests.support.cli import InProcessCli, json_output
 
@@ -92,9 +95,8 @@ async def test_the_overview_does_not_take_this_shells_relay_for_the_workers(bus,
     silent = Destination(to=RELAY, failing="timeout", failing_since=1.0)
     await destinations.write_destination(bus, ChannelName.EMAIL, silent)
     assert [one["code"] for one in await mail()] == ["mail_worker_fails", "mail_other_settings"]
-    out = Destination(to=RELAY, relays_out=(RelayOut(name="ha-noi", reason="timeout"),))
-    await destinations.write_destination(bus, ChannelName.EMAIL, out)
-    told = (await mail())[0]
+    await report_relays(bus, "worker", (RelayOut(name="ha-noi", reason="timeout"),), time.time())
+    _, told, _ = await mail()
     assert told["code"] == "mail_relay_out" and "ha-noi" in told["message"]
 
 

@@ -79,7 +79,13 @@ async def test_every_channel_is_paused_and_an_earlier_reason_is_not_lost(bus, tm
 
 async def test_what_the_lost_machine_s_workers_said_is_not_said_of_the_new_one(pipeline, tmp_path):
     old = pipeline.bus.bucket("control")
-    for key in ("outlet.email", "breaker.zalo.notices", "canary.email", "canary.email.sent"):
+    for key in (
+        "outlet.email",
+        "breaker.zalo.notices",
+        "canary.email",
+        "canary.email.sent",
+        "relays.email",
+    ):
         await old.put(key, b"{}")
     await old.put("pace.email", b"{}")
     await save_pipeline(pipeline, tmp_path)

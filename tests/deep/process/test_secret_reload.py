@@ -6,11 +6,13 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from channels.zalo.webhook import endpoint
-from tests.support.loa_process import LoaProcess, wait_until
+from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
+from tests.support.relays_file import write_relays
 
 pytestmark = pytest.mark.timeout(120)
 APP_ID, VARIABLE = "1234567890", "LOA_ZALO_OA_SECRET_FILE"
@@ -79,3 +81,34 @@ def test_sighup_reloads_secrets_and_stops_nothing(tmp_path):
         wait_until(lambda: loa.page_status("/tin/tin/") == 200, "the item")
         assert not any(word in loa.log() for word in ("cũ", "mới"))
         assert loa.stop() == 0
+
+
+def test_sighup_reads_the_relays_file_again_and_a_wrong_one_changes_nothing(tmp_path):
+    """The mail of one item goes to the relay that is no standby, and that changes."""
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    with RelayProcess(folders[0]) as a, RelayProcess(folders[1]) as b:
+
+        def write(weight_of_a: int) -> Path:
+            entries = {"a": (a, weight_of_a), "b": (b, 1 - weight_of_a)}
+            relays = {n: {"port": one.port, "weight": w} for n, (one, w) in entries.items()}
+            return write_relays(tmp_path, **relays)
+
+        settings = {"EMAIL_RELAYS_FILE": write(1), "EMAIL_FROM": "thong-bao@loa.example"}
+        with DetachedLoa(tmp_path, CANARY_EVERY_S=0, **settings) as loa:
+            loa.add_unit()
+            loa.readers(10)
+            loa.trace_of_event(loa.publish("tin-1", "email"))
+            assert (a.count(), b.count()) == (10, 0)
+            write(0).write_text("[relays.a]\nhost = 1\n")
+            loa.reload()
+            [told] = loa.logged("relays_unusable")
+            assert "LOA_EMAIL_RELAYS_FILE.relays.a.host" in told["error"]
+            loa.trace_of_event(loa.publish("tin-2", "email"))
+            assert (a.count(), b.count()) == (20, 0)
+            write(0)
+            loa.reload()
+            loa.trace_of_event(loa.publish("tin-3", "email"))
+            assert (a.count(), b.count()) == (20, 10)
+            assert loa.stop() == 0
