@@ -11,6 +11,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, TypeVar
 
+from contracts.errors import ContractError
+
 T = TypeVar("T")
 
 
@@ -30,7 +32,7 @@ _threads = DaemonThreads()
 
 
 def begin(work: Callable[[], T]) -> "asyncio.Future[T]":
-    """Begin *work* on a daemon thread: its result, or its OSError or ValueError."""
+    """Begin *work* on a daemon thread: its result, or its OSError, ValueError or ContractError."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 
@@ -56,7 +58,7 @@ def _settle(done: Future[Any], work: Callable[..., Any], args: Any, named: Any) 
     done.set_running_or_notify_cancel()
     try:
         result = work(*args, **named)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ContractError) as error:
         done.set_exception(error)
     else:
         done.set_result(result)

@@ -104,6 +104,7 @@ def test_sighup_reads_the_relays_file_again_and_a_wrong_one_changes_nothing(tmp_
             write(0).write_text("[relays.a]\nhost = 1\n")
             loa.reload()
             [told] = loa.logged("relays_unusable")
+            assert "Traceback" not in loa.log()
             assert "LOA_EMAIL_RELAYS_FILE.relays.a.host" in told["error"]
             loa.trace_of_event(loa.publish("tin-2", "email"))
             assert (a.count(), b.count()) == (20, 0)
