@@ -1,13 +1,19 @@
 """Atomic replacement of files: readers see the old or the new file, also after a kill."""
 
+import ctypes
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from contracts.base.crash_points import crash_point
 
 RenderedFile = tuple[str, bytes | None]
 """A path below the public folder and its content; None if the file must not exist."""
+_SYNC_THREADS = 8
+"""Fsyncs at the same time: the file system makes one commit of its journal for many of them."""
+_MANY = 400
+"""For so many paths one fsync of the whole file system costs less, whatever else it has to write."""
 
 
 class StagedFiles:
@@ -23,6 +29,7 @@ class StagedFiles:
         self._moves: list[tuple[Path, Path]] = []
         self._removals: list[Path] = []
         self._folders: set[Path] = set()
+        self._synced = 0
         remove_leftovers(aside)
 
     @property
@@ -49,8 +56,14 @@ class StagedFiles:
         for path, body in files:
             self.stage(path, body)
 
+    def sync(self) -> None:
+        """Fsync what was staged since the last call; a full disk shows here at the latest."""
+        _sync_all([beside for beside, _ in self._moves[self._synced :]])
+        self._synced = len(self._moves)
+
     def commit(self) -> None:
         """Rename the files into place in the order of staging, and fsync their folders."""
+        self.sync()
         for beside, target in self._moves:
             self._make_folder(target.parent)
             beside.replace(target)
@@ -58,9 +71,7 @@ class StagedFiles:
         for target in self._removals:
             target.unlink(missing_ok=True)
         crash_point("portal.all_in_place")
-        for folder in sorted(self._folders):
-            if folder.is_dir():
-                sync_folder(folder)
+        _sync_all([folder for folder in self._folders if folder.is_dir()])
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -85,19 +96,42 @@ def has_content(path: Path, body: bytes) -> bool:
 
 def sync_folder(folder: Path) -> None:
     """Fsync the folder, which makes renames in it durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder)
+
+
+def _sync_all(paths: Collection[Path]) -> None:
+    """Fsync files and folders of one file system. Raises OSError."""
+    if len(paths) >= _MANY:
+        return _sync_file_system(next(iter(paths)))
+    with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+        list(threads.map(_sync, paths))  # in a list, so that an error is raised
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
+def _sync_file_system(path: Path) -> None:
+    """Fsync everything that was written on the file system of *path*. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if _LIBC.syncfs(handle):
+            raise OSError(ctypes.get_errno(), "syncfs", str(path))
+    finally:
+        os.close(handle)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
 def _write(path: Path, body: bytes) -> None:
     with path.open("wb") as file:
         file.write(body)
         crash_point("portal.tmp_written")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def files_below(folder: str) -> Iterator[str]:

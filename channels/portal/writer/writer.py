@@ -368,6 +368,7 @@ class PortalWriter:
             staged.stage_all(self._site_files.item_files(stored, related, campaign))
         for page_set in work.page_sets:
             staged.stage_all(self._site_files.page_set_files(page_set, index))
+        staged.sync()
         return staged
 
     def _commit(self, index: PortalIndex, work: PendingWork, staged: StagedFiles) -> None:
