@@ -38,6 +38,13 @@ class RelatedItem(NamedTuple):
     published_us: int
 
 
+class ItemPosition(NamedTuple):
+    """An item in the revision that the index shows."""
+
+    content_id: str
+    revision: int
+
+
 class Fragments(NamedTuple):
     """One item as rendered for each feed format and for lists on pages."""
 
@@ -168,6 +175,10 @@ _ITEMS_AFTER = (
     " WHERE content_id > ? ORDER BY content_id LIMIT ?"
 )
 _SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
+_UNRENDERED_SQL = """
+SELECT item.content_id, publication FROM item LEFT JOIN fragment USING (content_id)
+WHERE item.content_id > ? AND fragment.content_id IS NULL ORDER BY item.content_id LIMIT ?
+"""
 _MAYBE_URGENT = """SELECT publication FROM item WHERE publication LIKE '%"lane":"urgent"%'"""
 _MAYBE_COVER = """SELECT publication FROM item WHERE publication LIKE '%"cover":{%'"""
 _MAYBE_UPLOAD = f"SELECT publication FROM item WHERE publication LIKE '%/{UPLOADS_FOLDER}/%'"  # noqa: S608 - ours
@@ -177,7 +188,13 @@ INSERT INTO urgent SELECT slug, published, content_id, ? FROM shelf WHERE conten
 _BAND_SQL = """
 SELECT content_id FROM urgent WHERE slug = ? ORDER BY published DESC, content_id DESC LIMIT ?
 """
-_PENDING_SQL = _SELECT + " WHERE {} ORDER BY content_id LIMIT ?"
+_PENDING_SQL = """
+SELECT content_id, revision FROM item WHERE {} AND content_id > ? ORDER BY content_id LIMIT ?
+"""
+_STALE_SQL = """
+SELECT place FROM stale WHERE old_print = ?1 AND (rank, place) > (?2, ?3)
+ORDER BY rank, place LIMIT ?4
+"""
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
 
@@ -252,6 +269,37 @@ class PortalIndex(Campaigns):
         self._put_uploads(publication)
         self.mark_stale(touched)
         return touched
+
+    def put_unrendered(
+        self,
+        publication: Publication,
+        stored: StoredItem,
+        slugs: Sequence[str],
+        former_slugs: Sequence[str] = (),
+    ) -> None:
+        """As `put_item` in an index of which every file is to be written.
+
+        Body and fragments follow with `put_rendered`.
+        """
+        content_id = publication.content_id
+        self._store_item(publication, stored)
+        feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
+        entries = list(listing_entries(publication, feed_slugs))
+        self.place_item(content_id, entries, _listed_slugs(publication, slugs))
+        self._put_urgent(publication)
+        self._want_cover(publication)
+        self._put_uploads(publication)
+
+    def unrendered_items(self, after: str, limit: int) -> list[tuple[str, str]]:
+        """Ids and publications of the next items without fragments, in the order of their ids."""
+        return list(self._db.execute(_UNRENDERED_SQL, (after, limit)))
+
+    def put_rendered(
+        self, content_id: str, body_html: str, format_hash: str, fragments: Fragments
+    ) -> None:
+        sql = "UPDATE item SET body = ? WHERE content_id = ?"
+        self._db.execute(sql, (body_html, content_id))
+        self.put_fragments(content_id, format_hash, fragments)
 
     def _store_item(self, publication: Publication, stored: StoredItem) -> None:
         content_id = publication.content_id
@@ -444,15 +492,20 @@ class PortalIndex(Campaigns):
         column = "old_print" if stale_format else "undone"
         self._db.execute(f"UPDATE item SET {column} = 1")  # noqa: S608 - ours
 
-    def pending_items(self, limit: int, *, stale_format: bool = False) -> list[StoredItem]:
+    def pending_items(
+        self, limit: int, after: str = "", *, stale_format: bool = False
+    ) -> list[ItemPosition]:
         """Items whose pages may differ from the index, or, with *stale_format*, are outdated."""
         sql = _PENDING_SQL.format("old_print" if stale_format else "undone")
-        return [StoredItem(*row) for row in self._db.execute(sql, (limit,))]
+        return [ItemPosition(*row) for row in self._db.execute(sql, (after, limit))]
 
-    def stale_page_sets(self, limit: int = -1, *, stale_format: bool = False) -> list[PageSet]:
+    def stale_page_sets(
+        self, limit: int = -1, after: PageSet | None = None, *, stale_format: bool = False
+    ) -> list[PageSet]:
         """Page sets whose files may differ from the index, in the order of writing."""
-        sql = "SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?"
-        return [parse_page_set(key) for (key,) in self._db.execute(sql, (stale_format, limit))]
+        place = (after.rank, after.key) if after else (-1, "")
+        rows = self._db.execute(_STALE_SQL, (stale_format, *place, limit))
+        return [parse_page_set(key) for (key,) in rows]
 
     def count_pending(self) -> tuple[int, int]:
         """Numbers of items and page sets to be written, at once or when there is time."""
@@ -480,12 +533,10 @@ class PortalIndex(Campaigns):
         self._db.execute("DELETE FROM stale")
         self.mark_stale(page_sets, stale_format=stale_format)
 
-    def mark_items_written(self, items: Iterable[StoredItem]) -> None:
-        publications = [stored.publication for stored in items]
-        positions = [(publication.content_id, publication.revision) for publication in publications]
-        self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", positions)
+    def mark_items_written(self, items: Sequence[ItemPosition]) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", items)
         sql = "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?"
-        self._db.executemany(sql, positions)
+        self._db.executemany(sql, items)
 
     def mark_page_sets_written(self, page_sets: Iterable[PageSet]) -> None:
         sql = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"

@@ -29,6 +29,11 @@ CHANGES_SQL = """
 SELECT content_id, published FROM shelf WHERE slug = ? AND changed > 0
 ORDER BY changed DESC, content_id DESC LIMIT ?
 """
+_ADD_SQL = "INSERT INTO shelf (slug, published, content_id, listed, changed) VALUES (?, ?, ?, ?, ?)"
+_ADD_MONTH_SQL = """
+INSERT INTO month (slug, month, items, listed) VALUES (?, ?, 1, ?)
+ON CONFLICT (slug, month) DO UPDATE SET items = items + 1, listed = listed + excluded.listed
+"""
 _COUNT_SQL = """
 UPDATE month SET listed = listed + ? - (
     SELECT listed FROM shelf WHERE slug = ? AND published = ? AND content_id = ?
@@ -62,6 +67,10 @@ class ListingEntry:
     content_id: str
     changed_us: int = field(default=0, compare=False)
     """When the current text replaced another; 0 if it is the first."""
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.slug, self.published_us, self.content_id
 
     @property
     def month(self) -> str:
@@ -185,14 +194,21 @@ class Listings(Database):
             changed |= self._page_sets_shifted_by(entry)
             self._remove_entry(entry)
             changed |= self._page_sets_shifted_by(entry)
+        self._put_entries(old, entries, listed_slugs)
         for entry in set(entries) - old:
-            self._add_entry(entry)
             changed |= self._page_sets_shifted_by(entry)
-        for entry in entries:
-            self._set_listed(entry, listed=entry.slug in listed_slugs)
         for entry in old.intersection(entries):
             changed |= self._page_sets_naming(entry, self._part_of(entry))
         return changed
+
+    def place_item(
+        self, content_id: str, entries: Collection[ListingEntry], listed_slugs: Collection[str]
+    ) -> None:
+        """As `move_item`, where every page set is to be written."""
+        old = set(self._entries_of(content_id))
+        for entry in old.difference(entries):
+            self._remove_entry(entry)
+        self._put_entries(old, entries, listed_slugs)
 
     def slugs_of_item(self, content_id: str) -> list[str]:
         """Slugs of all listings with an entry of the item, listed or not."""
@@ -212,25 +228,29 @@ class Listings(Database):
             page_sets |= self._page_sets_naming(entry, self._part_of(entry))
         return sorted(page_sets, key=lambda page_set: (page_set.rank, page_set))
 
-    def _add_entry(self, entry: ListingEntry) -> None:
-        values = (entry.slug, entry.published_us, entry.content_id)
-        self._db.execute("INSERT INTO shelf VALUES (?, ?, ?, 0, 0)", values)
-        self._db.execute(
-            "INSERT INTO month VALUES (?, ?, 1, 0)"
-            " ON CONFLICT (slug, month) DO UPDATE SET items = items + 1",
-            (entry.slug, entry.month),
-        )
+    def _put_entries(
+        self,
+        old: Collection[ListingEntry],
+        entries: Iterable[ListingEntry],
+        listed_slugs: Collection[str],
+    ) -> None:
+        """Add *entries* to those that the item has, *old*; pages of *listed_slugs* name it."""
+        added = [(entry, entry.slug in listed_slugs) for entry in entries if entry not in old]
+        self._db.executemany(_ADD_SQL, [(*entry.key, on, entry.changed_us) for entry, on in added])
+        self._db.executemany(_ADD_MONTH_SQL, [(entry.slug, entry.month, on) for entry, on in added])
+        for entry in entries:
+            if entry in old:
+                self._set_listed(entry, listed=entry.slug in listed_slugs)
 
     def _set_listed(self, entry: ListingEntry, *, listed: bool) -> None:
         """Show the entry on pages, or leave it out."""
-        key = (entry.slug, entry.published_us, entry.content_id)
-        self._db.execute(_COUNT_SQL, (listed, *key, entry.slug, entry.month))
-        self._db.execute(_LIST_SQL, (listed, entry.changed_us, *key))
+        self._db.execute(_COUNT_SQL, (listed, *entry.key, entry.slug, entry.month))
+        self._db.execute(_LIST_SQL, (listed, entry.changed_us, *entry.key))
 
     def _remove_entry(self, entry: ListingEntry) -> None:
         self._set_listed(entry, listed=False)
         sql = "DELETE FROM shelf WHERE slug = ? AND published = ? AND content_id = ?"
-        self._db.execute(sql, (entry.slug, entry.published_us, entry.content_id))
+        self._db.execute(sql, entry.key)
         key = (entry.slug, entry.month)
         self._db.execute("UPDATE month SET items = items - 1 WHERE slug = ? AND month = ?", key)
         self._db.execute("DELETE FROM month WHERE slug = ? AND month = ? AND items = 0", key)

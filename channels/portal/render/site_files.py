@@ -90,7 +90,7 @@ class SiteFiles:
     def __init__(
         self, site: Site, public: Path | None = None, like: "SiteFiles | None" = None
     ) -> None:
-        self.site = site
+        self.site, self.public = site, public
         self._pages: HtmlPages = like._pages if like else HtmlPages(site)
         self._covers = CoverFiles(public)
         self.format_hash: str = like.format_hash if like else _format_hash(site)
@@ -115,10 +115,17 @@ class SiteFiles:
 
     def to_stored_item(self, publication: Publication) -> StoredItem:
         """Render the publication's body for the index; of a withdrawn text only the title stays."""
+        return self.with_body(self.to_unrendered_item(publication))
+
+    def to_unrendered_item(self, publication: Publication) -> StoredItem:
         if publication.action == "withdrawn":
-            return StoredItem(publication.model_copy(update=_NO_TEXT).model_dump_json(), "")
+            publication = publication.model_copy(update=_NO_TEXT)
+        return StoredItem(publication.model_dump_json(), "")
+
+    def with_body(self, unrendered: StoredItem) -> StoredItem:
+        publication = unrendered.publication
         url = self.site.item_url(publication.content_id)
-        return StoredItem(publication.model_dump_json(), body.to_html(publication.body, url))
+        return replace(unrendered, body_html=body.to_html(publication.body, url))
 
     def search_document(self, stored: StoredItem) -> SearchDocument | None:
         """The item's search document; None if it is withdrawn."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from channels.portal.index.database import Database
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
@@ -84,6 +85,16 @@ class SearchDocument:
     text: str
 
 
+class PreparedDocument(NamedTuple):
+    """A search document as the index stores it."""
+
+    content_id: str
+    published_us: int
+    facts_json: str
+    packed_text: bytes
+    columns: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class SearchMatches:
     """Row ids of the matches, best first, MATCHES_MAX at most.
@@ -134,14 +145,16 @@ class SearchIndex(Database):
 
     def put(self, documents: Iterable[SearchDocument]) -> None:
         """Index *documents* in place of earlier ones of the same items."""
+        self.put_prepared(map(prepare_document, documents))
+
+    def put_prepared(self, documents: Iterable[PreparedDocument]) -> None:
+        """As `put`, with the work done that needs no index."""
         for document in documents:
             self.remove([document.content_id])
             place = self._next_free_place(document.published_us)
-            stored = json.dumps(asdict(document.facts), ensure_ascii=False)
-            text = zlib.compress(document.text.encode(), 6)
-            values = (place, document.content_id, stored, text)
+            values = (place, document.content_id, document.facts_json, document.packed_text)
             self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?)", values)
-            self._db.execute(_INSERT_SQL, (place, *_columns(document.facts, document.text)))
+            self._db.execute(_INSERT_SQL, (place, *document.columns))
 
     def remove(self, content_ids: Iterable[str]) -> None:
         for content_id in content_ids:
@@ -150,9 +163,6 @@ class SearchIndex(Database):
                 document = _document(row)
                 self._db.execute(_DELETE_SQL, (row[0], *_columns(document.facts, document.text)))
                 self._db.execute("DELETE FROM item WHERE place = ?", (row[0],))
-
-    def content_ids(self) -> list[str]:
-        return [content_id for (content_id,) in self._db.execute("SELECT content_id FROM item")]
 
     def search(self, query: SearchQuery) -> SearchMatches:
         """Find matches: the words as a phrase in titles, then anywhere, then each word.
@@ -209,6 +219,16 @@ class SearchIndex(Database):
 def open_search_index(path: Path) -> closing[SearchIndex]:
     """Open the index for one query. Raises sqlite3.Error."""
     return closing(SearchIndex(path, readonly=True))
+
+
+def prepare_document(document: SearchDocument) -> PreparedDocument:
+    return PreparedDocument(
+        document.content_id,
+        document.published_us,
+        json.dumps(asdict(document.facts), ensure_ascii=False),
+        zlib.compress(document.text.encode(), 6),
+        _columns(document.facts, document.text),
+    )
 
 
 def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:

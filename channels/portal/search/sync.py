@@ -1,7 +1,7 @@
 """Synchronization of the search index with the portal's index."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -36,7 +36,7 @@ class SearchSync:
         self._next = _SearchIndexFile(folder / NEXT_SEARCH_INDEX_FILE)
         self._to_document = to_document
         hashed_format = f"{DOCUMENT_VERSION} {site.vocabulary.model_dump_json()}"
-        self._format_hash = sha256(hashed_format.encode()).hexdigest()
+        self.format_hash = sha256(hashed_format.encode()).hexdigest()
 
     def close(self) -> None:
         self._active.close()
@@ -44,15 +44,15 @@ class SearchSync:
 
     def prepare(self) -> None:
         """Start a rebuild if the index is not current. Raises sqlite3.Error, OSError."""
-        if self._format_hash in (self._active_format_hash(), self._build_progress()[0]):
+        if self.format_hash in (self._active_format_hash(), self._build_progress()[0]):
             return
         self._next.delete()
-        self._next.open().start_build(self._format_hash)
+        self._next.open().start_build(self.format_hash)
 
     def continue_build(self, index: PortalIndex) -> int:
         """Continue a rebuild; return the number of items indexed. Raises as `prepare`."""
         format_hash, after = self._build_progress()
-        if format_hash != self._format_hash:
+        if format_hash != self.format_hash:
             return 0
         items = index.items_after(after, CHUNK_SIZE)
         search_index = self._next.open()
@@ -80,13 +80,12 @@ class SearchSync:
         with search_index.transaction():
             self._index_items(search_index, items)
 
-    def remove_unknown(self, index: PortalIndex) -> None:
-        """Remove items that the portal's index lacks. Raises sqlite3.Error, OSError."""
-        for search_index in self._usable_indexes():
-            ids = search_index.content_ids()
-            unknown = [name for name in ids if not index.current_revision(name)]
-            with search_index.transaction():
-                search_index.remove(unknown)
+    def replace(self, built: Path) -> None:
+        """Make the complete index at *built* the active one. Raises as `prepare`."""
+        self._active_format_hash()  # a journal that a killed writer left belongs to the old file
+        self.close()
+        self._next.delete()
+        _SearchIndexFile(built).move_to(self._active)
 
     def _index_items(self, search_index: SearchIndex, items: Sequence[StoredItem]) -> None:
         for stored in items:
@@ -94,13 +93,6 @@ class SearchSync:
                 search_index.put([document])
             else:
                 search_index.remove([stored.publication.content_id])
-
-    def _usable_indexes(self) -> Iterator[SearchIndex]:
-        """The active index, if complete, and the one being built."""
-        if self._active_format_hash():
-            yield self._active.open()
-        if self._build_progress()[0]:
-            yield self._next.open()
 
     def _active_format_hash(self) -> str:
         """Format hash of the active index; empty if none is complete."""
@@ -111,7 +103,7 @@ class SearchSync:
 
     def _activate(self, built: SearchIndex) -> None:
         """Make the complete index *built* the active one."""
-        built.mark_complete(self._format_hash)
+        built.mark_complete(self.format_hash)
         if not self._active_format_hash():
             self._active.delete()  # with its journal, which does not belong to the new file
         self.close()

@@ -12,25 +12,27 @@ RenderedFile = tuple[str, bytes | None]
 """A path below the public folder and its content; None if the file must not exist."""
 _SYNC_THREADS = 8
 """Fsyncs at the same time: the file system makes one commit of its journal for many of them."""
-_MANY = 400
-"""For so many paths one fsync of the whole file system costs less, whatever else it has to write."""
+_MANY = 150
+"""For so many paths one fsync of the whole file system costs less than one of each."""
 
 
 class StagedFiles:
     """Files written aside and then renamed into place; readers see none of them before `commit`.
 
     *aside* is on the file system of *root*, outside the served folder, and belongs to one writer at
-    a time. A new instance removes files that a killed writer left there.
+    a time. A new instance removes files that a killed writer left there. Where processes stage for
+    the writer at the same time, each instance has a *name* of its own, and removes nothing.
     """
 
-    def __init__(self, root: Path, aside: Path) -> None:
+    def __init__(self, root: Path, aside: Path, name: str = "") -> None:
         self._root = root
-        self._aside = aside
+        self._aside, self._name = aside, name
         self._moves: list[tuple[Path, Path]] = []
         self._removals: list[Path] = []
         self._folders: set[Path] = set()
         self._synced = 0
-        remove_leftovers(aside)
+        if not name:
+            remove_leftovers(aside)
 
     @property
     def count_writes(self) -> int:
@@ -47,7 +49,7 @@ class StagedFiles:
         if body is None:
             self._removals.append(target)
         elif not has_content(target, body):
-            beside = self._aside / f"{len(self._moves)}.tmp"
+            beside = self._aside / f"{self._name}{len(self._moves)}.tmp"
             _write(beside, body)
             self._moves.append((beside, target))
 
@@ -102,7 +104,8 @@ def sync_folder(folder: Path) -> None:
 def _sync_all(paths: Collection[Path]) -> None:
     """Fsync files and folders of one file system. Raises OSError."""
     if len(paths) >= _MANY:
-        return _sync_file_system(next(iter(paths)))
+        _sync_file_system(next(iter(paths)))
+        return
     with ThreadPoolExecutor(_SYNC_THREADS) as threads:
         list(threads.map(_sync, paths))  # in a list, so that an error is raised
 

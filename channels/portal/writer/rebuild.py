@@ -21,21 +21,30 @@ from typing import NamedTuple
 
 import structlog
 
-from channels.portal.index.index import LAYOUT_VERSION, IndexSnapshot, PortalIndex
+from channels.portal.index.index import (
+    LAYOUT_VERSION,
+    Fragments,
+    IndexSnapshot,
+    PortalIndex,
+    StoredItem,
+)
 from channels.portal.model.months import to_microseconds
 from channels.portal.render.site_files import SiteFiles
-from channels.portal.search.sync import SEARCH_INDEX_FILE
+from channels.portal.search.index import PreparedDocument, SearchIndex, prepare_document
+from channels.portal.search.sync import SEARCH_INDEX_FILE, SearchSync
 from channels.portal.storage import index_swap
 from channels.portal.storage.atomic_files import sync_folder, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
+from channels.portal.writer.render_processes import RenderProcesses, process_count
+from channels.portal.writer.staging import CHUNK_SIZE
 from channels.portal.writer.writer import (
     LOCK_FILE,
     SITE_MARKER_FILE,
     PortalWriter,
     ReportProgress,
-    add_publication,
+    add_unrendered,
     no_progress,
     record_format,
 )
@@ -46,6 +55,8 @@ from contracts.publication import Publication
 
 log = structlog.get_logger()
 _REBUILD_LOCK_FILE = "rebuild.lock"
+_CHUNKS_AT_ONCE = 5
+"""So many chunks of files are written before other writers have their turn."""
 
 
 class RebuildResult(NamedTuple):
@@ -54,6 +65,15 @@ class RebuildResult(NamedTuple):
     items: int = 0
     written: int = 0
     removed: int = 0
+
+
+class RenderedItem(NamedTuple):
+    """An item as the index has it for feeds, lists and the search; withdrawn: no document."""
+
+    content_id: str
+    body_html: str
+    fragments: Fragments
+    documents: Sequence[PreparedDocument]
 
 
 class PortalRebuild:
@@ -79,6 +99,8 @@ class PortalRebuild:
         self._aside.mkdir()
         self._index = PortalIndex(self._aside / INDEX_FILE)
         self._index.create_tables()
+        self._search = SearchIndex(self._aside / SEARCH_INDEX_FILE)
+        self._search.create_tables()
         with folder_lock(self._state / LOCK_FILE, lock_timeout_s):
             index_swap.finish_swap(self._state)
             old = self._open_old_index()
@@ -91,7 +113,7 @@ class PortalRebuild:
         """Store publications. Raises OSError or sqlite3.Error; readers see no change."""
         with self._index.transaction():
             for publication in publications:
-                add_publication(self._index, self._site_files, publication)
+                add_unrendered(self._index, self._site_files, publication)
 
     def add_already_shown(self, publications: Sequence[Publication]) -> None:
         """Store those that the old index has shown. Raises as `add_publications`."""
@@ -104,20 +126,40 @@ class PortalRebuild:
 
     def finish(self) -> RebuildResult:
         """Replace the old portal by the new one. Raises FolderBusy, OSError, sqlite3.Error."""
-        with folder_lock(self._state / LOCK_FILE, self._lock_timeout_s):
-            self._add_recorded_changes()
-            items = self._index.count_items()
-            self._swap()
-        given = self._folder, self._site_files, self._lock_timeout_s, self._clock
-        with closing(PortalWriter(*given)) as writer:
-            self._write_files(writer)
-            removed = self._remove_strays()
-            writer.prune_search()
+        count = process_count(self._index.count_items())
+        with closing(RenderProcesses(self._site_files, count)) as processes:
+            self._render_items(processes)
+            with folder_lock(self._state / LOCK_FILE, self._lock_timeout_s):
+                self._add_recorded_changes()
+                self._render_items(processes)
+                items = self._index.count_items()
+                self._swap()
+            given = self._folder, self._site_files, self._lock_timeout_s, self._clock, processes
+            with closing(PortalWriter(*given)) as writer:
+                self._write_files(writer)
+                removed = self._remove_strays()
         self._remove_aside()
         return RebuildResult(items, writer.files_written, removed)
 
     def close(self) -> None:
         self._index.close()
+        self._search.close()
+
+    def _render_items(self, processes: RenderProcesses) -> None:
+        """Render what feeds, lists and the search have of the items that were added."""
+        for rendered in processes.map(render_items, self._unrendered_items()):
+            with self._index.transaction(), self._search.transaction():
+                for item in rendered:
+                    given = item.content_id, item.body_html, self._site_files.format_hash
+                    self._index.put_rendered(*given, item.fragments)
+                    self._search.remove([item.content_id])
+                    self._search.put_prepared(item.documents)
+
+    def _unrendered_items(self) -> Iterator[list[tuple[str, str]]]:
+        after = ""
+        while items := self._index.unrendered_items(after, CHUNK_SIZE):
+            yield items
+            after = items[-1][0]
 
     def _add_recorded_changes(self) -> None:
         """Add changes since the start, which only the old index has."""
@@ -153,19 +195,23 @@ class PortalRebuild:
             page_sets = self._site_files.all_page_sets(self._index)
             self._index.mark_all_pending(page_sets, stale_format=has_pages)
             record_format(self._index, self._site_files)
+            if self._site_files.site.hub:
+                self._index.mark_unannounced(self._index.used_slugs())
         self._index.close()
+        search = SearchSync(self._state, self._site_files.site, self._site_files.search_document)
+        self._search.mark_complete(search.format_hash)
+        self._search.close()
         public.mkdir(exist_ok=True)
         aside.mkdir(exist_ok=True)
         write_files(public, aside, self._site_files.fixed_files())
-        for file in () if self._is_recording else self._state.glob(f"{SEARCH_INDEX_FILE}*"):
-            file.unlink()
         index_swap.begin_swap(self._aside / INDEX_FILE, self._state)
         index_swap.finish_swap(self._state)
+        search.replace(self._aside / SEARCH_INDEX_FILE)
 
     def _write_files(self, writer: PortalWriter) -> None:
         writer.prepare(report_progress=self._report_progress)
         items, page_sets = writer.count_pending()
-        while (rewritten := writer.rewrite_stale()).has_work:
+        while (rewritten := writer.rewrite_stale(_CHUNKS_AT_ONCE)).has_work:
             self._report_progress("items", len(rewritten.items), items)
             self._report_progress("places", len(rewritten.page_sets), page_sets)
 
@@ -188,6 +234,18 @@ class PortalRebuild:
     def _remove_aside(self) -> None:
         if self._aside.exists():
             shutil.rmtree(self._aside)
+
+
+def render_items(files: SiteFiles, items: Sequence[tuple[str, str]]) -> list[RenderedItem]:
+    """Render items; *items*: their ids and publications."""
+    return [_rendered(files, content_id, StoredItem(text, "")) for content_id, text in items]
+
+
+def _rendered(files: SiteFiles, content_id: str, unrendered: StoredItem) -> RenderedItem:
+    stored = files.with_body(unrendered)
+    document = files.search_document(stored)
+    documents = [prepare_document(document)] if document else []
+    return RenderedItem(content_id, stored.body_html, files.fragments(stored), documents)
 
 
 @contextmanager

@@ -11,10 +11,11 @@ So a row in doubt has an answer: a revision in the index is delivered, any other
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,10 +23,10 @@ import structlog
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
-from channels.portal.index.index import LAYOUT_VERSION, PortalIndex, StoredItem
+from channels.portal.index.index import LAYOUT_VERSION, ItemPosition, PortalIndex
 from channels.portal.model.history import merge_history
 from channels.portal.model.months import to_microseconds
-from channels.portal.model.page_sets import PageKind, PageSet
+from channels.portal.model.page_sets import PageKind
 from channels.portal.model.site import CORRECTIONS_SLUG, Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SearchSync
@@ -40,13 +41,21 @@ from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.storage.uploads import remove_uploads
 from channels.portal.writer.covers import WantedCover, add_derivatives, finish_cover, next_cover
+from channels.portal.writer.render_processes import RenderProcesses
+from channels.portal.writer.staging import (
+    CHUNK_SIZE,
+    PendingWork,
+    StagingTask,
+    pending_work,
+    render_work,
+    stage_task,
+)
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-CHUNK_SIZE = 200
 T = TypeVar("T")
 LOCK_FILE = "lock"
 RETRY_S = 30.0
@@ -64,19 +73,6 @@ def no_progress(what: str, count: int, total: int) -> None:
     """Ignore progress reports."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingWork:
-    """Items and page sets to be written; `indexed`: items added to a new search index."""
-
-    items: Sequence[StoredItem] = ()
-    page_sets: Sequence[PageSet] = ()
-    indexed: int = 0
-
-    @property
-    def has_work(self) -> bool:
-        return bool(self.items or self.page_sets or self.indexed)
-
-
 class PortalWriter:
     """The only writer of the portal's folder, for use by one thread.
 
@@ -84,14 +80,20 @@ class PortalWriter:
     """
 
     def __init__(
-        self, folder: Path, site_files: SiteFiles, lock_timeout_s: float, clock: Clock = time.time
+        self,
+        folder: Path,
+        site_files: SiteFiles,
+        lock_timeout_s: float,
+        clock: Clock = time.time,
+        processes: RenderProcesses | None = None,
     ) -> None:
+        """*processes*: those of a rebuild, which has indexed its items for the search itself."""
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
         self._site_files = site_files.with_covers(self.public)
         self._lock_timeout_s = lock_timeout_s
-        self._clock = clock
+        self._clock, self._processes = clock, processes
         self.files_written = 0
         self._index: PortalIndex | None = None
         self._search_sync = SearchSync(self._state, site_files.site, site_files.search_document)
@@ -140,7 +142,7 @@ class PortalWriter:
             self._write_pending(index, report_progress, index.count_pending())
             self._rewrite_stale(index)
 
-    def rewrite_stale(self, limit: int = CHUNK_SIZE) -> PendingWork:
+    def rewrite_stale(self, chunks: int = 1) -> PendingWork:
         """Rewrite some files of an earlier format; return them. Raises as `prepare`."""
         if not self._state.exists():
             return PendingWork()
@@ -152,12 +154,7 @@ class PortalWriter:
                 self._apply_new_format(index)
             self._end_urgent(index)
             self._write_pending(index)
-            return self._rewrite_stale(index, limit)
-
-    def prune_search(self) -> None:
-        """Remove items from the search that the index lacks. Raises as `prepare`."""
-        with self._locked_index() as index:
-            self._search_sync.remove_unknown(index)
+            return self._rewrite_stale(index, chunks)
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Returns errors of disk and index as outcomes."""
@@ -341,33 +338,40 @@ class PortalWriter:
         totals: tuple[int, int] = (0, 0),
     ) -> None:
         """Write all pending files; there are none unless a writer was stopped half-way."""
-        while items := index.pending_items(CHUNK_SIZE):
-            self._write(index, PendingWork(items=items))
-            report_progress("items", len(items), totals[0])
-        while page_sets := index.stale_page_sets(CHUNK_SIZE):
-            self._write(index, PendingWork(page_sets=page_sets))
-            report_progress("places", len(page_sets), totals[1])
+        for work in self._write_all(index, pending_work(index)):
+            report_progress("items", len(work.items), totals[0])
+            report_progress("places", len(work.page_sets), totals[1])
 
-    def _rewrite_stale(self, index: PortalIndex, limit: int = CHUNK_SIZE) -> PendingWork:
+    def _rewrite_stale(self, index: PortalIndex, chunks: int = 1) -> PendingWork:
         """Rewrite items first, so that no link points at a missing file."""
-        items = index.pending_items(limit, stale_format=True)
-        work = PendingWork(items, index.stale_page_sets(limit - len(items), stale_format=True))
-        self._write(index, work)
-        return replace(work, indexed=self._search_sync.continue_build(index))
+        stale = islice(pending_work(index, stale_format=True), chunks)
+        done = sum(self._write_all(index, stale), PendingWork())
+        return replace(done, indexed=self._search_sync.continue_build(index))
+
+    def _write_all(
+        self, index: PortalIndex, pending: Iterable[PendingWork]
+    ) -> Iterator[PendingWork]:
+        """Write pending files; yields what is in place."""
+        for work, staged in self._staged(index, pending):
+            self._commit(index, work, staged)
+            yield work
+
+    def _staged(
+        self, index: PortalIndex, pending: Iterable[PendingWork]
+    ) -> Iterator[tuple[PendingWork, StagedFiles]]:
+        if self._processes is None:
+            return ((work, self._stage(index, work)) for work in pending)
+        given = self._state / INDEX_FILE, self.public, self._aside
+        tasks = (StagingTask(*given, work) for work in pending)
+        return self._processes.map(stage_task, tasks)
 
     def _write(self, index: PortalIndex, work: PendingWork) -> None:
         if work.items or work.page_sets:
             self._commit(index, work, self._stage(index, work))
 
     def _stage(self, index: PortalIndex, work: PendingWork) -> StagedFiles:
-        """Stage files in an order in which no link points at a missing file."""
         staged = StagedFiles(self.public, self._aside)
-        for stored in work.items:
-            related = index.related_items(stored.publication.content_id)
-            campaign = index.campaign_of(stored.publication.campaign)
-            staged.stage_all(self._site_files.item_files(stored, related, campaign))
-        for page_set in work.page_sets:
-            staged.stage_all(self._site_files.page_set_files(page_set, index))
+        staged.stage_all(render_work(self._site_files, index, work))
         staged.sync()
         return staged
 
@@ -376,7 +380,7 @@ class PortalWriter:
             staged.commit()
             self.files_written += staged.count_writes
             crash_point("portal.swapped")
-            self._search_sync.index_items(work.items)
+            self._index_for_search(index, work)
             crash_point("portal.learnt")
             with index.transaction():
                 index.mark_items_written(work.items)
@@ -385,10 +389,16 @@ class PortalWriter:
         except (OSError, sqlite3.Error) as error:
             raise FilesNotWritten(error_reason(error)) from error
 
+    def _index_for_search(self, index: PortalIndex, work: PendingWork) -> None:
+        if self._processes is None:
+            found = (index.find_item(item.content_id) for item in work.items)
+            self._search_sync.index_items([stored for stored in found if stored])
+
     def _repair_item(self, index: PortalIndex, content_id: str) -> None:
         """Rewrite the item's missing or damaged files."""
-        if stored := index.find_item(content_id):
-            self._write(index, PendingWork([stored], index.page_sets_of(content_id)))
+        if revision := index.current_revision(content_id):
+            item = ItemPosition(content_id, revision)
+            self._write(index, PendingWork([item], index.page_sets_of(content_id)))
 
     def _create_index(self, index: PortalIndex, allow_new: bool) -> None:
         if (self.public / SITE_MARKER_FILE).exists() or index.layout_version:
@@ -445,6 +455,17 @@ def add_publication(index: PortalIndex, files: SiteFiles, publication: Publicati
     if site.hub:
         feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
         index.mark_unannounced(feeds)
+
+
+def add_unrendered(index: PortalIndex, files: SiteFiles, publication: Publication) -> None:
+    """Store *publication* in the index of a rebuild, which renders each item once, at its end."""
+    previous = index.find_item(publication.content_id)
+    shown = merge_history(previous.publication if previous else None, publication)
+    site = files.site
+    slugs, former_slugs = site.listing_slugs(shown), site.listing_slugs(publication)
+    index.put_unrendered(shown, files.to_unrendered_item(shown), slugs, former_slugs)
+    if files.has_picture(shown):
+        index.forget_cover(shown.content_id)
 
 
 def record_format(index: PortalIndex, site_files: SiteFiles) -> None:

@@ -234,13 +234,14 @@ def test_a_rebuild_brings_its_own_catalogue_to_a_writer_that_is_open(tmp_path):
 def test_a_portal_that_is_made_anew_indexes_each_item_once(tmp_path, monkeypatch):
     """Not when its page is written and again when the index comes to it."""
     monkeypatch.setattr(sync, "CHUNK_SIZE", 2)
-    indexed, put = [], SearchIndex.put
+    indexed, put = [], SearchIndex.put_prepared
 
     def count(self, documents):
+        documents = list(documents)
         indexed.extend(one.content_id for one in documents)
         put(self, documents)
 
-    monkeypatch.setattr(SearchIndex, "put", count)
+    monkeypatch.setattr(SearchIndex, "put_prepared", count)
     rebuild(tmp_path, many(5))
     assert sorted(indexed) == [f"tin-{n}" for n in range(5)]
     assert len(found(tmp_path)) == 5
