@@ -1,7 +1,7 @@
 """The frame of pages: what head and foot show, and the templates that draw it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -91,9 +91,19 @@ def design_hash(site: SiteIdentity) -> str:
     return sha256(b"".join([*parts, *(asset.body for asset in shown)])).hexdigest()
 
 
+class _PlainGlobals(Environment):
+    """Templates whose globals are one mapping; Jinja's chain of them is walked at each rendering.
+
+    A global that is set later is missing in templates that were loaded before.
+    """
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return {**self.globals, **(d or {})}
+
+
 def page_environment(templates: Path, frame: Frame, **catalogs: Mapping[str, Any]) -> Environment:
     """The environment of a face: its *templates*, then the frame and the components."""
-    environment = Environment(
+    environment = _PlainGlobals(
         loader=FileSystemLoader([templates, _FOLDER / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,

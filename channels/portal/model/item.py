@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from textwrap import shorten
 from urllib.parse import urlsplit
 
@@ -176,7 +177,13 @@ class Item:
         stated = summary_of(self.interruption) if self.interruption else ""
         own = self.publication.summary or stated
         text = own or self.body.striptags() or self.publication.title
-        return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
+        return _excerpt(text)
+
+
+@lru_cache(maxsize=8)
+def _excerpt(text: str) -> str:
+    """Kept, because a page says it three times."""
+    return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
 
 
 def _page_of(address: str) -> str:

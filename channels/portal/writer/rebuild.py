@@ -55,8 +55,8 @@ from contracts.publication import Publication
 
 log = structlog.get_logger()
 _REBUILD_LOCK_FILE = "rebuild.lock"
-_CHUNKS_AT_ONCE = 5
-"""So many chunks of files are written before other writers have their turn."""
+_AT_ONCE = 5 * CHUNK_SIZE
+"""So many items and page sets are written before other writers have their turn."""
 
 
 class RebuildResult(NamedTuple):
@@ -211,7 +211,7 @@ class PortalRebuild:
     def _write_files(self, writer: PortalWriter) -> None:
         writer.prepare(report_progress=self._report_progress)
         items, page_sets = writer.count_pending()
-        while (rewritten := writer.rewrite_stale(_CHUNKS_AT_ONCE)).has_work:
+        while (rewritten := writer.rewrite_stale(_AT_ONCE)).has_work:
             self._report_progress("items", len(rewritten.items), items)
             self._report_progress("places", len(rewritten.page_sets), page_sets)
 

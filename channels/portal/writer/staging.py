@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,16 @@ def pending_work(index: PortalIndex, *, stale_format: bool = False) -> Iterator[
     while page_sets := index.stale_page_sets(CHUNK_SIZE, last, stale_format=stale_format):
         yield PendingWork(page_sets=page_sets)
         last = page_sets[-1]
+
+
+def first_chunks(pending: Iterable[PendingWork], limit: int) -> Iterator[PendingWork]:
+    """The first chunks, until they have *limit* items and page sets."""
+    count = 0
+    for work in pending:
+        yield work
+        count += len(work.items) + len(work.page_sets)
+        if count >= limit:
+            return
 
 
 def render_work(files: SiteFiles, index: PortalIndex, work: PendingWork) -> Iterator[RenderedFile]:

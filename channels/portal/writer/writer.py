@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +45,7 @@ from channels.portal.writer.staging import (
     CHUNK_SIZE,
     PendingWork,
     StagingTask,
+    first_chunks,
     pending_work,
     render_work,
     stage_task,
@@ -142,7 +142,7 @@ class PortalWriter:
             self._write_pending(index, report_progress, index.count_pending())
             self._rewrite_stale(index)
 
-    def rewrite_stale(self, chunks: int = 1) -> PendingWork:
+    def rewrite_stale(self, limit: int = CHUNK_SIZE) -> PendingWork:
         """Rewrite some files of an earlier format; return them. Raises as `prepare`."""
         if not self._state.exists():
             return PendingWork()
@@ -154,7 +154,7 @@ class PortalWriter:
                 self._apply_new_format(index)
             self._end_urgent(index)
             self._write_pending(index)
-            return self._rewrite_stale(index, chunks)
+            return self._rewrite_stale(index, limit)
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Returns errors of disk and index as outcomes."""
@@ -342,9 +342,8 @@ class PortalWriter:
             report_progress("items", len(work.items), totals[0])
             report_progress("places", len(work.page_sets), totals[1])
 
-    def _rewrite_stale(self, index: PortalIndex, chunks: int = 1) -> PendingWork:
-        """Rewrite items first, so that no link points at a missing file."""
-        stale = islice(pending_work(index, stale_format=True), chunks)
+    def _rewrite_stale(self, index: PortalIndex, limit: int = CHUNK_SIZE) -> PendingWork:
+        stale = first_chunks(pending_work(index, stale_format=True), limit)
         done = sum(self._write_all(index, stale), PendingWork())
         return replace(done, indexed=self._search_sync.continue_build(index))
 
