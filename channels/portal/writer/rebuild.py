@@ -147,7 +147,7 @@ class PortalRebuild:
 
     def _render_items(self, processes: RenderProcesses) -> None:
         """Render what feeds, lists and the search have of the items that were added."""
-        for rendered in processes.map(render_items, self._unrendered_items()):
+        for rendered in processes.map(_render_chunk, self._unrendered_items()):
             with self._index.transaction(), self._search.transaction():
                 for item in rendered:
                     given = item.content_id, item.body_html, self._site_files.format_hash
@@ -236,7 +236,7 @@ class PortalRebuild:
             shutil.rmtree(self._aside)
 
 
-def render_items(files: SiteFiles, items: Sequence[tuple[str, str]]) -> list[RenderedItem]:
+def _render_chunk(files: SiteFiles, items: Sequence[tuple[str, str]]) -> list[RenderedItem]:
     """Render items; *items*: their ids and publications."""
     return [_rendered(files, content_id, StoredItem(text, "")) for content_id, text in items]
 

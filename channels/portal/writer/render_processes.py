@@ -17,9 +17,9 @@ from channels.portal.render.site_files import SiteFiles
 
 T = TypeVar("T")
 R = TypeVar("R")
-PROCESSES_MAX = 4
+_PROCESSES_MAX = 4
 """More would wait: the rebuild's own process stores what they have rendered."""
-ITEMS_MIN = 2000
+_ITEMS_MIN = 2000
 """A rebuild of fewer items ends before the processes are ready."""
 _AHEAD = 2
 """Tasks for each process that are under way or done, but not taken yet."""
@@ -102,7 +102,7 @@ class _RenderProcess:
 def process_count(items: int) -> int:
     """Processes for a rebuild of so many items: one for each core that may be used."""
     cores = len(os.sched_getaffinity(0))
-    return min(cores, PROCESSES_MAX) if cores > 1 and items >= ITEMS_MIN else 0
+    return min(cores, _PROCESSES_MAX) if cores > 1 and items >= _ITEMS_MIN else 0
 
 
 def serve(connection: Connection) -> None:
