@@ -78,6 +78,7 @@ class Node:
     broker_watch: app_broker.BrokerWatch
     own_url: str
     stack: AsyncExitStack
+    name: str = "loa"
     web_apps: AppRouter = field(default_factory=AppRouter)
     checks: dict[str, HealthCheck] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)

@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from itertools import chain
 
@@ -37,7 +37,8 @@ from consumers.app.wiring import stand_ins
 from consumers.app.wiring.metrics import serve_metrics
 from consumers.app.wiring.tracing import export_traces
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.runtime import log_config, stdio
+from consumers.runtime import log_config, presence, stdio
+from consumers.runtime.presence import REPORT_S, Presence, ProcessRecord
 from consumers.status.facts import loa_version
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
@@ -74,7 +75,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         url, monitors, own = await stack.enter_async_context(instance.bus_server(settings))
         if own and services is not None:
             stack.enter_context(instance.exclusive(settings))
-        node = await build_node(stack, settings, url, socket_url(bound))
+        name = stack.enter_context(_named(settings, services))
+        node = await build_node(stack, settings, url, socket_url(bound), name)
         if own:
             _watch_server(node, own)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
@@ -86,12 +88,32 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
         _log_ready(node, url)
-        await stopped.wait()
-        _begin_stop()
+        await _until_stopped(stopped)
 
 
-def _begin_stop() -> None:
-    """Let the process end in time although one of its threads hangs, in a disk that is gone."""
+@contextmanager
+def _named(settings: LoaSettings, services: Sequence[str] | None) -> Iterator[str]:
+    """The name of this process, which the lines of a single service bear, too."""
+    folder, machine = settings.run_dir / "processes", settings.machine_name
+    with presence.named(folder, machine, services or ("loa",)) as name:
+        if services is not None:
+            log_config.name_process(name)
+        yield name
+
+
+def _keep_presence(node: Node) -> None:
+    """Say on the bus that this process runs, until it stops."""
+    now = node.clock()
+    facts = {"name": node.name, "services": node.services, "version": loa_version()}
+    record = ProcessRecord.model_validate(facts | {"pid": os.getpid(), "started": now, "at": now})
+    kept = Presence(node.bus, record, node.clock)
+    node.tasks.append(partial(every, REPORT_S, kept.renew))
+    node.stack.push_async_callback(kept.end)
+
+
+async def _until_stopped(stopped: asyncio.Event) -> None:
+    """Wait for the stop; from then on the process ends in time, although a thread of it hangs."""
+    await stopped.wait()
     log.info("stopping")
     timer = threading.Timer(_STOP_LIMIT_S, _leave)
     timer.daemon = True
@@ -173,18 +195,21 @@ def _reloads_on_hangup() -> bool:
     return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not stdio.has_terminal()
 
 
-async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
+async def build_node(
+    stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str, name: str = "loa"
+) -> Node:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "loa"))
     tracing = read_settings(TracingSettings)
     await stack.enter_async_context(export_traces(tracing))
     access = settings.access()
-    connecting = await Bus.connect(url, access=access, replicas=settings.nats_replicas)
+    replicas = settings.nats_replicas
+    connecting = await Bus.connect(url, name=name, access=access, replicas=replicas)
     bus = await stack.enter_async_context(connecting)
     watch = app_broker.BrokerWatch()
     store_dead_letter = DeadLetterStore(bus).bury_message
     broker = app_broker.create_broker(url, store_dead_letter, watch, access)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
-    node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
+    node = Node(settings, email, zalo, bus, broker, watch, own_url, stack, name)
     if tracing.traces_url:
         node.read_once[TracingSettings] = tracing
     node.tasks += [watch.run, partial(watch.keep_durables, bus)]
@@ -220,6 +245,7 @@ async def add_services(node: Node, services: Sequence[str] | None) -> None:
     node.services += services
     for name in sorted(services, key=lambda name: name not in STAND_IN_NAMES):
         await SERVICES[name](node)
+    _keep_presence(node)
 
 
 async def _drain_spool(node: Node) -> None:

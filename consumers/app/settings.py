@@ -77,6 +77,7 @@ class LoaSettings(_Settings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
+    machine: str = Field(default="", pattern="^([a-z0-9][a-z0-9-]{0,62})?$")
     stand_ins: str = ""
     http_connections: int = Field(default=MAX_CONNECTIONS, ge=16, le=1_000_000)
     http_connections_per_client: int = Field(default=MAX_PER_CLIENT, ge=1, le=1_000_000)
@@ -196,6 +197,11 @@ class LoaSettings(_Settings):
     @property
     def nats_dir(self) -> Path:
         return self.data_dir / "nats"
+
+    @property
+    def machine_name(self) -> str:
+        """What processes of this machine are called by."""
+        return self.machine or _machine_name()
 
     @property
     def run_dir(self) -> Path:
@@ -359,7 +365,7 @@ class MetricsSettings(_Settings):
 def _machine_name() -> str:
     """The first part of this machine's name, in the letters of a key."""
     name = socket.gethostname().partition(".")[0].lower()
-    return re.sub("[^a-z0-9-]", "-", name).strip("-")[:63] or "replica"
+    return re.sub("[^a-z0-9-]", "-", name).strip("-")[:63] or "machine"
 
 
 class ReplicaSettings(_Settings):

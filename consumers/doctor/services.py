@@ -1,7 +1,8 @@
 """Checks of the bus and of Zalo, over connections that the command opens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import find_silence
 from consumers.messages import translate, translate_os_error
+from consumers.runtime.presence import load_processes
 from consumers.runtime.store_check import store_problem
 from consumers.status.facts import has_lost_index
 from consumers.zalo.account_texts import missing_texts
@@ -46,13 +48,18 @@ async def examine_bus(
             check_version(bus.server_version)
             if not is_own:  # Loa has set its own server up
                 await verify(bus)
-            if bus.connection.is_clustered:
-                async for finding in examine_cluster(bus, replicas):
+            for part in _parts(bus, replicas):
+                async for finding in part:
                     yield finding
-            async for finding in _examine_store(bus):
-                yield finding
     except BusError as error:
         yield new_finding("bus_problem", why=translate_os_error(error))
+
+
+def _parts(bus: Bus, replicas: int) -> Iterator[AsyncIterator[DoctorFinding]]:
+    if bus.connection.is_clustered:
+        yield examine_cluster(bus, replicas)
+    yield _examine_store(bus)
+    yield _examine_processes(bus)
 
 
 def _no_loa(crashed_at: datetime | None) -> DoctorFinding:
@@ -79,6 +86,24 @@ async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
         yield new_finding("bus_cannot_store", why=translate(problem))
         return
     yield new_finding("bus_ok", **facts)
+
+
+async def _examine_processes(bus: Bus) -> AsyncIterator[DoctorFinding]:
+    """The processes that say they run, their versions, and those that have fallen silent."""
+    now = time.time()
+    known = await load_processes(bus, now)
+    running = [one for one in known if not one.is_silent(now)]
+    by_version: dict[str, list[str]] = {}
+    for one in running:
+        by_version.setdefault(one.version, []).append(one.name)
+    shown = [f"{version}: {', '.join(names)}" for version, names in sorted(by_version.items())]
+    if running:
+        code = "bus_processes" if len(by_version) == 1 else "bus_versions"
+        yield new_finding(code, count=len(running), names="; ".join(shown))
+    for one in known:
+        if one.is_silent(now):
+            since = format_for_people(utc_time(one.at))
+            yield new_finding("bus_process_silent", name=one.name, since=since)
 
 
 async def examine_folder(connect: Connect, folder: Path, code: str) -> AsyncIterator[DoctorFinding]:

@@ -24,6 +24,15 @@ _ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
 """The end of an event loop's sentence, before its arguments."""
 
 
+_process: dict[str, str] = {}
+"""What every line says of its process."""
+
+
+def name_process(name: str) -> None:
+    """Let every further line bear the name of this process."""
+    _process["process"] = name
+
+
 def configure(log_format: str = "json", *, service: bool) -> None:
     """Log to stdout for a service, without ever waiting for a reader of it.
 
@@ -51,11 +60,17 @@ def _shared_processors(log_format: str) -> list[Processor]:
     """Processors of every line, our own and those of libraries."""
     return [
         structlog.contextvars.merge_contextvars,
+        _add_process,
         _add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([] if log_format == _PRETTY_FORMAT else [ExceptionRenderer(_redacted_traceback)]),
     ]
+
+
+def _add_process(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    line.update(_process)
+    return line
 
 
 def _add_trace_id(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
