@@ -254,8 +254,8 @@ STREAMS = (
     UPLOADS,
 )
 
-EVENTS = BucketSpec("events", max_bytes=10 * _GIB, is_atomic=True)
-PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB, is_atomic=True)
+EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
+PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)
 LEDGER = BucketSpec("ledger", max_bytes=20 * _GIB, is_atomic=True)
 SUBSCRIBERS = BucketSpec("subscribers", max_bytes=16 * _GIB, is_atomic=True)
 """A reader takes about 1,000 bytes: 17 million of them."""

@@ -37,7 +37,7 @@ from producers.admission import (
     send_event,
     unavailable_error,
 )
-from producers.bus import Bus, BusError, Denied, GroupedCreates, GroupedReads, Value, topology
+from producers.bus import Bucket, Bus, BusError, Denied, GroupedReads, Value, topology
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit
 
@@ -105,8 +105,6 @@ class Acceptance:
         self.events = bus.bucket(subjects.EVENTS.name)
         self.owners = bus.bucket(subjects.PUBLISHED.name)
         self.event_reads, self.owner_reads = GroupedReads(self.events), GroupedReads(self.owners)
-        self.event_claims = GroupedCreates(self.events)
-        self.owner_claims = GroupedCreates(self.owners)
         self.case_events = CaseEventStore(bus)
 
     async def accept(
@@ -268,14 +266,14 @@ class Acceptance:
             and not isinstance(admitted.content, Corrected)
         ):
             ownership = Ownership(unit=admitted.unit).model_dump_json().encode()
-            stored = await _create_or_read(self.owner_claims, admitted.content_id, ownership)
+            stored = await _create_or_read(self.owners, admitted.content_id, ownership)
             _check_owner(admitted, Ownership.model_validate_json(stored))
         return record
 
     async def _claim_event(self, claim: EventClaim, revision: int | None) -> EventRecord:
         """Record a new event. Raises Conflict if its id was just used for another content."""
         entry = claim.to_record(revision, utc_now(self.clock)).model_dump_json().encode()
-        stored = await _create_or_read(self.event_claims, claim.event.event_id, entry)
+        stored = await _create_or_read(self.events, claim.event.event_id, entry)
         record = EventRecord.model_validate_json(stored)
         _check_same_content(claim.event, record)
         return record
@@ -350,12 +348,12 @@ def _check_capacity(claims: Sequence[EventClaim], batch: bool) -> None:
             raise wrong.within(f"[{places[-1]}]") if batch else wrong from None
 
 
-async def _create_or_read(claims: GroupedCreates, key: str, data: bytes) -> bytes:
+async def _create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
     """Create *key* with *data*; return the value that is stored, which may be an earlier one."""
     try:
-        await claims.create(key, data)
+        await bucket.create(key, data)
     except nats.RevisionConflict:
-        value = await claims.bucket.get(key)
+        value = await bucket.get(key)
         if value is None:
             raise
         return value.data

@@ -21,7 +21,6 @@ from producers.bus.errors import (
     UnfitServer,
     UntrustedServer,
 )
-from producers.bus.grouped.creates import GroupedCreates
 from producers.bus.grouped.reads import GroupedReads
 from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
@@ -39,7 +38,6 @@ __all__ = [
     "Change",
     "Denied",
     "ForeignSettings",
-    "GroupedCreates",
     "GroupedReads",
     "InvalidKey",
     "Message",

@@ -1,1 +1,1 @@
-"""Reads and writes of one bucket that many callers share."""
+"""Reads of one bucket that many callers share."""

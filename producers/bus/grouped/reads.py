@@ -7,48 +7,58 @@ from producers.bus.connection import READ_PATIENCE_S
 from producers.bus.errors import BusError
 from producers.bus.kv import Bucket, Value
 
+MOST_ALONE = 16
+"""So many read alone at once: a shared read costs both sides as much as that."""
 GROUP_WAIT_S = 0.5
 """How long callers wait for a shared read; then each reads alone, as if there were no groups."""
 
 
 class GroupedReads:
-    """`Bucket.get` for many callers: those who come while a read is under way share the next one.
+    """`Bucket.get` for many callers: a few read alone, those who come meanwhile share a read.
 
     A read begins after all its callers have asked, so it reflects every write that was acknowledged
-    before. A lone caller waits for no other.
+    before.
     """
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self._is_reading = False
+        self._under_way = 0
         self._next: _Group | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
         """As `Bucket.get`."""
-        if self._is_reading:
+        if self._under_way >= MOST_ALONE or self._next is not None:
             return await self._get_with_others(key, patience_s)
-        self._is_reading = True
+        return await self._get_alone(key, patience_s)
+
+    async def _get_alone(self, key: str, patience_s: float) -> Value | None:
+        self._under_way += 1
         try:
             return await self.bucket.get(key, patience_s=patience_s)
         finally:
-            self._begin_next()
+            self._end_one()
 
     async def _get_with_others(self, key: str, patience_s: float) -> Value | None:
         """A value of the next shared read; read alone if that fails, or to raise a refusal."""
         if self._next is None or self._next.values.done():
             self._next = _Group()
-        self._next.keys.add(key)
+        self._next.add(key)
         found = await asyncio.shield(self._next.values)
         if found is None or self.bucket.is_refused(key):
-            return await self.bucket.get(key, patience_s=patience_s)
+            return await self._get_alone(key, patience_s)
         return found.get(key)
 
-    def _begin_next(self) -> None:
-        """Read what callers wait for, if some do."""
+    def _end_one(self) -> None:
+        """After the last read under way, read what callers wait for, or let a few read alone."""
+        self._under_way -= 1
+        if self._under_way or self._next is None:
+            return
         group, self._next = self._next, None
-        self._is_reading = group is not None and not group.values.done()
-        if group is not None and self._is_reading:
+        if group.callers < MOST_ALONE:
+            group.end(None)
+        elif not group.values.done():
+            self._under_way += 1
             task = asyncio.create_task(self._read(group))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -59,7 +69,7 @@ class GroupedReads:
         except BusError:  # each caller meets it alone
             group.end(None)
         finally:
-            self._begin_next()
+            self._end_one()
 
 
 class _Group:
@@ -68,8 +78,13 @@ class _Group:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.keys: set[str] = set()
+        self.callers = 0
         self.values: asyncio.Future[Mapping[str, Value] | None] = loop.create_future()
         self._limit = loop.call_later(GROUP_WAIT_S, self.end, None)
+
+    def add(self, key: str) -> None:
+        self.keys.add(key)
+        self.callers += 1
 
     def end(self, values: Mapping[str, Value] | None) -> None:
         self._limit.cancel()

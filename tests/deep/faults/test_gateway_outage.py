@@ -159,23 +159,21 @@ async def test_after_a_restart_of_the_server_the_door_opens_again(server, client
 async def test_a_kill_in_the_middle_of_many_claims_loses_nothing_that_was_accepted(
     server, client, clock, monkeypatch, after_s
 ):
-    """The server dies while it commits the claims of many requests; then all are repeated."""
-    batch, events = (
-        Bucket.batch,
-        [sample_event(id=f"e-{n}", content_id=f"tin-{n}") for n in range(90)],
-    )
-    killed = []
+    """The server dies while it stores the claims of many requests; then all are repeated."""
+    create, claims, killed = Bucket.create, [], []
+    events = [sample_event(id=f"e-{n}", content_id=f"tin-{n}") for n in range(90)]
 
-    async def killing(self, entries, **options):
-        commit = asyncio.ensure_future(batch(self, entries, **options))
+    async def killing(self, key, data, **options):
+        claims.append(asyncio.ensure_future(create(self, key, data, **options)))
+        own = claims[-1]
         await asyncio.sleep(after_s)
-        if not killed:
+        if len(claims) >= len(events) // 2 and not killed:
             killed.append(server.pid)
             os.kill(server.pid, signal.SIGKILL)
-        return await commit
+        return await own
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bucket, "batch", killing)
+        patched.setattr(Bucket, "create", killing)
         answers = await asyncio.gather(*map(client.post, events))
     assert killed
     accepted = {

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import subjects
 from producers.bus import Bucket, GroupedReads, NoReply, RevisionConflict
-from producers.bus.grouped import reads as shared_reads
+from producers.bus.grouped import reads as grouped_reads
 from tests.support.bus_requests import count_requests
 
 CALLERS = 40
@@ -18,7 +18,9 @@ def bucket(bus):
 
 
 @pytest.fixture
-def reads(bucket):
+def reads(bucket, monkeypatch):
+    """Reads of which one at a time is alone."""
+    monkeypatch.setattr(grouped_reads, "MOST_ALONE", 1)
     return GroupedReads(bucket)
 
 
@@ -41,6 +43,13 @@ async def test_all_who_come_during_a_read_share_one(bucket, reads):
     assert await count_requests(lambda: reads.get("k1")) == 1, (
         "nobody waits for others that are gone"
     )
+
+
+@pytest.mark.parametrize(("callers", "requests"), [(1, 1), (16, 16), (17, 17), (40, 17)])
+async def test_a_few_read_alone_and_the_others_share(bucket, callers, requests):
+    await bucket.create("k", b"1")
+    reads = GroupedReads(bucket)
+    assert await count_requests(lambda: read_all(reads, ["k"] * callers)) == requests
 
 
 async def test_a_read_reflects_every_write_acknowledged_before_it_was_asked_for(bucket, reads):
@@ -83,14 +92,14 @@ async def test_nobody_waits_long_for_a_read_without_an_answer(bucket, reads, mon
         return await get(self, key, **options)
 
     await bucket.create("k", b"1")
-    monkeypatch.setattr(shared_reads, "GROUP_WAIT_S", 0.01)
+    monkeypatch.setattr(grouped_reads, "GROUP_WAIT_S", 0.01)
     monkeypatch.setattr(Bucket, "get", first_waits)
     slow = asyncio.create_task(reads.get("slow"))
     for _ in range(2):  # those of a second group wait no longer than those of the first
         assert await read_all(reads, ["k"] * 3) == [b"1"] * 3
     others_are_done.set()
     assert await slow is None
-    monkeypatch.setattr(shared_reads, "GROUP_WAIT_S", 60)
+    monkeypatch.setattr(grouped_reads, "GROUP_WAIT_S", 60)
     assert await read_all(reads, ["k"] * CALLERS) == [b"1"] * CALLERS
 
 

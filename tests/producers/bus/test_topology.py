@@ -139,7 +139,7 @@ FOREIGN_SETTINGS = [
 
 
 async def test_a_right_that_a_later_version_needs_is_given_without_an_alarm(bus):
-    name = f"KV_{subjects.EVENTS.name}"
+    name = f"KV_{subjects.LEDGER.name}"
     before = (await bus.stream_info(name))["config"] | {"allow_atomic": False}
     await bus.connection.api_request(f"STREAM.UPDATE.{name}", before)
     with structlog.testing.capture_logs() as logs:

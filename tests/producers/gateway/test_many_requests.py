@@ -1,12 +1,10 @@
-"""Many requests at once share commits of the disk, and nothing else: each has its own answer."""
+"""Many requests at once share reads, and nothing else: each has its own answer."""
 
 import asyncio
 from collections import Counter
 
-import pytest
-
 from contracts import subjects
-from producers.bus import Bucket, Bus, NoReply
+from producers.bus import Bus, NoReply
 from tests.support.gateway_client import OTHER, UNIT, sample_event
 
 MANY = 60
@@ -24,26 +22,12 @@ def statuses(answers):
     return Counter(answer.status_code for answer in answers)
 
 
-@pytest.fixture
-def batches(monkeypatch):
-    """The keys of each commit that requests shared."""
-    groups, batch = [], Bucket.batch
-
-    async def noted(self, entries, **options):
-        groups.append([entry.key for entry in entries])
-        return await batch(self, entries, **options)
-
-    monkeypatch.setattr(Bucket, "batch", noted)
-    return groups
-
-
-async def test_each_is_stored_once_and_claims_share_a_commit(client, batches):
+async def test_each_is_stored_once(client):
     answers = await post_all(client, map(event, range(MANY)))
     assert statuses(answers) == {202: MANY}
     assert sorted(one["id"] for one in await client.stored_events()) == sorted(
         f"e-{number}" for number in range(MANY)
     )
-    assert batches
 
 
 async def test_one_that_is_refused_takes_no_other_with_it(client, clock):
@@ -94,24 +78,8 @@ async def test_claims_without_their_events_go_on_at_the_repeat(client, clock, mo
     assert len(await client.stored_events()) == MANY
 
 
-@pytest.mark.parametrize("is_stored", [True, False])
-async def test_a_commit_without_an_answer_is_repaired_by_each_request(
-    client, monkeypatch, is_stored
-):
-    batch = Bucket.batch
-
-    async def silent(self, entries, **options):
-        if is_stored:
-            await batch(self, entries, **options)
-        raise NoReply("the answer is lost")
-
-    monkeypatch.setattr(Bucket, "batch", silent)
-    assert statuses(await post_all(client, map(event, range(MANY)))) == {202: MANY}
-    assert len(await client.stored_events()) == MANY
-
-
 async def test_requests_that_end_meanwhile_leave_the_others_alone(client, clock, monkeypatch):
-    """Senders that hang up while their claims wait for the commit."""
+    """Senders that hang up while their claims are under way."""
     posts = [asyncio.create_task(client.post(event(number))) for number in range(MANY)]
     while not client.bus.connection._waiting:
         await asyncio.sleep(0)

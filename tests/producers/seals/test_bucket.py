@@ -11,6 +11,7 @@ from contracts import subjects
 from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import BatchEntry, GroupedReads, Message, RevisionConflict
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
+from producers.bus.grouped import reads as grouped_reads
 from producers.seals import BucketSeals, NotSealed
 
 NAME, KEY = subjects.LEDGER.name, "state.email.tin-1.1.0"
@@ -63,7 +64,10 @@ async def test_every_way_to_write_is_read_back(bus, bucket):
     assert set(await bucket.get_many([KEY, KEY + "1"])) == {KEY, KEY + "1"}
 
 
-async def test_callers_who_share_a_read_learn_each_that_a_record_is_another_writer_s(bus, bucket):
+async def test_callers_who_share_a_read_learn_each_that_a_record_is_another_writer_s(
+    bus, bucket, monkeypatch
+):
+    monkeypatch.setattr(grouped_reads, "MOST_ALONE", 1)
     await bucket.create(KEY, b"1")
     await bus.publish(f"{SUBJECT}1", b"forged")
     keys = [KEY, KEY, f"{KEY}1", f"{KEY}1", f"{KEY}2"]
