@@ -15,6 +15,7 @@ import structlog
 from bench.figures import Figure, Findings
 from bench.parts import (
     celery,
+    cluster,
     desk,
     engine,
     intake,
@@ -42,6 +43,7 @@ MODULES = (
     engine,
     mails,
     celery,
+    cluster,
     urgent,
     notice,
     intake,

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.bus import address
+from bench.bus import addresses
 from bench.letter import TOPICS
 from bench.server import Server
 from consumers.key_file import KeyFile
@@ -50,7 +50,8 @@ def without_sync(server: Server) -> Iterator[str]:
     settings.write_text((store / "nats.conf").read_text().replace(_SYNC, ""))
     process = subprocess.Popen([find_binary(), "-c", settings])
     try:
-        found, known = urlsplit(address(process, store / "run")), urlsplit(server.nats_url)
+        found = urlsplit(addresses(process, store / "run")["nats"])
+        known = urlsplit(server.nats_url)
         yield f"nats://{known.username}:{known.password}@{found.hostname}:{found.port}"
     finally:
         process.terminate()

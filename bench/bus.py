@@ -1,4 +1,4 @@
-"""The bench's own nats-server, with a durability setting that `loa up` does not offer.
+"""The bench’s own nats-servers: one set as `loa up` does not offer, or a cluster of them.
 
 Loa refuses a server that acknowledges before its disk has the data, when it starts a bus or is
 given one. `loa run` joins the bus of a Loa that runs on the same folder and has checked it; here
@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from consumers.app.settings import RunningInstance
 from producers.bus import Bus, topology
 from producers.nats_server import find_binary
+from tests.support.nats_cluster import started_cluster
 
 SETTINGS = """\
 server_name: bench
@@ -37,16 +39,27 @@ START_S = 20
 
 @dataclass(frozen=True)
 class OwnBus:
-    """A running server that holds Loa's streams and buckets, and nothing else."""
+    """Running servers that hold Loa's streams and buckets, and nothing else."""
 
     url: str
-    pid: int
+    pids: tuple[int, ...]
+    monitors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that went between clients and servers, both ways, and from server to server."""
+
+    clients: int = 0
+    servers: int = 0
+
+    def since(self, before: "Traffic") -> "Traffic":
+        return Traffic(self.clients - before.clients, self.servers - before.servers)
 
 
 @contextmanager
 def own_bus(folder: Path, sync: str) -> Iterator[OwnBus]:
     """Start one in *folder*, where `loa run` and commands find it as the bus of a running Loa."""
-    (folder / "run").mkdir(parents=True, exist_ok=True)
     store = folder / "nats"
     store.mkdir()
     settings = store / "nats.conf"
@@ -55,27 +68,55 @@ def own_bus(folder: Path, sync: str) -> Iterator[OwnBus]:
     with (store / "nats.log").open("wb") as log:
         process = subprocess.Popen([find_binary(), "-c", settings], stdout=log, stderr=log)
     try:
-        url = address(process, store)
-        asyncio.run(prepare(url))
-        ready = RunningInstance(url="", nats_url=url, pid=os.getpid())
-        (folder / "run" / "ready.json").write_text(ready.model_dump_json())
-        yield OwnBus(url, process.pid)
+        found = addresses(process, store)
+        asyncio.run(prepare(found["nats"]))
+        announce(folder, found["nats"])
+        yield OwnBus(found["nats"], (process.pid,), (found["monitoring"],))
     finally:
         process.terminate()
         process.wait()
 
 
-def address(process: subprocess.Popen[bytes], store: Path) -> str:
-    """Where clients connect, from the file that the server writes about its ports."""
+@contextmanager
+def own_cluster(folder: Path, size: int) -> Iterator[OwnBus]:
+    """Start *size* servers, each with every stream; they are found as with `own_bus`."""
+    with started_cluster(folder / "nats", size) as cluster:
+        asyncio.run(prepare(cluster.url, size))
+        announce(folder, cluster.url)
+        processes = (one.process for one in cluster.servers.values())
+        pids = tuple(one.pid for one in processes if one)
+        yield OwnBus(cluster.url, pids, cluster.monitor_urls)
+
+
+def announce(folder: Path, url: str) -> None:
+    """Write where the bus is, as a Loa that runs on *folder* does."""
+    (folder / "run").mkdir(parents=True, exist_ok=True)
+    ready = RunningInstance(url="", nats_url=url, pid=os.getpid())
+    (folder / "run" / "ready.json").write_text(ready.model_dump_json())
+
+
+def addresses(process: subprocess.Popen[bytes], store: Path) -> dict[str, str]:
+    """Where `nats` and `monitoring` are, from the file that the server writes about its ports."""
     file, end = store / f"nats-server_{process.pid}.ports", time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
         try:
-            return str(json.loads(file.read_text())["nats"][0])
+            return {kind: urls[0] for kind, urls in json.loads(file.read_text()).items()}
         except (FileNotFoundError, ValueError):
             time.sleep(0.01)
     raise TimeoutError(f"nats-server did not start; its log is {store / 'nats.log'}")
 
 
-async def prepare(url: str) -> None:
-    async with await Bus.connect(url, name="bench") as bus:
+async def prepare(url: str, replicas: int = 1) -> None:
+    async with await Bus.connect(url, name="bench", replicas=replicas) as bus:
         await topology.apply(bus)
+
+
+def traffic(monitors: Sequence[str]) -> Traffic:
+    """What the servers have counted so far; bytes between two of them where they arrived."""
+    clients = servers = 0
+    for monitor in monitors:
+        with urllib.request.urlopen(f"{monitor}/varz", timeout=30) as answer:
+            said = json.load(answer)
+        clients += said["in_client_bytes"] + said["out_client_bytes"]
+        servers += said["in_bytes"] - said["in_client_bytes"]
+    return Traffic(clients, servers)

@@ -23,6 +23,7 @@ from producers.units.registry import UnitRegistry
 
 LOA = Path(sys.executable).parent / "loa"
 ROOT = Path("var/bench").resolve()  # on the disk that Loa would use; /tmp may be memory
+LOG = "loa.log"
 STOP_S = 30
 START_S = 120
 EVERYTHING = tuple(name for name in SERVICE_NAMES if name not in ("mailbox", PORTAL_REPLICA))
@@ -73,11 +74,29 @@ def joined(
     folder = emptied(name)
     with (
         bus.own_bus(folder, sync) as own,
-        started(folder, [LOA, "run", *services], relay(relay_port)) as process,
+        on_bus(folder, own, relay(relay_port), services) as server,
     ):
+        yield server
+
+
+@contextmanager
+def on_bus(
+    folder: Path, own: bus.OwnBus, settings: Settings, services: Sequence[str] = EVERYTHING
+) -> Iterator[Server]:
+    """`loa run` of some *services* on a bus that is announced in *folder*."""
+    with started(folder, [LOA, "run", *services], settings) as process:
         url = wait_until_ready(folder, process)
         key = asyncio.run(a_unit(folder, own.url))
-        yield Server(folder, url, own.url, key, (process.pid, own.pid))
+        yield Server(folder, url, own.url, key, (process.pid, *own.pids))
+
+
+@contextmanager
+def joined_by(server: Server, settings: Settings, service: str, number: int) -> Iterator[Server]:
+    """One more process of *service* on the folder and the bus of *server*."""
+    log = f"{service}-{number}.log"
+    with started(server.folder, [LOA, "run", service], settings, log) as process:
+        wait_until_ready(server.folder, process, log)
+        yield replace(server, pids=(*server.pids, process.pid))
 
 
 def relay(port: int) -> Settings:
@@ -94,10 +113,10 @@ def emptied(name: str) -> Path:
 
 @contextmanager
 def started(
-    folder: Path, command: Sequence[str | Path], settings: Settings
+    folder: Path, command: Sequence[str | Path], settings: Settings, log_name: str = LOG
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process of Loa, stopped politely at the end."""
-    with (folder / "loa.log").open("wb") as log:
+    with (folder / log_name).open("wb") as log:
         process = subprocess.Popen(
             command, env=environment(folder, settings), cwd=folder, stdout=log, stderr=log
         )
@@ -108,16 +127,16 @@ def started(
         process.wait(STOP_S)
 
 
-def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> str:
+def wait_until_ready(folder: Path, process: subprocess.Popen[bytes], log_name: str = LOG) -> str:
     """Where it answers, as its log says. Raises LoaFailed."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
-        for line in (folder / "loa.log").read_text().splitlines():
+        for line in (folder / log_name).read_text().splitlines():
             said = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
             if said.get("event") == "ready":
                 return str(said["url"])
         time.sleep(0.05)
-    raise LoaFailed(f"Loa did not get ready; its log is {folder / 'loa.log'}")
+    raise LoaFailed(f"Loa did not get ready; its log is {folder / log_name}")
 
 
 async def use_key(own: Bus, folder: Path) -> None:
