@@ -7,11 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from contracts.envelope import header_of
 from contracts.errors import ContractError, FieldError, field_error, printable
@@ -29,7 +28,7 @@ _OTHER_VERSION = re.compile(r"/(v(?!1(?:/|$))\d)(?:/|$)")
 log = structlog.get_logger()
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: Starlette) -> None:
     """Answer every error of *app*, expected or not, with a problem document."""
     app.state.refusals = RefusalLog()
     handlers: dict[Any, Callable[[Request, Any], Any]] = {

@@ -18,7 +18,6 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.bus.connection import Connection
 from producers.gateway.app import create_gateway
-from producers.gateway.openapi_document import build_openapi
 from producers.output import ErrorAnswer
 from tests.lint.commands import Generator, answers
 from tests.lint.sources import ROOT
@@ -43,7 +42,7 @@ def parts_of_commands() -> tuple[dict[str, Schema], Schema]:
 def parts_of_http() -> tuple[dict[str, Schema], Schema]:
     """What each address of the HTTP door takes and answers, and the components."""
     app = create_gateway(Bus(Connection()), DEFAULT, time.time)
-    text = json.dumps(build_openapi(app)).replace("#/components/schemas/", "#/$defs/")
+    text = json.dumps(app.state.document).replace("#/components/schemas/", "#/$defs/")
     document = json.loads(text)
     operations = [
         (f"{method.upper()} {path}", operation)
