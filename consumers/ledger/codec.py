@@ -9,7 +9,7 @@ reached their marks. Both only explain: what a later version writes there is lef
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from typing import Any
 
 from consumers.ledger.cursor import PlanCursor
@@ -35,6 +35,7 @@ _STATE_FIELDS = {
 }
 _NOTICE_FIELDS = {"s": "notice_seq", "p": "notice_event_id"}
 """Key → field of an entry; the fields of a notice are stored only if they are set."""
+_CURSOR_FIELDS = {one.name for one in fields(PlanCursor)}
 DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of decoding a damaged value, or one of another version."""
 
@@ -152,5 +153,5 @@ def encode_cursor(cursor: PlanCursor) -> bytes:
 
 def decode_cursor(data: bytes) -> PlanCursor:
     value = _load_json(data)
-    del value["v"]
-    return PlanCursor(**{**value, "lane": Lane(value["lane"])})
+    known = {name: value[name] for name in _CURSOR_FIELDS & value.keys()}
+    return PlanCursor(**known | {"lane": Lane(value["lane"])})

@@ -40,9 +40,12 @@ _GUARDED_STREAM_KEYS = (
     *("max_msgs", "max_msgs_per_subject", "max_consumers", "discard_new_per_subject"),
     *("no_ack", "sealed", "persist_mode", "consumer_limits", "subject_delete_marker_ttl"),
     *("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_counter", "allow_msg_schedules"),
-    *("allow_atomic", "allow_batched"),
 )
-"""Settings that copy, drop, replace or refuse messages: no operator has a reason to change them."""
+"""Settings that copy, drop, replace or refuse messages: no operator has a reason to change them.
+
+To write several messages at once (`allow_atomic`, `allow_batched`) does none of that: such a right
+stays where it is found, because a later version on the same bus may need it.
+"""
 _GUARDED_CONSUMER_KEYS = (
     *("deliver_subject", "deliver_group", "filter_subject", "filter_subjects", "headers_only"),
     *("max_deliver", "backoff", "inactive_threshold", "mem_storage", "rate_limit_bps"),

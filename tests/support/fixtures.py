@@ -38,6 +38,7 @@ from tests.support.notice_case import open_notice_case
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.scripted_channel import StaticReaders, reader_ids
 from tests.support.signup_app import NOON, SignupApp
+from tests.support.version_before import export_before
 from tests.support.watched_gate import WatchedGate
 from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
 from tests.support.zalo_events import open_zalo_events
@@ -181,6 +182,11 @@ def new_bounce_pipeline(bus, tmp_path):
         return loa
 
     return new_pipeline
+
+
+@pytest.fixture(scope="session")
+def code_before(tmp_path_factory):
+    return export_before(tmp_path_factory.mktemp("before"))
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from tests.support.smtp_receiver import accepted_mails
 BIN = Path(sys.executable).parent
 LOA = (BIN / "loa",)
 SERVES = ("up", "run", "demo")
+START_S = 400.0
+"""Of a process that has to import Loa first, while a dozen others on two cores do."""
 
 
 RunningLoa = ForkedLoa | subprocess.Popen[bytes]
@@ -108,7 +110,7 @@ class LoaProcess:
         """Start and wait until everything answers."""
         words, log = ("up", "--port", "0"), self.folder / "loa.log"
         self.process = start_loa(self.command, words, self.environ, log)
-        return wait_until(self.ready, "ready.json")
+        return wait_until(self.ready, "ready.json", START_S)
 
     def ready(self) -> RunningInstance | None:
         assert self.process and self.process.poll() is None, self.log()[-3000:]

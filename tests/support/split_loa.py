@@ -1,6 +1,7 @@
 """Loa whose services run in processes of their own, on a nats-server that Loa has not started."""
 
 import json
+import shutil
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from consumers.app.settings import RunningInstance
-from tests.support.loa_process import LOA, LoaProcess, RelayProcess, start_loa, wait_until
+from tests.support.loa_process import (
+    LOA,
+    START_S,
+    LoaProcess,
+    RelayProcess,
+    start_loa,
+    wait_until,
+)
 from tests.support.metrics_page import Page, scrape
 from tests.support.nats_accounts import ACCOUNTS
 
@@ -46,7 +54,8 @@ class Service:
     @property
     def url(self) -> str:
         """Where it answers; waits until it does."""
-        return wait_until(lambda: self.logged("ready"), f"{self.name} to be ready")["url"]
+        ready = wait_until(lambda: self.logged("ready"), f"{self.name} to be ready", START_S)
+        return str(ready["url"])
 
     def scrape(self) -> Page:
         """What the process shows Prometheus."""
@@ -71,6 +80,16 @@ class SplitLoa(LoaProcess):
         self.services |= {name: self.kind(name, self.folder, self.environ) for name in names}
         for name in names:
             assert self.services[name].url
+
+    def run_elsewhere(self, machine: str, service: str, **settings: str) -> Service:
+        """Start *service* on another machine, which shares the key and nothing else on its disk."""
+        folder = self.folder / machine
+        (folder / "data").mkdir(parents=True)
+        shutil.copy(self.data / "vault.key", folder / "data" / "vault.key")
+        environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
+        started = self.services[machine] = self.kind(service, folder, environ)
+        assert started.url
+        return started
 
     def __enter__(self) -> "SplitLoa":
         self.services: dict[str, Service] = {}

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.ledger import codec, errors
+from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import (
     OPEN_LETTERS,
@@ -56,6 +57,19 @@ def test_rows_of_a_bulletin_keep_what_each_has_had_beside_who_is_told_of_a_corre
 def test_a_doubled_recipient_of_a_digest_stays_visible():
     """Rows keep their numbers, and `loa check` can report the recipient."""
     assert codec.decode_rows(b"a:1,a:2,b:1").ids == ("a", "a", "b")
+
+
+@pytest.mark.promise("11.3")
+def test_a_field_of_a_later_version_leaves_entry_and_cursor_readable():
+    cursor = PlanCursor(last="b", count=2, planned=700, total=900, created=NOW)
+    entry = planned_entry(3, Lane.URGENT, NOW)
+    later = {"later": {"than": "this"}}
+    assert codec.decode_cursor(with_fields(codec.encode_cursor(cursor), **later)) == cursor
+    assert codec.decode_state(with_fields(codec.encode_state(entry), **later)) == entry
+
+
+def with_fields(data: bytes, **more: object) -> bytes:
+    return codec.dump_json(json.loads(data) | more)
 
 
 def test_what_a_later_version_explains_otherwise_leaves_the_rows_readable():

@@ -128,7 +128,6 @@ FOREIGN_SETTINGS = [
     ("CONTENT", {"subjects": ["content.*.*", "case.*.updated", "foreign.>"]}),
     ("CONTENT", {"no_ack": True}),
     ("CONTENT", {"allow_rollup_hdrs": True}),
-    ("CONTENT", {"allow_atomic": True}),
     ("CONTENT", {"max_bytes": 1 << 20, "max_msg_size": 1 << 10}),
     ("PUBLICATIONS", {"max_age": 3600 * 10**9}),
     ("PUBLICATIONS", {"subject_transform": {"src": "publication.>", "dest": "x.>"}}),
@@ -146,6 +145,16 @@ async def test_a_right_that_a_later_version_needs_is_given_without_an_alarm(bus)
         await topology.apply(bus)
     assert (await bus.stream_info(name))["config"]["allow_atomic"]
     assert [(one["event"], one["log_level"]) for one in logs] == [("stream_updated", "info")]
+
+
+@pytest.mark.promise("11.3")
+async def test_a_start_takes_no_right_away_that_a_later_version_has_given(bus):
+    name = "KV_units"
+    later = (await bus.stream_info(name))["config"] | {"allow_atomic": True, "allow_batched": True}
+    await bus.connection.api_request(f"STREAM.UPDATE.{name}", later)
+    await topology.apply(bus)
+    after = (await bus.stream_info(name))["config"]
+    assert (after["allow_atomic"], after["allow_batched"]) == (True, True)
 
 
 @pytest.mark.parametrize(("stream", "foreign"), FOREIGN_SETTINGS)

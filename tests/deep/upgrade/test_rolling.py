@@ -1,0 +1,82 @@
+"""Version n and n+1 side by side on one bus: one process upgraded at a time, under load.
+
+`LOA_TEST_UPGRADE_MAILS=200000` sends as many mails meanwhile; as a rule it is a small number.
+"""
+
+import os
+import random
+from collections import Counter
+
+import pytest
+
+from tests.support.loa_process import RelayProcess, wait_until
+from tests.support.mixed_loa import MixedServices, Version
+from tests.support.split_loa import on_a_server
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.promise("11.3")]
+READERS = 1200
+SERVICES = ("gateway", "intake", "dispatch", "deliver-email", "deliver-portal", "sweep", "desk")
+"""In this order the door is upgraded before who delivers; on the way back it is older again."""
+MAILS = int(os.environ.get("LOA_TEST_UPGRADE_MAILS", 0))
+ITEMS = max(1, -(-MAILS // (2 * READERS * len(SERVICES))))
+"""Published before and after each death."""
+CHANNELS = ("portal", "email")
+
+
+@pytest.fixture
+def loa(tmp_path, other_server, relay, code_before):
+    with on_a_server(MixedServices, tmp_path / "loa", other_server, relay) as loa:
+        loa.code_before = code_before
+        yield loa
+
+
+ORDERS = {"up": (Version.BEFORE, Version.TODAY), "back": (Version.TODAY, Version.BEFORE)}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_one_process_at_a_time_loses_nothing_and_sends_nothing_twice_unsaid(loa, relay, order):
+    (first, second), chance = ORDERS[order], random.Random(order)
+    for name in SERVICES:
+        assert loa.launch(name, first).url
+    loa.add_unit()
+    loa.readers(READERS)
+    events: dict[str, str] = {}
+    for name in SERVICES:
+        publish_items(loa, f"truoc-{name}", events)
+        kill_under_load(loa, relay, name, chance)
+        loa.launch(name, second)
+        publish_items(loa, f"sau-{name}", events)
+        assert loa[name].url, "it is ready beside the others"
+    check_mails(loa, relay, events)
+    for version in Version:
+        told = loa.ask(version, "check", "--deep", "--json").json
+        assert (version, told["violations"]) == (version, [])
+    for name, service in loa.services.items():
+        assert (name, service.stop()) == (name, 0), service.log.read_text()[-2000:]
+
+
+def publish_items(loa: MixedServices, name: str, events: dict[str, str]) -> None:
+    for number in range(ITEMS):
+        content_id = f"{name}-{number}"
+        events[content_id] = loa.publish_surely(content_id, *CHANNELS)
+
+
+def kill_under_load(
+    loa: MixedServices, relay: RelayProcess, name: str, chance: random.Random
+) -> None:
+    """Kill a service while the mails of the items just published are leaving."""
+    aim = relay.count() + chance.randrange(1, READERS // 2)
+    wait_until(lambda: relay.count() > aim, "mails under way")
+    loa[name].kill()
+
+
+def check_mails(loa: MixedServices, relay: RelayProcess, events: dict[str, str]) -> None:
+    """Each reader has each item, under one Message-ID, and each copy is declared."""
+    traces = [loa.trace_of_event(event_id, 300)["channels"] for event_id in events.values()]
+    counts = [one["email"] for one in traces]
+    assert {(one["expected"], one["delivered"]) for one in counts} == {(READERS, READERS)}
+    assert {one["portal"]["delivered"] for one in traces} == {1}
+    mails = Counter(relay.accepted_mails())
+    per_reader = Counter(reader for reader, _ in mails)
+    assert (len(per_reader), set(per_reader.values())) == (READERS, {len(events)})
+    assert mails.total() - len(mails) <= sum(one["maybe_duplicate"] for one in counts)
