@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 import structlog
@@ -42,6 +44,11 @@ It costs a third less than a task for each request.
 """
 
 log = structlog.get_logger()
+_ANSWERED = cast(
+    "RequestResponseCycle",
+    SimpleNamespace(response_complete=True, more_body=False, message_event=asyncio.Event()),
+)
+"""The request before, as uvicorn sees it, where answers were written without a cycle."""
 
 
 class _RefusedHead(Exception):
@@ -63,6 +70,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     is_admitted = False
     deadline: asyncio.TimerHandle | None = None
     unread_check: asyncio.TimerHandle | None = None
+    idle_since: float | None = None
     running: RequestResponseCycle | None = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -85,6 +93,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.clear_deadline()
         self.clear_unread_check()
+        super()._unset_keepalive_if_required()
         if self.is_admitted:
             self.is_admitted = False
             self.limits.release(self.peer)
@@ -135,8 +144,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.unparsed_bytes > HEAD_MAX:
             self.end_request("long")
             return
-        if self.deadline is None and self.unparsed_bytes == 0:
-            self.start_deadline()
+        begins = self.deadline is None and self.unparsed_bytes == 0
         self.unparsed_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
@@ -145,13 +153,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.refuse_request("Invalid HTTP request received.")
         except httptools.HttpParserUpgrade:
             pass  # answered like any other request
+        if begins and self.unparsed_bytes and not self.transport.is_closing():
+            self.start_deadline()  # most heads come whole, and need none
 
     def on_headers_complete(self) -> None:
         self.clear_deadline()
         self.check_host()
         if len(self.pipeline) >= PIPELINE_MAX:
             raise _RefusedHead
-        super().on_headers_complete()
+        if not self.answer_at_once():
+            super().on_headers_complete()
 
     def check_host(self) -> None:
         """Refuse a request that names no host, or two (RFC 9112, 3.2)."""
@@ -169,34 +180,67 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.running = cycle
-        prepared = self.prepared_answer(cycle) if app is self.app else None
-        if prepared:
-            self.write_answer(cycle, *prepared)
-        else:
-            super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, app)
 
-    def prepared_answer(self, cycle: RequestResponseCycle) -> tuple[bytes, bytes] | None:
-        """The app's prepared answer, if no other request and no full buffer is ahead of it.
+    def answer_at_once(self) -> bool:
+        """Write the app's prepared answer, if there is one and nothing is ahead of it.
 
         With an access log, or a connection to be closed, requests take the normal path.
         """
-        if self.at_once is None or self.pipeline or self.flow.write_paused:
-            return None
-        if self.access_log or not cycle.keep_alive:
-            return None
-        return self.at_once(cycle.scope)
+        if self.at_once is None or self.access_log or self.limit_concurrency is not None:
+            return False
+        if not (self.cycle or _ANSWERED).response_complete or self.flow.write_paused:
+            return False
+        prepared = self.at_once(self.scope) if self._completes_scope() else None
+        if prepared:
+            self.cycle = self.cycle or _ANSWERED
+            self.write_answer(*prepared)
+        return prepared is not None
 
-    def write_answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
+    def _completes_scope(self) -> bool:
+        """Complete the scope of a plain request, as uvicorn does; False for any other."""
+        parser = self.parser
+        if parser.should_upgrade() or not parser.should_keep_alive():
+            return False
+        path = httptools.parse_url(self.url).path.decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["method"] = parser.get_method().decode("ascii")
+        return parser.get_http_version() == "1.1"
+
+    def write_answer(self, head: bytes, body: bytes) -> None:
         """Write the whole answer; *head* is completed by the server's default headers."""
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
         first, end, rest = head.partition(b"\r\n")
         ours = _header_lines(tuple(self.server_state.default_headers))
         self.transport.write(b"".join((first, end, ours, rest, end)))
         if body:
             self.transport.write(body)
-        cycle.message_event.set()
-        cycle.on_response()
+        self.on_response_complete()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """The connection is not idle; its timer goes on, and looks then."""
+        self.idle_since = None
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing() or self.timeout_keep_alive_task is None:
+            super().on_response_complete()  # starts the timer, where nothing waits
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+        self.idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End the connection where it was idle for all that time; a timer for each request
+        would cost more than its answer."""
+        self.timeout_keep_alive_task = None
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if self.idle_since is None or not is_answered:
+            return
+        left_s = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            again = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+            self.timeout_keep_alive_task = again
+        else:
+            super().timeout_keep_alive_handler()
 
     def start_deadline(self) -> None:
         self.deadline = self.loop.call_later(HEAD_TIMEOUT_S, self.end_request, "slow")

@@ -122,7 +122,7 @@ async def test_the_same_bytes_as_through_the_app(folder, tasks_made, monkeypatch
         tasks_made.clear()
         quick = await said(address, wire)
         assert len(tasks_made) == (1 if asked in ASKED else 0)
-        monkeypatch.setattr(BoundedHttpProtocol, "prepared_answer", lambda *_: None)
+        monkeypatch.setattr(BoundedHttpProtocol, "answer_at_once", lambda _: False)
         assert await said(address, wire) == quick
 
 
@@ -212,3 +212,33 @@ async def test_where_requests_are_noted_none_is_passed_by(folder, tasks_made, mo
         monkeypatch.setattr(BoundedHttpProtocol, "__init__", noting)
         await said(address, request())
     assert tasks_made == []
+
+
+async def test_the_timer_of_an_idle_connection_counts_from_the_last_answer(folder, tasks_made):
+    async with portal(folder) as (server, address):
+        await said(address, request())
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(request())
+        await answer(reader)
+        (connection,) = server.server_state.connections
+        connection.timeout_keep_alive_handler()  # of an earlier answer
+        assert connection.timeout_keep_alive_task and not connection.transport.is_closing()
+        connection.timeout_keep_alive = 0
+        connection.timeout_keep_alive_handler()
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_request_under_way_outlives_the_timer(folder):
+    slow = SlowApp()
+    async with portal(folder, slow) as (server, address):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(request() + request("/cham/a"))
+        await answer(reader)
+        await slow.asked.wait()
+        (connection,) = server.server_state.connections
+        connection.timeout_keep_alive = 0
+        connection.timeout_keep_alive_handler()
+        slow.may.set()
+        assert (await answer(reader))[1] == b"slow"
+        writer.close()
