@@ -46,6 +46,13 @@ _RANK_SQL = """
 SELECT count(*) FROM shelf
 WHERE slug = ? AND published >= ? AND (published, content_id) < (?, ?)
 """
+_ENTRY_SQL = "SELECT 1 FROM shelf WHERE slug = ? AND published = ? AND content_id = ?"
+_NEWER_SQL = """
+SELECT count(*) FROM (
+    SELECT 1 FROM shelf
+    WHERE slug = ? AND published >= ? AND (published, content_id) > (?, ?) AND published < ? LIMIT ?
+)
+"""
 PART_SQL = """
 SELECT content_id FROM shelf WHERE slug = ? AND published >= ? AND published < ?
 ORDER BY published, content_id LIMIT ? OFFSET ?
@@ -284,10 +291,18 @@ class Listings(Database):
         return months | {PageSet(PageKind.OVERVIEWS), PageSet(PageKind.SITEMAP_INDEX)}
 
     def _part_of(self, entry: ListingEntry) -> PageSet:
-        first, _ = month_bounds(entry.month)
-        rank = self._value(_RANK_SQL, entry.slug, first, entry.published_us, entry.content_id)
-        older = int(rank or 0)
+        older = self._rank(entry)
         return PageSet(PageKind.ARCHIVE, entry.slug, entry.month, older // FEED_LIMIT + 1)
+
+    def _rank(self, entry: ListingEntry) -> int:
+        """Items of the month before this one: counted from its end, near which most changes are."""
+        slug, at, content_id = entry.key
+        first, end = month_bounds(entry.month)
+        newer = int(self._value(_NEWER_SQL, slug, at, at, content_id, end, FEED_LIMIT) or 0)
+        if newer < FEED_LIMIT:
+            is_there = self._value(_ENTRY_SQL, *entry.key) is not None
+            return self.count_month_items(slug, entry.month) - newer - is_there
+        return int(self._value(_RANK_SQL, slug, first, at, content_id) or 0)
 
     def _last_part(self, slug: str, month: str) -> PageSet:
         parts = -(-self.count_month_items(slug, month) // FEED_LIMIT)
