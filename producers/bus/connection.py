@@ -279,6 +279,13 @@ class _Client(Client):
             self._status = Client.CLOSED
             raise asyncio.CancelledError
 
+    async def _process_info(self, info: Reply, initial_connection: bool = False) -> None:
+        """As nats-py's; an address that the server names goes with our user and password."""
+        if (found := info.get("connect_urls")) and self._current_server:
+            own, at, _ = self._current_server.uri.netloc.rpartition("@")
+            info = info | {"connect_urls": [f"{own}{at}{address}" for address in found]}
+        await super()._process_info(info, initial_connection)
+
     def _close_transport(self) -> None:
         transport: Any = self._transport
         if transport:
