@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -69,6 +69,9 @@ $(PEER)/.installed: bench/requirements.lock
 crash: install
 	$(BIN)/python -m tests.deep.crash $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.deep.crash.desk_room)
+
+cluster-crash: install
+	$(BIN)/python -m tests.deep.cluster $(ARGS)
 
 check-speed: install
 	$(BIN)/python -m tests.deep.scale.check_speed $(ARGS)

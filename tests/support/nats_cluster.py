@@ -32,6 +32,7 @@ jetstream {{
 cluster {{
   name: loa
   listen: "127.0.0.1:{route}"
+  advertise: "127.0.0.1:{reached}"
   routes: [{routes}]
 }}
 """
@@ -39,13 +40,17 @@ cluster {{
 
 @dataclass
 class ClusterServer:
-    """One server of a cluster; its ports stay the same over restarts."""
+    """One server of a cluster; its ports stay the same over restarts.
+
+    The others reach it at the port *proxy*, where there is one in front of its routes.
+    """
 
     name: str
     folder: Path
     client: int
     route: int
     monitor: int
+    proxy: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,6 +60,11 @@ class ClusterServer:
     @property
     def monitor_url(self) -> str:
         return f"http://127.0.0.1:{self.monitor}"
+
+    @property
+    def reached(self) -> int:
+        """The port at which the other servers reach it."""
+        return self.proxy or self.route
 
     @property
     def store(self) -> Path:
@@ -118,8 +128,9 @@ class NatsCluster:
 
     def start(self, name: str) -> None:
         server = self.servers[name]
-        routes = (f'"nats-route://127.0.0.1:{one.route}"' for one in self.servers.values())
+        routes = (f'"nats-route://127.0.0.1:{one.reached}"' for one in self.servers.values())
         places = {"client": server.client, "route": server.route, "monitor": server.monitor}
+        places["reached"] = server.reached
         settings = _SETTINGS.format(
             name=name, store=server.store, routes=", ".join(routes), **places
         )

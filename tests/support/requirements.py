@@ -25,7 +25,7 @@ def strace() -> None:
 
 def small_disks() -> None:
     """Mounting small disks, which can be filled up."""
-    met(_can_mount(), "needs root, and the right to mount a tmpfs")
+    met(can_mount(), "needs root, and the right to mount a tmpfs")
 
 
 def chromium() -> None:
@@ -131,7 +131,8 @@ def _can_trace() -> bool:
 
 
 @cache
-def _can_mount() -> bool:
+def can_mount() -> bool:
+    """Whether small disks can be mounted here."""
     with tempfile.TemporaryDirectory() as name:
         try:
             with small_disk(Path(name) / "disk"):
