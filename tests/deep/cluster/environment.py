@@ -97,6 +97,16 @@ class Service:
             os.kill(self.process.pid, signal.SIGCONT)
 
 
+def run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run *loop* until it is stopped; then end what is left in it."""
+    loop.run_forever()
+    if left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left))
+    loop.close()
+
+
 class ClusterEnvironment(Environment):
     """What `tests.deep.crash.environment` is for one machine, on a cluster."""
 
@@ -105,7 +115,8 @@ class ClusterEnvironment(Environment):
         self.data.mkdir()
         self.stack = ExitStack()
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.thread = threading.Thread(target=run_loop, args=(self.loop,), daemon=True)
+        self.thread.start()
         self.cluster, self.routes = NatsCluster(folder / "bus"), Routes()
         self.doors = [free_port() for _ in DOORS]
         self.turn = 0
@@ -128,6 +139,7 @@ class ClusterEnvironment(Environment):
         self.cluster.end()
         self.call(self.routes.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
         self.stack.close()
         super().__exit__()
 
