@@ -75,7 +75,7 @@ class Stage:
         return self.service(WORKERS)
 
     def correct_letter(self) -> None:
-        """The long letter is halted, whoever is at it."""
+        """Correct the long letter: its batches are halted."""
         if self.long.accepted:
             self.work.correction(self.long)
             self.work.repeat()

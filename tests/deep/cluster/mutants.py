@@ -12,7 +12,7 @@ BEHIND = "_behind"
 
 @instead_of(Directory, "ready")
 async def plan_by_a_stale_copy(_ready, _self):
-    """A plan is made from the readers' copy as it is, whatever the leader has since."""
+    """Plans are made from the readers' copy as it is, without a look at the leader."""
 
 
 @instead_of(Ledger, "swap")
