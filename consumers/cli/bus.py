@@ -14,8 +14,7 @@ from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output, unit_keys
 from consumers.cli.progress import progress_bars
-from consumers.cli.stores import open_seals
-from consumers.cli.units import open_registry
+from consumers.cli.stores import open_registry, open_seals
 from consumers.messages import field_error
 from consumers.progress import report_progress
 from consumers.seals.takeover import seal_for_command, take_over

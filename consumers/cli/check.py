@@ -16,9 +16,8 @@ from consumers.check.context import CheckContext
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.output import EXIT_NEEDS_PERSON, Json, page, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
-from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
+from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals, open_registry
 from consumers.cli.unit_keys import server_faults
-from consumers.cli.units import open_registry
 from consumers.desk.index import INDEX_FILE
 from consumers.desk.index.check import find_wrong_rows
 from consumers.desk.reports.check import find_wrong_report_rows

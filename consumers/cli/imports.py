@@ -17,7 +17,7 @@ from consumers.app.wiring import imports
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.progress import progress_bars
-from consumers.cli.units import open_registry
+from consumers.cli.stores import open_registry
 from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
 from contracts.base.times import utc_time

@@ -11,8 +11,7 @@ from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from consumers.app.settings import read_settings
 from consumers.cli import authorization, output
 from consumers.cli.authorization import Staff
-from consumers.cli.stores import open_keys
-from consumers.cli.units import open_registry
+from consumers.cli.stores import open_keys, open_registry
 from consumers.messages import field_error, translate
 from consumers.staff.accounts import Account
 from consumers.staff.administration import (

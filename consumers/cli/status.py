@@ -18,9 +18,8 @@ from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.breaker_store import circuit_of
 from consumers.channel_health.canary.texts import canary_line
 from consumers.cli import output
-from consumers.cli.stores import open_anchor, open_editorial_log
+from consumers.cli.stores import open_anchor, open_editorial_log, open_registry
 from consumers.cli.unit_keys import server_faults
-from consumers.cli.units import open_registry
 from consumers.messages import field_error
 from consumers.operations.capacity import filling_streams
 from consumers.runtime.store_check import store_problem

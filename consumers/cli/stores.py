@@ -1,4 +1,4 @@
-"""Stores that commands open with this machine's key file, once it is proven to be the bus's.
+"""Stores that commands open, most with this machine's key file, proven to be the bus's.
 
 Each function imports its own store: a command opens one of them, and waits for no other.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.errors import AnchorBroken
 from consumers.audit.heads import HeadWriter
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from consumers.editorial.log import EditorialLog
     from consumers.subscribers.store import SubscriberStore
     from consumers.suppression.store import SuppressionStore
+    from producers.units.registry import UnitRegistry
+
+
+def open_registry(bus: Bus) -> "UnitRegistry":
+    """The units that may send, by this machine's vocabulary."""
+    from producers.units.registry import UnitRegistry
+
+    return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
 def open_anchor(bus: Bus) -> Anchor:

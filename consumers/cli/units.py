@@ -1,6 +1,5 @@
 """`loa units`: register units that may send, and manage their keys."""
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -10,10 +9,10 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, PlainSerializer
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, unit_keys
 from consumers.cli.acts import By
 from consumers.cli.authorization import Exceptions, Staff, acting_person
+from consumers.cli.stores import open_registry
 from consumers.messages import field_error
 from consumers.staff.administration import (
     AddBusKey,
@@ -32,7 +31,7 @@ from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
 from producers.bus_access.key_files import public_part, write_private
 from producers.output import print_bilingual
-from producers.units.registry import RegisteredUnit, UnitRegistry
+from producers.units.registry import RegisteredUnit
 
 app = typer.Typer(no_args_is_help=True, help="Register units, and manage their keys.")
 Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
@@ -62,10 +61,6 @@ NoticesOption = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the key to this new file, unseen.")]
 Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
-
-
-def open_registry(bus: Bus) -> UnitRegistry:
-    return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
 class ApiKeyAnswer(BaseModel):

@@ -26,6 +26,7 @@ from contracts.errors import Conflict, Invalid
 from producers.bus import Bus, RevisionConflict, records
 
 AccountState = Literal["invited", "active", "disabled"]
+_MAX_ID = 255
 _INVITATION_LIFETIME = timedelta(hours=72)
 _USE_PRECISION = timedelta(days=1)
 _ID_PREFIX = "nv-"
@@ -48,6 +49,13 @@ class LocalSignIn(BaseModel):
     password: str
     totp: str | None = None
     used_step: int = 0
+
+
+def is_id(value: object) -> bool:
+    """Whether *value* can be a provider's identifier: 1 to 255 visible ASCII characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
+        return False
+    return value.isascii() and value.isprintable()
 
 
 class OidcSubject(BaseModel):

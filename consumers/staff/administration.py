@@ -20,9 +20,9 @@ from consumers.staff.accounts import (
     NewAccount,
     OidcSubject,
     check_new_account,
+    is_id,
 )
 from consumers.staff.authorization import Actor, Authorizer
-from consumers.staff.oidc.id_token import is_id
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.policy import Grant, Policy

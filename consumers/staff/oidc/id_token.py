@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from consumers.staff.accounts import is_id
 from consumers.staff.oidc.errors import OidcRefused, Reason
 from consumers.staff.oidc.signature import Claims
 from contracts import text
@@ -20,7 +21,6 @@ SKEW_S = 30
 MAX_AGE_S = 600
 """An older token is not the answer to a question of just now."""
 _MAX_TIME = 1e11
-_MAX_ID = 255
 _MAX_NAME = 150
 
 
@@ -54,13 +54,6 @@ class Identity:
 
 
 Rules = Mapping[Reason, Callable[[Claims, Expected], bool]]
-
-
-def is_id(value: object) -> bool:
-    """Whether *value* is a usable identifier: 1 to 255 visible ASCII characters."""
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
-        return False
-    return value.isascii() and value.isprintable()
 
 
 def read_time(claims: Claims, name: str) -> float | None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from consumers.staff.accounts import is_id
 from consumers.staff.oidc import id_token
 from consumers.staff.oidc.errors import Reason
-from consumers.staff.oidc.id_token import Expected, Rules, is_id
+from consumers.staff.oidc.id_token import Expected, Rules
 from consumers.staff.oidc.signature import Claims
 
 TYPES = ("logout+jwt", "jwt")

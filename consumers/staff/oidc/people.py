@@ -6,15 +6,18 @@ links it to an account, whose roles Loa alone grants. It is forgotten after 30 d
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 
 from consumers.staff.accounts import OidcSubject
-from consumers.staff.oidc.id_token import Identity
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from producers.bus import Bus, records
+
+if TYPE_CHECKING:
+    from consumers.staff.oidc.id_token import Identity
 
 log = structlog.get_logger()
 _KEPT = timedelta(days=30)
@@ -49,7 +52,7 @@ class PendingPeople:
     def __post_init__(self) -> None:
         self.bucket = self.bus.bucket(subjects.STAFF.name)
 
-    async def add(self, identity: Identity) -> None:
+    async def add(self, identity: "Identity") -> None:
         """Note that the person asked; of more than 500 the later ones are only logged."""
         now = utc_now(self.clock)
         key = _key(OidcSubject(issuer=identity.issuer, subject=identity.subject))
