@@ -59,10 +59,13 @@ LONGEST = {
     "crash/test_campaign.py",
     "crash/test_desk_room.py",
     "crash/test_mutants.py",
+    "exhaustive/test_item_rights.py",
     "faults/test_torn_reads.py",
     "faults/test_two_saves.py",
     "model/test_model.py",
     "process/test_bench.py",
+    "process/test_kill.py",
+    "process/test_several_relays.py",
     "reports/test_year.py",
 }
 """Deep files of more than a minute: they run first."""

@@ -21,6 +21,7 @@ _PR_SET_PDEATHSIG = 1
 _CONTEXT = get_context("forkserver")
 _PRELOADED = [
     "consumers.app.process",
+    *("sandbox.zalo.server", "anyio._backends._asyncio", "uvloop"),  # each start imports them late
     __name__,
     *sorted({place.module for place in Commands.command_paths.values()}),
 ]
