@@ -86,7 +86,8 @@ class SplitLoa(LoaProcess):
         folder = self.folder / machine
         (folder / "data").mkdir(parents=True)
         shutil.copy(self.data / "vault.key", folder / "data" / "vault.key")
-        environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
+        own = {"LOA_DATA_DIR": str(folder / "data"), "LOA_MACHINE": machine}
+        environ = self.environ | own | settings
         started = self.services[machine] = self.kind(service, folder, environ)
         assert started.url
         return started

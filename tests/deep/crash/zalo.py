@@ -1,7 +1,8 @@
 """The Zalo sandbox in a process of its own that outlives every kill; it is always noon there.
 
 python -m tests.deep.crash.zalo PORTFILE FOLDER. The portal's web server runs here, too: beside
-PORTFILE is `portal.port`, with the address under which Loa's portal can be read.
+PORTFILE is `portal.port`, with the address under which Loa's portal can be read. FOLDER/refreshes
+has a line for each refresh token that a pair was asked with: the token, and whether it was living.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ import time
 from pathlib import Path
 
 import uvicorn
+from aiohttp import web
 
 from channels.portal.http.file_app import portal_app
 from sandbox.zalo import server
+from sandbox.zalo.api import oauth
 from sandbox.zalo.state.journal import Fact, Journal
-from sandbox.zalo.state.world import Rules
+from sandbox.zalo.state.world import Rules, World
 from tests.support.smtp_receiver import announce_and_wait
 
 PLENTY = 100_000
@@ -26,6 +29,18 @@ class TimedJournal(Journal):
 
     def append(self, fact: Fact) -> None:
         super().append(fact | {"real": time.time()})
+
+
+def note_refreshes(path: Path) -> None:
+    """Note every call that brings a refresh token, before it is answered."""
+    answer = oauth._refresh_tokens
+
+    def noted(world: World, token: str) -> web.Response:
+        with path.open("a") as notes:
+            notes.write(f"{token} {token == world.tokens.refresh}\n")
+        return answer(world, token)
+
+    oauth._refresh_tokens = noted
 
 
 async def serve(port_file: Path, folder: Path) -> None:
@@ -45,6 +60,7 @@ async def run_sandbox(port_file: Path, folder: Path) -> None:
     (folder / "oa-secret").write_text("sandbox-oa-secret")
     sandbox = await server.start("127.0.0.1", 0, folder)
     sandbox.world.journal = TimedJournal(folder)
+    note_refreshes(folder / "refreshes")
     sandbox.world.rules = Rules(
         processing=0, article_quota=PLENTY, broadcast_quota=PLENTY, per_minute=PLENTY
     )

@@ -1,6 +1,5 @@
 """A worker freezes in the middle of a bulk; another takes over, and then it wakes up."""
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -37,18 +36,9 @@ launch(NOTHING, 1, sys.argv[1:])
 
 
 class TwoWorkers(SplitLoa):
-    """All services, with waits that a test can sit out, and a second worker in its own folder."""
+    """All services, with waits that a test can sit out."""
 
     kind = staticmethod(partial(Service, command=(sys.executable, "-c", HASTY)))
-
-    def second_worker(self, **settings: str) -> None:
-        """Two machines share the key, and nothing else on their disks."""
-        folder = self.folder / "second"
-        (folder / "data").mkdir(parents=True)
-        shutil.copy(self.folder / "data" / "vault.key", folder / "data" / "vault.key")
-        environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
-        self.services["second"] = second = self.kind("deliver-email", folder, environ)
-        assert second.url
 
 
 @pytest.fixture
@@ -69,7 +59,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_
     wait_until(lambda: relay.count() > READERS // 10, "the first mails")
     with frozen_in_a_window(first.process.pid, loa, relay):
         assert relay.count() < READERS // 2, "it froze in the middle"
-        loa.second_worker(LOA_EMAIL_CONNECTIONS="1")
+        loa.run_elsewhere("second", "deliver-email", LOA_EMAIL_CONNECTIONS="1")
         taken_over = loa.trace_of_event(event_id, 300)["channels"]["email"]
         before = Counter(relay.accepted_mails())
     assert taken_over["maybe_duplicate"] > 0, "it froze in the middle of some window"
