@@ -16,6 +16,7 @@ PAGE = 4096
 CHROMIUM = "/usr/bin/chromium"
 NGINX = "/usr/sbin/nginx"
 CLAMD = "/usr/sbin/clamd"
+OPENDKIM = "/usr/sbin/opendkim"
 
 
 def strace() -> None:
@@ -43,6 +44,11 @@ def postfix() -> None:
     """Running a mail server of the test's own."""
     met(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
     met(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
+
+
+def opendkim() -> None:
+    """Verifying DKIM signatures by another's code."""
+    met(Path(OPENDKIM).is_file(), "needs opendkim")
 
 
 def nginx() -> None:
