@@ -35,7 +35,7 @@ from contracts.bulletins.proposal import entry_of
 from contracts.bulletins.series import Series as SeriesEntry
 from contracts.bulletins.series import Span
 from contracts.editorial import OUT, ItemState, Status
-from contracts.errors import Conflict, Invalid, NotFound, explain
+from contracts.errors import Conflict, FieldError, Invalid, NotFound, explain
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Make issues of bulletins of what was published.")
@@ -260,8 +260,10 @@ def correct(name: IssueOrItem, by: By = "", as_json: output.Json = False) -> Non
     """Begin the correction of an issue that readers have, without its withdrawn items.
 
     Items that were corrected are told as they are now. Of an item: the correction of each issue
-    that tells of it. It is a draft; a repeat is the same one.
+    that tells of it, but for those that can have none, which are named. It is a draft; a repeat is
+    the same one.
     """
+    refused: list[FieldError] = []
 
     async def begin(bus: Bus) -> list[CorrectedIssue]:
         right = await look(bus, "desk.read", name, by)
@@ -269,9 +271,20 @@ def correct(name: IssueOrItem, by: By = "", as_json: output.Json = False) -> Non
         names = [name] if await issues.read(name) else await issues.telling(name)
         if not names:
             raise Conflict(field_error("content_id", "told_by_no_issue", value=name))
-        return [await _correct(issues, orders, right, one) for one in names]
+        begun = list[CorrectedIssue]()
+        for one in names:
+            try:
+                begun.append(await _correct(issues, orders, right, one))
+            except Conflict as conflict:
+                refused.extend(conflict.errors)
+        if not begun:
+            raise Conflict(*refused)
+        return begun
 
     output.print_records(CorrectedIssue, output.act_on_bus(begin), as_json)
+    if refused:
+        output.print_errors(refused)
+        raise typer.Exit(output.EXIT_INVALID)
 
 
 async def _correct(

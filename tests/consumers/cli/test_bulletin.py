@@ -22,19 +22,21 @@ from tests.support.publications import a_publication
 from tests.support.services import store_publication
 
 BY = ("--by", "Lê An", "--json")
+TOPICS = ("the-che-chinh-sach", "the-che-chinh-sach", "chuyen-doi-so")
+
+
+def an_item(number: int, **changes):
+    at = datetime.now(UTC) - timedelta(seconds=10 - number)
+    released = {"first_released_at": at, "released_at": at}
+    about = {"title": f"Tin {number}", "topic": TOPICS[number]}
+    return a_publication(content_id=f"tin-{number}", **about, **released, **changes)
 
 
 @pytest.fixture
 async def bulletin(bus, loa):
     """`await bulletin("show", ISSUE)`: the answer, as a named person."""
-    now = datetime.now(UTC)
-    for number, topic in enumerate(("the-che-chinh-sach", "the-che-chinh-sach", "chuyen-doi-so")):
-        at = now - timedelta(seconds=10 - number)
-        item = a_publication(
-            content_id=f"tin-{number}", title=f"Tin {number}", topic=topic,
-            first_released_at=at, released_at=at,
-        )  # fmt: skip
-        await store_publication(bus, item)
+    for number in range(len(TOPICS)):
+        await store_publication(bus, an_item(number))
 
     async def run(*words: str) -> dict:
         done = await loa("bulletin", *words, *BY)
@@ -155,9 +157,9 @@ async def release(loa, content_id: str) -> None:
         assert done.exit_code == 0, done.stderr
 
 
-async def withdraw(bus, content_id: str) -> None:
+async def withdraw(bus, content_id: str, revision: int = 2) -> None:
     gone = a_publication(
-        content_id=content_id, title="Đã gỡ", action="withdrawn", revision=2,
+        content_id=content_id, title="Đã gỡ", action="withdrawn", revision=revision,
         topic="the-che-chinh-sach", body="", released_at=datetime.now(UTC),
     )  # fmt: skip
     await store_publication(bus, gone)
@@ -198,6 +200,25 @@ async def test_an_issue_without_any_item_left_is_withdrawn_instead(bulletin, loa
     await withdraw(bus, "tin-0")
     refused = await loa("bulletin", "correct", issue, *BY)
     assert refused.exit_code == 2 and "withdraw the issue" in refused.stderr
+
+
+async def test_of_two_issues_the_one_with_items_left_is_corrected_and_the_other_named(
+    bulletin, loa, bus
+):
+    """The second one tells only that the item of the first one was corrected."""
+    alone = (await bulletin("propose", SERIES_ID, *week_before()))["content_id"]
+    await bulletin("add", alone, "tin-0", "van-ban")
+    await release(loa, alone)
+    changed = {"action": "corrected", "revision": 2, "reason": "Sai ngày."}
+    await store_publication(bus, an_item(0, **changed))
+    shown = await bulletin("propose", SERIES_ID, *this_week())
+    other = shown["content_id"]
+    assert [one["content_id"] for one in shown["issue"]["amendments"]] == ["tin-0"]
+    await release(loa, other)
+    await withdraw(bus, "tin-0", 3)
+    done = await loa("bulletin", "correct", "tin-0", *BY)
+    assert [one["content_id"] for one in json_output(done)] == [other]
+    assert done.exit_code == 2 and f"every item of {alone} has been withdrawn" in done.stderr
 
 
 @pytest.mark.parametrize(
