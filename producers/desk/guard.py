@@ -22,6 +22,7 @@ from producers.desk.errors import (
     SecondFactorMissing,
     WrongAddress,
 )
+from producers.desk.items.joining import title_of
 from producers.desk.oidc import step_up_path
 from producers.desk.sign_in import sign_in_path
 from producers.desk.visit import (
@@ -119,7 +120,8 @@ class Guard:
         """The page that asks for a code, where *route* needs one and no fresh one was given."""
         if not _needs_step_up(route, visit):
             return None
-        item = visit.request.path_params.get("content_id", "")
+        name = visit.request.path_params.get("content_id", "")
+        item = (await title_of(visit, name) or name) if name else ""
         shown: dict[str, Any] = {"act": _act_name(route, visit), "item": item}
         shown |= {"kept": visit.kept_fields, "provider_path": step_up_path(visit)}
         if not (code := visit.value(CODE_FIELD)):

@@ -82,7 +82,7 @@ async def joined_words(visit: Visit, data: Mapping[str, Any]) -> str:
     """
     if not _campaign_words(data):
         return ""
-    title = await _title_of(visit, str(data[_FIELD]))
+    title = await title_of(visit, str(data[_FIELD]))
     return _campaign_words({**data, _FIELD: title or data[_FIELD]})
 
 
@@ -95,13 +95,13 @@ async def compared_campaigns(
     return addresses if named[0] == named[1] and addresses[0] != addresses[1] else named
 
 
-async def _title_of(visit: Visit, campaign: str) -> str:
+async def title_of(visit: Visit, content_id: str) -> str:
     """The title that readers have; else the newest, for who may read it; empty for none."""
     index = visit.desk.services.index
-    row = await index.get(campaign)
+    row = await index.get(content_id)
     if row is None or row.out:
         return row.released_title if row else ""
-    page = await index.find(replace(visit.editorial.readable, ids=(campaign,)))
+    page = await index.find(replace(visit.editorial.readable, ids=(content_id,)))
     return page.rows[0].title if page.rows else ""
 
 
