@@ -114,12 +114,13 @@ def verdict(reports: list[ClusterReport], wanted: int) -> int:
 
 
 def tell_gaps(gaps_s: list[tuple[str, float]]) -> bool:
-    """How long nothing was accepted, by the first fault of a round; whether leaders' deaths keep
-    the limit.
+    """How long nothing was accepted, by the server's fault of a round, or its process's.
+
+    Returns whether deaths of leaders keep the limit.
     """
     p95_s = 0.0
-    for kind in dict.fromkeys(name.partition("+")[0] for name, _ in gaps_s):
-        found = sorted(gap for name, gap in gaps_s if name.partition("+")[0] == kind)
+    for kind in dict.fromkeys(name for name, _ in gaps_s):
+        found = sorted(gap for name, gap in gaps_s if name == kind)
         p95 = found[ceil(0.95 * len(found)) - 1]
         p95_s = p95 if kind == LEADERS_DEATH else p95_s
         print(

@@ -85,7 +85,8 @@ class ClusterCampaign(Campaign):
         self.wait_accepted()
         self.environment.until_whole()
         gap_s, took_s = longest_pause(self.knockers, began), time.monotonic() - began
-        self.report.gaps_s.append(("+".join(names), gap_s))
+        struck = next((name for name in names if name in SERVER_FAULTS), names[0])
+        self.report.gaps_s.append((struck, gap_s))
         with (self.folder / "rounds").open("a") as told:
             print(f"{'+'.join(names)}: gap {gap_s:.1f} s, {took_s:.1f} s", file=told)
 
