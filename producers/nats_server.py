@@ -15,8 +15,8 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -52,6 +52,7 @@ _RELOAD_TIMEOUT_S = 5.0
 _MAX_RELOADS = 5
 _GLOBAL_ACCOUNT, LOA_ACCOUNT = "$G", "LOA"
 _PR_SET_PDEATHSIG = 1
+_SYNC_ALWAYS, _SYNC_LATER = "always", "2m"
 SETTINGS = """\
 server_name: loa
 listen: "127.0.0.1:{client}"
@@ -66,7 +67,7 @@ logfile_max_num: 5
 max_payload: 2MB
 jetstream {{
   store_dir: {store}
-  sync_interval: always
+  sync_interval: {sync}
   max_file_store: 1TB
 }}
 """
@@ -231,6 +232,7 @@ class ServerSetup:
     ports: Ports
     secrets: ServerSecrets
     units: tuple[UnitAccount, ...] = ()
+    sync: str = _SYNC_ALWAYS
 
     def prepare(self) -> Path:
         """Make the folders ready for a start, and write the settings. Raises ServerFailed."""
@@ -251,7 +253,7 @@ class ServerSetup:
         user = BusUser(f'user: "{_USER}", password: "{self.secrets.password}"')
         parts = {"accounts": render_accounts([user], self.units), "page": self.secrets.page}
         settings = self.store / "nats.conf"
-        _write_private(settings, SETTINGS.format(**chosen, **quoted, **parts))
+        _write_private(settings, SETTINGS.format(**chosen, **quoted, **parts, sync=self.sync))
         return settings
 
 
@@ -442,15 +444,43 @@ class NatsServer:
         """Stop the server and release the store."""
         if self._guard is None:
             return
-        guard, self._guard = self._guard, None
+        try:
+            await self._stop_running(self._guard)
+        finally:
+            os.close(self._lock)
+            log.info("nats_server_stopped")
+
+    async def _stop_running(self, guard: "asyncio.Task[None]") -> None:
+        """Stop the server, which is not started again."""
+        self._guard = None
         guard.cancel()
         try:
             with suppress(asyncio.CancelledError):
                 await guard
         finally:
             await self._running.stop()
-            os.close(self._lock)
-            log.info("nats_server_stopped")
+
+    @asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Let the server acknowledge within the block what it has not synced: to load a backup.
+
+        A restore stores message by message. When the block ends, everything is on the disk; after
+        a kill within it, nothing of it may be. Clients connect again.
+        """
+        await self._restart(_SYNC_LATER)
+        try:
+            yield
+        finally:
+            await self._restart(_SYNC_ALWAYS)
+
+    async def _restart(self, sync: str) -> None:
+        """Stop, bring the store to the disk, and start with another way to sync."""
+        if self._guard is None:
+            raise ServerFailed("the server was not started")
+        await self._stop_running(self._guard)
+        await asyncio.to_thread(_sync_files, self._store / "jetstream")
+        await self._launch(replace(self._running_setup, ports=self._ports, sync=sync))
+        self._guard = asyncio.create_task(self._keep_alive(), name="nats-server-guard")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -527,6 +557,16 @@ class NatsServer:
             except (ServerFailed, OSError) as error:
                 log.error("nats_server_not_started", reason=str(error))
                 await asyncio.sleep(RESTART_PAUSE_S)
+
+
+def _sync_files(folder: Path) -> None:
+    """Bring every file and folder below *folder* to the disk."""
+    for path in (folder, *folder.rglob("*")):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _find_holder(store: Path, owner: str) -> StoreHolder:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
 T = TypeVar("T")
+Loading = Callable[[], AbstractAsyncContextManager[None]]
 _BACKUP_BUS_TIMEOUT_S = 30.0
 """A backup runs by the clock: it waits for a bus that is just being restarted."""
 _PORTAL, _DIRECTORY, _DESK = "portal", "directory", "desk"
@@ -170,7 +172,7 @@ def _accept_new_key(by: str, as_json: bool) -> None:
     settings = read_settings(LoaSettings)
     path = settings.key_file
 
-    async def work(bus: Bus) -> int:
+    async def work(bus: Bus, _: Loading) -> int:
         await topology.apply(bus)
         command = Command("key.replace", by=by)
         count = await perform(bus, command, lambda _: _accept_key(bus, path))
@@ -205,7 +207,9 @@ class _RestoreOptions(NamedTuple):
 def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> None:
     with output.explain_errors():
         opened = _open_backup(folder, options)
-    manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, opened, options))
+    manifest, errors = _run_on_idle_bus(
+        lambda bus, loading: _restore(bus, opened, options, loading)
+    )
     if errors:
         output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=manifest.began)]
@@ -238,7 +242,7 @@ def _open_backup(folder: Path, options: _RestoreOptions) -> _OpenedBackup:
 
 
 async def _restore(
-    bus: Bus, opened: _OpenedBackup, options: _RestoreOptions
+    bus: Bus, opened: _OpenedBackup, options: _RestoreOptions, loading: Loading
 ) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
     """Restore, then accept the bus if the key is right; return the errors of a wrong one."""
     settings = read_settings(LoaSettings)
@@ -255,6 +259,7 @@ async def _restore(
         moved=options.moved,
         reconcile_only=options.reconcile_only,
         on_cleared=forget,
+        loading=loading,
     )
     opened.stored.put_reports_back(settings.reports_dir)
     errors = await _key_errors(bus, path, options.new_key)
@@ -302,18 +307,18 @@ async def _key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, 
     return ()
 
 
-def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
-    """Run *work* on an unprepared bus without other users."""
+def _run_on_idle_bus(work: Callable[[Bus, Loading], Awaitable[T]]) -> T:
+    """Run *work* on an unprepared bus without other users, which may load much into it."""
 
     async def alone() -> T:
         settings = read_settings(LoaSettings)
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         with instance.exclusive(settings):
-            async with instance.bus_server(settings) as (url, monitors, _):
+            async with instance.bus_server(settings) as (url, monitors, own):
                 connected = await Bus.connect(url, access=settings.access())
                 async with connected:
                     await verify(connected, monitors)
-                    return await work(connected)
+                    return await work(connected, own.loading if own else nullcontext)
 
     with output.explain_errors(), progress_bars():
         return asyncio.run(alone())

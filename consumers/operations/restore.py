@@ -8,6 +8,7 @@ No message is sent before an operator has resumed the channels.
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -100,6 +101,7 @@ def _pass() -> None:
 
 
 _Hook = Callable[[], None]
+_Loading = Callable[[], AbstractAsyncContextManager[None]]
 
 
 async def restore_backup(
@@ -110,31 +112,39 @@ async def restore_backup(
     moved: bool = False,
     reconcile_only: bool = False,
     on_cleared: _Hook = _pass,
+    loading: _Loading = nullcontext,
 ) -> BackupManifest:
     """Restore the bus from an opened backup. Repeat it after an interruption.
 
     *moved*: nothing was delivered since, so there are no doubts. *reconcile_only*: mail in doubt is
-    not sent again until an operator ends them. *on_cleared*: called on the empty bus. Raises
-    Invalid, before any change, for a bus in use.
+    not sent again until an operator ends them. *on_cleared*: called on the empty bus. *loading*:
+    what surrounds the largest part. Raises Invalid, before any change, for a bus in use.
     """
     manifest = stored.manifest
     await _clear_bus(bus)
     on_cleared()
-    await _restore_streams(bus, stored)
+    async with loading():
+        await _restore_streams(bus, stored)
     await _forget_lost_machine(bus, manifest)
     if not moved:
         await _record_restore(bus, manifest, clock(), reconcile_only)
     opened = await _reopen_batches(bus, None if moved else clock())
-    await topology.delete_stream(bus, topology.RESTORING_STREAM)
-    await topology.apply(bus)
-    for batch, lane in opened:
-        await Waker(bus).wake(batch, lane)
+    await _complete(bus, opened)
     log.info("backup_restored", streams=len(manifest.streams), open_batches=len(opened))
     return manifest
 
 
+async def _complete(bus: Bus, opened: list[tuple[BatchKey, Lane]]) -> None:
+    """From here on the bus may be used; its open batches are woken."""
+    await topology.delete_stream(bus, topology.RESTORING_STREAM)
+    await topology.apply(bus)
+    for batch, lane in opened:
+        await Waker(bus).wake(batch, lane)
+
+
 async def _forget_lost_machine(bus: Bus, manifest: BackupManifest) -> None:
     """Remove what held only there, and let nothing leave before an operator says so."""
+    await bus.stream_info(topology.RESTORING_STREAM)  # waits for a server that is just starting
     await _complete_people(bus, manifest)
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
@@ -160,6 +170,7 @@ async def _clear_bus(bus: Bus) -> None:
 async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
     """Restore every stream, and the consumers' positions in them."""
     streams = stored.manifest.streams
+    await bus.stream_info(topology.RESTORING_STREAM)  # waits for a server that is just starting
     for number, saved in enumerate(streams):
         report_progress("streams", number, len(streams))
         await _restore_stream(bus, stored, saved)

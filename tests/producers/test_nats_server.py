@@ -15,8 +15,10 @@ import pytest
 
 from producers.access import without_password
 from producers.bus import AccessRefused, Bus, NoReply, topology
+from producers.bus.errors import UnfitServer
 from producers.bus.monitoring_endpoint import fetch_page, health_problem
 from producers.bus.publish import publish_once
+from producers.bus.server_check import verify
 from producers.bus_access.unit_accounts import UnitAccount
 from producers.errors import ServerFailed, StoreBusy
 from producers.nats_server import PASSWORD_FILE, NatsServer, find_binary
@@ -156,6 +158,31 @@ async def test_a_killed_server_comes_back_on_its_port_with_its_data(tmp_path):
         assert server.url == before[0]
         assert server.pid != before[1]
         assert [m.data async for m in bus.scan("DEAD")] == [b"1", b"2"]
+
+
+async def test_what_is_loaded_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    synced, fsync = set[str](), os.fsync
+
+    def noted(handle: int) -> None:
+        synced.add(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    async with NatsServer(tmp_path, check_s=0.1) as server, await Bus.connect(server.url) as bus:
+        await topology.apply(bus)
+        async with server.loading():
+            await bus.publish("dead.intake", b"1", msg_id="1")
+            with pytest.raises(UnfitServer, match="not always"):
+                await verify(bus, (server.monitor_url,))
+            synced.clear()
+            monkeypatch.setattr(os, "fsync", noted)
+        blocks = {str(path) for path in tmp_path.rglob("DEAD/msgs/*.blk")}
+        assert blocks and blocks <= synced
+        assert [m.data async for m in bus.scan("DEAD")] == [b"1"]
+        await verify(bus, (server.monitor_url,))
+        loaded = server.pid
+        os.kill(loaded, signal.SIGKILL)
+        await until(lambda: server.pid != loaded)
+        await bus.publish("dead.intake", b"2", msg_id="2")
 
 
 async def test_a_server_that_hangs_is_replaced(tmp_path):
