@@ -147,12 +147,18 @@ class OldDeliveries:
             await self.ledger.bucket.purge_if(f"state.{batch}", revision)
         except RevisionConflict:
             return False
-        await self.ledger.bucket.purge(f"{BOUNCES}{batch}")
+        await self._purge_bounces(batch)
         return True
 
     async def _purge(self, batch: BatchKey, *prefixes: str) -> None:
-        for prefix in (*prefixes, "state.", BOUNCES):
+        for prefix in (*prefixes, "state."):
             await self.ledger.bucket.purge(f"{prefix}{batch}")
+        await self._purge_bounces(batch)
+
+    async def _purge_bounces(self, batch: BatchKey) -> None:
+        """Purge what came back, if anything did: a purge leaves a mark, for ever."""
+        if await self.ledger.bucket.get(f"{BOUNCES}{batch}"):
+            await self.ledger.bucket.purge(f"{BOUNCES}{batch}")
 
 
 def _is_half_removed(value: Value) -> bool:

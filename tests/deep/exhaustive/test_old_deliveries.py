@@ -60,6 +60,7 @@ async def test_rows_go_counts_stay_and_every_promise_is_kept(news):
     assert await remove(news) == [True, True]
     assert [key for kind in ("rows", "state") for key in await keys_of(news, f"{kind}.email")] == []
     assert await keys_of(news, "state.portal"), "they name no person"
+    assert [one async for one in news.bus.scan(news.bucket.stream, "$KV.ledger.back.>")] == []
     assert await trace(news) == known
     assert known["channels"]["email"]["delivered"] == 3
     assert await news.violations() == []
