@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed readers notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -75,6 +75,9 @@ cluster-crash: install
 
 check-speed: install
 	$(BIN)/python -m tests.deep.scale.check_speed $(ARGS)
+
+readers: install
+	$(BIN)/python -m tests.deep.scale.readers_drill $(or $(READERS),100000) $(ARGS)
 
 notice-load: install
 	$(BIN)/python -m tests.deep.scale.notice_load bulk
