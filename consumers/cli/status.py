@@ -31,12 +31,13 @@ from consumers.status.facts import (
     loa_version,
     reported_by,
 )
-from consumers.status.findings import Facts, find
+from consumers.status.findings import Facts, PortalReplica, find
 from consumers.status.places import describe_place
 from consumers.status.reader import OnBatch, StatusReader
 from consumers.status.report import (
     ChannelStatus,
     LaneStatus,
+    ReplicaStatus,
     Severity,
     StatusFinding,
     StatusReport,
@@ -108,6 +109,7 @@ class StatusLoader:
         if running and running.version != loa_version():
             report.versions["running"] = running.version
         facts = await self.facts.read(report)
+        report.replicas = tuple(map(replica_status, facts.replicas))
         machine = await _with_machine_facts(facts, self.settings, self.bus, running)
         report.findings = find(replace(machine, store_problem=await self._check_store()))
         return report
@@ -191,6 +193,9 @@ def print_report(report: StatusReport) -> None:
         places = destination_lines(channel, at_work=report.at_work)
         for line in (*places, canary):
             print_bilingual(f"{name}: {line.en}", f"{name}: {line.vi}")
+    for replica in report.replicas:
+        line = replica_line(replica, time.time())
+        print_bilingual(line.en, line.vi)
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
         (name, channel.paused, lane_breaker(name, channel, lane), lane, *lane_cells(status))
@@ -202,6 +207,27 @@ def print_report(report: StatusReport) -> None:
         output.print_table(columns, rows)
     else:
         output.print_field_texts(field_error("lanes", "nothing_waits"))
+
+
+def replica_line(replica: ReplicaStatus, now: float) -> Bilingual:
+    """How far a replica of the portal is, and when it said so."""
+    name, ago = replica.name, max(round(now - replica.said_at.timestamp()), 0)
+    if replica.lag_s is None:
+        en, vi = "makes its files", "đang tạo các tệp"
+    else:
+        lag, at = round(replica.lag_s), replica.position
+        en, vi = f"{lag} s behind, at {at}", f"chậm {lag} giây, đã đến vị trí {at}"
+    return Bilingual(
+        f"portal replica {name}: {en}; said {ago} s ago",
+        f"bản sao cổng thông tin {name}: {vi}; báo cách đây {ago} giây",
+    )
+
+
+def replica_status(replica: PortalReplica) -> ReplicaStatus:
+    lag_s = None if replica.lag is None else replica.lag.total_seconds()
+    return ReplicaStatus(
+        name=replica.name, said_at=replica.since, lag_s=lag_s, position=replica.seq
+    )
 
 
 def is_idle(lane: LaneStatus) -> bool:

@@ -15,6 +15,7 @@ from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import find_silence
 from consumers.messages import translate, translate_os_error
+from consumers.portal_replica.status import BEHIND_S, SILENT_S, ReplicaRecord, load_replicas
 from consumers.runtime.presence import load_processes
 from consumers.runtime.store_check import store_problem
 from consumers.status.facts import has_lost_index
@@ -60,6 +61,17 @@ def _parts(bus: Bus, replicas: int) -> Iterator[AsyncIterator[DoctorFinding]]:
         yield examine_cluster(bus, replicas)
     yield _examine_store(bus)
     yield _examine_processes(bus)
+    yield _examine_replicas(bus)
+
+
+def judge_replica(replica: ReplicaRecord, now: float) -> DoctorFinding:
+    """Whether a replica of the portal follows, by what it said last."""
+    said, lag_s = {"name": replica.name, "ago": max(round(now - replica.at), 0)}, replica.lag_s
+    if lag_s is None:
+        return new_finding("bus_replica_begins", **said)
+    is_late = lag_s >= BEHIND_S or now - replica.at >= SILENT_S
+    code = "bus_replica_late" if is_late else "bus_replica_follows"
+    return new_finding(code, **said, lag=round(lag_s), position=replica.seq)
 
 
 def _no_loa(crashed_at: datetime | None) -> DoctorFinding:
@@ -86,6 +98,12 @@ async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
         yield new_finding("bus_cannot_store", why=translate(problem))
         return
     yield new_finding("bus_ok", **facts)
+
+
+async def _examine_replicas(bus: Bus) -> AsyncIterator[DoctorFinding]:
+    now = time.time()
+    for replica in await load_replicas(bus, now):
+        yield judge_replica(replica, now)
 
 
 async def _examine_processes(bus: Bus) -> AsyncIterator[DoctorFinding]:

@@ -15,6 +15,8 @@ REPORT_S = 10.0
 """How often a replica says how far it is."""
 BEHIND_S = 60.0
 """A replica that is so much older than the portal needs a person."""
+SILENT_S = 120.0
+"""A replica that says nothing for so long needs a person, too."""
 _FORGOTTEN_S = 7 * 86400.0
 """A replica that said nothing for so long has been taken away."""
 

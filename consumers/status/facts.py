@@ -197,7 +197,7 @@ def _replica_beside(edition: str, record: ReplicaRecord) -> PortalReplica:
     """A replica of a portal of that *edition*; empty where the portal has not said it."""
     lag = None if record.lag_s is None else timedelta(seconds=record.lag_s)
     is_other = bool(edition) and record.edition != edition
-    return PortalReplica(record.name, utc_time(round(record.at)), lag, is_other)
+    return PortalReplica(record.name, utc_time(round(record.at)), lag, is_other, record.seq)
 
 
 def _waiting_draft(draft: Draft) -> WaitingDraft:

@@ -14,6 +14,7 @@ from consumers.channel_health.pauses import describe_reason
 from consumers.channel_health.trouble import reason_now
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
+from consumers.portal_replica.status import BEHIND_S, SILENT_S
 from consumers.status.places import describe_place
 from consumers.status.report import (
     ChannelStatus,
@@ -34,7 +35,7 @@ _HELD_ACT_AFTER = timedelta(hours=1)
 _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
 _FACTS_LATE = timedelta(minutes=10)
-_REPLICA_SILENT, _REPLICA_BEHIND = timedelta(minutes=2), timedelta(minutes=1)
+_REPLICA_SILENT, _REPLICA_BEHIND = timedelta(seconds=SILENT_S), timedelta(seconds=BEHIND_S)
 _CONSENT_SHORT = timedelta(days=7)
 _MAX_NAMED = 5
 _LIMIT_LOW_PERCENT = 80
@@ -110,13 +111,15 @@ class StaleFeed:
 class PortalReplica:
     """A replica of the portal, as it said at `since`; `lag`: how much older its files are.
 
-    `is_other`: it writes other files than the portal, by its settings or its version.
+    `is_other`: it writes other files than the portal, by its settings or its version. `seq`: up to
+    where it has followed the ledger.
     """
 
     name: str
     since: datetime
     lag: timedelta | None = None
     is_other: bool = False
+    seq: int = 0
 
 
 @dataclass(frozen=True)

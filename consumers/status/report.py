@@ -180,6 +180,17 @@ class ChannelStatus(CircuitStatus):
         return any(lane.backlog for lane in self.lanes.values())
 
 
+class ReplicaStatus(BaseModel):
+    """A replica of the portal, as it said last, at `said_at`."""
+
+    name: str
+    said_at: datetime
+    lag_s: float | None = None
+    """How much older than the portal its files are; None before it knows."""
+    position: int = 0
+    """Up to where it has followed the ledger."""
+
+
 class StatusReport(BaseModel):
     """The answer of `loa status`; `findings` come from `consumers.status.findings`."""
 
@@ -189,5 +200,7 @@ class StatusReport(BaseModel):
     """False: no Loa runs on this folder."""
     bus: tuple[FieldError, ...] = ()
     """Losses of the bus, by this machine's anchor; the field is the stream."""
+    replicas: tuple[ReplicaStatus, ...] = ()
+    """Replicas of the portal, also those that are well."""
     versions: dict[str, str] = {}
     """Of Loa, of the nats-server, and of the Loa that runs if it is another one."""

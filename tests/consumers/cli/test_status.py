@@ -1,5 +1,6 @@
 """`loa status`: the lines above its table, where a channel's output goes among them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,18 @@ from consumers.app.settings import LoaSettings
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
-from consumers.cli.status import canary_line, destination_lines, print_report, spooled_events
+from consumers.cli.status import (
+    canary_line,
+    destination_lines,
+    print_report,
+    replica_status,
+    spooled_events,
+)
+from consumers.doctor.services import judge_replica
+from consumers.portal_replica.status import ReplicaRecord, write_replica
+from consumers.status.facts import FactsReader
 from consumers.status.reader import StatusReader
-from consumers.status.report import ChannelStatus, LaneStatus, StatusReport
+from consumers.status.report import ChannelStatus, LaneStatus, ReplicaStatus, StatusReport
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
 
@@ -210,3 +220,46 @@ def test_the_table_has_the_lanes_that_something_waits_in(capsys):
     print_report(report)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " closed " in line]
     assert [(row[0], row[3]) for row in rows] == [("email", "bulk")], "a pause is a finding"
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "line"),
+    [
+        (0.4, "portal replica web2: 0 s behind, at 812; said 3 s ago"),
+        (75.0, "portal replica web2: 75 s behind, at 812; said 3 s ago"),
+        (None, "portal replica web2: makes its files; said 3 s ago"),
+    ],
+)
+def test_each_replica_has_a_line_also_when_it_is_well(capsys, monkeypatch, lag_s, line):
+    said_at = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    monkeypatch.setattr(time, "time", lambda: said_at.timestamp() + 3)
+    replica = ReplicaStatus(name="web2", said_at=said_at, lag_s=lag_s, position=812)
+    print_report(StatusReport(channels={}, replicas=(replica,)))
+    shown = capsys.readouterr().out
+    assert line in shown and "bản sao cổng thông tin web2" in shown
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "age_s", "code"),
+    [
+        (0.0, 3.0, "bus_replica_follows"),
+        (59.0, 119.0, "bus_replica_follows"),
+        (60.0, 3.0, "bus_replica_late"),
+        (0.0, 120.0, "bus_replica_late"),
+        (None, 3.0, "bus_replica_begins"),
+    ],
+)
+def test_the_doctor_says_how_far_each_replica_is(lag_s, age_s, code):
+    finding = judge_replica(
+        ReplicaRecord(name="web2", at=1000.0, lag_s=lag_s, seq=812), 1000 + age_s
+    )
+    assert finding.code == code and "web2" in finding.message and "web2" in finding.message_vi
+
+
+async def test_the_status_of_a_bus_has_its_replicas(bus):
+    at = int(time.time())
+    await write_replica(bus, ReplicaRecord(name="web2", at=at, lag_s=1.5, seq=812))
+    facts = FactsReader(bus, ZaloSettings(), time.time)
+    [replica] = map(replica_status, await facts.replicas())
+    assert (replica.name, replica.lag_s, replica.position) == ("web2", 1.5, 812)
+    assert replica.said_at.timestamp() == at
