@@ -194,7 +194,7 @@ def print_report(report: StatusReport) -> None:
         for line in (*places, canary):
             print_bilingual(f"{name}: {line.en}", f"{name}: {line.vi}")
     for replica in report.replicas:
-        line = replica_line(replica, time.time())
+        line = _replica_line(replica, time.time())
         print_bilingual(line.en, line.vi)
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
@@ -209,7 +209,7 @@ def print_report(report: StatusReport) -> None:
         output.print_field_texts(field_error("lanes", "nothing_waits"))
 
 
-def replica_line(replica: ReplicaStatus, now: float) -> Bilingual:
+def _replica_line(replica: ReplicaStatus, now: float) -> Bilingual:
     """How far a replica of the portal is, and when it said so."""
     name, ago = replica.name, max(round(now - replica.said_at.timestamp()), 0)
     if replica.lag_s is None:
