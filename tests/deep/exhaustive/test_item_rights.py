@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from consumers.editorial.log import EditorialLog, Recorded
 from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.editorial import ActionKind, Status
@@ -131,13 +132,28 @@ async def staffed(desk):
         yield opened
 
 
-async def send(staffed: StaffedItems, form: Form, content_id: str, role: str, case: Case) -> int:
+class Item(NamedTuple):
+    """An item, and the log's record of it before anything was tried."""
+
+    content_id: str
+    before: Recorded
+
+    async def is_same(self, log: EditorialLog) -> bool:
+        """Whether no act came behind the record."""
+        return await log.read(self.content_id, self.before) == self.before
+
+
+async def brought(staffed: StaffedItems, step: str, role: str, case: Case) -> Item:
+    content_id = await staffed.item(step, case, staffed.accounts[role, case.scope])
+    return Item(content_id, await staffed.log.read(content_id))
+
+
+async def send(staffed: StaffedItems, form: Form, item: Item, role: str, case: Case) -> int:
     """The status of the answer to a form with a right seal, which no page was opened for."""
-    state = (await staffed.log.read(content_id)).state
-    fields = {"act_id": secrets.token_hex(16), "hash": state.hash, **form.fields}
+    fields = {"act_id": secrets.token_hex(16), "hash": item.before.state.hash, **form.fields}
     if "topic" in fields:
         fields["topic"] = case.topic
-    path = f"/tin/{content_id}/{form.path}"
+    path = f"/tin/{item.content_id}/{form.path}"
     return (await staffed.browsers[role, case.scope].post(path, **fields)).status_code
 
 
@@ -145,14 +161,13 @@ async def try_form(staffed: StaffedItems, form: Form, cell: tuple[str, str, Case
     """What is wrong with the answer to a form; empty for nothing."""
     step, role, case = cell
     account, said = staffed.accounts[role, case.scope], f"{form.path}, {step}, {role}, {case.name}"
-    content_id = await staffed.item(step, case, account)
-    before = await staffed.log.read(content_id)
-    answer = await send(staffed, form, content_id, role, case)
+    item = await brought(staffed, step, role, case)
+    answer = await send(staffed, form, item, role, case)
     if not form.allows(role, case):
-        is_same = await staffed.log.read(content_id) == before
+        is_same = await item.is_same(staffed.log)
         return "" if answer == 403 and is_same else f"{said}: {answer}, not refused"
-    staffed.use_up(content_id)
-    act = (await staffed.log.history(content_id))[1][-1]
+    staffed.use_up(item.content_id)
+    act = (await staffed.log.history(item.content_id))[1][-1]
     is_done = (act.kind, act.by, act.role) == (form.kind, account, role)
     return "" if answer == 303 and is_done else f"{said}: {answer}, not done"
 
@@ -176,10 +191,9 @@ async def test_an_act_out_of_turn_changes_nothing_whoever_may_do_it_else(staffed
         rights = [one.right for one in FORMS if one.path == form.path]
         case = WRITTEN if form.path == "bo" and step != RECEIVED else ANOTHERS
         for role in {role for right in rights for role in right if case.is_reached(READ, role)}:
-            content_id = await staffed.item(step, case, staffed.accounts[role, case.scope])
-            before = await staffed.log.read(content_id)
-            answer = await send(staffed, form, content_id, role, case)
-            is_same = await staffed.log.read(content_id) == before
+            item = await brought(staffed, step, role, case)
+            answer = await send(staffed, form, item, role, case)
+            is_same = await item.is_same(staffed.log)
             if not is_same or answer != UNCONFIRMED.get((form.path, step), 409):
                 wrong.append(f"{form.path}, {step}, {role}: {answer}, {is_same}")
     assert wrong == []

@@ -58,7 +58,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_
     event_id = loa.publish("tin-lon", "email")
     wait_until(lambda: relay.count() > READERS // 10, "the first mails")
     with frozen_in_a_window(first.process.pid, loa, relay):
-        assert relay.count() < READERS // 2, "it froze in the middle"
+        assert relay.count() < READERS, "it froze in the middle"
         loa.run_elsewhere("second", "deliver-email", LOA_EMAIL_CONNECTIONS="1")
         taken_over = loa.trace_of_event(event_id, 300)["channels"]["email"]
         before = Counter(relay.accepted_mails())
