@@ -27,6 +27,8 @@ from tests.support.split_loa import SERVER
 COUNT = int(os.environ.get("LOA_TEST_REPLICA_ITEMS", "600"))
 """Positions of the log: some hundreds in each run; 10,000 by this setting."""
 KILLS = max(6, min(COUNT // 100, 40))
+AT_ONCE = 25
+"""Positions that are stored together: the bus syncs its disk once for many of them."""
 FIRST_PART = COUNT // 3
 PATIENCE_S = 120.0 + COUNT / 5
 pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
@@ -93,12 +95,12 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
         await use_key(bus, key.parent)
         seals = new_seals(key.parent)
         log, rng = drawn_log(COUNT, DEFAULT), random.Random(7)
-        for one in log[:FIRST_PART]:
-            await deliver_to_portal(bus, one, seals=seals)
+        await deliver_all(bus, log[:FIRST_PART], seals)
         killed.start()
-        kills = set(rng.sample(range(FIRST_PART, COUNT), KILLS))
-        for number, one in enumerate(log[FIRST_PART:], FIRST_PART):
-            await deliver_to_portal(bus, one, seals=seals)
+        parts = list(batched(log[FIRST_PART:], AT_ONCE))
+        kills = set(rng.sample(range(len(parts)), KILLS))
+        for number, part in enumerate(parts):
+            await deliver_all(bus, part, seals)
             if number in kills:
                 await follows(killed)
                 await asyncio.sleep(rng.random())  # at any moment: no outcome depends on it
@@ -109,6 +111,15 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
     pages = {path for path in shown if path.startswith("tin/") and path.endswith("/index.html")}
     assert pages == {f"tin/{one.content_id}/index.html" for one in log}
     assert public_files(killed.folder / "data/portal") == shown
+
+
+def batched(log, size):
+    return (log[first : first + size] for first in range(0, len(log), size))
+
+
+async def deliver_all(bus, log, seals):
+    for part in batched(log, AT_ONCE):
+        await asyncio.gather(*(deliver_to_portal(bus, one, seals=seals) for one in part))
 
 
 async def follows(replica: Replica) -> None:
