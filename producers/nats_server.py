@@ -544,6 +544,8 @@ class NatsServer:
     async def _is_unhealthy(self) -> bool:
         if await self._running.ended_within(self._check_s):
             return True
+        if self._running_setup.sync == _SYNC_LATER:  # a server that takes in a stream seems ill
+            return False
         reason = await health_problem(self.monitor_url)
         if reason:
             log.warning("nats_server_ill", reason=reason)

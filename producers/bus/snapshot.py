@@ -14,6 +14,8 @@ from producers.bus.retry import until_led
 
 CHUNK_BYTES = 256 << 10
 _STALL_TIMEOUT_S = 30.0
+_ACTIVATION_TIMEOUT_S = 600.0
+"""The time for what the server has received and not stored yet, and to open a large stream."""
 _COMPLETE_STATUS = "204"
 
 
@@ -60,7 +62,7 @@ async def restore_snapshot(
         chunk_reply = await _send_piece(link, subject, piece)
         if chunk_reply.data:
             parse_reply(chunk_reply)
-    parse_reply(await link.request(subject, timeout_s=_STALL_TIMEOUT_S))
+    parse_reply(await link.request(subject, timeout_s=_ACTIVATION_TIMEOUT_S))
 
 
 async def _send_piece(link: Connection, subject: str, piece: bytes) -> Msg:

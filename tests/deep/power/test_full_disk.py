@@ -1,6 +1,7 @@
 """A disk that is full, broken or slow: 503 and never a 202 for nothing, and back by itself."""
 
 import asyncio
+import os
 import re
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,7 @@ from tests.support.strace import fault_injected, faulty_server
 __all__ = ["hurried", "in_earnest"]
 
 LEDGER = subjects.LEDGER.name
+READERS = f"KV_{subjects.SUBSCRIBERS.name}"
 CHECK_S = 0.2
 PATIENCE_S = 120
 
@@ -230,6 +232,39 @@ async def test_on_a_disk_of_two_seconds_the_door_still_answers_and_nothing_is_lo
             await sender.until(202, id=one)
         await sender.check()
         assert server.pid == slow, "slow is not ill"
+
+
+async def test_a_large_stream_goes_back_onto_a_slow_disk(tmp_path):
+    """With 3 ms for each fsync, a server that fsyncs each message gives the restore up."""
+    requirements.strace()
+    async with watched(tmp_path / "first") as (_, bus):
+        saved, chunks = await saved_readers(bus, 6000)
+    async with NatsServer(tmp_path / "second") as server, await Bus.connect(server.url) as bus:
+        refused = await restored_messages(server, bus, saved, chunks)
+        await topology.delete_stream(bus, READERS)
+        async with server.loading():
+            assert await restored_messages(server, bus, saved, chunks) == 6000
+    assert refused == "restore failed: io: read/write on closed pipe"
+
+
+async def saved_readers(bus, count):
+    """The snapshot of so many records of 250 random bytes, and its chunks."""
+    bucket, chunks = bus.bucket(subjects.SUBSCRIBERS.name), []
+    for start in range(0, count, 200):
+        keys = (f"r{number}" for number in range(start, start + 200))
+        await asyncio.gather(*(bucket.put(key, os.urandom(250)) for key in keys))
+    return await bus.save_snapshot(READERS, chunks.append), chunks
+
+
+async def restored_messages(server, bus, saved, chunks):
+    """How many messages the stream has on a slow disk, or why it is not there."""
+    await topology.mark_restoring(bus)  # waits for a server that just starts
+    with fault_injected(server.pid, "fsync:delay_enter=3000"):
+        try:
+            await bus.restore_snapshot(READERS, saved, chunks)
+        except BusError as failed:
+            return str(failed)
+        return (await bus.stream_info(READERS))["state"]["messages"]
 
 
 async def test_what_can_neither_be_sent_nor_kept_is_told_to_whoever_sends_it(tmp_path):
