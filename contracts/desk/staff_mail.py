@@ -22,6 +22,7 @@ class StaffMailKind(StrEnum):
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
     WITHHELD = "withheld"  # an approved issue was not sent at its time; its approvers are told, too
+    OUTDATED = "outdated"  # an issue that readers have tells of an item that was withdrawn
     OVERTAKEN = "overtaken"  # a newer text of the unit's system stands in its place
     FAILED = "failed"  # not everybody whom it was for got it
 
@@ -90,6 +91,8 @@ class StaffMailLine(Record):
     """The deadline of what waits."""
     begins: AwareDatetime | None = None
     """Of `published` and `corrected`: when readers will see the text, if that time is to come."""
+    withdrawn: str = ""
+    """Of `outdated`: the content_id of the withdrawn item."""
     missed: int = 0
     """Of `failed`: how many did not get it."""
     expected: int = 0

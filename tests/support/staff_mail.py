@@ -69,11 +69,14 @@ class StaffMailApp(SignupApp):
             outbox,
             sender,
             self.counts,
+            self.issues_telling,
             clock,
         )
         self.people: dict[str, Account] = {}
         self.delivered: dict[PlanKey, StatusCounts] = {}
         """What the ledger counts, by plan."""
+        self.issues: dict[str, list[str]] = {}
+        """The issues that tell of an item."""
 
     @classmethod
     async def staffed(cls, bus: Bus, folder: Path, *, started: bool = True) -> "StaffMailApp":
@@ -96,6 +99,9 @@ class StaffMailApp(SignupApp):
 
     async def counts(self, plan: PlanKey) -> StatusCounts | None:
         return self.delivered.get(plan)
+
+    async def issues_telling(self, content_id: str) -> list[str]:
+        return self.issues.get(content_id, [])
 
     @property
     def now(self) -> datetime:

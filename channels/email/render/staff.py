@@ -88,6 +88,7 @@ def _item_url(mail: TransactionalMail, line: StaffMailLine) -> str:
 def _says(line: StaffMailLine) -> str:
     """The sentence of a mail about one item."""
     values = {"missed": line.missed, "expected": line.expected, "begins": _begins(line)}
+    values |= {"withdrawn": line.withdrawn}
     return str(_line_texts(line)["says"].format_map(values))
 
 

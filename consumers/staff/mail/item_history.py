@@ -11,6 +11,7 @@ from consumers.staff.mail.notices import (
     Notice,
     begins_step,
     notices_of,
+    outdated_notice,
     recipients_of,
     waiting_notice,
 )
@@ -106,12 +107,23 @@ class MailRules:
             if account.mail.wants(notice.line.kind)
         ]
 
-    def mail(self, account: Account, notice: Notice, act: Action, due: datetime | None) -> Mails:
-        """The notice of *act* to *account*; an urgent one does not wait for the morning."""
+    def mail(
+        self,
+        account: Account,
+        notice: Notice,
+        act: Action,
+        due: datetime | None,
+        about: str = "",
+    ) -> Mails:
+        """The notice of *act* to *account*; an urgent one does not wait for the morning.
+
+        *about*: the item of the mail, if it is not that of the act.
+        """
         kind = notice.line.kind
         line = notice.line.model_copy(update={"due": due if notice.permission else None})
         slot = self.morning if account.mail.in_morning and not notice.is_urgent else None
-        name = keys.transactional_content_id("staff", act.digest, account.id, kind)
+        parts = filter(None, (kind, about))
+        name = keys.transactional_content_id("staff", act.digest, account.id, *parts)
         began = act.digest if kind in ASKS else ""
         mail = PendingMail(id=name, line=line, at=act.at, slot=slot, began=began)
         return {account.id: mail}
@@ -142,6 +154,17 @@ def overdue_mails(content_id: str, entry: HistoryEntry, rules: MailRules) -> Mai
     mails: Mails = {}
     for account, found in rules.recipients([notice] if notice and entry.began else []):
         mails |= rules.mail(account, found, require(entry.began), entry.due(rules.deadlines))
+    return mails
+
+
+def outdated_mails(
+    issue: str, state: ItemState, entry: HistoryEntry, item: str, rules: MailRules
+) -> Mails:
+    """The mails that say that an issue tells of an item that *entry* withdrew, by account."""
+    notice = outdated_notice(issue, state, entry.action, item)
+    mails: Mails = {}
+    for account, found in rules.recipients([notice] if notice else []):
+        mails |= rules.mail(account, found, entry.action, None, about=issue)
     return mails
 
 

@@ -145,6 +145,17 @@ def _overtaken_notice(content_id: str, before: ItemState, action: Action) -> Not
     return Notice(line, _facts(before), people=frozenset(people), is_urgent=is_urgent)
 
 
+def outdated_notice(issue: str, state: ItemState, withdrawal: Action, item: str) -> Notice | None:
+    """Tell those who made the *issue* that readers have that it tells of a withdrawn *item*."""
+    people = state.writers_of.get(state.out, frozenset()) - {""}
+    if not state.out or state.text is None or not people:
+        return None
+    text = state.approved.get(state.out) or state.text
+    line = _line(issue, text, StaffMailKind.OUTDATED).model_copy(update={"withdrawn": item})
+    barred = hashes_of(state, {withdrawal.by}) - {""}
+    return Notice(line, _facts(state), people=people, barred=barred)
+
+
 def _line(content_id: str, text: EditorialText, kind: StaffMailKind) -> StaffMailLine:
     title = str(text.data.get("title") or "")[:_TITLE_MAX]
     return StaffMailLine(kind=kind, content_id=content_id, title=title, unit=text.unit)

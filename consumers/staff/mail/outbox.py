@@ -76,18 +76,20 @@ class StaffOutbox:
         self,
         known: Versioned[MailCursor | None],
         cursor: MailCursor,
-        mails: Mapping[str, PendingMail],
+        *mails: Mapping[str, PendingMail],
     ) -> Versioned[MailCursor | None]:
         """Move the cursor on, and add *mails* by account. Raises RevisionConflict."""
-        entries = [await self._added(account, mail) for account, mail in mails.items()]
+        accounts = dict.fromkeys(account for part in mails for account in part)
+        added = {one: [part[one] for part in mails if one in part] for one in accounts}
+        entries = [await self._added(account, new) for account, new in added.items()]
         entries.append(BatchEntry(_CURSOR_KEY, _encode(cursor), known.revision))
         return Versioned(cursor, await self.bucket.batch(entries))
 
-    async def _added(self, account: str, mail: PendingMail) -> BatchEntry:
+    async def _added(self, account: str, mails: Sequence[PendingMail]) -> BatchEntry:
         key = _OUT_PREFIX + account
         stored = await records.read(self.bucket, key, AccountOutbox)
         before = stored.value.mails if stored.value else ()
-        return BatchEntry(key, _encode(AccountOutbox(mails=(*before, mail))), stored.revision)
+        return BatchEntry(key, _encode(AccountOutbox(mails=(*before, *mails))), stored.revision)
 
     async def outboxes(self) -> AsyncIterator[tuple[str, AccountOutbox]]:
         """Each account for which mail is pending, by its id."""

@@ -6,7 +6,7 @@ that dies is followed by one that hands on what is pending, under the same ids.
 
 import asyncio
 import math
-from collections.abc import Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from consumers.staff.mail.item_history import (
     Mails,
     history_of,
     mails_of,
+    outdated_mails,
     overdue_mails,
 )
 from consumers.staff.mail.mornings import last_morning, next_morning
@@ -33,7 +34,7 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.desk.deadlines import Deadlines
-from contracts.editorial import Action
+from contracts.editorial import Action, ActionKind
 from contracts.errors import ContractError
 from contracts.trace import StatusCounts
 from producers.bus import Message, RevisionConflict
@@ -83,6 +84,8 @@ class StaffMailService:
     outbox: StaffOutbox
     sender: StaffMailSender
     counts: Counts
+    issues_telling: Callable[[str], Awaitable[Sequence[str]]]
+    """The issues of bulletins that readers have and that tell of an item."""
     clock: Clock
     judged_at: float = -math.inf
     seen_change: int = -1
@@ -144,7 +147,7 @@ class StaffMailService:
             morning=last_morning(utc_now(self.clock), self.deadlines.days),
             overdue=tuple((await self._late_items()).values()),
         )
-        return await self.outbox.write(known, start, {})
+        return await self.outbox.write(known, start)
 
     async def _follow(self, read: _Round) -> None:
         """Note what each new act means for whom, act by act."""
@@ -157,16 +160,27 @@ class StaffMailService:
             if entry and entry.notices:
                 await self._note(subjects.item_of_editorial(message.subject), entry, read)
         if seen > require(read.cursor.value).seq:
-            await self._write(read, {}, seq=seen)
+            await self._write(read, seq=seen)
 
     async def _note(self, content_id: str, entry: HistoryEntry, read: _Round) -> None:
         """Add the mails of an act, and move the cursor behind it."""
         history, sending = read.histories[content_id], require(read.cursor.value).sending
-        mails = mails_of(entry, history, await self._rules(read))
+        mails = [mails_of(entry, history, await self._rules(read))]
+        if entry.action.kind is ActionKind.WITHDRAW:
+            mails += [one async for one in self._outdated(content_id, entry, read)]
         if begun := begun_sending(content_id, entry, history):
             sending = _newest((*sending, begun))
-        await self._write(read, mails, seq=entry.seq, sending=sending)
+        await self._write(read, *mails, seq=entry.seq, sending=sending)
         crash_point("staff_mail.noted")
+
+    async def _outdated(
+        self, content_id: str, entry: HistoryEntry, read: _Round
+    ) -> AsyncIterator[Mails]:
+        """The mails about each issue that tells of an item that *entry* withdrew."""
+        for issue in await self.issues_telling(content_id):
+            if history := await self._history(issue):
+                state, rules = history[-1].state, await self._rules(read)
+                yield outdated_mails(issue, state, entry, content_id, rules)
 
     async def _judge(self, read: _Round, sending: Sending, total: StatusCounts) -> None:
         """Tell what failed, and look after these deliveries no more."""
@@ -179,10 +193,10 @@ class StaffMailService:
         except RevisionConflict:
             log.info("staff_mail_overtaken")
 
-    async def _write(self, read: _Round, mails: Mails, **changes: object) -> None:
+    async def _write(self, read: _Round, *mails: Mails, **changes: object) -> None:
         """Add *mails*, and move the cursor on."""
         cursor = require(read.cursor.value).model_copy(update=changes)
-        read.cursor = await self.outbox.write(read.cursor, cursor, mails)
+        read.cursor = await self.outbox.write(read.cursor, cursor, *mails)
 
     async def _rules(self, read: _Round) -> MailRules:
         if read.rules is None:
@@ -257,7 +271,7 @@ class StaffMailService:
         cursor = require(known.value)
         if morning <= cursor.morning:
             return known
-        return await self.outbox.write(known, cursor.model_copy(update={"morning": morning}), {})
+        return await self.outbox.write(known, cursor.model_copy(update={"morning": morning}))
 
 
 def _newest(sending: tuple[Sending, ...]) -> tuple[Sending, ...]:

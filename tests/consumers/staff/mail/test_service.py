@@ -446,3 +446,17 @@ async def test_who_works_on_a_text_is_told_that_one_of_the_units_system_takes_it
     told = {login for login, kind in await app.told() if kind == "overtaken"}
     people = {"draft": {"soan"}, "of the system": set()}
     assert told == people.get(at, {"soan", "bien"})
+
+
+async def test_who_made_an_issue_is_told_that_it_tells_of_a_withdrawn_item(app):
+    """One mail about each issue; none about one that is not out."""
+    for item in ("tin-1", "so-1", "so-2"):
+        await published(app, item)
+    await app.act(K.SAVE, "soan", "so-3", draft())
+    await app.mails()
+    app.issues = {"tin-1": ["so-1", "so-2", "so-3"]}
+    await app.act(K.WITHDRAW, "bien", "tin-1", note="Sai.")
+    told = [(one.address, one.lines[0]) for one in await app.mails()]
+    about = [(address, line.content_id, line.withdrawn) for address, line in told if line.withdrawn]
+    assert sorted(about) == [(address_of("soan"), issue, "tin-1") for issue in ("so-1", "so-2")]
+    assert await app.mails() == []
