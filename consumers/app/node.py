@@ -50,7 +50,7 @@ from consumers.runtime.store_check import store_problem
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.records import TakenOverUntil, seal_records, seal_zalo_receipts
 from consumers.seals.takeover import SealRecords
-from consumers.status.facts import FactsReader, StatusMonitor, directory_confirmed_at
+from consumers.status.facts import FactsReader, StatusMonitor, directory_in_time_at
 from consumers.status.findings import Facts, find
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
@@ -164,7 +164,7 @@ class Node:
             filling=self.stream_usage(),
             dropped_log_lines=sum(log_losses().values()),
             damages=tuple(damage.field_error for damage in self._damages()),
-            directory_since=directory_confirmed_at(path) if is_behind else None,
+            directory_since=directory_in_time_at(path) if is_behind else None,
         )
 
     async def canaries(self) -> dict[str, dict[str, Any]]:

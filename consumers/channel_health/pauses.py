@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +14,9 @@ from consumers.channel_health import breaker_store
 from consumers.channel_health.breaker import Breaker
 from consumers.ledger.wakeups import count_queued
 from consumers.messages import field_error
+from consumers.runtime.presence import running_services
 from contracts import subjects
+from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
 from contracts.desk.operations import ChannelPause
 from contracts.errors import Bilingual
@@ -190,13 +193,21 @@ class LegitimateWaits:
     """Waits that pauses and queues explain, each read once and kept."""
 
     bus: Bus
+    clock: Clock = time.time
     blocked_circuits: frozenset[str] | None = None
+    services: frozenset[str] | None = None
     lane_queued: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
 
     async def may_wait(self, channel: ChannelName, lane: Lane) -> bool:
-        """Whether a batch of *lane* may wait: blocked, or behind its own or a higher lane."""
+        """Whether a batch of *lane* may wait: blocked, or behind its own or a higher lane.
+
+        A queue excuses nothing while other processes run and none of them takes from it.
+        """
         if breaker_store.circuit_of(channel, lane) in await self.load_blocked_circuits():
             return True
+        running = await self.load_services()
+        if running and f"deliver-{channel}" not in running:
+            return False
         for other in Lane:
             if other.rank <= lane.rank and await self.is_lane_queued(channel, other):
                 return True
@@ -208,6 +219,11 @@ class LegitimateWaits:
             paused = await paused_channels(self.bus)
             self.blocked_circuits = unavailable | pause_circuits(paused)
         return self.blocked_circuits
+
+    async def load_services(self) -> frozenset[str]:
+        if self.services is None:
+            self.services = await running_services(self.bus, self.clock())
+        return self.services
 
     async def is_lane_queued(self, channel: ChannelName, lane: Lane) -> bool:
         if (channel, lane) not in self.lane_queued:

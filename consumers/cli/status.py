@@ -26,7 +26,7 @@ from consumers.runtime.store_check import store_problem
 from consumers.status.disks import disk_spaces
 from consumers.status.facts import (
     FactsReader,
-    directory_confirmed_at,
+    directory_in_time_at,
     has_lost_index,
     loa_version,
     reported_by,
@@ -144,7 +144,7 @@ async def _with_machine_facts(
         dropped_log_lines=dropped,
         filling=await filling_streams(bus),
         disks=disk_spaces(_folders(settings)),
-        directory_since=directory_confirmed_at(settings.directory_path) if is_behind else None,
+        directory_since=directory_in_time_at(settings.directory_path) if is_behind else None,
     )
 
 

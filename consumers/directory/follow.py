@@ -22,6 +22,8 @@ SUBSCRIBER_PREFIX = "s."
 CHUNK_SIZE = 64
 _QUEUE_SIZE = 2000
 _CONFIRM_S = 2.0
+_LATE_S = 2 * _CONFIRM_S
+"""What the bucket held is applied in time before then; later is a lag, until one is in time."""
 PAUSE_S = 1.0
 PlainUntil = Callable[[], Awaitable[datetime]]
 
@@ -113,7 +115,9 @@ class DirectoryFollower:
     def confirm_if_applied(self) -> None:
         """Record the time of the last check once its sequence is applied."""
         if self.pending_check and self.store.seq >= self.pending_check[0]:
-            self.store.confirm(self.pending_check[1])
+            asked_at = self.pending_check[1]
+            is_late = self.clock() - asked_at > _LATE_S
+            self.store.confirm(asked_at, is_late=is_late)
             self.pending_check = None
 
 

@@ -84,10 +84,12 @@ class DirectoryStore:
                 self._apply_row(row)
             self._write_meta("seq", seq)
 
-    def confirm(self, at: float) -> None:
-        """Record that everything the bucket held at *at* is applied."""
+    def confirm(self, at: float, *, is_late: bool = False) -> None:
+        """Record that everything the bucket held at *at* is applied; *is_late*: long after it."""
         with self._transaction():
             self._write_meta("confirmed", at)
+            if not is_late:
+                self._write_meta("in_time", at)
 
     def reset(self, bucket: str) -> None:
         """Empty the file for another bucket; ids of preference sets are never used twice."""
@@ -239,10 +241,13 @@ class DirectoryStore:
             raise
 
 
-def read_confirmed_at(path: Path) -> float:
-    """The time up to which the file at *path* is complete; 0 for never. Raises sqlite3.Error."""
+def read_in_time_at(path: Path) -> float:
+    """When the file at *path* was last complete in time: a lag does not move it. 0: never.
+
+    Raises sqlite3.Error.
+    """
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        row = db.execute("select value from meta where name = 'confirmed'").fetchone()
+        row = db.execute("select value from meta where name = 'in_time'").fetchone()
     return float(row[0]) if row else 0.0
 
 

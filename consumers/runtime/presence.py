@@ -88,6 +88,12 @@ async def load_processes(bus: Bus, now: float) -> list[ProcessRecord]:
     return [one for one in known if now - one.at < _FORGOTTEN_S]
 
 
+async def running_services(bus: Bus, now: float) -> frozenset[str]:
+    """The services of all processes that said lately that they run. Raises BusError."""
+    known = await load_processes(bus, now)
+    return frozenset(name for one in known if not one.is_silent(now) for name in one.services)
+
+
 def _lock(path: Path) -> int | None:
     """The open file, locked; None while another process has it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -17,7 +17,7 @@ from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.directory.store import read_confirmed_at
+from consumers.directory.store import read_in_time_at
 from consumers.facts.unread import unread_since
 from consumers.intake.approval import Draft
 from consumers.intake.desk_acts import drafts_of
@@ -26,6 +26,7 @@ from consumers.ledger.bulk import has_delivered
 from consumers.operations.retention import clock_problem
 from consumers.portal_replica.status import ReplicaRecord, load_replicas, load_shown_portal
 from consumers.restored import last_restore
+from consumers.runtime.presence import running_services
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds
@@ -45,6 +46,7 @@ from contracts.errors import ContractError
 from producers.bus import Bus, Denied
 from producers.bus.monitoring_endpoint import fetch_page
 from producers.bus.periodic import attempt, every, unreadable_record
+from producers.bus.server_check import absent_servers
 
 log = structlog.get_logger()
 _INTERVAL_S = 60.0
@@ -60,11 +62,11 @@ def loa_version() -> str:
         return ""
 
 
-def directory_confirmed_at(path: Path) -> datetime | None:
-    """When the copy of the readers was last complete; None where it can't be read."""
+def directory_in_time_at(path: Path) -> datetime | None:
+    """When the copy of the readers last had no lag; None where it can't be read."""
     with suppress(sqlite3.Error):
-        confirmed = read_confirmed_at(path)
-        return utc_time(round(confirmed)) if confirmed else None
+        at = read_in_time_at(path)
+        return utc_time(round(at)) if at else None
     return None
 
 
@@ -117,6 +119,8 @@ class FactsReader:
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
             replicas=await self.replicas(),
+            servers_away=tuple(await absent_servers(self.bus)),
+            services=await running_services(self.bus, self.clock()),
         )
 
     async def restored_at(self) -> datetime | None:

@@ -37,6 +37,7 @@ _DRAFT_OLD = timedelta(days=1)
 _FACTS_LATE = timedelta(minutes=10)
 _REPLICA_SILENT, _REPLICA_BEHIND = timedelta(seconds=SILENT_S), timedelta(seconds=BEHIND_S)
 _CONSENT_SHORT = timedelta(days=7)
+_UNSERVED_S, _UNSERVED_ACT_S = 60.0, 600.0
 _MAX_NAMED = 5
 _LIMIT_LOW_PERCENT = 80
 _STREAM_FULL_PERCENT = 95
@@ -129,9 +130,10 @@ class Facts:
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
     of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
-    folder, without the index that it had. `spooled`: events that wait in the spool folder for a
-    Loa. `unread_since`: the oldest message of which facts for reports say nothing yet. Not
-    `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
+    folder, without the index that it had. `servers_away`: of the bus's cluster. `services`: those
+    that say they run; none where no process says so. `spooled`: events that wait in the spool
+    folder for a Loa. `unread_since`: the oldest message of which facts for reports say nothing yet.
+    Not `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
     now: datetime
@@ -158,6 +160,8 @@ class Facts:
     stale_feeds: tuple[StaleFeed, ...] = ()
     unread_since: datetime | None = None
     replicas: tuple[PortalReplica, ...] = ()
+    servers_away: tuple[str, ...] = ()
+    services: frozenset[str] = frozenset()
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
@@ -256,6 +260,11 @@ def _bus(facts: Facts) -> Iterator[StatusFinding]:
         yield _as_said("retention_held", facts.clock)
 
 
+def _servers(facts: Facts) -> Iterator[StatusFinding]:
+    for server in facts.servers_away:
+        yield _finding(Severity.WATCH, "server_away", f"nats.{server}")
+
+
 def _disks(facts: Facts) -> Iterator[StatusFinding]:
     for disk in facts.disks:
         is_full = disk.is_below(_DISK_FULL_PERCENT, _DISK_FULL_BYTES)
@@ -336,11 +345,28 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             times, why = _Times(item.since, item.next_at), translate(item.reason)
             code = "mail_refused" if item.alone else "mails_refused"
             yield _finding(Severity.ACT, code, name, times, item=_item_of(item.plan), reason=why)
-        yield from _stuck(name, channel, facts)
+        lacks_worker = _lacks_worker(name, channel, facts)
+        yield from _unserved(name, channel) if lacks_worker else _stuck(name, channel, facts)
         if channel.canary.state == "late" and (facts.at_work or _has_answered(channel.canary)):
             yield _late_canary(name, channel)
         yield from _relays_out(name, channel, facts.now)
         yield from _slower(name, channel)
+
+
+def _lacks_worker(name: ChannelName, channel: ChannelStatus, facts: Facts) -> bool:
+    """Whether processes say that they run, and none of them serves a channel that may send."""
+    is_held = channel.paused or channel.former or not facts.at_work
+    return bool(facts.services) and f"deliver-{name}" not in facts.services and not is_held
+
+
+def _unserved(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:
+    """Rows that may go, which no worker takes; a worker that restarts is given a minute."""
+    ready = [lane for lane in channel.lanes.values() if lane.ready]
+    waits_s = max((lane.ready_s for lane in ready), default=0.0)
+    if waits_s >= _UNSERVED_S:
+        severity = Severity.ACT if waits_s >= _UNSERVED_ACT_S else Severity.WATCH
+        facts = {"rows": sum(lane.ready for lane in ready), "minutes": int(waits_s // 60)}
+        yield _finding(severity, "no_worker", name, None, **facts)
 
 
 def _has_answered(canary: CanaryStatus) -> bool:
@@ -651,7 +677,7 @@ def _report_facts(facts: Facts) -> Iterator[StatusFinding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
-    *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
+    *(_key, _disks, _unreadable, _bus, _servers, _log, _streams, _lost_files, _unit_keys),
     *(_channels, _unknown_sends, _consent, _webhook, _limits, _dead_letters, _desk, _feeds),
     *(_replicas, _report_facts, _restored, _process),
 )

@@ -26,6 +26,7 @@ class ServerReport(NamedTuple):
     """One server's own report; `sync_always` is None without JetStream.
 
     `at`: its clock. `used` of `most` bytes of its disk are taken; 0 of 0 if it does not say.
+    `unheard`: the servers that it, as the leader of the cluster, has not heard of lately.
     """
 
     server_id: str
@@ -35,6 +36,7 @@ class ServerReport(NamedTuple):
     at: datetime | None = None
     used: int = 0
     most: int = 0
+    unheard: tuple[str, ...] = ()
 
 
 async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
@@ -108,8 +110,18 @@ async def poll_servers(bus: Bus) -> list[ServerReport]:
     return reports
 
 
+async def absent_servers(bus: Bus) -> list[str]:
+    """The servers of the cluster that answer nothing, and whose leader hears nothing of them."""
+    if not bus.connection.is_clustered:
+        return []
+    reports = await poll_servers(bus)
+    unheard = {name for one in reports for name in one.unheard}
+    return sorted(unheard - {one.name for one in reports})
+
+
 def _from_reply(report: dict[str, Any]) -> ServerReport:
     server, jetstream = report["server"], report["data"]
+    peers = jetstream.get("meta_cluster", {}).get("replicas", ())
     return ServerReport(
         server["id"],
         server["ver"],
@@ -118,4 +130,5 @@ def _from_reply(report: dict[str, Any]) -> ServerReport:
         datetime.fromisoformat(server["time"]) if "time" in server else None,
         jetstream.get("storage", 0),
         jetstream.get("config", {}).get("max_storage", 0),
+        tuple(one["name"] for one in peers if not one["current"]),
     )

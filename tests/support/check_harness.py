@@ -104,7 +104,7 @@ class CheckHarness(PipelineHarness):
             self.bus,
             lambda: self.clock() + later_s,
             deep,
-            excuses=lambda: LegitimateWaits(self.bus).may_wait,
+            excuses=lambda: LegitimateWaits(self.bus, self.clock).may_wait,
             recheck_after_s=0.0,
         )
         audit = FolderAudit(

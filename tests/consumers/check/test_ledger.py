@@ -16,6 +16,7 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
+from consumers.runtime.presence import Presence, ProcessRecord
 from contracts import publication, subjects
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
@@ -79,7 +80,7 @@ class CheckedPlan:
             self.bus,
             self.clock,
             deep,
-            excuses=lambda: LegitimateWaits(self.bus).may_wait,
+            excuses=lambda: LegitimateWaits(self.bus, self.clock).may_wait,
             running_since=running_since,
             recheck_after_s=0.0,
         )
@@ -256,6 +257,18 @@ async def test_a_channel_that_cannot_work_has_no_stuck_batches_until_it_can(over
 async def test_a_batch_may_wait_behind_its_own_and_higher_lanes(overdue_plan, channel, lane, rules):
     await Waker(overdue_plan.bus).wake(BatchKey(channel, "tin-khac", 1, 0), lane)
     assert await overdue_plan.rules() == rules
+
+
+async def test_a_queue_that_no_running_process_takes_from_excuses_nothing(overdue_plan):
+    bus, clock = overdue_plan.bus, overdue_plan.clock
+    await Waker(bus).wake(BatchKey(EMAIL, "tin-khac", 1, 0), Lane.NORMAL)
+    said = {"version": "1", "pid": 7, "started": clock(), "at": clock()}
+    planner = ProcessRecord(name="a", services=("dispatch",), **said)
+    await Presence(bus, planner, clock).renew()
+    assert await overdue_plan.rules() == ["stuck"]
+    worker = ProcessRecord(name="b", services=("deliver-email",), **said)
+    await Presence(bus, worker, clock).renew()
+    assert await overdue_plan.rules() == []
 
 
 async def test_what_waits_is_judged_from_the_start_of_whoever_works_on_it(new_plan):

@@ -25,13 +25,14 @@ from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
 from consumers.runtime import store_check
+from consumers.runtime.presence import SILENT_S, Presence, ProcessRecord
 from consumers.runtime.store_check import store_problem
 from consumers.status import facts
 from consumers.status.disks import DiskMonitor, disk_spaces
 from consumers.status.facts import (
     FactsReader,
     StatusMonitor,
-    directory_confirmed_at,
+    directory_in_time_at,
 )
 from consumers.status.findings import DeadLetters, count_drafts, find
 from consumers.status.reader import StatusReader
@@ -265,14 +266,29 @@ async def test_a_disk_that_hangs_keeps_its_last_value_and_one_thread(tmp_path, m
     assert disks.spaces == {}
 
 
-def test_the_directory_says_when_it_was_last_complete(tmp_path):
+def test_the_directory_says_since_when_it_has_a_lag(tmp_path):
     path = tmp_path / "directory.sqlite"
-    assert directory_confirmed_at(path) is None
+    assert directory_in_time_at(path) is None
     store = DirectoryStore(path)
-    assert directory_confirmed_at(path) is None
+    assert directory_in_time_at(path) is None
     store.confirm(1800000000.0)
-    assert directory_confirmed_at(path).timestamp() == 1800000000.0
+    store.confirm(1800000030.0, is_late=True)
+    assert store.confirmed_at == 1800000030.0
+    assert directory_in_time_at(path).timestamp() == 1800000000.0
+    store.confirm(1800000040.0)
+    assert directory_in_time_at(path).timestamp() == 1800000040.0
     store.close()
+
+
+async def test_the_services_of_processes_that_run_are_facts(bus, clock, reader):
+    report = await StatusReader(bus, clock).report(at_work=False)
+    assert (await reader.read(report)).services == frozenset()
+    said = {"name": "a", "services": ("intake", "sweep"), "version": "1", "pid": 7}
+    record = ProcessRecord(started=clock(), at=clock(), **said)
+    await Presence(bus, record, clock).renew()
+    assert (await reader.read(report)).services == {"intake", "sweep"}
+    clock.advance(SILENT_S + 1)
+    assert (await reader.read(report)).services == frozenset()
 
 
 async def test_a_damaged_record_keeps_the_facts_as_old_as_they_are_and_is_told(

@@ -84,6 +84,12 @@ def waiting(rows: int) -> dict:
     return channels(lanes={Lane.NORMAL: LaneStatus(backlog=rows)})
 
 
+def ready(seconds: float, services=("intake",), **changes) -> dict:
+    """Rows that may go, while processes with *services* run."""
+    lanes = {Lane.NORMAL: LaneStatus(backlog=14, ready=14, ready_s=seconds)}
+    return {"services": frozenset(services), **channels(ZALO, lanes=lanes, **changes)}
+
+
 def waits(reason: str) -> dict:
     wait = WaitReason(reason=reason, rows=2, since=AGO, until=LATER)
     return channels(ZALO, waits=(wait,))
@@ -129,9 +135,16 @@ WELL = (
     waits("zalo broadcasts from 06:00 to 21:59"), waits("our shoe quota"), waits("zalo -9 odd"),
     {"versions": {"loa": "1", "nats_server": "2", "running": "1"}},
     {"consent_ends": NOW + timedelta(days=7)},
+    ready(50), ready(600, services=()), ready(600, services=("deliver-zalo",)),
+    {**ready(600), "at_work": True, **channels(ZALO)},
 )  # fmt: skip
 TABLE = [
     ({"store_problem": "no answer"}, [(ACT, "bus_cannot_store", "bus")]),
+    ({"servers_away": ("n2", "n3")},
+     [(WATCH, "server_away", "nats.n2"), (WATCH, "server_away", "nats.n3")]),
+    (ready(60), [(WATCH, "no_worker", ZALO)]),
+    (ready(600), [(ACT, "no_worker", ZALO)]),
+    (ready(600, paused=True, paused_since=AGO), [(NOTE, "channel_paused", ZALO)]),
     ({"failing": {"nats": "no space left on device"}}, [(ACT, "bus_ill", "nats")]),
     ({"failing": {"bus": "no answer"}}, [(ACT, "check_failing", "bus")]),
     ({"failing": {"directory": "behind"}, "directory_since": AGO},

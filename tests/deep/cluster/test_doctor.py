@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from consumers.doctor.cluster import find_in_servers, find_in_streams
 from consumers.doctor.services import examine_bus
 from producers.bus import topology
-from producers.bus.server_check import ServerReport, poll_servers
+from producers.bus.server_check import ServerReport, absent_servers, poll_servers
 from tests.support.nats_cluster import PATIENCE_S
 
 
@@ -38,9 +38,13 @@ async def test_a_whole_cluster_is_well_and_a_lost_server_is_named_until_it_is_ba
     cluster.servers["n2"].kill()
     away = await until_found(cluster_bus, "bus_server_away")
     assert "n2" in away.message and "n2" in away.message_vi
+    async with asyncio.timeout(PATIENCE_S):
+        while await absent_servers(cluster_bus) != ["n2"]:
+            await asyncio.sleep(0.2)
     cluster.replace_by_empty("n2")
     await cluster.until_all_current(cluster_bus)
     await until_found(cluster_bus, "bus_replicas_ok")
+    assert await absent_servers(cluster_bus) == []
 
 
 async def test_too_few_replicas_are_named(cluster_bus):
