@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import requirements
+import pytest
+
 from tests.support.repository import ROOT
 
 COMMIT = os.environ.get("LOA_TEST_VERSION_BEFORE") or (
@@ -20,7 +21,8 @@ _ROOMS = ("contracts", "channels", "producers", "consumers", "sandbox", "design"
 def export_before(folder: Path) -> Path:
     """*folder* with the code of the version before; skips the test where the history lacks it."""
     found = subprocess.run(["git", "-C", ROOT, "cat-file", "-e", COMMIT], capture_output=True)
-    requirements.met(not found.returncode, f"needs a clone whose history has {COMMIT}")
+    if found.returncode:  # also in CI: a checkout need not bring its history along
+        pytest.skip(f"needs a clone whose history has {COMMIT}")
     archive = ["git", "-C", ROOT, "archive", COMMIT, *_ROOMS]
     made = subprocess.run(archive, capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", folder], input=made.stdout, check=True)
