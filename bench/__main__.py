@@ -96,7 +96,7 @@ def wanted(said: argparse.Namespace) -> Sizes:
 
 
 def run(parts: Sequence[str], sizes: Sizes) -> tuple[Findings, bool]:
-    """What the parts found, and whether one of them failed."""
+    """Findings of the parts, and whether one of them failed."""
     findings, failed = Findings(), False
     for part in parts:
         print(f"{part}: {load()}", flush=True)

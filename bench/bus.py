@@ -112,7 +112,7 @@ async def prepare(url: str, replicas: int = 1) -> None:
 
 
 def traffic(monitors: Sequence[str]) -> Traffic:
-    """What the servers have counted so far; bytes between two of them where they arrived."""
+    """Traffic counted by the servers so far; bytes between two of them where they arrived."""
     clients = servers = 0
     for monitor in monitors:
         with urllib.request.urlopen(f"{monitor}/varz", timeout=30) as answer:

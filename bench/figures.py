@@ -1,4 +1,4 @@
-"""What the bench finds out: a number with its spread, and whether it is where it should be."""
+"""Figures of the bench: a number with its spread, and whether it is where it should be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Figure:
 
 @dataclass
 class Findings:
-    """What one part found: figures for the table, and every single run behind them."""
+    """Findings of one part: figures for the table, and every single run behind them."""
 
     figures: list[Figure] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a browser sends of a page's form, as the page fills it in."""
+"""Fields that a browser sends of a page's form, as the page fills it in."""
 
 from html.parser import HTMLParser
 

@@ -27,7 +27,7 @@ LOG = "loa.log"
 STOP_S = 30
 START_S = 120
 EVERYTHING = tuple(name for name in SERVICE_NAMES if name not in ("mailbox", PORTAL_REPLICA))
-"""What `loa up` runs where a relay is configured."""
+"""Services that `loa up` runs where a relay is configured."""
 HEADER = "email,name,topics,audiences,units,frequency"
 Settings = dict[str, str]
 NO_MORE: Settings = {}

@@ -29,7 +29,7 @@ class Usage:
 
 
 def used(*roots: int) -> tuple[Usage, Usage]:
-    """What the trees of *roots* have used so far: (their own processes, their nats-servers)."""
+    """Usage of the trees of *roots* so far: (their own processes, their nats-servers)."""
     family = [pid for root in roots for pid in tree(root)]
     buses = [pid for pid in family if name(pid) == BUS]
     return total(pid for pid in family if pid not in buses), total(buses)
@@ -55,7 +55,7 @@ def name(pid: int) -> str:
 
 
 def cpu_s(pid: int) -> float:
-    """What all threads have run; the scheduler counts nanoseconds, not ticks of 10 ms."""
+    """CPU time of all threads; the scheduler counts nanoseconds, not ticks of 10 ms."""
     spent_ns = 0
     for counters in (PROC / str(pid) / "task").glob("*/schedstat"):
         with suppress(*GONE):

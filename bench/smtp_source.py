@@ -17,7 +17,7 @@ BUILT = Path("var/bench-programs").resolve()
 
 @dataclass(frozen=True)
 class Sent:
-    """What a program did from its start to its end."""
+    """Result of a program, from its start to its end."""
 
     mails: int
     s: float

@@ -1,4 +1,4 @@
-"""What the bench prints: one table, a line for every figure."""
+"""Output of the bench: one table, a line for every figure."""
 
 from collections.abc import Sequence
 

@@ -129,7 +129,7 @@ def _add_required_fields(schema: dict[str, Any]) -> None:
 
 
 class CaseNotice(Contract):
-    """What a dossier reached, without where its person is told: all that the bus ever holds."""
+    """Status of a dossier without its person's addresses: all that the bus ever holds."""
 
     model_config = ConfigDict(json_schema_extra=_add_required_fields)
 

@@ -68,7 +68,7 @@ UNIT_SOURCE_PREFIX = "/units/"
 """A source that begins so names the unit that speaks."""
 
 _UNKNOWN_NAME = "(unknown)"
-"""What a log says for a field's name that no contract has."""
+"""Placeholder in a log for a field's name that no contract has."""
 _OTHER_FIELDS = frozenset(
     {"event", "data_base64", "Authorization", "Content-Type", "content-type", "Content-Encoding"}
     | {"method", "path", "request", "body", "event_id"}
@@ -116,7 +116,7 @@ class CheckedEvent:
 
     @property
     def warnings(self) -> tuple[FieldWarning, ...]:
-        """What the sender should know of the accepted event."""
+        """Warnings for the sender of the accepted event."""
         return find_warnings(self.content)
 
     @property
@@ -207,7 +207,7 @@ def _known_fields(data: Mapping[str, Any], model: type[Event]) -> dict[str, Any]
 
 
 def find_warnings(content: Event) -> tuple[FieldWarning, ...]:
-    """What the doors tell the sender of a valid event."""
+    """Warnings of the doors to the sender of a valid event."""
     damaged = damage_warnings(vars(content))
     if isinstance(content, CaseUpdated):
         return tuple(damaged)

@@ -157,7 +157,7 @@ _MIB = 1 << 20
 
 
 def inbound_stream(unit: str) -> StreamSpec:
-    """What a unit's account publishes, until intake has moved it to CONTENT.
+    """Stream of a unit's account, until intake has moved its messages to CONTENT.
 
     Message ids, quota and headers of one unit can do nothing to another's. A unit's event is at
     most 256 KiB; one at a time is moved, so that their order stays.
@@ -231,7 +231,7 @@ EDITORIAL = StreamSpec(
 )
 """Acts on items, with the whole text where they change it; kept for ever."""
 FACTS = StreamSpec("FACTS", (fact(">"),), max_bytes=4 * _GIB, is_protected=True)
-"""What reports count, one subject for each fact; kept for ever."""
+"""Facts that reports count, a subject for each; kept for ever."""
 _UPLOAD_PIECES, _UPLOADS = "$O.uploads.C", "$O.uploads.M"
 UPLOADS = StreamSpec(
     "OBJ_uploads",
@@ -274,9 +274,9 @@ STAFF = BucketSpec("staff", max_bytes=64 << 20)
 SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=RETENTION.span("sessions"))
 """Sessions of staff, attempts to sign in, and actions that wait for a second person."""
 STAFF_MAIL = BucketSpec("staff_mail", max_bytes=256 << 20, is_atomic=True)
-"""What is still to be mailed to staff about items, and up to where the editorial log was read."""
+"""Mails about items still due to staff, and the position up to which the editorial log was read."""
 KEPT_TEXTS = BucketSpec("kept_texts", max_bytes=256 << 20, ttl=RETENTION.span("typed"))
-"""What people typed at the desk and did not save, and who has a text open."""
+"""Texts typed at the desk and not saved, and the people who have a text open."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")
 BUCKETS = (

@@ -22,7 +22,7 @@ _MAIL_ADDRESS = re.compile(r"[^\s@,;:<>()]+@[^\s@,;:<>()]+\w")
 
 
 def frame_texts() -> Mapping[str, Any]:
-    """What the frame and the components say."""
+    """Texts of the frame and the components."""
     return load_texts(_FOLDER / "texts.toml")
 
 

@@ -13,7 +13,7 @@ _EmblemFile = Annotated[FilePath, AfterValidator(check_emblem)]
 
 
 class SiteIdentity(BaseModel):
-    """What the ministry says of itself; what is not set is left out."""
+    """Details of the ministry; an unset one is left out."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 

@@ -163,7 +163,7 @@ class ObjectStore:
         return found, message.seq
 
     async def _parse(self, message: Message) -> StoredObject | None:
-        """What *message* says; None if Loa did not write it."""
+        """Object that *message* holds; None if Loa did not write it."""
         seals = self.bus.seals_of(message.subject)
         if seals and not isinstance(seals, RefusedSeals) and await seals.problem(message):
             return None

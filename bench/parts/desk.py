@@ -41,7 +41,7 @@ _EDITOR_WAYS = re.compile(r'data-(keep|presence)-path="([^"]*)" data-\1-seal="([
 
 @dataclass
 class Work:
-    """What a hundred people found: milliseconds by route, CPU and growth of Loa's process."""
+    """Measurements of a hundred people: milliseconds by route, CPU and growth of Loa's process."""
 
     taken: dict[str, list[float]] = field(default_factory=dict)
     cpu_ms: float = 0.0
@@ -117,7 +117,7 @@ def readers(count: int) -> Iterator[str]:
 
 
 def measured(server: Server, work: Callable[[], Coroutine[None, None, Work]]) -> Work:
-    """What *work* found, with the CPU and the growth of Loa's process."""
+    """Findings of *work*, with the CPU and the growth of Loa's process."""
     before = usage(server)
     found = asyncio.run(work())
     after = usage(server)
@@ -189,7 +189,7 @@ class Person:
                 await self.write(path, page)
 
     def places(self, count: int) -> Iterator[tuple[str, str]]:
-        """What people open: their work, lists, an item and all that is shown of it."""
+        """Pages that people open: their work, lists, an item and all that is shown of it."""
         path = f"/tin/{archive.item(self.chance.randrange(count))}"
         words = "+".join(self.chance.choices(archive.WORDS, k=2))
         sent = delivered(self.chance.randrange(DELIVERED))
@@ -210,7 +210,7 @@ class Person:
         yield from self.own_places(path)
 
     def own_places(self, path: str) -> Iterator[tuple[str, str]]:
-        """What people of a role open."""
+        """Pages that people of a role open."""
         if self.role == EDITOR:
             yield from [("the edit form", f"{path}/sua")] * 2
         if self.role == APPROVER:

@@ -1,4 +1,4 @@
-"""What one reader's mail costs beyond the publication: bytes put together, or a message built."""
+"""Cost of one reader's mail beyond the publication: bytes put together, or a message built."""
 
 import time
 from collections.abc import Callable

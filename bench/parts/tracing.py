@@ -50,7 +50,7 @@ def collector() -> Iterator[Collector]:
 
 @dataclass
 class Cost:
-    """What the mails of each event cost one Loa: microseconds, and instructions if counted."""
+    """Cost of each event's mails for one Loa: microseconds, and instructions if counted."""
 
     runs: list[Run] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
@@ -106,7 +106,7 @@ def exported_to(taker: Collector) -> loa.Settings:
 
 
 def cpu_s(server: Server) -> float:
-    """What the process has used, once it is idle."""
+    """CPU time of the process, read once it is idle."""
     processes.settle(*server.pids)
     [own, *_] = processes.used(*server.pids)
     return own.cpu_s

@@ -31,7 +31,7 @@ _ENDED = "event: ended"
 
 @dataclass
 class Shown:
-    """What a browser's stream showed: when each state came, and when the stream ended."""
+    """States that a browser's stream showed: when each came, and when the stream ended."""
 
     states: dict[str, float] = field(default_factory=dict)
     ended: float | None = None

@@ -160,7 +160,7 @@ class PortalChannel:
 
     @property
     def edition(self) -> str:
-        """What the files follow from besides publications and figures, as one hash."""
+        """Hash of all that the files follow from besides publications and figures."""
         return self._writer.edition
 
     async def prepare(self) -> None:

@@ -200,7 +200,7 @@ class LoaSettings(_Settings):
 
     @property
     def machine_name(self) -> str:
-        """What processes of this machine are called by."""
+        """Name that processes of this machine have in common."""
         return self.machine or _machine_name()
 
     @property

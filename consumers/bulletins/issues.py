@@ -28,7 +28,7 @@ _LATEST = timedelta(days=14)
 """An approval is carried out this long after its time, if Loa was down, and is still seen."""
 _DAY = timedelta(days=1)
 _FREE = frozenset({Status.REJECTED, Status.WITHDRAWN})
-"""What an issue that never went out ends with: its number is free again."""
+"""Last states of an issue that never went out: its number is free again."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def load_print_texts(own: Path | None = None) -> PrintTexts:
 
 
 def _strange_filling(line: str) -> str:
-    """What in braces can't be filled in; empty for nothing."""
+    """Name in braces that can't be filled in, or the whole line; empty for none."""
     try:
         line.format(**dict.fromkeys(_FILLINGS, ""))
     except (KeyError, IndexError, ValueError, AttributeError):

@@ -48,7 +48,7 @@ class IssueGuard:
     doubts: Doubts | None = None
 
     async def why_not(self, released: StoredPublication) -> str:
-        """What changed in an approved issue that readers do not have yet; empty if it may go out.
+        """Change to an approved issue that readers do not have yet; empty if it may go out.
 
         One that readers have, or that a channel has begun, goes out on all.
         """

@@ -43,7 +43,7 @@ _BY_TIMERS = frozenset({"backup"})
 
 
 class Command(NamedTuple):
-    """What a command is about to do. *by*: a name in place of an account."""
+    """Act that a command is about to do. *by*: a name in place of an account."""
 
     name: str
     object: str = ""
@@ -52,7 +52,7 @@ class Command(NamedTuple):
     reason: str = ""
     facts: ObjectFacts = ObjectFacts()
     arguments: Any = None
-    """What a second person's act has to be the same in, where another door names that, too."""
+    """Arguments that a second person's act has to repeat, where another door names them, too."""
 
     @property
     def act(self) -> Act:

@@ -171,7 +171,7 @@ def verify(out: Out = None, as_json: output.Json = False) -> None:
 async def _verify(
     settings: LoaSettings, folder: ConfigurationFolder
 ) -> tuple[list[Finding], list[str]]:
-    """What the server treats otherwise than the table says, and the identities that were tried."""
+    """Deviations of the server from the table, and the identities that were tried."""
     if not settings.nats_url:
         raise Invalid(field_error("LOA_NATS_URL", "bus_address_missing"))
     server = Server(settings.nats_url, settings.nats_ca_file or folder.ca_file)

@@ -103,7 +103,7 @@ async def _wrong_facts(context: CheckContext) -> list[Violation]:
 
 
 def _skipped(context: CheckContext, anchor: Anchor) -> Iterator[Skipped]:
-    """What can't be judged without the key of this data, or by a bus that can't store."""
+    """Checks that need the key of this data, or a bus that can store, where that is missing."""
     if context.seals is None:
         yield Skipped(what="seals", why="vault.key of this data is not here")
     if anchor.unjudged:

@@ -179,7 +179,7 @@ class _Found(NamedTuple):
 
 
 async def _waiting(bus: Bus, right: ReadingRight) -> list[_Found]:
-    """What waits for a decision."""
+    """Texts that wait for a decision."""
     decisions = DraftDecisions(bus, time.time)
     decisions.log = open_editorial_log(bus)
     drafts, states = await decisions.waiting_drafts(), await decisions.log.waiting_items()

@@ -252,7 +252,7 @@ def preview(
 async def _find_item(
     content_id: str, revision: int | None, by: str, bus: Bus
 ) -> PreviewedPublication:
-    """What to preview; what readers do not see takes the right to read it. Raises ContractError."""
+    """Find a publication to preview; a hidden one takes the right to read. Raises ContractError."""
     finder = PublicationFinder(bus, datetime.now(UTC))
     found = await finder.find(content_id, revision)
     if not found.is_visible:

@@ -163,7 +163,7 @@ async def _lost_index(settings: LoaSettings, bus: Bus) -> str:
 
 
 async def _reported_by(running: RunningInstance) -> tuple[dict[str, str], int]:
-    """What the Loa that runs says of itself; one that gives no answer fails as a whole."""
+    """Report of the Loa that runs on itself; one that gives no answer fails as a whole."""
     try:
         return await reported_by(running.url)
     except NoReply as silent:

@@ -61,7 +61,7 @@ class CsvExport(BaseModel):
 
 
 class Criteria(NamedTuple):
-    """What the options say."""
+    """Criteria that the options give."""
 
     topic: str
     channel: str | None

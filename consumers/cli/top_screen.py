@@ -109,7 +109,7 @@ def _state(channel: ChannelStatus, breaker: BreakerState, well: str) -> str:
 
 
 def _worst(report: StatusReport, name: ChannelName) -> str:
-    """What the findings of a channel make of it while its circuits work."""
+    """Worst state of a channel by its findings, while its circuits work."""
     found = {one.severity for one in report.findings if one.about.partition(".")[0] == name}
     return next((word for severity, word in _WORDS.items() if severity in found), "ok")
 

@@ -24,7 +24,7 @@ _PLANNED_NAMES: Mapping[ChannelName | None, Mapping[str, str]] = {
     ChannelName.PORTAL: {"1": "the pages", "2": "the pages"},
     ChannelName.ZALO: {"1": "the article", "2": "the article and the broadcast"},
 }
-"""What these channels publish once, by the number of rows."""
+"""Names of the objects that these channels publish once, by the number of rows."""
 _ROWS = re.compile(r"(\d+ rows?): (.+)")
 _PATTERNS_FILE = Path(__file__).with_name("trace_timeline.toml")
 Row = tuple[object, ...]

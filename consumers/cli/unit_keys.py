@@ -58,7 +58,7 @@ async def unread_configuration(
 
 
 async def server_faults(registry: UnitRegistry) -> list[FieldError]:
-    """What a server of the operator's does not know yet of units' keys, as far as is told here."""
+    """Errors for units' keys that a server of the operator's lacks, as far as is told here."""
     settings = read_settings(LoaSettings)
     folder = ConfigurationFolder(settings.data_dir / "bus")
     goes_by_folder = settings.nats_url and settings.nats_nkey_file and folder.exists

@@ -231,7 +231,7 @@ class _Ordering:
         return state
 
     def _warnings(self) -> tuple[FieldWarning, ...]:
-        """What a door tells the sender of such a withdrawal."""
+        """Warnings of a door to the sender of such a withdrawal."""
         return events.find_warnings(Withdrawn.model_validate(_data(self.content_id, self.ordered)))
 
 

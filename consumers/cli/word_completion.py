@@ -19,7 +19,7 @@ _VARIABLE = "_LOA_COMPLETE"
 _COMMANDS = Path(__file__).with_name("completion.json")
 _ROOT = Path(__file__).parents[2]
 _NOTHING: Mapping[str, Any] = {}
-"""What follows an unknown command."""
+"""Words that follow an unknown command: none."""
 _HELP = dict.fromkeys(("--help", "-h"), "Show this message and exit.")
 """The options of every command."""
 _VOCABULARY = _ROOT / "contracts" / "vocabulary.toml"

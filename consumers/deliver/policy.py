@@ -24,7 +24,7 @@ class SendPolicy:
         return list(outcomes.values())
 
     async def resolutions(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """What becomes of rows in doubt, of which the channel says *outcomes*."""
+        """Final outcomes of rows in doubt, of which the channel says *outcomes*."""
         return outcomes
 
     def use_connections(self, connections: int) -> None:

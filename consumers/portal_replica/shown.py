@@ -1,4 +1,4 @@
-"""What the ledger says the portal has shown, and the texts of that."""
+"""Texts that the ledger says the portal has shown."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What replicas of the portal say of themselves, and the portal's writer to them. Bucket `control`.
+"""Reports of the portal's replicas, and of its writer to them. Bucket `control`.
 
 A replica writes its own record and no other; the portal's worker writes the record of the portal.
 """
@@ -22,7 +22,7 @@ _FORGOTTEN_S = 7 * 86400.0
 
 
 class ShownPortal(Record):
-    """What the portal's files follow from besides the publications."""
+    """Inputs of the portal's files besides the publications."""
 
     edition: str = ""
     """The hash of settings, vocabulary, texts and templates."""
@@ -49,7 +49,7 @@ async def write_shown(bus: Bus, shown: ShownPortal) -> None:
 
 
 async def load_shown_portal(bus: Bus) -> ShownPortal | None:
-    """What the portal's worker said last. Raises BusError."""
+    """Latest report of the portal's worker. Raises BusError."""
     bucket = bus.bucket(subjects.CONTROL.name)
     return (await records.read_or_absent(bucket, _PORTAL_KEY, ShownPortal)).value
 

@@ -23,7 +23,7 @@ _ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
 
 
 _process: dict[str, str] = {}
-"""What every line says of its process."""
+"""Identity of the process, on every line."""
 
 
 def name_process(name: str) -> None:

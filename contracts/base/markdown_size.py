@@ -26,7 +26,7 @@ _TABLE = 300
 _HEADER_CELL, _CELL = 170, 130
 _LINK = 90
 _BASE_URL = 160
-"""What makes a relative address absolute: the portal's address, up to 80 characters, and an id."""
+"""Addition that makes a relative address absolute: the portal's, up to 80 characters, and an id."""
 _SHOWN = 2
 """An address stands in a link's attribute, and as its text where it has no other."""
 _MARGIN_MAX = 40

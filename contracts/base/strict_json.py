@@ -134,7 +134,7 @@ def _not_json(error: json.JSONDecodeError, field: str = WHOLE_EVENT) -> Unreadab
 
 
 def _translate_json_error(message: str) -> Bilingual:
-    """What an error message of Python's json means, in both languages."""
+    """Meaning of an error message of Python's json, in both languages."""
     texts = load_texts(_MESSAGES_FILE)
     return Bilingual(**texts.get(message, {"en": message, "vi": texts["other"]}))
 

@@ -96,7 +96,7 @@ def is_correction_reason(reason: str) -> bool:
 
 
 def marked_text(text: str, language: str) -> str:
-    """What an issue says of an item in another language."""
+    """Remark of an issue on an item in another language."""
     names = load_texts(_TEXTS)["languages"]
     return _text("in_language", language=names.get(language, language), text=text).strip()
 
@@ -126,7 +126,7 @@ def _amendment_block(amendment: BulletinAmendment) -> str:
 
 
 def amendment_line(amendment: BulletinAmendment) -> str:
-    """What became of an item, as plain text."""
+    """Change to an item since an issue named it, as plain text."""
     return _amended(amendment, amendment.title, amendment.reason)
 
 

@@ -161,7 +161,7 @@ def entry_of(item: ReleasedItem) -> BulletinEntry:
 def _amendments(
     out: Sequence[BulletinIssue], released: Mapping[str, ReleasedItem]
 ) -> Iterator[BulletinAmendment]:
-    """What readers of earlier issues know in a text that is no longer the right one."""
+    """Changes to items that readers of earlier issues know in an outdated text."""
     for content_id, revision in known_revisions(out).items():
         item = released.get(content_id)
         if item and item.revision > revision:
@@ -169,7 +169,7 @@ def _amendments(
 
 
 def amendment_of(item: ReleasedItem) -> BulletinAmendment:
-    """What became of an item of an earlier issue."""
+    """Change to an item of an earlier issue."""
     return BulletinAmendment(
         content_id=item.content_id,
         revision=item.revision,

@@ -25,7 +25,7 @@ _Count = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
 class Step(StrEnum):
-    """What a text waits for."""
+    """Next step that a text waits for."""
 
     CONFIRM = "confirm"
     """The unit's leader."""

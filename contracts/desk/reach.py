@@ -46,7 +46,7 @@ class Quota:
 
     @property
     def left(self) -> int | None:
-        """What is left; None if the limit is not known."""
+        """Rest of the limit; None if the limit is not known."""
         return max(self.limit - self.used, 0) if self.limit else None
 
 
@@ -62,7 +62,7 @@ class ZaloReach:
     is_targeted: bool
     quotas: Sequence[Quota]
     broadcasts_left: int | None = None
-    """What is left of the month's broadcasts, as Zalo last said; None if it has not."""
+    """Rest of the month's broadcasts, as Zalo last said; None if it has not."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ CARRIES_OUT = frozenset({Kind.PUBLISH, Kind.SUPERSEDE})
 
 
 def possible_acts(status: Status | None) -> Bilingual:
-    """What a person may do to an item of *status*, in both languages."""
+    """Acts that are open to a person on an item of *status*, in both languages."""
     kinds = [one for one in Kind if (status, one) in MOVES and PERSON in ACTORS[one]]
     names = [name_of(one) for one in kinds]
     return Bilingual(*(", ".join(words) for words in zip(*names, strict=True)))

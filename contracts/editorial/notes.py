@@ -7,7 +7,7 @@ from contracts.text.moments import VIETNAM, format_moment_in_sentence
 
 
 def moved_note(not_before: str) -> str:
-    """What the history says of a text that now leaves at *not_before*; empty: at once."""
+    """Note in the history on a text that now leaves at *not_before*; empty: at once."""
     if not not_before:
         return name_of("moved_to_now").vi
     at = datetime.fromisoformat(not_before).astimezone(VIETNAM)

@@ -126,7 +126,7 @@ def _check_edit(state: ItemState, action: Action) -> None:
 
 
 def _check_reason(state: ItemState, action: Action) -> None:  # noqa: ARG001
-    """What goes back, down or away has a reason; a code is one of `rejections.toml`.
+    """Require a reason of each step back, down or away; a code is one of `rejections.toml`.
 
     A text that is not sent is given up, which needs none.
     """
@@ -218,4 +218,4 @@ RULES: tuple[Rule, ...] = (
     *(_check_revision, _check_text, _check_rule, _check_edit, _check_reason),
     *(_check_author, _check_promise, _check_checkpoints, _check_people, _check_approval),
 )
-"""What every act has to keep; each refuses by raising."""
+"""Rules that every act has to keep; each refuses by raising."""

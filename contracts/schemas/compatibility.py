@@ -42,7 +42,7 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
 
 
 def lost_answers(old: Schema, new: Schema) -> list[str]:
-    """What readers of answers by *old* miss in answers by *new*; more fields and words are none.
+    """Losses of readers who expect answers by *old* and get *new*; more fields and words are none.
 
     Fields that are gone or not always there, other types and formats, lost words of an enum.
     """

@@ -13,7 +13,7 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}")
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a person gives to sign in; `network` is where the attempt comes from."""
+    """Credentials for signing in; `network` is where the attempt comes from."""
 
     login: str
     password: str = field(repr=False)
@@ -23,7 +23,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Activation:
-    """What a person gives with an invitation. `totp`: the secret that the authenticator app has."""
+    """Answers to an invitation. `totp`: the secret that the authenticator app has."""
 
     login: str
     invitation: str = field(repr=False)
@@ -35,7 +35,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class PasswordChange:
-    """What a person gives to change the own password."""
+    """Proofs for a change of the own password."""
 
     current: str = field(repr=False)
     new: str = field(repr=False)
@@ -44,7 +44,7 @@ class PasswordChange:
 
 @dataclass(frozen=True)
 class AppChange:
-    """What a person gives for a new authenticator app, which has the secret `totp`.
+    """Proofs for a new authenticator app, which has the secret `totp`.
 
     `code` is one of the old app, if there is one; `new_code` one of the new app.
     """

@@ -47,7 +47,7 @@ class TransactionalMail(Record):
     other: str = ""
     """The other address of an address change, masked."""
     text: str = ""
-    """What the mail quotes; no text of a person."""
+    """Quotation in the mail; no text of a person."""
     lines: tuple[StaffMailLine, ...] = ()
     """To staff: the items that it is about."""
     desk_url: str = ""

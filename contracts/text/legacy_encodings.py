@@ -71,7 +71,7 @@ _ODD = (
     r"\u00a2-\u00a9\u00ac-\u00b6\u00b9\u00bc-\u00be"
 )
 _VPS_SIGN = re.compile(f"[A-Za-z][{_ODD}]|[{_ODD}][A-Za-z]|[a-z][\u00c0-\u00de]|\u00c7[a-z]")
-"""What no language writes in a word: a sign, or a capital behind a small letter."""
+"""Pattern that no language writes in a word: a sign, or a capital behind a small letter."""
 _FREQUENT = (
     "án ảnh báo bảo bão biểu bộ bổ cả các cải cán cấp chế chỉ chính chủ chức có công của cục cứu"
     " cư dân dạng dẫn dịch dự dụng đã đại đăng đầu đề để đến đi đích điện định đối đồng đơn động"
@@ -108,7 +108,7 @@ class LegacyText(NamedTuple):
 
 
 def find_legacy(text: str) -> LegacyText | None:
-    """What *text* would read in an old encoding; None where it makes sense as it is."""
+    """Reading of *text* in an old encoding; None where it makes sense as it is."""
     if text.isascii() or stacked_marks(text) is not None:
         return None
     composed = nfc(text)
@@ -129,7 +129,7 @@ def _likeliest_reading(text: str) -> LegacyText | None:
 
 
 def _best_reading(text: str) -> LegacyText | None:
-    """What *text*, which has letters of TCVN3 or VNI, reads; None if most words become none."""
+    """Reading of *text*, which has letters of TCVN3 or VNI; None if most words become none."""
     marked = [word for word in _WORD.findall(text[:_MAX_LENGTH]) if not word.isascii()]
     counts = {one: sum(map(is_syllable, map(one.decode, marked))) for one in _ENCODINGS[:2]}
     best = max(counts, key=counts.__getitem__)

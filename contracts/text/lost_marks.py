@@ -35,7 +35,7 @@ class LostMarks(NamedTuple):
 
 
 def find_lost_marks(text: str, *, is_markdown: bool) -> Iterator[LostMarks]:
-    """What in *text* looks damaged. Markdown may hold entities."""
+    """Parts of *text* that look damaged. Markdown may hold entities."""
     if "?" in text and (word := _find_question_mark(text)):
         yield LostMarks("marks_lost", word)
     if "&" in text and not is_markdown and (entity := _find_entity(text)):

@@ -14,7 +14,7 @@ _CP1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œž
 """The signs of the bytes 0x80 to 0x9f; Latin-1 has control characters there."""
 _BYTES = {sign: sign.encode("cp1252") for sign in _CP1252}
 _CP1252_SIGN = re.compile(f"[{_CP1252}]|^[^\x80-\x9f]*$")
-"""What Latin-1 has not, or no control character of Latin-1."""
+"""Character that Latin-1 lacks, or a text without control characters of Latin-1."""
 _NEXT = f"[\x80-\xbf{_CP1252}]"
 """A byte of UTF-8 that continues a character."""
 _PIECE = re.compile(f"[Â-Æ]{_NEXT}|Ì[€‚ƒ†‰›£§\x80-\x89\x9b]|á[º»]{_NEXT}|â[€‚„\x80\x82\x84]{_NEXT}")

@@ -148,7 +148,7 @@ def _page_of(request: Request) -> str:
 
 
 def _act_name(route: DeskRoute, visit: Visit) -> str:
-    """What the form of *route* does, as the table of roles names it."""
+    """Name of the act of *route*'s form, as the table of roles has it."""
     actions = visit.desk.services.staff.role_table().actions
     return next((one.name for one in actions if one.id == route.access), "")
 

@@ -139,7 +139,7 @@ def errors_by_field(refused: ContractError) -> dict[str, str]:
 
 
 def sentence_about(field: str, said: str) -> str:
-    """What is *said* of a field as a sentence, in which fields have the names of the forms."""
+    """Sentence that says *said* of a field, in which fields have the names of the forms."""
     return _as_sentence(_OTHER_FIELD.sub(_named_field, _with_field(field, said)))
 
 

@@ -30,7 +30,7 @@ _EMPHASIS = {"bold": "strong", "italic": "em"}
 
 
 def traits(style: str) -> str:
-    """What is read of a style, as words."""
+    """Traits of a style, as words."""
     lowered = style.lower()
     words = [name for name, pattern in _TRAITS if pattern.search(lowered)]
     words += [f"level{found}" for found in _LEVEL.findall(lowered)[:1]]
@@ -38,7 +38,7 @@ def traits(style: str) -> str:
 
 
 def word_class(name: str) -> str | None:
-    """What is read of a class."""
+    """Kind of paragraph that Word's class names; None for another class."""
     found = _WORD_CLASS.match(name)
     return found[1] if found else None
 

@@ -104,7 +104,7 @@ _FIRST_OUTCOMES = (
     *(("failed", reason) for reason in ("no_mailbox", "mailbox_full", "no_cause", "content")),
     *(("failed", reason) for reason in ("protocol", "policy", "recipient", OTHER)),
 )
-"""What alarms watch exists from the start: `increase` does not see a series' first value."""
+"""Series that alarms watch, from the start: `increase` does not see a series' first value."""
 ATTEMPTS = CounterMetric(
     Metric(
         "loa_delivery_attempts_total",

@@ -42,7 +42,7 @@ class Site:
     channels: tuple[PublicChannel, ...] = CHANNELS
     """The channels listed at `/kenh/`."""
     identity: SiteIdentity = field(default_factory=SiteIdentity)
-    """What head and foot of the pages say of the ministry."""
+    """Details of the ministry in head and foot of the pages."""
     channels_updated: date | None = DEFAULT_UPDATED
     """When the list of channels was last changed; None if its operator does not say."""
     mail_sender: str = ""

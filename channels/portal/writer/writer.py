@@ -104,7 +104,7 @@ class PortalWriter:
 
     @property
     def edition(self) -> str:
-        """What the files follow from besides publications and figures, as one hash."""
+        """Hash of all that the files follow from besides publications and figures."""
         return self._site_files.format_hash
 
     @property

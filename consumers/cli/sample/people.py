@@ -20,7 +20,7 @@ _GROUPS, _GROUP_LENGTH = 4, 4
 
 
 class Credentials(NamedTuple):
-    """What all accounts of one sample have: the password, and the secret of the one-time codes."""
+    """Credentials of all accounts of one sample: password, and secret of the one-time codes."""
 
     password: str
     secret: bytes

@@ -64,7 +64,7 @@ class ItemIndex:
         )
 
     async def count_campaigns(self, campaigns: Sequence[str]) -> Sequence[CampaignGroup]:
-        """What readers have of the items that joined campaigns. Raises as `find`."""
+        """Count the items that joined campaigns by their state for readers. Raises as `find`."""
         await self._keeper.next_end()
         return await self._keeper.read(
             lambda db: queries.count_campaigns(db, campaigns, self._now_us())

@@ -358,7 +358,7 @@ def _count_all(db: sqlite3.Connection, now_us: int) -> dict[Status, int]:
 def count_campaigns(
     db: sqlite3.Connection, campaigns: Sequence[str], now_us: int
 ) -> list[CampaignGroup]:
-    """What readers have of the items that joined *campaigns*, grouped."""
+    """Count the items that joined *campaigns* by their state for readers."""
     rows = db.execute(_CAMPAIGNS_SQL, {"campaigns": json.dumps(campaigns), "now": now_us})
     return [
         CampaignGroup(campaign, entry, _channels_of(bits), _time(shown), number)

@@ -70,7 +70,7 @@ async def edit_issue(visit: Visit) -> Response:
 
 
 def _mark(pressed: str, issue: BulletinIssue, before: str) -> str:
-    """What the next page shows first: the same button, with the focus, or the item that was put.
+    """Mark of the next page: the same button, with the focus, or the item that was put.
 
     Behind a drop it names the text *before*, which has the item. Browsers give no button the focus
     on a page whose address names a place.
@@ -134,7 +134,7 @@ def _typed(visit: Visit, name: str, present: str) -> str:
 
 
 async def _with_button(visit: Visit, issue: BulletinIssue, item: ItemView) -> BulletinIssue:
-    """What the pressed button does. Raises Invalid for one that no page of ours has; Conflict."""
+    """Apply the pressed button. Raises Invalid for one that no page of ours has; Conflict."""
     match visit.value("edit").split(":"):
         case ["up" | "down" as step, name]:
             return editing.move(issue, name, _STEPS[step])
@@ -173,7 +173,7 @@ def _issue_in(data: Mapping[str, Any]) -> BulletinIssue:
 
 
 def _dropped(visit: Visit, item: ItemView) -> tuple[str, str]:
-    """What was dropped last, by its title, and the button that puts it back; empty for nothing."""
+    """Title of the last dropped item, and the button that puts it back; empty for none."""
     query = visit.request.query_params
     edit, _, name = query.get("o", "").partition(":")
     hash = query.get("truoc", "")

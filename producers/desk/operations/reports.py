@@ -159,7 +159,7 @@ def _asked_in(visit: Visit, query: Mapping[str, str]) -> _Asked:
 
 
 def _wrong_days(first: datetime | None, last: datetime | None) -> dict[str, str]:
-    """What is wrong with the days of a form, by field."""
+    """Errors in the days of a form, by field."""
     if first is None or last is None:
         return {name: "day" for name, day in (("tu", first), ("den", last)) if day is None}
     if last < first:
