@@ -85,7 +85,7 @@ class CloudEvent(Contract):
     source: UriReference
     """`/units/` and the id of your unit, or a URI reference of yours that names no unit."""
     type: Attribute
-    """What happened; the types are in `GET /v1/vocabulary`."""
+    """Type of the event; the types are in `GET /v1/vocabulary`."""
     subject: Attribute | None = None
     """The item; if given, it equals `content_id`."""
     time: Instant | None = None

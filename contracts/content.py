@@ -92,7 +92,7 @@ class Cover(Contract):
     url: HttpUrl
     """An address on the portal; a picture elsewhere becomes a link."""
     alt: Line250
-    """What a person who cannot see the picture is told."""
+    """Text for a person who cannot see the picture."""
 
 
 class Link(Contract):
@@ -101,7 +101,7 @@ class Link(Contract):
     url: HttpUrl
     """The address, with http:// or https://."""
     title: Line250
-    """What the link says."""
+    """Text of the link."""
 
 
 class Attachment(Contract):
@@ -137,20 +137,20 @@ ShortTitle = Annotated[Line150 | None, _LEFT_OUT_IF_NULL]
 
 
 class Content(Contract):
-    """What an item says and who it is for: shared by what units send and what Loa releases."""
+    """Text and audience of an item: shared by what units send and what Loa releases."""
 
     content_id: ContentId
     """The item's own name, for ever; it is part of the item's address on the portal."""
     revision: Revision
     """1 for the first text, higher for each later one."""
     topic: TopicId
-    """What the item is about: one of the topics of `GET /v1/vocabulary`. Readers follow topics."""
+    """Topic of the item: one of `GET /v1/vocabulary`. Readers follow topics."""
     title: Line300
     """One line, shown whole on the portal, in feeds and mails."""
     short_title: ShortTitle = None
     """The title on Zalo, which has less room; null = `title`, cut at a word where it must be."""
     summary: Summary = ""
-    """What lists, feeds and Zalo show below the title; empty = the beginning of the body."""
+    """Text below the title in lists, feeds and Zalo; empty = the beginning of the body."""
     language: Language = "vi"
     """The language of the text (BCP 47)."""
     author: Line150 | None = None
@@ -229,7 +229,7 @@ class Corrected(Submitted):
     corrects_revision: Revision
     """The revision with the mistake; lower than `revision`."""
     reason: OptionalLine = ""
-    """What was wrong, and what is right now, as the public will read it."""
+    """Mistake and its correction, as the public will read them."""
 
     @field_validator("corrects_revision")
     @classmethod
@@ -248,6 +248,6 @@ class Withdrawn(Contract):
     reason: Line
     """Why, as the public will read it."""
     title: Line300 | None = None
-    """What readers read in place of the item's title, which is the harm itself; none = it stays."""
+    """Title for readers in place of the item's, which is the harm itself; none = it stays."""
     short_title: ShortTitle = None
     """As in `submitted`; for the title of the withdrawal."""

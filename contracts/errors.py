@@ -63,9 +63,9 @@ class FieldError(Described):
     field: Annotated[str, AfterValidator(lambda name: printable(name, MAX_FIELD_LENGTH))]
     """The field as the sender wrote it, as in `data.title` or `line 1, column 4`."""
     message: str
-    """What is wrong with it, in English."""
+    """Text of the error in English."""
     message_vi: str
-    """What is wrong with it, in Vietnamese."""
+    """Text of the error in Vietnamese."""
 
     def within(self, prefix: str) -> "FieldError":
         """The same error seen from outside: `title` within `data` is `data.title`."""
@@ -207,7 +207,7 @@ def unknown_word(field: str, code: str, value: str, known: Iterable[str]) -> Fie
 
 
 def unknown_word_values(value: str, known: Iterable[str]) -> dict[str, Any]:
-    """What the text of an unknown word may say, in any catalogue: *known*, and the nearest."""
+    """Values for the text of an unknown word, in any catalogue: *known*, and the nearest."""
     words = tuple(known)
     return {"value": value, "known": words, "near": nearest(value, words)}
 

@@ -72,7 +72,7 @@ class AskedLink(BaseModel):
 
 
 class CheckAnswer(BaseModel):
-    """What the checks found in the text of *hash*. `links`: how many links it has."""
+    """Findings of the checks in the text of *hash*. `links`: how many links it has."""
 
     content_id: str
     revision: int

@@ -49,7 +49,7 @@ class BulletinEntry(Contract):
     title: Line300
     """The title, which leads to the item."""
     text: OptionalLine = ""
-    """What the issue says of the item below its title; the item itself is one click away."""
+    """Text of the issue below the item's title; the item itself is one click away."""
 
 
 class BulletinSection(Contract):
@@ -73,9 +73,9 @@ class BulletinAmendment(Contract):
     title: Line300
     """Its present title."""
     change: Literal["corrected", "withdrawn"]
-    """What became of it."""
+    """Kind of change to the item."""
     reason: OptionalLine = ""
-    """What was wrong, as the public reads it."""
+    """Reason of the change, as the public reads it."""
 
 
 class BulletinIssue(Contract):
@@ -96,7 +96,7 @@ class BulletinIssue(Contract):
     introduction: Introduction = ""
     """The text before the sections, as Markdown."""
     sections: tuple[BulletinSection, ...] = ()
-    """What was published, by section."""
+    """Published items, by section."""
     amendments: tuple[BulletinAmendment, ...] = ()
     """Items of earlier issues that were corrected or withdrawn since."""
     masthead: OptionalLine = ""

@@ -10,7 +10,7 @@ from contracts.records import Record
 
 
 class StaffMailKind(StrEnum):
-    """What a mail tells."""
+    """Subject of a mail to staff."""
 
     WAITS = "waits"  # an item waits for the person's decision
     OVERDUE = "overdue"  # it has waited longer than it should

@@ -37,7 +37,7 @@ def name_hash(name: str) -> str:
 
 
 class ActionKind(StrEnum):
-    """What may be done to an item; `contracts.editorial.moves.MOVES` says when."""
+    """Acts on an item; `contracts.editorial.moves.MOVES` says when each is possible."""
 
     RECEIVE = "receive"
     """A unit's system sends a revision; one that a rule approves is about to leave at once."""
@@ -139,7 +139,7 @@ class Action(_Frozen):
     place: Annotated[PositiveInt | None, Field(exclude_if=lambda place: place is None)] = None
     """The paragraph of the text, counted from 1, that a remark is about."""
     title: str = Field(default="", exclude_if=operator.not_)
-    """What readers read in place of the title of what is withdrawn."""
+    """Title for readers in place of the one that is withdrawn."""
     short_title: str = Field(default="", exclude_if=operator.not_)
     """The same on Zalo, in fewer words."""
     prev: str = ""
@@ -153,5 +153,5 @@ class Action(_Frozen):
 
     @property
     def digest(self) -> str:
-        """What the next act names as `prev`."""
+        """Hash that the next act names as `prev`."""
         return sha256(self.encode()).hexdigest()

@@ -61,7 +61,7 @@ class ExportedSuppression(Contract):
 
 
 class ExportedFollower(Contract):
-    """What is kept of a person at Zalo, by their id at the Official Account."""
+    """Data kept of a person at Zalo, by their id at the Official Account."""
 
     follows: bool | None = None
     follows_at: AwareDatetime | None = None
@@ -70,7 +70,7 @@ class ExportedFollower(Contract):
 
 
 class PersonExport(Contract):
-    """What is kept of one person. Without a record, deliveries belong to an erased one."""
+    """Data kept of one person. Without a record, deliveries belong to an erased one."""
 
     kind: Literal["person-export.v1"] = "person-export.v1"
     exported_at: AwareDatetime

@@ -33,7 +33,7 @@ class EventAccepted(ResponseBody):
     status_url: str
     """Where to ask what became of it, with the same key."""
     warnings: Warnings = []
-    """What readers will see otherwise than it was sent; only where they will."""
+    """Differences between the sent text and the one that readers will see, if there are any."""
 
 
 class BatchAccepted(ResponseBody):
@@ -44,20 +44,20 @@ class BatchAccepted(ResponseBody):
 
 
 class Problem(ResponseBody):
-    """What is wrong (RFC 9457), for the whole request and by field, in English and Vietnamese."""
+    """Errors (RFC 9457) for the whole request and by field, in English and Vietnamese."""
 
     type: str
     """The kind of problem; the status says the same."""
     title: str
-    """What is wrong, in English."""
+    """Kind of the problem, in English."""
     title_vi: str
-    """What is wrong, in Vietnamese."""
+    """Kind of the problem, in Vietnamese."""
     status: int
     """The status of the answer once more."""
     detail: str
-    """What is wrong here, in English."""
+    """Explanation of this occurrence, in English."""
     detail_vi: str
-    """What is wrong here, in Vietnamese."""
+    """Explanation of this occurrence, in Vietnamese."""
     instance: str
     """The path that was asked for."""
     errors: list[FieldError]
@@ -70,7 +70,7 @@ class Happening(ResponseBody):
     at: str
     """When it happened."""
     event: str
-    """What happened: received, approved, released, ..."""
+    """Kind of step: received, approved, released, ..."""
     channel: str | None = None
     """The channel that it happened on."""
     detail: str = ""
@@ -93,4 +93,4 @@ class Status(ResponseBody):
     channels: dict[str, dict[str, Any]]
     """How many recipients have which outcome, for each channel."""
     timeline: list[Happening]
-    """What happened, oldest first."""
+    """Steps so far, oldest first."""

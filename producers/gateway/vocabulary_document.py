@@ -31,7 +31,7 @@ class Word(ResponseBody):
     """An id that events may use, and what it means."""
 
     id: str
-    """What an event says."""
+    """Id, as events write it."""
     name: str
     """Its name in Vietnamese."""
 
@@ -65,7 +65,7 @@ class EventType(ResponseBody):
     """A type of event, and the schemas of its data and of the whole event."""
 
     type: str
-    """What an event says as `type`."""
+    """Type, as events write it."""
     over_bus: bool
     """Whether NATS takes it as well as HTTP."""
     data_schema: str
@@ -78,7 +78,7 @@ class RejectionCode(ResponseBody):
     """Why the desk turns an item down; the status of the event has it."""
 
     code: str
-    """What the status says."""
+    """Code, as the status has it."""
     meaning: str
     """In English."""
     meaning_vi: str
@@ -108,7 +108,7 @@ class VocabularyDocument(ResponseBody):
     types: list[EventType]
     """Types of events."""
     topics: list[TopicWord]
-    """What items may be about."""
+    """Topics that items may have."""
     audiences: list[TranslatedWord]
     """Who items may be for."""
     units: list[UnitWord]
