@@ -14,6 +14,7 @@ from contracts.errors import FieldError, Invalid, explain, field_error, join_pat
 RELAYS_FILE = "LOA_EMAIL_RELAYS_FILE"
 FIRST, SECOND = "first", "second"
 """The names of relays that variables set up."""
+VARIABLES = {FIRST: "LOA_EMAIL_HOST", SECOND: "LOA_EMAIL_FALLBACK_HOST"}
 URGENT_CONNECTIONS = 1
 """Connections for urgent mail alone, beside those for all."""
 

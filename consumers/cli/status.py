@@ -30,6 +30,7 @@ from consumers.status.facts import (
     has_lost_index,
     loa_version,
     reported_by,
+    unplanned_publications,
 )
 from consumers.status.findings import Facts, PortalReplica, find
 from consumers.status.places import describe_place
@@ -110,6 +111,7 @@ class StatusLoader:
             report.versions["running"] = running.version
         facts = await self.facts.read(report)
         report.replicas = tuple(map(replica_status, facts.replicas))
+        report.unplanned = await unplanned_publications(self.bus)
         machine = await _with_machine_facts(facts, self.settings, self.bus, running)
         report.findings = find(replace(machine, store_problem=await self._check_store()))
         return report
@@ -196,6 +198,14 @@ def print_report(report: StatusReport) -> None:
     for replica in report.replicas:
         line = _replica_line(replica, time.time())
         print_bilingual(line.en, line.vi)
+    _print_lanes(report)
+
+
+def _print_lanes(report: StatusReport) -> None:
+    """Print publications without their recipients, then the rows of each lane."""
+    unplanned = {name: count for name, count in report.unplanned.items() if count}
+    for name, count in unplanned.items():
+        output.print_field_texts(field_error(name, "publications_unplanned", count=count))
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
         (name, channel.paused, lane_breaker(name, channel, lane), lane, *lane_cells(status))
@@ -205,7 +215,7 @@ def print_report(report: StatusReport) -> None:
     ]
     if rows:
         output.print_table(columns, rows)
-    else:
+    elif not unplanned:
         output.print_field_texts(field_error("lanes", "nothing_waits"))
 
 

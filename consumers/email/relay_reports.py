@@ -21,9 +21,14 @@ _KEY = "relays.email"
 
 
 class RelayOut(Record):
-    """A relay that is left out while others go on: its name, why, and since when."""
+    """A relay that is left out while others go on: its name, why, and since when.
+
+    `address`: its host and port. `variable`: the setting that names it.
+    """
 
     name: str
+    address: str = ""
+    variable: str = ""
     reason: str = ""
     since: float = 0.0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from channels.email.relays import RELAYS_FILE, VARIABLES
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay import Relay
 from consumers.email.relay_reports import LOOK_S, RelayOut, report_relays
@@ -38,11 +39,8 @@ class RelayWatch:
         metrics.RELAY_CONNECTIONS.replace({(one.name,): float(one.lent) for one in relays})
         for relay in relays:
             self.count_mails(relay)
-        out = tuple(
-            RelayOut(name=one.name, reason=one.reason, since=one.out_since)
-            for one in relays
-            if one.is_out
-        )
+        in_file = self.pool.shares_limits
+        out = tuple(_relay_out(one, in_file=in_file) for one in relays if one.is_out)
         if self.pool.has_several or self.pool.shares_limits:
             await self.report(out)
 
@@ -61,3 +59,11 @@ class RelayWatch:
         """Count what the relay has accepted since the last look."""
         metrics.RELAY_MAILS.add(relay.name, by=relay.mails - self.counted.get(relay.name, 0))
         self.counted[relay.name] = relay.mails
+
+
+def _relay_out(relay: Relay, *, in_file: bool) -> RelayOut:
+    """Report of a relay that is left out; *in_file*: the relays file names it, no variable."""
+    own = relay.settings
+    variable = RELAYS_FILE if in_file else VARIABLES[own.name]
+    place = {"address": f"{own.host}:{own.port}", "variable": variable}
+    return RelayOut(name=own.name, reason=relay.reason, since=relay.out_since, **place)

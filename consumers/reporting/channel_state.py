@@ -36,11 +36,20 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         for name in waiting
         if name in places and name not in blocked and places[name].failing
     ]
-    problems += _zalo_waits(trace)
+    problems += [*_unplanned(trace), *_zalo_waits(trace)]
     if ChannelName.PORTAL in waiting:
         failure = readback.readback_failure(places)
         problems += [failure.field_error] if failure else []
     return problems
+
+
+def _unplanned(trace: Trace) -> Iterator[FieldError]:
+    """Channels whose recipients are not known yet, unless the timeline says why."""
+    explained = {entry.channel for entry in trace.timeline if entry.event == "waiting"}
+    for name, count in trace.channels.items():
+        if not (count.expected or count.complete or name in explained):
+            is_mail = name is ChannelName.EMAIL
+            yield field_error(name, "not_planned_mail" if is_mail else "not_planned")
 
 
 def _paused_problem(name: ChannelName, pause: Pause) -> FieldError:

@@ -77,6 +77,16 @@ async def has_lost_index(bus: Bus, folder: Path) -> bool:
     return await has_delivered(bus.bucket(subjects.LEDGER.name), ChannelName.PORTAL)
 
 
+async def unplanned_publications(bus: Bus) -> dict[ChannelName, int]:
+    """By channel the publications that its planner has not taken, or puts off. Raises BusError."""
+    stream = subjects.PUBLICATIONS.name
+    found = {}
+    for name in ChannelName:
+        queue = await bus.consumer_info(stream, subjects.dispatch(name))
+        found[name] = queue["num_pending"] + queue["num_ack_pending"]
+    return found
+
+
 async def reported_by(url: str) -> tuple[dict[str, str], int]:
     """Of the Loa at *url*, by its `/readyz`: failing checks, dropped log lines. Raises NoReply."""
     _, report = await fetch_page(url, "/readyz")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from channels.email.relays import RELAYS_FILE
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT, CanaryStatus
@@ -19,6 +20,7 @@ from consumers.status.places import describe_place
 from consumers.status.report import (
     ChannelStatus,
     CircuitStatus,
+    RelayStatus,
     Severity,
     StatusFinding,
     StuckDelivery,
@@ -454,7 +456,16 @@ def _relays_out(
         times = _Times(relay.since)
         severity = Severity.ACT if lasts else Severity.WATCH
         said = _finding(severity, "relay_out", name, times, **facts)
-        yield _with_remedy(said, _fix(name, channel, relay.reason))
+        yield _with_remedy(said, _relay_fix(relay))
+
+
+def _relay_fix(relay: RelayStatus) -> Bilingual:
+    """The remedy for one of several relays, where its settings are."""
+    fixes = _FIXES[ChannelName.EMAIL].items()
+    code = next((code for code, heads in fixes if relay.reason.startswith(heads)), "fix_relay")
+    in_file = relay.variable == RELAYS_FILE
+    where = _phrase("relay_in_file" if in_file else "relay_by_variables", variable=relay.variable)
+    return _phrase(f"{code}_of_several", place=relay.address or relay.name, where=where)
 
 
 def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:

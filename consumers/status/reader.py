@@ -146,7 +146,13 @@ class Throughput:
 
 def _relays_out(reports: RelayReports, now: float) -> tuple[RelayStatus, ...]:
     return tuple(
-        RelayStatus(name=one.name, reason=one.reason, since=utc_time(round(one.since)))
+        RelayStatus(
+            name=one.name,
+            address=one.address,
+            variable=one.variable,
+            reason=one.reason,
+            since=utc_time(round(one.since)),
+        )
         for one in reports.relays_out(now)
     )
 

@@ -124,11 +124,13 @@ class CircuitStatus(BaseModel):
 
 
 class RelayStatus(BaseModel):
-    """A relay that is left out while others go on."""
+    """A relay that is left out while others go on; `variable`: the setting that names it."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
+    address: str = ""
+    variable: str = ""
     reason: str
     since: datetime
 
@@ -202,5 +204,7 @@ class StatusReport(BaseModel):
     """Losses of the bus, by this machine's anchor; the field is the stream."""
     replicas: tuple[ReplicaStatus, ...] = ()
     """Replicas of the portal, also those that are well."""
+    unplanned: dict[ChannelName, int] = {}
+    """Publications whose list of recipients has still to be made."""
     versions: dict[str, str] = {}
     """Of Loa, of the nats-server, and of the Loa that runs if it is another one."""

@@ -16,6 +16,7 @@ from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
 from consumers.cli.status import (
+    StatusLoader,
     canary_line,
     destination_lines,
     print_report,
@@ -27,8 +28,10 @@ from consumers.portal_replica.status import ReplicaRecord, write_replica
 from consumers.status.facts import FactsReader
 from consumers.status.reader import StatusReader
 from consumers.status.report import ChannelStatus, LaneStatus, ReplicaStatus, StatusReport
+from contracts import publication, subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
+from tests.support.publications import a_publication
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 
@@ -220,6 +223,19 @@ def test_the_table_has_the_lanes_that_something_waits_in(capsys):
     print_report(report)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " closed " in line]
     assert [(row[0], row[3]) for row in rows] == [("email", "bulk")], "a pause is a finding"
+
+
+async def test_publications_that_are_not_planned_yet_are_told(bus, tmp_path, capsys):
+    loader = StatusLoader(LoaSettings(_env_file=None, data_dir=tmp_path), bus, own=True)
+    assert set((await loader.load()).unplanned.values()) == {0}
+    text = a_publication(channels=["email"])
+    await bus.publish(subjects.publication(text.topic, text.content_id), publication.encode(text))
+    report = await loader.load()
+    assert report.unplanned[EMAIL] == 1
+    print_report(report)
+    said = capsys.readouterr().out
+    assert "1 publication waits for the list of recipients" in said
+    assert "1 tin chờ lập danh sách" in said and "nothing waits" not in said
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ async def test_a_relay_that_is_left_out_is_named_until_it_is_back(workers):
     assert value("loa_relay_out", "watch-a") == 0
 
 
+async def test_a_relay_of_the_file_is_named_with_its_address_and_the_file(workers):
+    watch = workers.start("w")
+    gone = watch.pool.relays[0]
+    watch.pool.mark_away(gone, Unreachable("timeout"))
+    await watch.look()
+    report = await StatusReader(workers.bus, workers.clock).report(at_work=False)
+    [one] = report.channels[ChannelName.EMAIL].relays_out
+    address = f"{gone.settings.host}:{gone.settings.port}"
+    assert (one.address, one.variable) == (address, "LOA_EMAIL_RELAYS_FILE")
+
+
 async def test_what_a_dead_worker_left_out_is_forgotten_and_the_others_stands(workers):
     dies, lives = workers.start("dies"), workers.start("lives")
     for watch, relay in ((dies, 0), (lives, 1)):

@@ -96,6 +96,18 @@ async def test_a_channel_that_is_not_planned_yet_is_named_and_not_complete(intak
                for count in story.channels.values())  # fmt: skip
 
 
+async def test_a_channel_that_is_not_planned_yet_says_what_it_waits_for(bus, intake_harness):
+    await intake_harness.take_in(submitted(channels=["portal", "email"]))
+    told = await channel_problems(bus, await intake_harness.read_trace())
+    said = {one.field: (one.message, one.message_vi) for one in told}
+    assert said.keys() == {"portal", "email"}
+    assert "not planned yet (waits for the directory)" in said["email"][0]
+    assert "bản sao danh sách" in said["email"][1] and "directory" not in said["portal"][0]
+    await intake_harness.add_plan(b"pp")
+    told = await channel_problems(bus, await intake_harness.read_trace())
+    assert [one.field for one in told] == ["portal"]
+
+
 async def test_a_plan_for_nobody_is_complete(intake_harness):
     await intake_harness.take_in(submitted(channels=["email"]))
     await intake_harness.add_plan()
@@ -424,7 +436,7 @@ async def test_rows_that_wait_say_since_when_and_what_zalo_wants(bus, intake_har
     clock.advance(600)
     (told,) = await waits(intake_harness)
     assert (told.at.timestamp(), told.detail) == (since, "1 rows: zalo -224")
-    [problem] = await channel_problems(bus, await intake_harness.read_trace())
+    *_, problem = await channel_problems(bus, await intake_harness.read_trace())
     fix = explain_wait("zalo -224").fix
     assert problem.field == "zalo"
     assert fix.en in problem.message and fix.vi in problem.message_vi

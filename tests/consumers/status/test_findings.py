@@ -447,3 +447,23 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
     assert set(texts) <= codes, "words inside texts are in a catalogue of their own"
     assert {code for code, one in texts.items() if "do_en" in one} == known
     assert all(set(one) >= {"en", "vi"} for one in texts.values())
+
+
+@pytest.mark.parametrize(
+    "reason", ["timeout", "AUTH 535", "STARTTLS", "no connection: Name or service not known"]
+)
+@pytest.mark.parametrize(
+    ("variable", "words", "words_vi"),
+    [
+        ("LOA_EMAIL_RELAYS_FILE", "the file of LOA_EMAIL_RELAYS_FILE", "tệp của LOA_EMAIL_RELAYS_"),
+        ("LOA_EMAIL_FALLBACK_HOST", "LOA_EMAIL_FALLBACK_HOST and", "LOA_EMAIL_FALLBACK_HOST và"),
+    ],
+)
+def test_a_relay_that_is_out_is_named_where_it_is_set(reason, variable, words, words_vi):
+    facts = {"address": "mx2.vn:587", "variable": variable, "reason": reason}
+    relay = relay_out(5).model_copy(update=facts)
+    channel = a_channel(goes_to="the relay mx1.vn:587, mx2.vn:587", relays_out=(relay,))
+    [said] = find(Facts(now=NOW, channels={EMAIL: channel}))
+    for remedy, where in ((said.remedy, words), (said.remedy_vi, words_vi)):
+        assert "mx2.vn:587" in remedy and where in remedy
+        assert "mx1" not in remedy and "LOA_EMAIL_HOST" not in remedy

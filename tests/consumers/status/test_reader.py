@@ -76,6 +76,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     channels = {"portal": idle, "email": idle, "zalo": idle}
     told = {"channels": channels, "at_work": True, "bus": [], "findings": [], "versions": {}}
+    told |= {"replicas": [], "unplanned": {}}
     assert report == told
 
 
