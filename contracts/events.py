@@ -13,7 +13,8 @@ from contracts import keys, subjects
 from contracts.base.fields import Contract
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.bulletins.composition import body_of
-from contracts.campaigns.doors import campaign_errors
+from contracts.campaigns.composition import PLAN
+from contracts.campaigns.doors import FIELD, campaign_errors, plan_errors
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -189,7 +190,8 @@ def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> E
         content = model.model_validate(event.data, extra="forbid")
     except ValidationError as error:
         fields = {one.field for one in damaged}
-        errors = [one for one in explain(error, "data", model) if one.field not in fields]
+        found = [*_of_plan(explain(error, "data", model), event.data.get(PLAN), vocabulary)]
+        errors = [one for one in found if one.field not in fields]
         errors = [*damaged, *errors]
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
     faults = [*damaged, *_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
@@ -198,6 +200,15 @@ def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> E
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
+
+
+def _of_plan(
+    errors: Iterable[FieldError], plan: object, vocabulary: Vocabulary
+) -> Iterator[FieldError]:
+    """The errors, with all of a campaign's plan as its own check names them."""
+    is_plan = isinstance(plan, Mapping)
+    yield from (one for one in errors if not (is_plan and one.field.startswith(f"{FIELD}.")))
+    yield from plan_errors(plan, vocabulary) if is_plan else ()
 
 
 def _known_fields(data: Mapping[str, Any], model: type[Event]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
 from consumers.campaigns.report_files import RENDERERS, CampaignReports
@@ -29,6 +29,8 @@ from consumers.messages import field_error
 from consumers.staff.authorization import ReadingRight
 from contracts.base.times import utc_now
 from contracts.campaigns import composition, editing
+from contracts.campaigns.doors import FIELD as PLAN_FIELD
+from contracts.campaigns.doors import plan_errors
 from contracts.campaigns.plan import TOPIC, CampaignPlan, Metric, PlannedItem
 from contracts.campaigns.progress import CampaignItem, EntryState
 from contracts.campaigns.reported import Campaign, ReportedCampaign
@@ -42,7 +44,7 @@ from contracts.desk.campaigns import (
 )
 from contracts.desk.index import MOST_ROWS, ItemFilter, all_rows
 from contracts.editorial import OUT, ItemState, Status
-from contracts.errors import Invalid, NotFound, Unavailable, explain
+from contracts.errors import Invalid, NotFound, Unavailable
 from contracts.facts.campaign_targets import facts_wanted, reached_targets
 from contracts.facts.live_reports import ItemFigures
 from producers.bus import Bus
@@ -264,7 +266,8 @@ def propose(
     """Begin a campaign as a draft. Its name is its address: /chuyen-de/CAMPAIGN/."""
     with output.explain_errors():
         fields = {"purpose": purpose, "first_day": first, "last_day": last}
-        plan = _plan({**fields, "partners": partner or [], "targets": _targets(target)})
+        more = {"partners": partner or [], "targets": _targets(target)}
+        plan = _checked_plan({**fields, **more}, "")
 
     async def begin(bus: Bus) -> OrderAnswer:
         new = composition.NewCampaign(campaign, title, topic, introduction)
@@ -399,7 +402,7 @@ def report(
     output.print_answer(answer, as_json, lambda: typer.echo(answer.file))
 
 
-Edit = Callable[[CampaignPlan, int], CampaignPlan]
+Edit = Callable[[CampaignPlan, int], Mapping[str, Any]]
 """Of a plan, and of a number that no planned item of the campaign has had."""
 
 
@@ -423,7 +426,7 @@ class _Command:
             unused = await _unused_number(bus, self.item)
 
             def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
-                edited = _edited(_require_plan(self.item, newest), edit, unused)
+                edited = _checked_plan(edit(_require_plan(self.item, newest), unused))
                 fields = composition.fields_of(self.item, edited, data, introduction or None)
                 known = "" if newest.status in OUT else data.get("reason", "")
                 return {**fields, "reason": reason or known}
@@ -452,20 +455,11 @@ async def _unused_number(bus: Bus, campaign: str) -> int:
     return editing.next_number(act.text.data for act in acts if act.text)
 
 
-def _edited(present: CampaignPlan, edit: Edit, unused: int) -> CampaignPlan:
-    """Raises NotFound, Invalid."""
-    try:
-        return edit(present, unused)
-    except ValidationError as error:
-        raise Invalid(*explain(error, "data.campaign_plan")) from error
-
-
-def _plan(fields: Mapping[str, Any]) -> CampaignPlan:
-    """Raises Invalid."""
-    try:
-        return CampaignPlan.model_validate(fields)
-    except ValidationError as error:
-        raise Invalid(*explain(error)) from error
+def _checked_plan(fields: Mapping[str, Any], name: str = PLAN_FIELD) -> CampaignPlan:
+    """The plan of *fields*. Raises Invalid with all that is wrong in them."""
+    if wrong := plan_errors(fields, load_vocabulary(read_settings(LoaSettings)), name):
+        raise Invalid(*wrong)
+    return CampaignPlan.model_validate(fields)
 
 
 def _targets(given: list[str] | None) -> list[dict[str, Any]]:
@@ -480,11 +474,11 @@ def _targets(given: list[str] | None) -> list[dict[str, Any]]:
 
 
 def _require_plan(campaign: str, state: ItemState) -> CampaignPlan:
-    """Raises NotFound for an item that is no campaign."""
-    found = composition.plan_in(state.text.data) if state.text else None
-    if found is None:
-        raise NotFound(field_error("content_id", "campaign_none_yet", value=campaign))
-    return found
+    """Raises NotFound for an item that is no campaign, Invalid for a plan with mistakes."""
+    data = state.text.data if state.text else {}
+    if plan := data.get(composition.PLAN):
+        return _checked_plan(plan)
+    raise NotFound(field_error("content_id", "campaign_none_yet", value=campaign))
 
 
 def _shown(found: _Found, counted: ReportedCampaign, reached: ItemFigures) -> ShownCampaign:

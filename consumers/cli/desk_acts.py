@@ -23,6 +23,7 @@ from consumers.editorial.log import EditorialLog
 from consumers.messages import field_error
 from consumers.staff.policy import Policy
 from contracts.base.times import utc_now
+from contracts.campaigns.composition import PLAN
 from contracts.desk.editorial import ActLine, Order
 from contracts.desk.shown.planned_time import move_time
 from contracts.editorial import ActionKind, ItemState, Status
@@ -119,7 +120,8 @@ def write(
 
     A new text of an item names by --hash the text that it was made of, so that what another person
     saved meanwhile is not lost. Fields that the file does not have stay as they are; an empty one
-    is removed. Markdown has the other fields before it, in TOML between two lines of +++.
+    is removed. Markdown has the other fields before it, in TOML between two lines of +++. A new
+    campaign has a campaign_plan, and the name in its field campaign.
     """
     with output.explain_errors():
         data = _read_file(file)
@@ -129,8 +131,7 @@ def write(
     async def save(bus: Bus) -> OrderAnswer:
         orders = ItemOrders(bus, by)
         if not item:
-            content_id = await orders.begin(unit, data)
-            return OrderAnswer.of(content_id, await orders.state(content_id))
+            return await _begin(orders, unit, data)
         await require_hash(orders, item, hash)
         order = Order(item, kind, "", hash, await orders.merge(item, hash, _text_fields(data)))
         return OrderAnswer.of(item, await orders.give(order))
@@ -144,6 +145,16 @@ def _read_file(file: str) -> dict[str, Any]:
         return read_text_file(sys.stdin.buffer.read(_FILE_MAX))
     with Path(file).open("rb") as stream:
         return read_text_file(stream.read(_FILE_MAX))
+
+
+async def _begin(orders: ItemOrders, unit: str, data: Mapping[str, Any]) -> OrderAnswer:
+    content_id = await orders.begin(unit, data, _name_of_campaign(data))
+    return OrderAnswer.of(content_id, await orders.state(content_id))
+
+
+def _name_of_campaign(data: Mapping[str, Any]) -> str:
+    """The name that a campaign gives itself, its address for ever; Loa names every other item."""
+    return str(data.get("campaign") or data.get("content_id") or "") if data.get(PLAN) else ""
 
 
 def _text_fields(data: Mapping[str, Any]) -> dict[str, Any]:

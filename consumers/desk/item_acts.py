@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from consumers.desk.new_items import NewItemIds
 from consumers.editorial.joining import check_joining
@@ -17,7 +17,11 @@ from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.staff.authorization import Actor
 from contracts import errors, events, text
+from contracts.base.fields import ContentId
 from contracts.base.times import Clock, utc_now
+from contracts.campaigns.composition import PLAN
+from contracts.campaigns.doors import FIELD as PLAN_FIELD
+from contracts.campaigns.doors import plan_errors
 from contracts.cloudevent import CloudEvent
 from contracts.content import Withdrawn
 from contracts.desk.editorial import NewItem, Order
@@ -45,6 +49,7 @@ What is approved was checked when it was sent or proposed, maybe by the rules of
 _DRAFT_MAX_BYTES = 256 << 10
 _BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
 _NOTE_MAX, _TITLE_MAX = 1000, 300
+_NAME = TypeAdapter[str](ContentId)
 _LOAS_FIELDS = frozenset({"content_id", "revision", "corrects_revision"})
 
 
@@ -61,6 +66,7 @@ class ItemActs:
 
         Raises Invalid, BegunBefore if its form has begun an item with another text, Conflict.
         """
+        _check_name(new.content_id)
         content_id = new.content_id or await NewItemIds(self.log.bus).reserve(who.by, new)
         order = Order(content_id, ActionKind.SAVE, new.act_id, data=new.data)
         await self._check_campaign(order, ItemState())
@@ -69,6 +75,10 @@ class ItemActs:
         except Conflict as refused:
             if act_key(order) in (await self.log.read(content_id)).state.ids:
                 raise BegunBefore(*refused.errors, content_id=content_id) from refused
+            if new.content_id:
+                raise Conflict(
+                    field_error("content_id", "item_exists", value=content_id)
+                ) from refused
             raise
         if state.text and state.text.unit != new.unit:
             raise BegunBefore(field_error("hash", "text_changed"), content_id=content_id)
@@ -139,6 +149,8 @@ class ItemActs:
         shown = changed or state.text
         if shown and order.kind in _NEEDS_WHOLE_TEXT:
             _check_text(order.content_id, ordered.number, shown, self.vocabulary)
+        elif changed:
+            _check_plan(order.content_id, changed.data, self.vocabulary)
         if order.place:
             _require_paragraph(order.place, state.text)
         return self._act(ordered, changed)
@@ -215,6 +227,26 @@ def _check_text(
     found = events.check(event, vocabulary)
     events.check_sender(event, checked.unit, vocabulary)
     return found
+
+
+def _check_name(content_id: str) -> None:
+    """Raise Invalid for a name that no item can have; without one Loa makes it."""
+    try:
+        _NAME.validate_python(content_id or "tin")
+    except ValidationError as wrong:
+        raise Invalid(*errors.explain(wrong, "content_id")) from wrong
+
+
+def _check_plan(content_id: str, data: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+    """Raise Invalid with every mistake of a campaign's plan: without a plan it is no campaign."""
+    plan, is_campaign = data.get(PLAN), data.get("campaign") == content_id
+    wrong = [*plan_errors(plan, vocabulary)] if plan else []
+    if plan and not is_campaign:
+        wrong.append(errors.field_error("data.campaign", "campaign_own", value=content_id))
+    elif is_campaign and not plan:
+        wrong.append(errors.field_error(PLAN_FIELD, "campaign_no_plan"))
+    if wrong:
+        raise Invalid(*wrong)
 
 
 def _require_paragraph(place: int, text: EditorialText | None) -> None:

@@ -1,11 +1,17 @@
 """Checks of the doors for an item that is a campaign, or that joins one."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from contracts.campaigns.plan import CampaignPlan
-from contracts.errors import FieldError, field_error
+from pydantic import ValidationError
+
+from contracts.campaigns.composition import PLAN
+from contracts.campaigns.plan import MAX_ENTRIES, CampaignPlan
+from contracts.errors import MAX_ERRORS, FieldError, explain, field_error, join_path
 from contracts.vocabulary import Vocabulary
+
+FIELD = f"data.{PLAN}"
+"""The field of a submitted text that has the plan."""
 
 
 class Joining(Protocol):
@@ -32,17 +38,59 @@ def campaign_errors(content: Joining, vocabulary: Vocabulary) -> Iterator[FieldE
     if entry is not None and (content.campaign is None or is_campaign):
         yield field_error("data.campaign_entry", "campaign_none")
     if plan:
-        yield from _unknown_units(plan, vocabulary)
+        yield from plan_errors(plan.model_dump(mode="json"), vocabulary)
 
 
-def _unknown_units(plan: CampaignPlan, vocabulary: Vocabulary) -> Iterator[FieldError]:
+def plan_errors(plan: object, vocabulary: Vocabulary, field: str = FIELD) -> Sequence[FieldError]:
+    """Everything that is wrong in a plan as it was written; *field*: the plan's own name."""
+    found: tuple[FieldError, ...] = ()
+    try:
+        CampaignPlan.model_validate(plan, extra="forbid")
+    except ValidationError as error:
+        found = explain(error, field, CampaignPlan)
+    parts = plan if isinstance(plan, Mapping) else {}
+    named = {one.field for one in found}
+    units = (one for one in _unknown_units(parts, vocabulary, field) if one.field not in named)
+    return [_of_entry(one, parts, field) for one in (*found, *units)]
+
+
+def _unknown_units(
+    plan: Mapping[str, Any], vocabulary: Vocabulary, field: str
+) -> Iterator[FieldError]:
     """Units have their present ids, or those they had when the plan was made."""
     known = {*vocabulary.units, *vocabulary.aliases}
-    for number, unit in enumerate(plan.partners):
-        if unit not in known:
-            field = f"data.campaign_plan.partners.{number}"
-            yield vocabulary.word_error(field, "unit", unit)
-    for number, one in enumerate(plan.entries):
-        if one.unit and one.unit not in known:
-            field = f"data.campaign_plan.entries.{number}.unit"
-            yield vocabulary.word_error(field, "unit", one.unit)
+    for where, unit in _units(plan):
+        if isinstance(unit, str) and unit and unit not in known:
+            yield vocabulary.word_error(join_path(field, where), "unit", unit)
+
+
+def _units(plan: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The units of a plan, each with its place."""
+    for place, unit in enumerate(_list(plan.get("partners"))[:MAX_ERRORS]):
+        yield f"partners.{place}", unit
+    for place, one in enumerate(_list(plan.get("entries"))[:MAX_ENTRIES]):
+        if isinstance(one, Mapping):
+            yield f"entries.{place}.unit", one.get("unit")
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _of_entry(error: FieldError, plan: Mapping[str, Any], field: str) -> FieldError:
+    """The error with the number of its planned item, which the place in the list need not be."""
+    place, _, part = error.field.removeprefix(f"{field}.entries.").partition(".")
+    entries = _list(plan.get("entries"))
+    entry = entries[int(place)] if place.isdecimal() and int(place) < len(entries) else None
+    number = entry.get("number") if isinstance(entry, Mapping) else None
+    if not isinstance(number, int) or part == "number":
+        return error
+    said = field_error(error.field, "campaign_entry_named", number=number)
+    texts = ("message", "message_vi")
+    named = {it: _begin(getattr(said, it), getattr(error, it)) for it in texts}
+    return error.model_copy(update=named)
+
+
+def _begin(named: str, said: str) -> str:
+    """What is said of a planned item, which is named once."""
+    return said if named in said else f"{named}: {said}"

@@ -1,4 +1,7 @@
-"""Edits of a plan: each returns another plan, and refuses a number that the plan lacks."""
+"""Edits of a plan: each returns the data of another one, and refuses a number that it lacks.
+
+The data may be wrong: `plan_errors` says all that is.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,14 +20,14 @@ def next_number(texts: Iterable[Mapping[str, Any]]) -> int:
     return max((number for plan in plans if plan for number in plan.numbers), default=0) + 1
 
 
-def add_entry(plan: CampaignPlan, number: int, **fields: Any) -> CampaignPlan:
-    """The plan with one more item, under a number of its own. Raises ValidationError."""
+def add_entry(plan: CampaignPlan, number: int, **fields: Any) -> dict[str, Any]:
+    """The plan with one more item, under a number of its own."""
     planned = {"number": number, **fields}
     return _with_entries(plan, [*_dumped(plan.entries), planned])
 
 
-def change_entry(plan: CampaignPlan, number: int, **fields: Any) -> CampaignPlan:
-    """The plan with other fields of one item. Raises NotFound, ValidationError."""
+def change_entry(plan: CampaignPlan, number: int, **fields: Any) -> dict[str, Any]:
+    """The plan with other fields of one item. Raises NotFound."""
     _require(plan, number)
     entries = [
         {**one, **fields} if one["number"] == number else one for one in _dumped(plan.entries)
@@ -32,18 +35,18 @@ def change_entry(plan: CampaignPlan, number: int, **fields: Any) -> CampaignPlan
     return _with_entries(plan, entries)
 
 
-def drop_entry(plan: CampaignPlan, number: int) -> CampaignPlan:
+def drop_entry(plan: CampaignPlan, number: int) -> dict[str, Any]:
     """The plan without one item; the others keep their numbers. Raises NotFound."""
     _require(plan, number)
     return _with_entries(plan, _dumped(one for one in plan.entries if one.number != number))
 
 
-def change(plan: CampaignPlan, **fields: Any) -> CampaignPlan:
-    """The plan with other fields. Raises ValidationError."""
-    return CampaignPlan.model_validate({**plan.model_dump(mode="json"), **fields})
+def change(plan: CampaignPlan, **fields: Any) -> dict[str, Any]:
+    """The plan with other fields."""
+    return {**plan.model_dump(mode="json"), **fields}
 
 
-def _with_entries(plan: CampaignPlan, entries: list[dict[str, Any]]) -> CampaignPlan:
+def _with_entries(plan: CampaignPlan, entries: list[dict[str, Any]]) -> dict[str, Any]:
     return change(plan, entries=entries)
 
 

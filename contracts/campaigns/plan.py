@@ -5,12 +5,18 @@ inside: `released` has no field for the plan. What readers have is the item's ti
 introduction with the days.
 """
 
-from collections import Counter
-from collections.abc import Collection
-from typing import Annotated, Literal, Self
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from contracts.base.fields import (
     AS_TEXT,
@@ -42,6 +48,7 @@ Purpose = Annotated[
 ]
 Metric = Literal["items", "delivered", "opinions"]
 """Metrics of targets: items that readers saw, deliveries, and pressed buttons of opinion."""
+_Objects = Sequence[tuple[int, Mapping[str, Any]]]
 
 
 class PlannedItem(Contract):
@@ -93,23 +100,22 @@ class CampaignPlan(Contract):
     targets: Annotated[tuple[Target, ...], Field(max_length=3)] = ()
     """The figures to reach, each metric once."""
 
-    @model_validator(mode="after")
-    def _check_days(self) -> Self:
-        if self.first_day > self.last_day:
-            raise PydanticCustomError("campaign_days", "other order", {})
-        for one in self.entries:
-            if not self.first_day <= one.day <= self.last_day:
-                values = {"number": one.number, "day": f"{one.day:%d/%m/%Y}"}
-                raise PydanticCustomError("campaign_entry_day", "outside", values)
-        return self
-
-    @model_validator(mode="after")
-    def _check_repetitions(self) -> Self:
-        numbers = [str(one.number) for one in self.entries]
-        for names in (numbers, [one.metric for one in self.targets]):
-            if repeated := [name for name, count in Counter(names).items() if count > 1]:
-                raise PydanticCustomError("repeated", "{value} twice", {"value": repeated[0]})
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Name what is wrong in each field and between them, so that one answer has all of it."""
+        between = [*_errors_between(data)] if isinstance(data, Mapping) else []
+        try:
+            found, wrong = handler(data), list[InitErrorDetails]()
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            found, wrong = (
+                None,
+                [_error(one["loc"], one["type"], one.get("ctx")) for one in details],
+            )
+        if found is not None and not between:
+            return found
+        raise ValidationError.from_exception_data(cls.__name__, wrong + between)
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -121,3 +127,51 @@ class CampaignPlan(Contract):
         """Every unit that the plan names."""
         named = (*self.partners, *(one.unit for one in self.entries if one.unit))
         return tuple(dict.fromkeys(named))
+
+
+def _errors_between(data: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    """What is wrong between the fields of a plan as it was written, where they can be read."""
+    entries, targets = (_objects(data.get(name)) for name in ("entries", "targets"))
+    yield from _day_errors(data, entries)
+    yield from _repeated("entries", "number", entries)
+    yield from _repeated("targets", "metric", targets)
+
+
+def _day_errors(data: Mapping[str, Any], entries: _Objects) -> Iterator[InitErrorDetails]:
+    first, last = _day(data.get("first_day")), _day(data.get("last_day"))
+    if first and last and first > last:
+        yield _error(("first_day",), "campaign_days")
+        return
+    for place, one in entries:
+        day = _day(one.get("day"))
+        if day and not (first or day) <= day <= (last or day):
+            values = {"number": one.get("number", place + 1), "day": f"{day:%d/%m/%Y}"}
+            yield _error(("entries", place, "day"), "campaign_entry_day", values)
+
+
+def _repeated(field: str, name: str, objects: _Objects) -> Iterator[InitErrorDetails]:
+    seen = set[str]()
+    for place, one in objects:
+        value = str(one.get(name, ""))
+        if value in seen:
+            yield _error((field, place, name), "repeated", {"value": value})
+        seen |= {value} - {""}
+
+
+def _objects(value: object) -> _Objects:
+    """The objects in a list, each with its place."""
+    found = enumerate(value) if isinstance(value, list | tuple) else ()
+    return [(place, one) for place, one in found if isinstance(one, Mapping)]
+
+
+def _day(value: object) -> date | None:
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(str(value))
+    except ValueError:
+        return None
+
+
+def _error(
+    loc: tuple[int | str, ...], code: str, values: dict[str, Any] | None = None
+) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(code, code, values), loc=loc, input=None)

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from contracts.campaigns.plan import MAX_ENTRIES, CampaignPlan, Metric
-from contracts.errors import WHOLE_EVENT, ContractError, FieldError, explain, field_error
+from contracts.errors import ContractError, FieldError, explain
 from producers.desk.rendering import desk_texts
 from producers.pages.forms import Form, single_value
 
@@ -19,11 +18,8 @@ _PARTS = ("title", "day", "unit", "channel")
 _SPARE_ROWS = 3
 _FIGURE_DIGITS, _ENTRY_DIGITS = 15, 3
 _PLAN = "data.campaign_plan."
-_AS_IN_FORM = {
-    **dict.fromkeys((WHOLE_EVENT, "data.campaign_plan"), "first_day"),
-    "data.body": INTRODUCTION,
-}
-"""The fields of the form for errors that the contract gives to others."""
+_AS_IN_FORM = {"data.body": INTRODUCTION, "content_id": "slug"}
+"""The fields of the form for errors that Loa gives to others."""
 
 
 @dataclass(frozen=True)
@@ -80,33 +76,10 @@ def read_lines(form: Form, name: str) -> str:
 
 def plan_errors(data: Mapping[str, Any]) -> Iterator[FieldError]:
     """Yield everything that is wrong in a plan, by the fields of the form."""
-    of_days = [*_day_errors(data)]
     try:
         CampaignPlan.model_validate(data)
     except ValidationError as error:
-        found = (one for one in explain(error) if not (of_days and one.field == WHOLE_EVENT))
-        yield from (_named_in_form(one, data) for one in found)
-    yield from of_days
-
-
-def _day_errors(data: Mapping[str, Any]) -> Iterator[FieldError]:
-    """Each wrong day; the contract tells the first, and only where all fields can be read."""
-    first, last = _day(data["first_day"]), _day(data["last_day"])
-    if first and last and first > last:
-        yield field_error("first_day", "campaign_days")
-        return
-    for place, row in enumerate(data["entries"]):
-        day = _day(row.get("day", ""))
-        if day and ((first and day < first) or (last and day > last)):
-            values = {"number": row["number"], "day": f"{day:%d/%m/%Y}"}
-            yield field_error(f"entries.{place}.day", "campaign_entry_day", **values)
-
-
-def _day(typed: str) -> date | None:
-    try:
-        return date.fromisoformat(typed)
-    except ValueError:
-        return None
+        yield from (_named_in_form(one, data) for one in explain(error))
 
 
 def as_in_plan_form(refused: ContractError, data: Mapping[str, Any]) -> ContractError:

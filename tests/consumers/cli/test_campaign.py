@@ -1,5 +1,7 @@
 """`loa campaign`: a campaign is proposed, planned and joined, and shown with plan beside done."""
 
+import json
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from contracts.desk.deadlines import default_deadlines
 from contracts.text.moments import VIETNAM
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
+from tests.support.repository import ROOT
 
 BY = ("--by", "Lê An", "--json")
 NAME, ITEM_FILE = "luong-moi", '+++\ntitle = "Hỏi đáp"\ntopic = "lich-nghi-le"\n+++\nNội dung.\n'
@@ -108,6 +111,7 @@ async def test_an_item_joins_a_planned_one_and_leaves_again(campaign, item):
         (("change", NAME, "--target", "nhiều"), "--target"),
         (("change", NAME, "--target", "tin=8"), "data.campaign_plan.targets.0.metric"),
         (("propose", NAME, *ABOUT, "--first", LAST, "--last", FIRST), "begin before it ends"),
+        (("propose", "Tên sai", *PROPOSAL[2:]), "content_id"),
         (("join", "ITEM", "chuyen-de-la"), "data.campaign"),
         (("join", "ITEM", NAME, "--entry", "4"), "data.campaign_entry"),
     ],
@@ -117,3 +121,56 @@ async def test_what_is_wrong_is_named(campaign, loa, item, words, named):
     words = [item if word == "ITEM" else word for word in words]
     refused = await loa("campaign", *words, *BY)
     assert refused.exit_code == 2 and named in refused.stderr
+
+
+WRONG_ENTRIES = [
+    {"number": 1, "title": "Một", "day": "2000-01-01"},
+    {"number": 1, "title": "Hai", "day": LAST, "unit": "vu-la"},
+]
+MISTAKES = ("partners.0", "entries.0.day", "entries.1.number", "entries.1.unit")
+
+
+async def test_a_plan_with_mistakes_is_refused_with_all_of_them_and_the_campaign_stays(
+    campaign, loa, tmp_path
+):
+    proposed = await campaign(*PROPOSAL)
+    plan = {"purpose": "Mục đích.", "first_day": FIRST, "last_day": LAST, "partners": ["vu-la"]}
+    file = tmp_path / "plan.json"
+    for wrong, fields in (({**plan, "entries": WRONG_ENTRIES}, MISTAKES), ({}, ("",))):
+        file.write_text(json.dumps({"campaign_plan": wrong}), "utf-8")
+        words = ("write", str(file), "--item", NAME, "--hash", proposed["hash"])
+        refused = await loa("desk", *words, *BY)
+        assert refused.exit_code == 2
+        assert all(f"data.campaign_plan.{one}".rstrip(".") in refused.stderr for one in fields)
+    assert (await campaign("show", NAME))["hash"] == proposed["hash"]
+
+
+async def test_planning_and_proposing_name_all_mistakes_at_once(campaign, loa):
+    await campaign(*PROPOSAL)
+    refused = await loa("campaign", "plan", NAME, "Tin", "2000-01-01", "--unit", "vu-la", *BY)
+    assert "entries.0.day" in refused.stderr and "entries.0.unit" in refused.stderr
+    days = ("--first", LAST, "--last", FIRST, "--partner", "vu-la")
+    refused = await loa("campaign", "propose", "khac", *ABOUT, *days, *BY)
+    assert "first_day" in refused.stderr and "partners.0" in refused.stderr
+
+
+async def test_a_campaign_that_is_there_is_not_proposed_again(campaign, loa):
+    await campaign(*PROPOSAL)
+    assert await campaign(*PROPOSAL)
+    refused = await loa("campaign", *PROPOSAL, "--target", "items=8", *BY)
+    assert refused.exit_code != 0
+    assert "is there already" in refused.stderr and "another person" not in refused.stderr
+
+
+@pytest.mark.parametrize("page", ["campaigns.md", "campaigns.vi.md"])
+async def test_the_campaign_in_the_documents_is_begun_from_its_file(campaign, loa, tmp_path, page):
+    written = (ROOT / "docs" / page).read_text("utf-8")
+    [example] = re.findall(r"```json\n(.*?)```", written, re.DOTALL)
+    file, data = tmp_path / "plan.json", json.loads(example)
+    file.write_text(example, "utf-8")
+    done = await loa("desk", "write", str(file), "--unit", "van-phong-bo", *BY)
+    assert done.exit_code == 0, done.stderr
+    shown = await campaign("show", data["campaign"])
+    assert [one["planned"]["title"] for one in shown["entries"]] == [
+        one["title"] for one in data["campaign_plan"]["entries"]
+    ]

@@ -4,7 +4,9 @@ import pytest
 
 from contracts import events
 from contracts.campaigns import editing
+from contracts.campaigns.plan import CampaignPlan
 from contracts.content import Submitted
+from contracts.errors import Invalid
 from contracts.publication import Publication, decode, encode
 from contracts.vocabulary import DEFAULT
 from tests.support.campaigns import CAMPAIGN, PLAN, a_plan, campaign_data
@@ -34,20 +36,44 @@ def test_a_campaign_that_does_not_fit_is_refused_by_name(changes, field):
     ("changes", "field"),
     [
         ({"first_day": "01/12/2026"}, "first_day"),
-        ({"last_day": "2026-11-30"}, ""),
+        ({"last_day": "2026-11-30"}, "first_day"),
         ({"purpose": ""}, "purpose"),
         ({"partners": ["don-vi-la"]}, "partners.0"),
         ({"partners": ["van-phong-bo", "van-phong-bo"]}, "partners"),
-        ({"entries": [{**PLAN["entries"][0], "day": "2027-06-01"}]}, ""),
+        ({"entries": [{**PLAN["entries"][0], "day": "2027-06-01"}]}, "entries.0.day"),
         ({"entries": [{**PLAN["entries"][0], "unit": "don-vi-la"}]}, "entries.0.unit"),
-        ({"entries": PLAN["entries"][:1] * 2}, ""),
+        ({"entries": PLAN["entries"][:1] * 2}, "entries.1.number"),
         ({"targets": [{"metric": "items", "number": 0}]}, "targets.0.number"),
-        ({"targets": [{"metric": "items", "number": 1}] * 2}, ""),
+        ({"targets": [{"metric": "items", "number": 1}] * 2}, "targets.1.metric"),
     ],
 )
 def test_a_wrong_part_of_a_plan_is_named(changes, field):
     found = list(error_fields(submitted(**campaign_data(campaign_plan={**PLAN, **changes}))))
     assert found == [f"data.campaign_plan.{field}".rstrip(".")]
+
+
+def test_all_mistakes_of_a_plan_are_named_at_once_with_the_number_of_the_planned_item():
+    first = {**PLAN["entries"][0], "number": 7}
+    entries = [first, {**first, "day": "2029-01-01", "unit": "don-vi-la"}, {**first, "tite": "x"}]
+    plan = {**PLAN, "purpose": "", "partners": ["don-vi-la"], "entries": entries}
+    found = events_errors(plan)
+    assert {*found} == {
+        f"data.campaign_plan.{one}"
+        for one in (
+            *("purpose", "partners.0", "entries.1.number", "entries.1.day", "entries.1.unit"),
+            *("entries.2.number", "entries.2.tite"),
+        )
+    }
+    unit, day = (found[f"data.campaign_plan.entries.1.{one}"] for one in ("unit", "day"))
+    assert unit.message.startswith("the planned item 7: don-vi-la")
+    assert unit.message_vi.startswith("tin dự kiến số 7: don-vi-la")
+    assert day.message.count("the planned item 7") == 1
+
+
+def events_errors(plan: dict) -> dict:
+    with pytest.raises(Invalid) as refused:
+        events.check(submitted(**campaign_data(campaign_plan=plan)), DEFAULT)
+    return {one.field: one for one in refused.value.errors}
 
 
 def test_an_item_joins_a_campaign_as_one_that_is_planned_there():
@@ -71,8 +97,9 @@ def test_one_without_a_campaign_has_the_bytes_that_it_had():
 
 
 def test_planned_items_keep_their_numbers_when_others_are_dropped():
-    plan = editing.drop_entry(a_plan(), 1)
-    more = editing.add_entry(plan, 4, title="Tin kết thúc", day="2027-01-30")
+    plan = CampaignPlan.model_validate(editing.drop_entry(a_plan(), 1))
+    added = editing.add_entry(plan, 4, title="Tin kết thúc", day="2027-01-30")
+    more = CampaignPlan.model_validate(added)
     assert [one.number for one in more.entries] == [2, 3, 4]
     moved = editing.change_entry(more, 2, day="2026-12-20")
-    assert moved.entries[0].day.isoformat() == "2026-12-20"
+    assert moved["entries"][0]["day"] == "2026-12-20"

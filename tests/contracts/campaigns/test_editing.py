@@ -15,9 +15,10 @@ def texts_of(*plans: CampaignPlan):
 
 def test_the_number_of_the_newest_planned_item_is_not_given_again_once_that_is_dropped():
     first = a_plan()
-    dropped = drop_entry(first, 3)
+    dropped = CampaignPlan.model_validate(drop_entry(first, 3))
     number = next_number(texts_of(first, dropped))
-    planned = add_entry(dropped, number, title="Phỏng vấn", day="2027-01-20")
+    added = add_entry(dropped, number, title="Phỏng vấn", day="2027-01-20")
+    planned = CampaignPlan.model_validate(added)
     assert number == 4
     joined = a_joined_item("y-kien", 3, "2027-01-14")
     found = progress_of(planned, [joined], date(2027, 1, 15), lambda _: True)
