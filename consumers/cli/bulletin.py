@@ -98,13 +98,9 @@ class ShownIssue(BaseModel):
     outdated: tuple[str, ...] = ()
 
 
-class CorrectedIssue(BaseModel):
+class CorrectedIssue(OrderAnswer):
     """A correction that waits for people; how many items it drops, and tells anew."""
 
-    content_id: str
-    revision: int
-    status: Status
-    hash: str
     dropped: int = 0
     renewed: int = 0
 
@@ -281,10 +277,17 @@ def correct(name: IssueOrItem, by: By = "", as_json: output.Json = False) -> Non
             raise Conflict(*refused)
         return begun
 
-    output.print_records(CorrectedIssue, output.act_on_bus(begin), as_json)
+    begun = output.act_on_bus(begin)
+    output.print_answer(begun, as_json, lambda: _show_corrected(begun))
     if refused:
         output.print_errors(refused)
         raise typer.Exit(output.EXIT_INVALID)
+
+
+def _show_corrected(begun: list[CorrectedIssue]) -> None:
+    for one in begun:
+        print_order(one, as_json=False)
+        typer.echo(f"dropped: {one.dropped}, renewed: {one.renewed}")
 
 
 async def _correct(

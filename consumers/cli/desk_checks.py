@@ -11,13 +11,14 @@ import typer
 from pydantic import BaseModel
 
 from consumers.app.instance import public_url
-from consumers.app.settings import LoaSettings, load_working_days, read_settings
+from consumers.app.settings import LoaSettings, load_vocabulary, load_working_days, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, look
 from consumers.cli.desk_acts import ContentId
 from consumers.cli.desk_index import open_current_index
 from consumers.desk import person_lists
 from consumers.desk.access import item_facts
+from consumers.desk.item_acts import submit_errors
 from consumers.desk.link_checks import DeskLinkChecks
 from consumers.editorial.announced import known_interruption
 from consumers.editorial.log import EditorialLog
@@ -134,7 +135,21 @@ async def _check(bus: Bus, content_id: str, asks_links: bool, by: str) -> CheckA
     async with _open_checks(bus, right, known) as checks:
         if asks_links:
             await checks.ask_links(data)
-        return CheckAnswer.of(content_id, state, await checks.find_all(content_id, data))
+        answer = CheckAnswer.of(content_id, state, await checks.find_all(content_id, data))
+    return _with_refusals(answer, state)
+
+
+def _with_refusals(answer: CheckAnswer, state: ItemState) -> CheckAnswer:
+    """The answer, and first of all for which a draft would be refused when it is sent on."""
+    vocabulary = load_vocabulary(read_settings(LoaSettings))
+    refused = [
+        FoundPoint(
+            code="refused", field=one.field.removeprefix("data."), place="", said=one.message_vi
+        )
+        for one in submit_errors(answer.content_id, state, vocabulary)
+    ]
+    is_fine = answer.is_fine and not refused
+    return answer.model_copy(update={"found": [*refused, *answer.found], "is_fine": is_fine})
 
 
 @asynccontextmanager

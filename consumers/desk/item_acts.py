@@ -249,6 +249,19 @@ def _check_plan(content_id: str, data: Mapping[str, Any], vocabulary: Vocabulary
         raise Invalid(*wrong)
 
 
+def submit_errors(
+    content_id: str, state: ItemState, vocabulary: Vocabulary
+) -> tuple[errors.FieldError, ...]:
+    """Everything for which a draft would be refused when it is sent on."""
+    if state.text is None or state.status not in UNSENT:
+        return ()
+    try:
+        _check_text(content_id, state.revision, state.text, vocabulary)
+    except errors.ContractError as refused:
+        return refused.errors
+    return ()
+
+
 def _require_paragraph(place: int, text: EditorialText | None) -> None:
     """Raise Invalid for a remark on a paragraph that the text does not have."""
     body = str(text.data.get("body", "")) if text else ""

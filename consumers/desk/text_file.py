@@ -9,6 +9,7 @@ The Markdown form, whose fields are those of the contract:
     The body.
 """
 
+import re
 import tomllib
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +21,8 @@ from contracts.errors import WHOLE_EVENT, Invalid, Unreadable
 
 _FENCE = "+++"
 _BODY = "body"
+_LINE = re.compile(r"\(at line (\d+),")
+"""The line in an error of tomllib, which names none at the end of the text."""
 
 
 def read_text_file(content: bytes) -> dict[str, Any]:
@@ -29,8 +32,9 @@ def read_text_file(content: bytes) -> dict[str, Any]:
     try:
         text = content.decode("utf-8").replace("\r\n", "\n").removeprefix("\ufeff")
         return _read_markdown(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Invalid(field_error("file", "text_file_unreadable", detail=str(error))) from error
+    except UnicodeDecodeError as error:
+        position = error.start + 1
+        raise Invalid(errors.field_error("file", "not_utf8", position=position)) from error
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -45,7 +49,12 @@ def _read_markdown(text: str) -> dict[str, Any]:
     fields, end, body = rest.partition(f"\n{_FENCE}\n")
     if first.strip() != _FENCE or not end:
         raise Invalid(field_error("file", "text_file_unreadable", detail=_FENCE))
-    read = {name: _as_json(value) for name, value in tomllib.loads(fields).items()}
+    try:
+        read = {name: _as_json(value) for name, value in tomllib.loads(fields).items()}
+    except tomllib.TOMLDecodeError as error:
+        named = _LINE.search(str(error))
+        line = int(named[1]) if named else fields.count("\n") + 1
+        raise Invalid(field_error("file", "text_file_no_toml", line=line + 1)) from error
     return {**read, _BODY: body.strip("\n")}
 
 

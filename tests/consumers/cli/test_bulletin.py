@@ -183,6 +183,8 @@ async def test_an_issue_that_tells_a_withdrawn_item_is_corrected_by_one_act(bull
     await withdraw(bus, "tin-1")
     [both] = await bulletin("correct", issue)
     assert (both["revision"], both["dropped"]) == (2, 2), "the same draft, without both items"
+    said = (await loa("bulletin", "correct", issue, *BY[:2])).stdout.splitlines()
+    assert f"hash: {both['hash']}" in said
     assert [one["revision"] for one in await released_publications(bus, issue)] == [1]
     await release(loa, issue)
     *_, corrected = await released_publications(bus, issue)

@@ -197,6 +197,17 @@ async def test_a_name_in_place_of_an_account_is_on_record(people, intake, loa):
 
 
 @pytest.mark.parametrize(
+    ("fields", "line"), [('title = "Tin', 2), ('topic = "a"\ntitle = "Tin', 3), ("a = \nb = 1", 2)]
+)
+def test_a_mistake_in_the_fields_before_markdown_is_named_by_its_line(fields, line):
+    with pytest.raises(Invalid) as refused:
+        read_text_file(f"+++\n{fields}\n+++\nNội dung.".encode())
+    [error] = refused.value.errors
+    assert error.message.startswith(f"line {line}: ")
+    assert error.message_vi.startswith(f"dòng {line}: ") and "string" not in error.message_vi
+
+
+@pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"no fields", b"+++\ntitle = \n+++\nx", b"+++\ntitle = 'x'\n"]
 )
 def test_a_file_that_is_no_text_is_refused(content):

@@ -49,3 +49,14 @@ async def test_a_text_like_another_is_named_by_its_item(officer):
     second = (await done(officer, "write", "-", stdin=again))["content_id"]
     [near] = (await done(officer, "check", second))["near"]
     assert near["content_id"] == first and near["share_of_text"] > 0.5
+
+
+async def test_the_check_of_a_draft_says_for_which_it_would_be_refused(officer):
+    text = TEXT.replace('"cai-cach-hanh-chinh"', '"cai-cach"')
+    written = await done(officer, "write", "-", stdin=text)
+    checked = await done(officer, "check", written["content_id"])
+    [refused] = [one for one in checked["found"] if one["code"] == "refused"]
+    assert refused["field"] == "topic" and "cai-cach" in refused["said"]
+    assert not checked["is_fine"]
+    shown = (await officer("desk", "check", written["content_id"])).stdout
+    assert f"topic: {refused['said']}" in shown
