@@ -1,4 +1,4 @@
-"""What every test may ask for: a real nats-server, a bus with a fresh topology, a clock."""
+"""Fixtures of all tests: a real nats-server, a bus with a fresh topology, a clock."""
 
 import asyncio
 import gc

@@ -23,7 +23,7 @@ CHUNK_SIZE = 64
 _QUEUE_SIZE = 2000
 _CONFIRM_S = 2.0
 _LATE_S = 2 * _CONFIRM_S
-"""What the bucket held is applied in time before then; later is a lag, until one is in time."""
+"""The bucket's old changes are in time before then; later is a lag, until one is in time."""
 PAUSE_S = 1.0
 PlainUntil = Callable[[], Awaitable[datetime]]
 

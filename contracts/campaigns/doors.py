@@ -92,5 +92,5 @@ def _of_entry(error: FieldError, plan: Mapping[str, Any], field: str) -> FieldEr
 
 
 def _begin(named: str, said: str) -> str:
-    """What is said of a planned item, which is named once."""
+    """Text on a planned item, with its name once."""
     return said if named in said else f"{named}: {said}"

@@ -130,7 +130,7 @@ class CampaignPlan(Contract):
 
 
 def _errors_between(data: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
-    """What is wrong between the fields of a plan as it was written, where they can be read."""
+    """Errors between the fields of a plan as it was written, where they can be read."""
     entries, targets = (_objects(data.get(name)) for name in ("entries", "targets"))
     yield from _day_errors(data, entries)
     yield from _repeated("entries", "number", entries)

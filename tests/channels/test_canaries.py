@@ -1,4 +1,4 @@
-"""What a canary is on each channel: a mail to the operator, a file that no list names, a read."""
+"""Canary of each channel: a mail to the operator, a file that no list names, a read."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What a person is told of their dossier: the facts in Vietnamese, per status, on every channel."""
+"""Notice to a person on their dossier: the facts in Vietnamese, per status, on every channel."""
 
 import re
 import unicodedata
@@ -25,7 +25,7 @@ def the_least(of: str) -> CaseNotice:
 
 
 def lines(notice: CaseNotice) -> list[str]:
-    """What a mail says, a fact on a line of its own."""
+    """Text of a mail, a fact on a line of its own."""
     text = case_notice_texts.notice_text(notice)
     facts = [f"{label}: {value}" for label, value in text.facts]
     warning = [text.warning] if text.warning else []

@@ -1,4 +1,4 @@
-"""What consumers say is wrong: a text in both languages for every code, and none for nothing."""
+"""Errors of consumers: a text in both languages for every code, and none for nothing."""
 
 import ast
 import errno

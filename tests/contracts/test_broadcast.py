@@ -1,4 +1,4 @@
-"""What an event may say about its broadcast: whom it is for, by today's provinces."""
+"""Broadcast part of an event: its audience, by today's provinces."""
 
 import json
 import re

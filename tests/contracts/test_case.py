@@ -1,4 +1,4 @@
-"""What an event about one person's dossier may say."""
+"""Contents of an event about one person's dossier."""
 
 import pytest
 

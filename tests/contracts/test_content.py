@@ -1,4 +1,4 @@
-"""What each event may say: defaults, bounds, and the rules between fields."""
+"""Contents of each event: defaults, bounds, and the rules between fields."""
 
 import json
 import unicodedata

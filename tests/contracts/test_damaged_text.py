@@ -45,7 +45,7 @@ SENT = [
 
 
 def in_cp1252(text):
-    """What a program shows that takes the UTF-8 of *text* for Windows-1252, as browsers do."""
+    """Text that a program shows for the UTF-8 of *text* taken for Windows-1252, as browsers do."""
     return "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in text.encode())
 
 

@@ -1,4 +1,4 @@
-"""What Loa releases comes back as it went out, and each reader's wishes say who wants it."""
+"""A publication comes back as it went out, and each reader's wishes decide who wants it."""
 
 import json
 from datetime import UTC, datetime

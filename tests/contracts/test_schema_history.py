@@ -1,4 +1,4 @@
-"""What was promised once holds for ever: frozen schemas, golden bodies, what the models refuse."""
+"""Promises that hold for ever: frozen schemas, golden bodies, refusals of the models."""
 
 import json
 from pathlib import Path

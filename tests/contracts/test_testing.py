@@ -1,4 +1,4 @@
-"""What other systems test with: precise errors, good samples, a pytest plugin."""
+"""Tools that other systems test with: precise errors, good samples, a pytest plugin."""
 
 import json
 import os

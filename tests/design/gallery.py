@@ -58,7 +58,7 @@ def _as_data(asset: Asset) -> str:
 
 
 def markup() -> Mapping[str, str]:
-    """What each picture shows, by its name."""
+    """Markup of each picture, by its name."""
     whole = page()
     head, _, rest = whole.partition("<body>")[2].partition("<main")
     return {"head": head, **dict(_SECTION.findall(whole)), "foot": rest.partition("</main>")[2]}

@@ -58,7 +58,7 @@ _PAINTED = re.compile(r"color$|background|border|outline|shadow|fill|stroke|^--"
 _UNPAINTED = re.compile(r"var\(--[a-z0-9-]+\)|(?<![\w#-])-?[\d.]+(?:[a-z]+|%)?(?![\w-])|[(),/]")
 _KEYWORDS = {"transparent", "currentcolor", "inherit", "none", "solid", "!important"}
 _KEYWORDS |= {"collapse", "linear-gradient", "to", "left", "right", "no-repeat", "local", "scroll"}
-"""What stands in a declaration that paints, beside tokens and lengths."""
+"""Words in a declaration that paints, beside tokens and lengths."""
 
 
 @pytest.fixture

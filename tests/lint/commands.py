@@ -1,4 +1,4 @@
-"""What is made from the commands: `python -m tests.lint.commands` writes it.
+"""Files made from the commands: `python -m tests.lint.commands` writes them.
 
 The help pages in both languages (`tests/golden`), the schemas of `--json` answers, the words that
 a shell completes, the page of all commands, and what of it is released (`tests.lint.released`).
@@ -140,7 +140,7 @@ def as_text(value: object) -> str:
 
 
 def words(command: Command) -> dict[str, Any]:
-    """What a shell completes behind *command*, without `--help`, which all have.
+    """Words that a shell completes behind *command*, without `--help`, which all have.
 
     An option is its help, or if it takes a value, its help and the values that are known. What is
     empty is left out.

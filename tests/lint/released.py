@@ -1,4 +1,4 @@
-"""What commands and the HTTP door answer and take, as it was released: it only grows.
+"""Released answers and requests of commands and the HTTP door: they only grow.
 
 `tests/golden/released/*.json` has a line for each part: an answer of a command, a body or an answer
 of the HTTP door. `python -m tests.lint.commands` adds what is new, and refuses what breaks a part.
@@ -32,7 +32,7 @@ _COMPARISONS: dict[str, Callable[[Schema, Schema], list[str]]] = {
 
 
 def parts_of_commands() -> tuple[dict[str, Schema], Schema]:
-    """What each command prints under `--json`, and the definitions that the parts share."""
+    """Output of each command under `--json`, and the definitions that the parts share."""
     types = {**answers(), "errors": ErrorAnswer}
     inputs = [(name, "serialization", TypeAdapter(answer)) for name, answer in types.items()]
     parts, shared = TypeAdapter.json_schemas(inputs, schema_generator=Generator)
@@ -40,7 +40,7 @@ def parts_of_commands() -> tuple[dict[str, Schema], Schema]:
 
 
 def parts_of_http() -> tuple[dict[str, Schema], Schema]:
-    """What each address of the HTTP door takes and answers, and the components."""
+    """Requests and answers of each address of the HTTP door, and the components."""
     app = create_gateway(Bus(Connection()), DEFAULT, time.time)
     text = json.dumps(app.state.document).replace("#/components/schemas/", "#/$defs/")
     document = json.loads(text)
@@ -71,7 +71,7 @@ RELEASED = {"commands": parts_of_commands, "http": parts_of_http}
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """What *new* breaks of the parts *old*, both as in a file."""
+    """Breaks by *new* of the parts *old*, both as in a file."""
     lines = [f"{name}: is gone" for name in old["parts"].keys() - new["parts"].keys()]
     for name in old["parts"].keys() & new["parts"].keys():
         before, after = ({**one["parts"][name], "$defs": one["$defs"]} for one in (old, new))
@@ -81,7 +81,7 @@ def breaks(old: Schema, new: Schema) -> list[str]:
 
 
 def present(name: str) -> Schema:
-    """What the file *name* has to say today."""
+    """Contents that the file *name* has to have today."""
     parts, shared = RELEASED[name]()
     return {
         "parts": {key: without_annotations(part) for key, part in parts.items()},
@@ -90,7 +90,7 @@ def present(name: str) -> Schema:
 
 
 def released(name: str) -> Schema:
-    """What the file *name* says."""
+    """Contents of the file *name*."""
     path = FOLDER / f"{name}.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {"parts": {}, "$defs": {}}
 

@@ -89,6 +89,16 @@ def test_docstrings_name_their_subjects():
     assert [f"{where} {text}" for where, text in texts if RIDDLE.search(text)] == []
 
 
+def test_no_docstring_begins_with_what():
+    """The first word is the subject, also below a field or a constant."""
+    texts = nodes(ast.Expr, trees=all_trees())
+    assert [
+        f"{module}:{node.lineno} {node.value.value}"
+        for module, node in texts
+        if isinstance(node.value, ast.Constant) and str(node.value.value).startswith("What ")
+    ] == []
+
+
 def test_docstrings_name_exceptions_that_exist():
     """A renamed exception is renamed in docstrings, too."""
     known = {node.name for _, node in nodes(ast.ClassDef)} | FOREIGN_EXCEPTIONS

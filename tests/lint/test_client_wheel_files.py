@@ -1,4 +1,4 @@
-"""What the client's wheel lists is enough: what its modules import and read is in it, too."""
+"""List of the client's wheel: it has all that its modules import and read."""
 
 import ast
 import tomllib
@@ -24,7 +24,7 @@ def is_shipped(path: PurePosixPath, paths: set[str]) -> bool:
 
 
 def missing(paths: set[str], trees: dict[str, ast.Module]) -> list[str]:
-    """What modules below *paths* import or read of the repository, and *paths* does not have."""
+    """Modules and files that modules below *paths* import or read, and *paths* does not have."""
     found = {
         f"{module}: {needed}"
         for module, tree in trees.items()

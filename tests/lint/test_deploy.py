@@ -57,7 +57,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to the 
 
 
 def instruction(word: str) -> str:
-    """What follows the last *word* of the Dockerfile: the final stage's."""
+    """Text after the last *word* of the Dockerfile: the final stage's."""
     return re.findall(rf"^{word} (.+)$", DOCKERFILE, re.M)[-1].strip()
 
 

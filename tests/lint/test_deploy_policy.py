@@ -1,4 +1,4 @@
-"""What the stack may do: compose.yaml and Dockerfile against rules, and planted breaches."""
+"""Rights of the stack: compose.yaml and Dockerfile against rules, and planted breaches."""
 
 import copy
 import re

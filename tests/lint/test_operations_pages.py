@@ -16,7 +16,7 @@ def sections(page: str) -> list[tuple[str, str]]:
 
 
 def blocks(text: str) -> list[str]:
-    """What a reader types in a section, without remarks."""
+    """Blocks that a reader types in a section, without remarks."""
     found = re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)
     return [re.sub(r" +#.*", "", block) for block in found]
 

@@ -1,4 +1,4 @@
-"""What commands print and what the HTTP door takes and answers only grows."""
+"""Output of commands, and requests and answers of the HTTP door, only grow."""
 
 from copy import deepcopy
 

@@ -1,4 +1,4 @@
-"""What Loa is made of: licences that are allowed, and a bill of materials that says all of it."""
+"""Parts of Loa: licences that are allowed, and a bill of materials that names all of them."""
 
 import json
 import subprocess

@@ -22,7 +22,7 @@ _BESIDE = re.compile(r"""^((?:import|export) .* from )(['"])\./([a-z0-9-]+)\.js\
 
 
 def entries() -> list[dict[str, str]]:
-    """What MANIFEST.toml says of each file."""
+    """Entries of MANIFEST.toml, one for each file."""
     files: list[dict[str, str]] = tomllib.loads(MANIFEST.read_text("utf-8"))["file"]
     return files
 

@@ -53,7 +53,7 @@ def moment(name: str, good: int, bad: int) -> Series:
 
 
 def counter(name: str, good: int, bad: int) -> Series:
-    """What grows by so much with each value; "_" until the series begins with its first event."""
+    """Series that grows by so much with each value; "_" until its first event."""
     total, begun = 0, begins_with_the_process(name)
 
     def value(_: int, is_bad: bool) -> object:

@@ -143,7 +143,7 @@ async def overflow_px(page: Any) -> int:
 
 
 async def axe(page: Any, *, has_scripts: bool = True) -> list[str]:
-    """What axe finds wrong: rule, element, reason. An empty list is a clean page.
+    """Faults by axe: rule, element, reason. An empty list is a clean page.
 
     In a profile without scripts the driver's run, but no timer: axe's short ones run at once.
     """
@@ -162,7 +162,7 @@ async def axe(page: Any, *, has_scripts: bool = True) -> list[str]:
 
 
 async def faults_in_both_schemes(page: Any, *, has_scripts: bool = True) -> list[str]:
-    """What axe finds in light and dark, and whether the page is too wide."""
+    """Faults by axe in light and dark, and whether the page is too wide."""
     found = []
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
@@ -185,7 +185,7 @@ async def set_look(page: Any, width: int, scheme: str) -> None:
 
 
 async def faults_in_every_look(page: Any) -> list[str]:
-    """What axe finds, and how far the page overflows, at every width in light and dark."""
+    """Faults by axe, and the overflow of the page, at every width in light and dark."""
     faults = []
     for width, scheme in product(WIDTHS, SCHEMES):
         await set_look(page, width, scheme)

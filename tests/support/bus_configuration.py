@@ -1,4 +1,4 @@
-"""What `loa bus config` writes, as the settings of a test's server."""
+"""Output of `loa bus config`, as the settings of a test's server."""
 
 import re
 from pathlib import Path

@@ -58,7 +58,7 @@ class CanaryHarness:
         return [WakeUp.model_validate_json(one.data) async for one in found]
 
     async def work(self) -> None:
-        """What the queue does: hand over each wake-up once."""
+        """Work as the queue does: hand over each wake-up once."""
         pull = await self.bus.js.pull_subscribe(
             SUBJECT, subjects.durable(SUBJECT), subjects.DELIVER.name
         )

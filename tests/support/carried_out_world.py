@@ -68,7 +68,7 @@ USUAL: dict[Status | None, tuple[tuple[ActionKind, str], ...]] = {
     S.REJECTED: ((K.SAVE, WRITER),),
     S.EXPIRED: ((K.SAVE, WRITER),),
 }
-"""What is done next, and by whom as a rule."""
+"""Next act, and its usual author."""
 _STEPS = 30
 _MOST_CALLS = 14
 _LAST_PASSES = 2
@@ -151,7 +151,7 @@ class CarriedOutWorld:
     lost: list[Tried] = field(default_factory=list)
     seen: list[ItemState] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
-    """What was wrong on the way."""
+    """Errors on the way."""
     answered: set[str] = field(default_factory=set)
     """The acts that people were told are done."""
     agreed: dict[str, set[str]] = field(default_factory=dict)
@@ -422,7 +422,7 @@ class CarriedOutWorld:
     # --- judging
 
     async def wrong(self) -> Any:
-        """What the log, the item's record and the publications say differently."""
+        """Differences between the log, the item's record and the publications."""
         state, acts = await self.log.history(self.item)
         published = await released_publications(self.bus, self.item)
         judged = judge(acts), self.judge_people(acts), judge_publications(acts, published)
@@ -441,7 +441,7 @@ class CarriedOutWorld:
             yield f"readers see {shown}, and by the log {state.out}"
 
     async def judge_beside(self, state: ItemState, acts: list[Action]) -> AsyncIterator[str]:
-        """What is wrong with what the story has beside its item."""
+        """Errors in the parts that the story has beside its item."""
         if self.has_files:
             async for one in self.judge_files(state, acts):
                 yield one

@@ -33,5 +33,5 @@ class InProcessCli:
 
 
 def json_output(run: Result) -> Any:
-    """What `--json` printed: the last line, for under test the log goes to stdout, too."""
+    """Output under `--json`: the last line, for under test the log goes to stdout, too."""
     return json.loads(run.stdout.splitlines()[-1])

@@ -19,7 +19,7 @@ COPIES = 4
 
 @dataclass
 class ContentConsumer:
-    """What a test asks of the running intake."""
+    """Access of a test to the running intake."""
 
     bus: Bus
     dead: DeadLetterStore

@@ -157,7 +157,7 @@ def open_form(page: str, action: str) -> OpenForm:
 
 
 def hidden_fields(page: str, action: str) -> Mapping[str, str]:
-    """What the form of a page that goes to *action* sends besides what is typed."""
+    """Fields of the form that goes to *action*, besides the typed ones."""
     return open_form(page, action).hidden
 
 
@@ -287,7 +287,7 @@ class DeskApp(StaffHarness):
         return await browser.press("/dang-nhap", "/dang-nhap", **given)
 
     def credentials(self, login: str, **changes: str) -> dict[str, str]:
-        """What a person gives to sign in now."""
+        """Credentials of a person for signing in now."""
         return {"login": login, "password": PASSWORD, "code": self.code()} | changes
 
 

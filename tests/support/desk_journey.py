@@ -80,7 +80,7 @@ class Journey:
 
     @property
     def errors(self) -> list[str]:
-        """What the browsers called an error, and addresses outside that a page asked for.
+        """Errors by the browsers, and addresses outside that a page asked for.
 
         A page that asks for a code, or refuses one, is none.
         """
@@ -133,7 +133,7 @@ async def visit(journey: Journey, route: str, name: str, page) -> None:
 
 
 async def faults(journey: Journey, page) -> list[str]:
-    """What axe finds in light and dark, and whether the page is too wide."""
+    """Faults by axe in light and dark, and whether the page is too wide."""
     return await faults_in_both_schemes(page, has_scripts=journey.look.has_scripts)
 
 

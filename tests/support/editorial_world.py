@@ -76,7 +76,7 @@ def spelled(person: str, chance: Random) -> str:
 
 @cache
 def same(name: str) -> str:
-    """What is the same in all spellings of a name and of the id of its account."""
+    """Common form of all spellings of a name and of the id of its account."""
     letters = _letters(name)
     return next((_letters(id) for id, own in NAMES.items() if letters == _letters(own)), letters)
 
@@ -260,7 +260,7 @@ class EditorialWorld:
             self.lost.append(attempt)
 
     def judged(self) -> "Judge":
-        """What the acts alone tell."""
+        """Judgement by the acts alone."""
         judging = Judge()
         for action in self.log.actions:
             list(judging.read(action))
@@ -273,7 +273,7 @@ class EditorialWorld:
 
 @dataclass
 class Judged:
-    """What a judge knows of an item's revision, without the product's fold."""
+    """Knowledge of a judge about an item's revision, without the product's fold."""
 
     writers: set[str] = field(default_factory=set)
     editors: list[str] = field(default_factory=list)
@@ -357,7 +357,7 @@ class Judge:
 
 
 def judge(actions: list[Action]) -> Iterator[str]:
-    """What breaks a hard rule, by reading the acts alone."""
+    """Breaks of hard rules, by reading the acts alone."""
     prev, seen, judging = "", set[str](), Judge()
     for action in actions:
         if action.prev != prev:
@@ -476,7 +476,7 @@ def _note_writers(action: Action, one: Judged) -> None:
 
 
 def story(seed: int) -> list[str]:
-    """What is wrong after a whole story, also when its acts are folded anew."""
+    """Errors after a whole story, also when its acts are folded anew."""
     return told_of(EditorialWorld(seed))
 
 
@@ -486,7 +486,7 @@ def told_of(world: EditorialWorld) -> list[str]:
 
 
 def told_wrong(world: EditorialWorld) -> list[str]:
-    """What is told otherwise when the acts of a story are read again."""
+    """Differences when the acts of a story are read again."""
     try:
         again = fold(world.log.actions)
     except ContractError as refused:

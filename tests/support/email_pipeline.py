@@ -145,7 +145,7 @@ async def check_ledger(loa: EmailPipeline, receiver: SmtpReceiver, *plans: PlanK
 def ledger_faults(
     loa: EmailPipeline, plan: PlanKey, rows: dict[str, str], got: Any
 ) -> tuple[list[str], int]:
-    """What the ledger has wrong about *plan*, and how many copies too many arrived."""
+    """Errors of the ledger about *plan*, and the number of surplus copies."""
     rendered, wrong, extra = loa.provider.render(loa.publications[plan]), [], 0
     for reader, letter in rows.items():
         mails = got.pop((f"{reader}@example.com", message_id(plan, reader)), [])

@@ -62,7 +62,7 @@ async def register_unit(bus: Bus, unit: str = UNIT, **rules: Any) -> None:
 
 
 async def bucket_records(bus: Bus, name: str, prefix: str = "") -> dict[str, Any]:
-    """What a bucket holds, read as JSON."""
+    """Contents of a bucket, read as JSON."""
     values = bus.bucket(name).values(prefix)
     return {key: json.loads(value.data) async for key, value in values if key.startswith(prefix)}
 

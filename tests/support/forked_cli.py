@@ -22,7 +22,7 @@ from tests.support.repository import ROOT
 
 
 class CommandResult(NamedTuple):
-    """What a command said."""
+    """Exit code and output of a command."""
 
     exit_code: int
     out: str

@@ -42,7 +42,7 @@ _COMMON_TOKENS = (
 
 
 class Findings(NamedTuple):
-    """What became of the inputs: how many were parsed, and the first crash, if any."""
+    """Results of the inputs: how many were parsed, and the first crash, if any."""
 
     inputs: int
     refused: int

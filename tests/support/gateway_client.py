@@ -37,7 +37,7 @@ def sample_event(kind: str = "submitted", *, id: str = "e-1", **data: Any) -> di
 
 
 async def stored_events(bus: Bus) -> list[dict[str, Any]]:
-    """What CONTENT holds."""
+    """Events on CONTENT."""
     return [json.loads(message.data) async for message in bus.scan(subjects.CONTENT.name)]
 
 

@@ -1,4 +1,4 @@
-"""What a page is made of, by a real parser: elements, attributes and addresses."""
+"""Shape of a page by a real parser: elements, attributes and addresses."""
 
 import re
 

@@ -61,7 +61,7 @@ async def place_of(page: Any) -> Place:
 
 
 async def tour(page: Any) -> list[str]:
-    """What is wrong with a page that was just opened, on the way by Tab and back by Shift+Tab."""
+    """Faults of a page that was just opened, on the way by Tab and back by Shift+Tab."""
     forth, back = await _way(page, "Tab"), await _way(page, "Shift+Tab")
     count = forth[0].count
     wrong = [f"{one.name!r} {fault}" for one in forth for fault in one.faults]

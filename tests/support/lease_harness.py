@@ -63,7 +63,7 @@ class LeaseHarness(DeliveryPipeline):
         return [id for _, id in self.provider.arrivals]
 
     def taken_over(self, entry: LedgerEntry) -> LedgerEntry:
-        """What another worker writes that takes our lease for over."""
+        """Entry that another worker writes when it takes over our lease."""
         return moves.claim(entry, OTHER, self.clock(), TimeRules(LEASE_S))
 
     def halted(self, entry: LedgerEntry) -> LedgerEntry:

@@ -242,14 +242,14 @@ class LoaProcess:
         )
 
     def violations(self) -> list[dict[str, Any]]:
-        """What `loa check --deep` finds."""
+        """Violations that `loa check --deep` finds."""
         return self.cli("check", "--deep", "--json").json["violations"]
 
     def sandbox(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return sandbox_call(self.ready().zalo_sandbox, path, body)
 
     def zalo_effects(self) -> Counter[str]:
-        """What the Zalo sandbox did, by kind of call."""
+        """Effects in the Zalo sandbox, by kind of call."""
         state = self.sandbox("state")
         return Counter(article=len(state["articles"]), broadcast=len(state["broadcasts"]))
 

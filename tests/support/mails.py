@@ -1,4 +1,4 @@
-"""What the mail tests share: a channel, readers, a publication with everything in it, a sending."""
+"""Parts of the mail tests: a channel, readers, a publication with everything in it, a sending."""
 
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy

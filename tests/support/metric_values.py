@@ -1,4 +1,4 @@
-"""What this process has counted so far, by name and labels."""
+"""Counts of this process so far, by name and labels."""
 
 from producers import metrics
 

@@ -37,7 +37,7 @@ class MixedLoa(LoaProcess):
         self.environ, self.command = usual, LOA
 
     def ask(self, version: Version, *words: object) -> CommandResult:
-        """What a command of *version* says."""
+        """Answer of a command of *version*."""
         code = self.code_before if version is Version.BEFORE else ROOT
         return command_fork(code).run([*map(str, words)], self.environ, self.folder)
 

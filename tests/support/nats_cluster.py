@@ -167,7 +167,7 @@ class NatsCluster:
 
 
 async def stream_cluster(bus: Bus, stream: str) -> dict[str, Any]:
-    """What the cluster says of the replicas of *stream*; nothing while it has no leader."""
+    """Replicas of *stream* by the cluster; none while it has no leader."""
     try:
         info = await bus.stream_info(stream)
     except NoReply:

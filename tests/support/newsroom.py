@@ -25,7 +25,7 @@ TEXT = {
     "broadcast": "1",
 }
 FIELDS = {name: value for name, value in TEXT.items() if name != "unit"}
-"""What the form of an item has; its unit stays."""
+"""Fields in the form of an item; its unit stays."""
 
 
 class Newsroom:

@@ -30,7 +30,7 @@ class ReceivedSpan:
 
 @dataclass
 class OtlpReceiver:
-    """What came in. While `silent` is set, no request is answered."""
+    """Requests that came in. While `silent` is set, none is answered."""
 
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)

@@ -87,7 +87,7 @@ class QueuedWakeUp:
 
 @dataclass
 class WakeUpQueue:
-    """What the bus does with wake-ups, on the test's clock."""
+    """Queue of wake-ups as on the bus, on the test's clock."""
 
     clock: FakeClock
     calls: list[QueuedWakeUp] = field(default_factory=list)

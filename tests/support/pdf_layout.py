@@ -68,7 +68,7 @@ def _texts(number: int, page: pypdf.PageObject) -> list[Text]:
 
 
 def shapes(page: pypdf.PageObject) -> Iterator[Shape]:
-    """What is drawn of lines and curves, in its order."""
+    """Lines and curves as they are drawn, in order."""
     content = ContentStream(page.get_contents(), page.pdf)
     height, points, grey = float(page.mediabox.height), list[tuple[float, float]](), 0.0
     for number, (operands, operator) in enumerate(content.operations):

@@ -24,7 +24,7 @@ ROUNDS = 40
 
 @dataclass
 class RecordingChannel(ScriptedChannel):
-    """What one channel's public has seen, in order: (content_id, revision, recipient)."""
+    """Publications that one channel's public has seen: (content_id, revision, recipient)."""
 
     effect_log: list[tuple[str, int, str]] = field(default_factory=list)
 

@@ -32,7 +32,7 @@ ATOM_ID = "{http://www.w3.org/2005/Atom}entry/{http://www.w3.org/2005/Atom}id"
 
 @dataclass
 class ReadLog:
-    """What one reader found wrong, and how much it read."""
+    """Errors that one reader found, and how much it read."""
 
     whole: Mapping[str, frozenset[str]]  # page → digests of what it may say
     newest: dict[str, int] = field(default_factory=dict)

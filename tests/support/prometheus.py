@@ -89,7 +89,7 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def numbers(self, expression: str) -> list[float]:
-        """What an expression has now; a series without a number is none."""
+        """Present values of an expression; a series without a number is none."""
         series = self.ask("query", query=expression)["result"]
         return [number for one in series if math.isfinite(number := float(one["value"][1]))]
 

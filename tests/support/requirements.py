@@ -1,4 +1,4 @@
-"""What some tests need of the machine: without it they are skipped with a reason; CI has it all."""
+"""Needs of some tests on the machine: without them they are skipped with a reason; CI has all."""
 
 import os
 import shutil

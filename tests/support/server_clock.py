@@ -17,7 +17,7 @@ _BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass
 class ServerClock(FakeClock):
-    """What the server stores counts as stored when this clock says, not the machine's.
+    """Clock of the server: messages count as stored at its time, not the machine's.
 
     `steps`: from which of the machine's moments on it has said what.
     """
@@ -32,7 +32,7 @@ class ServerClock(FakeClock):
         self.steps.append((datetime.now(UTC), self.now))
 
     def told(self, stored: datetime) -> datetime:
-        """What this clock said at a moment of the machine's."""
+        """Time of this clock at a moment of the machine's."""
         at = bisect_right(self.steps, stored, key=lambda step: step[0])
         return utc_time(self.steps[at - 1][1])
 

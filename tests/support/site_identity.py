@@ -1,4 +1,4 @@
-"""What a ministry says of itself: every field that head and foot of pages can show."""
+"""Identity of a ministry: every field that head and foot of pages can show."""
 
 from typing import Any
 

@@ -23,7 +23,7 @@ PATH = re.compile(rb"<([^>]*)>")
 
 
 class ScriptedAction(Enum):
-    """What the script does instead of a reply; RECORD_* keep the mail first (only at "end")."""
+    """Act of the script in place of a reply; RECORD_* keep the mail first (only at "end")."""
 
     CUT = "cut"  # close without a reply
     LAST = "last"  # the usual reply, then close

@@ -78,7 +78,7 @@ class SmtpReceiver:
         return self.always.get(stage)
 
     def reply_for(self, mail: Mail) -> bytes | ScriptedAction | None:
-        """What is said at the end of a mail, all of which is here."""
+        """Reply at the end of a mail, all of which is here."""
         return self.scripted_action("end", mail.recipient)
 
 
@@ -99,7 +99,7 @@ class LimitedSessions(SmtpReceiver):
 
 
 def accepted_mails(record: Path) -> list[tuple[str, str]]:
-    """What a record holds: (recipient, Message-ID), in the order of acceptance."""
+    """Mails of a record: (recipient, Message-ID), in the order of acceptance."""
     lines = record.read_text().splitlines() if record.exists() else []
     return [(recipient, message) for recipient, _, message in (x.partition(" ") for x in lines)]
 

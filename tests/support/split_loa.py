@@ -58,7 +58,7 @@ class Service:
         return str(ready["url"])
 
     def scrape(self) -> Page:
-        """What the process shows Prometheus."""
+        """Page that the process shows Prometheus."""
         return scrape(self.logged("ready")["metrics_url"])
 
     def kill(self) -> None:

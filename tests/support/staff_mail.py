@@ -74,7 +74,7 @@ class StaffMailApp(SignupApp):
         )
         self.people: dict[str, Account] = {}
         self.delivered: dict[PlanKey, StatusCounts] = {}
-        """What the ledger counts, by plan."""
+        """Counts of the ledger, by plan."""
         self.issues: dict[str, list[str]] = {}
         """The issues that tell of an item."""
 

@@ -48,7 +48,7 @@ _USUALLY = (OFFICER, LEADER, EDITOR, APPROVER, APPROVER)
 
 @dataclass(frozen=True)
 class Account:
-    """What decisions depend on."""
+    """Facts of an account that decisions depend on."""
 
     id: str
     name: str
@@ -214,7 +214,7 @@ def _id(attempt: Attempt | Action) -> str:
 
 
 def staffed_story(seed: int) -> list[str]:
-    """What is wrong after a whole story."""
+    """Errors after a whole story."""
     return staffed_story_of(StaffedWorld(seed))
 
 

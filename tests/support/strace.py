@@ -83,7 +83,7 @@ class SystemCall(NamedTuple):
 
 
 def system_calls(trace: Path) -> Iterator[SystemCall]:
-    """What happened, in order. A call that never ended has only its beginning."""
+    """System calls in order. A call that never ended has only its beginning."""
     open_calls: dict[str, str] = {}
     for line in trace.read_text(errors="replace").splitlines():
         thread, _, text = line.partition(" ")

@@ -1,4 +1,4 @@
-"""What people at the desk are to be told by mail of an item's acts, said once more for tests.
+"""Mails to the staff about an item's acts, said once more for tests.
 
 Each mail is known by its person and the beginning of its subject.
 """

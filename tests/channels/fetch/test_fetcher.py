@@ -46,7 +46,7 @@ class ScriptedResolver:
 
 
 async def fetch(server, url="/a.png", names=unreachable, **limits):
-    """What a path of the server has, or another address."""
+    """Fetch a path of the server, or another address."""
     url = server.url(url) if url.startswith("/") else url
     return await Fetcher(server.gate(), FetchLimits(**limits), names).fetch(url, PNG)
 

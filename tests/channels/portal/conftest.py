@@ -1,4 +1,4 @@
-"""What all tests of the portal share."""
+"""Fixtures that all tests of the portal share."""
 
 import os
 

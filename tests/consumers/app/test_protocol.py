@@ -69,7 +69,7 @@ LINE = b"X-More: " + b"a" * 90 + b"\r\n"
 
 
 async def end_of(reader):
-    """What was said before the connection ended; nothing where our own bytes came back first."""
+    """Bytes before the end of the connection; none where our own bytes came back first."""
     try:
         async with asyncio.timeout(10):
             return await reader.read()

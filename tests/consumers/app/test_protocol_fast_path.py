@@ -79,7 +79,7 @@ def request(path=FEED, *lines, method="GET", version="1.1"):
 
 
 async def said(address, *requests):
-    """What comes over the wire, with the last request asking to have the connection closed."""
+    """Bytes that come over the wire; the last request asks to have the connection closed."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(b"".join(requests) + request("/robots.txt", "Connection: close"))
     async with asyncio.timeout(10):

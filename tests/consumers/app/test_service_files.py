@@ -1,4 +1,4 @@
-"""What each service touches of the data folder is what its container sees of it."""
+"""Each service touches the parts of the data folder that its container sees, and no others."""
 
 from contextlib import AsyncExitStack
 from unittest.mock import MagicMock
@@ -61,7 +61,7 @@ def watched_settings(folder, used):
 
 
 async def files_of(service, bus, folder):
-    """What *service* asks for while it adds its parts to a process."""
+    """Files that *service* asks for while it adds its parts to a process."""
     used, broker = set(), MagicMock()
     settings = watched_settings(folder, used)
     email = EmailSettings(_env_file=None, **RELAY)

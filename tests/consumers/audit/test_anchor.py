@@ -96,7 +96,7 @@ async def test_one_message_too_few_is_named(bus, anchor):
 
 
 class Trouble:
-    """What a bus says that can't store, as often as it is asked."""
+    """Errors of a bus that can't store, as often as it is asked."""
 
     def __init__(self):
         self.said, self.asked = "no space left on device", 0

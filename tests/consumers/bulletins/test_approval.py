@@ -44,7 +44,7 @@ def an_issue(number: int, *names: str, week: int | None = None) -> BulletinIssue
 async def refused(
     items: ReleasedItems, issue: BulletinIssue, *, is_approval: bool, at: datetime = NOW
 ) -> list[str]:
-    """What the issue is refused for; each error has both languages."""
+    """Errors that the issue is refused for, each in both languages."""
     try:
         data = {"topic": SERIES.topic, "bulletin": issue.model_dump(mode="json")}
         await check_issue(items, data, at, is_approval=is_approval)

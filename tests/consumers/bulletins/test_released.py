@@ -1,4 +1,4 @@
-"""What was released, as an issue may tell of it, by the newest texts that readers have."""
+"""Released items, as an issue may tell of them, by the newest texts that readers have."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -82,7 +82,7 @@ async def test_what_cannot_be_read_is_passed_over(released, body):
 
 
 async def record(bus, content_id: str, revision: int) -> None:
-    """What an item's record says before the position is released."""
+    """Record of an item before its position is released."""
     item = Item(unit="van-phong-bo", state="released", revision=revision)
     await ItemRepository(bus).update_item(content_id, lambda _: item)
 

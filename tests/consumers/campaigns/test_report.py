@@ -88,7 +88,7 @@ async def rows_named(reports, name, reported=None) -> list[list[str]]:
 
 
 async def remarks(reports, reported) -> list[str]:
-    """What the report says between the days of its figures and its tables."""
+    """Remarks of the report between the days of its figures and its tables."""
     document = docx.Document(io.BytesIO(await reports.render(reported, "docx")))
     texts = [one.text for one in document.paragraphs]
     [at] = [place for place, text in enumerate(texts) if text.startswith("Kế hoạch và kết quả")]

@@ -45,7 +45,7 @@ LOCK_PATIENCE_S = 60.0
 
 
 def look(audit):
-    """What a check finds certain."""
+    """Violations that a check finds certain."""
     glance = audit.open_snapshot()
     try:
         suspects = list(audit.find_problems(glance))

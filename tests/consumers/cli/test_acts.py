@@ -56,7 +56,7 @@ READING = {
     *("zalo followers", "zalo status", "zalo unknown", "zalo templates list"),
     *("zalo templates sync", "mail suppressed list", "mail brakes list"),
 }
-"""What shows neither content that is not public, nor a reader."""
+"""Acts that show neither content that is not public, nor a reader."""
 BY_PROOF_OF_OWNERSHIP = {"backup", "restore", "staff add", "staff reset"}
 """With tests of their own: a timer's, one onto a bus without accounts, and the first accounts."""
 COLUMNS = "email,name,topics,audiences,units,frequency"

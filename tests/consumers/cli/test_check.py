@@ -1,4 +1,4 @@
-"""What `loa check` answers: scripts get every violation, people what it means and what to do."""
+"""Answers of `loa check`: scripts get every violation, people its meaning and the next step."""
 
 import json
 import re

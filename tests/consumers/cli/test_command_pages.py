@@ -1,4 +1,4 @@
-"""What all commands of `loa` have in common: their help pages, options and exit codes."""
+"""Common parts of all commands of `loa`: their help pages, options and exit codes."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
+"""Rules for every command: exit codes, and no folder is emptied that is not the demo's own."""
 
 import asyncio
 import os
@@ -81,7 +81,7 @@ def test_every_command_can_be_loaded_and_says_what_it_does(name):
 
 
 def modules_after(command: str) -> list[str]:
-    """What a new process has imported after these lines of Python, which print nothing."""
+    """Modules that a new process has imported after these lines of Python, which print nothing."""
     start = "import io, sys\nfrom contextlib import redirect_stdout"
     lines = "\n".join((start, command, "print(*sys.modules)"))
     run = subprocess.run([sys.executable, "-c", lines], capture_output=True, check=True, text=True)

@@ -38,7 +38,7 @@ async def pipeline(bus, clock, nats_server, tmp_path, monkeypatch):
 
 
 async def loa(*words: str, code: int = 0) -> str:
-    """What `loa import` says."""
+    """Output of `loa import`."""
     with capture_logs():
         done = await InProcessCli({}, ("import",))(*words)
     assert done.exit_code == code, done.output

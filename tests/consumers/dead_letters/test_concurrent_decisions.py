@@ -93,7 +93,7 @@ class DecisionRace:
         return answers[0]
 
     async def sent(self) -> list[bytes]:
-        """What was put on CONTENT after the letter's own message."""
+        """Messages that were put on CONTENT after the letter's own."""
         return [one.data for one in await content_messages(self.bus)][1:]
 
     async def record(self) -> list[tuple[str, str, str]]:

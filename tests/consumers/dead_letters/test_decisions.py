@@ -1,4 +1,4 @@
-"""What a person decides about a letter: it is sent once, as they want it, and is on record."""
+"""Decisions of a person about a letter: it is sent once, as they want it, and is on record."""
 
 import asyncio
 from typing import Any

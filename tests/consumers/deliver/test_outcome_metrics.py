@@ -1,4 +1,4 @@
-"""What became of rows is counted by a reason of a short list."""
+"""Final outcomes of rows are counted by a reason of a short list."""
 
 import pytest
 

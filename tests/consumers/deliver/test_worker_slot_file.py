@@ -102,7 +102,7 @@ def test_batches_are_noted_for_as_long_as_they_are_in_work(slot):
     [(None, []), (ZeroDivisionError, []), (RetryLater, []), (asyncio.CancelledError, [a_batch()])],
 )
 def test_a_batch_that_a_stop_cut_short_is_left_to_the_next_a_failed_one_not(slot, error, left):
-    """What failed has a wake-up that comes again by itself, with the right delay."""
+    """A failed batch has a wake-up that comes again by itself, with the right delay."""
     first = slot()
     with suppress(error or ()), first.track(a_batch()):
         if error is RetryLater:

@@ -63,7 +63,7 @@ class World:
         return found
 
     async def released(self, event):
-        """What the event has released, as its stream has it."""
+        """Publications of the event, as its stream has them."""
         await self.intake.handle(event, UNIT)
         item = await self.repository.item(ITEM)
         position = await self.repository.position(ITEM, item.revision)

@@ -1,4 +1,4 @@
-"""What was typed and not saved: each account has its own; open pages are known a minute."""
+"""Typed and unsaved texts: each account has its own; open pages are known a minute."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What people at the desk are told that readers see is what Loa's records say."""
+"""The desk tells people the same about readers as Loa's records."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -29,7 +29,7 @@ def moment(hours: float) -> datetime:
 
 
 def told(now: float, *going: Going, ended: int = 0) -> Readership:
-    """What readers have *now*, of revisions from 1 up."""
+    """Readership *now*, of revisions from 1 up."""
     acts = [act for number, one in enumerate(going, 1) for act in acts_of(number, one)]
     return readership_of(ItemState(ended=ended), acts, moment(now))
 

@@ -27,7 +27,7 @@ async def stream(ids: Iterable[str]) -> AsyncIterator[str]:
 
 
 def telling(reached: Iterable[str], after: str, following: bool = True, **changes) -> AudienceQuery:
-    """What the planner hands over: *reached* sorted, and only what lies behind *after*."""
+    """Answer of the planner: *reached* sorted, and only the part that lies behind *after*."""
     behind = sorted(id for id in set(reached) if id > after)
     return AudienceQuery(a_publication(**changes), following, stream(behind))
 

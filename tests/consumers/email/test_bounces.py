@@ -39,7 +39,7 @@ FOLLOWS = {
     "5.9.9": None,
     "": None,
 }
-"""What follows from a bounce: an address that is left alone, an alarm, or nothing yet."""
+"""Consequence of a bounce: an address that is left alone, an alarm, or nothing yet."""
 
 
 def reports(kind: str, meaning: str = "none") -> float:

@@ -34,7 +34,7 @@ def old(bus, tmp_path) -> DeliveryPipeline:
 
 
 def log_lines(plan: PlanKey, ids: Iterable[str], said: str = ACCEPTED) -> list[str]:
-    """What a Postfix writes of these readers' mails: two lines each."""
+    """Lines of a Postfix on these readers' mails: two for each."""
     lines = []
     for number, id in enumerate(ids):
         key = keys.delivery_key(plan.content_id, plan.revision, plan.channel, id)

@@ -1,4 +1,4 @@
-"""What `loa status` and the metrics learn of relays, and how workers share their limits."""
+"""Reports on relays in `loa status` and the metrics, and the sharing of limits by workers."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a comparison of the facts with the logs and the ledger names, and what it does not."""
+"""Differences that a comparison of the facts with the logs and the ledger names, or leaves out."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What units publish on the bus moves to CONTENT: all of it, once, in order."""
+"""Events that units publish on the bus move to CONTENT: all of them, once, in order."""
 
 import asyncio
 import time

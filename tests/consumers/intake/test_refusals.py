@@ -1,4 +1,4 @@
-"""What intake refuses on a real bus: by whom, of what, and what a refusal leaves behind."""
+"""Refusals of intake on a real bus: of whom, of which events, and the traces that they leave."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the ledger writes down: letters of one meaning, small values, no other format."""
+"""Stored form of the ledger: letters of one meaning, small values, no other format."""
 
 import json
 import string

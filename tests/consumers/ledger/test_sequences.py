@@ -64,7 +64,7 @@ STEPS = {
     "release": lambda s, said, r, now: moves.release(s, now),
 }
 OFTEN = [*STEPS, *["claim", "grant", "book", "resolve"] * 4]
-"""What keeps a batch alive comes more often than what ends it."""
+"""Steps that keep a batch alive come more often than those that end it."""
 journeys = st.tuples(
     st.integers(1, 6),
     st.lists(st.sampled_from(OFTEN), min_size=12, max_size=40),

@@ -130,7 +130,7 @@ async def test_without_an_index_nobody_knows_what_is_not_booked(bus, tmp_path):
 
 
 async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path, monkeypatch):
-    """What the ledger has taken before the folder's lock was ours is seen."""
+    """Rows that the ledger took before the folder's lock was ours are seen."""
     asked = []
     many = Bucket.get_many
 

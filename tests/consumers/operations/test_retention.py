@@ -1,4 +1,4 @@
-"""What is kept too long goes, once, and nothing that is not; a killed pass is completed."""
+"""Data kept too long goes, once, and nothing else; a killed pass is completed."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What may be sealed: days that are over, and that facts will count no more."""
+"""Days that may be sealed: those that are over, and that facts will count no more."""
 
 from datetime import date, datetime, timedelta
 from functools import partial

@@ -443,7 +443,7 @@ def test_an_interruption_is_announced_when_readers_first_knew_of_it():
 
 
 def _stated(begins: int, **changes) -> dict[str, Any]:
-    """What a release states of an interruption that begins on a day of March, and lasts a day."""
+    """Statement of a release on an interruption that begins on a day of March, and lasts a day."""
     at = {
         "interrupts_at": AT.replace(day=begins),
         "expected_recovery_at": AT.replace(day=begins + 1),

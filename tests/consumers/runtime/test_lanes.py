@@ -161,7 +161,7 @@ steps = st.lists(
     ),
     max_size=40,
 )
-"""What happens, and whether the loop turns before the next step; 0 names the one who came first."""
+"""Steps, and whether the loop turns before the next one; 0 names the one who came first."""
 
 
 def check_bounds(gate: LaneSemaphore) -> None:

@@ -194,7 +194,7 @@ def test_no_set_of_roles_lets_one_person_decide_alone(grants, facts, action):
 
 @given(grants=GRANTS)
 def test_granted_roles_never_meet_in_one_item(grants):
-    """What `check_grants` lets through is never refused later because of a conflict."""
+    """Grants that pass `check_grants` are never refused later because of a conflict."""
     try:
         default_policy().check_grants(grants)
     except Invalid:

@@ -294,7 +294,7 @@ def test_what_needs_a_person_comes_first():
 
 @pytest.mark.parametrize("stopped", [{}, {"last_sign": AGO}, {"last_sign": AGO, "crashed": True}])
 def test_a_loa_that_does_not_run_comes_before_all_else(stopped):
-    """What else is found ends only once it runs again, or is of before it stopped."""
+    """Any other finding ends only once it runs again, or is of before it stopped."""
     others = {"dead": DeadLetters(1, AGO), **waits("zalo -224"), **a_disk(0), "damages": (DAMAGE,)}
     for facts in (others, others | open_since(AGO)):
         first, *rest = find(Facts(NOW, at_work=False, **stopped, **facts))

@@ -26,7 +26,7 @@ EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 
 @pytest.fixture
 def wait_between_counts(clock):
-    """What happens between two looks at the batches, first in first out; a second passes."""
+    """Events between two looks at the batches, first in first out; a second passes."""
     happens = []
 
     async def wait(span_s):

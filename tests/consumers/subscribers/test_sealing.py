@@ -1,4 +1,4 @@
-"""What an earlier version stored plain is sealed at the start, also where the bus is away then."""
+"""Plain data of an earlier version is sealed at the start, also where the bus is away then."""
 
 import pytest
 

@@ -34,7 +34,7 @@ TOPICS = [id for id, one in DEFAULT.topics.items() if one.is_subscribable]
 UNITS = [id for id in DEFAULT.units if DEFAULT.knows("unit", id)]
 AUDIENCES = list(DEFAULT.audiences)
 URL_MAX = 2000
-"""What every mail program and browser takes."""
+"""Length that every mail program and browser takes."""
 
 
 def some(words):

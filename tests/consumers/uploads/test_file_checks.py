@@ -1,4 +1,4 @@
-"""What an uploaded file may be: its content alone says that, not its name or type."""
+"""Rules for an uploaded file: its content alone decides, not its name or type."""
 
 import io
 from pathlib import Path

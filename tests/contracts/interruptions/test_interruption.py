@@ -1,4 +1,4 @@
-"""What an event says of an interruption of services: its facts, and what they may not be."""
+"""Facts of an interruption of services in an event, and their limits."""
 
 import json
 from datetime import datetime, timedelta
@@ -63,7 +63,7 @@ def at(**times: datetime) -> dict[str, str]:
 
 
 def known_from(*texts: tuple[Interruption | None, datetime]) -> KnownInterruption | None:
-    """What readers know who had these texts, each from a moment on."""
+    """Knowledge of readers who had these texts, each from a moment on."""
     known = None
     for said, shown in texts:
         known = known_after(known, said, shown)

@@ -24,7 +24,7 @@ NOBODY = 65534
 
 
 def as_another_user(work, *arguments):
-    """What *work* returns in a process of an account without any right here."""
+    """Result of *work* in a process of an account without any right here."""
     reading, writing = os.pipe()
     if not (child := os.fork()):
         try:
@@ -42,7 +42,7 @@ def as_another_user(work, *arguments):
 
 
 def answer_to_connect(url):
-    """What the server says to a client without credentials, after its greeting."""
+    """Answer of the server to a client without credentials, after its greeting."""
     where = urlsplit(url)
     with socket.socket() as client:  # no name is looked up: that would import a module
         client.settimeout(60)

@@ -210,7 +210,7 @@ async def test_of_the_units_streams_intake_alone_takes_and_erases(server, folder
 
 
 async def test_headers_and_replies_are_beyond_permissions(server_to_harm, folder):
-    """What docs/threat-model.md says that rights can't limit; seals and dead letters do."""
+    """Limits of rights by docs/threat-model.md; seals and dead letters cover the rest."""
     access = Access(nkey_file=folder.keys.path("pages"))
     admin = Access(nkey_file=folder.keys.path(ADMIN))
     async with (

@@ -43,7 +43,7 @@ def spellings(word: str) -> list[bytes]:
 
 
 def in_base64(word: str) -> list[bytes]:
-    """What is common to all texts in base64 that hold *word*, at each of three places."""
+    """Common part of all texts in base64 that hold *word*, at each of three places."""
     word_bytes, found = word.encode(), []
     for before in range(3):
         encoded = b64encode(bytes(before) + word_bytes)

@@ -105,7 +105,7 @@ def metadata(name, address):
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_no_provider_leads_to_a_service_of_this_machine(name):
-    """What its discovery document names: http nowhere, https not to this machine."""
+    """Addresses in its discovery document: http nowhere, https not to this machine."""
     assert parse_metadata(metadata("issuer", ISSUER), ISSUER)
     forms = [form for form in FORGED_HOSTS if "moha" not in form]
     on_this_machine = ("127.0.0.1", "localhost", "[::1]", "127.9.9.9:8443")

@@ -44,7 +44,7 @@ STOPPED = "a channel stops, and the log and `loa status` say so"
 
 @dataclass(frozen=True)
 class Row:
-    """What is done to one stream: how a body is forged, and where a genuine message is moved.
+    """Attack on one stream: how a body is forged, and where a genuine message is moved.
 
     *place*: the subject or, of a bucket, the key of the genuine message; *seed*: its body, if the
     story has left none. *told*: what tells of each kind. *alarm*: the event in the log.
@@ -194,7 +194,7 @@ def _subject(stream: str, place: str) -> str:
 
 
 async def genuine_messages(attacker: Bus, owner: Bus) -> dict[str, Message]:
-    """What the story has left in each stream; Loa's own hand adds what is missing."""
+    """Messages that the story has left in each stream; Loa's own hand adds the missing ones."""
     found = {}
     for name, one in TABLE.items():
         begin = _subject(name, one.place)
@@ -219,7 +219,7 @@ async def genuine_messages(attacker: Bus, owner: Bus) -> dict[str, Message]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the attack left: where, and what tells of it."""
+    """Traces of the attack, and the records that tell of it."""
 
     attacker: Attacker
     letters: set[str]
@@ -233,7 +233,7 @@ class Evidence:
 
 
 def effects(loa: LoaProcess) -> dict[str, Any]:
-    """What readers have got."""
+    """Texts that readers have got."""
     zalo = sandbox_call(loa.ready().zalo_sandbox, "state")
     pages = loa.data / "portal" / "public"
     return {

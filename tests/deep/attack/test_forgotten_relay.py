@@ -1,4 +1,4 @@
-"""What waits for a relay stays for it when Loa is started without the relay's settings."""
+"""Mails that wait for a relay stay for it when Loa starts without the relay's settings."""
 
 import pytest
 

@@ -240,7 +240,7 @@ def crash_of(answer: Any) -> str:
 
 
 async def try_route(staffed: DeskApp, route: DeskRoute, names: set[str], seed: int) -> list[str]:
-    """What was wrong with the answers to a route's odd cases."""
+    """Errors in the answers to a route's odd cases."""
     failed, before = [], await state_of(staffed)
     for number, case in enumerate(some_cases(route, names, seed)):
         if number % 5 == 0:  # the code is fresh, and no limit on requests is reached
@@ -258,7 +258,7 @@ async def try_route(staffed: DeskApp, route: DeskRoute, names: set[str], seed: i
 
 
 async def try_case(browser: Browser, case: Case) -> tuple[str, bool]:
-    """What was wrong with an answer, and whether its request may have changed something."""
+    """Error in an answer, and whether its request may have changed something."""
     try:
         answer = await ask(browser, case)
     except Exception as crash:  # noqa: BLE001 -- that is what is looked for

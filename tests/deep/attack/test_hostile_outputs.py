@@ -240,7 +240,7 @@ async def test_no_refusal_of_any_face_shows_a_path_or_a_query_as_html(bus, clock
 
 
 async def known_shapes(browser, head):
-    """What the harmless answers below *head* are made of."""
+    """Shapes of the harmless answers below *head*."""
     shapes = (set(), set())
     for path in (
         f"/{head}/khong-co",

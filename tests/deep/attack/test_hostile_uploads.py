@@ -85,7 +85,7 @@ async def test_500_hostile_files_are_refused_by_name_or_harmless(desk, kept, bro
 
 
 async def visited(page, root, paths) -> list[str]:
-    """What ran of files that a person opens by their address, PDFs in the browser's viewer."""
+    """Scripts that ran of files that a person opens by address, PDFs in the browser's viewer."""
     await allow_viewers(page)
     tabs = [await page.context.new_page() for _ in range(TABS)]
     urls = [root + path for path in paths]
@@ -109,7 +109,7 @@ async def _opened(page, urls) -> list[str]:
 
 
 async def included(page, root, paths) -> list[str]:
-    """What ran of files that a page of their own host, without a policy, names as its parts."""
+    """Scripts that ran of files that a page of their host, without a policy, has as its parts."""
     wrong = watch(page)
     await page.route(root + _FRAME, lambda route: route.fulfill(body="<!doctype html>"))
     await page.goto(root + _FRAME)

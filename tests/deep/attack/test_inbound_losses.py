@@ -1,4 +1,4 @@
-"""What left a unit's inbound stream without being moved to CONTENT is named, and nothing else."""
+"""Messages that left a unit's inbound stream without a move to CONTENT are named, and no others."""
 
 import pytest
 

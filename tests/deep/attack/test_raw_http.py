@@ -151,7 +151,7 @@ def parsed(received: bytes) -> Answer:
 
 
 def unexpected(answer: Answer) -> list[str]:
-    """What no answer may have: a foreign header, another site's address."""
+    """Forbidden parts of an answer: a foreign header, another site's address."""
     foreign = [name for name, _ in answer.headers if name not in HEADERS]
     return foreign + [value for value in answer.values("location") if EVIL in value]
 

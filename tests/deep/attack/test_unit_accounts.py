@@ -434,7 +434,7 @@ def loa(tmp_path):
 
 
 def publish(loa, seed, event):
-    """What the client says that a program of the unit uses."""
+    """Output of the client that a program of the unit uses."""
 
     async def send():
         url = f"nats://127.0.0.1:{loa.environ['LOA_NATS_PORT']}"

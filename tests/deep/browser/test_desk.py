@@ -98,7 +98,7 @@ async def test_a_search_shows_what_it_finds_while_its_words_are_typed(desk, brow
 
 
 async def types_on_while_the_first_answer_is_held(page, desk, paths):
-    """What was typed last is what is found, and the line that says how many stays in its place."""
+    """The last typed words are found, and the line that says how many stays in its place."""
     await signs_in(page, desk, "an")
     await page.goto(f"{desk.url}/tin")
     words = page.get_by_label("Tìm trong tiêu đề, tóm tắt và nội dung")

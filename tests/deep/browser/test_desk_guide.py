@@ -27,7 +27,7 @@ GUIDE = ROOT / "docs" / "ban-bien-tap.vi.md"
 FOLDER = ROOT / "docs" / "images" / "desk"
 COLOURS = 24
 WORDS = "pages.json"
-"""What each page of a picture says: its heading and what its buttons send."""
+"""Words of each page of a picture: its heading and what its buttons send."""
 UNIT = "van-phong-bo"
 PEOPLE = {
     "an": ("nguoi-gui-tin", "Người gửi tin (mẫu)"),

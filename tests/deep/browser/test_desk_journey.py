@@ -161,7 +161,7 @@ async def mend(journey: Journey, page) -> None:
 
 
 async def findings(journey: Journey, page) -> str:
-    """What the checks say beside the form of the saved text."""
+    """Findings of the checks beside the form of the saved text."""
     await visit(journey, "/sua", "edit", page)
     return await page.locator("[aria-labelledby=kiem-tra]").inner_text()
 
@@ -182,7 +182,7 @@ async def marked(journey: Journey, page) -> list[str]:
 
 
 async def previews(journey: Journey, page) -> dict[str, str]:
-    """What each part of the preview says, by its name: frames, the mail's text, the article."""
+    """Text of each part of the preview, by its name: frames, the mail's text, the article."""
     await visit(journey, "/xem-truoc", "preview", page)
     said = {}
     for frame in await page.locator("iframe").all():
@@ -202,7 +202,7 @@ async def not_sent(journey: Journey, page) -> list[str]:
 
 
 class DryRun(NamedTuple):
-    """What the page says: people by the line that counts them, and when each step is taken."""
+    """Text of the page: people by the line that counts them, and the time of each step."""
 
     mail: dict[str, list[str]]
     steps: dict[str, list[str]]
@@ -414,7 +414,7 @@ def reached(journey: Journey) -> list[str]:
 
 
 def told(journey: Journey) -> Told:
-    """What each person at the desk was told of the text by mail.
+    """Mails about the text, by person at the desk.
 
     That a text will be out at its time is the mail of its publication.
     """

@@ -33,7 +33,7 @@ NO_SCREENS = {
     *("/tep/{hash}/{name}", "/tin/{content_id}/ban-tin/in", "/bao-cao/tep"),
     "/tin/{content_id}/chuyen-de/bao-cao",
 }
-"""What answers with a redirect, a frame of another page, a stream or a file."""
+"""Routes that answer with a redirect, a frame of another page, a stream or a file."""
 OFFICER, LEADER, EDITOR, APPROVER = (
     *("nguoi-gui-tin", "lanh-dao-don-vi"),
     *("bien-tap-vien", "lanh-dao-duyet"),

@@ -14,7 +14,7 @@ SHOWN = """() => [...document.querySelectorAll('fieldset pre')]
 
 
 async def look(page, url):
-    """What is wrong with the page, and which examples three presses of a key show."""
+    """Faults of the page, and the examples that three presses of a key show."""
     await page.goto(f"{url}/docs")
     wrong = await faults_in_every_look(page)
     await screenshot(page, "docs")

@@ -191,7 +191,7 @@ async def test_a_text_of_word_is_pasted_clean_and_its_losses_are_told(desk, brow
 
 
 async def test_pastes_that_come_while_one_converts_wait_their_turn(desk, browser):
-    """What is selected is replaced, what is typed meanwhile stays, no paste is the page's own."""
+    """A selection is replaced, words typed meanwhile stay, no paste is the page's own."""
     first = paragraph('Hồ sơ <u style="color:red">gồm</u>:')
     second = paragraph('Đơn <s style="color:red">cũ</s>.')
     later = asyncio.Event()

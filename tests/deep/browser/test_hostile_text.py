@@ -21,9 +21,9 @@ from tests.support.sample_portal import serve_portal
 
 LISTS = ["/", "/muc/tat-ca/", "/muc/tat-ca/2026/11/", "/muc/dinh-chinh/", "/nguon-tin/"]
 HARMLESS = {"document", "stylesheet", "image", "other"}
-"""What may be fetched: an author can show a picture; "other" is the page's own icon."""
+"""Resources that may be fetched: an author can show a picture; "other" is the page's own icon."""
 KNOWN = re.compile('<link rel="(stylesheet|icon)"[^>]*>|<option value="[a-z0-9-]+">[^<"]*</option>')
-"""What every page has, and nobody from outside has a part in."""
+"""Parts that every page has, and that no outsider influences."""
 AT_ONCE = 40
 NOBODY = "cuc-viec-lam"
 """A unit without items."""
@@ -107,7 +107,7 @@ class ScriptWatch:
             self.wrong += self.tab.do(lambda page, some=some: page.evaluate(IN_FRAMES, some))
 
     def told(self):
-        """What ran or could, and what programs of the page complained about."""
+        """Scripts that ran or could, and complaints of the page's programs."""
         errors = [one for one in self.tab.errors if "Failed to load resource" not in one]
         return self.ran, self.wrong, errors
 

@@ -97,7 +97,7 @@ MAILS = {
 SCREENS = {"light": (768, "light"), "dark": (768, "dark"), "narrow": (320, "light")}
 """Looks of pictures."""
 PAGES_ONLY = ": region: ", "landmark-one-main"
-"""What axe asks of pages: a mail is shown inside a page, which has its own main landmark."""
+"""Rules of axe for whole pages: a mail is shown inside a page, which has its own main landmark."""
 SMALLEST = """() => {
   const sizes = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -55,7 +55,7 @@ async def desk(tmp_path, provider_folder):
 
 
 class Desk:
-    """What a person sees of the desk and of the provider."""
+    """View of a person on the desk and on the provider."""
 
     def __init__(self, loa: LoaProcess, url: str, provider: str) -> None:
         self.loa, self.url, self.provider = loa, url, provider
@@ -139,7 +139,7 @@ async def test_signing_out_ends_the_session_and_leads_out_of_the_provider_too(de
 
 
 async def looked_at(page, app, account):
-    """What is wrong with the pages that know the provider."""
+    """Faults of the pages that know the provider."""
     wrong = await judged(page, app, "/dang-nhap")
     await signs_in(page, app, account.login)
     for path in ("/nhan-su", "/dinh-danh", f"/nhan-su/{account.id}"):

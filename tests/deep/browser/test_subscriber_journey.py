@@ -30,7 +30,7 @@ NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),
     390: ("Cổng thông tin có thêm mục hỏi đáp", "Lịch bảo trì hệ thống tháng 12"),
 }
-"""What comes at once, and what comes in a digest."""
+"""Topics that come at once, and those that come in a digest."""
 MINISTRY = """LOA_EMAIL_FROM=tin@moha.example
 LOA_SITE_PHONE=024 0000 0000
 LOA_EMAIL_POSTAL_ADDRESS=8 Tôn Thất Thuyết, Hà Nội
@@ -66,7 +66,7 @@ class Subscriber:
         self.read = 0
 
     def mails(self):
-        """What has come, oldest first."""
+        """Mails that have come, oldest first."""
         every = ((one, header_text(one.raw(), "To")) for one in self.drop.newest_first())
         mine = (one for one, to in every if self.address in (to, to.partition("<")[2][:-1]))
         return sorted(mine, key=lambda one: one.name)

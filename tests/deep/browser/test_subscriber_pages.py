@@ -25,7 +25,7 @@ SMALL = """() => [...document.querySelectorAll(
     'nav a, .onward a, .wrong a, button, summary, .box, input[type=text], input[type=email]')]
   .filter(one => one.getClientRects().length && one.getBoundingClientRect().height < 44)
   .map(one => one.textContent.trim() || one.name)"""
-"""What a finger has to hit alone and is less than 44 pixels high."""
+"""Targets that a finger has to hit alone and that are less than 44 pixels high."""
 LACKED = ("status of 4", URGENT_SHEET)
 """Parts of errors that are right here: there is no portal, which serves the sheet."""
 LOOKS = [(1280, "light"), (320, "dark")]

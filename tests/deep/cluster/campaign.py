@@ -111,7 +111,7 @@ class ClusterCampaign(Campaign):
         wait(accepted, "an acceptance", ACCEPTED_S)
 
     def end_senders(self) -> None:
-        """What all of them sent is judged together."""
+        """Stop all senders and judge their events together."""
         for sender in self.senders:
             sender.stopped.set()
         for sender in self.senders:

@@ -108,7 +108,7 @@ def run_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class ClusterEnvironment(Environment):
-    """What `tests.deep.crash.environment` is for one machine, on a cluster."""
+    """Counterpart of `tests.deep.crash.environment`, which is for one machine, on a cluster."""
 
     def __init__(self, folder: Path, mutant: str = "") -> None:
         super().__init__(folder)

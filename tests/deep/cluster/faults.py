@@ -1,4 +1,4 @@
-"""What goes wrong in a run of `make cluster-crash`: each fault begins, holds, and is healed."""
+"""Faults in a run of `make cluster-crash`: each begins, holds, and is healed."""
 
 import random
 import signal

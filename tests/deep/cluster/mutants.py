@@ -17,7 +17,7 @@ async def plan_by_a_stale_copy(_ready, _self):
 
 @instead_of(Ledger, "swap")
 async def swap_on_a_followers_value(swap, self, batch, known, entry, *, until):
-    """What is read back is the value that a follower still has, with the leader's revision."""
+    """Read back the value that a follower still has, with the leader's revision."""
     setattr(self, BEHIND, {**getattr(self, BEHIND, {}), batch: known.value})
     return await swap(self, batch, known, entry, until=until)
 

@@ -21,7 +21,7 @@ NAMES = ("nats-1", "nats-2", "nats-3")
 
 @pytest.fixture
 def configuration(tmp_path):
-    """What `loa bus config` writes for the three names, and this machine."""
+    """Output of `loa bus config` for the three names, and this machine."""
     return write_configuration(tmp_path / "bus", (*NAMES, "127.0.0.1"))
 
 

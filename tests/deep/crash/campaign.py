@@ -36,7 +36,7 @@ KILLED = -9
 
 @dataclass
 class Report:
-    """What a campaign found: deaths by point, and everything that is wrong."""
+    """Findings of a campaign: deaths by point, and every error."""
 
     seed: str
     deaths: list[str] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Campaign:
         self.resume()
 
     def resume(self) -> None:
-        """What people do when Loa is back."""
+        """Do as people do when Loa is back."""
         if self.work.ground.consent:
             self.work.ground.connect()
         self.work.repeat()
@@ -231,7 +231,7 @@ class Campaign:
         return not kept and bool(self.environment.on_bus(is_idle))
 
     def checked(self) -> Iterator[str]:
-        """What `loa check --deep` and `loa audit verify` say."""
+        """Findings of `loa check --deep` and `loa audit verify`."""
         answer = self.environment.ask_json("check", "--deep", "--json")
         for violation in answer["violations"]:
             yield "check: {rule} {key}: {detail}".format_map(violation)

@@ -90,7 +90,7 @@ CELLS = [
     for point in press.points
 ]
 Faults = dict[tuple[str, int], list[str]]
-"""What was wrong after each press; a press that was not reached is not in it."""
+"""Errors after each press; a press that was not reached is not in it."""
 
 
 @dataclass
@@ -106,7 +106,7 @@ class DeskRoom:
     files: int = 0
     approvals: int = 0
     acts: list[str] = field(default_factory=list)
-    """What was done to the item."""
+    """Acts on the item."""
     audited: Counter[str] = field(default_factory=Counter)
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
     clients: dict[str, httpx2.Client] = field(default_factory=dict)
@@ -254,7 +254,7 @@ class DeskRoom:
         return {**hidden, **press.fields}
 
     def seal(self, press: Press, action: str) -> str:
-        """What a page's own script sends a form with."""
+        """Token that a page's own script sends a form with."""
         token = self.clients[press.login].cookies[COOKIE]
         return form_seal(self.keys.derive("desk forms"), token, action)
 
@@ -303,7 +303,7 @@ class DeskRoom:
     # --- judging
 
     def judge(self, press: Press) -> list[str]:
-        """What was lost or done twice, by the item's page, the log, the files and the mails."""
+        """Losses and repeats, by the item's page, the log, the files and the mails."""
         self.acts += [press.act] if press.act else []
         self.items += press.page in BEGINNINGS
         self.approvals += press.act == "approve"

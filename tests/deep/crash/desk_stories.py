@@ -1,4 +1,4 @@
-"""What people press at a desk that dies: of each button the points at which it does."""
+"""Buttons that people press at a desk that dies, each with the points at which it does."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What pages of the desk write beside acts, on the bus of a running Loa.
+"""Writes of the desk's pages beside acts, on the bus of a running Loa.
 
 A text that a person typed and did not save is kept; a session gets another token. What an earlier
 run left after a kill disturbs no later one.

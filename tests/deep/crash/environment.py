@@ -241,7 +241,7 @@ class Environment:
         return sandbox_call(self.zalo_url, path, body)
 
     def effects(self) -> list[dict[str, Any]]:
-        """What the sandbox did so far, oldest first."""
+        """Effects in the sandbox so far, oldest first."""
         whole = (self.folder / "zalo" / "effects.jsonl").read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 

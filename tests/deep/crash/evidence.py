@@ -41,7 +41,7 @@ class AcceptedEvent:
 
 @dataclass(frozen=True)
 class ReceiverRecords:
-    """What the receivers have written down, and what the campaign has sent."""
+    """Records of the receivers, and events that the campaign has sent."""
 
     mails: list[ReceivedMail]  # in the order of arrival, with those that were put off
     zalo: list[dict[str, Any]]  # the Official Account's journal
@@ -132,7 +132,7 @@ class LedgerSnapshot:
 
 
 async def read_deliveries(bus: Bus, content_id: str) -> LedgerSnapshot | None:
-    """What the ledger has of an item's mails and of letters; None until all have ended.
+    """Rows of an item's mails and of letters in the ledger; None until all have ended.
 
     A letter that waits to be ticked off is left out: it is begun again if the ledger has it not.
     """

@@ -124,7 +124,7 @@ def doubly_released(books: LedgerSnapshot) -> Iterator[str]:
 
 
 def altered_publications(books: LedgerSnapshot, told: Iterable[AcceptedEvent]) -> Iterator[str]:
-    """What was released says what its sender had said."""
+    """Released texts that differ from those of their senders."""
     for event in told:
         item = books.items.get(event.content_id)
         number = item.position_of(event.event_id) if item else 0

@@ -36,7 +36,7 @@ def is_addressee(books: LedgerSnapshot, row: Row, address: str) -> bool:
 
 
 def row_errors(row: Row, effects: int) -> Iterator[str]:
-    """What the ledger says of one row, and what the receiver saw."""
+    """Differences between a row of the ledger and the receiver's count."""
     if row.letter in b"dD" and not effects:
         yield f"lost: {row} counts as delivered, the receiver has nothing"
     if row.never and effects:
@@ -96,7 +96,7 @@ def text_errors(books: LedgerSnapshot, mails: Iterable[ReceivedMail]) -> Iterato
 
 
 def approved_words(books: LedgerSnapshot, row: Row) -> tuple[str, tuple[str, ...]] | None:
-    """What its subject must contain, or end with, and the marks of each of its parts."""
+    """Required words or ending of its subject, and the marks of each of its parts."""
     if row.text in books.issues:
         bodies = [books.texts[text_key(plan)].body for plan in books.positions_in(row)]
         return f" ({len(bodies)} tin)\n", marks("".join(bodies))

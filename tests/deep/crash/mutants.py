@@ -31,7 +31,7 @@ tasks: set[asyncio.Task[Any]] = set()
 
 @instead_of(moves, "claim")
 def forget_doubts(claim, entry, owner, now, rules):
-    """What was on the wire at a crash counts as not sent, unless its batch is halted."""
+    """Count rows on the wire at a crash as not sent, unless their batch is halted."""
     if not entry.halt:
         letters = entry.rows.replace(b"s", b"p").replace(b"S", b"P")
         entry = replace(entry, rows=letters)
@@ -75,7 +75,7 @@ async def broadcast_again(resolve, self, job, row):
 
 @instead_of(PortalWriter, "_write_pending")
 def trust_the_index(write, self, index, *rest):
-    """What the index has counts as shown: what a killed writer left is not written."""
+    """Count all that the index has as shown; leave files of a killed writer unwritten."""
     if not (self.public / "nguon-tin" / "tat-ca.json").exists():
         write(self, index, *rest)
     with index.transaction():

@@ -70,12 +70,12 @@ class ReceivedMail:
 
     @property
     def key(self) -> str:
-        """What its Message-ID holds of a delivery key."""
+        """Part of a delivery key that its Message-ID holds."""
         return self.message_id.strip("<>").partition("@")[0]
 
 
 def parsed_mail(data: bytes) -> dict[str, Any]:
-    """What a mail says, read as a reader's program does."""
+    """Fields of a mail, read as a reader's program does."""
     mail = email.message_from_bytes(data)
     parts = [part for part in mail.walk() if part.get_content_maintype() == "text"]
     return {
@@ -91,7 +91,7 @@ def text(part: Message) -> str:
 
 
 def read_record(record: Path) -> list[ReceivedMail]:
-    """What a record holds, in the order of arrival; a line that is being written is none yet."""
+    """Mails of a record, in the order of arrival; a line that is being written is none yet."""
     lines = record.read_text().rpartition("\n")[0].splitlines() if record.exists() else []
     notes = map(json.loads, lines)
     return [ReceivedMail(**note | {"marks": tuple(map(tuple, note["marks"]))}) for note in notes]

@@ -251,7 +251,7 @@ def run_upload(work: Workload) -> list[object]:
 
 
 def run_desk_writes(work: Workload) -> list[object]:
-    """What pages of the desk write beside acts: a text that is kept, a session that is renewed."""
+    """Writes of the desk's pages beside acts: a text that is kept, a session that is renewed."""
     work.number += 1
     return [DESK_WRITES, work.number]
 

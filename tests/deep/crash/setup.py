@@ -1,4 +1,4 @@
-"""What senders need before they start: units, readers, the Official Account."""
+"""Needs of senders before they start: units, readers, the Official Account."""
 
 import time
 from contextlib import suppress
@@ -55,7 +55,7 @@ def sandbox_account(url: str) -> ZaloSettings:
 
 @dataclass
 class Setup:
-    """What senders need; `prepare` makes it, ways of dying add to it."""
+    """Needs of senders; `prepare` makes them, ways of dying add to them."""
 
     environment: Environment
     keys: dict[str, str] = field(default_factory=dict)  # of units

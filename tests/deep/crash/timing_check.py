@@ -19,7 +19,7 @@ WINDOW_S = 10.0
 """A window that was granted before a halt may still go out: 25 mails, or the calls of one article.
 The relay and the sandbox answer within milliseconds; a renewed connection costs a second."""
 EARLY_S = 1.0
-"""What is due within a second counts as due."""
+"""Span within which a row counts as due."""
 
 
 # --- what an older text still does when a newer position has its place
@@ -94,7 +94,7 @@ def late_errors(
 
 
 def late_articles(books: LedgerSnapshot, journal: list[dict[str, Any]]) -> Iterator[str]:
-    """What the public sees: an article that is shown, a broadcast."""
+    """Delays that the public sees: of an article, of a broadcast."""
     rows = by_marker(row for row in books.rows if row.plan.channel == "zalo")
     above, pages = positions(books), contents(journal)
     newest: dict[str, Row] = {}

@@ -1,4 +1,4 @@
-"""What senders, reviewers and operators do around the kills, and what they were told about it.
+"""Work of senders, reviewers and operators around the kills, and the answers that they got.
 
 They are stubborn: what got no answer is said again, after every restart, until it has one.
 """
@@ -45,7 +45,7 @@ class SentEvent:
 
 
 def words(content_id: str, text: object) -> dict[str, str]:
-    """What a unit writes; it says which text of which item it is."""
+    """Text of a unit; it says which text of which item it is."""
     marked = mark(content_id, text)
     return {"body": f"{sample('submitted')['data']['body']}\n\n{marked}", "summary": marked}
 
@@ -182,7 +182,7 @@ class Workload:
         sent.accepted = self.environment.on_bus(send) is not None
 
     def unanswered(self) -> list[SentEvent]:
-        """What has no answer yet; the rest a command sends, not the door."""
+        """Events without an answer yet; a command sends the rest, not the door."""
         return [each for each in self.sent if not (each.accepted or each in self.by_command)]
 
     def give_up(self, sent: SentEvent, status: int) -> None:

@@ -81,7 +81,7 @@ def by_marker(rows: Iterable[Row]) -> dict[str, Row]:
 
 
 def marker_of(article: Mapping[str, Any]) -> str:
-    """What its link says of the delivery that made it."""
+    """Delivery that made it, by its link."""
     return str(article["tracking_link"].rpartition("#")[2])
 
 

@@ -25,7 +25,7 @@ OF_THE_RELEASE = {
     *("content_id", "revision", "action", "unit", "first_released_at", "released_at"),
     *("event_id", "seq"),
 }
-"""What Loa says of a publication; all else is typed."""
+"""Fields that Loa fills in of a publication; all others are typed."""
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def filled_in(number: int, file: dict) -> dict:
 
 
 NOT_STATED = {"force_majeure": None, "resumed_at": None}
-"""What an interruption may leave out."""
+"""Fields that an interruption may leave out."""
 
 
 def power_cut(begins: datetime) -> dict:

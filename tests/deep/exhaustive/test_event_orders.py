@@ -31,7 +31,7 @@ EVERYBODY = {
 
 @dataclass
 class ExpectedEffects:
-    """What has to come of one order of operations, by the rules and nothing else."""
+    """Expected effects of one order of operations, by the rules and nothing else."""
 
     taken: set[int] = field(default_factory=set)
     waiting: set[int] = field(default_factory=set)

@@ -158,7 +158,7 @@ async def send(staffed: StaffedItems, form: Form, item: Item, role: str, case: C
 
 
 async def try_form(staffed: StaffedItems, form: Form, cell: tuple[str, str, Case]) -> str:
-    """What is wrong with the answer to a form; empty for nothing."""
+    """Fault in the answer to a form; empty for none."""
     step, role, case = cell
     account, said = staffed.accounts[role, case.scope], f"{form.path}, {step}, {role}, {case.name}"
     item = await brought(staffed, step, role, case)

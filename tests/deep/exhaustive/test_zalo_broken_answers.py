@@ -101,7 +101,7 @@ async def all_the_way(account) -> tuple[Verdict, Verdict]:
 
 
 def check_books(account, said: tuple[Verdict, Verdict]) -> None:
-    """What was booked is what Zalo's own log has."""
+    """Compare the booked outcomes with Zalo's own log."""
     article, broadcast = said
     assert article is Verdict.DELIVERED
     assert len(account.visible) == 1

@@ -19,7 +19,7 @@ ENDS = {
 }
 CODES = code_rows(BUSINESS)
 OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
-"""What stops others, too: until a higher quota, for this process."""
+"""Codes that stop others, too: until a higher quota, for this process."""
 
 
 async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(notice_case):

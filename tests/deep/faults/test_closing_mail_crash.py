@@ -20,11 +20,11 @@ WAYS = {
     TransactionalKind.ERASED: lambda pages, person, _link: pages.erase(person),
     TransactionalKind.CHANGED: lambda pages, _person, link: pages.confirm_address_change(link),
 }
-"""What a reader may do, by the letter that tells of it."""
+"""Acts that are open to a reader, by the letter that tells of them."""
 
 
 async def state_of(app, kind):
-    """What has become of the reader: as before, or changed."""
+    """State of the reader: as before, or changed."""
     [one] = [*await app.subscribers()] or [None]
     if kind is TransactionalKind.CHANGED:
         return "changed" if one and one.email == NEW else "as before"

@@ -23,7 +23,7 @@ RECOVERY_S = 60.0
 
 @pytest.fixture
 def captured_logs():
-    """What is logged, kept in memory: a day makes many lines."""
+    """Log entries, kept in memory: a day makes many lines."""
     with structlog.testing.capture_logs() as logs:
         yield logs
 

@@ -48,7 +48,7 @@ class RandomRelay(SmtpReceiver):
 
 
 async def weather(rnd, proxy, relay):
-    """What the next minute is like."""
+    """Conditions of the next minute."""
     proxy.reset_faults()
     relay.odds = rnd.choice((0.0, 0.02, 0.1))
     match rnd.choice(("fair", "cut up", "cut down", "silence", "pieces", "nobody")):

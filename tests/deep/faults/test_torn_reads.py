@@ -32,7 +32,7 @@ ITEMS, CORRECTED, KILLS = 500, 10, 104
 ENTRIES = 10
 """A feed's length here: a tenth of the work, and the same renames."""
 MEMORY = Path("/dev/shm")
-"""What a killed process has written is there for the next one, on a disk or not."""
+"""Writes of a killed process are there for the next one, on a disk or not."""
 POINTS = {
     "portal.tmp_written",
     "portal.staged",
@@ -84,7 +84,7 @@ def related_to(publication: Publication) -> list[RelatedItem]:
 
 
 def pages() -> dict[str, frozenset[str]]:
-    """What each page may say: the first text, or the corrected one; nothing in between."""
+    """Texts that each page may have: the first one, or the corrected one; nothing in between."""
     found: dict[str, set[str]] = {}
     for number in range(STORIES):
         publication = story(number)
@@ -195,7 +195,7 @@ class ConcurrentReaders:
             self.reports.append(report)
 
     def leave(self) -> list[dict[str, Any]]:
-        """What the readers say; afterwards none is left."""
+        """Reports of the readers; afterwards none is left."""
         self.stop.set()
         said = [report.recv() for report in self.reports if report.poll(120)]
         self.go()

@@ -273,14 +273,14 @@ async def sweeper_shy_of_broken_channels(_refresh, self):
 
 @instead_of(moves, "claim")
 def no_doubt_at_claim(_claim, entry, owner, now, rules):
-    """What a dead owner had on the wire is taken for unsent."""
+    """Take rows that a dead owner had on the wire for unsent."""
     unsent = {row: ord("p") for row in moves.sending_rows(entry)}
     return replace(entry.with_rows(unsent, {}), owner=owner, lease_until=now + rules.lease_s)
 
 
 @instead_of(Lease, "acquire_over")
 def unbooked_of_anybody(_acquire, self, entry):
-    """What an earlier claim knew is booked, although another owner came between."""
+    """Book the outcomes of an earlier claim, although another owner came between."""
     now = self.clock()
     if self.uncommitted:
         entry = moves.book(entry, self.uncommitted.outcomes, now, self.time_rules)

@@ -29,7 +29,7 @@ BATCH_ROWS, CHUNK_BATCHES, CHUNK = 4, 2, 5
 
 @dataclass
 class Result:
-    """What became of some seeds."""
+    """Results of some seeds."""
 
     seen: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, str, str]] = field(default_factory=list)

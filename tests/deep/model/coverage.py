@@ -1,4 +1,4 @@
-"""What a run of the model must have seen: every kind of fault, and every step that may be cut."""
+"""Cases that a run of the model must have seen: every kind of fault, every step that may be cut."""
 
 import re
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def crash_points() -> list[str]:
 
 
 def unseen(seen: Mapping[str, int]) -> list[str]:
-    """What should have happened, and did not."""
+    """Cases that should have come, and did not."""
     wanted = [*FAULTS, *MOVES, *(f"log: {event}" for event in EVENTS)]
     wanted += [f"{what} {name}" for name in crash_points() for what in ("passed", "died at")]
     return [name for name in wanted if name not in RARE and not seen.get(name)]

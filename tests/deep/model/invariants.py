@@ -22,7 +22,7 @@ LOOKED_S = 5.0
 
 @dataclass
 class InvariantMonitor:
-    """What must hold at every moment; `violations` says where it did not."""
+    """Invariants that hold at every moment; `violations` says where one did not."""
 
     loop: VirtualLoop
     readers: SubscriberBucket

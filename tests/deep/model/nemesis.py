@@ -1,4 +1,4 @@
-"""What goes wrong: deaths, freezes, partitions, pauses, lost queues; and the end of all that."""
+"""Faults: deaths, freezes, partitions, pauses, lost queues; and the end of all that."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,7 @@ class Nemesis:
     # --- wherever a process acts
 
     def interrupt(self, actor: ProcessState, where: str) -> Any:
-        """What to wait for: nothing, a thaw, or (the dead) for ever."""
+        """Obstacle to wait for: none, a thaw, or (the dead) one without an end."""
         if not actor.alive:
             return self.loop.create_future()
         if not self.active:

@@ -115,7 +115,7 @@ class Process:
             self.run(sweep.run())
 
     def look(self) -> None:
-        """What `Pauses.run` does every second; here, when there is something to see."""
+        """Look as `Pauses.run` does every second; here, when there is something to see."""
         self.unseen = True
         if not self.looking:
             self.looking = True

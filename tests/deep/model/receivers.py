@@ -17,7 +17,7 @@ from tests.deep.model.virtual_loop import ProcessState, VirtualLoop
 
 
 class EffectKey(NamedTuple):
-    """What must have its effect once."""
+    """Key of an effect that must come once."""
 
     content_id: str
     revision: int
@@ -263,7 +263,7 @@ class SimulatedChannel:
         return self.chance.between(0.5 * longest_s, longest_s)
 
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
-        """What the receiving side can tell of rows in doubt."""
+        """Knowledge of the receiving side about rows in doubt."""
         await self.interrupt("a doubt is looked into")
         await asyncio.sleep(self.chance.between(0.001, self.odds.slow_s))
         keys = [EffectKey(rendered.content_id, rendered.revision, row.id) for row in rows]

@@ -1,4 +1,4 @@
-"""What a seed tells: who reads, what is published when, and what goes wrong."""
+"""Story of a seed: its readers, the publications with their times, and the faults."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -139,7 +139,7 @@ def positions(
 
 
 class Draft(NamedTuple):
-    """What is settled of a position before anything else is drawn."""
+    """Parts of a position that are settled before anything else is drawn."""
 
     content_id: str
     revision: int

@@ -33,7 +33,7 @@ WRITE_S, WRITE_PATIENCE_S = 5.0, 30.0
 
 
 class Slot(NamedTuple):
-    """What a key holds; data None is a purge's marker."""
+    """Value of a key; data None is a purge's marker."""
 
     data: bytes | None
     revision: int
@@ -73,7 +73,7 @@ class Table:
         return self.seq
 
     def create(self, key: str, data: bytes) -> int:
-        """What `Bucket.create` comes to: a purged key is absent."""
+        """Create a key as `Bucket.create` does: a purged one is absent."""
         slot = self.slots.get(key)
         gone = slot is not None and slot.data is None
         return self.swap(key, data, slot.revision if gone and slot else 0)
@@ -86,7 +86,7 @@ class Table:
         return self.seq
 
     def as_of(self, at_s: float) -> "Table":
-        """What a replica holds that has applied the writes until *at_s*."""
+        """Table of a replica that has applied the writes until *at_s*."""
         replica = Table(self.name)
         for when_s, key, slot in self.history:
             if when_s > at_s:

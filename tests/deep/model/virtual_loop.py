@@ -33,7 +33,7 @@ class ProcessState:
 
     @property
     def place(self) -> str:
-        """What its incarnations have in common."""
+        """Name that its incarnations have in common."""
         return self.name.partition("#")[0]
 
 
@@ -214,7 +214,7 @@ def close_suspended(coro: Any) -> None:
 
 
 def wall(loop: VirtualLoop) -> float:
-    """What the process that runs now believes the time to be."""
+    """Time by the clock of the process that runs now."""
     actor = ACTOR.get()
     return EPOCH_S + loop.now + (actor.skew_s if actor else 0.0)
 

@@ -24,7 +24,7 @@ from tests.deep.model.virtual_loop import SKEW_S, ProcessState, VirtualLoop, vir
 DRAIN_S = 96 * 3600.0
 STEPS = 60_000
 LATE_S = 100.0
-"""What was on its way when all had ended has landed by then."""
+"""Span after the end of all, within which messages on their way have landed."""
 
 
 class Simulation:

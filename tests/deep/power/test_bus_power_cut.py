@@ -182,7 +182,7 @@ class Load:
         )
 
     async def check(self, bus):
-        """What was acknowledged is there once; of the rest a batch is there whole or not at all."""
+        """Check that acknowledged messages are there once, and a batch of the rest whole or not."""
         stored = await ids(bus)
         assert set(stored) >= self.messages
         assert set(stored.values()) == {1}

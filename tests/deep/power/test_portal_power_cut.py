@@ -85,7 +85,7 @@ class NamedDisk(SimulatedDisk):
             self._name(moment, named)
 
     def _stood_before(self, moment: SystemCall) -> None:
-        """What the disk had before is safe."""
+        """Count files that the disk had before as safe."""
         path = NAMED.findall(moment.text)[-1:]
         if path and Path(path[0]).is_relative_to(self.folder) and self.old(path[0]).is_file():
             size = self.old(path[0]).stat().st_size
@@ -187,7 +187,7 @@ def without_power(case: DeadWriter, names: NamedDisk, share: float) -> Path:
 
 
 def wrong(case: DeadWriter, names: NamedDisk) -> Iterator[str]:
-    """What readers or the next writer find wrong, for any share of the unsynced."""
+    """Faults that readers or the next writer find, for any share of the unsynced."""
     old, new = public_files(case.before), public_files(case.place / f"{case.change}-clean")
     for share in SHARES:
         folder = without_power(case, names, share)

@@ -1,4 +1,4 @@
-"""What comes back, with real processes: a bounce, a wish to leave by mail, and the next mail."""
+"""Returned mail with real processes: a bounce, a wish to leave by mail, and the next mail."""
 
 import re
 import smtplib

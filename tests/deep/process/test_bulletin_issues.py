@@ -47,7 +47,7 @@ ALL, BULLETIN = "tat-ca@example.com", "ban-tin@example.com"
 INTRODUCTION, SHORT = "Hai tuần qua có ba tin.", "Một câu."
 WRONG, TAKEN = "Ghi sai thời hạn.", "Trùng với tin khác."
 PAGES_ONLY = ": region: ", "landmark-one-main"
-"""What axe asks of pages: a mail is shown inside a page, which has its own main landmark."""
+"""Rules of axe for whole pages: a mail is shown inside a page, which has its own main landmark."""
 LOOKS = {"sang": (768, "light"), "toi": (768, "dark"), "320": (320, "light")}
 PICTURES = {"cong-thong-tin": LOOKS, "thu": LOOKS, "thu-da-nhan-tin": ["320"], "cac-so": ["320"]}
 
@@ -65,7 +65,7 @@ def title(name: str) -> str:
 
 
 def facts(name: str) -> dict[str, str]:
-    """What the item is published with."""
+    """Facts that the item is published with."""
     text = read_sample_text(TEXTS[name])
     return {key: text[key] for key in ("title", "topic", "body")} | {
         "summary": text.get("summary", f"Tóm tắt {name}.")
@@ -162,7 +162,7 @@ def check_corrected(loa: LoaProcess, first: BulletinIssue) -> None:
 
 
 def lasting_faces(loa: LoaProcess, name: str) -> list[str]:
-    """What readers find of an issue later: page, entry of the feed, article on Zalo."""
+    """Lasting traces of an issue: page, entry of the feed, article on Zalo."""
     page = loa.page(f"/tin/{name}")[1]
     feed = json.loads(loa.page(f"/nguon-tin/{SERIES.topic}.json")[1])["items"]
     [entry] = [one for one in feed if name in one["url"]]
@@ -230,7 +230,7 @@ def looked_at(loa: LoaProcess, issue: BulletinIssue) -> dict[str, str]:
 
 
 async def look_at(page, name: str, what: str) -> list[str]:
-    """What axe finds on a page or in a mail, and how far it scrolls sideways, in every look."""
+    """Faults by axe on a page or in a mail, and the width of its sideways scroll, in every look."""
     is_page = what.startswith("http")
     await page.goto(what if is_page else "about:blank")
     if not is_page:

@@ -67,7 +67,7 @@ def send(loa: LoaProcess, id: str, accepted: list[str]) -> bool:
 
 
 def complaint(loa: LoaProcess) -> str:
-    """What /readyz says of the server. It is well for a moment after each of its restarts."""
+    """Complaint of /readyz about the server. It is well for a moment after each of its restarts."""
     answer = loa.request("/readyz")
     loa.post(an_event("thu"))
     return answer.body["failing"].get("nats", "")

@@ -19,7 +19,7 @@ PAGE, FEED = f"/chuyen-de/{CAMPAIGN.name}/", f"/nguon-tin/chuyen-de-{CAMPAIGN.na
 JOINED = ("37-khao-sat-hai-long", "04-mo-dich-vu-cong")
 INSIDE = [CAMPAIGN.purpose, *(one.title for one in CAMPAIGN.entries)]
 INSIDE += ["campaign_plan", "campaign_entry"]
-"""What a plan says, and the names of the fields that no reader ever has."""
+"""Fields of a plan, and the names of fields that no reader ever has."""
 
 
 @pytest.fixture(scope="module")

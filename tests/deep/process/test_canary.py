@@ -20,7 +20,7 @@ def all_well(loa: LoaProcess) -> bool:
 
 
 def status_of_channels(loa: LoaProcess) -> dict[str, dict]:
-    """What `loa status` says of the channels, once only the mail's canary is late."""
+    """Channels by `loa status`, once only the mail's canary is late."""
     status = loa.cli("status", "--json").json["channels"]
     states = {name: one["canary"]["state"] for name, one in status.items()}
     return status if states == {"portal": "ok", "email": "late", "zalo": "ok"} else {}

@@ -20,7 +20,7 @@ READERS = {
 }
 REASON = "Số liệu chưa được công bố"
 SETTLING_S = 400
-"""What was on its way at a kill is settled a minute behind its lease; a withdrawal waits for it."""
+"""Span in which rows sent at a kill are settled; a withdrawal waits for them."""
 
 
 def an_event(id: str, kind: str = "submitted", **data):
@@ -32,7 +32,7 @@ def take_in(loa: LoaProcess, *names: str) -> None:
 
 
 def mails(loa: LoaProcess, since: int = 0) -> dict[str, object]:
-    """What each reader got after the first *since* mails, oldest first.
+    """Mails of each reader after the first *since*, oldest first.
 
     A mail that was on its way at a kill may lie there twice, under the same name.
     """

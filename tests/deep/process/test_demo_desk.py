@@ -34,7 +34,7 @@ _STARTED_S = 900
 
 @asynccontextmanager
 async def started(folder):
-    """What the command printed until the first code, and its process."""
+    """Output of the command until the first code, and its process."""
     command = [sys.executable, "-m", "consumers.cli", "demo", "--desk", "--data", folder]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LOA_")}
     unsafe = {"LOA_DESK_HTTP_HOST": "0.0.0.0", "LOA_NATS_URL": "nats://bus.example"}

@@ -19,7 +19,7 @@ from tests.support.loa_process import LoaProcess
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 BARE = "data.json"
-"""What binary mode sends: data alone."""
+"""Body in binary mode: data alone."""
 EVENTS = sorted(file for file in EXAMPLES.glob("*.json") if file.name != BARE)
 UNIT = "van-phong-bo"
 READMES = ["README.md", "README.vi.md"]
@@ -35,7 +35,7 @@ def test_every_example_is_an_event_that_a_door_takes(file):
 
 
 def shell_blocks(page, heading):
-    """What a reader pastes from one section of a page."""
+    """Blocks that a reader pastes from one section of a page."""
     section = (ROOT / page).read_text("utf-8").split(heading)[1].split("\n## ")[0]
     return "".join(re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S))
 
@@ -58,7 +58,7 @@ def loa(tmp_path):
 
 
 def typed(loa, script):
-    """What a shell beside it says, pasted literally; only the port is another one."""
+    """Output of a shell beside it, pasted literally; only the port is another one."""
     shell = ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, loa.ready().url)]
     found = {"NO_PROXY": "127.0.0.1"}
     done = subprocess.run(

@@ -27,7 +27,7 @@ BROKEN = {
 
 @pytest.fixture
 def feeds():
-    """What the site answers, by path; its ETag is broken, too."""
+    """Answers of the site, by path; its ETag is broken, too."""
     return {"/rss": rss(FRESH), **BROKEN}
 
 

@@ -41,7 +41,7 @@ def sent() -> dict[str, str]:
 
 
 def looked_up(name: str, uri: str) -> str:
-    """What the map called *name* says of *uri*."""
+    """Value that the map called *name* has for *uri*."""
     inside = re.search(rf"map \$uri \${name} {{\n(.*?)^}}", MAPS, re.S | re.M)
     lines = re.findall(r'^ +(\S+) +"?(.*?)"?;$', inside[1], re.M)
     exact = [value for key, value in lines if key == uri]

@@ -130,7 +130,7 @@ async def test_the_example_publishes_with_a_units_key(node_folder, tmp_path):
 
 
 async def run_node(folder, environ, *words):
-    """What the example prints."""
+    """Output of the example."""
     command = ["node", "publish.mjs", *words]
     done = await asyncio.to_thread(
         partial(subprocess.run, env=os.environ | environ, timeout=60, check=False),

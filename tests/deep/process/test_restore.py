@@ -12,7 +12,7 @@ READERS = 6000
 
 
 def another_machine(tmp_path, lost: LoaProcess, relay: RelayProcess) -> LoaProcess:
-    """What survives: the backup, the key file, which is kept apart, and the relay."""
+    """Machine with the surviving parts: backup, key file, which is kept apart, and relay."""
     folder = tmp_path / "new"
     (folder / "data").mkdir(parents=True)
     shutil.copy(lost.data / "vault.key", folder / "data" / "vault.key")

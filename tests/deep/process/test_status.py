@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(240)
 
 
 def findings(loa: LoaProcess) -> dict[str, dict]:
-    """What `loa status` finds, by code; its exit code says whether a person has to act."""
+    """Findings of `loa status`, by code; its exit code says whether a person has to act."""
     told = loa.cli("status", "--json")
     assert told.exit_code in (0, 1), told
     found = {one["code"]: one for one in told.json["findings"]}
@@ -55,7 +55,7 @@ def test_a_full_disk_is_named_first_while_the_door_says_503(tmp_path):
 
 
 def codes_of_trouble(loa: LoaProcess) -> list[str]:
-    """What `loa status` finds, once the bus is named; not while the server starts anew, or has."""
+    """Findings of `loa status`, once it names the bus; not while the server starts anew, or has."""
     loa.post(large_event())
     told = loa.cli("status", "--json")
     codes = [one["code"] for one in told.json["findings"]] if told.exit_code == 1 else []
@@ -159,7 +159,7 @@ def refusal(loa: LoaProcess, event_id: str) -> list[FieldError]:
 
 
 def at_terminal(loa: LoaProcess, answer: str, *words: str) -> CommandResult:
-    """What a command says to a person who types *answer*."""
+    """Answer of a command to a person who types *answer*."""
     master, terminal = os.openpty()
     try:
         os.write(master, f"{answer}\n".encode())

@@ -42,7 +42,7 @@ async def read_entries(url: str) -> list[LedgerEntry]:
 
 
 def entries(loa: LoaProcess) -> list[LedgerEntry]:
-    """What the ledger holds of the withdrawn text."""
+    """Entries of the withdrawn text in the ledger."""
     return asyncio.run(read_entries(loa.ready().nats_url))
 
 

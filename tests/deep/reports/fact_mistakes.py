@@ -20,7 +20,7 @@ MISTAKES["overlook-late-bounces"] = [Replacement(sources, "BOUNCES", "nowhere.")
 
 @instead_of(FactFollower, "write")
 async def count_twice_after_a_restart(write, self, source, fact):
-    """What another process has counted is added to what this one counts."""
+    """Add the counts of another process to those of this one."""
     seen = vars(self).setdefault("seen", set())
     stored = (await self.store.read(fact.key)).fact
     if isinstance(fact, OpinionsFact) and stored and fact.key not in seen:
@@ -45,7 +45,7 @@ async def store_again(_write, self, _source, fact):
 
 @instead_of(FactFollower, "write")
 async def keep_the_first_fact(write, self, source, fact):
-    """What is known later changes no fact."""
+    """Let later knowledge change no fact."""
     known = await self.store.read(fact.key)
     return not known.fact and await write(self, source, fact)
 
@@ -95,7 +95,7 @@ def count_a_bounce_as_delivered(delivery_fact, *args):
 
 @instead_of(kinds._Counted, "replaces")
 def replace_by_less(_replaces, self, stored):
-    """What is left of a day replaces what was counted."""
+    """Replace the counts of a day by the rest of it."""
     return self != stored
 
 

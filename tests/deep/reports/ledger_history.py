@@ -124,7 +124,7 @@ class Item:
 
 
 class LedgerHistory:
-    """What happens by chance, and the notes of it."""
+    """Random events of a history, and the notes of them."""
 
     def __init__(self, bus: Bus, folder: Path, chance: Random, clock: ServerClock) -> None:
         self.bus, self.chance, self.clock = bus, chance, clock

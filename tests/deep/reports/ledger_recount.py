@@ -1,4 +1,4 @@
-"""What happened, counted without Loa's facts: from letters in the ledger and a story's own notes.
+"""Counts without Loa's facts: from letters in the ledger and a story's own notes.
 
 Of Loa it uses how records are stored, and nothing that counts.
 """
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 @dataclass
 class PlanRecount:
-    """What the ledger says of one plan. `measured`: a fact was made from its rows."""
+    """Counts of one plan by the ledger. `measured`: a fact was made from its rows."""
 
     rows: list[Row] = field(default_factory=list)
     copies: int = 0
@@ -74,7 +74,7 @@ class Told(NamedTuple):
 
 @dataclass
 class Notes:
-    """What a story did, noted while it did it. Pairs are of a plan and a recipient."""
+    """Acts of a story, noted at once. Pairs are of a plan and a recipient."""
 
     events: Counter[Told] = field(default_factory=Counter)
     refusals: Counter[Told] = field(default_factory=Counter)
@@ -133,7 +133,7 @@ class Recount:
         return [row for plan in plans for row in plan.rows if row.letter in letters]
 
     async def problems(self) -> list[str]:
-        """What the facts on the bus say otherwise, or twice, or not at all."""
+        """Facts on the bus that are wrong, doubled or missing."""
         facts, found = dict[str, Said](), list[str]()
         async for message in self.bus.scan("FACTS"):
             key, said = message.subject.removeprefix("fact."), json.loads(message.data)
@@ -145,7 +145,7 @@ class Recount:
         return [*found, *self._of_readers(facts), *self._of_days(facts)]
 
     async def _expected(self) -> AsyncIterator[tuple[str, Said]]:
-        """What each fact has to say, by key: some of its fields."""
+        """Expected contents of each fact, by key: some of its fields."""
         async for message in self.bus.scan("PUBLICATIONS"):
             body = json.loads(message.data)["data"]
             names = ("content_id", "revision", "action", "unit", "topic")
@@ -249,7 +249,7 @@ def _by_item(presses: Counter[Press], over: date) -> dict[str, Said]:
 
 
 def _differences(facts: Mapping[str, Said], expected: Mapping[str, Said]) -> Iterator[str]:
-    """What is missing, said otherwise, or said of what did not happen."""
+    """Facts that are missing, differ, or are of events that did not happen."""
     for key, wanted in expected.items():
         said = facts.get(key)
         if said is None:

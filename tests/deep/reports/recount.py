@@ -33,7 +33,7 @@ _BASES = {
 }  # fmt: skip
 """By the first word of a count's kind, the kind of the facts that it is made of."""
 _NOT_COUNTED = {"opinions.answered"}
-"""What indicators name, and no fact says."""
+"""Indicators that no fact counts."""
 DIMENSIONS = ("total", "month", "unit", "topic", "channel", "lane", "detail")
 
 
@@ -98,7 +98,7 @@ def _answers(wire: BinaryIO) -> Iterator[tuple[dict[str, str], bytes]]:
 
 
 class Rules(NamedTuple):
-    """What data files say, and a count depends on."""
+    """Rules from data files that a count depends on."""
 
     indicators: dict[str, Any]
     series: dict[str, Any]
@@ -144,7 +144,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def counts(kind: str, fact: Fact, about: dict[str, Any], rules: Rules) -> Iterator[Count]:
-    """What a fact of *kind* counts. *about*: unit, topic and lane of its item."""
+    """Counts by a fact of *kind*. *about*: unit, topic and lane of its item."""
     if kind == "decision":
         yield from _steps(fact, about.get("lane", "normal"), rules)
     yield from _READERS[kind](fact, {name: one for name, one in about.items() if name != "lane"})

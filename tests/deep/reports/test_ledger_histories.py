@@ -28,7 +28,7 @@ def clock() -> Iterator[ServerClock]:
 
 
 async def problems(history: LedgerHistory) -> list[str]:
-    """What facts say otherwise: when all has ended, without the ledger's rows, and rebuilt."""
+    """Wrong facts: when all has ended, without the ledger's rows, and rebuilt."""
     await history.play()
     found = await named(history, "at the end")
     await history.clean_all()

@@ -53,7 +53,7 @@ ASCENT = 0.89
 
 
 class Form(NamedTuple):
-    """What the decree's annex I wants of a line: sizes from and to, upright or italic, bold."""
+    """Form of a line by the decree's annex I: sizes from and to, upright or italic, bold."""
 
     sizes: tuple[float, float]
     bold: bool = False
@@ -87,7 +87,7 @@ CAMPAIGNS: Mapping[str, Form] = FORMS | {
 
 
 class Opened(NamedTuple):
-    """What LibreOffice makes of a report's Word document, and of its workbook if it has one."""
+    """Result of LibreOffice for a report's Word document, and its workbook if it has one."""
 
     document: Document
     word: pypdf.PdfReader
@@ -164,7 +164,7 @@ def keep_pictures(folder: Path, pictures: Path) -> None:
 
 
 def convert(file: Path, form: str) -> bytes:
-    """What LibreOffice makes of *file*, with the fonts that ship in place of Times New Roman."""
+    """Convert *file* by LibreOffice, with the fonts that ship in place of Times New Roman."""
     office = file.parent / "office"
     office.mkdir(exist_ok=True)
     fonts = office / "fonts.conf"

@@ -75,7 +75,7 @@ def campaign_of(chance: random.Random, newest: dict[str, recount.Fact]) -> Repor
 
 
 def opinions_afterwards(chance: random.Random, campaign: ReportedCampaign) -> Iterator[Told]:
-    """What readers say of some items after all days of the report."""
+    """Opinions of readers on some items after all days of the report."""
     day = SPAN.last + 2 * DAY
     for name in chance.sample(campaign.content_ids, 4):
         pressed = {"portal": {"satisfied": chance.randrange(1, 3000)}}
@@ -110,7 +110,7 @@ class Counted:
         return None if found is None else Decimal(found)
 
     def beside(self, name: str) -> int:
-        """What was counted on other days."""
+        """Count of other days."""
         kinds, days = self.rules.indicators[name]["kinds"], self.year.days
         return sum(one.times for one in self.counts if one.kind in kinds and one.day not in days)
 
@@ -168,7 +168,7 @@ def compare_targets(counted: Counted, campaign: ReportedCampaign, rows: list[lis
 
 
 def beside(document: Any) -> dict[str, int]:
-    """What the report tells of other days, by indicator."""
+    """Counts of other days in the report, by indicator."""
     start = TEXTS["campaign"]["other_days"].partition("{")[0]
     told = [one.text for one in document.paragraphs if one.text.startswith(start)]
     pairs = re.findall(r"([^:;]+): ([\d.]+)", told[0].removeprefix(start)) if told else ()

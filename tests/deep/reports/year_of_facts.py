@@ -68,7 +68,7 @@ def simulated_days(chance: random.Random, open_days: list[date], items: int) -> 
 
 
 def _item(chance: random.Random, name: str, day: date) -> Iterator[Told]:
-    """What becomes of an item: decided, published, delivered, here and there corrected."""
+    """Course of an item: decided, published, delivered, here and there corrected."""
     about = {"unit": chance.choice(UNITS), "topic": chance.choice(TOPICS)}
     about["lane"] = chance.choice(_LANES)
     decided = _moment(chance, day)
@@ -189,7 +189,7 @@ def _delivery(chance: random.Random, channel: str, released: Fact, at: datetime)
 
 
 def _day(chance: random.Random, day: date) -> Iterator[Told]:
-    """What is counted when a day is over; a day in fifty lacks a kind."""
+    """Counts at the end of a day; a day in fifty lacks a kind."""
     on = {"on": str(day)}
     for unit in UNITS:
         accepted = {"content.submitted": chance.randrange(9), "case.step": chance.randrange(99)}

@@ -120,7 +120,7 @@ def case_event(unit: str, number: int, **contact: str) -> dict[str, Any]:
 
 
 def flood(events: int, per_s: float, day: int) -> list[str]:
-    """What went wrong."""
+    """Errors of the flood."""
     settings = {"ZALO_NOTICES_PER_S": per_s, "ZALO_NOTICES_PER_DAY": day, "ZALO_CONNECTIONS": 16}
     with running(**settings) as load:
         began = time.time()
@@ -215,7 +215,7 @@ def bulk(readers: int) -> list[str]:
 
 
 def measure_latencies(load: Load, readers: int) -> dict[str, list[tuple[str, float]]]:
-    """What to look for, and when it was accepted, for as long as the bulk delivery runs."""
+    """Marks to look for, and their times of acceptance, for as long as the bulk delivery runs."""
     told: dict[str, list[tuple[str, float]]] = {"email": [], "zalo": []}
     number = 0
     while len(load.mails()) < readers:

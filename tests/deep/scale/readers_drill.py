@@ -70,7 +70,7 @@ class Drill:
     reached: int = 0
     """Readers who had the large item before the backup."""
     told: dict[str, int] = field(default_factory=dict)
-    """What `loa mail reconcile` has found."""
+    """Findings of `loa mail reconcile`."""
 
     def note(self, step: Step) -> None:
         self.steps.append(step)
@@ -252,7 +252,7 @@ def restore(drill: Drill, old: Path, saved: Path) -> None:
 
 
 def relay_log(log: Path, directory: Path) -> Path:
-    """What a Postfix would have written, had every second mail left after the backup."""
+    """Lines of a Postfix, had every second mail left after the backup."""
     with closing(sqlite3.connect(directory)) as db, log.open("w") as file:
         for number, (id,) in enumerate(db.execute("select id from person order by id")):
             key = keys.delivery_key(LARGE, 1, ChannelName.EMAIL, id)

@@ -1,4 +1,4 @@
-"""What the visual editor asks of the desk: clean HTML of a clipboard, and Markdown of a text."""
+"""Services of the desk to the visual editor: clean HTML of a clipboard, Markdown of a text."""
 
 import pytest
 

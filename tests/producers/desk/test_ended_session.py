@@ -22,7 +22,7 @@ REMARK = "Đoạn hai nên nêu số văn bản.\n\nXin xem <lại>."
 
 
 def shown(page) -> str:
-    """What the page gives to copy; empty for nothing."""
+    """Text that the page gives to copy; empty for none."""
     [*found] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page.text, re.S)
     return html.unescape("".join(found))
 

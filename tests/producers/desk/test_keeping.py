@@ -1,4 +1,4 @@
-"""What was typed and not saved is kept while typing, offered again, and gone after the save."""
+"""Unsaved text is kept while a person types, offered again, and gone after the save."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What waits for whom, all items with the search, and the calendar, over HTTP."""
+"""Lists of waiting items by person, of all items with the search, and the calendar, over HTTP."""
 
 import re
 

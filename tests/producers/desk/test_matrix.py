@@ -137,7 +137,7 @@ async def test_a_session_that_has_ended_reaches_nothing_whoever_had_it(staffed):
 
 
 async def accounts_and_units(desk: DeskApp):
-    """What acts change of both, and not when an account was last used."""
+    """State of both that acts change, without the time of an account's last use."""
     accounts = [
         (one.id, one.state, one.grants, one.generation) for one in await desk.accounts.all()
     ]

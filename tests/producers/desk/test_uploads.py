@@ -224,7 +224,7 @@ async def test_a_malformed_form_is_refused(desk, body):
 
 
 class FakeScanner:
-    """What clamd says to INSTREAM, and what it was shown."""
+    """Answers of clamd to INSTREAM, and the bytes that it was shown."""
 
     def __init__(self, reply: bytes) -> None:
         self.reply, self.shown = reply, b""

@@ -147,7 +147,7 @@ async def test_a_gateway_with_its_part_of_the_key_alone_writes_what_the_others_r
 
 
 async def test_a_gateway_with_a_part_of_another_key_is_refused(bus, nats_server, tmp_path):
-    """What it sealed, accepted notices, no service could open."""
+    """No service could open the notices that it sealed and accepted."""
     await seal_people(bus, KeyFile(b"s" * 32)).notices.prove()
     (tmp_path / "notices.key").write_text(KeyFile(b"x" * 32).notices_key().hex())
     (tmp_path / "new.key").write_text((b"x" * 32).hex())

@@ -1,4 +1,4 @@
-"""What the gateway says of itself is whole, true, and needs nothing from elsewhere."""
+"""Document of the gateway: whole, true, and without need of anything from elsewhere."""
 
 import html
 import json

@@ -19,7 +19,7 @@ COUNTS = "loa_events_total"
 
 @pytest.fixture
 def counted():
-    """What the door has counted since the start of the test: (unit, kind, answer) → events."""
+    """Counts of the door since the start of the test: (unit, kind, answer) → events."""
     before = events()
 
     def since() -> dict[tuple[str, str, str], float]:

@@ -1,4 +1,4 @@
-"""What the door says of its own words: whole, true, and cheap to ask for again."""
+"""Vocabulary of the door: whole, true, and cheap to ask for again."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What Word hands to the clipboard: paragraphs drawn as items become lists, hidden words go."""
+"""Clipboard of Word: paragraphs drawn as items become lists, hidden words go."""
 
 import pytest
 

@@ -90,7 +90,7 @@ def test_what_was_never_read_is_not_read_because_a_site_says_that_nothing_is_new
 
 
 async def test_a_site_that_says_unasked_that_nothing_is_new_is_in_trouble(imports):
-    """What it lists without a date is old when it is read at last, and no news."""
+    """Items that it lists without a date are old when they are read at last, and no news."""
     imports.site.server.serve("/rss", status=304)
     state = await imports.visit_feed()
     assert (state.read, state.trouble.field, state.failures) == (0.0, "url", 1)

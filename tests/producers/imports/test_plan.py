@@ -1,4 +1,4 @@
-"""What follows from a feed and from what is known: exactly the right events, and no others."""
+"""Plan of a feed, by its known items: exactly the right events, and no others."""
 
 import pytest
 
@@ -180,7 +180,7 @@ def test_an_item_follows_the_feed_that_brought_it(planner):
 
 
 def lanes(planner, *articles, **more) -> set[tuple[str, str]]:
-    """What goes out, and how, as its events have it."""
+    """Released items and their lanes, by the events."""
     begun = len(planner.log)
     made = planner.plan(*articles, **more)
     said = (one.data["lane"] for one in planner.log[begun:])
@@ -229,7 +229,7 @@ def test_of_two_units_with_one_feed_each_has_items_of_its_own(planner):
 
 
 def accept_by_hand(planner, kind, **data):
-    """What the unit itself says of the first item that the import brought."""
+    """Accept the unit's own event on the first item that the import brought."""
     event = planner.log[0]
     fields = {"type": kind, "data": data, "extensions": {}, "source": f"/units/{UNIT}"}
     planner.accept(event.model_copy(update=fields))

@@ -1,4 +1,4 @@
-"""What the import says is said in both languages, to the last word."""
+"""Texts of the import are in both languages, to the last word."""
 
 import re
 from string import Formatter

@@ -75,7 +75,7 @@ async def state_of(bus):
 
 
 async def read_store(store, *, apply=False):
-    """What a server that is started on *store* has."""
+    """Streams of a server that is started on *store*."""
     async with NatsServer(store) as server, await Bus.connect(server.url) as bus:
         if apply:
             await topology.apply(bus)

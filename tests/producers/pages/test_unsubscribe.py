@@ -66,7 +66,7 @@ async def test_a_link_that_was_copied_with_its_neighbours_is_understood(
 
 
 def promised(page):
-    """What a page says is kept of a reader who has left."""
+    """Data that a page says is kept of a reader who has left."""
     return [name for name, text in KEPT.items() if text in main_part(page)]
 
 

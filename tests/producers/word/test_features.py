@@ -1,4 +1,4 @@
-"""What a Word document keeps as Markdown, feature by feature, and which losses are counted."""
+"""Markdown of a Word document, feature by feature, and the losses that are counted."""
 
 import io
 import unicodedata

@@ -1,4 +1,4 @@
-"""What a mail that came back says: by the standards, by its words, or nothing at all."""
+"""Verdict on a mail that came back: by the standards, by its words, or none at all."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What readers are told of a mail beforehand is what its head says."""
+"""Texts that announce a mail to readers agree with its head."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy

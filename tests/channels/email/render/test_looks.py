@@ -1,4 +1,4 @@
-"""What a mail shows first: what happened to the item, who speaks, what to do, and where to ask."""
+"""First lines of a mail: the change to the item, its speaker, the next step, and the contact."""
 
 import re
 from collections import Counter

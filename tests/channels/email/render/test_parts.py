@@ -32,7 +32,7 @@ PIECES = (
 
 
 class Reading(VisibleText):
-    """What the HTML says, as one would type it: words, numbers of lists, addresses of links."""
+    """Text of the HTML, as one would type it: words, numbers of lists, addresses of links."""
 
     def __init__(self, page):
         self.links, self.numbers = [], []

@@ -1,4 +1,4 @@
-"""What a reader's mail says and how it is built."""
+"""Text and structure of a reader's mail."""
 
 import re
 from dataclasses import replace

@@ -22,7 +22,7 @@ from tests.support.tcp_proxy import TcpProxy
 
 SIGNED_IN = {"username": "thong-bao", "password": "mat-khau-rat-dai"}
 SECRETS = (b"@example.com", b"@moha.example", b"Subject", b"dGhvbmct", b"AUTH", b"MAIL", b"RCPT")
-"""What must never be read on the wire: addresses, headers, a password's beginning, commands."""
+"""Bytes that must never be read on the wire: addresses, headers, a password's start, commands."""
 READERS = 30
 PASSING = ("connect", "STARTTLS 454", "timeout", "not an SMTP reply")
 """Reasons that may go away by themselves; all others ask for an operator."""

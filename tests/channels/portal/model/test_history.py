@@ -53,7 +53,7 @@ def facts(document) -> dict[str, str]:
 
 
 def notices(document) -> list[str]:
-    """What happened to the item; the way to other corrections follows it."""
+    """Changes to the item; the way to other corrections follows them."""
     return [text_of(one[0]) for one in document.find_class("notice")]
 
 

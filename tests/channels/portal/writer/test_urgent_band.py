@@ -58,7 +58,7 @@ def titles(folder, path="", part="urgent-band"):
 
 
 def named(folder):
-    """What the sheet of all pages adds to their hidden link; empty while it hides it."""
+    """Addition of the sheet of all pages to their hidden link; empty while it hides it."""
     sheet = (folder / "public" / URGENT_SHEET[1:]).read_text("ascii")
     content = re.search(r'content: "(.*)";', sheet)
     return re.sub(r"\\([0-9a-f]+) ", _unescaped, content[1]) if content else sheet

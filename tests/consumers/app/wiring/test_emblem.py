@@ -12,7 +12,7 @@ PUBLIC = "http://127.0.0.1:1"
 
 
 async def emblem_of(client, path):
-    """What the page at *path* shows as the ministry's emblem."""
+    """Emblem of the ministry on the page at *path*."""
     page = await client.get(path)
     assert "Bộ Nội vụ" in page.text, path
     emblem = await client.get(str(page.url.join(_EMBLEM.findall(page.text)[0])))

@@ -1,4 +1,4 @@
-"""What pages tell of mails and of retention is what the settings do."""
+"""Texts of pages on mails and on retention agree with the settings."""
 
 from dataclasses import replace
 

@@ -32,7 +32,7 @@ SURE = {
     K.REJECT: {M.REJECTED},
     K.WITHDRAW: {M.WITHDRAWN},
 }
-"""What those who wrote or sent a text are told of each of these acts of another."""
+"""Mails to those who wrote or sent a text, by act of another."""
 NEXT = {
     "confirm": ("lanh-dao-don-vi", K.CONFIRM),
     "edit": ("bien-tap-vien", K.PROPOSE),
@@ -41,7 +41,7 @@ NEXT = {
 
 
 def worked_through(acts: list[Action], chance: Random) -> dict[tuple[str, str], set[StaffMailKind]]:
-    """What each account is told of each act; a pass sees some acts, a dead one is repeated."""
+    """Mails of each act, by account; a pass sees some acts, a dead one is repeated."""
     found: dict[tuple[str, str], set[StaffMailKind]] = {}
     ids, done = Counter[str](), 0
     while done < len(acts):

@@ -1,4 +1,4 @@
-"""What the provider may answer, and how much of it Loa reads."""
+"""Answers that the provider may give, and the part of them that Loa reads."""
 
 import asyncio
 import gzip

@@ -61,7 +61,7 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def seen(markdown: str) -> str:
-    """What a reader sees of a rendered text, without space or list marks."""
+    """Words of a rendered text for a reader, without space or list marks."""
     html = MARKDOWN.render(markdown)
     return re.sub(r"[\s+-]|(?<!\w)\d{1,9}[.)]", "", html_text.text_of(html))
 
