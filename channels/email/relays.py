@@ -137,7 +137,7 @@ def _read_file(path: Path) -> _RelaysFile:
 
 
 def _with_known_keys(fault: FieldError, kind: str) -> FieldError:
-    """*fault*; of a key that is none, with those there are."""
+    """Add the known keys to the *fault* of an unknown key."""
     if kind != "extra_forbidden":
         return fault
     is_of_relay = fault.field.startswith(f"{RELAYS_FILE}.relays.")

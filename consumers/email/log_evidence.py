@@ -2,7 +2,8 @@
 
 What a log names is delivered. After a restore, what no log names never arrived, if the logs are
 complete since before it can have left. Their Message-IDs lie in a file, so that memory does not
-grow with them."""
+grow with them.
+"""
 
 import asyncio
 import re

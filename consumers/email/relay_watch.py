@@ -9,6 +9,7 @@ from channels.email.relays import RELAYS_FILE, VARIABLES
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay import Relay
 from consumers.email.relay_reports import LOOK_S, RelayOut, report_relays
+from contracts.base.times import Clock
 from producers import metrics
 from producers.bus import Bus
 from producers.bus.periodic import every
@@ -23,7 +24,7 @@ class RelayWatch:
     bus: Bus
     pool: ConnectionPool
     name: str
-    clock: Callable[[], float]
+    clock: Clock
     on_portion: Callable[[], None] = lambda: None
     counted: dict[str, int] = field(default_factory=dict)
 

@@ -257,9 +257,9 @@ async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versione
 
 
 async def _reopen_batches(bus: Bus, in_doubt_at: float | None) -> list[tuple[BatchKey, Lane]]:
-    """Put open plans and batches in doubt, if so; no one else writes during a restore.
+    """Put open plans and batches in doubt at *in_doubt_at*, unless it is None.
 
-    Returns the open batches.
+    Returns the open batches; no other process writes during a restore.
     """
     ledger, opened = Ledger(bus), []
     if in_doubt_at is not None:

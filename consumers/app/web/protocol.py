@@ -229,8 +229,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.idle_since = self.loop.time()
 
     def timeout_keep_alive_handler(self) -> None:
-        """End the connection where it was idle for all that time; a timer for each request
-        would cost more than its answer."""
+        """End the connection if it was idle for all that time.
+
+        A timer for each request would cost more than its answer.
+        """
         self.timeout_keep_alive_task = None
         is_answered = self.cycle is None or self.cycle.response_complete
         if self.idle_since is None or not is_answered:

@@ -1,4 +1,4 @@
-"""Which faults a run consists of: drawn by seed, each kind by its weight, and dealt to clusters."""
+"""Faults of a run: drawn by seed, each kind by its weight, and divided among clusters."""
 
 import random
 from itertools import chain, islice, repeat
