@@ -14,6 +14,7 @@ from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
+from consumers.check.replicas.damaged import find_damaged_replicas
 from consumers.cli.output import EXIT_NEEDS_PERSON, Json, page, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals, open_registry
@@ -75,12 +76,22 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     checker.skipped += _skipped(context, anchor)
     findings = await checker.run()
     if deep:
-        violations += await _wrong_copies(settings, checker)
-        violations += await _wrong_facts(context)
-        violations += await find_wrong_figures(context, audit)
+        violations += await _deep_violations(settings, checker, audit)
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
+
+
+async def _deep_violations(
+    settings: LoaSettings, checker: Checker, audit: FolderAudit
+) -> list[Violation]:
+    """Faults of the cluster's replicas, of copies, facts and figures: causes come first."""
+    context = checker.context
+    damaged = find_damaged_replicas(context.bus, context.recheck_after_s)
+    violations = [violation async for violation in damaged]
+    violations += await _wrong_copies(settings, checker)
+    violations += await _wrong_facts(context)
+    return violations + await find_wrong_figures(context, audit)
 
 
 async def _wrong_copies(settings: LoaSettings, checker: Checker) -> list[Violation]:

@@ -71,7 +71,7 @@ class Watch:
                 await asyncio.sleep(_RESUME_PAUSE_S)
 
     def _config(self) -> Reply:
-        return _consumer_config(self._next, f"{self._prefix}{self._pattern}")
+        return passing_consumer(self._next, f"{self._prefix}{self._pattern}")
 
     def _change(self, msg: Msg) -> Change:
         seq = msg.metadata.sequence.stream
@@ -128,7 +128,7 @@ class Pull:
             return await self.messages.get()
 
 
-class _Feed(Pull):
+class Feed(Pull):
     """Pulls many messages from an ephemeral consumer; a gap raises NoReply."""
 
     size = 256
@@ -147,7 +147,7 @@ PullType = TypeVar("PullType", bound=Pull)
 
 
 @asynccontextmanager
-async def _pulling(
+async def pulling(
     kind: type[PullType], link: Connection, stream: str, consumer: str
 ) -> AsyncIterator[PullType]:
     inbox = link.nc.new_inbox()
@@ -163,20 +163,21 @@ async def _pulling(
 
 def pull_from(link: Connection, stream: str, durable: str) -> AbstractAsyncContextManager[Pull]:
     """Pull from a durable consumer of *stream*. The caller acknowledges each message."""
-    return _pulling(Pull, link, stream, durable)
+    return pulling(Pull, link, stream, durable)
 
 
 @asynccontextmanager
-async def _following(link: Connection, bucket: str, config: Reply) -> AsyncIterator[_Feed]:
+async def _following(link: Connection, bucket: str, config: Reply) -> AsyncIterator[Feed]:
     """A feed from an ephemeral consumer, which the server deletes when it is idle."""
     stream, name = f"KV_{bucket}", uuid4().hex
     created = {"stream_name": stream, "config": {"name": name, **config}}
     await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)
-    async with _pulling(_Feed, link, stream, name) as feed:
+    async with pulling(Feed, link, stream, name) as feed:
         yield feed
 
 
-def _consumer_config(start: int, subject: str) -> Reply:
+def passing_consumer(start: int, subject: str) -> Reply:
+    """Config of a consumer on one replica, which the server deletes when it is idle."""
     return {
         "filter_subject": subject,
         "deliver_policy": "by_start_sequence",

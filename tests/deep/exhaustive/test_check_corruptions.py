@@ -369,6 +369,7 @@ def test_every_rule_has_its_corruption():
     tried = {found.split()[0] for _, _, *expected in CORRUPTIONS for found in expected}
     elsewhere = {"event-stuck", "notice-shape", "notice-twice"}  # test_check_events, _cases_seen
     elsewhere |= {"bus-damaged"}  # tests/consumers/audit/test_anchor.py
+    elsewhere |= {"replica-damaged"}  # tests/deep/cluster/test_damaged_replica.py
     elsewhere |= {"desk-index-wrong"}  # tests/consumers/cli/test_check.py
     elsewhere |= {"report-rows-wrong"}  # tests/consumers/desk/test_report_rows_check.py
     elsewhere |= {"figures-wrong"}  # tests/consumers/facts/test_public_figures_check.py

@@ -1,0 +1,1 @@
+"""Checks of each replica of a cluster by itself."""

@@ -1,0 +1,1 @@
+"""Reads of each replica of a stream by itself."""
