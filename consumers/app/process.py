@@ -65,8 +65,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
     StoreBusy when another process holds its store. A port that is taken is Invalid, too.
     """
-    stopped = _stop_on_signals()
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    stopped = _begin(settings)
     async with AsyncExitStack() as stack:
         if services is None:
             stack.enter_context(instance.exclusive(settings))
@@ -168,6 +167,14 @@ async def _prepare_bus(
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
     own = {"url": node.own_url, "nats_url": nats_url, "pid": os.getpid(), "version": loa_version()}
     return RunningInstance.model_validate(own | node.addresses | {"started": node.clock()})
+
+
+def _begin(settings: LoaSettings) -> asyncio.Event:
+    """Say that the start begins, and return what a signal to stop sets."""
+    stopped = _stop_on_signals()
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    log.info("starting", folder=str(settings.data_dir))
+    return stopped
 
 
 def _stop_on_signals() -> asyncio.Event:

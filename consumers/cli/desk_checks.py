@@ -1,4 +1,4 @@
-"""`loa desk check`: what the desk's checks find in a text, as the item's page says it."""
+"""`loa desk check`: findings of the desk's checks, and reasons to refuse a draft."""
 
 import time
 from collections.abc import AsyncIterator
@@ -116,7 +116,7 @@ class CheckAnswer(BaseModel):
 def check(
     content_id: ContentId, links: Links = False, by: By = "", as_json: output.Json = False
 ) -> None:
-    """Say what the desk's checks find in an item's newest text, as the item's page says it."""
+    """Say what the desk's checks find in an item's newest text, and what refuses a draft."""
     run = partial(_check, content_id=content_id, asks_links=links, by=by)
     answer = output.run_on_bus(run)
     output.print_answer(answer, as_json, lambda: _show(answer))
