@@ -35,7 +35,7 @@ from tests.support.waiting import until
 
 LEDGER = subjects.LEDGER.name
 ACKED = 1500
-ALWAYS = "  sync_interval: always\n"
+ALWAYS = "  sync_interval: {sync}\n"
 MEMBERS = 40
 PATIENCE_S = 60.0
 DAY_NS = 86_400 * 10**9
