@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.private_files import write_new
@@ -96,7 +96,7 @@ def _create_key_file(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
-    sync_path(path.parent)
+    sync_folder(path.parent)
 
 
 async def open_key_file(bus: Bus, path: Path) -> KeyFile:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 
 
 def replace_file(path: Path, body: bytes) -> None:
@@ -17,7 +17,7 @@ def replace_file(path: Path, body: bytes) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     write_new(draft, body)
     draft.replace(path)
-    sync_path(path.parent)
+    sync_folder(path.parent)
 
 
 def write_new(path: Path, body: bytes) -> None:
@@ -50,7 +50,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             _name_draft(draft, output.fileno(), path)
     finally:
         draft.unlink(missing_ok=True)
-    sync_path(path.absolute().parent)
+    sync_folder(path.absolute().parent)
 
 
 def _open_draft(draft: Path) -> int:
@@ -92,4 +92,4 @@ def append_line(path: Path, line: bytes) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-    sync_path(path.parent)
+    sync_folder(path.parent)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import translate_os_error
 from consumers.private_files import write_new
@@ -57,7 +57,7 @@ def _write_problem(folder: Path) -> object:
     try:
         write_new(path, bytes(_TEST_BYTES))
         path.unlink()
-        sync_path(folder)
+        sync_folder(folder)
     except OSError as error:
         return translate_os_error(error)
     return ""

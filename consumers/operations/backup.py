@@ -32,7 +32,7 @@ from typing import Any, BinaryIO, NamedTuple
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error
 from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, decrypt_chunks
@@ -184,7 +184,7 @@ async def save_backup(
         shutil.rmtree(draft, ignore_errors=True)  # a full disk gets its room back
         raise
     draft.rename(folder.path)
-    sync_path(folder.path.parent)
+    sync_folder(folder.path.parent)
     size = sum(one.size for one in manifest.streams)
     log.info("backup_saved", streams=len(manifest.streams), bytes=size)
     return manifest
@@ -220,7 +220,7 @@ async def _fill(saving: _Saving, clock: Clock) -> BackupManifest:
     facts |= {"streams": streams, "reports": reports}
     manifest = BackupManifest(began=began, ended=utc_now(clock), **facts)
     _write_manifest(draft, manifest, cipher)
-    sync_path(draft)
+    sync_folder(draft)
     return manifest
 
 

@@ -12,7 +12,7 @@ from channels.portal.index.index import PortalIndex, StoredItem
 from channels.portal.model.site import Site
 from channels.portal.search.document import DOCUMENT_VERSION
 from channels.portal.search.index import SearchDocument, SearchIndex
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class _SearchIndexFile:
 
     def move_to(self, other: "_SearchIndexFile") -> None:
         self._path.replace(other._path)
-        sync_path(self._path.parent)
+        sync_folder(self._path.parent)
 
     def delete(self) -> None:
         self.close()

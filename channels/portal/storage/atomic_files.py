@@ -10,7 +10,6 @@ from contracts.base.crash_points import crash_point
 
 RenderedFile = tuple[str, bytes | None]
 """A path below the public folder and its content; None if the file must not exist."""
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _SYNC_THREADS = 8
 """Fsyncs at the same time: the file system makes one commit of its journal for many of them."""
 _MANY = 150
@@ -97,17 +96,21 @@ def has_content(path: Path, body: bytes) -> bool:
         return False
 
 
+def sync_folder(folder: Path) -> None:
+    """Fsync the folder, which makes renames in it durable."""
+    _sync(folder)
+
+
 def _sync_all(paths: Collection[Path]) -> None:
     """Fsync files and folders of one file system. Raises OSError."""
     if len(paths) >= _MANY:
         _sync_file_system(next(iter(paths)))
         return
     with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-        list(threads.map(sync_path, paths))  # in a list, so that an error is raised
+        list(threads.map(_sync, paths))  # in a list, so that an error is raised
 
 
-def sync_path(path: Path) -> None:
-    """Fsync a file, or a folder, which makes renames in it durable. Raises OSError."""
+def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -123,6 +126,9 @@ def _sync_file_system(path: Path) -> None:
             raise OSError(ctypes.get_errno(), "syncfs", str(path))
     finally:
         os.close(handle)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -8,7 +8,7 @@ itself is replaced in one step, so that there is an index at every moment.
 
 from pathlib import Path
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 from contracts.base.crash_points import crash_point
 
 INDEX_FILE, _NEXT_INDEX_FILE = "index.sqlite", "next.sqlite"
@@ -22,7 +22,7 @@ def has_index(state: Path) -> bool:
 def begin_swap(new_index: Path, state: Path) -> None:
     """Make *new_index*, complete and closed, the next index of *state*. Needs the folder's lock."""
     new_index.replace(state / _NEXT_INDEX_FILE)
-    sync_path(state)
+    sync_folder(state)
     crash_point("portal.index_named")
 
 
@@ -35,4 +35,4 @@ def finish_swap(state: Path) -> None:
         (state / f"{INDEX_FILE}{suffix}").unlink(missing_ok=True)
     crash_point("portal.index_alone")
     next_index.replace(state / INDEX_FILE)
-    sync_path(state)
+    sync_folder(state)

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 import structlog
 
-from channels.portal.storage.atomic_files import sync_path
+from channels.portal.storage.atomic_files import sync_folder
 from contracts.base.crash_points import crash_point
 from contracts.desk.uploads import UploadAddress
 
@@ -92,7 +92,7 @@ def _move(beside: Path, target: Path) -> None:
                 raise
     crash_point("portal.upload_placed")
     for folder in (target.parent, target.parent.parent):
-        sync_path(folder)
+        sync_folder(folder)
 
 
 def has_hash(file: Path, wanted: str) -> bool:
@@ -109,4 +109,4 @@ def remove_uploads(public: Path, files: Iterable[str]) -> None:
         path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
-            sync_path(path.parent.parent)
+            sync_folder(path.parent.parent)

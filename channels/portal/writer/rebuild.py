@@ -33,7 +33,7 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.index import PreparedDocument, SearchIndex, prepare_document
 from channels.portal.search.sync import SEARCH_INDEX_FILE, SearchSync
 from channels.portal.storage import index_swap
-from channels.portal.storage.atomic_files import sync_path, write_files
+from channels.portal.storage.atomic_files import sync_folder, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
@@ -228,7 +228,7 @@ class PortalRebuild:
             for path in strays:
                 (public / path).unlink(missing_ok=True)
         for folder in {(public / path).parent for path in strays}:
-            sync_path(folder)
+            sync_folder(folder)
         return len(strays)
 
     def _remove_aside(self) -> None:

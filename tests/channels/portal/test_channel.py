@@ -146,7 +146,7 @@ def full_disk(path, body):
 
 async def test_while_files_cannot_follow_the_index_the_row_is_in_doubt(tmp_path, monkeypatch):
     writer = new_writer(tmp_path)
-    monkeypatch.setattr(atomic_files, "sync_path", failing_disk)
+    monkeypatch.setattr(atomic_files, "sync_folder", failing_disk)
     assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
     outcome = writer.resolve(FIRST)
     assert (outcome.verdict, outcome.reason) == (Verdict.DOUBT, "eio")
