@@ -1,6 +1,6 @@
 """Channel problems that keep an item's deliveries waiting, and the command that helps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
@@ -36,16 +36,17 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         for name in waiting
         if name in places and name not in blocked and places[name].failing
     ]
-    problems += [*_unplanned(trace), *_zalo_waits(trace)]
+    told = {*blocked, *(one.field for one in problems)}
+    problems += [*_unplanned(trace, told), *_zalo_waits(trace)]
     if ChannelName.PORTAL in waiting:
         failure = readback.readback_failure(places)
         problems += [failure.field_error] if failure else []
     return problems
 
 
-def _unplanned(trace: Trace) -> Iterator[FieldError]:
-    """Channels whose recipients are not known yet, unless the timeline says why."""
-    explained = {entry.channel for entry in trace.timeline if entry.event == "waiting"}
+def _unplanned(trace: Trace, told: Set[str]) -> Iterator[FieldError]:
+    """Channels whose recipients are not known yet, unless the timeline, or *told*, says why."""
+    explained = {*told, *(one.channel for one in trace.timeline if one.event == "waiting")}
     for name, count in trace.channels.items():
         if not (count.expected or count.complete or name in explained):
             is_mail = name is ChannelName.EMAIL

@@ -134,7 +134,7 @@ class ReaderTracer:
         """Return why mail waits as a whole, if one of these does."""
         if not any(mail.status in OPEN for mail in mails):
             return []
-        revision, channels = mails[0].revision, {EMAIL: StatusCounts()}
+        revision, channels = mails[0].revision, {EMAIL: StatusCounts(expected=len(mails))}
         facts = {"content_id": content_id, "revision": revision, "channels": channels}
         return await channel_problems(self.bus, Trace(**facts, state="released", timeline=[]))
 

@@ -146,7 +146,7 @@ def full_disk(path, body):
 
 async def test_while_files_cannot_follow_the_index_the_row_is_in_doubt(tmp_path, monkeypatch):
     writer = new_writer(tmp_path)
-    monkeypatch.setattr(atomic_files, "sync_folder", failing_disk)
+    monkeypatch.setattr(atomic_files, "_sync_all", folders_fail)
     assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
     outcome = writer.resolve(FIRST)
     assert (outcome.verdict, outcome.reason) == (Verdict.DOUBT, "eio")
@@ -155,8 +155,9 @@ async def test_while_files_cannot_follow_the_index_the_row_is_in_doubt(tmp_path,
     writer.close()
 
 
-def failing_disk(folder):
-    raise OSError(errno.EIO, "broken")
+def folders_fail(paths):
+    if any(path.is_dir() for path in paths):
+        raise OSError(errno.EIO, "broken")
 
 
 async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):

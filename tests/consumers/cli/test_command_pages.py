@@ -162,6 +162,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "event.json").write_bytes((EXAMPLES / "first-event.json").read_bytes())
     (tmp_path / "data.json").write_text('{"title": "x"}')
+    (tmp_path / "mail.log").touch()
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "r"}')
     for file in ("mended.json", "readers.csv", "a.pdf"):
         (tmp_path / file).touch()

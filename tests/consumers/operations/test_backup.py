@@ -196,6 +196,7 @@ async def test_what_changes_during_a_backup_is_sealed_again_and_a_forgery_is_not
     async with new_machine(tmp_path) as new:
         seal_new_records(new, keys)
         stored = backup.open_backup(backup_folder(tmp_path / "backup"))
+        await topology.mark_restoring(new)
         await restore._restore_streams(new, stored)
         restored = {key: value.data async for key, value in new.bucket(units.name).values()}
         assert restored == {"tin.1": b'{"changed":1}', "tin.2": b"{}"}

@@ -266,7 +266,9 @@ async def test_the_directory_comes_back_from_the_bus(bus, tmp_path, directory_ta
         await followed.ready()
     assert await rebuild.rebuild_directory(bus, tmp_path / "rebuilt.sqlite") == 5
     found = directory_tables(tmp_path / "rebuilt.sqlite")
-    assert found == directory_tables(tmp_path / "followed.sqlite")
+    followed = directory_tables(tmp_path / "followed.sqlite")
+    followed["meta"] = [one for one in followed["meta"] if one[0] != "in_time"]
+    assert found == followed
     assert [row[0] for row in found["person"]] == ["moi", "n0", "n1", "n2", "nghi"]
     assert sorted(count for _, count in found["taste"]) == [2, 3]
     assert dict(found["meta"])["seq"] == await bus.bucket(subjects.SUBSCRIBERS.name).last_seq()

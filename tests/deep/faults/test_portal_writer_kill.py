@@ -25,7 +25,7 @@ class KillAtStep:
         self._left = None
         self._monkeypatch = monkeypatch
         self._before(atomic_files, "_write", half_written=True)
-        self._before(atomic_files, "sync_folder")
+        self._before(atomic_files, "_sync_all")
         self._before(Path, "replace")
         self._before(Path, "unlink")
         self._around_commits()
