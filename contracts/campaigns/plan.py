@@ -103,7 +103,7 @@ class CampaignPlan(Contract):
     @model_validator(mode="wrap")
     @classmethod
     def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Name what is wrong in each field and between them, so that one answer has all of it."""
+        """Collect the errors of every field and between fields, and raise all of them at once."""
         between = [*_errors_between(data)] if isinstance(data, Mapping) else []
         try:
             found, wrong = handler(data), list[InitErrorDetails]()

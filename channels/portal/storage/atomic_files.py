@@ -59,7 +59,7 @@ class StagedFiles:
             self.stage(path, body)
 
     def sync(self) -> None:
-        """Fsync what was staged since the last call; a full disk shows here at the latest."""
+        """Fsync the files staged since the last call. Raises OSError, also for a full disk."""
         _sync_all([beside for beside, _ in self._moves[self._synced :]])
         self._synced = len(self._moves)
 

@@ -350,7 +350,7 @@ class PortalWriter:
     def _write_all(
         self, index: PortalIndex, pending: Iterable[PendingWork]
     ) -> Iterator[PendingWork]:
-        """Write pending files; yields what is in place."""
+        """Write pending files in chunks, and yield each chunk that is in place."""
         for work, staged in self._staged(index, pending):
             self._commit(index, work, staged)
             yield work

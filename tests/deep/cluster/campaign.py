@@ -119,7 +119,7 @@ class ClusterCampaign(Campaign):
             self.work.sent += sender.work.sent
 
     def quiet_start(self) -> None:
-        """Nothing has to be started: what is down is started again all the time."""
+        """Wait until everything runs; each process that is down is restarted at any time."""
         self.environment.until_whole()
 
     def note_ends(self) -> None:

@@ -98,7 +98,7 @@ class Service:
 
 
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run *loop* until it is stopped; then end what is left in it."""
+    """Run *loop* until it is stopped; then cancel its remaining tasks and close it."""
     loop.run_forever()
     if left := asyncio.all_tasks(loop):
         for task in left:

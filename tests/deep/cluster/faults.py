@@ -54,7 +54,7 @@ class Stage:
         return self.environment.leader_of(stream)
 
     def follower(self) -> str:
-        """A server that does not lead what is drawn."""
+        """A server that does not lead the stream, or the meta group, that is drawn."""
         leader = self.leader()
         return self.rng.choice([name for name in SERVERS if name != leader])
 
