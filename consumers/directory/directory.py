@@ -60,7 +60,7 @@ class Directory:
         """Follow the bucket until cancelled. Raises DirectoryFileGone, in a group."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch_file())
-            group.create_task(self.follow_bucket())
+            await self.follow_bucket()
 
     async def watch_file(self) -> None:
         """Raise DirectoryFileGone when the file is lost: an empty one must not be planned from."""

@@ -64,7 +64,7 @@ class DirectoryFollower:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.read_changes(changes))
             group.create_task(self.apply_changes(changes))
-            group.create_task(self.confirm_periodically())
+            await self.confirm_periodically()
 
     async def check_bucket(self) -> None:
         """Reset the file if the bucket was created anew since."""

@@ -67,7 +67,7 @@ class ReplicaFollower:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.read_changes(changes))
             group.create_task(self.apply_changes(changes))
-            group.create_task(self.measure_periodically())
+            await self.measure_periodically()
 
     @property
     def lag_now_s(self) -> float | None:

@@ -182,3 +182,18 @@ def test_only_the_named_modules_start_threads():
     }
     starting = {where for where, tree in TREES.items() if "Thread(" in ast.unparse(tree)}
     assert starting == named
+
+
+def test_the_body_of_a_task_group_waits():
+    """Python 3.11 never uncounts the cancellation of a parent that waits at the group's end."""
+    groups = [
+        (module, node)
+        for module, node in nodes(ast.AsyncWith)
+        if isinstance(node, ast.AsyncWith) and "TaskGroup" in ast.unparse(node.items[-1])
+    ]
+    assert groups
+    assert [
+        f"{module}:{node.lineno}"
+        for module, node in groups
+        if not any(isinstance(one, ast.Await) for part in node.body for one in ast.walk(part))
+    ] == []

@@ -13,6 +13,7 @@ from consumers.directory.directory import Directory
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
 from producers.bus import Bus
+from producers.bus.errors import NoReply
 from tests.support.directory_harness import running_directory
 from tests.support.publications import a_publication
 from tests.support.waiting import until
@@ -190,3 +191,18 @@ async def test_one_record_that_can_not_be_read_stops_no_others_mail(
     await until(directory.is_fresh)
     assert directory.ids_after(a_publication(), "", 10) == ["an", "binh"]
     assert set(directory.lookup(["an", "bad", "binh"])) == {"an", "binh"}
+
+
+async def test_a_follower_that_was_interrupted_still_notices_time_outs(directory, monkeypatch):
+    """A cancellation that Python 3.11 leaves counted would end its task without a word."""
+
+    async def lost(*_) -> None:
+        raise NoReply("lost")
+
+    follower = directory.follower()
+    monkeypatch.setattr(follower, "read_changes", lost)
+    with pytest.raises(ExceptionGroup):
+        await follower.follow()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

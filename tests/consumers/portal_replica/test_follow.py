@@ -16,6 +16,7 @@ from consumers.portal_replica.position import Position, ledger_end
 from consumers.portal_replica.shown import is_shown
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
+from producers.bus.errors import NoReply
 from tests.support.portal_dir import PORTAL_SITE, public_files, publish, site_files
 from tests.support.released_items import CORRECTED, FIRST, ITEMS, deliver_to_portal
 from tests.support.waiting import until
@@ -84,6 +85,24 @@ async def test_another_ledger_than_before_is_followed_from_its_beginning(bus, tm
     async with replica(bus, folder) as follower:
         await until(lambda: follower.position == end)
     assert public_files(folder) == portal
+
+
+async def test_a_replica_that_was_interrupted_still_notices_time_outs(bus, tmp_path, monkeypatch):
+    """A cancellation that Python 3.11 leaves counted would end its task without a word."""
+
+    async def lost(*_) -> None:
+        raise NoReply("lost")
+
+    channel = PortalChannel(tmp_path / "replica", PORTAL_SITE)
+    rebuild = partial(rebuild_portal, bus, tmp_path / "replica", site_files())
+    follower = ReplicaFollower(bus, channel, rebuild, None, time.time)
+    monkeypatch.setattr(follower, "read_changes", lost)
+    with pytest.raises(ExceptionGroup):
+        await follower.follow()
+    await channel.close()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_a_damaged_index_is_made_anew(bus, tmp_path, portal):
