@@ -88,10 +88,19 @@ async def load_processes(bus: Bus, now: float) -> list[ProcessRecord]:
     return [one for one in known if now - one.at < _FORGOTTEN_S]
 
 
+async def count_services(bus: Bus, now: float) -> dict[str, int]:
+    """The number of running processes by service; 0: all are silent. Raises BusError."""
+    counts: dict[str, int] = {}
+    for one in await load_processes(bus, now):
+        for service in one.services:
+            counts[service] = counts.get(service, 0) + (not one.is_silent(now))
+    return counts
+
+
 async def running_services(bus: Bus, now: float) -> frozenset[str]:
     """The services of all processes that said lately that they run. Raises BusError."""
-    known = await load_processes(bus, now)
-    return frozenset(name for one in known if not one.is_silent(now) for name in one.services)
+    counts = await count_services(bus, now)
+    return frozenset(service for service, running in counts.items() if running)
 
 
 def _lock(path: Path) -> int | None:

@@ -26,7 +26,7 @@ from consumers.ledger.bulk import has_delivered
 from consumers.operations.retention import clock_problem
 from consumers.portal_replica.status import ReplicaRecord, load_replicas, load_shown_portal
 from consumers.restored import last_restore
-from consumers.runtime.presence import running_services
+from consumers.runtime.presence import count_services
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds
@@ -130,7 +130,7 @@ class FactsReader:
             restored=await self.restored_at(),
             replicas=await self.replicas(),
             servers_away=tuple(await absent_servers(self.bus)),
-            services=await running_services(self.bus, self.clock()),
+            services=await count_services(self.bus, self.clock()),
         )
 
     async def restored_at(self) -> datetime | None:

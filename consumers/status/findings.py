@@ -132,9 +132,10 @@ class Facts:
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
     of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
-    folder, without the index that it had. `servers_away`: of the bus's cluster. `services`: those
-    that say they run; none where no process says so. `spooled`: events that wait in the spool
-    folder for a Loa. `unread_since`: the oldest message of which facts for reports say nothing yet.
+    folder, without the index that it had. `servers_away`: of the bus's cluster. `services`: the
+    processes that run each, 0 where all fell silent; none where no process says that it runs.
+    `spooled`: events that wait in the spool folder for a Loa. `unread_since`: the oldest message of
+    which facts for reports say nothing yet.
     Not `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
@@ -163,7 +164,7 @@ class Facts:
     unread_since: datetime | None = None
     replicas: tuple[PortalReplica, ...] = ()
     servers_away: tuple[str, ...] = ()
-    services: frozenset[str] = frozenset()
+    services: Mapping[str, int] = field(default_factory=dict)
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
@@ -358,7 +359,8 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
 def _lacks_worker(name: ChannelName, channel: ChannelStatus, facts: Facts) -> bool:
     """Whether processes say that they run, and none of them serves a channel that may send."""
     is_held = channel.paused or channel.former or not facts.at_work
-    return bool(facts.services) and f"deliver-{name}" not in facts.services and not is_held
+    has_worker = facts.services.get(f"deliver-{name}", 0) > 0
+    return any(facts.services.values()) and not has_worker and not is_held
 
 
 def _unserved(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:

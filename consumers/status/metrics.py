@@ -47,6 +47,7 @@ _KNOWN_UNREAD = ("loa_bus_can_store", "loa_status_findings", "loa_status_needs_p
 _STATE = Label("state", BreakerState)
 _CANARY = Label("state", _CANARY_STATES)
 _LIMIT = Label("limit", [*map(_limit_value, Limit), _ZALO_QUOTA])
+_SERVICE = Label("service", (), "names of `loa run`")
 _SEVERITY = Label("severity", Severity)
 CODE = Label("code", [*load_catalog("status"), *_SAID_CODES], "codes of `loa status`")
 _STREAM = Label(
@@ -385,6 +386,15 @@ FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
     ),
     (
         _gauge(
+            "service_processes",
+            "Processes that run a service, by what they said on the bus within a minute; "
+            "0 for a day after the last one fell silent, no series once it was stopped",
+            _SERVICE,
+        ),
+        lambda facts: {(service,): number for service, number in facts.services.items()},
+    ),
+    (
+        _gauge(
             "status_needs_person", "Findings that need a person now (exit code 1 of `loa status`)"
         ),
         _needs_person,
@@ -501,7 +511,7 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
         _gauge(
             "service_info",
             "1 for each service that runs in the process",
-            Label("service", (), "names of `loa run`"),
+            _SERVICE,
             source=_HERE,
         ),
         lambda process: {(name,): 1.0 for name in process.services},

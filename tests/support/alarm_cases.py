@@ -157,6 +157,11 @@ CASES = (
         ),
         'instance="b"',
     ),
+    Case(
+        "LoaServiceSilent",
+        (gauge('loa_service_processes{service="intake"}', 2, 0),),
+        'service="intake"',
+    ),
     Case("LoaStatusUnread", (gauge("loa_status_read_timestamp_seconds", 1e6, "stale"),)),
     Case(
         "LoaNeedsPerson",

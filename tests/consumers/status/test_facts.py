@@ -280,15 +280,21 @@ def test_the_directory_says_since_when_it_has_a_lag(tmp_path):
     store.close()
 
 
-async def test_the_services_of_processes_that_run_are_facts(bus, clock, reader):
+async def test_the_number_of_processes_that_run_a_service_is_a_fact(bus, clock, reader):
     report = await StatusReader(bus, clock).report(at_work=False)
-    assert (await reader.read(report)).services == frozenset()
+    assert (await reader.read(report)).services == {}
     said = {"name": "a", "services": ("intake", "sweep"), "version": "1", "pid": 7}
     record = ProcessRecord(started=clock(), at=clock(), **said)
-    await Presence(bus, record, clock).renew()
-    assert (await reader.read(report)).services == {"intake", "sweep"}
+    one = Presence(bus, record, clock)
+    other = Presence(bus, record.model_copy(update={"name": "b", "services": ("intake",)}), clock)
+    for process in (one, other):
+        await process.renew()
+    assert (await reader.read(report)).services == {"intake": 2, "sweep": 1}
     clock.advance(SILENT_S + 1)
-    assert (await reader.read(report)).services == frozenset()
+    await other.renew()
+    assert (await reader.read(report)).services == {"intake": 1, "sweep": 0}
+    await one.end()
+    assert (await reader.read(report)).services == {"intake": 1}
 
 
 async def test_a_damaged_record_keeps_the_facts_as_old_as_they_are_and_is_told(

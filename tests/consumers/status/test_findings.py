@@ -87,7 +87,7 @@ def waiting(rows: int) -> dict:
 def ready(seconds: float, services=("intake",), **changes) -> dict:
     """Rows that may go, while processes with *services* run."""
     lanes = {Lane.NORMAL: LaneStatus(backlog=14, ready=14, ready_s=seconds)}
-    return {"services": frozenset(services), **channels(ZALO, lanes=lanes, **changes)}
+    return {"services": dict.fromkeys(services, 1), **channels(ZALO, lanes=lanes, **changes)}
 
 
 def waits(reason: str) -> dict:

@@ -91,6 +91,7 @@ FACTS = Facts(
     consent_ends=at(9_000_048),
     damages=(DAMAGE,) * 6,
     store_problem="no answer",
+    services={"intake": 8, "sweep": 0},
 )  # fmt: skip
 PROCESS = ProcessFacts(
     now=BEGAN + 1051.0,
@@ -145,6 +146,7 @@ TOLD = {
     ("loa_desk_oldest_age_seconds",): 44,
     ("loa_desk_next_deadline_timestamp_seconds",): BEGAN + 2045,
     ("loa_bus_damages",): 6,
+    ("loa_service_processes", "intake"): 8,
     ("loa_status_read_timestamp_seconds",): BEGAN + 64,
     ("loa_bus_stream_used_ratio", "CONTENT"): 0.63,
     ("loa_bus_disconnects_total",): 52,
@@ -172,7 +174,12 @@ def test_each_gauge_tells_its_own_fact():
     of_status = {key for key in shown if key[0].startswith(("loa_status_findings", "loa_status_n"))}
     told = {key: value for key, value in shown.items() if key not in of_status}
     assert {key: value for key, value in told.items() if value} == TOLD
-    nothing = {("loa_bus_can_store",), ("loa_bus_connected",), ("loa_check_failing", "nats")}
+    nothing = {
+        ("loa_service_processes", "sweep"),
+        ("loa_bus_can_store",),
+        ("loa_bus_connected",),
+        ("loa_check_failing", "nats"),
+    }
     assert nothing <= {key for key, value in told.items() if not value}
     names = {name for name, *_ in shown}
     assert names == {one.name for one, _ in (*metrics.FACT_METRICS, *metrics.PROCESS_METRICS)}
