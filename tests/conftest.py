@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ import uvicorn
 
 import channels.portal.readback
 import consumers.app.instance
+import consumers.cli.check
 import consumers.desk.operations
 import consumers.desk.release.mail_reach
 import consumers.desk.sqlite_copy.rounds
@@ -31,6 +33,7 @@ import consumers.status.facts
 import consumers.zalo.event_publisher
 import producers.acceptance
 from consumers.app import process
+from consumers.check.context import CheckContext
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer, find_binary
@@ -51,24 +54,35 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("loa")
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
 DEEP = Path(__file__).parent / "deep"
-LONGEST = {
+LONGEST = (
+    "browser/test_desk_journey.py",
+    "crash/test_campaign.py",
+    "process/test_several_workers.py",
+    "exhaustive/test_carried_out_stories.py",
+    "upgrade/test_rolling.py",
+    "process/test_several_zalo_workers.py",
+    "model/test_model.py",
+    "faults/test_torn_reads.py",
+    "browser/test_desk_screens.py",
+    "crash/test_desk_room.py",
+    "process/test_bench.py",
     "attack/test_markdown_bombs.py",
     "attack/test_unit_accounts.py",
-    "browser/test_desk_journey.py",
-    "browser/test_desk_screens.py",
-    "crash/test_campaign.py",
-    "crash/test_desk_room.py",
-    "crash/test_mutants.py",
-    "exhaustive/test_item_rights.py",
-    "faults/test_torn_reads.py",
-    "faults/test_two_saves.py",
-    "model/test_model.py",
-    "process/test_bench.py",
-    "process/test_kill.py",
+    "cluster/test_campaign.py",
     "process/test_several_relays.py",
     "reports/test_year.py",
-}
-"""Deep files of more than a minute: they run first."""
+    "attack/test_fuzzed_desk.py",
+    "cluster/test_mutants.py",
+    "process/test_status.py",
+    "crash/test_mutants.py",
+    "process/test_kill.py",
+    "faults/test_two_saves.py",
+    "attack/test_hostile_uploads.py",
+    "exhaustive/test_item_rights.py",
+    "power/test_portal_power_cut.py",
+    "process/test_bulletin_issues.py",
+)
+"""Deep files of about a minute and more, the longest first: in this order they begin."""
 DEEP_TIMEOUT_S = 600
 """Before that no deep test counts as hung: on a busy machine each may take many times as long."""
 
@@ -113,18 +127,20 @@ def pytest_make_collect_report(
 
 
 def deep_turns(paths: set[Path]) -> dict[Path, float]:
-    """When each deep file's turn is: the longest at -1, the others from 0 to 1.
+    """When each deep file's turn is: the longest below 0 in their order, the others from 0 to 1.
 
     Every folder has its share at any time, because some folders wait and others compute.
     """
     folders: dict[Path, list[Path]] = {}
     for path in sorted(path for path in paths if path.is_relative_to(DEEP)):
         folders.setdefault(path.parent, []).append(path)
-    return {
-        path: -1.0 if str(path.relative_to(DEEP)) in LONGEST else number / len(folder)
+    shares = {
+        path: number / len(folder)
         for folder in folders.values()
         for number, path in enumerate(folder)
     }
+    first = {DEEP / name: number - len(LONGEST) for number, name in enumerate(LONGEST)}
+    return {path: first.get(path, share) for path, share in shares.items()}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -201,6 +217,15 @@ def patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module, name in _PEOPLE_WAIT.items():
             patch.setattr(module, name, PATIENCE_S)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def second_looks_at_once() -> Iterator[None]:
+    """Let `loa check` look again at once: in the test's process no Loa is at work meanwhile."""
+    at_once = partial(CheckContext, recheck_after_s=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(consumers.cli.check, "CheckContext", at_once)
         yield
 
 

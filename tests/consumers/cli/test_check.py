@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from consumers.app.settings import RunningInstance
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
@@ -125,6 +127,7 @@ async def test_a_copy_of_the_facts_that_says_something_else_than_they_do_is_name
     assert await wrong_rows(loa, "report-rows-wrong") == [subjects.fact(RELEASE.key)]
 
 
+@pytest.mark.usefixtures("no_bus_soon")
 async def test_a_batch_is_stuck_by_the_start_of_loa_not_by_its_last_sign_of_life(bus, loa):
     """The ready file is touched every few seconds."""
     batch = BatchKey(ChannelName.EMAIL, "tin", 1, 0)
