@@ -87,6 +87,7 @@ class ClusterCampaign(Campaign):
         gap_s, took_s = longest_pause(self.knockers, began), time.monotonic() - began
         struck = next((name for name in names if name in SERVER_FAULTS), names[0])
         self.report.gaps_s.append((struck, gap_s))
+        self.outage_s = max(self.outage_s, gap_s)
         with (self.folder / "rounds").open("a") as told:
             print(f"{'+'.join(names)}: gap {gap_s:.1f} s, {took_s:.1f} s", file=told)
 

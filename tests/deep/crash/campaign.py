@@ -47,6 +47,9 @@ class Report:
 class Campaign:
     """Dies at each of *points* in turn, restarting on the same folder."""
 
+    outage_s = 0.0
+    """The longest time in which Loa ran and its bus took no write."""
+
     def __init__(self, folder: Path, seed: str, points: list[str], mutant: str = "") -> None:
         self.rng = random.Random(seed)
         self.points = points
@@ -249,6 +252,7 @@ class Campaign:
             url=PUBLIC_URL,
             kills=self.environment.kills,
             answers_lost=self.work.answers_lost,
+            outage_s=self.outage_s,
         )
         return lost + judge(books, self.work.told, seen)
 

@@ -118,7 +118,7 @@ class Evidence:
         ]  # fmt: skip
         self.told.append(AcceptedEvent("c1", CASE.content_id, 0))
         self.public, self.kills, self.extra = public, list[float](), list[ReceivedMail]()
-        self.copies, self.books = 0, self.agreeing_books()
+        self.copies, self.outage_s, self.books = 0, 0.0, self.agreeing_books()
 
     def agreeing_books(self) -> LedgerSnapshot:
         record = EventRecord(hash="h", unit="u", content_id="i", revision=1, type="t", at=AT)
@@ -161,7 +161,9 @@ class Evidence:
                 letters, created=T, closed_at=T + 180, possible_copies=self.copies
             )
         mails = [*self.mails.values(), *self.extra]
-        seen = ReceiverRecords(mails, self.journal, self.public, URL, self.kills)
+        seen = ReceiverRecords(
+            mails, self.journal, self.public, URL, self.kills, outage_s=self.outage_s
+        )
         return judge(self.books, self.told, seen)
 
     # --- what can be planted
@@ -242,6 +244,14 @@ def test_a_declared_copy_and_a_doubt_that_has_a_cause_are_no_fault(evidence):
     evidence.copies, evidence.kills = 1, [T + 62.5]
     evidence.repeat("correction")
     assert evidence.judge() == []
+
+
+@pytest.mark.parametrize(("outage_s", "is_late"), [(4.9, True), (5.1, False)])
+def test_a_window_that_waits_for_the_bus_may_go_out_later(evidence, outage_s, is_late):
+    evidence.withdraw()
+    evidence.journal[1].update(real=T + 75)
+    evidence.outage_s = outage_s
+    assert ("tin-1 was broadcast, withdrawn" in str(evidence.judge())) is is_late
 
 
 PLANTED: list[tuple[str, Callable[[Evidence], object]]] = [
