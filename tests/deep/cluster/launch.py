@@ -10,6 +10,7 @@ from typing import Any
 from channels.email.channel import EmailChannel
 from consumers.app.node import Node
 from consumers.deliver.worker import DeliveryWorker
+from consumers.email import pace
 from contracts.delivery import ChannelName
 from tests.deep.cluster.mutants import MUTANTS
 from tests.deep.crash.launch import NOTHING, launch
@@ -19,6 +20,8 @@ CLUSTER_MUTANT = "CLUSTER_MUTANT"
 CLOCK = "CLUSTER_CLOCK"
 LEASE_S, REQUEST_S = 8.0, 2.0
 """Shorter than in earnest, so that mails whose worker hangs are taken over within a fault."""
+SLOWER_S, QUIET_S = 1.0, 3.0
+"""Between two levels of the pace, which some readers' relay slows down again and again."""
 AHEAD = struct.Struct("d")
 
 
@@ -39,7 +42,8 @@ def set_ahead(path: Path, seconds: float) -> None:
         file.write(AHEAD.pack(seconds))
 
 
-def shorten_leases() -> None:
+def shorten_waits() -> None:
+    pace.HOLD_S, pace.QUIET_S = SLOWER_S, QUIET_S
     begin = DeliveryWorker.__post_init__
 
     def shorter(self: DeliveryWorker[Any]) -> None:
@@ -54,7 +58,7 @@ def shorten_leases() -> None:
 def run_service(environ: dict[str, str], out: Path, command: list[str]) -> None:
     """Be `loa` *command*, in a fork of a process that has everything imported."""
     become(os.environ | environ, out)
-    shorten_leases()
+    shorten_waits()
     Node.clock = staticmethod(SteppedClock(Path(environ[CLOCK])))
     for where, name, replacement in MUTANTS.get(environ[CLUSTER_MUTANT], ()):
         setattr(where, name, replacement)
