@@ -21,5 +21,9 @@ class ListenRefused(Invalid):
     """An address that this machine does not give now: a port is taken, or a host is not up."""
 
 
+class StoppedEarly(Exception):
+    """The process is to stop, and the bus has not answered its start yet."""
+
+
 class BrokerClosed(Exception):
     """The server refused the consumers' connection for good; only a restart helps."""

@@ -6,11 +6,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 import structlog
 
@@ -37,7 +38,9 @@ from consumers.app.wiring import stand_ins
 from consumers.app.wiring.metrics import serve_metrics
 from consumers.app.wiring.tracing import export_traces
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.errors import StoppedEarly
 from consumers.runtime import log_config, presence, stdio
+from consumers.runtime.bus_wait import until_answered
 from consumers.runtime.presence import REPORT_S, Presence, ProcessRecord
 from consumers.status.facts import loa_version
 from producers.access import without_password
@@ -63,9 +66,18 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
     """Run *services* (None: everything, `loa up`) until SIGTERM, SIGINT or a closed terminal.
 
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
-    StoreBusy when another process holds its store. A port that is taken is Invalid, too.
+    StoreBusy when another process holds its store. A port that is taken is Invalid, too. A bus that
+    is not Loa's own and does not answer yet is waited for.
     """
     stopped = _begin(settings)
+    with suppress(StoppedEarly):
+        await _run(settings, services, stopped)
+
+
+async def _run(
+    settings: LoaSettings, services: Sequence[str] | None, stopped: asyncio.Event
+) -> None:
+    """Run until *stopped* is set. Raises StoppedEarly where that is before the bus answered."""
     async with AsyncExitStack() as stack:
         if services is None:
             stack.enter_context(instance.exclusive(settings))
@@ -75,11 +87,12 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own and services is not None:
             stack.enter_context(instance.exclusive(settings))
         name = stack.enter_context(_named(settings, services))
-        node = await build_node(stack, settings, url, socket_url(bound), name)
+        answer = partial(until_answered, stopped=stopped if settings.nats_url else None)
+        bus = await stack.enter_async_context(await answer(_connecting(settings, url, name)))
+        node = await build_node(stack, settings, bus, NodeAddresses(url, socket_url(bound), name))
         if own:
             _watch_server(node, own)
-        if own or settings.nats_url:  # a running Loa has prepared the bus that we join
-            await _prepare_bus(node, monitors, services)
+        await answer(partial(_prepare_bus, node, monitors, services))
         if own or services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
@@ -155,6 +168,8 @@ async def _prepare_bus(
     node: Node, monitors: tuple[str, ...], services: Sequence[str] | None
 ) -> None:
     """Prepare the bus, or, with a key that has no right to, check that `loa bus apply` has."""
+    if not (monitors or node.settings.nats_url):  # a running Loa has prepared the bus that we join
+        return
     if node.settings.has_limited_rights:
         node.broker_watch.may_create = False
         table = rights_table()
@@ -202,21 +217,30 @@ def _reloads_on_hangup() -> bool:
     return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not stdio.has_terminal()
 
 
+def _connecting(settings: LoaSettings, url: str, name: str) -> Callable[[], Awaitable[Bus]]:
+    access, replicas = settings.access(), settings.nats_replicas
+    return partial(Bus.connect, url, name=name, access=access, replicas=replicas)
+
+
+class NodeAddresses(NamedTuple):
+    """Where a process finds its bus, where it is found, and the name that it has on the bus."""
+
+    bus: str
+    own: str
+    name: str = "loa"
+
+
 async def build_node(
-    stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str, name: str = "loa"
+    stack: AsyncExitStack, settings: LoaSettings, bus: Bus, addresses: NodeAddresses
 ) -> Node:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "loa"))
     tracing = read_settings(TracingSettings)
     await stack.enter_async_context(export_traces(tracing))
-    access = settings.access()
-    replicas = settings.nats_replicas
-    connecting = await Bus.connect(url, name=name, access=access, replicas=replicas)
-    bus = await stack.enter_async_context(connecting)
     watch = app_broker.BrokerWatch()
     store_dead_letter = DeadLetterStore(bus).bury_message
-    broker = app_broker.create_broker(url, store_dead_letter, watch, access)
+    broker = app_broker.create_broker(addresses.bus, store_dead_letter, watch, settings.access())
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
-    node = Node(settings, email, zalo, bus, broker, watch, own_url, stack, name)
+    node = Node(settings, email, zalo, bus, broker, watch, addresses.own, stack, addresses.name)
     if tracing.traces_url:
         node.read_once[TracingSettings] = tracing
     node.tasks += [watch.run, partial(watch.keep_durables, bus)]

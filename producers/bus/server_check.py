@@ -16,6 +16,7 @@ from producers.bus.monitoring_endpoint import fetch_page
 _MIN_VERSION = (2, 14)
 SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
 _LAST_ANSWER_WAIT_S = 0.3
+_ANSWER_WAIT_S = 5.0
 _SETTINGS_NOT_VISIBLE = (
     "can't see whether sync_interval is always: name the servers' monitoring addresses, or let our "
     f"account import the service {SETTINGS_SUBJECT} from the system account"
@@ -43,21 +44,20 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
     """Raise UnfitServer unless every server is new enough and fsyncs before it acknowledges.
 
     The settings are read from the running servers: from the monitoring addresses *monitors* (one
-    per server), or over the bus if the account may ask for them.
+    per server), or over the bus if the account may ask for them. Raises NoReply where our server
+    may be asked and keeps silent.
     """
     info = bus.connection.server_info
     check_version(info["version"])
     if monitors:
         reports = await asyncio.gather(*(_from_monitor(url) for url in monitors))
     else:
-        reports = await poll_servers(bus)
+        reports = await poll_servers(bus, awaited=info["server_id"])
     check_reports(info["server_id"], reports)
 
 
 def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
     """Raise UnfitServer if a server is unfit, or if *our_server_id* is not among the reports."""
-    if not reports:
-        raise UnfitServer(_SETTINGS_NOT_VISIBLE)
     if our_server_id not in {server.server_id for server in reports}:
         raise UnfitServer(
             "the monitoring addresses belong to other servers than the one we talk to"
@@ -91,22 +91,36 @@ def _fsyncs_always(jetstream: dict[str, Any]) -> bool | None:
     return jetstream["config"].get("sync_always", False) is True
 
 
-async def poll_servers(bus: Bus) -> list[ServerReport]:
-    """Ask all servers at once; a pause ends the poll, because their number is unknown."""
+async def poll_servers(bus: Bus, awaited: str = "") -> list[ServerReport]:
+    """Ask all servers at once; a pause ends the poll, because their number is unknown.
+
+    The one whose id is *awaited* may take longer. Raises NoReply without its answer, UnfitServer
+    where no server may be asked.
+    """
     link = bus.connection
     replies: asyncio.Queue[Msg] = asyncio.Queue()
-    reports: list[ServerReport] = []
-    async with link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
+    async with link.awaiting_reply(SETTINGS_SUBJECT, _ANSWER_WAIT_S):
         inbox = link.nc.new_inbox()
         subscription = await link.nc.subscribe(inbox, cb=replies.put)
-        await link.nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
-        with suppress(TimeoutError):
-            while True:
-                async with asyncio.timeout(_LAST_ANSWER_WAIT_S):
-                    reply = await replies.get()
-                if reply.data:
-                    reports.append(_from_reply(json.loads(reply.data)))
-        await subscription.unsubscribe()
+        try:
+            await link.nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
+            return await _gather_reports(replies, awaited)
+        finally:
+            await subscription.unsubscribe()
+
+
+async def _gather_reports(replies: asyncio.Queue[Msg], awaited: str) -> list[ServerReport]:
+    """The reports that come until a pause, the *awaited* one among them if one is."""
+    reports: list[ServerReport] = []
+    with suppress(TimeoutError):
+        while True:
+            is_whole = awaited in ("", *(one.server_id for one in reports))
+            async with asyncio.timeout(_LAST_ANSWER_WAIT_S if is_whole else None):
+                reply = await replies.get()
+            if reply.data:
+                reports.append(_from_reply(json.loads(reply.data)))
+            elif awaited:  # no responder
+                raise UnfitServer(_SETTINGS_NOT_VISIBLE)
     return reports
 
 

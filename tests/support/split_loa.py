@@ -76,8 +76,14 @@ class SplitLoa(LoaProcess):
 
     kind: Callable[..., Service] = Service
 
+    def begin(self, name: str, **settings: str) -> Service:
+        """Start a service; it need not be ready."""
+        self.services[name] = self.kind(name, self.folder, self.environ | settings)
+        return self.services[name]
+
     def run(self, *names: str) -> None:
-        self.services |= {name: self.kind(name, self.folder, self.environ) for name in names}
+        for name in names:
+            self.begin(name)
         for name in names:
             assert self.services[name].url
 

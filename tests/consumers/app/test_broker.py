@@ -137,7 +137,8 @@ async def test_what_the_services_subscribe_to_is_what_asyncapi_says(nats_server,
     """FastStream's own AsyncAPI of every service, against the committed document."""
     async with AsyncExitStack() as stack:
         settings = LoaSettings(data_dir=tmp_path, http_port=0)
-        node = await process.build_node(stack, settings, nats_server.url, "http://127.0.0.1:1")
+        addresses = process.NodeAddresses(nats_server.url, "http://127.0.0.1:1")
+        node = await process.build_node(stack, settings, bus, addresses)
         await process.add_services(node, None)
         said = AsyncAPI(node.broker).to_specification().to_jsonable()
     patterns = {pattern for title in said["channels"] for pattern in title.split(" ")[1:]}
