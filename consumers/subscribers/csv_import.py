@@ -31,7 +31,7 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
 
 log = structlog.get_logger()
-CHUNK_SIZE = 250
+CHUNK_SIZE = 500
 _TURN = 16
 """The number of rows after which other tasks have their turn."""
 _FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
@@ -168,12 +168,12 @@ async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> 
     """Store subscribers by address in one atomic batch. Raises BusError."""
     unsure: _ImportChunk | None = None
     failure: BusError | None = None
-    keys = list(dict.fromkeys(store.key_of_address(subscriber.email) for subscriber in wanted))
+    rows = [(store.key_of_address(subscriber.email), subscriber) for subscriber in wanted]
+    keys = list(dict.fromkeys(key for key, _ in rows))
     for _ in range(MAX_TRIES):
         known = await store.load_entries(keys, with_purged=failure is not None)
         chunk = _ImportChunk(datetime.now(UTC))
-        for subscriber in wanted:
-            key = store.key_of_address(subscriber.email)
+        for key, subscriber in rows:
             chunk.add(key, subscriber, known[key])
         entries = chunk.entries(known)
         if not entries:

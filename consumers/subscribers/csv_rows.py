@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,8 @@ from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
 CSV_COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
+_PREFERENCES = (*validation.LIST_FIELDS, "frequency")
+_KNOWN_PREFERENCES = 256
 _DELIMITERS = ",;\t"
 _TOLD_DELIMITER = re.compile(r'"?sep=([^\w"])"?', re.IGNORECASE)
 _GUARD = "'"
@@ -61,6 +64,7 @@ class CsvRows:
         self.rows = csv.reader(lines, strict=True, delimiter=delimiter)
         self.vocabulary = vocabulary
         self.new_id = new_id
+        self.check_preferences = lru_cache(_KNOWN_PREFERENCES)(self._check_preferences)
 
     def read(self, rejected: list[RejectedRow]) -> Iterator[Subscriber]:
         """Yield the valid rows; append the errors of the others to *rejected*."""
@@ -97,6 +101,16 @@ class CsvRows:
         code = "field_count_lists" if is_split else "field_count"
         return field_error(_LINE_FIELD, code, count=count, expected=expected)
 
+    def _check_preferences(
+        self, topics: str, audiences: str, units: str, frequency: str
+    ) -> tuple[dict[str, object], list[FieldError]]:
+        """The values of these cells with their errors; most rows repeat an earlier one's."""
+        cells = zip(validation.LIST_FIELDS, (topics, audiences, units), strict=True)
+        lists = {name: _split_list(cell) for name, cell in cells}
+        chosen, errors = validation.check_frequency(frequency)
+        faults = [*validation.unknown_values(lists, self.vocabulary), *errors]
+        return {"frequency": chosen, **lists}, faults
+
     def parse_row(
         self, columns: Sequence[str], row: list[str] | csv.Error
     ) -> Subscriber | list[FieldError]:
@@ -109,13 +123,12 @@ class CsvRows:
             return [field_error(_LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, map(_without_guard, row), strict=True))
         address, faults = validation.check_email(cells["email"])
-        lists = {name: _split_list(cells[name]) for name in validation.LIST_FIELDS}
-        chosen, frequency_errors = validation.check_frequency(cells["frequency"])
-        faults += [*validation.unknown_values(lists, self.vocabulary), *frequency_errors]
+        preferences, errors = self.check_preferences(*map(cells.__getitem__, _PREFERENCES))
+        faults += errors
         faults += filter(None, [damage_error("name", cells["name"])])
-        own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": chosen}
+        own = {"id": self.new_id(), "email": address, "name": cells["name"]}
         try:
-            subscriber = Subscriber.model_validate(own | lists)
+            subscriber = Subscriber.model_validate(own | preferences)
         except ValidationError as error:
             named = {fault.field for fault in faults}
             for fault in explain(error):

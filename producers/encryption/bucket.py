@@ -80,8 +80,7 @@ class SealedBucket(Bucket):
         return await super().put(key, await self._seal(key, data))
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
-        own = [self._name(entry.key) for entry in entries if self._is_open(entry.key, entry.data)]
-        ciphers = await self.keys_of_people.ensure(own) if own else {}
+        ciphers = await self._keys_for([e for e in entries if self._is_open(e.key, e.data)])
         sealed = [self._sealed_entry(entry, ciphers) for entry in entries]
         return await super().batch(sealed, timeout_s=timeout_s)
 
@@ -197,6 +196,13 @@ class SealedBucket(Bucket):
             return data
         name = self._name(key)
         return seal((await self.keys_of_people.ensure([name]))[name], name, data)
+
+    async def _keys_for(self, entries: Sequence[BatchEntry]) -> Ciphers:
+        """The keys of records to write; those of new ones are made without a look first."""
+        new = [self._name(entry.key) for entry in entries if entry.expected_revision == 0]
+        other = [self._name(entry.key) for entry in entries if entry.expected_revision != 0]
+        ciphers = await self.keys_of_people.make(new) if new else {}
+        return ciphers | (await self.keys_of_people.ensure(other) if other else {})
 
     def _sealed_entry(self, entry: BatchEntry, ciphers: Ciphers) -> BatchEntry:
         name = self._name(entry.key)

@@ -43,6 +43,18 @@ class PersonKeys:
             found |= await self._store({n: AESGCM.generate_key(_DATA_KEY_BITS) for n in absent})
         return {name: usable(name, cipher) for name, cipher in found.items()}
 
+    async def make(self, names: Sequence[str]) -> dict[str, AESGCM]:
+        """Make the keys of new records without asking for them first. Raises KeyUnreadable.
+
+        Where one is there already, say after a write whose answer was lost, it is used.
+        """
+        fresh = {name: AESGCM.generate_key(_DATA_KEY_BITS) for name in names}
+        try:
+            await self._commit(fresh)
+        except (RevisionConflict, NoReply):
+            return await self.ensure(names)
+        return {name: AESGCM(key) for name, key in fresh.items()}
+
     async def destroy(self, name: str) -> None:
         """Overwrite a key on the disk; without it, no copy of its record can be read."""
         subject = f"$KV.{self.bucket.name}.{name}"
@@ -51,20 +63,25 @@ class PersonKeys:
 
     async def _store(self, fresh: Mapping[str, bytes]) -> Ciphers:
         """Store new keys, in one commit unless another process makes one of them too."""
-        wrapped = {name: seal(self._wrapping, name, key) for name, key in fresh.items()}
         try:
-            await self.bucket.batch([BatchEntry(name, key, 0) for name, key in wrapped.items()])
+            await self._commit(fresh)
         except (RevisionConflict, NoReply):
-            return {name: await self._create(name, key) for name, key in wrapped.items()}
+            return {name: await self._create(name, key) for name, key in fresh.items()}
         return {name: AESGCM(key) for name, key in fresh.items()}
 
-    async def _create(self, name: str, wrapped: bytes) -> AESGCM | None:
+    async def _commit(self, fresh: Mapping[str, bytes]) -> None:
+        await self.bucket.batch([BatchEntry(*self._wrap(*pair), 0) for pair in fresh.items()])
+
+    async def _create(self, name: str, key: bytes) -> AESGCM | None:
         """Create a key, or read the one that was first."""
         try:
-            await self.bucket.create(name, wrapped)
+            await self.bucket.create(*self._wrap(name, key))
         except RevisionConflict:
             return (await self.load(name)).get(name)
-        return self._unwrap(name, wrapped)
+        return AESGCM(key)
+
+    def _wrap(self, name: str, key: bytes) -> tuple[str, bytes]:
+        return name, seal(self._wrapping, name, key)
 
     def _unwrap(self, name: str, wrapped: bytes) -> AESGCM | None:
         key = open_sealed(self._wrapping, name, wrapped)

@@ -50,6 +50,15 @@ async def test_every_way_of_writing_seals_and_every_way_of_reading_opens(bucket,
     assert {change.key: change.data for change in await bucket.opened(changes)} == plain
 
 
+async def test_a_new_record_uses_the_key_that_an_interrupted_write_has_left(bus, keys, bucket):
+    left = f"{bucket.name}.s.an"
+    await keys.ensure([left])
+    key = await bus.bucket(subjects.PERSON_KEYS.name).get(left)
+    await bucket.batch([BatchEntry("s.an", AN, 0), BatchEntry("s.binh", BINH, 0)])
+    assert [(await bucket.get(one)).data for one in ("s.an", "s.binh")] == [AN, BINH]
+    assert await bus.bucket(subjects.PERSON_KEYS.name).get(left) == key
+
+
 async def test_what_an_earlier_version_stored_plain_is_read(bucket, stored):
     await stored.put("s.an", AN)
     assert (await bucket.get("s.an")).data == AN
