@@ -22,6 +22,7 @@ from consumers.operations.errors import RetentionHeld
 from consumers.progress import report_progress
 from consumers.staff.accounts import AccountStore
 from consumers.staff.proposals import Proposals
+from consumers.subscribers.store import former_readers
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import BOUNCE_PREFIX, SoftFailures, Suppression
 from consumers.uploads.unused import STRAYS_AFTER, UnusedFiles
@@ -30,7 +31,6 @@ from contracts.base.crash_points import crash_point
 from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
-from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import UNDECIDED_TOO_LONG
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.messages import chunked
@@ -134,11 +134,8 @@ class FormerReaders:
     kind: RetentionKind = "former_readers"
 
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
-        async for _, value in self.unsubscribe.store.bucket.values("s."):
-            reader = parse(Subscriber, value.data)
-            if not reader or reader.active or reader.left_at is None:
-                continue
-            if reader.left_at < before:
+        async for reader in former_readers(self.unsubscribe.store.bucket):
+            if reader.left_at and reader.left_at < before:
                 yield DueRecord(reader.left_at, partial(self.erase, reader.id))
 
     async def erase(self, id: str) -> bool:

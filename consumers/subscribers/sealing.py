@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from consumers.key_file import SealingKeys
+from consumers.subscribers.store import former_readers
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
-from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus, RevisionConflict
 from producers.bus.periodic import every
-from producers.bus.records import parse
 from producers.encryption import SealedBucket
 from producers.encryption.existing_records import BucketMigration
 from producers.encryption.maintenance import destroy_unused_keys
@@ -55,15 +54,10 @@ class RecordSealer:
 
     async def renew_former(self) -> int:
         """Make what the disk still has of readers who left unreadable: their older records."""
-        bucket, former = self.bus.bucket(subjects.SUBSCRIBERS.name), []
+        bucket, count = self.bus.bucket(subjects.SUBSCRIBERS.name), 0
         if not isinstance(bucket, SealedBucket):
             return 0
-        async for key, value in bucket.values("s."):
-            reader = parse(Subscriber, value.data)
-            if reader and not reader.active:
-                former.append(key)
-        count = 0
-        for key in former:
+        async for reader in former_readers(bucket):
             with suppress(RevisionConflict):  # changed just now; the next pass tries again
-                count += await bucket.renew_key(key)
+                count += await bucket.renew_key(f"s.{reader.id}")
         return count

@@ -10,7 +10,7 @@ addresses; an erasure purges them too. `f.<name>` is a pending change: see
 import hmac
 import secrets
 from base64 import b32encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -21,11 +21,13 @@ from consumers.subscribers.errors import AddressTaken
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.subscriptions.subscriber import ConsentWay, Subscriber
-from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
+from producers.bus import BatchEntry, Bucket, Bus, NoReply, RevisionConflict, records
+from producers.bus.messages import chunked
 from producers.bus.records import Versioned
 
 MAX_TRIES = 20
 _MAX_SILENCES = 2
+_CHUNK_SIZE = 500
 _ID_BYTES = 10
 UNKNOWN_ID = "nobody"
 _MOVED_PREFIX = b"-"
@@ -245,6 +247,16 @@ class SubscriberStore:
         """Return the revision at which an address was purged; 0 if it never existed."""
         message = await self.bus.last_message(self.bucket.stream, f"$KV.{self.bucket.name}.{key}")
         return message.seq if message else 0
+
+
+async def former_readers(bucket: Bucket) -> AsyncIterator[Subscriber]:
+    """Every reader who has left; the records of those who stay are neither read nor opened."""
+    async for lists in chunked(bucket.values("m."), _CHUNK_SIZE):
+        ids = [key.removeprefix("m.") for key, _ in lists]
+        for value in (await bucket.get_many([f"s.{id}" for id in ids])).values():
+            reader = records.parse(Subscriber, value.data)
+            if reader and not reader.active:
+                yield reader
 
 
 async def _retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:

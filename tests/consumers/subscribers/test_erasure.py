@@ -4,10 +4,12 @@ import pytest
 import structlog
 
 from consumers.subscribers.sealing import RecordSealer
+from consumers.subscribers.store import former_readers
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, UnsubscribeResult
 from producers.bus import NoReply
+from producers.encryption import PersonKeys
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.signup_app import ADDRESS, KNOWN, NOON, SignupApp, heading, press_button
@@ -292,3 +294,19 @@ async def test_who_has_left_gets_a_new_key_and_the_record_stays(signup_app, bus)
     assert (left.active, left.consent.version) == (False, person.consent.version)
     back = await signup_app.subscribed()
     assert (back.id, back.active) == (person.id, True)
+
+
+async def test_the_daily_passes_open_no_record_of_a_reader_who_stays(signup_app, bus, monkeypatch):
+    gone, stays = await signup_app.subscribed(), await signup_app.subscribed(KNOWN)
+    await signup_app.unsubscribe.unsubscribe(gone.id)
+    asked, load_many = set[str](), PersonKeys.load_many
+
+    async def noted(self, names):
+        asked.update(names)
+        return await load_many(self, names)
+
+    monkeypatch.setattr(PersonKeys, "load_many", noted)
+    former = former_readers(signup_app.store.bucket)
+    assert [reader.id async for reader in former] == [gone.id]
+    assert asked == {f"subscribers.s.{gone.id}"}
+    assert await signup_app.store.find_by_id(stays.id)
