@@ -20,6 +20,8 @@ from producers.bus.records import Versioned
 
 CHUNK_BATCHES = 25
 """12,500 recipients at once: a million costs no more memory than twenty thousand."""
+CHUNK_S = 0.5
+"""The longest time for which rows are read before they are stored."""
 _CONCURRENT_WAKE_UPS = 100
 
 RecipientsAfter = Callable[[str], AsyncIterator[AudienceRow]]
@@ -102,15 +104,18 @@ async def _split_into_chunks(
     """Cut *rows*: one batch first, then twice as many each time, up to CHUNK_BATCHES.
 
     So the first mail leaves at once, and a worker in this process does not wait for the rest of the
-    plan. The flag marks the last chunk; an empty audience is one empty chunk.
+    plan. Where other work takes turns so long that a chunk grows for CHUNK_S, it ends with the
+    batch it has. The flag marks the last chunk; an empty audience is one empty chunk.
     """
-    batches = 1 if first else CHUNK_BATCHES
+    now = asyncio.get_running_loop().time
+    batches, began = 1 if first else CHUNK_BATCHES, now()
     chunk: list[AudienceRow] = []
     async for row in rows:
-        if len(chunk) == batches * MAX_BATCH_ROWS:
-            yield chunk, False
-            chunk, batches = [], min(2 * batches, CHUNK_BATCHES)
-        elif len(chunk) % MAX_BATCH_ROWS == 0:
-            await asyncio.sleep(0)  # let others run: reading rows never waits by itself
+        if chunk and len(chunk) % MAX_BATCH_ROWS == 0:
+            if len(chunk) == batches * MAX_BATCH_ROWS or now() - began >= CHUNK_S:
+                yield chunk, False
+                chunk, batches, began = [], min(2 * batches, CHUNK_BATCHES), now()
+            else:
+                await asyncio.sleep(0)  # let others run: reading rows never waits by itself
         chunk.append(row)
     yield chunk, True

@@ -1,10 +1,14 @@
 """Planning on a real bus: who is to get what, when, and no reader planned twice."""
 
 import asyncio
+import math
 
 import pytest
 
 from channels.base import Outcome, Verdict
+from consumers.dispatch import planner
+from consumers.dispatch.planner import Planner
+from consumers.ledger.cursor import MAX_BATCH_ROWS
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, PlanKey, Status
 from tests.support.delivery_pipeline import EMAIL, wake_ups
@@ -28,6 +32,22 @@ async def test_two_planners_at_once_plan_everybody_once(delivery_pipeline):
     plan = PlanKey(EMAIL, released.publication.content_id, 1)
     await loa.work_plan(plan)
     assert sorted(loa.provider.effects.values()) == [1] * 2600
+
+
+@pytest.mark.parametrize(("longest_s", "sizes"), [(math.inf, [1, 2, 3]), (0.0, [1, 1, 1, 1, 1, 1])])
+async def test_rows_that_are_long_read_are_stored_batch_by_batch(
+    delivery_pipeline, monkeypatch, longest_s, sizes
+):
+    loa, stored, store = delivery_pipeline(3000), list[int](), Planner.store_chunk
+
+    async def noted(self, plan, held, chunk, complete):
+        stored.append(len(chunk) // MAX_BATCH_ROWS)
+        return await store(self, plan, held, chunk, complete)
+
+    monkeypatch.setattr(planner, "CHUNK_S", longest_s)
+    monkeypatch.setattr(Planner, "store_chunk", noted)
+    cursor = (await loa.ledger.plan(await loa.plan())).value
+    assert (stored, cursor.count, cursor.planned) == (sizes, 6, 3000)
 
 
 async def test_an_item_that_nobody_follows_is_planned_and_complete(delivery_pipeline):
