@@ -26,6 +26,15 @@ from tests.support.planted_bugs import PlantedBugs
 pytestmark = pytest.mark.timeout(600)
 STORIES, MOST_STORIES = 40, 100
 MISTAKES = PlantedBugs()
+PLAYED_FIRST = {
+    "release-before-the-fence": (15,),
+    "release-twice": (2,),
+    "agreement-used-up-before-its-act": (3,),
+    "an-agreement-counts-for-ever": (6,),
+    "a-letter-is-sent-under-a-new-id": range(3, 4 * MOST_STORIES, 4),
+    "a-text-goes-out-without-its-file": (9,),
+}
+"""Of the mistakes that some stories miss: one that finds it as a rule; all those with a letter."""
 
 
 @MISTAKES.instead_of(DraftDecisions, "begin_release")
@@ -115,7 +124,7 @@ async def test_each_approved_text_is_out_once_and_each_withdrawn_one_gone(played
 @pytest.mark.parametrize("mistake", MISTAKES)
 async def test_each_planted_mistake_is_found(played, mistake):
     with MISTAKES.planted(mistake):
-        for seed in range(MOST_STORIES):
+        for seed in (*PLAYED_FIRST.get(mistake, ()), *range(MOST_STORIES)):
             if (await played(seed))[0]:
                 return
     pytest.fail("not found")

@@ -21,6 +21,20 @@ from tests.deep.model.coverage import unseen
 ROOT = Path(__file__).parents[3]
 PARTS, SHARE = 4, 500
 CATCH_WITHIN = 2000
+FOUND_BY = {
+    "acknowledged-before-scheduled": 167,
+    "any-owner-is-ours": 103,
+    "busy-wake-up-swallowed": 22,
+    "directory-behind": 57,
+    "doubt-cleared-too-early": 34,
+    "monotonic-only": 38,
+    "no-head-fence": 26,
+    "no-settle": 135,
+    "overtaken-all-the-same": 256,
+    "sweeper-asleep": 21,
+    "sweeper-shy-of-broken-channels": 73,
+}
+"""Of the bugs that many seeds miss: the first one that finds it, which is run before the others."""
 
 
 @cache
@@ -46,7 +60,8 @@ def test_the_model_sees_every_kind_of_fault_and_every_step():
 @pytest.mark.parametrize("name", sorted(BUGS.keys() - HARMLESS.keys() - RARE))
 def test_a_planted_bug_is_caught(name):
     with BUGS.planted(name):
-        result = campaign.run(range(CATCH_WITHIN), stop_after=1)
+        seeds = (FOUND_BY.get(name, 0), *range(CATCH_WITHIN))
+        result = campaign.run(seeds, stop_after=1)
     assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
 
 

@@ -25,7 +25,7 @@ from tests.support.split_loa import Service, SplitLoa, on_a_server
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.promise("6.5"), pytest.mark.promise("12.5")]
 WORKERS = ("machine-1", "machine-2", "machine-3")
 PER_S, CONNECTIONS = 10, 4
-ROUND = 150
+ROUND = 100
 """Notices of one round; at the rate of each process they would take a third of the time."""
 LIFE_S = 48 * 3600.0
 """Longer than the life of an access token."""
