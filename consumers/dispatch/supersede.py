@@ -13,7 +13,7 @@ import structlog
 from consumers.ledger import moves
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import REACHED_LETTERS, LedgerEntry
-from consumers.ledger.errors import ConcurrentUpdate, LedgerError
+from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
@@ -23,7 +23,6 @@ from producers.bus import NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-_HALT_TIMEOUT_S = 10.0
 RECHECK_S = 2.0
 _REWAKE_S = 60.0
 
@@ -50,7 +49,7 @@ class Supersession:
             if not entry.value.closed_at and not entry.value.halt
         ]
         for batch, entry in sorted(open_entries, key=lambda one: not one[1].value.owner):
-            await self.halt_entry(batch, entry, why)
+            await self.ledger.change(batch, lambda held: moves.halt(held, why, self.clock()), entry)
             crash_point("fence.entry_halted")
         if open_entries:
             log.info("plan_halted", plan=str(plan), why=why, entries=len(open_entries))
@@ -63,20 +62,6 @@ class Supersession:
             return await self.ledger.swap_plan(plan, held, held.value.with_halt(why))
         except (RevisionConflict, NoReply):
             return await self.load_plan(plan)
-
-    async def halt_entry(self, batch: BatchKey, held: Versioned[LedgerEntry], why: str) -> None:
-        """Mark one entry as halted, also when its owner writes meanwhile."""
-        until = time.monotonic() + _HALT_TIMEOUT_S
-        while True:
-            halted = moves.halt(held.value, why, self.clock())
-            if halted is held.value:
-                return
-            try:
-                await self.ledger.swap(batch, held, halted, until=until)
-            except ConcurrentUpdate as other:
-                held = other.current
-            else:
-                return
 
     async def any_planned(self, plans: Sequence[PlanKey]) -> bool:
         """Whether one of *plans* was ever begun, so that recipients may have its text."""

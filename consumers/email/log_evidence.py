@@ -8,7 +8,6 @@ grow with them.
 import asyncio
 import re
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ from channels.email.smtp.relay_log import accepted_in, whole_log
 from consumers.ledger import bulk, moves
 from consumers.ledger.doubts import DoubtCause
 from consumers.ledger.entry import IN_DOUBT, LedgerEntry
-from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.progress import report_progress
@@ -37,7 +35,6 @@ _EMAIL = ChannelName.EMAIL
 _MESSAGE_ID = re.compile(rb"<([0-9a-z]{32})@")
 _ID_LENGTH = 32
 _AT_ONCE = 20_000
-_SWAP_TIMEOUT_S = 10.0
 _NAMED = Outcome(Verdict.DELIVERED, "the relay's log")
 _NOT_NAMED = Outcome(Verdict.ABSENT, "not in the relays' logs")
 
@@ -113,33 +110,28 @@ class LogEvidence:
         async for _, batch in bulk.read_states(self.ledger.bucket, f"{_EMAIL}."):
             report_progress("batches", read := read + 1)
             if batch and batch.entry and IN_DOUBT in batch.entry.rows:
-                await self.resolve(batch.key)
+                await self.resolve(batch.key, await self.recipients(batch.key, batch.entry))
             await asyncio.sleep(0)
         return self.counts
 
-    async def resolve(self, batch: BatchKey) -> None:
+    async def resolve(self, batch: BatchKey, ids: Sequence[str]) -> None:
         """Resolve the rows of one batch, and wake it where something has changed."""
-        state = await self.ledger.state(batch)
-        while state and IN_DOUBT in state.value.rows:
-            outcomes = await self.outcomes(batch, state.value)
-            if not outcomes:
-                break
-            entry = moves.resolve(state.value, outcomes, self.clock())
-            if not entry.owner:
-                entry = moves.release(entry, self.clock())
-            until = time.monotonic() + _SWAP_TIMEOUT_S
-            try:
-                await self.ledger.swap(batch, state, entry, until=until)
-            except ConcurrentUpdate as conflict:
-                state = conflict.current
-                continue
-            await self.waker.wake(batch, entry.lane)
-            self.count(outcomes)
-            return
 
-    async def outcomes(self, batch: BatchKey, entry: LedgerEntry) -> dict[int, Outcome]:
+        def resolved(entry: LedgerEntry) -> LedgerEntry:
+            outcomes = self.outcomes(batch, entry, ids)
+            if not outcomes:
+                return entry
+            after = moves.resolve(entry, outcomes, self.clock())
+            return after if after.owner else moves.release(after, self.clock())
+
+        if changed := await self.ledger.change(batch, resolved):
+            await self.waker.wake(batch, changed.after.lane)
+            self.count(self.outcomes(batch, changed.before, ids))
+
+    def outcomes(
+        self, batch: BatchKey, entry: LedgerEntry, ids: Sequence[str]
+    ) -> dict[int, Outcome]:
         """The rows in doubt of which the logs tell something."""
-        ids = await self.recipients(batch, entry)
         by_row = {row: ids[row] for row, letter in enumerate(entry.rows) if letter == IN_DOUBT}
         by_key = keys.delivery_keys(batch.content_id, batch.revision, _EMAIL, [*by_row.values()])
         named, is_complete = self.accepted.among(by_key), self.is_complete_for(entry)

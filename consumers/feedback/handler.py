@@ -13,8 +13,7 @@ from consumers.case_notices.message_ids import NoticeFinder
 from consumers.email import receipts
 from consumers.email.receipts import MailReceipt
 from consumers.ledger import moves
-from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS
-from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry
 from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
@@ -27,7 +26,6 @@ from contracts.errors import Invalid, explain
 
 log = structlog.get_logger()
 RETRY_S = 5.0
-_SWAP_TIMEOUT_S = 10.0
 _ROOT_FIELD = "receipt"
 
 
@@ -106,22 +104,16 @@ class FeedbackHandler:
 
     async def apply_evidence(self, batch: BatchKey, row: int) -> None:
         """Upgrade a row that has ended. Raises RetryLater while it is open."""
-        state = await self.ledger.state(batch)
-        while state is not None:
-            upgraded = moves.apply_evidence(state.value, row, self.clock())
-            if upgraded == state.value:
-                if state.value.rows[row] in OPEN_LETTERS:
-                    raise RetryLater(RETRY_S, "the row has not ended yet")
-                return
-            until = time.monotonic() + _SWAP_TIMEOUT_S
-            try:
-                await self.ledger.swap(batch, state, upgraded, until=until)
-            except ConcurrentUpdate as other:
-                state = other.current
-            else:
-                crash_point("feedback.booked")
-                log.info("receipt_applied", batch=str(batch))
-                return
+
+        def upgrade(entry: LedgerEntry) -> LedgerEntry:
+            upgraded = moves.apply_evidence(entry, row, self.clock())
+            if upgraded == entry and entry.rows[row] in OPEN_LETTERS:
+                raise RetryLater(RETRY_S, "the row has not ended yet")
+            return upgraded
+
+        if await self.ledger.change(batch, upgrade):
+            crash_point("feedback.booked")
+            log.info("receipt_applied", batch=str(batch))
 
     async def confirm_sent(self, batch: BatchKey, row: int) -> None:
         """End a doubt: returned mail proves that the relay had accepted it.

@@ -3,9 +3,10 @@
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
@@ -19,8 +20,16 @@ from producers.bus import BatchEntry as Write
 from producers.bus import Bus, NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
+_CHANGE_TIMEOUT_S = 10.0
 _PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
 """The recipients of all personal content."""
+
+
+class Changed(NamedTuple):
+    """An entry before and after a change."""
+
+    before: LedgerEntry
+    after: LedgerEntry
 
 
 class Ledger:
@@ -84,6 +93,30 @@ class Ledger:
                 raise ConcurrentUpdate(current)
             if time.monotonic() >= until:
                 raise NoReply(f"{key} can be read but not written")
+
+    async def change(
+        self,
+        batch: BatchKey,
+        transition: Callable[[LedgerEntry], LedgerEntry],
+        known: Versioned[LedgerEntry] | None = None,
+    ) -> Changed | None:
+        """Apply *transition* to the entry, anew after each other write; None if it stays as it is.
+
+        *known*: the entry as it was read, where it was. Raises NoReply when the bus is silent.
+        """
+        until = time.monotonic() + _CHANGE_TIMEOUT_S
+        state = known or await self.state(batch)
+        while state is not None:
+            entry = transition(state.value)
+            if entry == state.value:
+                break
+            try:
+                await self.swap(batch, state, entry, until=until)
+            except ConcurrentUpdate as other:
+                state = other.current
+            else:
+                return Changed(state.value, entry)
+        return None
 
     async def read_back(self, batch: BatchKey, until: float) -> Versioned[LedgerEntry]:
         """The current entry, read until the bus answers."""

@@ -8,14 +8,13 @@ import structlog
 
 from consumers.case_notices.recipients import NOT_REACHED_ROWS, CaseNotices
 from consumers.ledger import bulk, moves
-from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.progress import report_progress
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, Status
 
 log = structlog.get_logger()
-_SWAP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +91,13 @@ class ManualResolution:
 
     async def write_resolution(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:
         """End the unknown rows of *batch* and return them; a receipt may have come first."""
-        state = await self.ledger.state(batch)
-        while state is not None:
-            rows = moves.unknown_rows(state.value)
-            if not rows:
-                return []
+
+        def end(entry: LedgerEntry) -> LedgerEntry:
             reason, now = f"settled by {by}", self.clock()
-            entry = moves.end_unknown(state.value, now, arrived=arrived, reason=reason)
-            until = time.monotonic() + _SWAP_TIMEOUT_S
-            try:
-                await self.ledger.swap(batch, state, entry, until=until)
-            except ConcurrentUpdate as conflict:
-                state = conflict.current
-                continue
+            return moves.end_unknown(entry, now, arrived=arrived, reason=reason)
+
+        changed = await self.ledger.change(batch, end)
+        rows = moves.unknown_rows(changed.before) if changed else []
+        if rows:
             log.info("unknown_settled", batch=str(batch), rows=len(rows), arrived=arrived)
-            return rows
-        return []
+        return rows
