@@ -31,7 +31,7 @@ PUBLIC_URL = "https://cong.example"
 BOUNCE_DOMAIN = "tra-lai.loa.example"
 BUSY = (2, 3)
 """Exit codes of an `up` that found the store still locked by the server of the one before."""
-START_S = 120.0
+START_S, COMMAND_S = 120.0, 300.0
 DYING_S = 60.0
 
 
@@ -197,7 +197,7 @@ class Environment:
     def run(self, *args: object, point: str = NOTHING, out: str = "commands.log") -> int | None:
         """One command, armed or not; its exit code."""
         process = self.begin(point, 1, out, *args)
-        process.join(START_S)
+        process.join(COMMAND_S)
         if process.exitcode is None:
             raise CampaignFailed(f"{args} does not end")
         return process.exitcode
