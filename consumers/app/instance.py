@@ -161,9 +161,13 @@ async def command_bus(
     if not has_store and not await find_running(settings):
         raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     async with bus_server(settings) as (url, monitors, own):
-        access = settings.access()
         connecting = Bus.connect(
-            url, name=name, access=access, patience_s=patience_s, replicas=settings.nats_replicas
+            url,
+            name=name,
+            access=settings.access(),
+            patience_s=patience_s,
+            replicas=settings.nats_replicas,
+            placement_tags=settings.placement_tags,
         )
         async with await connecting as bus:
             if own:

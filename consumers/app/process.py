@@ -218,8 +218,14 @@ def _reloads_on_hangup() -> bool:
 
 
 def _connecting(settings: LoaSettings, url: str, name: str) -> Callable[[], Awaitable[Bus]]:
-    access, replicas = settings.access(), settings.nats_replicas
-    return partial(Bus.connect, url, name=name, access=access, replicas=replicas)
+    return partial(
+        Bus.connect,
+        url,
+        name=name,
+        access=settings.access(),
+        replicas=settings.nats_replicas,
+        placement_tags=settings.placement_tags,
+    )
 
 
 class NodeAddresses(NamedTuple):

@@ -61,6 +61,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+=[ -~]+")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 _MAX_FOLDER_BYTES = 470
 _REPLICAS = (1, 3, 5)
+_SERVER_TAG = re.compile("[A-Za-z0-9][A-Za-z0-9:._-]{0,63}")
 _NATS_SCHEMES = frozenset(("nats", "tls"))
 
 
@@ -90,6 +91,7 @@ class LoaSettings(_Settings):
     nats_user: str = "loa"
     nats_password: SecretStr = SecretStr("")
     nats_replicas: int = 1
+    nats_placement_tags: str = ""
     vault_key_file: Path | None = None
     directory_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
@@ -127,6 +129,18 @@ class LoaSettings(_Settings):
         if replicas not in _REPLICAS:
             raise PydanticCustomError("setting_nats_replicas", "only 1, 3 or 5")
         return replicas
+
+    @field_validator("nats_placement_tags")
+    @classmethod
+    def _are_server_tags(cls, tags: str) -> str:
+        """Refuse what no server can have as its tag."""
+        if not all(map(_SERVER_TAG.fullmatch, _split_names(tags))):
+            raise PydanticCustomError("setting_nats_placement_tags", "not tags of servers")
+        return tags
+
+    @property
+    def placement_tags(self) -> list[str]:
+        return sorted(_split_names(self.nats_placement_tags))
 
     @field_validator("stand_ins")
     @classmethod

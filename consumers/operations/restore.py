@@ -182,7 +182,7 @@ async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
 
 async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> None:
     pieces = stored.pieces(saved)
-    config = saved.config | {"num_replicas": bus.replicas}
+    config = saved.config | topology.placement(bus)
     await bus.restore_snapshot(saved.stream, Snapshot(config, saved.state), pieces)
     bucket = backup.saved_bucket(bus, saved.stream)
     for change in stored.changes(saved):

@@ -1,6 +1,6 @@
 """The bus API for other packages: publish, schedule, buckets, stored messages."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -42,6 +42,8 @@ class Bus:
         """Seals of messages, by the first or the first two words of their subjects."""
         self.replicas = 1
         """How many servers of a cluster keep each stream that this client makes."""
+        self.placement_tags: tuple[str, ...] = ()
+        """Tags that each of those servers has."""
 
     @classmethod
     async def connect(
@@ -52,6 +54,7 @@ class Bus:
         access: Access | None = None,
         patience_s: float = 30.0,
         replicas: int = 1,
+        placement_tags: Sequence[str] = (),
     ) -> Self:
         """Connect to a server, or to one of several separated by commas.
 
@@ -59,7 +62,7 @@ class Bus:
         *access*. Reconnects without limit later.
         """
         bus = cls(await connect(url, name, access or Access(), patience_s))
-        bus.replicas = replicas
+        bus.replicas, bus.placement_tags = replicas, tuple(placement_tags)
         return bus
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Apply `contracts.subjects` to the server: streams, consumers and buckets."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,8 @@ Config = dict[str, Any]
 _NO_STREAM_CODE = 10059
 _NO_CONSUMER_CODE = 10014
 _TOO_FEW_SERVERS_CODES = (10005, 10074)  # no suitable peers, no cluster
+_MOVING_CODES = (10124, 10226)  # the stream moves, or gets other replicas
+_MOVE_PATIENCE_S, _MOVE_POLL_S = 60.0, 0.5
 RESTORING_STREAM = "RESTORING"
 """A stream that exists while a restore is incomplete."""
 _START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
@@ -76,8 +79,8 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
     present = map(unit_of_inbound, await inbound_stream_names(bus))
     known = sorted({*units, *present})
-    wanted = wanted_configs(known, bus.replicas).values()
-    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
+    wanted = wanted_configs(known).values()
+    await asyncio.gather(*(_ensure_stream(bus, one | placement(bus)) for one in wanted))
     streams = (*STREAMS, *map(inbound_stream, known))
     pairs = [(stream, one) for stream in streams for one in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
@@ -85,11 +88,20 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
         await _end_former(bus, bucket)
 
 
-def wanted_configs(units: Iterable[str] = (), replicas: int = 1) -> dict[str, Config]:
-    """The config of every stream and bucket, and of *units*' inbound streams, by stream."""
+def placement(bus: Bus) -> Config:
+    """The settings that tell which servers of a cluster keep a stream that *bus* makes."""
+    tags = {"placement": {"tags": list(bus.placement_tags)}} if bus.placement_tags else {}
+    return {"num_replicas": bus.replicas} | tags
+
+
+def wanted_configs(units: Iterable[str] = ()) -> dict[str, Config]:
+    """The config of every stream and bucket, and of *units*' inbound streams, by stream.
+
+    On one server; see `placement`.
+    """
     wanted = [_stream_config(stream) for stream in (*STREAMS, *map(inbound_stream, units))]
     wanted += [_bucket_config(bucket) for bucket in BUCKETS]
-    return {config["name"]: config | {"num_replicas": replicas} for config in wanted}
+    return {config["name"]: config | {"num_replicas": 1} for config in wanted}
 
 
 async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
@@ -213,7 +225,7 @@ async def _list_streams(bus: Bus, query: Config) -> dict[str, Config]:
 async def mark_restoring(bus: Bus) -> None:
     """Make `apply` refuse this bus until the mark is deleted."""
     own = {"name": RESTORING_STREAM, "subjects": ["restoring"], "max_bytes": 4096}
-    await _create_stream(bus, _COMMON | own | {"num_replicas": bus.replicas})
+    await _create_stream(bus, _COMMON | own | placement(bus))
 
 
 async def delete_stream(bus: Bus, stream: str) -> None:
@@ -338,7 +350,7 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
         log.info("stream_created", stream=name)
         return
     if changed := changed_settings(info["config"], wanted):
-        await _set_back(bus, extended_config(info["config"], wanted), changed)
+        await _set_back(bus, info["config"], extended_config(info["config"], wanted), changed)
     if info["state"]["consumer_count"] and name not in _PUBLIC_STREAMS:
         await _remove_push_consumers(bus, name)
 
@@ -353,11 +365,26 @@ async def _create_stream(bus: Bus, config: Config) -> None:
         raise
 
 
-async def _set_back(bus: Bus, config: Config, changed: list[str]) -> None:
+async def _update_stream(bus: Bus, config: Config) -> Config:
+    """Update a stream, as soon as it is on the servers to which it moves. Raises BusError."""
+    until = time.monotonic() + _MOVE_PATIENCE_S
+    while True:
+        try:
+            call = f"STREAM.UPDATE.{config['name']}"
+            return await bus.connection.repeatable_api_request(call, config)
+        except BusError as error:
+            if error.err_code not in _MOVING_CODES or time.monotonic() >= until:
+                raise
+        await asyncio.sleep(_MOVE_POLL_S)
+
+
+async def _set_back(bus: Bus, present: Config, config: Config, changed: list[str]) -> None:
     """Update a stream. Raises ForeignSettings if the server refuses, or keeps a setting."""
     name = config["name"]
     try:
-        updated = await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
+        if {"placement", "num_replicas"} <= {*changed}:  # the server does one after the other
+            await _update_stream(bus, config | {"num_replicas": present["num_replicas"]})
+        updated = await _update_stream(bus, config)
     except NoReply:
         raise
     except BusError as error:

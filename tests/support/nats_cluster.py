@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,10 @@ from tests.support.ports import free_port
 PATIENCE_S = 120.0
 """How long a cluster may take to have a leader again, on a busy machine."""
 _POLL_S = 0.05
+TAG = "disk:ssd"
 _SETTINGS = """\
 server_name: {name}
+server_tags: [{tags}]
 listen: "127.0.0.1:{client}"
 http: "127.0.0.1:{monitor}"
 jetstream {{
@@ -51,6 +53,7 @@ class ClusterServer:
     route: int
     monitor: int
     proxy: int = 0
+    tags: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -131,8 +134,9 @@ class NatsCluster:
         routes = (f'"nats-route://127.0.0.1:{one.reached}"' for one in self.servers.values())
         places = {"client": server.client, "route": server.route, "monitor": server.monitor}
         places["reached"] = server.reached
+        tags = ", ".join(f'"{tag}"' for tag in server.tags)
         settings = _SETTINGS.format(
-            name=name, store=server.store, routes=", ".join(routes), **places
+            name=name, tags=tags, store=server.store, routes=", ".join(routes), **places
         )
         server.start(settings + self.accounts)
 
@@ -204,12 +208,17 @@ async def has_leader(cluster: NatsCluster, size: int) -> bool:
 
 
 @contextmanager
-def started_cluster(folder: Path, size: int = 3, **options: Any) -> Iterator[NatsCluster]:
-    """A cluster of *size* new servers that answer; its loop is idle afterwards."""
+def started_cluster(
+    folder: Path, size: int = 3, tagged: Sequence[int] = (), **options: Any
+) -> Iterator[NatsCluster]:
+    """A cluster of *size* new servers that answer; its loop is idle afterwards.
+
+    Those with the numbers *tagged* have TAG.
+    """
     cluster = NatsCluster(folder, **options)
     try:
-        for number in range(size):
-            cluster.add(f"n{number + 1}")
+        for number in range(1, size + 1):
+            cluster.add(f"n{number}").tags = (TAG,) if number in tagged else ()
         for name in cluster.servers:
             cluster.start(name)
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

@@ -84,6 +84,14 @@ def test_an_address_that_is_no_nats_servers_is_refused_by_name(monkeypatch, url)
         read_settings(LoaSettings)
 
 
+def test_tags_of_servers_are_named_by_a_list(monkeypatch):
+    monkeypatch.setenv("LOA_NATS_PLACEMENT_TAGS", "disk:ssd, dc:hanoi")
+    assert read_settings(LoaSettings).placement_tags == ["dc:hanoi", "disk:ssd"]
+    monkeypatch.setenv("LOA_NATS_PLACEMENT_TAGS", "dc hanoi")
+    with pytest.raises(Invalid, match="LOA_NATS_PLACEMENT_TAGS: is not a list of server tags"):
+        read_settings(LoaSettings)
+
+
 @pytest.mark.parametrize(("replicas", "is_taken"), [("1", True), ("2", False), ("3", True)])
 def test_replicas_are_those_of_which_a_majority_can_answer(monkeypatch, replicas, is_taken):
     monkeypatch.setenv("LOA_NATS_REPLICAS", replicas)

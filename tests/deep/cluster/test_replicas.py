@@ -8,7 +8,7 @@ import pytest
 
 from contracts import subjects
 from producers.bus import Bus, TooFewServers, topology
-from tests.support.nats_cluster import PATIENCE_S
+from tests.support.nats_cluster import PATIENCE_S, TAG, started_cluster, stream_cluster
 
 REPEATS = 300
 """A replica is behind in one of twenty reads that follow a write at once."""
@@ -51,6 +51,40 @@ async def test_streams_and_consumers_grow_and_shrink_only_when_asked(cluster):
         assert await topology.reduce_replicas(bus) == len(topology.stream_names())
         assert await replicas(bus) == {1}
         assert (await bus.stream_info("DEAD"))["state"]["messages"] == 1
+
+
+@pytest.fixture
+def four_servers(tmp_path):
+    """A cluster of four, of which all but the second have TAG."""
+    with started_cluster(tmp_path, size=4, tagged=(1, 3, 4)) as running:
+        yield running
+
+
+async def test_streams_move_to_the_servers_with_the_wanted_tags(four_servers):
+    async with await Bus.connect(four_servers.url, name="test") as bus:
+        await topology.apply(bus)
+        await bus.publish("dead.intake", b"kept")
+        bus.replicas, bus.placement_tags = 3, (TAG,)
+        await topology.apply(bus)
+        await reached(partial(keepers, bus), {frozenset({"n1", "n3", "n4"})})
+        await four_servers.until_all_current(bus)
+        assert (await bus.stream_info("DEAD"))["state"]["messages"] == 1
+        bus.placement_tags = ("disk:none",)
+        with pytest.raises(TooFewServers, match="disk:none"):
+            await topology.apply(bus)
+        bus.placement_tags = ()  # an environment without the setting moves nothing
+        await topology.apply(bus)
+        infos = (await topology.stream_infos(bus)).values()
+        assert all(one["config"]["placement"]["tags"] == [TAG] for one in infos)
+
+
+async def keepers(bus):
+    """The servers that keep a stream, for each of all streams."""
+    groups = [await stream_cluster(bus, name) for name in topology.stream_names()]
+    return {
+        frozenset({group.get("leader"), *(one["name"] for one in group.get("replicas", ()))})
+        for group in groups
+    }
 
 
 async def test_a_read_sees_every_acknowledged_write_although_a_replica_is_behind(cluster_bus):
