@@ -62,8 +62,8 @@ class Campaigns(Listings):
         if slug not in self.slugs_of_item(content_id):
             return set()
         self._db.execute(_MARK_MEMBERS, (slug,))
-        months = {PageSet(PageKind.MONTH, slug, month) for month, _ in self.months(slug)}
         kinds = (PageKind.FEED, PageKind.LISTING)
         single = {PageSet(PageKind.OVERVIEWS), PageSet(PageKind.SITEMAP_INDEX)}
         archives = set(self.all_parts(slug)) - {self.open_part(slug)}
-        return {PageSet(kind, slug) for kind in kinds} | months | archives | single
+        pages = {*self.month_pages(slug), *(PageSet(kind, slug) for kind in kinds)}
+        return pages | archives | single

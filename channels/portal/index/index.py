@@ -105,9 +105,13 @@ _NO_ITEM = ""
 _KEEP_UPLOADS_SQL = """
 INSERT OR IGNORE INTO upload SELECT file, ? FROM upload WHERE content_id = ?
 """
-_UNUSED_UPLOADS_SQL = """
+UNUSED_UPLOADS_SQL = """
 SELECT file FROM upload WHERE content_id = ?1
-    AND file NOT IN (SELECT file FROM upload WHERE content_id != ?1)
+    AND NOT EXISTS (SELECT 1 FROM upload AS o WHERE o.file = upload.file AND o.content_id != ?1)
+"""
+FORGET_NAMED_UPLOADS_SQL = """
+DELETE FROM upload WHERE content_id = ?1
+    AND EXISTS (SELECT 1 FROM upload AS o WHERE o.file = upload.file AND o.content_id != ?1)
 """
 _QUERY_CHUNK = 100
 """Fragments per query."""
@@ -446,7 +450,7 @@ class PortalIndex(Campaigns):
 
     def unused_uploads(self) -> list[str]:
         """Uploaded files that no item names any more, and that were not removed yet."""
-        return self._uploads(_UNUSED_UPLOADS_SQL) if self.knows_uploads else []
+        return self._uploads(UNUSED_UPLOADS_SQL) if self.knows_uploads else []
 
     def forget_unused_uploads(self) -> None:
         """The files of `unused_uploads` are removed."""
@@ -465,6 +469,7 @@ class PortalIndex(Campaigns):
         files = [] if publication.action == "withdrawn" else named_by(publication)
         rows = [(one.file, content_id) for one in files]
         self._db.executemany("INSERT OR IGNORE INTO upload VALUES (?, ?)", rows)
+        self._db.execute(FORGET_NAMED_UPLOADS_SQL, (_NO_ITEM,))
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
         values = (content_id, format_hash, *fragments)

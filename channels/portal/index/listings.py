@@ -3,6 +3,9 @@
 A month of a listing is cut into parts of FEED_LIMIT items, oldest first. The last part of a
 listing is open, and the feed covers it. Every other part is closed, and is an archive.
 
+A month's page and its site map have the newest items of the month. Once they have twice as many as
+PART_LIMITS says, the older half becomes a part of its own, which stays: counted from the oldest.
+
 An item keeps its entry in former listings, unlisted: pages leave it out, the feed goes on to carry
 it, so that readers of that feed learn of corrections and withdrawals.
 """
@@ -21,6 +24,8 @@ FEED_LIMIT = 50
 """Newest items in a feed, and items in an archive, so that no item falls between them."""
 CHANGES_LIMIT = 20
 """Older items in a feed beside its newest: those changed last."""
+PART_LIMITS = {PageKind.MONTH: 100, PageKind.SITEMAP: 1000}
+"""Items of a part of a month's page, and of its site map."""
 NEWEST_SQL = """
 SELECT content_id FROM shelf WHERE slug = ? AND listed >= ?
 ORDER BY published DESC, content_id DESC LIMIT ?
@@ -54,12 +59,8 @@ SELECT count(*) FROM (
 )
 """
 PART_SQL = """
-SELECT content_id FROM shelf WHERE slug = ? AND published >= ? AND published < ?
-ORDER BY published, content_id LIMIT ? OFFSET ?
-"""
-_MONTH_SQL = """
-SELECT content_id FROM shelf WHERE slug = ? AND published >= ? AND published < ? AND listed
-ORDER BY published DESC, content_id DESC
+SELECT content_id, listed FROM shelf WHERE slug = ? AND published >= ? AND published < ?
+ORDER BY published DESC, content_id DESC LIMIT ? OFFSET ?
 """
 
 IndexState = tuple[int, int, bool]
@@ -121,14 +122,29 @@ class Listings(Database):
         older = [(at, content_id) for content_id, at in changed if content_id not in newest]
         return newest + [name for _, name in sorted(older[:CHANGES_LIMIT], reverse=True)]
 
-    def month_items(self, slug: str, month: str) -> list[str]:
-        """Items on a month's page, newest first."""
-        return self._content_ids(_MONTH_SQL, (slug, *month_bounds(month)))
+    def month_items(self, page_set: PageSet) -> list[str]:
+        """Items of a month's page or site map, or of one of its parts, newest first."""
+        limit, closed = PART_LIMITS[page_set.kind], self.closed_parts(page_set)
+        first, count = (page_set.part - 1) * limit, limit
+        if not page_set.part:
+            first, count = closed * limit, 2 * limit
+        return [content_id for content_id, listed in self._part(page_set, first, count) if listed]
 
     def archive_items(self, archive: PageSet) -> list[str]:
-        """Items of a part, oldest first."""
-        bounds, first = month_bounds(archive.month), (archive.part - 1) * FEED_LIMIT
-        return self._content_ids(PART_SQL, (archive.slug, *bounds, FEED_LIMIT, first))
+        """Items of a part, newest first."""
+        rows = self._part(archive, (archive.part - 1) * FEED_LIMIT, FEED_LIMIT)
+        return [content_id for content_id, _ in rows]
+
+    def _part(self, page_set: PageSet, first: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Up to *limit* entries from *first* on, in order of age; newest first, with `listed`.
+
+        Found from the end of the month, near which most changes are.
+        """
+        slug = page_set.slug or ALL_SLUG
+        after = max(self.count_month_items(slug, page_set.month) - first - limit, 0)
+        count = self.count_month_items(slug, page_set.month) - first - after
+        values = slug, *month_bounds(page_set.month), max(count, 0), after
+        return self._db.execute(PART_SQL, values).fetchall()
 
     def months(self, slug: str) -> list[tuple[str, int]]:
         """Months of a listing, newest first, with the number of items on each month's page."""
@@ -139,6 +155,35 @@ class Listings(Database):
         """Number of items in the month; 0 if the month does not exist."""
         sql = "SELECT items FROM month WHERE slug = ? AND month = ?"
         return int(self._value(sql, slug, month) or 0)
+
+    def closed_parts(self, page_set: PageSet) -> int:
+        """Number of parts beside a month's page or site map."""
+        items = self.count_month_items(page_set.slug or ALL_SLUG, page_set.month)
+        return max(items // PART_LIMITS[page_set.kind] - 1, 0)
+
+    def with_parts(self, page_set: PageSet) -> list[PageSet]:
+        """A month's page or site map, and its parts, newest first."""
+        parts = range(self.closed_parts(page_set), 0, -1)
+        return [page_set, *(page_set._replace(part=part) for part in parts)]
+
+    def month_pages(self, slug: str) -> Iterator[PageSet]:
+        """The pages of a listing's months, with all parts."""
+        for month, _ in self.months(slug):
+            yield from self.with_parts(PageSet(PageKind.MONTH, slug, month))
+
+    def site_maps(self) -> Iterator[PageSet]:
+        """The site maps of items, with all parts, newest first."""
+        for month, _ in self.months(ALL_SLUG):
+            yield from self.with_parts(PageSet(PageKind.SITEMAP, "", month))
+
+    def adjacent_pages(self, page: PageSet) -> tuple[PageSet | None, PageSet | None]:
+        """The pages with the next older and the next newer items: parts, or pages of months."""
+        older, newer = self.adjacent_months(page.slug, page.month)
+        parts = self.with_parts(page._replace(part=0))
+        at = parts.index(page)
+        before = parts[at + 1] if at + 1 < len(parts) else page._replace(month=older, part=0)
+        after = parts[at - 1] if at else page._replace(month=newer)
+        return before if before.month else None, after if after.month else None
 
     def adjacent_months(self, slug: str, month: str) -> tuple[str, str]:
         """The nearest earlier and later months with items; empty for none."""
@@ -156,6 +201,10 @@ class Listings(Database):
             after = self._db.execute(sql, after).fetchone()
             slugs.extend(after or ())
         return slugs
+
+    def has_items(self, slug: str) -> bool:
+        """Whether a listing has items."""
+        return self._value("SELECT 1 FROM month WHERE slug = ? LIMIT 1", slug) is not None
 
     def open_part(self, slug: str) -> PageSet | None:
         """The part that still grows; None for an empty listing."""
@@ -205,7 +254,7 @@ class Listings(Database):
         for entry in set(entries) - old:
             changed |= self._page_sets_shifted_by(entry)
         for entry in old.intersection(entries):
-            changed |= self._page_sets_naming(entry, self._part_of(entry))
+            changed |= self._page_sets_naming(entry, self._rank(entry))
         return changed
 
     def place_item(
@@ -226,13 +275,13 @@ class Listings(Database):
         if content_id in self.feed_items(slug):
             return PageSet(PageKind.FEED, slug)
         entries = [entry for entry in self._entries_of(content_id) if entry.slug == slug]
-        return self._part_of(entries[0]) if entries else None
+        return self._archive_of(entries[0], self._rank(entries[0])) if entries else None
 
     def page_sets_of(self, content_id: str) -> list[PageSet]:
         """Page sets that name the item, in the order of writing."""
         page_sets: set[PageSet] = set()
         for entry in self._entries_of(content_id):
-            page_sets |= self._page_sets_naming(entry, self._part_of(entry))
+            page_sets |= self._page_sets_naming(entry, self._rank(entry))
         return sorted(page_sets, key=lambda page_set: (page_set.rank, page_set))
 
     def _put_entries(
@@ -264,9 +313,10 @@ class Listings(Database):
 
     def _page_sets_shifted_by(self, entry: ListingEntry) -> set[PageSet]:
         """Page sets that may change when *entry* is added or removed; later parts shift."""
-        first, last = self._part_of(entry), self._last_part(entry.slug, entry.month)
-        shifted = {first._replace(part=number) for number in range(first.part, last.part + 1)}
-        changed = self._page_sets_naming(entry, first) | shifted
+        rank, last = self._rank(entry), self._last_part(entry.slug, entry.month)
+        first = self._archive_of(entry, rank)
+        changed = self._page_sets_naming(entry, rank) | self._month_parts_from(entry, rank)
+        changed |= {first._replace(part=number) for number in range(first.part, last.part + 1)}
         if following := self.next_part(last):
             changed.add(following)
         items = self.count_month_items(entry.slug, entry.month)
@@ -276,23 +326,44 @@ class Listings(Database):
             changed |= {part for part in (closing, linking) if part}
         return changed | self._page_sets_linking_month(entry) if items <= 1 else changed
 
-    def _page_sets_naming(self, entry: ListingEntry, part: PageSet) -> set[PageSet]:
-        """Page sets that name the entry's item."""
-        slug, month = entry.slug, entry.month
+    def _page_sets_naming(self, entry: ListingEntry, rank: int) -> set[PageSet]:
+        """Page sets that name the entry's item; *rank*: items of the month before it."""
+        slug = entry.slug
         page_sets = {PageSet(kind, slug) for kind in (PageKind.FEED, PageKind.LISTING)}
-        page_sets |= {part, PageSet(PageKind.MONTH, slug, month)}
-        everywhere = {PageSet(PageKind.HOME), PageSet(PageKind.SITEMAP, "", month)}
-        return page_sets | everywhere if slug == ALL_SLUG else page_sets
+        page_sets |= {self._archive_of(entry, rank)}
+        page_sets |= {self._part_at(page, rank) for page in _month_page_sets(entry)}
+        return page_sets | {PageSet(PageKind.HOME)} if slug == ALL_SLUG else page_sets
+
+    def _month_parts_from(self, entry: ListingEntry, rank: int) -> set[PageSet]:
+        """The month's pages and site maps from that with the item of this *rank* to the newest.
+
+        Also the last part and those that link to it, if it may be new, or have to go.
+        """
+        changed: set[PageSet] = set()
+        items = self.count_month_items(entry.slug, entry.month)
+        for page in _month_page_sets(entry):
+            limit, closed = PART_LIMITS[page.kind], self.closed_parts(page)
+            first = rank // limit + 1
+            if closed and items % limit == 0:
+                first = min(first, max(closed - 1, 1))
+                changed |= {PageSet(PageKind.SITEMAP_INDEX)} if not page.slug else set()
+            changed |= {page._replace(part=part) for part in range(first, closed + 1)} | {page}
+        return changed
+
+    def _part_at(self, page: PageSet, rank: int) -> PageSet:
+        """The part of a month's page or site map that has the month's item of this *rank*."""
+        part = rank // PART_LIMITS[page.kind] + 1
+        return page._replace(part=part) if part <= self.closed_parts(page) else page
 
     def _page_sets_linking_month(self, entry: ListingEntry) -> set[PageSet]:
         """Page sets that link to the entry's month: adjacent months and overviews."""
         adjacent = self.adjacent_months(entry.slug, entry.month)
-        months = {PageSet(PageKind.MONTH, entry.slug, month) for month in adjacent if month}
-        return months | {PageSet(PageKind.OVERVIEWS), PageSet(PageKind.SITEMAP_INDEX)}
+        months = [PageSet(PageKind.MONTH, entry.slug, month) for month in adjacent if month]
+        ends = {end for page in months for end in (page, self.with_parts(page)[-1])}
+        return ends | {PageSet(PageKind.OVERVIEWS), PageSet(PageKind.SITEMAP_INDEX)}
 
-    def _part_of(self, entry: ListingEntry) -> PageSet:
-        older = self._rank(entry)
-        return PageSet(PageKind.ARCHIVE, entry.slug, entry.month, older // FEED_LIMIT + 1)
+    def _archive_of(self, entry: ListingEntry, rank: int) -> PageSet:
+        return PageSet(PageKind.ARCHIVE, entry.slug, entry.month, rank // FEED_LIMIT + 1)
 
     def _rank(self, entry: ListingEntry) -> int:
         """Items of the month before this one: counted from its end, near which most changes are."""
@@ -315,3 +386,9 @@ class Listings(Database):
 
     def _content_ids(self, sql: str, values: tuple[str | int, ...]) -> list[str]:
         return [content_id for (content_id,) in self._db.execute(sql, values)]
+
+
+def _month_page_sets(entry: ListingEntry) -> list[PageSet]:
+    """The page of the entry's month, and the month's site map, which has all items."""
+    page = PageSet(PageKind.MONTH, entry.slug, entry.month)
+    return [page, PageSet(PageKind.SITEMAP, "", entry.month)] if entry.slug == ALL_SLUG else [page]

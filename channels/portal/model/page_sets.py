@@ -51,13 +51,16 @@ _PATTERNS = {
     PageKind.FEED: rf"nguon-tin/{_SLUG}\.(?:rss|atom|json)",
     PageKind.ARCHIVE: rf"nguon-tin/{_SLUG}/{_MONTH}(?:-(?P<part>\d+))?\.(?:rss|atom|json)",
     PageKind.LISTING: rf"{_LISTING}/index\.html",
-    PageKind.MONTH: rf"{_LISTING}/{_MONTH}/index\.html",
-    PageKind.SITEMAP: rf"so-do/{_MONTH}\.xml",
+    PageKind.MONTH: rf"{_LISTING}/{_MONTH}(?:/(?P<part>\d+))?/index\.html",
+    PageKind.SITEMAP: rf"so-do/{_MONTH}(?:-(?P<part>\d+))?\.xml",
 }
 
 
 class PageSet(NamedTuple):
-    """Files written together: a page, or a feed in all formats. `month` is like 2026-11."""
+    """Files written together: a page, or a feed in all formats. `month` is like 2026-11.
+
+    `part`: of archives from 1 on; 0 for a month's page or site map itself, which has the newest.
+    """
 
     kind: PageKind
     slug: str = ""
@@ -71,8 +74,9 @@ class PageSet(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The page set as the index stores it."""
-        return f"{self.kind} {self.slug} {self.month} {self.part}"
+        """The page set as the index stores it: parts of a month before the page with their link."""
+        part = self.part if self.kind is PageKind.ARCHIVE else -self.part
+        return f"{self.kind} {self.slug} {self.month} {part}"
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -80,17 +84,18 @@ class PageSet(NamedTuple):
         if self.kind in _FIXED_PATHS:
             return _FIXED_PATHS[self.kind]
         if self.kind is PageKind.SITEMAP:
-            return (sitemap_path(self.month)[1:],)
+            return (sitemap_path(self.month, self.part)[1:],)
         if self.kind in (PageKind.FEED, PageKind.ARCHIVE):
             return tuple(archive_path(self, kind)[1:] for kind in FEED_FORMATS)
-        page = month_path(self.slug, self.month) if self.month else listing_path(self.slug)
-        return (f"{page[1:]}index.html",)
+        if self.kind is PageKind.MONTH:
+            return (f"{month_path(self.slug, self.month, self.part)[1:]}index.html",)
+        return (f"{listing_path(self.slug)[1:]}index.html",)
 
 
 def parse_page_set(key: str) -> PageSet:
     """Parse a `PageSet.key`."""
     kind, slug, month, part = key.split(" ")
-    return PageSet(PageKind(kind), slug, month, int(part))
+    return PageSet(PageKind(kind), slug, month, abs(int(part)))
 
 
 def archive_path(archive: PageSet, feed_format: str = "") -> str:
@@ -109,7 +114,7 @@ def page_set_at(path: str) -> PageSet | None:
         if match := re.fullmatch(pattern, path):
             groups = match.groupdict()
             month = f"{groups['year']}-{groups['month']}" if "year" in groups else ""
-            part = int(groups.get("part") or 1) if kind is PageKind.ARCHIVE else 0
+            part = int(groups.get("part") or (kind is PageKind.ARCHIVE))
             campaign = groups.get("campaign")
             slug = campaign_slug(campaign) if campaign else groups.get("slug") or ""
             return PageSet(kind, slug, month, part)

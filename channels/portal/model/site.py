@@ -159,10 +159,11 @@ def campaign_slug(content_id: str) -> str:
     return f"{CAMPAIGN_PREFIX}{content_id}"
 
 
-def month_path(slug: str, month: str) -> str:
-    """Path of a month's page; *month* is like 2026-11."""
-    return f"{listing_path(slug)}{month.replace('-', '/')}/"
+def month_path(slug: str, month: str, part: int = 0) -> str:
+    """Path of a month's page, or of one of its parts; *month* is like 2026-11."""
+    path = f"{listing_path(slug)}{month.replace('-', '/')}/"
+    return f"{path}{part}/" if part else path
 
 
-def sitemap_path(month: str) -> str:
-    return f"/so-do/{month}.xml"
+def sitemap_path(month: str, part: int = 0) -> str:
+    return f"/so-do/{month}-{part}.xml" if part else f"/so-do/{month}.xml"

@@ -20,7 +20,7 @@ from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item
 from channels.portal.model.months import from_microseconds, month_of, to_microseconds
-from channels.portal.model.page_sets import OPML_PATH
+from channels.portal.model.page_sets import OPML_PATH, PageSet
 from channels.portal.model.public_channels import PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
@@ -129,21 +129,20 @@ class HtmlPages:
 
     def month(
         self,
-        slug: str,
-        month: str,
+        page: PageSet,
         items: Sequence[Markup] | Stories,
-        adjacent: tuple[str, str],
+        adjacent: tuple[PageSet | None, PageSet | None],
         campaign: str = "",
     ) -> bytes:
-        """The page of a listing's month; *adjacent*: the months with items before and after.
+        """The page of a listing's month, or a part; *adjacent*: those with older and newer items.
 
         *campaign*: the title of the one whose listing it is.
         """
-        facts: dict[str, Any] = {"month": month, "older": adjacent[0], "newer": adjacent[1]}
-        facts["names"] = {slug: campaign} if campaign else {}
+        facts: dict[str, Any] = {"page": page, "older": adjacent[0], "newer": adjacent[1]}
+        facts["names"] = {page.slug: campaign} if campaign else {}
         kind = "stories" if isinstance(items, Stories) else "lines"
         return self._listing_page(
-            slug, "month.html", **{"lines": (), "stories": (), kind: items}, **facts
+            page.slug, "month.html", **{"lines": (), "stories": (), kind: items}, **facts
         )
 
     def feed_overview(self, slugs: Sequence[str], names: Mapping[str, str] | None = None) -> bytes:
@@ -234,7 +233,8 @@ def _globals(site: Site) -> dict[str, Any]:
         "shelf_path": lambda slug: site.path_prefix + listing_path(slug),
         "shelf_url": lambda slug: site.url("/" if slug == ALL_SLUG else listing_path(slug)),
         "month_path": lambda slug, month: site.path_prefix + month_path(slug, month),
-        "month_url": lambda slug, month: site.url(month_path(slug, month)),
+        "page_path": lambda page: site.path_prefix + month_path(page.slug, page.month, page.part),
+        "page_url": lambda page: site.url(month_path(page.slug, page.month, page.part)),
         "opml": site.path_prefix + OPML_PATH,
         "cover_url": default_cover_url(site),
         "few": FEW,

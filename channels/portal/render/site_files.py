@@ -48,12 +48,10 @@ _HOME_LIMIT = 12
 _LISTING_LIMIT = 30
 _HOME_CHANGES = 3
 """The last corrections and withdrawals on the home page, if they are of one day."""
-_MONTH_CHANGES = 200
-"""Changes with their reasons on the page of a month; more have one line each, which is stored."""
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
-"""Months in memory whose lines the next listing with the same items can use."""
+"""Pages of months in memory whose lines the next listing with the same items can use."""
 _LAZY = ' loading="lazy"'
 _NO_TEXT: dict[str, Any] = {
     **dict.fromkeys(("author", "cover")),
@@ -61,7 +59,7 @@ _NO_TEXT: dict[str, Any] = {
     **dict.fromkeys(("links", "attachments"), ()),
 }
 """A withdrawn text as it is kept: its titles alone, as withdrawals are released."""
-_FORMAT_VERSION = 5
+_FORMAT_VERSION = 6
 """To be raised when the code renders the same item differently."""
 
 
@@ -93,6 +91,8 @@ class SiteFiles:
         self.site, self.public = site, public
         self._pages: HtmlPages = like._pages if like else HtmlPages(site)
         self._covers = CoverFiles(public)
+        known = (ALL_SLUG, *site.topics(), *site.units(), *site.audiences())
+        self._known_slugs = dict.fromkeys(known)
         self.format_hash: str = like.format_hash if like else _format_hash(site)
         self._cached_fragments = lru_cache(maxsize=_FRAGMENT_CACHE_SIZE)(self._render_fragments)
         self.lines = lru_cache(maxsize=_LINES_CACHE_SIZE)(self._lines)
@@ -183,10 +183,10 @@ class SiteFiles:
         """Every page set with files."""
         single = PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME, PageKind.URGENT
         yield from map(PageSet, (*single, PageKind.FIGURES))
-        yield from (PageSet(PageKind.SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
+        yield from index.site_maps()
         for slug in self._all_slugs(index):
             yield from (PageSet(PageKind.FEED, slug), PageSet(PageKind.LISTING, slug))
-            yield from (PageSet(PageKind.MONTH, slug, month) for month, _ in index.months(slug))
+            yield from index.month_pages(slug)
             last = index.open_part(slug)
             yield from (part for part in index.all_parts(slug) if part != last)
 
@@ -199,9 +199,10 @@ class SiteFiles:
             case PageKind.ARCHIVE:
                 return index.is_closed_part(page_set)
             case PageKind.MONTH | PageKind.SITEMAP:
-                return index.count_month_items(page_set.slug or ALL_SLUG, page_set.month) > 0
+                items = index.count_month_items(page_set.slug or ALL_SLUG, page_set.month)
+                return items > 0 and page_set.part <= index.closed_parts(page_set)
             case PageKind.FEED | PageKind.LISTING:
-                return is_campaign or page_set.slug in self._all_slugs(index)
+                return is_campaign or self._has_listing(page_set.slug, index)
         return True
 
     def atom_documents(self, publication: Publication, index: PortalIndex) -> list[str]:
@@ -210,12 +211,14 @@ class SiteFiles:
         page_sets = (index.feed_with_item(slug, publication.content_id) for slug in slugs)
         return [archive_path(page_set, "atom") for page_set in page_sets if page_set]
 
+    def _has_listing(self, slug: str, index: PortalIndex) -> bool:
+        return slug in self._known_slugs or index.has_items(slug)
+
     def _all_slugs(self, index: PortalIndex) -> list[str]:
         """Slugs of the vocabulary and all others with items."""
-        site = self.site
-        known = (ALL_SLUG, *site.topics(), *site.units(), *site.audiences())
-        used = [slug for slug in index.used_slugs() if site.slug_kind(slug) != "campaign"]
-        return list(dict.fromkeys([*known, *used, *(one.slug for one in index.campaigns())]))
+        used = [slug for slug in index.used_slugs() if self.site.slug_kind(slug) != "campaign"]
+        campaigns = (one.slug for one in index.campaigns())
+        return list(dict.fromkeys([*self._known_slugs, *used, *campaigns]))
 
     def _feed_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         last = index.open_part(page_set.slug)
@@ -231,7 +234,7 @@ class SiteFiles:
             older=self._address(index.previous_part(page_set)),
             newer=self._address(newer if newer and self.is_needed(newer, index) else None),
         )
-        return self._in_all_formats(feed, index.archive_items(page_set)[::-1], page_set, index)
+        return self._in_all_formats(feed, index.archive_items(page_set), page_set, index)
 
     def _empty_feed(self, slug: str, index: PortalIndex) -> Feed:
         campaign = index.campaign(slug)
@@ -273,15 +276,14 @@ class SiteFiles:
         return self._pages.campaign(campaign, head, stories, months)
 
     def _month_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        ids = tuple(index.month_items(page_set.slug, page_set.month))
+        ids = tuple(index.month_items(page_set))
         items: Stories | list[Markup] = []
-        if self.site.is_corrections(page_set.slug) and len(ids) <= _MONTH_CHANGES:
+        if self.site.is_corrections(page_set.slug):
             items = self._changes(ids, index)
-        elif ids:  # one piece for the template: a month may have thousands of lines
+        elif ids:
             items = [Markup(self.lines(ids, index, index.change_state))]  # noqa: S704
-        adjacent = index.adjacent_months(page_set.slug, page_set.month)
         campaign = index.campaign(page_set.slug)
-        given = page_set.slug, page_set.month, items, adjacent, campaign.title if campaign else ""
+        given = page_set, items, index.adjacent_pages(page_set), campaign.title if campaign else ""
         yield page_set.paths[0], self._pages.month(*given)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
@@ -329,7 +331,7 @@ class SiteFiles:
         return self.site.is_subscribable(slug) or slug in used
 
     def _month_sitemap(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        ids = index.month_items(ALL_SLUG, page_set.month)
+        ids = index.month_items(page_set)
         rows = self._fragments_of(ids, index, ("updated",))
         updated = [from_microseconds(row[0]) for row in rows]
         yield page_set.paths[0], sitemap.items_sitemap(zip(ids, updated, strict=True), self.site)
@@ -338,11 +340,11 @@ class SiteFiles:
         slugs = self._all_slugs(index)
         months = {slug: [month for month, _ in index.months(slug)] for slug in slugs}
         first, second = page_set.paths
-        yield first, sitemap.sitemap_index(months[ALL_SLUG], self.site)
+        yield first, sitemap.sitemap_index([one.paths[0] for one in index.site_maps()], self.site)
         yield second, sitemap.listings_sitemap(months, self.site)
 
     def _lines(self, ids: tuple[str, ...], index: PortalIndex, _: IndexState) -> str:
-        """A month's lines in one state of the index; listings often have the same items."""
+        """The lines of a month's page in one state of the index, which other listings may have."""
         return "\n".join(line for (line,) in self._fragments_of(ids, index, ("line",)))
 
     def _stories(self, slug: str, index: PortalIndex, limit: int) -> Stories:

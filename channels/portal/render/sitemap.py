@@ -1,4 +1,7 @@
-"""Sitemaps (sitemaps.org) and robots.txt for search engines."""
+"""Sitemaps (sitemaps.org) and robots.txt for search engines.
+
+A month's items have site maps of 2,000 entries at most, and the listings one of _ENTRIES_MAX.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,16 +12,17 @@ from channels.portal.model.site import (
     Site,
     listing_path,
     month_path,
-    sitemap_path,
 )
 from channels.portal.render.xml import format_rfc3339
 
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_ENTRIES_MAX = 50_000
+"""More are no sitemap (sitemaps.org): listings and their newest months come first."""
 _FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 
 def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
-    """The sitemap of one month's items, with the times of their last changes."""
+    """The sitemap of a month's items, or of some of them, with the times of their last changes."""
     parts = (_element("url", site.item_url(content_id), at) for content_id, at in items)
     return _document("urlset", parts)
 
@@ -27,13 +31,15 @@ def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
     paths = [*_FIXED_PATHS]
     if any(site.slug_kind(slug) == "campaign" for slug in months):
         paths.append(f"/{CAMPAIGNS_FOLDER}/")
-    for slug, slug_months in months.items():
-        paths += [listing_path(slug), *(month_path(slug, month) for month in slug_months)]
-    return _document("urlset", (_element("url", site.url(path)) for path in paths))
+    paths += map(listing_path, months)
+    by_age = sorted(((month, slug) for slug in months for month in months[slug]), reverse=True)
+    paths += (month_path(slug, month) for month, slug in by_age)
+    return _document("urlset", (_element("url", site.url(path)) for path in paths[:_ENTRIES_MAX]))
 
 
-def sitemap_index(months: Sequence[str], site: Site) -> bytes:
-    paths = ("/so-do/trang.xml", *map(sitemap_path, months))
+def sitemap_index(maps: Sequence[str], site: Site) -> bytes:
+    """The index of all sitemaps; *maps*: the paths of those of items."""
+    paths = ("/so-do/trang.xml", *(f"/{path}" for path in maps))
     return _document("sitemapindex", (_element("sitemap", site.url(path)) for path in paths))
 
 

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from channels.portal.http.search_app import search_app
 from channels.portal.model.site import Site
-from channels.portal.render import site_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from tests.support.portal_dir import (
     PUBLIC_URL,
@@ -125,15 +124,6 @@ def test_wherever_a_list_names_a_withdrawn_item_it_says_so(portal):
     ]
     for path in naming:
         assert pages[path].count("Tin 2") == pages[path].count("Đã gỡ: Tin 2")
-
-
-def test_a_month_of_very_many_changes_has_a_line_for_each(tmp_path, monkeypatch):
-    """Its page is written anew with each change: no item may be rendered for that."""
-    monkeypatch.setattr(site_files, "_MONTH_CHANGES", 1)
-    rebuild(tmp_path, [*ITEMS, CORRECTED, WITHDRAWN], NAMED)
-    [lines] = page(tmp_path, "muc/dinh-chinh/2026/11").find_class("lines")
-    assert next(text_of(line) for line in lines.iterfind("li//a")) == "Đã gỡ: Tin 2"
-    assert len(page(tmp_path, "muc/dinh-chinh").find_class("stories")) == 1
 
 
 def test_an_earlier_portal_lists_its_withdrawn_items_at_the_next_start(tmp_path):

@@ -1,4 +1,4 @@
-"""One more item costs what it costs in a small portal: files written, and steps of SQLite."""
+"""One more item costs what it costs in a small portal: files, bytes, and steps of SQLite."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from channels.portal.index.index import PortalIndex
+from channels.portal.index.listings import PART_LIMITS
+from channels.portal.model.page_sets import PageKind
 from channels.portal.storage.atomic_files import StagedFiles
 from channels.portal.writer.writer import add_unrendered
 from tests.support.portal_dir import never_expired, new_writer, rebuild, site_files
@@ -52,33 +54,51 @@ def test_in_a_full_month_its_place_is_found_in_as_many_steps(tmp_path):
 
 @pytest.fixture
 def staged(monkeypatch):
-    """Paths of the files that were rendered."""
-    paths, stage = [], StagedFiles.stage
+    """Paths of the files that were rendered, with their sizes."""
+    files, stage = [], StagedFiles.stage
 
     def note(self, path, body):
         if body is not None:
-            paths.append(path)
+            files.append((path, len(body)))
         stage(self, path, body)
 
     monkeypatch.setattr(StagedFiles, "stage", note)
-    return paths
+    return files
 
 
-def shown_beside(folder, count, staged):
-    """Steps and files of one more item beside *count* others, twenty in each month."""
+def spread(count):
+    """*count* times, twenty in each month."""
     begin = MONTH - timedelta(days=365 * 6)
-    times = [begin + timedelta(days=31 * (n // 20), hours=n % 20) for n in range(count + 1)]
+    return [begin + timedelta(days=31 * (n // 20), hours=n % 20) for n in range(count)]
+
+
+def shown_beside(folder, times, staged):
+    """Steps, files and bytes of one more item, the last of *times*, beside the others."""
+    count = len(times) - 1
     rebuild(folder, [item(number, at) for number, at in enumerate(times[:-1])])
     with closing(new_writer(folder)) as writer:
         with writer._locked_index() as index:
             steps = Steps(index)
         staged.clear()
         writer.show(item(count, times[-1]), never_expired)
-    return steps.count, len(staged)
+    return steps.count, len(staged), sum(size for _, size in staged)
 
 
 def test_beside_ten_times_as_many_items_it_writes_as_many_files(tmp_path, staged):
-    few = shown_beside(tmp_path / "few", 65, staged)
-    many = shown_beside(tmp_path / "many", 645, staged)
+    few = shown_beside(tmp_path / "few", spread(66), staged)
+    many = shown_beside(tmp_path / "many", spread(646), staged)
     assert many[1] == few[1]
     assert many[0] < 2 * few[0]
+
+
+def test_in_a_month_with_ten_times_as_many_items_it_writes_as_many_bytes(
+    tmp_path, staged, monkeypatch
+):
+    monkeypatch.setitem(PART_LIMITS, PageKind.MONTH, 10)
+    monkeypatch.setitem(PART_LIMITS, PageKind.SITEMAP, 20)
+    times = [MONTH + timedelta(minutes=number) for number in range(506)]
+    few = shown_beside(tmp_path / "few", times[:66], staged)
+    many = shown_beside(tmp_path / "many", times, staged)
+    assert many[1] == few[1]
+    assert many[2] < 1.02 * few[2]
+    assert many[0] < 1.3 * few[0]
