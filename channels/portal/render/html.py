@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from channels.file_note import file_note
@@ -45,6 +46,8 @@ from contracts.facts.public_figures import DAYS, FEW, PublicFigures
 from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment
 
+_FRAME_BLOCKS = {"official", "brand", "tools", "menu", "whose", "foot"}
+"""Head and foot of a page: they depend on `here` alone."""
 TEMPLATE_DIR = Path(__file__).with_name("templates")
 _ZALO_SHARE_URL = "https://button-share.zalo.me/share_external"
 
@@ -81,6 +84,9 @@ class HtmlPages:
         self.qr_codes = {one: qr_code(one.url) for one in site.channels if has_qr_code(one)}
         self._environment.filters |= {**_FILTERS, "srcset": partial(_srcset, prefix)}
         self._environment.globals |= _globals(site)
+        for template in map(self._environment.get_template, ("page.html", "site.html")):
+            for name in template.blocks.keys() & _FRAME_BLOCKS:
+                template.blocks[name] = _render_once(template.blocks[name])
 
     def home(
         self, stories: Stories, used_slugs: Collection[str], changes: Sequence[Item] = ()
@@ -215,6 +221,19 @@ class HtmlPages:
 
     def _page(self, template: str, **values: object) -> bytes:
         return self._environment.get_template(template).render(values).encode()
+
+
+def _render_once(block: Callable[[Context], Iterator[str]]) -> Callable[[Context], Iterator[str]]:
+    """A block of a template, rendered once for each `here`: no page waits for it again."""
+    rendered: dict[object, str] = {}
+
+    def render(context: Context) -> Iterator[str]:
+        here = context["here"]
+        if here not in rendered:
+            rendered[here] = "".join(block(context))
+        yield rendered[here]
+
+    return render
 
 
 def _globals(site: Site) -> dict[str, Any]:
