@@ -31,6 +31,8 @@ class EventRecord(Record):
     revision: int | None
     type: str
     at: AwareDatetime
+    channel: ChannelName | None = None
+    """The first channel of a case notice; None for other events, and from an earlier version."""
     refused: tuple[FieldError, ...] = ()
     """The errors, if intake refused the event on its last try."""
 

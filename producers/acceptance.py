@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from contracts import events, subjects
 from contracts.base import tracing
@@ -14,7 +14,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
-from contracts.delivery import Lane
+from contracts.delivery import ChannelName, Lane
 from contracts.envelope import read_each
 from contracts.errors import (
     Conflict,
@@ -79,17 +79,25 @@ class EventClaim:
         """The text's own revision; for a withdrawal, the newest released one."""
         return self.event.revision or (self.owner.revision if self.owner else 0) or None
 
-    def to_record(self, revision: int | None, at: datetime) -> EventRecord:
+    def to_record(self, place: "EventPlace", at: datetime) -> EventRecord:
         """The record to store under the event's id."""
         admitted = self.event
         return EventRecord(
             hash=admitted.content_hash,
             unit=admitted.unit,
             content_id=admitted.content_id,
-            revision=revision,
+            revision=place.revision,
             type=admitted.event.type,
             at=at,
+            channel=place.channel,
         )
+
+
+class EventPlace(NamedTuple):
+    """The revision of an event, and of a case event the first channel of its notice."""
+
+    revision: int | None
+    channel: ChannelName | None = None
 
 
 class Acceptance:
@@ -161,8 +169,8 @@ class Acceptance:
         claims = await _map_all(batch, admitted, partial(self._load_claim, member))
         _check_capacity(claims, batch)
         crash_point("gateway.checked")
-        revisions = await self._assign_revisions(member, claims, batch)
-        numbered = list(zip(claims, revisions, strict=True))
+        places = await self._assign_places(member, claims, batch)
+        numbered = list(zip(claims, places, strict=True))
         return claims, await _map_all(batch, numbered, self._store_claim)
 
     async def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
@@ -222,42 +230,44 @@ class Acceptance:
             error = field_error("event", "inbound_first", retry_after_s=RETRY_AFTER_S)
             raise Unavailable(error, retry_after_s=RETRY_AFTER_S)
 
-    async def _assign_revisions(
+    async def _assign_places(
         self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
-    ) -> list[int | None]:
-        """The revision of each event; events of one dossier are numbered one after another."""
-        revisions: dict[int, int | None] = {}
+    ) -> list[EventPlace]:
+        """The place of each event; events of one dossier are numbered one after another."""
+        places: dict[int, EventPlace] = {}
 
-        async def in_turn(places: Sequence[int]) -> None:
-            for place in places:
+        async def in_turn(indexes: Sequence[int]) -> None:
+            for index in indexes:
                 try:
-                    revisions[place] = await self._assign_revision(member, claims[place])
+                    places[index] = await self._assign_place(member, claims[index])
                 except ContractError as wrong:
-                    raise wrong.within(f"[{place}]") if batch else wrong from None
+                    raise wrong.within(f"[{index}]") if batch else wrong from None
 
         done = await asyncio.gather(*map(in_turn, _group_by_item(claims)), return_exceptions=True)
         for result in done:
             if result is not None:
                 raise result
-        return [revisions[place] for place in range(len(claims))]
+        return [places[index] for index in range(len(claims))]
 
-    async def _assign_revision(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
+    async def _assign_place(self, member: RegisteredUnit, claim: EventClaim) -> EventPlace:
         """Number one event; a repeated case event keeps its revision and stores no contact."""
         contact = claim.event.contact
         if contact is None:
-            return claim.revision
+            return EventPlace(claim.revision)
         if claim.record is not None:
-            return claim.record.revision
+            return EventPlace(claim.record.revision)
         case = CaseEvent(claim.event, contact, usable_channels(claim.event, member.registration))
-        return await self.case_events.assign_revision(case, claim.item_value, utc_now(self.clock))
+        now = utc_now(self.clock)
+        notice = await self.case_events.assign_revision(case, claim.item_value, now)
+        return EventPlace(notice.revision, notice.next_after(None))
 
-    async def _store_claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
+    async def _store_claim(self, numbered: tuple[EventClaim, EventPlace]) -> EventRecord:
         """Record the event, then the owner of its item; a concurrent request may win either write.
 
         A withdrawal or a correction claims no item: it is about one that was submitted before.
         """
-        claim, revision = numbered
-        record = claim.record or await self._claim_event(claim, revision)
+        claim, place = numbered
+        record = claim.record or await self._claim_event(claim, place)
         crash_point("gateway.event_booked")
         admitted = claim.event
         if (
@@ -270,9 +280,9 @@ class Acceptance:
             _check_owner(admitted, Ownership.model_validate_json(stored))
         return record
 
-    async def _claim_event(self, claim: EventClaim, revision: int | None) -> EventRecord:
+    async def _claim_event(self, claim: EventClaim, place: EventPlace) -> EventRecord:
         """Record a new event. Raises Conflict if its id was just used for another content."""
-        entry = claim.to_record(revision, utc_now(self.clock)).model_dump_json().encode()
+        entry = claim.to_record(place, utc_now(self.clock)).model_dump_json().encode()
         stored = await _create_or_read(self.events, claim.event.event_id, entry)
         record = EventRecord.model_validate_json(stored)
         _check_same_content(claim.event, record)

@@ -57,8 +57,10 @@ class CaseEventStore:
         self.dossiers = bus.bucket(subjects.PUBLISHED.name)
         self.notices = bus.bucket(subjects.NOTICES.name)
 
-    async def assign_revision(self, case: CaseEvent, known: Value | None, at: datetime) -> int:
-        """The event's revision, after its contact is stored; a repeat gets the same one.
+    async def assign_revision(
+        self, case: CaseEvent, known: Value | None, at: datetime
+    ) -> NoticeRecord:
+        """The event's notice with its revision, after it is stored; a repeat gets the same one.
 
         Record and contact are written concurrently: a contact under a revision that another event
         got is removed, and a contact left by a crash expires after 30 days.
@@ -69,25 +71,26 @@ class CaseEventStore:
         for _ in range(_MAX_TRIES):
             dossier = _read_dossier(known)
             if number := _existing_revision(dossier, case.event):
-                await self.store_contact(case.to_record(number))
-                return number
+                return await self.store_contact(case.to_record(number))
             number, data = _add_event(dossier, case.event, at)
             record = case.to_record(number)
-            if await self.write_revision(record, data, known):
-                return number
+            if stored := await self.write_revision(record, data, known):
+                return stored
             known = await self.dossiers.get(record.content_id)
             if _read_dossier(known).positions.get(number) != record.event_id:
                 await self.notices.purge(_contact_key(record))  # the revision is another event's
         key = case.event.content_id
         raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
 
-    async def write_revision(self, record: NoticeRecord, body: bytes, known: Value | None) -> bool:
-        """Write *body* over *known*, and the contact; False if the dossier changed meanwhile."""
-        won, _ = await asyncio.gather(
+    async def write_revision(
+        self, record: NoticeRecord, body: bytes, known: Value | None
+    ) -> NoticeRecord | None:
+        """Write *body* over *known*, and the contact; None if the dossier changed meanwhile."""
+        won, stored = await asyncio.gather(
             self.swap_dossier(record.content_id, body, known), self.store_contact(record)
         )
         crash_point("gateway.contact_kept")
-        return won
+        return stored if won else None
 
     async def swap_dossier(self, key: str, dossier: bytes, known: Value | None) -> bool:
         try:
@@ -97,13 +100,14 @@ class CaseEventStore:
         crash_point("gateway.case_numbered")
         return True
 
-    async def store_contact(self, record: NoticeRecord) -> None:
-        """Store the notice's contact, unless it is stored already."""
+    async def store_contact(self, record: NoticeRecord) -> NoticeRecord:
+        """Store a notice with its contact, unless it is stored already; the stored one."""
         key = _contact_key(record)
         try:
             await self.notices.create(key, record.model_dump_json().encode())
         except nats.RevisionConflict:
-            await self.check_same_contact(record.contact, key)
+            return await self.check_same_contact(record.contact, key) or record
+        return record
 
     async def check_repeat(self, admitted: CheckedEvent, known: Value | None) -> None:
         """Compare a repeat's contact with the stored one, while it is stored.
@@ -117,10 +121,13 @@ class CaseEventStore:
             key = notice_key(admitted.content_id, number, admitted.event_id)
             await self.check_same_contact(contact, key)
 
-    async def check_same_contact(self, contact: Contact, key: str) -> None:
+    async def check_same_contact(self, contact: Contact, key: str) -> NoticeRecord | None:
+        """The stored notice, while it is kept. Raises Conflict if it has another contact."""
         value = await self.notices.get(key)
-        if value and not _is_same_contact(NoticeRecord.model_validate_json(value.data), contact):
+        record = NoticeRecord.model_validate_json(value.data) if value else None
+        if record and not _is_same_contact(record, contact):
             raise Conflict(field_error("data.contact", "other_contact"))
+        return record
 
 
 def _read_dossier(value: Value | None) -> Dossier:

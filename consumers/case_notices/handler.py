@@ -1,5 +1,6 @@
 """Handle case events: notify one person at once, without approval and without quiet hours."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,9 +56,9 @@ class CaseNoticeHandler:
             tracing.span(tracing.NOTICE, {f"loa.{name}": id for name, id in facts.items()}),
             bound_contextvars(**facts, unit=unit),
         ):
-            await self.bus.bucket(subjects.UNITS.name).get(unit)
-            record = await self.accepted_record(event_id, event)
-            batch = await self.first_batch(notice.content_id, record.revision or 0, event_id)
+            registered = self.bus.bucket(subjects.UNITS.name).get(unit)
+            _, record = await asyncio.gather(registered, self.accepted_record(event_id, event))
+            batch = await self.first_batch(event_id, record)
             with bound_contextvars(revision=batch.revision, channel=batch.channel.value):
                 doubt = self.doubts is not None and await self.doubts.may_have_been_notified(
                     event.time, record.at
@@ -74,13 +75,17 @@ class CaseNoticeHandler:
             raise errors.Conflict(errors.field_error("id", "same_id_other_content"))
         return record
 
-    async def first_batch(self, content_id: str, revision: int, event_id: str) -> BatchKey:
+    async def first_batch(self, event_id: str, record: EventRecord) -> BatchKey:
         """Return the batch on the first channel that reaches the person.
 
-        If the contact is deleted, an earlier attempt may have started a batch by e-mail.
+        An earlier version's record does not name it. If the contact is deleted then, an earlier
+        attempt may have started a batch by e-mail.
         """
-        batch = BatchKey(ChannelName.ZALO, content_id, revision, 0)
-        if record := await self.notices.find_record(batch, event_id):
-            return batch._replace(channel=record.next_after(None) or batch.channel)
+        named = record.channel
+        batch = BatchKey(named or ChannelName.ZALO, record.content_id, record.revision or 0, 0)
+        if named:
+            return batch
+        if contact := await self.notices.find_record(batch, event_id):
+            return batch._replace(channel=contact.next_after(None) or batch.channel)
         mail = batch._replace(channel=ChannelName.EMAIL)
         return mail if await self.notices.ledger.state(mail) else batch

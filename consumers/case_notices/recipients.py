@@ -24,7 +24,7 @@ from consumers.recipients import (
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_time
-from contracts.delivery import BatchKey, Lane, PlanKey, Status
+from contracts.delivery import BatchKey, PlanKey, Status
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bus
 
@@ -52,7 +52,7 @@ class CaseNotices:
         """Create a notice's batch and wake it; False if it existed already."""
         is_created = await self.ledger.create_notice(batch, entry)
         crash_point("notice.entry_stored")
-        await self.waker.wake(batch, Lane.NOTICE, 0)
+        await self.waker.wake_notice(batch, entry)
         crash_point("notice.woken")
         if is_created:
             log.info("notice_planned")

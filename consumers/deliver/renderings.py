@@ -72,7 +72,7 @@ class RenderCache(Generic[Rendered]):
         self.seals = seals
         self.ledger = ledger
         self.render = render
-        self.cache: OrderedDict[PlanKey, RenderedContent[Rendered]] = OrderedDict()
+        self.cache: OrderedDict[tuple[PlanKey, int], RenderedContent[Rendered]] = OrderedDict()
         self.earlier_mails = EarlierMails(ledger, DigestStore(bus))
 
     async def rows(self, batch: BatchKey) -> BatchRows:
@@ -88,12 +88,13 @@ class RenderCache(Generic[Rendered]):
 
         Raises LedgerError when a plan, its publication or an event is missing.
         """
-        if plan not in self.cache:
-            self.cache[plan] = await self.load(plan, stream_seq)
+        key = plan, stream_seq
+        if key not in self.cache:
+            self.cache[key] = await self.load(plan, stream_seq)
             if len(self.cache) > CACHE_SIZE:
                 self.cache.popitem(last=False)
-        self.cache.move_to_end(plan)
-        return self.cache[plan]
+        self.cache.move_to_end(key)
+        return self.cache[key]
 
     async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent[Rendered]:
         if keys.is_case(plan.content_id):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic
+from typing import Generic, TypeAlias
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -27,12 +27,17 @@ from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.codec import BatchRows
-from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules
+from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules, notice_entry
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import CanaryKey, Waker, WakeUp
 from consumers.messages import field_error
-from consumers.recipients import ContactLookup, PublicationRecipients, RecipientStrategy
+from consumers.recipients import (
+    BatchRecipients,
+    ContactLookup,
+    PublicationRecipients,
+    RecipientStrategy,
+)
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore, Permit
 from contracts.base import tracing
@@ -43,6 +48,8 @@ from producers.bus import BusError
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
+Inputs: TypeAlias = tuple[RenderedContent[Rendered], BatchRecipients]
+LoadInputs: TypeAlias = Callable[[LedgerEntry], Awaitable[Inputs[Rendered]]]
 _LEASE_S = 60.0
 CLOCK_SKEW_S = 5.0
 BUSY_RETRY_S = 1.0
@@ -112,7 +119,7 @@ class DeliveryWorker(Generic[Rendered]):
                 crash_point("deliver.slot_noted")
                 async with self.semaphore.acquire(lane) as permit:
                     try:
-                        await self.process(batch, permit)
+                        await self.process(wake_up, permit)
                     finally:
                         await self.policy.wait_for_slot()
 
@@ -124,15 +131,46 @@ class DeliveryWorker(Generic[Rendered]):
             async with self.semaphore.acquire(Lane.URGENT):
                 await self.try_canary(canary)
 
-    async def process(self, batch: BatchKey, permit: Permit) -> None:
-        """Process *batch*, or only its expired rows while the channel is paused or broken."""
-        gate = self.gate_of(permit.lane)
+    async def process(self, wake_up: WakeUp, permit: Permit) -> None:
+        """Process a batch, or only its expired rows while the channel is paused or broken."""
+        gate, batch = self.gate_of(permit.lane), wake_up.key
         if self.policy.is_stopped(batch.plan) or not await gate.may_proceed(permit):
             await self.expire_while_blocked(batch, permit.lane)
             return
         with gate.probe_scope(permit):
-            if (state := await self.load_if_due(batch)) is not None:
-                await self.process_due_rows(batch, state, permit)
+            async with self.reading_ahead(wake_up) as load_inputs:
+                if (state := await self.load_if_due(batch)) is not None:
+                    inputs = await load_inputs(state.value)
+                    await self.process_due_rows(batch, state, inputs, permit)
+
+    @asynccontextmanager
+    async def reading_ahead(self, wake_up: WakeUp) -> AsyncIterator[LoadInputs[Rendered]]:
+        """Load the inputs of the event that *wake_up* names while its ledger entry is read.
+
+        They are used only for an entry that names the same event; until then an error is none.
+        """
+        batch, named = wake_up.key, (wake_up.notice_seq, wake_up.notice_event_id)
+        if not wake_up.notice_seq:
+            yield partial(self.load_inputs, batch)
+            return
+        early = asyncio.create_task(self.load_inputs(batch, notice_entry(*named, 0.0)))
+
+        async def load(entry: LedgerEntry) -> Inputs[Rendered]:
+            is_named = (entry.notice_seq, entry.notice_event_id) == named
+            return await (early if is_named else self.load_inputs(batch, entry))
+
+        try:
+            yield load
+        finally:
+            early.cancel()
+            await asyncio.gather(early, return_exceptions=True)
+
+    async def load_inputs(self, batch: BatchKey, entry: LedgerEntry) -> Inputs[Rendered]:
+        """The content of *batch* and its recipients."""
+        return await asyncio.gather(
+            self.render_cache.content(batch.plan, entry.notice_seq),
+            self.recipient_strategy(batch).recipients(batch, entry),
+        )
 
     async def expire_while_blocked(self, batch: BatchKey, lane: Lane) -> None:
         """Expire overdue rows although the channel can't send. Raises RetryLater for the rest."""
@@ -146,7 +184,7 @@ class DeliveryWorker(Generic[Rendered]):
             rules = replace(rules, retry_for_s=math.inf)  # a pause is not the row's time
         idle = moves.is_idle(state.value, now, rules)
         if idle or moves.overdue_rows(state.value, now, rules):
-            await self.process_due_rows(batch, state)
+            await self.process_due_rows(batch, state, await self.load_inputs(batch, state.value))
         if not idle:
             left_s = moves.next_end_at(state.value, rules, now) - now
             wait_s = self.policy.hold_s(batch) or self.gate_of(lane).wait_s(batch, lane)
@@ -205,14 +243,14 @@ class DeliveryWorker(Generic[Rendered]):
         await self.waker.schedule(batch, entry)
 
     async def process_due_rows(
-        self, batch: BatchKey, state: Versioned[LedgerEntry], permit: Permit | None = None
+        self,
+        batch: BatchKey,
+        state: Versioned[LedgerEntry],
+        inputs: Inputs[Rendered],
+        permit: Permit | None = None,
     ) -> None:
         """Lease *batch* and send its due rows; without a permit only what needs no provider."""
-        strategy = self.recipient_strategy(batch)
-        content, (rows, contact_lookup, is_last) = await asyncio.gather(
-            self.render_cache.content(batch.plan, state.value.notice_seq),
-            strategy.recipients(batch, state.value),
-        )
+        content, (rows, contact_lookup, is_last) = inputs
         token, rules = self.slot.new_owner_token(), self.time_rules(content, is_last)
         uncommitted = self.uncommitted.get(batch)
         lease = Lease(batch, token, rules, self.ledger, state, self.clock, uncommitted)

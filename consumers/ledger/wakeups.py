@@ -1,6 +1,7 @@
 """Wake-ups: queue messages that say "batch K has work" and carry no truth."""
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel, field_validator
@@ -14,6 +15,7 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
 _CANARY_PREFIX = "canary."
+_NO_EVENT: Mapping[str, int | str] = {}
 
 
 class CanaryKey(NamedTuple):
@@ -33,10 +35,16 @@ class CanaryKey(NamedTuple):
 
 
 class WakeUp(BaseModel):
-    """The body of a wake-up; losing one costs time, doubling one costs nothing."""
+    """The body of a wake-up; losing one costs time, doubling one costs nothing.
+
+    A notice's first wake-up names its event as its ledger entry does. What belongs to the event may
+    be read before the entry is, and counts only if the entry names the same one.
+    """
 
     batch: str
     lane: Lane
+    notice_seq: int = 0
+    notice_event_id: str = ""
 
     @field_validator("batch")
     @classmethod
@@ -64,12 +72,18 @@ class Waker:
     async def wake(self, batch: BatchKey, lane: Lane, number: int | None = None) -> None:
         """Wake now. With a *number* a repeat is absorbed; the sweeper's wake-ups have none."""
         message_id = None if number is None else f"{batch}.{number}"
-        await self.bus.publish(
-            subjects.deliver(batch.channel, lane),
-            _encode_wake_up(batch, lane),
-            msg_id=message_id,
-            headers=tracing.carrier(),
-        )
+        await self._send(batch, lane, _encode_wake_up(batch, lane), message_id)
+
+    async def wake_notice(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        """Wake the only batch of personal content for the first time; a repeat is absorbed."""
+        event: dict[str, int | str] = {}
+        if entry.notice_seq:
+            event = {"notice_seq": entry.notice_seq, "notice_event_id": entry.notice_event_id}
+        await self._send(batch, entry.lane, _encode_wake_up(batch, entry.lane, event), f"{batch}.0")
+
+    async def _send(self, batch: BatchKey, lane: Lane, body: bytes, msg_id: str | None) -> None:
+        subject = subjects.deliver(batch.channel, lane)
+        await self.bus.publish(subject, body, msg_id=msg_id, headers=tracing.carrier())
         crash_point("wake.sent")
 
     async def send_canary(self, canary: CanaryKey) -> None:
@@ -86,8 +100,10 @@ class Waker:
         )
 
 
-def _encode_wake_up(key: BatchKey | CanaryKey, lane: Lane) -> bytes:
-    return json.dumps({"batch": str(key), "lane": lane}).encode()
+def _encode_wake_up(
+    key: BatchKey | CanaryKey, lane: Lane, event: Mapping[str, int | str] = _NO_EVENT
+) -> bytes:
+    return json.dumps({"batch": str(key), "lane": lane, **event}).encode()
 
 
 async def count_queued(bus: Bus, channel: ChannelName, lane: Lane) -> int:

@@ -206,6 +206,7 @@ async def test_the_bucket_keeps_what_the_stream_reader_needs_to_know(client, clo
         "revision": 1,
         "type": "vn.gov.moha.content.submitted.v1",
         "at": "2027-01-15T08:00:00Z",
+        "channel": None,
         "refused": [],
     }
     owner = json.loads((await client.bus.bucket("publications").get(answer["content_id"])).data)
