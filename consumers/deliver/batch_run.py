@@ -128,7 +128,7 @@ class BatchRun(Generic[Rendered]):
         id = self.rows.ids[row]
         mends_text = self.content.mends_earlier_texts and id in self.rows.corrections
         reason = reason_not_to_send(self.contacts.get(id), mends_text=mends_text)
-        return "" if reason in tuple(Unsent) else reason
+        return "" if isinstance(reason, Unsent) else reason
 
     async def commit(self, transition: Transition) -> None:
         """Write *transition*, which books the outcomes, and report them before and after."""
