@@ -48,11 +48,15 @@ class Sink:
         self._reader.join()
         self._process.stdout.close()
 
-    def expect(self, mails: int) -> None:
-        """From now on count *mails*: sets `first_at` and `last_at` (monotonic seconds) anew."""
+    def expect(self, mails: int, early: int = 0) -> None:
+        """From now on count *mails*: sets `first_at` and `last_at` (monotonic seconds) anew.
+
+        `early_at`: when the first *early* of them were in.
+        """
         with self._changed:
             self._start, self._target = self.count, self.count + mails
-            self.first_at = self.last_at = 0.0
+            self._early = self.count + (early or mails)
+            self.first_at = self.early_at = self.last_at = 0.0
 
     def wait_for_first(self, timeout_s: float) -> None:
         """Return when the first expected mail is in. Raises SinkStopped if it never comes."""
@@ -97,6 +101,8 @@ class Sink:
             if count > self._start and not self.first_at:
                 self.first_at = now
                 self._changed.notify_all()
+            if count >= self._early and not self.early_at:
+                self.early_at = now
             if count >= self._target and not self.last_at:
                 self.last_at = now
                 self._changed.notify_all()

@@ -4,7 +4,8 @@
 
 Import, directory, planning, a bounded part of the delivery, `loa status`, `loa check`, backup,
 restart, restore and reconciliation. Each line tells the seconds, the processor time by reader of
-Loa (and of the command) and of nats-server, and their peak memory.
+Loa (and of the command) and of nats-server, and their peak memory. The last lines compare the
+large mailing with a small one of the same run, and tell the seconds of the restore.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -38,7 +40,8 @@ EVERYONE, FEW, WARM_UP = TOPICS[:3]
 MIB = 1 << 20
 LOOK_S = 0.1
 PATIENCE_S = 4 * 3600
-LARGE = "large"
+LARGE, SMALL = "large", "few mails"
+RESTORE = ("loa restore", "loa rebuild", "loa mail")
 ACCEPTED = "from=<tin@moha.example>, size=9000, nrcpt=1 (queue active)"
 
 
@@ -59,6 +62,24 @@ class Step:
         return f"{self.name:22} {used} {self.facts}"
 
 
+@dataclass(frozen=True)
+class Rate:
+    """How fast the mails of one mailing came: the first one, the first ones, and all."""
+
+    first_s: float
+    early: float
+    whole: float
+
+    @classmethod
+    def of(cls, sink: Sink, began: float, mails: int, early: int) -> Self:
+        """Rates from the event on, in mails a second."""
+        early_s, all_s = sink.early_at - began, sink.last_at - began
+        return cls(sink.first_at - began, early / early_s, mails / all_s)
+
+    def __str__(self) -> str:
+        return f"{self.whole:.0f} mails/s, first after {self.first_s * 1000:.0f} ms"
+
+
 @dataclass
 class Drill:
     """The steps of one run, each printed when it is done."""
@@ -71,11 +92,24 @@ class Drill:
     """Readers who had the large item before the backup."""
     told: dict[str, int] = field(default_factory=dict)
     """Findings of `loa mail reconcile`."""
+    rates: list[Rate] = field(default_factory=list)
+    """Of the small mailing, and of the large one."""
+    longest_gap_s: float = 0.0
+    """The longest time between two acknowledged writes of the large plan."""
+
+    def say(self, line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    def took_s(self, *names: str) -> float:
+        return sum(step.took_s for step in self.steps if step.name in names)
+
+    def peak_bytes(self, name: str) -> int:
+        return max(step.own.peak_bytes for step in self.steps if step.name == name)
 
     def note(self, step: Step) -> None:
         self.steps.append(step)
-        sys.stdout.write(step.line(self.readers) + "\n")
-        sys.stdout.flush()
+        self.say(step.line(self.readers))
 
     @contextmanager
     def running(self, name: str, server: Server) -> Iterator[list[str]]:
@@ -154,7 +188,7 @@ async def directory_is_complete(server: Server) -> None:
             await asyncio.sleep(LOOK_S)
 
 
-async def planned(server: Server, facts: list[str]) -> None:
+async def planned(drill: Drill, server: Server, facts: list[str]) -> None:
     """Wait until the large item is planned; the longest time between two acknowledged writes."""
     plan, known, gaps = PlanKey(ChannelName.EMAIL, LARGE, 1), 0, list[float]()
     async with await Bus.connect(server.nats_url, name="drill") as bus:
@@ -167,12 +201,14 @@ async def planned(server: Server, facts: list[str]) -> None:
                 gaps.append(now - at)
                 known, at = held.value.count, now
             if held and held.value.complete:
+                drill.longest_gap_s = max(gaps)
                 facts.append(f"{known} batches, longest gap {max(gaps) * 1000:.0f} ms")
                 return
             await asyncio.sleep(0.01)
 
 
 def run(drill: Drill) -> None:
+    """Every step, then the comparison."""
     with Sink() as sink, loa.up("readers", sink.port) as server:
         fill(drill, server)
         deliver(drill, server, sink)
@@ -184,6 +220,8 @@ def run(drill: Drill) -> None:
             own, bus = processes.used(*again.pids)
             drill.note(Step("start", time.monotonic() - began, own, bus))
     restore(drill, server.folder, saved)
+    for line in compare(drill):
+        drill.say(line)
 
 
 def fill(drill: Drill, server: Server) -> None:
@@ -201,25 +239,34 @@ def fill(drill: Drill, server: Server) -> None:
 def deliver(drill: Drill, server: Server, sink: Sink) -> None:
     """The small mailing before and the first part of the large one."""
     server.deliver(sink, 1, item("warm-up", WARM_UP))
-    with drill.running(f"{drill.base:,} mails", server) as facts:
+    with drill.running(SMALL, server) as facts:
         began = time.monotonic()
         server.deliver(sink, drill.base, item("few", FEW))
-        facts.append(rate(sink, began, drill.base))
-    sink.expect(drill.mails)
+        drill.rates.append(Rate.of(sink, began, drill.base, drill.base))
+        facts.append(str(drill.rates[-1]))
+    sink.expect(drill.mails, drill.base)
     began = time.monotonic()
     with drill.running("mails", server) as told:
         with drill.running("planning", server) as facts:
             server.post(item(LARGE, EVERYONE))
-            asyncio.run(planned(server, facts))
+            asyncio.run(planned(drill, server, facts))
         sink.wait(PATIENCE_S)
-        told.append(rate(sink, began, drill.mails))
+        drill.rates.append(Rate.of(sink, began, drill.mails, drill.base))
+        told.append(str(drill.rates[-1]))
     loa.command(server.folder, "pause", "email", "--json", "--by", "Bench")
     processes.settle(server.pid)
 
 
-def rate(sink: Sink, began: float, mails: int) -> str:
-    first_ms, took_s = (sink.first_at - began) * 1000, sink.last_at - began
-    return f"{mails / took_s:.0f} mails/s, first after {first_ms:.0f} ms"
+def compare(drill: Drill) -> Iterator[str]:
+    """The large mailing beside the small one, and the restore."""
+    small, large = drill.rates
+    more = drill.peak_bytes("mails") - drill.peak_bytes(SMALL)
+    yield f"rate, large to small     {large.whole / small.whole:.2f}"
+    yield f"the same, first {drill.base:,}   {large.early / small.whole:.2f}"
+    yield f"memory of Loa            {more / MIB:+.0f} MB"
+    yield f"first mail               {large.first_s * 1000:.0f} ms"
+    yield f"longest gap of planning  {drill.longest_gap_s:.2f} s"
+    yield f"restore                  {drill.took_s(*RESTORE):.1f} s"
 
 
 def look(drill: Drill, server: Server) -> None:
