@@ -17,7 +17,7 @@ from channels.portal.render.xml import format_rfc3339
 
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _ENTRIES_MAX = 50_000
-"""More are no sitemap (sitemaps.org): listings and their newest months come first."""
+"""More are no sitemap (sitemaps.org): the oldest months of listings are left out."""
 _FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 
@@ -31,10 +31,12 @@ def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
     paths = [*_FIXED_PATHS]
     if any(site.slug_kind(slug) == "campaign" for slug in months):
         paths.append(f"/{CAMPAIGNS_FOLDER}/")
-    paths += map(listing_path, months)
     by_age = sorted(((month, slug) for slug in months for month in months[slug]), reverse=True)
-    paths += (month_path(slug, month) for month, slug in by_age)
-    return _document("urlset", (_element("url", site.url(path)) for path in paths[:_ENTRIES_MAX]))
+    named = set(by_age[: _ENTRIES_MAX - len(paths) - len(months)])
+    for slug, slug_months in months.items():
+        paths.append(listing_path(slug))
+        paths += (month_path(slug, month) for month in slug_months if (month, slug) in named)
+    return _document("urlset", (_element("url", site.url(path)) for path in paths))
 
 
 def sitemap_index(maps: Sequence[str], site: Site) -> bytes:
