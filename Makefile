@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed readers notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -72,6 +72,9 @@ crash: install
 
 cluster-crash: install
 	$(BIN)/python -m tests.deep.cluster $(ARGS)
+
+scale-drills: install
+	LOA_TEST_MAILS=$(or $(MAILS),200000) $(BIN)/python -m pytest -s -p no:cacheprovider $(or $(ARGS),tests/deep/upgrade/test_rolling.py tests/deep/cluster/test_growth_under_load.py)
 
 check-speed: install
 	$(BIN)/python -m tests.deep.scale.check_speed $(ARGS)

@@ -14,9 +14,9 @@ from typing import Any
 
 from consumers.cli import main
 from consumers.cli.root import Commands
+from tests.support.drill import PATIENCE_S as PATIENCE_S
 
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
-PATIENCE_S = 120
 
 
 def next_order() -> dict[str, Any]:

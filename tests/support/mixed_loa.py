@@ -3,11 +3,12 @@
 from enum import Enum
 from pathlib import Path
 from time import sleep
-from urllib.error import URLError
 
+from tests.support.acceptance_probe import post_once
 from tests.support.forked_cli import CommandResult, command_fork
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LOA, LoaProcess
+from tests.support.ports import free_port
 from tests.support.repository import ROOT
 from tests.support.split_loa import Service, SplitLoa
 from tests.support.version_before import COMMAND
@@ -43,11 +44,18 @@ class MixedLoa(LoaProcess):
 
 
 class MixedServices(MixedLoa, SplitLoa):
-    """Each service is of the version that it was last started with."""
+    """Each service is of the version that it was last started with; the door keeps its port."""
+
+    def __enter__(self) -> "MixedServices":
+        self.door = free_port()
+        super().__enter__()
+        return self
 
     def launch(self, name: str, version: Version) -> Service:
         """Start a service, in the place of the one of this name that may have been."""
         environ = self.environ_of(version)
+        if name == "gateway":
+            environ["LOA_HTTP_PORT"] = str(self.door)
         service = Service(name, self.folder, environ, command_of(version))
         self.services[name] = service
         return service
@@ -55,16 +63,13 @@ class MixedServices(MixedLoa, SplitLoa):
     def publish_surely(self, content_id: str, *channels: str) -> str:
         """Post an item until the door takes it, as a unit's system does; its event id."""
         event = sample_event(id=content_id, content_id=content_id, channels=channels)
-        while True:
-            try:
-                answer = self.post(event)
-            except (URLError, ConnectionError):
-                sleep(0.1)
-                continue
-            if answer.status == 202:
-                return str(answer.body["event_id"])
-            assert answer.status == 503, answer
+        while not (event_id := post_once(self.door_url, self.key, event)):
             sleep(0.1)
+        return event_id
+
+    @property
+    def door_url(self) -> str:
+        return f"http://127.0.0.1:{self.door}"
 
 
 def command_of(version: Version) -> tuple[str | Path, ...]:

@@ -13,11 +13,10 @@ from typing import Any
 from producers.bus import Bus, BusError, NoReply, topology
 from producers.bus.monitoring_endpoint import fetch_page
 from producers.nats_server import find_binary, tie_to_parent
+from tests.support.drill import PATIENCE_S as PATIENCE_S
 from tests.support.nats_accounts import ACCOUNTS
 from tests.support.ports import free_port
 
-PATIENCE_S = 120.0
-"""How long a cluster may take to have a leader again, on a busy machine."""
 _POLL_S = 0.05
 TAG = "disk:ssd"
 _SETTINGS = """\

@@ -90,7 +90,7 @@ class SplitLoa(LoaProcess):
     def run_elsewhere(self, machine: str, service: str, **settings: str) -> Service:
         """Start *service* on another machine, which shares the key and nothing else on its disk."""
         folder = self.folder / machine
-        (folder / "data").mkdir(parents=True)
+        (folder / "data").mkdir(parents=True, exist_ok=True)
         shutil.copy(self.data / "vault.key", folder / "data" / "vault.key")
         own = {"LOA_DATA_DIR": str(folder / "data"), "LOA_MACHINE": machine}
         environ = self.environ | own | settings

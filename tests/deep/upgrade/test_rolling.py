@@ -1,26 +1,30 @@
 """Version n and n+1 side by side on one bus: one process upgraded at a time, under load.
 
-`LOA_TEST_UPGRADE_MAILS=200000` sends as many mails meanwhile; as a rule it is a small number.
+`LOA_TEST_MAILS=200000` (`make scale-drills`) sends as many mails meanwhile.
 """
 
-import os
 import random
+import time
 from collections import Counter
 
 import pytest
+import structlog
 
+from tests.support.acceptance_probe import AcceptanceProbe
+from tests.support.drill import MAILS, PATIENCE_S
 from tests.support.loa_process import RelayProcess, wait_until
 from tests.support.mixed_loa import MixedServices, Version
 from tests.support.split_loa import on_a_server
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.promise("11.3")]
+pytestmark = [pytest.mark.timeout(1800 + 2 * PATIENCE_S), pytest.mark.promise("11.3")]
 READERS = 1200
 SERVICES = ("gateway", "intake", "dispatch", "deliver-email", "deliver-portal", "sweep", "desk")
 """In this order the door is upgraded before who delivers; on the way back it is older again."""
-MAILS = int(os.environ.get("LOA_TEST_UPGRADE_MAILS", 0))
 ITEMS = max(1, -(-MAILS // (2 * READERS * len(SERVICES))))
 """Published before and after each death."""
 CHANNELS = ("portal", "email")
+DELIVERED_S = 300 + PATIENCE_S
+log = structlog.get_logger()
 
 
 @pytest.fixture
@@ -41,13 +45,19 @@ def test_one_process_at_a_time_loses_nothing_and_sends_nothing_twice_unsaid(loa,
     loa.add_unit()
     loa.readers(READERS)
     events: dict[str, str] = {}
+    began, probe = time.monotonic(), AcceptanceProbe(loa.door_url, loa.key, "mot-tin")
+    probe.start()
     for name in SERVICES:
         publish_items(loa, f"truoc-{name}", events)
         kill_under_load(loa, relay, name, chance)
         loa.launch(name, second)
         publish_items(loa, f"sau-{name}", events)
         assert loa[name].url, "it is ready beside the others"
+    log.info("upgraded", order=order, longest_without_acceptance_s=probe.end())
     check_mails(loa, relay, events)
+    for event_id in probe.accepted:
+        assert loa.trace_of_event(event_id)["channels"]["portal"]["delivered"] == 1
+    log.info("delivered", beside=len(probe.accepted), took_s=time.monotonic() - began)
     for version in Version:
         told = loa.ask(version, "check", "--deep", "--json").json
         assert (version, told["violations"]) == (version, [])
@@ -65,18 +75,21 @@ def kill_under_load(
     loa: MixedServices, relay: RelayProcess, name: str, chance: random.Random
 ) -> None:
     """Kill a service while the mails of the items just published are leaving."""
-    aim = relay.count() + chance.randrange(1, READERS // 2)
+    aim = relay.count() + READERS * (ITEMS - 1) + chance.randrange(1, READERS // 2)
     wait_until(lambda: relay.count() > aim, "mails under way")
     loa[name].kill()
 
 
 def check_mails(loa: MixedServices, relay: RelayProcess, events: dict[str, str]) -> None:
     """Each reader has each item, under one Message-ID, and each copy is declared."""
-    traces = [loa.trace_of_event(event_id, 300)["channels"] for event_id in events.values()]
+    traces = [loa.trace_of_event(event_id, DELIVERED_S)["channels"] for event_id in events.values()]
     counts = [one["email"] for one in traces]
     assert {(one["expected"], one["delivered"]) for one in counts} == {(READERS, READERS)}
     assert {one["portal"]["delivered"] for one in traces} == {1}
     mails = Counter(relay.accepted_mails())
+    lost = READERS * len(events) - len(mails)
+    copies, declared = mails.total() - len(mails), sum(one["maybe_duplicate"] for one in counts)
+    log.info("mails", sent=len(mails), lost=lost, copies=copies, declared=declared)
     per_reader = Counter(reader for reader, _ in mails)
     assert (len(per_reader), set(per_reader.values())) == (READERS, {len(events)})
-    assert mails.total() - len(mails) <= sum(one["maybe_duplicate"] for one in counts)
+    assert copies <= declared
