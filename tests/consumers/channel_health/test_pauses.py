@@ -171,7 +171,8 @@ async def test_a_service_started_in_a_pause_knows_before_any_wake_up(nats_server
     await pauses.pause(bus, PORTAL)
     async with AsyncExitStack() as stack:
         settings = LoaSettings(data_dir=tmp_path, http_port=0)
-        node = await process.build_node(stack, settings, nats_server.url, "http://127.0.0.1:1")
+        addresses = process.NodeAddresses(nats_server.url, "http://127.0.0.1:1")
+        node = await process.build_node(stack, settings, bus, addresses)
         await process.add_services(node, ["deliver-portal"])
         assert node.pauses.paused_channels == {PORTAL}, "although none of its tasks has begun"
 
