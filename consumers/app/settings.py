@@ -140,6 +140,7 @@ class LoaSettings(_Settings):
 
     @property
     def placement_tags(self) -> list[str]:
+        """Tags that servers of a cluster must have to keep Loa's streams."""
         return sorted(_split_names(self.nats_placement_tags))
 
     @field_validator("stand_ins")

@@ -57,7 +57,12 @@ class CaseNoticeHandler:
             bound_contextvars(**facts, unit=unit),
         ):
             registered = self.bus.bucket(subjects.UNITS.name).get(unit)
-            _, record = await asyncio.gather(registered, self.accepted_record(event_id, event))
+            accepted = self.accepted_record(event_id, event)
+            known, record = await asyncio.gather(registered, accepted, return_exceptions=True)
+            if isinstance(known, BaseException):  # the sender's error comes first
+                raise known
+            if isinstance(record, BaseException):
+                raise record
             batch = await self.first_batch(event_id, record)
             with bound_contextvars(revision=batch.revision, channel=batch.channel.value):
                 doubt = self.doubts is not None and await self.doubts.may_have_been_notified(

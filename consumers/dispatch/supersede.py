@@ -49,7 +49,7 @@ class Supersession:
             if not entry.value.closed_at and not entry.value.halt
         ]
         for batch, entry in sorted(open_entries, key=lambda one: not one[1].value.owner):
-            await self.ledger.change(batch, lambda held: moves.halt(held, why, self.clock()), entry)
+            await self.ledger.change(batch, lambda each: moves.halt(each, why, self.clock()), entry)
             crash_point("fence.entry_halted")
         if open_entries:
             log.info("plan_halted", plan=str(plan), why=why, entries=len(open_entries))

@@ -182,7 +182,8 @@ async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
 
 async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> None:
     pieces = stored.pieces(saved)
-    config = saved.config | topology.placement(bus)
+    unplaced = {name: value for name, value in saved.config.items() if name != "placement"}
+    config = unplaced | topology.placement(bus)
     await bus.restore_snapshot(saved.stream, Snapshot(config, saved.state), pieces)
     bucket = backup.saved_bucket(bus, saved.stream)
     for change in stored.changes(saved):

@@ -22,14 +22,15 @@ async def until_answered(attempt: Callable[[], Awaitable[T]], stopped: asyncio.E
         return await attempt()
     while True:
         try:
-            return await _unless(stopped, attempt)
+            return await _until_stopped(stopped, attempt)
         except Denied:
             raise
         except NoReply as silent:
             log.warning("bus_awaited", reason=str(silent))
 
 
-async def _unless(stopped: asyncio.Event, attempt: Callable[[], Awaitable[T]]) -> T:
+async def _until_stopped(stopped: asyncio.Event, attempt: Callable[[], Awaitable[T]]) -> T:
+    """The result of *attempt*. Raises StoppedEarly if *stopped* is set before."""
     trying, ending = asyncio.ensure_future(attempt()), asyncio.ensure_future(stopped.wait())
     try:
         await asyncio.wait({trying, ending}, return_when=asyncio.FIRST_COMPLETED)

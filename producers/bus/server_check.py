@@ -114,7 +114,7 @@ async def _gather_reports(replies: asyncio.Queue[Msg], awaited: str) -> list[Ser
     reports: list[ServerReport] = []
     with suppress(TimeoutError):
         while True:
-            is_whole = awaited in ("", *(one.server_id for one in reports))
+            is_whole = not awaited or any(one.server_id == awaited for one in reports)
             async with asyncio.timeout(_LAST_ANSWER_WAIT_S if is_whole else None):
                 reply = await replies.get()
             if reply.data:

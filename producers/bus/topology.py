@@ -366,15 +366,20 @@ async def _create_stream(bus: Bus, config: Config) -> None:
 
 
 async def _update_stream(bus: Bus, config: Config) -> Config:
-    """Update a stream, as soon as it is on the servers to which it moves. Raises BusError."""
+    """Update a stream, as soon as it is on the servers to which it moves.
+
+    Raises NoReply if that takes longer than _MOVE_PATIENCE_S.
+    """
     until = time.monotonic() + _MOVE_PATIENCE_S
     while True:
         try:
             call = f"STREAM.UPDATE.{config['name']}"
             return await bus.connection.repeatable_api_request(call, config)
         except BusError as error:
-            if error.err_code not in _MOVING_CODES or time.monotonic() >= until:
+            if error.err_code not in _MOVING_CODES:
                 raise
+            if time.monotonic() >= until:
+                raise NoReply(f"stream {config['name']} still moves to other servers") from error
         await asyncio.sleep(_MOVE_POLL_S)
 
 

@@ -73,8 +73,8 @@ async def sent(notices, wake_up):
 async def test_a_notice_takes_eight_calls_in_five_rounds_from_its_acceptance_to_its_mail(notices):
     door, intake = await accepted(notices), await taken_in(notices)
     worker = await sent(notices, await stored_wake_up(notices))
-    assert (door.made, intake.made) == (AT_THE_DOOR, AT_INTAKE)
-    assert sorted(worker.made) == sorted(UNTIL_SENT)
+    for stage, calls in ((door, AT_THE_DOOR), (intake, AT_INTAKE), (worker, UNTIL_SENT)):
+        assert sorted(stage.made) == sorted(calls)
     assert (door.rounds, intake.rounds, worker.rounds) == (5, 3, 2)
     assert await notices.status(EMAIL) == Status.DELIVERED
 

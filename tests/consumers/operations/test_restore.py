@@ -65,6 +65,16 @@ async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pip
     assert saved == [(await pipeline.bus.stream_info(n))["config"] for n in topology.stream_names()]
 
 
+async def test_streams_are_placed_by_the_new_machines_settings(bus, tmp_path, pipeline):
+    """The tags of the servers that are gone may be on none of the new ones."""
+    placed = (await bus.stream_info("DEAD"))["config"] | {"placement": {"tags": ["disk:ssd"]}}
+    await bus.connection.api_request("STREAM.UPDATE.DEAD", placed)
+    assert (await bus.stream_info("DEAD"))["config"]["placement"]
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_bus(tmp_path, pipeline.clock) as new:
+        assert not (await new.stream_info("DEAD"))["config"].get("placement")
+
+
 async def test_every_channel_is_paused_and_an_earlier_reason_is_not_lost(bus, tmp_path, pipeline):
     await pauses.pause(bus, ChannelName.ZALO, "hợp đồng hết hạn")
     since = (await pauses.load_pauses(bus))[ChannelName.ZALO].since

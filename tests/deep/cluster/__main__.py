@@ -34,7 +34,7 @@ def main() -> int:
     if ends := [end for report in reports for end in report.ends]:
         print(f"ended by themselves, and started again: {', '.join(ends)}")
     is_late = not tell_gaps([gap for report in reports for gap in report.gaps_s])
-    return COMMAND.verdict(reports, wanted) or is_late
+    return COMMAND.verdict(reports, wanted) or int(is_late)
 
 
 def tell_gaps(gaps_s: list[tuple[str, float]]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.deep.cluster.environment import DOORS, ClusterEnvironment
 from tests.deep.cluster.faults import FAULTS, SERVER_FAULTS, Fault, Stage
-from tests.deep.cluster.senders import Knocker, Sender, have_accepted, longest_pause
+from tests.deep.cluster.senders import Knocker, Sender, have_accepted, longest_pause, pauses
 from tests.deep.crash.campaign import Campaign, Report
 from tests.deep.crash.environment import CampaignFailed, wait
 from tests.deep.crash.workload import Workload
@@ -87,7 +87,8 @@ class ClusterCampaign(Campaign):
         gap_s, took_s = longest_pause(self.knockers, began), time.monotonic() - began
         struck = next((name for name in names if name in SERVER_FAULTS), names[0])
         self.report.gaps_s.append((struck, gap_s))
-        self.outage_s = max(self.outage_s, gap_s)
+        if struck in SERVER_FAULTS:
+            self.outages += pauses(self.knockers, began)
         with (self.folder / "rounds").open("a") as told:
             print(f"{'+'.join(names)}: gap {gap_s:.1f} s, {took_s:.1f} s", file=told)
 

@@ -15,6 +15,8 @@ from tests.deep.crash.scenarios import publish_mixture
 from tests.deep.crash.setup import UNREAD, Setup
 from tests.deep.crash.workload import ACCEPTED, Workload
 
+PAUSE_S = 1.0
+"""The shortest time without an acceptance that counts as an outage of the bus."""
 FAR_APART = 1_000_000
 """Numbers of items between those of two senders."""
 GROWING = "to-chuc-bien-che"
@@ -97,6 +99,20 @@ def longest_pause(knockers: Sequence[Knocker], since: float) -> float:
     """The longest time without an acceptance at any door that reaches beyond *since*."""
     moments = sorted(moment for one in knockers for moment in one.accepted)
     return max(end - start for start, end in pairwise(moments) if end > since)
+
+
+def pauses(knockers: Sequence[Knocker], since: float) -> list[tuple[float, float]]:
+    """The times of at least PAUSE_S without an acceptance that reach beyond *since*.
+
+    In seconds since the epoch; *since* in those of the monotonic clock.
+    """
+    moments = sorted(moment for one in knockers for moment in one.accepted)
+    epoch = time.time() - time.monotonic()
+    return [
+        (epoch + start, epoch + end)
+        for start, end in pairwise(moments)
+        if end > since and end - start >= PAUSE_S
+    ]
 
 
 def have_accepted(knockers: Sequence[Knocker], since: float) -> bool:

@@ -47,15 +47,13 @@ class Report:
 class Campaign:
     """Dies at each of *points* in turn, restarting on the same folder."""
 
-    outage_s = 0.0
-    """The longest time in which Loa ran and its bus took no write."""
-
     def __init__(self, folder: Path, seed: str, points: list[str], mutant: str = "") -> None:
         self.rng = random.Random(seed)
         self.points = points
         self.report = Report(seed)
         self.folder = folder
         self.mutant = mutant
+        self.outages: list[tuple[float, float]] = []  # of the bus, while Loa ran
         self.canary_s = 0.0 if mutant else self.rng.choice(CANARY_S)
 
     def run(self) -> Report:
@@ -252,7 +250,7 @@ class Campaign:
             url=PUBLIC_URL,
             kills=self.environment.kills,
             answers_lost=self.work.answers_lost,
-            outage_s=self.outage_s,
+            outages=self.outages,
         )
         return lost + judge(books, self.work.told, seen)
 

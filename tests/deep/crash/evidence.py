@@ -49,7 +49,7 @@ class ReceiverRecords:
     url: str  # where that is served
     kills: Sequence[float] = field(default_factory=list)  # when
     answers_lost: int = 0  # of Zalo's
-    outage_s: float = 0.0  # the longest time in which the bus took no write
+    outages: Sequence[tuple[float, float]] = ()  # from when until when the bus took no event
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ def judge(books: LedgerSnapshot, told: Iterable[AcceptedEvent], seen: ReceiverRe
         *mail_check.audience_errors(books, told),
         *zalo_check.zalo_errors(books, seen.zalo, seen.answers_lost),
         *portal_check.site_errors(books, seen.portal, seen.url),
-        *timing_check.late_mails(books, seen.mails, seen.outage_s),
-        *timing_check.late_articles(books, seen.zalo, seen.outage_s),
+        *timing_check.late_mails(books, seen.mails, seen.outages),
+        *timing_check.late_articles(books, seen.zalo, seen.outages),
         *timing_check.declaration_errors(books, seen.mails, seen.kills, seen.answers_lost),
         *timing_check.early_retries(books, seen.mails, seen.kills),
     ]

@@ -19,6 +19,7 @@ WINDOW_S = 10.0
 """A window that was granted before a halt may still go out: 25 mails, or the calls of one article.
 The relay and the sandbox answer within milliseconds; a renewed connection costs a second. What the
 window books on the bus in between waits for an outage of the bus as well."""
+Outages = Sequence[tuple[float, float]]
 EARLY_S = 1.0
 """Span within which a row counts as due."""
 
@@ -38,12 +39,14 @@ class NewerPosition:
     withdrawal: bool
     made: float
     planned: float
-    outage_s: float = 0.0
+    outages: Outages = ()
 
-    @property
-    def window_end(self) -> float:
-        """Until when a request of an older text may begin."""
-        return self.made + WINDOW_S + self.outage_s
+    def allows(self, began: float) -> bool:
+        """Whether a request of an older text may begin as late as *began*."""
+        waited_s = sum(
+            max(min(end, began) - max(start, self.made), 0.0) for start, end in self.outages
+        )
+        return began <= self.made + WINDOW_S + waited_s
 
     @property
     def description(self) -> str:
@@ -53,7 +56,7 @@ class NewerPosition:
 Newer = Mapping[tuple[str, str], list[NewerPosition]]
 
 
-def positions(books: LedgerSnapshot, outage_s: float) -> Newer:
+def positions(books: LedgerSnapshot, outages: Outages) -> Newer:
     """By channel and item: when each position took the place of those below it."""
     newer: defaultdict[tuple[str, str], list[NewerPosition]] = defaultdict(list)
     for plan, cursor in books.plans.items():
@@ -62,15 +65,15 @@ def positions(books: LedgerSnapshot, outage_s: float) -> Newer:
         text = books.texts.get(text_key(plan))
         withdrawal = text is not None and text.action == "withdrawn"
         planned = cursor.finished or float("inf")
-        position = NewerPosition(plan.revision, withdrawal, cursor.created, planned, outage_s)
+        position = NewerPosition(plan.revision, withdrawal, cursor.created, planned, outages)
         newer[plan.channel, plan.content_id].append(position)
     return newer
 
 
 def late_mails(
-    books: LedgerSnapshot, mails: Iterable[ReceivedMail], outage_s: float
+    books: LedgerSnapshot, mails: Iterable[ReceivedMail], outages: Outages
 ) -> Iterator[str]:
-    rows, above = books.mail_rows(), positions(books, outage_s)
+    rows, above = books.mail_rows(), positions(books, outages)
     behind: Counter[tuple[BatchKey, NewerPosition]] = Counter()
     for mail in mails:
         row = rows.get(mail.key)
@@ -95,7 +98,7 @@ def late_errors(
 ) -> Iterator[str]:
     """An older text's request that begins behind the halt, or ends when a newer one has begun."""
     for newer in halted_by(above, plan, ended):
-        if began > newer.window_end:
+        if not newer.allows(began):
             halt = f"{began - newer.made:.1f} s behind the halt by {newer.revision}"
             yield f"{newer.description}: {what} began {halt}"
         elif ended > newer.planned:
@@ -103,11 +106,11 @@ def late_errors(
 
 
 def late_articles(
-    books: LedgerSnapshot, journal: list[dict[str, Any]], outage_s: float
+    books: LedgerSnapshot, journal: list[dict[str, Any]], outages: Outages
 ) -> Iterator[str]:
     """Delays that the public sees: of an article, of a broadcast."""
     rows = by_marker(row for row in books.rows if row.plan.channel == "zalo")
-    above, pages = positions(books, outage_s), contents(journal)
+    above, pages = positions(books, outages), contents(journal)
     newest: dict[str, Row] = {}
     for fact in journal:
         payload = fact.get("payload", {})
@@ -126,7 +129,7 @@ def late_articles(
 def late_broadcasts(above: Newer, content_id: str, fact: Mapping[str, Any]) -> Iterator[str]:
     """Positions share one broadcast, so only a withdrawal ends it."""
     for newer in above.get(("zalo", content_id), ()):
-        if newer.withdrawal and fact["real"] > newer.window_end:
+        if newer.withdrawal and not newer.allows(fact["real"]):
             yield f"after withdrawal: {content_id} was broadcast, withdrawn by {newer.revision}"
 
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from contracts import subjects
-from producers.bus import Bus, BusError, ForeignSettings, UnfitServer, topology
+from producers.bus import Bus, BusError, ForeignSettings, NoReply, UnfitServer, topology
 from producers.bus.server_check import ServerReport, check_reports, check_version
 from tests.support.nats_accounts import ACCOUNTS
 
@@ -192,6 +192,21 @@ async def test_a_setting_that_can_not_be_set_back_is_refused_by_name(bus, stream
         await topology.apply(bus)
     assert refused.value.stream == stream
     assert setting in refused.value.settings
+
+
+async def test_a_stream_that_moves_for_long_is_no_foreign_setting(bus, monkeypatch):
+    ask = bus.connection.repeatable_api_request
+
+    async def moving(call, *rest, **options):
+        if call.startswith("STREAM.UPDATE."):
+            raise BusError("stream move already in progress", 10124)
+        return await ask(call, *rest, **options)
+
+    monkeypatch.setattr(topology, "_MOVE_PATIENCE_S", 0.0)
+    monkeypatch.setattr(bus.connection, "repeatable_api_request", moving)
+    bus.placement_tags = ("disk:ssd",)
+    with pytest.raises(NoReply, match="still moves to other servers"):
+        await topology.apply(bus)
 
 
 async def test_a_foreign_copy_of_a_bucket_ends_at_the_next_start_and_readers_stay(bus):
