@@ -530,13 +530,15 @@ class PortalIndex(Campaigns):
         for row in self._db.execute(sql):
             yield StoredItem(*row)
 
-    def mark_all_pending(self, page_sets: Iterable[PageSet], *, stale_format: bool) -> None:
-        """Mark every file to be written, at once or when there is time, and all items as shown."""
+    def mark_all_shown(self, *, stale_format: bool) -> None:
+        """Mark all items as shown, their pages to be written at once or when there is time.
+
+        No page set is marked any more.
+        """
         self._db.execute("INSERT OR IGNORE INTO shown SELECT content_id, revision FROM item")
         sql = "UPDATE item SET undone = ?, old_print = ?"
         self._db.execute(sql, (not stale_format, stale_format))
         self._db.execute("DELETE FROM stale")
-        self.mark_stale(page_sets, stale_format=stale_format)
 
     def mark_items_written(self, items: Sequence[ItemPosition]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", items)

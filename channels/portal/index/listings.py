@@ -25,7 +25,10 @@ FEED_LIMIT = 50
 CHANGES_LIMIT = 20
 """Older items in a feed beside its newest: those changed last."""
 PART_LIMITS = {PageKind.MONTH: 100, PageKind.SITEMAP: 1000}
-"""Items of a part of a month's page, and of its site map."""
+"""Items of a part of a month's page, and of its site map.
+
+Larger ones than before make fewer parts: the files of the others stay until a rebuild.
+"""
 NEWEST_SQL = """
 SELECT content_id FROM shelf WHERE slug = ? AND listed >= ?
 ORDER BY published DESC, content_id DESC LIMIT ?
@@ -64,6 +67,11 @@ ORDER BY published DESC, content_id DESC LIMIT ? OFFSET ?
 """
 
 IndexState = tuple[int, int, bool]
+
+
+def part_sizes() -> str:
+    """PART_LIMITS as the index keeps those by which its pages were written."""
+    return " ".join(f"{kind}:{limit}" for kind, limit in PART_LIMITS.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,10 @@ class Listings(Database):
         items = self.count_month_items(page_set.slug or ALL_SLUG, page_set.month)
         return max(items // PART_LIMITS[page_set.kind] - 1, 0)
 
+    def has_parts(self, page_set: PageSet) -> bool:
+        """Whether this is the page or the site map of a month with parts, or one of them."""
+        return page_set.kind in PART_LIMITS and self.closed_parts(page_set) > 0
+
     def with_parts(self, page_set: PageSet) -> list[PageSet]:
         """A month's page or site map, and its parts, newest first."""
         parts = range(self.closed_parts(page_set), 0, -1)
@@ -177,7 +189,10 @@ class Listings(Database):
             yield from self.with_parts(PageSet(PageKind.SITEMAP, "", month))
 
     def adjacent_pages(self, page: PageSet) -> tuple[PageSet | None, PageSet | None]:
-        """The pages with the next older and the next newer items: parts, or pages of months."""
+        """The pages with the next older and the next newer items: parts, or pages of months.
+
+        Newer than a month's own page is the later month's own page, past that month's parts.
+        """
         older, newer = self.adjacent_months(page.slug, page.month)
         parts = self.with_parts(page._replace(part=0))
         at = parts.index(page)

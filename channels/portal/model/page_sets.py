@@ -114,7 +114,8 @@ def page_set_at(path: str) -> PageSet | None:
         if match := re.fullmatch(pattern, path):
             groups = match.groupdict()
             month = f"{groups['year']}-{groups['month']}" if "year" in groups else ""
-            part = int(groups.get("part") or (kind is PageKind.ARCHIVE))
+            first = 1 if kind is PageKind.ARCHIVE else 0
+            part = int(groups.get("part") or first)
             campaign = groups.get("campaign")
             slug = campaign_slug(campaign) if campaign else groups.get("slug") or ""
             return PageSet(kind, slug, month, part)

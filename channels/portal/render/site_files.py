@@ -212,6 +212,7 @@ class SiteFiles:
         return [archive_path(page_set, "atom") for page_set in page_sets if page_set]
 
     def _has_listing(self, slug: str, index: PortalIndex) -> bool:
+        """Whether the slug has a feed and a listing: it is of the vocabulary, or has items."""
         return slug in self._known_slugs or index.has_items(slug)
 
     def _all_slugs(self, index: PortalIndex) -> list[str]:

@@ -1,6 +1,6 @@
 """Sitemaps (sitemaps.org) and robots.txt for search engines.
 
-A month's items have site maps of 2,000 entries at most, and the listings one of _ENTRIES_MAX.
+A month's items have site maps of 1,999 entries at most, and the listings one of _ENTRIES_MAX.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -29,6 +29,7 @@ from channels.portal.index.index import (
     StoredItem,
 )
 from channels.portal.model.months import to_microseconds
+from channels.portal.model.page_sets import PageKind
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.index import PreparedDocument, SearchIndex, prepare_document
 from channels.portal.search.sync import SEARCH_INDEX_FILE, SearchSync
@@ -41,16 +42,17 @@ from channels.portal.writer.render_processes import RenderProcesses, process_cou
 from channels.portal.writer.staging import CHUNK_SIZE
 from channels.portal.writer.writer import (
     LOCK_FILE,
+    PARTS,
     SITE_MARKER_FILE,
     PortalWriter,
     ReportProgress,
     add_unrendered,
+    mark_page_sets,
     no_progress,
     record_format,
 )
 from contracts.base.times import Clock, utc_now
 from contracts.desk.uploads import UploadAddress, parse_file
-from contracts.facts.public_figures import PublicFigures
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -167,12 +169,15 @@ class PortalRebuild:
         if old:
             with closing(old):
                 self.add_publications([stored.publication for stored in old.recorded_changes()])
-                self._keep_figures(old.figures)
+                self._keep_metadata(old)
                 old.checkpoint()
 
-    def _keep_figures(self, figures: PublicFigures | None) -> None:
-        if figures:
-            with self._index.transaction():
+    def _keep_metadata(self, old: PortalIndex) -> None:
+        """Keep the delivery figures, and the sizes of parts if all files have them."""
+        with self._index.transaction():
+            if not old.stale_page_sets(1):
+                self._index.set_metadata(PARTS, old.metadata(PARTS))
+            if figures := old.figures:
                 self._index.set_figures(figures)
 
     def _open_old_index(self) -> PortalIndex | None:
@@ -192,8 +197,8 @@ class PortalRebuild:
         has_pages = (public / SITE_MARKER_FILE).exists()
         with self._index.transaction():
             self._index.end_urgent(to_microseconds(utc_now(self._clock)))
-            page_sets = self._site_files.all_page_sets(self._index)
-            self._index.mark_all_pending(page_sets, stale_format=has_pages)
+            self._index.mark_all_shown(stale_format=has_pages)
+            mark_page_sets(self._index, self._site_files, list(PageKind) if has_pages else ())
             record_format(self._index, self._site_files)
             if self._site_files.site.hub:
                 self._index.mark_unannounced(self._index.used_slugs())

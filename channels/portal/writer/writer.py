@@ -11,7 +11,7 @@ So a row in doubt has an answer: a revision in the index is delivered, any other
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ import structlog
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
 from channels.portal.index.index import LAYOUT_VERSION, ItemPosition, PortalIndex
+from channels.portal.index.listings import part_sizes
 from channels.portal.model.history import merge_history
 from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind
@@ -62,6 +63,9 @@ RETRY_S = 30.0
 BUSY_RETRY_S = 5.0
 _POSITION = "followed"
 """The name under which a replica keeps the position up to which it has followed the log."""
+PARTS = "parts"
+"""The name under which the index keeps the sizes of the parts that its files have."""
+_HISTORICAL = (PageKind.ARCHIVE, PageKind.MONTH, PageKind.SITEMAP)
 SITE_MARKER_FILE = "404.html"
 """The last file that every site has; without it the public folder is new or was emptied."""
 
@@ -421,9 +425,7 @@ class PortalWriter:
         index.set_metadata("edition", "")
         if self.site.is_corrections(CORRECTIONS_SLUG) and (listed := index.list_withdrawals()):
             log.info("portal_withdrawals_listed", items=listed)
-        for page_set in list(self._site_files.all_page_sets(index)):
-            is_historical = page_set.kind in (PageKind.ARCHIVE, PageKind.MONTH, PageKind.SITEMAP)
-            index.mark_stale([page_set], stale_format=has_pages and is_historical)
+        mark_page_sets(index, self._site_files, _HISTORICAL if has_pages else ())
         index.mark_all_items(stale_format=has_pages)
 
     @contextmanager
@@ -467,6 +469,21 @@ def add_unrendered(index: PortalIndex, files: SiteFiles, publication: Publicatio
         index.forget_cover(shown.content_id)
 
 
+def mark_page_sets(
+    index: PortalIndex, files: SiteFiles, waiting_kinds: Collection[PageKind]
+) -> None:
+    """Mark all page sets to be written: *waiting_kinds* when there is time, all others at once.
+
+    Months with parts don't wait if the files have none, or of other sizes: a change of an item
+    marks the part that has it now, so the page that had it before would go on showing it.
+    """
+    has_same_parts = index.metadata(PARTS) == part_sizes()
+    for page_set in list(files.all_page_sets(index)):
+        can_wait = has_same_parts or not index.has_parts(page_set)
+        stale_format = can_wait and page_set.kind in waiting_kinds
+        index.mark_stale([page_set], stale_format=stale_format)
+
+
 def record_format(index: PortalIndex, site_files: SiteFiles) -> None:
     """Record the format of the files; warn of a new address, which changes all feed ids."""
     before, now = index.metadata("address"), site_files.site.public_url
@@ -475,3 +492,4 @@ def record_format(index: PortalIndex, site_files: SiteFiles) -> None:
         log.warning("portal_address_changed", before=before, now=now, items=items)
     index.set_metadata("edition", site_files.format_hash)
     index.set_metadata("address", now)
+    index.set_metadata(PARTS, part_sizes())

@@ -7,8 +7,11 @@ import pytest
 from lxml import etree
 
 from channels.portal.index.listings import PART_LIMITS
-from channels.portal.model.page_sets import PageKind
+from channels.portal.model.page_sets import PageKind, page_set_at
+from channels.portal.render import site_files as rendering
+from channels.portal.writer import writer
 from channels.portal.writer.audit import FolderAudit
+from tests.support import portal_dir
 from tests.support.portal_dir import (
     PUBLIC_URL,
     page,
@@ -81,11 +84,15 @@ def test_the_address_of_a_month_stays_and_has_its_newest_items(tmp_path):
     assert heading == "Tất cả tin Tháng 3/2026, phần 1"
 
 
+def named_maps(folder):
+    index = etree.fromstring((folder / "public/sitemap.xml").read_bytes())
+    return [loc.text.removeprefix(f"{PUBLIC_URL}/") for loc in index.iter(SITEMAP)]
+
+
 def test_the_site_maps_name_every_item_once_in_files_of_bounded_size(tmp_path):
     publish(tmp_path, *items(23))
     files = public_files(tmp_path)
-    index = [loc.text for loc in etree.fromstring(files["sitemap.xml"]).iter(SITEMAP)]
-    maps = [url.removeprefix(f"{PUBLIC_URL}/") for url in index if "trang" not in url]
+    maps = [path for path in named_maps(tmp_path) if "trang" not in path]
     assert maps == ["so-do/2026-03.xml", *(f"so-do/2026-03-{part}.xml" for part in (3, 2, 1))]
     named = [[loc.text for loc in etree.fromstring(files[one]).iter(SITEMAP)] for one in maps]
     assert all(len(urls) < 2 * MAP for urls in named)
@@ -94,23 +101,76 @@ def test_the_site_maps_name_every_item_once_in_files_of_bounded_size(tmp_path):
     ]
 
 
+def withdrawn(item):
+    return item.model_copy(update={"action": "withdrawn", "revision": 2, "reason": "Nhầm."})
+
+
 def test_a_part_whose_items_were_all_withdrawn_says_so(tmp_path):
     shown = items(8)
-    gone = {"action": "withdrawn", "revision": 2, "reason": "Nhầm."}
-    publish(tmp_path, *shown, *(one.model_copy(update=gone) for one in shown[:PAGE]))
+    publish(tmp_path, *shown, *map(withdrawn, shown[:PAGE]))
     text = page(tmp_path, "muc/tat-ca/2026/03/1").xpath("string(//p[@class='empty'])")
     assert text == "Các tin của phần này đã được gỡ."
 
 
-def test_a_closed_part_is_written_once(tmp_path):
+def times_staged(staged, wanted):
+    return [path for path, _ in staged].count(wanted)
+
+
+def test_a_closed_part_is_written_until_it_links_to_the_next(tmp_path, staged):
+    part = "muc/tat-ca/2026/03/1/index.html"
     publish(tmp_path, *items(8))
-    part = tmp_path / "public/muc/tat-ca/2026/03/1/index.html"
-    before = part.stat().st_ino
+    written = times_staged(staged, part)
     publish(tmp_path, items(9)[8])
-    linked = part.stat().st_ino
-    assert linked != before, "it links to the part after it"
+    assert times_staged(staged, part) == written + 1, "it links to the part after it"
     publish(tmp_path, *items(20)[9:])
-    assert part.stat().st_ino == linked
+    assert times_staged(staged, part) == written + 1
+
+
+def publish_before(folder, shown, *, page=PAGE, sitemap=MAP):
+    """Publish with an earlier Loa, whose parts have these sizes."""
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setitem(PART_LIMITS, PageKind.MONTH, page)
+        earlier.setitem(PART_LIMITS, PageKind.SITEMAP, sitemap)
+        earlier.setattr(rendering, "_FORMAT_VERSION", 0)
+        earlier.setattr(portal_dir, "_SITES", {})
+        publish(folder, *shown)
+
+
+def month_files(folder):
+    """The pages and site maps of months."""
+    found = ((path, body, page_set_at(path)) for path, body in public_files(folder).items())
+    return {path: body for path, body, at in found if at and at.kind in PART_LIMITS}
+
+
+@pytest.fixture
+def _no_time(monkeypatch):
+    """Writers that have no time for files of an earlier format."""
+    monkeypatch.setattr(writer, "first_chunks", lambda _pending, _limit: ())
+
+
+@pytest.mark.usefixtures("_no_time")
+@pytest.mark.parametrize("is_rebuilt", [False, True])
+@pytest.mark.parametrize("page", [PAGE + 4, 1000])
+def test_parts_of_new_sizes_are_there_before_an_item_changes(tmp_path, page, is_rebuilt):
+    shown = items(23)
+    publish_before(tmp_path, shown, page=page, sitemap=1000)
+    if is_rebuilt:
+        rebuild(tmp_path, shown)
+    publish(tmp_path, withdrawn(shown[0]))
+    rebuild(tmp_path / "anew", [*shown, withdrawn(shown[0])])
+    wanted, found = month_files(tmp_path / "anew"), month_files(tmp_path)
+    assert len(wanted) > 20
+    assert {path: found.get(path) for path in wanted} == wanted
+    assert all((tmp_path / "public" / path).exists() for path in named_maps(tmp_path))
+
+
+@pytest.mark.usefixtures("_no_time")
+@pytest.mark.parametrize("begin", [publish, lambda folder: rebuild(folder, items(23))])
+def test_parts_of_the_same_sizes_are_written_when_there_is_time(tmp_path, staged, begin):
+    publish_before(tmp_path, items(23))
+    staged.clear()
+    begin(tmp_path)
+    assert not [path for path, _ in staged if (at := page_set_at(path)) and at.part]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -3,12 +3,9 @@
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from channels.portal.index.index import PortalIndex
 from channels.portal.index.listings import PART_LIMITS
 from channels.portal.model.page_sets import PageKind
-from channels.portal.storage.atomic_files import StagedFiles
 from channels.portal.writer.writer import add_unrendered
 from tests.support.portal_dir import never_expired, new_writer, rebuild, site_files
 from tests.support.publications import numbered_publication
@@ -50,20 +47,6 @@ def test_in_a_full_month_its_place_is_found_in_as_many_steps(tmp_path):
     few, many = stored_beside(tmp_path, 110), stored_beside(tmp_path, 3010)
     assert many[1] == few[1]
     assert many[0] < 1.2 * few[0]
-
-
-@pytest.fixture
-def staged(monkeypatch):
-    """Paths of the files that were rendered, with their sizes."""
-    files, stage = [], StagedFiles.stage
-
-    def note(self, path, body):
-        if body is not None:
-            files.append((path, len(body)))
-        stage(self, path, body)
-
-    monkeypatch.setattr(StagedFiles, "stage", note)
-    return files
 
 
 def spread(count):
