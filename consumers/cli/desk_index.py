@@ -1,9 +1,10 @@
 """The desk's index for commands, which find items as the pages do."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,8 @@ from tempfile import TemporaryDirectory
 from consumers.app.settings import LoaSettings, load_deadlines, read_settings
 from consumers.cli.background import in_background
 from consumers.desk.index import INDEX_FILE, ItemIndex
+from consumers.desk.index.file import index_format
+from consumers.desk.sqlite_copy.file import has_format, open_reader
 from consumers.editorial.log import EditorialLog
 from contracts.desk.index import ItemFilter, ItemRow
 from contracts.errors import Unavailable
@@ -47,9 +50,21 @@ async def open_current_index(bus: Bus) -> AsyncIterator[ItemIndex]:
 
 
 def _file(spare: Path) -> Path:
-    """The index of this machine, else one that lasts as long as the command."""
+    """The index of this machine, else one that lasts as long as the command.
+
+    One of another version is left to the process of that version, which may still run.
+    """
     own = read_settings(LoaSettings).desk_dir / INDEX_FILE
-    return own if own.is_file() else spare / INDEX_FILE
+    return own if own.is_file() and _has_our_format(own) else spare / INDEX_FILE
+
+
+def _has_our_format(file: Path) -> bool:
+    """Whether this version made the index, with today's deadlines; False if it can't be read."""
+    try:
+        with closing(open_reader(file)) as db:
+            return has_format(db, index_format(load_deadlines(read_settings(LoaSettings))))
+    except sqlite3.Error:
+        return False
 
 
 @asynccontextmanager

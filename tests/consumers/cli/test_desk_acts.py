@@ -1,12 +1,15 @@
 """`loa desk`: every act of the desk's pages at the command line, as a named account."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from consumers.desk.index import INDEX_FILE
 from consumers.desk.text_file import read_text_file
 from consumers.staff.accounts import AccountStore
 from contracts import subjects
@@ -49,6 +52,20 @@ async def test_trace_tells_of_a_draft_who_may_read_it_and_no_other(people, intak
     assert "Lê An" not in hidden.stderr and "is not known" in hidden.stderr
     listed = await officer("desk", "list", "--status", "draft")
     assert "Lê An" in listed.stdout, "who wrote it, where no author is named"
+
+
+async def test_an_index_of_another_version_is_left_to_the_process_that_keeps_it(people):
+    officer = await people("an", "nguoi-gui-tin", name="Lê An")
+    await done(officer, "write", "-", stdin=TEXT)
+    file = Path(officer.loa.environ["LOA_DATA_DIR"]) / "desk" / INDEX_FILE
+    file.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(file)) as other:
+        other.executescript(
+            "CREATE TABLE meta (name TEXT, value TEXT); INSERT INTO meta VALUES ('format', '1 x')"
+        )
+    before = file.read_bytes()
+    assert "Lê An" in (await officer("desk", "list", "--status", "draft")).stdout
+    assert file.read_bytes() == before
 
 
 async def test_a_text_goes_from_officer_to_readers_by_commands(people, intake):
