@@ -256,6 +256,7 @@ def test_a_window_that_waits_for_the_bus_may_go_out_later(evidence, outage, is_l
     evidence.withdraw()
     evidence.journal[1].update(real=T + 75)
     evidence.outages = [outage]
+    evidence.mails_behind_the_halt(1)
     assert ("tin-1 was broadcast, withdrawn" in str(evidence.judge())) is is_late
 
 

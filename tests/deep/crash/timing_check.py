@@ -39,7 +39,7 @@ class NewerPosition:
     withdrawal: bool
     made: float
     planned: float
-    outages: Outages = ()
+    outages: tuple[tuple[float, float], ...] = ()
 
     def allows(self, began: float) -> bool:
         """Whether a request of an older text may begin as late as *began*."""
@@ -65,7 +65,7 @@ def positions(books: LedgerSnapshot, outages: Outages) -> Newer:
         text = books.texts.get(text_key(plan))
         withdrawal = text is not None and text.action == "withdrawn"
         planned = cursor.finished or float("inf")
-        position = NewerPosition(plan.revision, withdrawal, cursor.created, planned, outages)
+        position = NewerPosition(plan.revision, withdrawal, cursor.created, planned, tuple(outages))
         newer[plan.channel, plan.content_id].append(position)
     return newer
 
