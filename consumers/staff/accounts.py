@@ -227,18 +227,33 @@ class AccountStore:
             created=utc_now(self.clock),
             created_by=by,
         )
-        await self._claim_login(account)
+        claimed = await self._claim_login(account)
         await self.bucket.create(f"account.{account.id}", account.model_dump_json().encode())
+        await self._keep_login(account, claimed)
         return account, code
 
-    async def _claim_login(self, account: Account) -> None:
-        """Point the sign-in name to the account. Raises Conflict when another one has it."""
+    async def _keep_login(self, account: Account, claimed: int) -> None:
+        """Write the name again, so that it can't be taken from before the account was there.
+
+        Raises Conflict, and removes the account, if another one has taken it already.
+        """
+        try:
+            await self.bucket.swap(f"login.{account.login}", account.id.encode(), claimed)
+        except RevisionConflict:
+            await self.bucket.purge(f"account.{account.id}")
+            raise Conflict(field_error("login", "login_taken", value=account.login)) from None
+
+    async def _claim_login(self, account: Account) -> int:
+        """Point the sign-in name to the account, and return the revision.
+
+        Raises Conflict when another one has it.
+        """
         key, data = f"login.{account.login}", account.id.encode()
         known = await self.bucket.get(key)
         try:
             if known and await self.find(known.data.decode()):
                 raise RevisionConflict(key)
-            await self.bucket.swap(key, data, known.revision if known else 0)
+            return await self.bucket.swap(key, data, known.revision if known else 0)
         except RevisionConflict as lost:
             raise Conflict(field_error("login", "login_taken", value=account.login)) from lost
 

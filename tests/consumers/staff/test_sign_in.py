@@ -223,6 +223,27 @@ async def test_names_are_taken_once_also_by_two_at_the_same_time(staff):
             await staff.accounts.add(wanted.model_copy(update={"login": login, "name": name}), "x")
 
 
+async def test_a_name_that_is_taken_before_its_account_is_written_goes_to_one(staff, monkeypatch):
+    wanted = NewAccount(login="an", name="Lê Tám", unit="u", grants=())
+    claimed, go_on = asyncio.Event(), asyncio.Event()
+    create = staff.accounts.bucket.create
+
+    async def pausing(key: str, data: bytes, **options: float) -> int:
+        if key.startswith("account.") and not claimed.is_set():
+            claimed.set()
+            await go_on.wait()
+        return await create(key, data, **options)
+
+    monkeypatch.setattr(staff.accounts.bucket, "create", pausing)
+    slow = asyncio.create_task(staff.accounts.add(wanted, "x"))
+    await claimed.wait()
+    await staff.accounts.add(wanted, "x")
+    go_on.set()
+    with pytest.raises(Conflict):
+        await slow
+    assert len(await staff.accounts.all()) == 1
+
+
 async def test_a_name_whose_account_was_never_written_is_free(staff, bus):
     await bus.bucket("staff").put("login.an", b"nv-never-written")
     await staff.invited("an")

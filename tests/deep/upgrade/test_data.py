@@ -108,7 +108,7 @@ def reader_file(loa: MixedLoa, name: str, addresses: tuple[str, ...]) -> Path:
 
 
 def change_all(loa: MixedLoa, version: Version, turn: int) -> None:
-    """Change each kind of text, and a reader; both versions show it, and what was there before."""
+    """Change texts of each kind and a reader: both versions show the change and earlier words."""
     for change, look, stays in changes(loa, version, turn):
         do(loa, version, *change)
         shown = read_alike(loa, version, *look)
