@@ -53,7 +53,7 @@ lock: install
 	for name in requirements requirements-tracing requirements-dev bench/requirements; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
 
 wheel: install
-	$(WHEEL) && cd producers && $(WHEEL)
+	$(WHEEL) && cd clients/python && $(WHEEL) && cd compat && $(WHEEL)
 
 sbom: install
 	$(BIN)/python -m deploy.sbom dist/loa.cdx.json $(LOCK)

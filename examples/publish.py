@@ -14,11 +14,15 @@ from pathlib import Path
 
 import structlog
 
-from contracts.cloudevent import CloudEvent
-from contracts.envelope import from_structured
-from contracts.errors import ContractError
-from producers.access import Access
-from producers.publisher import Accepted, Publisher, Spooled
+from loa_client import (
+    Accepted,
+    Access,
+    CloudEvent,
+    ContractError,
+    Publisher,
+    Spooled,
+    from_structured,
+)
 
 USAGE = "usage: LOA_NATS_URL=nats://... publish.py UNIT FILE\n"
 WORDS = 2

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from contracts.base.times import utc_time
 from contracts.errors import Bilingual, FieldError, Invalid
-from producers.errors import UnusableFile
 from producers.texts import get_text
 
 _CREDS = "LOA_NATS_CREDS_FILE"
@@ -27,6 +26,10 @@ _CREDS_PART = r"-+BEGIN {name}-+\s+(\S+)\s+-+END {name}-+"
 _JWT = re.compile(_CREDS_PART.format(name="NATS USER JWT"))
 _SEED = re.compile(_CREDS_PART.format(name="USER NKEY SEED"))
 _USER_SEED = b"SU"
+
+
+class _UnusableFile(OSError):
+    """A file with credentials or certificates holds something else; the text is a text's name."""
 
 
 def without_password(url: str) -> str:
@@ -111,7 +114,7 @@ def _examine(path: Path, examine: Callable[[Path], Bilingual | None]) -> Bilingu
     """The text of what is wrong with *path*; None if it can be used."""
     try:
         return examine(path)
-    except UnusableFile as error:
+    except _UnusableFile as error:
         return get_text("access", str(error), file=path)
     except OSError as error:
         return get_text("access", "unreadable", file=path, detail=error.strerror)
@@ -143,32 +146,32 @@ def _is_open_to_others(path: Path) -> bool:
 
 
 def _read_credentials(path: Path) -> _UserCredentials:
-    """The credentials in *path*. Raises OSError, UnusableFile for other content."""
+    """The credentials in *path*. Raises OSError, _UnusableFile for other content."""
     text = path.read_text("ascii", errors="replace")
     jwt, seed = _JWT.search(text), _SEED.search(text)
     if not jwt or not seed:
-        raise UnusableFile("no_credentials")
+        raise _UnusableFile("no_credentials")
     found = _UserCredentials(jwt[1], seed[1].encode())
     try:
         _key_pair(found.seed).wipe()
         _ = found.expires_at
     except (ValueError, KeyError, IndexError) as error:
-        raise UnusableFile("no_credentials") from error
+        raise _UnusableFile("no_credentials") from error
     return found
 
 
 def _read_seed(path: Path) -> bytes:
-    """The seed of a user's nkey in *path*. Raises OSError, UnusableFile for other content."""
+    """The seed of a user's nkey in *path*. Raises OSError, _UnusableFile for other content."""
     seed = path.read_bytes().strip()
     try:
         _key_pair(seed).wipe()
     except ValueError as error:
-        raise UnusableFile("no_seed") from error
+        raise _UnusableFile("no_seed") from error
     return seed
 
 
 def public_key(path: Path) -> str:
-    """The public key of the seed in *path*. Raises OSError, UnusableFile for other content."""
+    """The public key of the seed in *path*. Raises OSError, _UnusableFile for other content."""
     key_pair = _key_pair(_read_seed(path))
     public: bytes = key_pair.public_key
     key_pair.wipe()
@@ -192,7 +195,7 @@ def _trusted_context(path: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
-        raise UnusableFile("no_certificate") from error
+        raise _UnusableFile("no_certificate") from error
 
 
 def _read_jwt(path: Path) -> bytes:

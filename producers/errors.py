@@ -1,4 +1,4 @@
-"""Errors of the embedded nats-server, and of files with credentials."""
+"""Errors of the embedded nats-server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,3 @@ class StoreBusy(Exception):
     def __init__(self, text: str, holder: StoreHolder | None = None) -> None:
         super().__init__(text)
         self.holder = holder
-
-
-class UnusableFile(OSError):
-    """A file with credentials or certificates holds something else; the text is a text's name."""

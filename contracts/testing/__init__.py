@@ -6,8 +6,8 @@
         check_event(our_system.export(article))          # bytes or dict, structured
         check_event(body, headers=request.headers)       # binary
 
-Needs pydantic alone; `contracts.testing.plugin` (loaded by pytest when `loa-client` is installed)
-gives the same as fixtures: `loa_check_event`, `loa_sample`, `loa_vocabulary`.
+`contracts.testing.plugin` (loaded by pytest when `loa-client` is installed) gives the same as
+fixtures: `loa_check_event`, `loa_sample`, `loa_vocabulary`.
 """
 
 from contracts.testing.check import check_event

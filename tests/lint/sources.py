@@ -7,7 +7,9 @@ from tests.support.repository import ROOT
 
 PRODUCT = ("contracts", "design", "channels", "producers", "consumers")
 PACKAGES = (*PRODUCT, "sandbox")
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+CLIENTS = ("clients/python",)
+"""Folders of what other systems install."""
+FILES = sorted(path for folder in (*PACKAGES, *CLIENTS) for path in (ROOT / folder).rglob("*.py"))
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in FILES}
 TREES = {module: ast.parse(text) for module, text in SOURCES.items()}
 

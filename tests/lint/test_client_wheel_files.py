@@ -1,77 +1,66 @@
-"""List of the client's wheel: it has all that its modules import and read."""
+"""The client's wheel has what its modules need, and nothing else, all under one name."""
 
 import ast
-import tomllib
-from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 import pytest
 
-from tests.lint.sources import ROOT, TREES
+from clients.python import build_hook
+from tests.lint import client_files
+from tests.lint.sources import SOURCES
 
-FILE = ROOT / "producers" / "pyproject.toml"
-PACKAGES = {"contracts", "channels", "producers", "consumers", "sandbox"}
-
-
-def listed() -> dict[str, str]:
-    """Paths in the wheel → the same in the repository."""
-    build = tomllib.loads(FILE.read_text("utf-8"))["tool"]["hatch"]["build"]
-    return build["targets"]["wheel"]["force-include"]
+MODULES = build_hook.modules_of(build_hook.listed())
 
 
-def is_shipped(path: PurePosixPath, paths: set[str]) -> bool:
-    return any(str(part) in paths for part in (path, *path.parents))
+def test_the_wheel_has_what_its_modules_import_and_read_and_nothing_else():
+    generated = "python -m tests.lint.client_files"
+    assert build_hook.listed() == client_files.needed(), f"out of date: {generated}"
 
 
-def missing(paths: set[str], trees: dict[str, ast.Module]) -> list[str]:
-    """Modules and files that modules below *paths* import or read, and *paths* does not have."""
-    found = {
-        f"{module}: {needed}"
-        for module, tree in trees.items()
-        if is_shipped(PurePosixPath(module), paths)
-        for needed in (*imported(tree), *read_files(module, tree))
-        if not is_shipped(PurePosixPath(needed), paths)
-    }
-    return sorted(found)
+def test_no_two_files_of_the_wheel_have_one_name():
+    files = build_hook.listed()
+    names = {build_hook.name_in_wheel(file) for file in files}
+    assert len(names) == len(files)
+    assert {name.partition("/")[0] for name in names} == {"loa_client"}
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
-    """The files of the modules that *tree* imports, at its top and in functions."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (file for name in names if (file := module_file(name)))
+def test_nothing_of_the_wheel_imports_a_package_of_loa_itself():
+    roots = {name.partition(".")[0] for name in (*MODULES, "channels", "consumers", "design")}
+    for file in build_hook.listed():
+        if file.endswith(".py"):
+            tree = ast.parse(build_hook.rename(SOURCES[file], MODULES))
+            found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+            names = {node.module or "" for node in found}
+            assert not {name.partition(".")[0] for name in names} & roots, file
 
 
-def module_file(name: str) -> str:
-    """The file of a module of ours; empty for others, and for what a module defines."""
-    path = PurePosixPath(*name.split("."))
-    files = (f"{path}.py", f"{path}/__init__.py")
-    return next((file for file in files if name.split(".")[0] in PACKAGES and file in TREES), "")
+@pytest.mark.parametrize(
+    ("written", "shipped"),
+    [
+        ("from contracts import keys", "from loa_client import keys"),
+        ("if x:\n    from producers.bus import Bus", "if x:\n    from loa_client.bus import Bus"),
+        ('PLUGIN = "contracts.keys.digest"', 'PLUGIN = "loa_client.keys.digest"'),
+        ('"""Use `contracts.keys`, Đúng."""\nfrom contracts import (  # x\n    keys,\n)',
+         '"""Use `loa_client.keys`, Đúng."""\nfrom loa_client import (  # x\n    keys,\n)'),
+        ('SUBJECT = "contracts.signed"', 'SUBJECT = "contracts.signed"'),
+        ("my.contracts.keys(contracts=producers)", "my.contracts.keys(contracts=producers)"),
+        ("from .contracts import keys", "from .contracts import keys"),
+    ],
+)  # fmt: skip
+def test_imports_and_names_of_modules_are_renamed_and_nothing_else(written, shipped):
+    modules = frozenset({"contracts", "contracts.keys", "producers", "producers.bus"})
+    assert build_hook.rename(written, modules) == shipped
 
 
-def read_files(module: str, tree: ast.Module) -> Iterator[str]:
-    """Data files that lie beside *module*, and that it names."""
-    folder = PurePosixPath(module).parent
-    texts = (str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    names = (text for text in texts if text.endswith((".toml", ".json")))
-    return (str(folder / name) for name in names if (ROOT / folder / name).is_file())
-
-
-def test_each_listed_file_exists_under_its_own_name():
-    for source, target in listed().items():
-        path = (ROOT / "producers" / source).resolve()
-        assert path.exists() and path.relative_to(ROOT).as_posix() == target
-
-
-def test_what_the_wheel_imports_and_reads_is_in_it():
-    assert missing(set(listed().values()), TREES) == []
-
-
-@pytest.mark.parametrize("gone", ["producers/texts.py", "producers/bus", "producers/texts.toml"])
-def test_a_file_that_the_list_lacks_is_named(gone):
-    assert any(gone in line for line in missing({*listed().values()} - {gone}, TREES))
+@pytest.mark.parametrize(
+    "written",
+    [
+        "import contracts.keys",
+        "import contracts",
+        "x = 1; from contracts import keys",
+        'NAME = "contracts." "keys"',
+    ],
+)
+def test_an_import_that_cannot_be_renamed_stops_the_build(written):
+    modules = frozenset({"contracts", "contracts.keys"})
+    with pytest.raises(ValueError, match="can't rename contracts"):
+        build_hook.rename(written, modules)

@@ -108,7 +108,7 @@ def test_everything_declared_is_locked(source, lock):
 
 
 def test_the_client_asks_for_nothing_that_the_platform_does_not_lock():
-    client = tomllib.loads((ROOT / "producers" / "pyproject.toml").read_text())["project"]
+    client = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
     extras = [one for group in client.get("optional-dependencies", {}).values() for one in group]
     wanted = by_name(client["dependencies"] + extras)
     assert wanted.keys() <= packages("requirements-dev.lock").keys()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,30 +11,52 @@ from pathlib import Path
 import pytest
 
 from contracts import subjects
-from tests.support import requirements
+from tests.support import client_wheel, requirements
+from tests.support.client_wheel import python_of
 from tests.support.gateway_client import UNIT, sample_event
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(500)
 ROOT = Path(__file__).parents[3]
-ROOMS = ("channels", "consumers")
-NOT_FOR_CLIENTS = ("gateway", "registry", "acceptance", "server", "nats_child")
+ROOMS = ("channels", "consumers", "contracts", "producers")
+VECTORS = ROOT / "contracts" / "schemas" / "vectors.json"
 PUBLISH = """
 import asyncio, json, sys
-import channels, consumers
+import channels, consumers, contracts, producers
 from pathlib import Path
-from producers.publisher import Publisher
+from loa_client import Publisher
 
 async def main(url, unit):
     async with Publisher(url, unit, Path("spool")) as publisher:
         accepted = await publisher.publish(json.load(sys.stdin))
-    print(accepted.event_id, channels.OWNER, consumers.OWNER)
+    print(accepted.event_id, *(room.OWNER for room in (channels, consumers, contracts, producers)))
 
 asyncio.run(main(*sys.argv[1:]))
 """
+FORMER = """
+import asyncio, json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("always")
+from contracts.cloudevent import CloudEvent
+from contracts.testing.samples import sample
+from producers.publisher import Publisher
+import contracts.testing, loa_client
+
+async def main(url, unit):
+    async with Publisher(url, unit, Path("spool")) as publisher:
+        await publisher.publish(json.load(sys.stdin))
+
+asyncio.run(main(*sys.argv[1:]))
+assert CloudEvent is loa_client.CloudEvent and Publisher is loa_client.Publisher
+assert sample is loa_client.sample and contracts.testing is loa_client.testing
+assert all(name == module.__name__ == module.__spec__.name
+    for name, module in sys.modules.items() if name.partition(".")[0] == "loa_client")
+"""
 OWN_TESTS = """
+import json
 import pytest
 from channels import OWNER
-from contracts.testing import ContractBroken, check_event, sample
+from pathlib import Path
+from loa_client import ContractBroken, check_event, keys, sample
 
 @pytest.mark.parametrize("kind", ["submitted", "corrected", "withdrawn"])
 def test_what_we_export_is_an_event(kind, loa_check_event):
@@ -45,33 +68,68 @@ def test_what_is_wrong_is_named():
 
 def test_our_own_rooms_are_ours():
     assert OWNER == "the project"
+
+def test_the_keys_hold_the_golden_vectors():
+    vectors = json.loads(Path("vectors.json").read_text())
+    for one in vectors["digest"]:
+        assert keys.digest(*one["parts"]) == one["digest"]
+    for one in vectors["event_id"]:
+        assert keys.event_id(one["unit"], one["source"], one["id"]) == one["event_id"]
+    for one in vectors["content_hash"]:
+        assert keys.content_hash(one["type"], one["data"]) == one["content_hash"]
 """
+TYPED = """
+from pathlib import Path
+from typing import Any, assert_type
+
+from loa_client import (
+    Accepted, Access, CloudEvent, ContractError, Drained, Event, FieldError, Publisher, Spooled,
+    check_event, from_structured, keys, sample,
+)
+
+async def send(publisher: Publisher, event: CloudEvent) -> None:
+    assert_type(await publisher.publish(event), Accepted | Spooled)
+    assert_type(await publisher.drain(), Drained)
+
+access = Access(nkey_file=Path("unit.nk"))
+publisher = Publisher("nats://bus", "van-phong-bo", Path("spool"), access=access)
+assert_type(check_event(b"{}", unit="van-phong-bo"), Event)
+assert_type(from_structured(b"{}"), CloudEvent)
+assert_type(sample("corrected", title=""), dict[str, Any])
+assert_type(keys.event_id("unit", "source", "id"), str)
+assert_type(keys.content_hash("type", {}), str)
+assert_type(ContractError().errors, tuple[FieldError, ...])
+"""
+MISTYPED = """
+from loa_client import Publisher, check_event, keys
+
+keys.event_id("unit", "source", 1)
+check_event(1)
+Publisher("nats://bus", unit=None)
+"""
+_KNOWN_ANY = re.compile(r"(?:dict|Mapping)\[(?:builtins\.)?str, Any\]|\*\*changes: Any")
+"""Where a value may be anything: the data of an event."""
 
 
-def run(*args, cwd, stdin=""):
+def run(*args, cwd, stdin="", **variables):
     around = os.environ.items()
     env = {name: value for name, value in around if not name.startswith(("PYTHON", "LOA_"))}
     return subprocess.run(
-        list(map(str, args)), cwd=cwd, env=env, input=stdin,
-        capture_output=True, text=True, timeout=300, check=False,
+        list(map(str, args)), cwd=cwd, env=env | variables, input=stdin,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    build = ("-m", "hatchling", "build", "-t", "wheel", "-d", folder)
-    built = run(sys.executable, *build, cwd=ROOT / "producers")
-    assert built.returncode == 0, built.stderr
-    [wheel] = folder.glob("loa_client-*.whl")
-    return wheel
+    return client_wheel.build("clients/python", tmp_path_factory.mktemp("dist"))
 
 
-@pytest.fixture(scope="module")
-def python(wheel, tmp_path_factory):
+@pytest.fixture(scope="module", params=["3.11", "3.13"])
+def python(wheel, request, tmp_path_factory):
     """The interpreter of an environment that holds the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("environment")
-    made = run(sys.executable, "-m", "venv", folder, cwd=folder)
+    made = run(python_of(request.param), "-m", "venv", folder, cwd=folder)
     assert made.returncode == 0, made.stderr
     python = folder / "bin" / "python"
     pip = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", f"{wheel}[testing]")
@@ -83,32 +141,22 @@ def python(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """Another system, which has packages `channels` and `consumers` of its own."""
+    """Another system, which has packages of its own with the names of Loa's."""
     folder = tmp_path_factory.mktemp("project")
     for room in ROOMS:
         (folder / room).mkdir()
         (folder / room / "__init__.py").write_text('OWNER = "the project"\n')
     (folder / "test_events.py").write_text(OWN_TESTS)
+    (folder / "vectors.json").write_bytes(VECTORS.read_bytes())
     return folder
 
 
-def test_the_wheel_holds_the_contracts_and_the_client_and_nothing_else(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
-    rooms = {name.split("/")[0] for name in names if ".dist-info" not in name}
-    assert rooms == {"contracts", "producers"}
-    shipped = {name.removesuffix(".py") for name in names if name.startswith("producers/")}
-    assert not [name for name in NOT_FOR_CLIENTS if f"producers/{name}" in shipped]
-    assert not [name for name in names if "/gateway/" in name or "__pycache__" in name]
-    for folder in ("contracts", "producers/bus"):
-        files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
-        ours = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
-        assert ours <= set(names)
-
-
 def test_everything_in_the_wheel_imports_without_the_platform(python, wheel, project):
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name]
+    assert {name.partition("/")[0] for name in names} == {"loa_client"}
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for name in zipfile.ZipFile(wheel).namelist()
+        for name in names
         if name.endswith(".py")
     ]
     script = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
@@ -122,7 +170,7 @@ async def test_a_project_with_rooms_of_its_own_publishes(python, project, bus, n
     event = json.dumps(sample_event())
     told = run(python, "-c", PUBLISH, nats_server.url, UNIT, cwd=project, stdin=event)
     assert told.returncode == 0, told.stderr
-    assert told.stdout.split("\n")[-2].endswith("the project the project")
+    assert told.stdout.split("\n")[-2].endswith(" ".join(["the project"] * len(ROOMS)))
     [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
     assert message.subject == f"content.{UNIT}.submitted"
     assert json.loads(message.data)["data"] == sample_event()["data"]
@@ -132,7 +180,9 @@ async def test_the_command_of_the_wheel_publishes(python, project, bus, nats_ser
     (project / ".event.json").write_text(json.dumps(sample_event()))
     loa = python.parent / "loa"
     assert run(loa, "validate", ".event.json", cwd=project).returncode == 0
-    told = run("env", f"LOA_NATS_URL={nats_server.url}", loa, "publish", ".event.json", cwd=project)
+    schemas = run(loa, "schemas", "vectors", cwd=project).stdout
+    assert json.loads(schemas) == json.loads(VECTORS.read_text())
+    told = run(loa, "publish", ".event.json", cwd=project, LOA_NATS_URL=nats_server.url)
     assert told.returncode == 0, told.stderr
     assert len([one async for one in bus.scan(subjects.CONTENT.name)]) == 1
 
@@ -140,4 +190,38 @@ async def test_the_command_of_the_wheel_publishes(python, project, bus, nats_ser
 def test_the_contract_tests_of_the_project_run_with_the_wheel_alone(python, project):
     ran = run(python, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
     assert ran.returncode == 0, ran.stdout
-    assert "5 passed" in ran.stdout
+    assert "6 passed" in ran.stdout
+
+
+async def test_the_former_names_go_on_for_a_version(python, bus, nats_server, tmp_path):
+    compat = client_wheel.build("clients/python/compat", tmp_path / "dist")
+    zipfile.ZipFile(compat).extractall(tmp_path / "compat")
+    event, words = json.dumps(sample_event()), (FORMER, nats_server.url, UNIT)
+    beside = str(tmp_path / "compat")
+    told = run(python, "-c", *words, cwd=tmp_path, stdin=event, PYTHONPATH=beside)
+    assert told.returncode == 0, told.stderr
+    assert "DeprecationWarning: producers.publisher is loa_client.publisher now" in told.stderr
+    assert re.findall(r"<string>:(\d+): Dep", told.stderr) == ["5", "6", "6", "7"]
+    assert len([one async for one in bus.scan(subjects.CONTENT.name)]) == 1
+
+
+def checked(python, program, cwd):
+    (cwd / "program.py").write_text(program)
+    words = ("--strict", "--python-executable", python, "--cache-dir", cwd.parent / "mypy")
+    return run(sys.executable, "-m", "mypy", *words, "program.py", cwd=cwd)
+
+
+def test_a_program_with_the_wheel_is_typed(python, tmp_path):
+    right = checked(python, TYPED, tmp_path)
+    assert right.returncode == 0, right.stdout
+    wrong = checked(python, MISTYPED, tmp_path)
+    assert re.findall(r"program.py:(\d+): error: ", wrong.stdout) == ["4", "5", "6"], wrong.stdout
+
+
+def test_no_public_name_is_of_no_type(python, tmp_path):
+    script = "import loa_client; print(*loa_client.__all__)"
+    names = run(python, "-c", script, cwd=tmp_path).stdout.split()
+    reveal = "".join(f"reveal_type(loa_client.{name})\n" for name in names)
+    told = checked(python, f"import loa_client\n{reveal}", tmp_path).stdout
+    assert told.count("Revealed type") == len(names), told
+    assert [line for line in told.splitlines() if "Any" in _KNOWN_ANY.sub("", line)] == []
