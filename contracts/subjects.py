@@ -263,6 +263,11 @@ PERSON_KEYS = BucketSpec("person_keys", max_bytes=5 * _GIB, is_atomic=True)
 """The data keys of people's records, of about 320 bytes; one that is destroyed is overwritten on
 the disk."""
 UNITS = BucketSpec("units", max_bytes=64 << 20)
+TRIAL_UNITS = BucketSpec("trial_units", max_bytes=64 << 20)
+"""Keys for trials, and the guests who get them; apart from `units`, where an earlier version would
+take a key of trials for one that publishes."""
+TRIALS = BucketSpec("trials", ttl=RETENTION.span("trials"))
+"""Trial events and the history of their items: no stream has them, and no dispatcher reads them."""
 NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=RETENTION.span("letters"), is_atomic=True)
 """Contact (about 470 bytes with key and headers) and message id at Zalo (about 170), for
 30 days: 8 GiB / 30 / 640 bytes = 440,000 notices a day. A full one closes the door to them."""
@@ -286,6 +291,8 @@ BUCKETS = (
     SUBSCRIBERS,
     PERSON_KEYS,
     UNITS,
+    TRIAL_UNITS,
+    TRIALS,
     NOTICES,
     DIGESTS,
     IMPORTS,

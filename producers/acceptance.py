@@ -39,11 +39,13 @@ from producers.admission import (
 )
 from producers.bus import Bucket, Bus, BusError, Denied, GroupedReads, Value, topology
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
-from producers.units.registry import RegisteredUnit
+from producers.units.registry import RegisteredUnit, Sender
 
 ANSWER_TIMEOUT_S = 4.5
 """Together with the time spent on authentication, a 503 is sent within five seconds."""
 
+FindRecord = Callable[[str], Awaitable[EventRecord | None]]
+"""Finds the record of an accepted event by its id. Raises BusError."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -144,8 +146,9 @@ class Acceptance:
         self, member: RegisteredUnit, events: Sequence[CloudEvent], batch: bool
     ) -> list[AcceptedEvent]:
         with tracing.child(tracing.ACCEPT):
-            admitted = await _map_in_turn(batch, events, partial(self._check_event, member))
-            _check_unique_ids(admitted)
+            check = partial(check_event, member, self.vocabulary, self.find_record)
+            admitted = await map_in_turn(batch, events, check)
+            check_unique_ids(admitted)
             claims, kept = await self._claim(member, admitted, batch)
         crash_point("gateway.claimed")
         for event in admitted:
@@ -166,20 +169,12 @@ class Acceptance:
         self, member: RegisteredUnit, admitted: Sequence[CheckedEvent], batch: bool
     ) -> tuple[list[EventClaim], list[EventRecord]]:
         """Claim the identity of each event, and the owner of its item: what was found, and kept."""
-        claims = await _map_all(batch, admitted, partial(self._load_claim, member))
+        claims = await map_all(batch, admitted, partial(self._load_claim, member))
         _check_capacity(claims, batch)
         crash_point("gateway.checked")
         places = await self._assign_places(member, claims, batch)
         numbered = list(zip(claims, places, strict=True))
-        return claims, await _map_all(batch, numbered, self._store_claim)
-
-    async def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
-        check = partial(admit, event, member.unit, self.vocabulary, events.HTTP_TYPES)
-        admitted = await check_unless_recorded(check, self.find_record)
-        urgent = isinstance(admitted.content, Submitted) and admitted.content.lane == Lane.URGENT
-        if urgent and not member.registration.urgent:
-            raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
-        return admitted
+        return claims, await map_all(batch, numbered, self._store_claim)
 
     async def _load_claim(self, member: RegisteredUnit, admitted: CheckedEvent) -> EventClaim:
         """Read the records. Raises Forbidden or Conflict if they contradict the event.
@@ -192,26 +187,16 @@ class Acceptance:
         )
         claim = EventClaim(admitted, value, record)
         _check_owner(admitted, claim.owner)
-        _check_same_content(admitted, claim.record)
+        check_same_content(admitted, claim.record)
         await self.case_events.check_repeat(admitted, claim.item_value)
         if claim.record is None:
             usable_channels(admitted, member.registration)
-            _check_not_expired(admitted, utc_now(self.clock))
-            self._check_interruption(claim)
-            if claim.owner is None and isinstance(admitted.content, Corrected | Withdrawn):
-                await self._require_inbound_empty(member.unit)
+            check_not_expired(admitted, utc_now(self.clock))
+            if claim.owner is None:
+                check_notice_period(admitted, utc_now(self.clock), self.days)
+                if isinstance(admitted.content, Corrected | Withdrawn):
+                    await self._require_inbound_empty(member.unit)
         return claim
-
-    def _check_interruption(self, claim: EventClaim) -> None:
-        """Raise Invalid for a first text that announces an interruption late or not publicly.
-
-        Of later texts only intake knows what readers have; one that is unlawful waits at the desk.
-        """
-        content = claim.event.content
-        if claim.owner or isinstance(content, Corrected):
-            return
-        if isinstance(content, Submitted):
-            check_announced(content, utc_now(self.clock), self.days)
 
     async def _require_inbound_empty(self, unit: str) -> None:
         """Raise Unavailable while events wait that *unit* published on the bus before.
@@ -276,16 +261,16 @@ class Acceptance:
             and not isinstance(admitted.content, Corrected)
         ):
             ownership = Ownership(unit=admitted.unit).model_dump_json().encode()
-            stored = await _create_or_read(self.owners, admitted.content_id, ownership)
+            stored = await create_or_read(self.owners, admitted.content_id, ownership)
             _check_owner(admitted, Ownership.model_validate_json(stored))
         return record
 
     async def _claim_event(self, claim: EventClaim, place: EventPlace) -> EventRecord:
         """Record a new event. Raises Conflict if its id was just used for another content."""
         entry = claim.to_record(place, utc_now(self.clock)).model_dump_json().encode()
-        stored = await _create_or_read(self.events, claim.event.event_id, entry)
+        stored = await create_or_read(self.events, claim.event.event_id, entry)
         record = EventRecord.model_validate_json(stored)
-        _check_same_content(claim.event, record)
+        check_same_content(claim.event, record)
         return record
 
     async def _store_event(self, admitted: CheckedEvent) -> None:
@@ -318,24 +303,50 @@ def _group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
     return list(groups.values())
 
 
+async def check_event(
+    member: Sender,
+    vocabulary: Vocabulary,
+    find_record: FindRecord,
+    event: CloudEvent,
+    accepted_types: frozenset[str] = events.HTTP_TYPES,
+) -> CheckedEvent:
+    """The checks that need no state but the record of a repeat. Raises ContractError."""
+    check = partial(admit, event, member.unit, vocabulary, accepted_types)
+    admitted = await check_unless_recorded(check, find_record)
+    urgent = isinstance(admitted.content, Submitted) and admitted.content.lane == Lane.URGENT
+    if urgent and not member.registration.urgent:
+        raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
+    return admitted
+
+
+def check_notice_period(admitted: CheckedEvent, now: datetime, days: WorkingDays) -> None:
+    """Raise Invalid for a first text that announces an interruption late or not publicly.
+
+    Of later texts only intake knows what readers have; one that is unlawful waits at the desk.
+    """
+    content = admitted.content
+    if isinstance(content, Submitted) and not isinstance(content, Corrected):
+        check_announced(content, now, days)
+
+
 def _check_owner(admitted: CheckedEvent, owner: Ownership | None) -> None:
     if owner and owner.unit != admitted.unit:
         value, field = admitted.content_id, "case_code" if admitted.contact else "content_id"
         raise Forbidden(field_error(f"data.{field}", "owned_by_other_unit", value=value))
 
 
-def _check_same_content(admitted: CheckedEvent, record: EventRecord | None) -> None:
+def check_same_content(admitted: CheckedEvent, record: EventRecord | None) -> None:
     if record and record.hash != admitted.content_hash:
         raise Conflict(field_error("id", "same_id_other_content"))
 
 
-def _check_not_expired(admitted: CheckedEvent, now: datetime) -> None:
+def check_not_expired(admitted: CheckedEvent, now: datetime) -> None:
     """Raise Invalid for an item that has expired."""
     if times := expiry_times(admitted.content, now):
         raise Invalid(field_error("data.expires_at", "over_already", **times))
 
 
-def _check_unique_ids(admitted: Sequence[CheckedEvent]) -> None:
+def check_unique_ids(admitted: Sequence[CheckedEvent]) -> None:
     """Raise Conflict if one id has two contents or two contacts within the batch."""
     first_by_id: dict[str, CheckedEvent] = {}
     for number, event in enumerate(admitted):
@@ -358,7 +369,7 @@ def _check_capacity(claims: Sequence[EventClaim], batch: bool) -> None:
             raise wrong.within(f"[{places[-1]}]") if batch else wrong from None
 
 
-async def _create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
+async def create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
     """Create *key* with *data*; return the value that is stored, which may be an earlier one."""
     try:
         await bucket.create(key, data)
@@ -370,7 +381,7 @@ async def _create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
     return data
 
 
-async def _map_all(
+async def map_all(
     batch: bool, items: Sequence[Item], step: Callable[[Item], Awaitable[Result]]
 ) -> list[Result]:
     """The results of *step* for all items; the errors of a batch become one error."""
@@ -380,10 +391,10 @@ async def _map_all(
     return read_each(answers, _raise_if_error)
 
 
-async def _map_in_turn(
+async def map_in_turn(
     batch: bool, items: Sequence[Item], check: Callable[[Item], Awaitable[Result]]
 ) -> list[Result]:
-    """Like `_map_all`, for a *check* of much work: other requests have their turn after each."""
+    """Like `map_all`, for a *check* of much work: other requests have their turn after each."""
     if not batch:
         return [await check(item) for item in items]
     answers: list[Result | BaseException] = []

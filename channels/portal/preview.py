@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from html import escape
 from typing import NamedTuple
 
 from channels.portal.model import body
 from channels.portal.model.history import ShownPublication, merge_history
 from channels.portal.model.item import Item, build_item
 from channels.portal.model.site import Site
+from channels.portal.model.texts import catalog_text
 from channels.portal.render import rss
 from channels.portal.render.feed import FeedEntry
 from channels.portal.render.html import HtmlPages
@@ -56,3 +58,11 @@ class PortalPreview:
         if publication.action != "withdrawn":
             html = body.to_html(publication.body, self._site.item_url(publication.content_id))
         return build_item(shown, html, self._site)
+
+
+def mark_trial(html: str) -> str:
+    """The page of a unit's trial, marked in its title and above its head."""
+    mark, note = catalog_text("trial", "mark"), escape(catalog_text("trial", "note"))
+    head = f'<aside class="trial" aria-label="{escape(mark)}"><p class="frame">{note}</p></aside>'
+    titled = html.replace("<title>", f"<title>{escape(mark)}: ", 1)
+    return titled.replace("<body>", f"<body>\n{head}", 1)

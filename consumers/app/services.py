@@ -29,6 +29,8 @@ from consumers.app.wiring import (
     subscribers,
     zalo,
 )
+from consumers.app.wiring.trials.faces import open_faces
+from consumers.app.wiring.trials.mails import add_trials
 from consumers.bulletins.released import ReleasedItems
 from consumers.bulletins.withholding import IssueGuard, IssueWithholding
 from consumers.case_notices.handler import CaseNoticeHandler
@@ -75,7 +77,8 @@ async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
     await node.seal_notices()
     days = load_working_days(node.settings)
-    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event, days)
+    faces = open_faces(node)
+    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event, days, faces)
     add_docs_page(app, read_settings(SiteSettings))
     node.stack.callback(app.state.refusals.end_windows)
     versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
@@ -277,10 +280,11 @@ async def _add_canary(node: Node) -> None:
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records.
 
-    It mails staff about items, and writes facts for reports, too.
+    It mails staff about items, mails trials to units' guests, and writes facts for reports, too.
     """
     await audit.add_audit(node)
     await staff_mail.add_staff_mail(node)
+    await add_trials(node)
     await _add_facts(node)
     node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)

@@ -9,17 +9,22 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, PlainSerializer
 
-from consumers.cli import output, unit_keys
+from consumers.cli import output, unit_guests, unit_keys
 from consumers.cli.acts import By
 from consumers.cli.authorization import Exceptions, Staff, acting_person
 from consumers.cli.stores import open_registry
+from consumers.cli.unit_guests import ListedGuest
 from consumers.messages import field_error
 from consumers.staff.administration import (
     AddBusKey,
+    AddGuest,
     AddUnit,
     Administration,
+    RemoveGuest,
+    RenewTrialKey,
     RevokeBusKey,
     RevokeKeys,
+    RevokeTrialKeys,
     RotateKey,
     SetUnit,
     StaffAct,
@@ -27,6 +32,7 @@ from consumers.staff.administration import (
 from consumers.staff.authorization import Act
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
+from contracts.subscriptions.transactional import mask_address
 from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
 from producers.bus_access.key_files import public_part, write_private
@@ -262,6 +268,60 @@ def list_bus_keys(unit: Unit, as_json: output.Json = False) -> None:
         for key in found.bus_keys or ()
     ]
     output.print_records(ListedBusKey, keys, as_json)
+
+
+@app.command("trial-key")
+@output.page(ApiKeyAnswer | RevocationAnswer, examples=("loa units trial-key van-phong-bo",))
+def trial_key(
+    unit: Unit,
+    now: Now = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="End all keys for trials instead.")
+    ] = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Give a unit a new key for trials, which go to its guests; the old one works 24 h more."""
+    if not revoke:
+        act = RenewTrialKey(unit=unit, now=now)
+        _print_key(unit, output.act_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
+        return
+    output.act_on_bus(lambda bus: _carry_out(bus, RevokeTrialKeys(unit=unit), by))
+    answer = RevocationAnswer(unit=unit, left=[])
+    said = (
+        f"{unit}: no key for trials works any more",
+        f"{unit}: không khóa gửi thử nào còn dùng được",
+    )
+    output.print_answer(answer, as_json, lambda: _print_revocation(answer, *said))
+
+
+@app.command()
+@output.page(list[ListedGuest], examples=("loa units guest van-phong-bo an@moha.gov.vn",))
+def guest(
+    unit: Unit,
+    address: Annotated[str, typer.Argument(help="The mail address of an official who agreed.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take the guest off the list.")] = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Let an official of a unit get its trials by mail; the address is kept encrypted."""
+
+    async def change(bus: Bus) -> list[ListedGuest]:
+        found = await unit_guests.guest_of(bus, unit, address)
+        facts = {"unit": unit, "guest": found.id, "shown": mask_address(address)}
+        act = RemoveGuest(**facts) if remove else AddGuest(**facts, address=found.address)
+        await _carry_out(bus, act, by)
+        return await unit_guests.list_guests(bus, unit)
+
+    output.print_records(ListedGuest, output.act_on_bus(change), as_json)
+
+
+@app.command("guests")
+@output.page(list[ListedGuest], examples=("loa units guests van-phong-bo",))
+def list_guests(unit: Unit, as_json: output.Json = False) -> None:
+    """List the guests of a unit's trials, with masked addresses."""
+    found = output.run_on_bus(lambda bus: unit_guests.list_guests(bus, unit))
+    output.print_records(ListedGuest, found, as_json)
 
 
 @app.command("list")

@@ -13,13 +13,11 @@ from markupsafe import Markup
 from channels.email.render.build import MailContext
 from channels.email.render.preview import Preview, Scheme, in_scheme, publication_previews
 from channels.portal.preview import FeedEntryPreview, PortalPreview
-from channels.zalo.publications.render import ArticleDefaults, article_marker, render
+from channels.zalo.publications.render import ArticleDefaults, preview_payload
 from consumers.desk.access import Access, item_facts
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
-from contracts import keys
 from contracts.base.times import Clock, utc_now
 from contracts.content import is_broadcast
-from contracts.delivery import ChannelName
 from contracts.desk.previews import (
     ArticlePreview,
     BroadcastPreview,
@@ -163,10 +161,7 @@ class ItemPreviews:
         return rendered
 
     def _article(self, publication: Publication) -> ArticlePreview:
-        article = render(publication, self.faces.article)
-        parts = publication.content_id, publication.revision, ChannelName.ZALO, keys.SOLE_RECIPIENT
-        marker, state = article_marker(keys.delivery_key(*parts)), "show"
-        sent = article.payload(marker, article.cover, "hide" if article.is_withdrawal else "show")
+        sent = preview_payload(publication, self.faces.article)
         return ArticlePreview(
             title=sent["title"],
             description=sent["description"],
@@ -174,7 +169,7 @@ class ItemPreviews:
             cover=sent["cover"]["photo_url"],
             paragraphs=[Markup(block["content"]) for block in sent["body"]],  # noqa: S704 - escaped
             url=sent["tracking_link"],
-            is_hidden=sent["status"] != state,
+            is_hidden=sent["status"] == "hide",
             broadcast=_broadcast(publication),
         )
 

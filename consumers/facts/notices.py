@@ -15,6 +15,7 @@ from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.facts import FactKind, NoticesFact
 from contracts.facts.kinds import NoticeSort, day_of
+from contracts.trials.records import TRIAL_RECIPIENT
 from producers.bus import Bucket
 
 _SKEW = timedelta(minutes=1)
@@ -53,6 +54,12 @@ class _NoticeDays:
             yield NoticesFact(**group._asdict(), counts=dict(counts), copies=copies)
 
 
+def _is_counted(batch: BatchKey, entry: LedgerEntry) -> bool:
+    """Whether a batch is of one person, and no unit's trial."""
+    is_trial = entry.notice_recipient == TRIAL_RECIPIENT
+    return keys.is_personal(batch.content_id) and not is_trial
+
+
 @dataclass
 class Notices(FactSource):
     """The ledger's entries of one person, in the order of their last change.
@@ -80,7 +87,7 @@ class Notices(FactSource):
             if value.created + _SKEW < midnight(today):
                 last = value.revision
             found = bulk.decode_batch(key, value.data)
-            if found and keys.is_personal(found[0].content_id):
+            if found and _is_counted(*found):
                 days.add(*found)
         for fact in days.facts() if days else ():
             yield Derived(after, fact)

@@ -29,7 +29,13 @@ from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.errors import BrokenItem, UnknownItem
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary
-from consumers.intake.received import ReceivedEvent, build_draft, initial_position, submitter
+from consumers.intake.received import (
+    ReceivedEvent,
+    build_draft,
+    initial_position,
+    submitter,
+    withdrawal_summary,
+)
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
 from consumers.intake.unit_policy import read_policy
@@ -375,11 +381,9 @@ class Intake:
     async def publish_withdrawal(self, checked: ReceivedEvent, text: Withdrawn, item: Item) -> None:
         """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
         number = item.position_of(checked.event_id)
-        lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
-        update = {"channels": item.reached, "lane": lane, **_titles(text, item)}
-        summary = item.model_copy(update=update)
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(checked.event)
+        summary = withdrawal_summary(text, item)
         first = checked.new_position(summary, **more, reason=text.reason, submitter=sender)
         record = await self.repository.open_position(text.content_id, number, first)
         if number in item.released:
@@ -414,12 +418,6 @@ class Intake:
         await self.repository.update_position(
             text.content_id, text.revision, lambda stored: stored or first
         )
-
-
-def _titles(text: Withdrawn, item: Item) -> dict[str, str | None]:
-    """The titles of a withdrawal: a title in place of the item's own replaces the short one too."""
-    kept = None if text.title else item.short_title
-    return {"title": text.title or item.title, "short_title": text.short_title or kept}
 
 
 def _count(unit: str, event: CloudEvent, answer: str, door: str) -> None:

@@ -10,6 +10,7 @@ from contracts import events
 from contracts.base import tracing
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
+from contracts.delivery import Lane
 from contracts.events import CheckedEvent
 from contracts.records import EventRecord
 
@@ -89,3 +90,15 @@ def build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
 def submitter(event: CloudEvent) -> str | None:
     named = event.extensions.get(events.SUBMITTER)
     return str(named) if named else None
+
+
+def withdrawal_summary(text: Withdrawn, item: Item) -> ItemSummary:
+    """The facts of a withdrawal of *item*: it goes wherever a position of the item went."""
+    lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
+    return item.model_copy(update={"channels": item.reached, "lane": lane, **_titles(text, item)})
+
+
+def _titles(text: Withdrawn, item: Item) -> dict[str, str | None]:
+    """The titles of a withdrawal: a title in place of the item's own replaces the short one too."""
+    kept = None if text.title else item.short_title
+    return {"title": text.title or item.title, "short_title": text.short_title or kept}

@@ -79,6 +79,7 @@ SAVE_ORDER = (
     f"KV_{subjects.SUBSCRIBERS.name}",
     f"KV_{subjects.PERSON_KEYS.name}",
     f"KV_{subjects.UNITS.name}",
+    f"KV_{subjects.TRIAL_UNITS.name}",
     f"KV_{subjects.STAFF.name}",
     f"KV_{subjects.VAULT.name}",
 )
@@ -86,7 +87,7 @@ _ADDED_LATER = {
     *(subjects.AUDIT.name, subjects.EDITORIAL.name),
     *(subjects.FACTS.name, subjects.UPLOADS.name),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
-    f"KV_{subjects.STAFF_MAIL.name}",
+    *(f"KV_{subjects.STAFF_MAIL.name}", f"KV_{subjects.TRIAL_UNITS.name}"),
 }
 """Streams that backups of earlier versions lack; `topology.apply` creates them."""
 _FORMER = {f"KV_{bucket.name}" for bucket in subjects.FORMER_BUCKETS}

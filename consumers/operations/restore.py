@@ -49,6 +49,7 @@ _IGNORED_STREAMS = (
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.SESSIONS.name}",
     f"KV_{subjects.KEPT_TEXTS.name}",
+    f"KV_{subjects.TRIALS.name}",
 )
 """Streams that an empty bus may already have filled."""
 

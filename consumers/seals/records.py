@@ -24,7 +24,9 @@ SEALED_FIRST = tuple(
         *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
-SEALED_LATER = (subjects.SUPPRESSED.name, subjects.STAFF_MAIL.name)
+SEALED_LATER = tuple(
+    bucket.name for bucket in (subjects.SUPPRESSED, subjects.STAFF_MAIL, subjects.TRIAL_UNITS)
+)
 """Sealed since RECEIPTS and AUDIT are, or newer than those."""
 SEALED_BUCKETS = SEALED_FIRST + SEALED_LATER
 _RECEIPTS = subjects.RECEIPTS.subjects[0].partition(".")[0]

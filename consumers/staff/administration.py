@@ -30,9 +30,11 @@ from consumers.staff.proposals import OpenProposal
 from consumers.staff.sessions import SignedIn
 from contracts import events
 from contracts.base.fields import ID_PATTERN
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.subscriptions.transactional import mask_address
+from contracts.trials.records import Guest
 from contracts.vocabulary import Vocabulary
 
 MANAGE, DISABLE = "manage-people", "disable-account"
@@ -57,6 +59,10 @@ class UnitKeys(Protocol):
     async def revoke(self, unit: str) -> None: ...
     async def add_bus_key(self, unit: str) -> str: ...
     async def revoke_bus_key(self, unit: str, key_id: str) -> None: ...
+    async def renew_trial_key(self, unit: str, *, now: bool = False) -> str: ...
+    async def revoke_trial_keys(self, unit: str) -> None: ...
+    async def add_guest(self, unit: str, guest: Guest) -> None: ...
+    async def remove_guest(self, unit: str, guest_id: str) -> None: ...
 
 
 class Done(NamedTuple):
@@ -275,6 +281,55 @@ class RevokeBusKey(_UnitAct):
         return Done()
 
 
+class RenewTrialKey(_UnitAct):
+    """A new key for trials; the old one works for 24 hours more, with `now` not at all."""
+
+    do: Literal["units.trial-key"] = "units.trial-key"
+    now: bool = False
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        return Done(secret=await admin.units.renew_trial_key(self.unit, now=self.now))
+
+
+class RevokeTrialKeys(_UnitAct):
+    """No key of a unit for trials works any more."""
+
+    do: Literal["units.trial-key-revoke"] = "units.trial-key-revoke"
+    action: ClassVar[str] = DISABLE
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        await admin.units.revoke_trial_keys(self.unit)
+        return Done()
+
+
+class AddGuest(_UnitAct):
+    """One more guest of a unit's trials. `address` is encrypted, `shown` is masked."""
+
+    do: Literal["units.guest"] = "units.guest"
+    guest: str
+    address: str
+    shown: str
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        added = utc_now(admin.accounts.clock)
+        guest = Guest(id=self.guest, address=self.address, added=added)
+        await admin.units.add_guest(self.unit, guest)
+        return Done()
+
+
+class RemoveGuest(_UnitAct):
+    """A guest gets no trials of a unit any more."""
+
+    do: Literal["units.guest-remove"] = "units.guest-remove"
+    action: ClassVar[str] = DISABLE
+    guest: str
+    shown: str
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        await admin.units.remove_guest(self.unit, self.guest)
+        return Done()
+
+
 StaffAct = (
     AddAccount
     | SetRoles
@@ -290,6 +345,10 @@ StaffAct = (
     | RevokeKeys
     | AddBusKey
     | RevokeBusKey
+    | RenewTrialKey
+    | RevokeTrialKeys
+    | AddGuest
+    | RemoveGuest
 )
 ACTS: TypeAdapter[StaffAct] = TypeAdapter(Annotated[StaffAct, Field(discriminator="do")])
 

@@ -33,6 +33,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.text.moments import VIETNAM
+from contracts.trials.records import TRIAL_RECIPIENT
 from producers.bus import Bus, NoReply, RevisionConflict, records
 
 log = structlog.get_logger()
@@ -111,7 +112,8 @@ class TransactionalMailer:
         is_stored = await self.store_mail(batch.content_id, mail)
         crash_point("letter.stored")
         with bound_contextvars(content_id=batch.content_id):
-            is_created = await self.notices.start_batch(batch, notice_entry(0, "", self.clock()))
+            entry = notice_entry(0, TRIAL_RECIPIENT if mail.trial_unit else "", self.clock())
+            is_created = await self.notices.start_batch(batch, entry)
         if is_stored and not is_created and await self.discard_if_ended(batch):
             return False
         if is_stored:

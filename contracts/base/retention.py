@@ -14,7 +14,7 @@ from contracts.errors import Invalid, Unreadable, explain, field_error
 
 RetentionKind = Literal[
     "audit", "ledger", "security_logs", "receipts", "letters", "drafts", "failed_addresses",
-    "former_readers", "sessions", "proposals", "typed", "unused_accounts", "uploads",
+    "former_readers", "sessions", "proposals", "typed", "trials", "unused_accounts", "uploads",
 ]  # fmt: skip
 _LONGEST = 36_500
 _Days = Annotated[int, Field(strict=True, ge=1, le=_LONGEST)]
@@ -41,6 +41,8 @@ class Retention(Contract):
     """They lie among the sessions; files of earlier versions do not name them."""
     typed: _Days = 14
     """Files of earlier versions do not name it."""
+    trials: _Days = 30
+    """Files of earlier versions do not name them."""
     unused_accounts: _Days
     uploads: _Weeks = 30
     """Files of earlier versions do not name them."""
@@ -75,6 +77,7 @@ AGED_STREAMS: Mapping[str, RetentionKind] = {
     "KV_notices": "letters",
     "KV_sessions": "sessions",
     "KV_kept_texts": "typed",
+    "KV_trials": "trials",
 }
 """Streams whose age carries a kind out."""
 DEFAULT = Retention.parse((Path(__file__).parents[1] / "retention.toml").read_text("utf-8"))

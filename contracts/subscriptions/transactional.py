@@ -54,6 +54,11 @@ class TransactionalMail(Record):
     """To staff: the address of the desk; empty where it is not known."""
     publication: Publication | None = None
     """Of a trial: the item."""
+    trial_unit: str = ""
+    """Of a trial that a unit's system sent: the unit's name. An earlier version takes it for one of
+    the desk."""
+    is_correction: bool = False
+    """Of a trial: whether its reader had an earlier position of the item."""
     at: AwareDatetime
     expires_at: AwareDatetime
     """When the link expires; the mail is not sent after."""

@@ -8,10 +8,12 @@ from contracts.base.networks import address_group
 from contracts.base.times import Clock
 from contracts.errors import RateLimited, Unauthorized, field_error
 from producers.token_buckets import TokenBuckets
-from producers.units.registry import RegisteredUnit, UnitRegistry
+from producers.units.registry import Sender, TrialUnit, UnitRegistry
 
 EVENTS_PER_MINUTE = 600
 BURST = 200
+TRIALS_PER_MINUTE = 60
+"""Each goes to up to ten guests, by the lane of letters and case notices."""
 _QUERIES_PER_MINUTE = 2400
 _FAILURES_PER_MINUTE = 20
 
@@ -22,25 +24,30 @@ class AccessControl:
     def __init__(self, registry: UnitRegistry, clock: Clock) -> None:
         self.registry = registry
         self.events = TokenBuckets(EVENTS_PER_MINUTE, BURST, clock)
+        self.trials = TokenBuckets(TRIALS_PER_MINUTE, BURST, clock)
         self.queries = TokenBuckets(_QUERIES_PER_MINUTE, _QUERIES_PER_MINUTE / 2, clock)
         self.failures = TokenBuckets(_FAILURES_PER_MINUTE, _FAILURES_PER_MINUTE, clock)
 
-    async def authenticate(self, request: Request) -> RegisteredUnit:
+    async def authenticate(self, request: Request) -> Sender:
         """The unit whose key *request* carries. Raises Unauthorized, RateLimited after failures."""
         try:
-            return await self.registry.authenticate(_bearer_token(request))
+            member = await self.registry.authenticate_sender(_bearer_token(request))
         except Unauthorized:
             host = request.client.host if request.client else ""
             _check_wait(self.failures.take(address_group(host)))
             raise
+        request.state.is_trial = isinstance(member, TrialUnit)
+        return member
 
-    def count_events(self, member: RegisteredUnit, events: int = 1) -> None:
-        """Raise RateLimited if the unit sends too many events."""
-        _check_wait(self.events.take(member.unit, events))
+    def count_events(self, member: Sender, events: int = 1) -> None:
+        """Raise RateLimited if the unit sends too many events, or too many trials."""
+        buckets = self.trials if isinstance(member, TrialUnit) else self.events
+        _check_wait(buckets.take(member.unit, events))
 
-    def count_query(self, member: RegisteredUnit) -> None:
+    def count_query(self, member: Sender) -> None:
         """Raise RateLimited if the unit asks for too many statuses."""
-        _check_wait(self.queries.take(member.unit))
+        kind = "trial " if isinstance(member, TrialUnit) else ""
+        _check_wait(self.queries.take(kind + member.unit))
 
 
 def _bearer_token(request: Request) -> str:

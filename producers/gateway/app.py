@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts import keys
+from contracts import keys, subjects
 from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.fields import ID_PATTERN
@@ -24,6 +24,7 @@ from contracts.base.working_days import WorkingDays
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
+from contracts.trials.faces import TrialFaces
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteIdentity
 from producers.acceptance import Acceptance, AcceptedEvent
@@ -31,9 +32,12 @@ from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
 from producers.gateway.docs_page import DocsPage
+from producers.gateway.request_body import ReceivedEvents
 from producers.gateway.request_count import RequestCount, count_request
+from producers.gateway.trials import FACE_PATH, TrialRoutes
 from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
-from producers.units.registry import UnitRegistry
+from producers.trials import TrialAcceptance
+from producers.units.registry import Sender, TrialUnit, UnitRegistry
 
 log = structlog.get_logger()
 _RECEIVED = "received"
@@ -53,10 +57,13 @@ class GatewayRoutes:
         clock: Clock,
         trace: TraceLookup | None,
         days: WorkingDays | None = None,
+        faces: TrialFaces | None = None,
     ) -> None:
         self.acceptance = Acceptance(bus, vocabulary, clock, days)
         self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
         self.trace = trace
+        own = TrialAcceptance(bus.bucket(subjects.TRIALS.name), vocabulary, clock, days)
+        self.trials = TrialRoutes(own, self.access, faces)
 
     async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch; answer after the stream has stored them on disk."""
@@ -67,7 +74,7 @@ class GatewayRoutes:
         began, start_ns = time.monotonic(), time.time_ns()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
-        count.unit = member.unit
+        count.begin(member)
         request.state.about = {"unit": member.unit}
         self.access.count_events(member)
         charge = partial(self.access.count_events, member)
@@ -77,21 +84,30 @@ class GatewayRoutes:
             request.state.about |= _log_ids(member.unit, delivery.events[0])
         crash_point("gateway.read")
         with _request_span(request, delivery.events, start_ns):
-            accepted = await self.acceptance.accept(
-                member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
-            )
+            accepted = await self._accept(member, delivery, spent_s)
             count.accepted(accepted)
-            _log_accepted(member.unit, accepted)
-        answers = [self._to_answer(event) for event in accepted]
+            _log_accepted(member, accepted)
+        answers = [_to_answer(event, request) for event in accepted]
         answer = responses.BatchAccepted(events=answers) if delivery.is_batch else answers[0]
-        return JSONResponse(answer.model_dump(), 202)
+        return JSONResponse(answer.model_dump(), 202, responses.trial_headers(request))
+
+    async def _accept(
+        self, member: Sender, delivery: ReceivedEvents, spent_s: float
+    ) -> list[AcceptedEvent]:
+        """Accept events in earnest, or trials: each kind of key has its own acceptance."""
+        more: Any = {"batch": delivery.is_batch, "spent_s": spent_s}
+        if isinstance(member, TrialUnit):
+            return await self.trials.acceptance.accept(member, delivery.events, **more)
+        return await self.acceptance.accept(member, delivery.events, **more)
 
     async def event_status(self, request: Request) -> Response:
         """The status of an event's item, for the unit that sent the event."""
         member = await self.access.authenticate(request)
         self.access.count_query(member)
+        if isinstance(member, TrialUnit):
+            return await self.trials.status(request, member)
         event_id = request.path_params["event_id"]
-        is_id = re.fullmatch(responses.EVENT_ID_PATTERN, event_id)
+        is_id = responses.is_event_id(event_id)
         record = await self.acceptance.find_record(event_id) if is_id else None
         if record is None or record.unit != member.unit:
             raise NotFound(field_error("event_id", "not_found", value=event_id))
@@ -102,15 +118,6 @@ class GatewayRoutes:
             return JSONResponse(_status_from_record(record).model_dump())
         return JSONResponse(dict(trace))
 
-    def _to_answer(self, accepted: AcceptedEvent) -> responses.EventAccepted:
-        return responses.EventAccepted(
-            event_id=accepted.event_id,
-            content_id=accepted.content_id,
-            revision=accepted.revision,
-            status_url=responses.STATUS_PATH.format(event_id=accepted.event_id),
-            warnings=list(accepted.warnings),
-        )
-
 
 def create_gateway(
     bus: Bus,
@@ -118,17 +125,20 @@ def create_gateway(
     clock: Clock,
     trace: TraceLookup | None = None,
     days: WorkingDays | None = None,
+    faces: TrialFaces | None = None,
 ) -> Starlette:
     """Create the ASGI app. Without *trace*, a status only says that the event was received.
 
-    *days*: the ministry's own working days.
+    *days*: the ministry's own working days. *faces*: of trials.
     """
-    routes = GatewayRoutes(bus, vocabulary, clock, trace, days)
+    routes = GatewayRoutes(bus, vocabulary, clock, trace, days, faces)
     words = VocabularyRoutes(vocabulary)
     described = DescribedApp()
     described.add("POST", "/v1/events", routes.accept_events, openapi_document.SEND_ROUTE)
     status = (responses.STATUS_PATH, routes.event_status, openapi_document.STATUS_ROUTE)
     described.add("GET", *status)
+    face = (FACE_PATH, routes.trials.face, openapi_document.FACE_ROUTE)
+    described.add("GET", *face)
     described.add("GET", VOCABULARY_PATH, words.vocabulary, openapi_document.VOCABULARY_ROUTE)
     described.add("GET", SCHEMAS_PATH, words.schema_list, openapi_document.SCHEMAS_ROUTE)
     schema = (f"{SCHEMAS_PATH}/{{name}}", words.schema, openapi_document.SCHEMA_ROUTE)
@@ -202,11 +212,26 @@ def _trace_headers(request: Request) -> dict[str, str]:
     return {tracing.PARENT: parents[0], tracing.STATE: states} if len(parents) == 1 else {}
 
 
-def _log_accepted(unit: str, accepted: Sequence[AcceptedEvent]) -> None:
+def _to_answer(accepted: AcceptedEvent, request: Request) -> responses.EventAccepted:
+    return responses.EventAccepted(
+        event_id=accepted.event_id,
+        content_id=accepted.content_id,
+        revision=accepted.revision,
+        status_url=responses.STATUS_PATH.format(event_id=accepted.event_id),
+        warnings=list(accepted.warnings),
+        trial=responses.is_trial(request),
+    )
+
+
+def _log_accepted(member: Sender, accepted: Sequence[AcceptedEvent]) -> None:
     """Log one line for a request, with the ids of all its events."""
     event_ids = [event.event_id for event in accepted]
     content_ids = list(dict.fromkeys(event.content_id for event in accepted))
-    log.info("events_accepted", unit=unit, event_id=event_ids, content_id=content_ids)
+    facts = {"unit": member.unit, "event_id": event_ids, "content_id": content_ids}
+    if isinstance(member, TrialUnit):
+        log.info("trials_accepted", **facts)
+    else:
+        log.info("events_accepted", **facts)
 
 
 def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:
@@ -220,17 +245,10 @@ def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:
 
 def _status_from_record(record: EventRecord) -> responses.Status:
     """The status from the event's own record; a refused event is not part of its item's trace."""
-    at = record.at.isoformat()
-    refusals = [
-        responses.Happening(
-            at=at, event="refused", detail=f"{refusal.field}: {refusal.message}", errors=[refusal]
-        )
-        for refusal in record.refused
-    ]
     return responses.Status(
         content_id=record.content_id,
         revision=record.revision,
-        state="refused" if refusals else _RECEIVED,
+        state="refused" if record.refused else _RECEIVED,
         channels={},
-        timeline=[responses.Happening(at=at, event="accepted"), *refusals],
+        timeline=responses.timeline(record),
     )

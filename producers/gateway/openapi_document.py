@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from contracts import events
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
+from contracts.trials.faces import FACES
 from producers.gateway.responses import (
     EVENT_ID_PATTERN,
     PROBLEM_TYPE,
@@ -74,6 +75,10 @@ _BODIES: Document = {
     JSON_TYPE: {"schema": _any_of("Data")},
 }
 _API_KEY_SECURITY: list[Document] = [{"key": []}]
+_EVENT_ID = _parameter(
+    "path", "event_id", required=True, schema={"type": "string", "pattern": EVENT_ID_PATTERN}
+)
+_FACE_TYPES = {"text/html": "string", "text/plain": "string", JSON_TYPE: "object"}
 
 SEND_ROUTE: Document = {
     "operation_id": "sendEvents",
@@ -98,17 +103,28 @@ STATUS_ROUTE: Document = {
     "responses": _problem_responses(401, 404, 429, 500, 503),
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
-        "parameters": [
-            _parameter(
-                "path",
-                "event_id",
-                required=True,
-                schema={"type": "string", "pattern": EVENT_ID_PATTERN},
-            )
-        ],
+        "parameters": [_EVENT_ID],
     },
 }
 
+FACE_ROUTE: Document = {
+    "operation_id": "trialFace",
+    "summary": _DESCRIPTIONS["face"]["summary"],
+    "description": _DESCRIPTIONS["face"]["description"],
+    "response_class": Response,
+    "response_description": _DESCRIPTIONS["face"]["answer"],
+    "responses": {
+        200: {"content": {kind: {"schema": {"type": of}} for kind, of in _FACE_TYPES.items()}},
+        **_problem_responses(401, 404, 429, 500, 503),
+    },
+    "openapi_extra": {
+        "security": _API_KEY_SECURITY,
+        "parameters": [
+            _EVENT_ID,
+            _parameter("path", "face", required=True, schema={"enum": list(FACES)}),
+        ],
+    },
+}
 
 _UNCHANGED: dict[int | str, Document] = {304: {"description": _DESCRIPTIONS["unchanged"]}}
 VOCABULARY_ROUTE: Document = {

@@ -17,7 +17,7 @@ from contracts.errors import ContractError, FieldError, field_error, printable
 from contracts.events import loggable_fields
 from producers.admission import unavailable_error
 from producers.bus import BusError
-from producers.gateway.responses import PROBLEM_TYPE, Problem
+from producers.gateway.responses import PROBLEM_TYPE, Problem, is_trial, trial_headers
 from producers.metrics.refusal_log import RefusalLog
 from producers.texts import catalog, get_text
 
@@ -57,7 +57,9 @@ def _problem_response(
         detail_vi=_detail((error.field, error.message_vi) for error in errors),
         instance=printable(request.url.path, _MAX_DETAIL_LENGTH),
         errors=errors,
+        trial=is_trial(request),
     )
+    headers = headers | trial_headers(request)
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
 
 

@@ -13,8 +13,9 @@ from contracts.errors import ContractError, Unavailable
 from producers import metrics
 from producers.acceptance import AcceptedEvent
 from producers.bus import BusError
+from producers.units.registry import Sender, TrialUnit
 
-_DOOR = "http"
+_DOOR, _TRIAL = "http", "trial"
 _ERROR, _UNFINISHED = "error", "unfinished"
 
 
@@ -24,6 +25,12 @@ class RequestCount:
 
     unit: str = metrics.OTHER
     kinds: Sequence[str] = (metrics.OTHER,)
+    door: str = _DOOR
+
+    def begin(self, member: Sender) -> None:
+        """Note who sends; trials are counted apart."""
+        self.unit = member.unit
+        self.door = _TRIAL if isinstance(member, TrialUnit) else _DOOR
 
     def read(self, unit: str, read: Sequence[CloudEvent]) -> None:
         """Note the events of *unit* that were read."""
@@ -33,11 +40,11 @@ class RequestCount:
     def accepted(self, accepted: Sequence[AcceptedEvent]) -> None:
         for kind, event in zip(self.kinds, accepted, strict=True):
             answer = "known" if event.is_known else "accepted"
-            metrics.EVENTS.add(self.unit, kind, answer, _DOOR)
+            metrics.EVENTS.add(self.unit, kind, answer, self.door)
 
     def refused(self, answer: str) -> None:
         for kind in self.kinds:
-            metrics.EVENTS.add(self.unit, kind, answer, _DOOR)
+            metrics.EVENTS.add(self.unit, kind, answer, self.door)
 
 
 @contextmanager

@@ -1,15 +1,33 @@
 """The bodies of the gateway's answers."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
 from contracts.errors import FieldError, FieldWarning
+from contracts.records import EventRecord
 from contracts.text.descriptions import Described
 
 PROBLEM_TYPE = "application/problem+json"
 EVENT_ID_PATTERN = "^[a-z2-7]{26}$"
 STATUS_PATH = "/v1/events/{event_id}"
+_TRIAL_HEADER = {"X-Loa-Trial": "1"}
+
+
+def is_event_id(text: str) -> bool:
+    return re.fullmatch(EVENT_ID_PATTERN, text) is not None
+
+
+def is_trial(request: Request) -> bool:
+    """Whether *request* carries a key for trials."""
+    return getattr(request.state, "is_trial", False)
+
+
+def trial_headers(request: Request) -> dict[str, str]:
+    """The header of every answer to a key for trials; none for others."""
+    return _TRIAL_HEADER if is_trial(request) else {}
 
 
 class ResponseBody(Described, BaseModel):
@@ -19,6 +37,7 @@ class ResponseBody(Described, BaseModel):
 
 
 Warnings = Annotated[list[FieldWarning], Field(exclude_if=lambda warnings: not warnings)]
+OnlyIfTrue = Annotated[bool, Field(exclude_if=lambda value: not value)]
 
 
 class EventAccepted(ResponseBody):
@@ -34,6 +53,8 @@ class EventAccepted(ResponseBody):
     """Where to ask what became of it, with the same key."""
     warnings: Warnings = []
     """Differences between the sent text and the one that readers will see, if there are any."""
+    trial: OnlyIfTrue = False
+    """true: sent with a key for trials, and for the unit's guests alone; only there."""
 
 
 class BatchAccepted(ResponseBody):
@@ -62,6 +83,8 @@ class Problem(ResponseBody):
     """The path that was asked for."""
     errors: list[FieldError]
     """Every broken rule, with its field."""
+    trial: OnlyIfTrue = False
+    """true: asked with a key for trials; only there."""
 
 
 class Happening(ResponseBody):
@@ -94,3 +117,19 @@ class Status(ResponseBody):
     """How many recipients have which outcome, for each channel."""
     timeline: list[Happening]
     """Steps so far, oldest first."""
+    trial: OnlyIfTrue = False
+    """true: a trial; `channels` counts its guests' mails, and there is no other channel."""
+    previews: Annotated[dict[str, str], Field(exclude_if=lambda previews: not previews)] = {}
+    """Of a trial: where each face of it is shown, with the same key."""
+
+
+def timeline(record: EventRecord) -> list[Happening]:
+    """The steps that an event's own record has: its acceptance, and each rule that it broke."""
+    at = record.at.isoformat()
+    refusals = [
+        Happening(
+            at=at, event="refused", detail=f"{refusal.field}: {refusal.message}", errors=[refusal]
+        )
+        for refusal in record.refused
+    ]
+    return [Happening(at=at, event="accepted"), *refusals]

@@ -16,7 +16,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import NotFound
 from contracts.publication import RELEASED
 from contracts.vocabulary import PROVINCES, REJECTIONS, Vocabulary
-from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+from producers.gateway.access import BURST, EVENTS_PER_MINUTE, TRIALS_PER_MINUTE
 from producers.gateway.request_body import BATCH_BODY_BYTES
 from producers.gateway.responses import ResponseBody
 from producers.texts import unknown_schema
@@ -100,6 +100,8 @@ class Limits(ResponseBody):
     """The events that a unit may send in the long run."""
     events_at_once: int = BURST
     """The events that a unit may send at once."""
+    trials_per_minute: int = TRIALS_PER_MINUTE
+    """The trials that a unit may send in the long run."""
 
 
 class VocabularyDocument(ResponseBody):

@@ -38,7 +38,7 @@ _ANSWER = Label(
         *("error", "unfinished"),
     ],
 )
-_DOOR = Label("door", ["http", "bus", "import", "intake"])
+_DOOR = Label("door", ["http", "bus", "import", "intake", "trial"])
 
 
 def event_kind(event_type: str) -> str:
@@ -52,7 +52,7 @@ EVENTS = CounterMetric(
         "counter",
         "Events by unit, kind and answer. A request that could not be read counts as one event. "
         "`known`: a repeat. `unfinished`: the sender went away or was too slow. "
-        "`intake`: refused after the HTTP door had accepted it",
+        "`intake`: refused after the HTTP door had accepted it. `trial`: with a key for trials",
         "gateway, import, intake",
         (UNIT, _EVENT_KIND, _ANSWER, _DOOR),
     )

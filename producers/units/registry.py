@@ -4,10 +4,6 @@ A key is `loa_<unit>_<secret>` with 256 random bits; the key is printed once, an
 is stored. Of a key for the bus, only the public part is stored.
 """
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +17,7 @@ from contracts.base.fields import Contract
 from contracts.base.times import Clock, utc_now
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unauthorized, field_error
+from contracts.trials.records import Guest
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus, GroupedReads
@@ -29,28 +26,25 @@ from producers.bus_access.key_files import create_seed, public_part
 from producers.bus_access.unit_accounts import PUBLIC_KEY, UnitAccount
 from producers.seals import NotSealed
 from producers.texts import get_text
+from producers.units.api_keys import (
+    KEY_OVERLAP,
+    READ_PATIENCE_S,
+    UNIT_PATTERN,
+    ApiKey,
+    hash_key,
+    key_pattern,
+    new_key,
+    with_new_key,
+)
 from producers.units.feed_settings import Feed
+from producers.units.trials import TrialAccess, is_trial_key
 
 ReleaseMode = Literal["automatic", "desk"]
 NoticeChannels = Sequence[ChannelName]
 _DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
 _KEY_ID_LENGTH = 12
-_KEY_OVERLAP = timedelta(hours=24)
-READ_PATIENCE_S = 4.0
-_UNIT = re.compile("[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-_KEY = re.compile(rf"loa_({_UNIT.pattern})_[0-9a-f]{{64}}")
-
-
-class ApiKey(Contract):
-    """One stored key; `until` is set when a newer key has replaced it."""
-
-    hash: str
-    created: AwareDatetime
-    until: AwareDatetime | None = None
-
-    def accepts(self, hashed: str, now: datetime) -> bool:
-        same = hmac.compare_digest(self.hash, hashed)
-        return same and (self.until is None or now < self.until)
+_PREFIX = "loa"
+_KEY = key_pattern(_PREFIX)
 
 
 class BusKey(Contract):
@@ -82,10 +76,7 @@ class Registration(Contract):
 
     def with_new_key(self, key: ApiKey, overlap: timedelta) -> "Registration":
         """The registration with *key* as the new key; the old ones end after *overlap*."""
-        end = key.created + overlap
-        ending = (old.model_copy(update={"until": min(old.until or end, end)}) for old in self.keys)
-        living = (old for old in ending if old.until and old.until > key.created)
-        return self.model_copy(update={"keys": (*living, key)})
+        return self.model_copy(update={"keys": with_new_key(self.keys, key, overlap)})
 
     def with_bus_keys(self, keys: Sequence[BusKey], at: datetime) -> "Registration":
         """The registration with these keys for the bus, from *at* on."""
@@ -101,12 +92,24 @@ class RegisteredUnit:
     registration: Registration
 
 
+@dataclass(frozen=True, slots=True)
+class TrialUnit:
+    """A registered unit that has shown a key for trials: no kind of `RegisteredUnit`."""
+
+    unit: str
+    registration: Registration
+
+
+Sender = RegisteredUnit | TrialUnit
+
+
 class UnitRegistry:
     """The bucket `units`. Every change is a compare-and-set; raises BusError when the bus fails."""
 
     def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
         self.bucket = bus.bucket(subjects.UNITS.name)
         self.reads = GroupedReads(self.bucket)
+        self.trials = TrialAccess(bus)
         self.vocabulary = vocabulary
         self.clock = clock
 
@@ -141,7 +144,7 @@ class UnitRegistry:
         Raises Invalid for a unit that is not registered.
         """
         secret, key = self._new_key(unit)
-        overlap = timedelta() if now else _KEY_OVERLAP
+        overlap = timedelta() if now else KEY_OVERLAP
         await self._change(unit, lambda registration: registration.with_new_key(key, overlap))
         return secret
 
@@ -170,7 +173,10 @@ class UnitRegistry:
         await self._change(unit, change)
 
     async def revoke(self, unit: str) -> None:
-        """Invalidate all keys of *unit*, also those for the bus. Raises like `rotate`."""
+        """Invalidate all keys of *unit*, also those for the bus and for trials.
+
+        Raises like `rotate`.
+        """
         now = utc_now(self.clock)
 
         def change(found: Registration) -> Registration:
@@ -178,6 +184,7 @@ class UnitRegistry:
             return ended if found.bus_keys is None else ended.with_bus_keys((), now)
 
         await self._change(unit, change)
+        await self.trials.revoke_keys(unit)
 
     async def add_bus_key(self, unit: str) -> str:
         """Make one more key for the bus and return its seed. Raises like `rotate`."""
@@ -204,12 +211,33 @@ class UnitRegistry:
 
         await self._change(unit, change)
 
+    async def renew_trial_key(self, unit: str, *, now: bool = False) -> str:
+        """Make a key for trials; those before it end as in `rotate`. Raises like `rotate`."""
+        await self.require(unit)
+        overlap = timedelta() if now else KEY_OVERLAP
+        return await self.trials.renew_key(unit, utc_now(self.clock), overlap)
+
+    async def revoke_trial_keys(self, unit: str) -> None:
+        """Invalidate all keys of *unit* for trials. Raises like `rotate`."""
+        await self.require(unit)
+        await self.trials.revoke_keys(unit)
+
+    async def add_guest(self, unit: str, guest: Guest) -> None:
+        """Let a guest get the trials of *unit*. Raises like `rotate`, Conflict for one too many."""
+        await self.require(unit)
+        await self.trials.add_guest(unit, guest)
+
+    async def remove_guest(self, unit: str, guest_id: str) -> None:
+        """Send no trial to a guest any more. Raises like `rotate`, and for one who is none."""
+        await self.require(unit)
+        await self.trials.remove_guest(unit, guest_id)
+
     async def bus_accounts(self) -> list[UnitAccount]:
         """The units that have or had keys for the bus, by id."""
         return [
             UnitAccount(one.unit, tuple(key.public for key in one.registration.bus_keys))
             for one in await self.registered_units()
-            if one.registration.bus_keys is not None and _UNIT.fullmatch(one.unit)
+            if one.registration.bus_keys is not None and UNIT_PATTERN.fullmatch(one.unit)
         ]
 
     async def registered_units(self) -> list[RegisteredUnit]:
@@ -233,9 +261,19 @@ class UnitRegistry:
         """The unit that *api_key* belongs to. Raises Unauthorized."""
         parts = _KEY.fullmatch(api_key)
         registration = await self.find(parts[1]) if parts else None
-        hashed, now = _hash(api_key), utc_now(self.clock)
+        hashed, now = hash_key(api_key), utc_now(self.clock)
         if parts and registration and any(key.accepts(hashed, now) for key in registration.keys):
             return RegisteredUnit(parts[1], registration)
+        raise Unauthorized(field_error("Authorization", "wrong_key"))
+
+    async def authenticate_sender(self, api_key: str) -> Sender:
+        """The unit, and whether it sends in earnest or a trial. Raises Unauthorized."""
+        if not is_trial_key(api_key):
+            return await self.authenticate(api_key)
+        unit = await self.trials.unit_of(api_key, utc_now(self.clock))
+        registration = await self.find(unit) if unit else None
+        if unit and registration:
+            return TrialUnit(unit, registration)
         raise Unauthorized(field_error("Authorization", "wrong_key"))
 
     async def _change(
@@ -256,12 +294,7 @@ class UnitRegistry:
         return 0
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
-        secret = f"loa_{unit}_{secrets.token_hex(32)}"
-        return secret, ApiKey(hash=_hash(secret), created=utc_now(self.clock))
-
-
-def _hash(api_key: str) -> str:
-    return hashlib.sha256(api_key.encode()).hexdigest()
+        return new_key(_PREFIX, unit, utc_now(self.clock))
 
 
 def _registered(unit: str, registration: Registration | None) -> Registration:

@@ -143,6 +143,7 @@ def header_fields(
         **(_list_fields(content, context, placeholders) if content.list_name else {}),
         "Auto-Submitted": EncodedHeader("auto-generated"),
         "X-Auto-Response-Suppress": EncodedHeader("All"),
+        "X-Loa-Trial": EncodedHeader("1" if content.is_trial else ""),
         "Content-Language": EncodedHeader(content.language),
     }
 

@@ -52,7 +52,7 @@ class MailContent:
     *head* speaks in place of the agency, and *sender* is the name in From, where it is another
     body that speaks. *code* is a number that no line may break, *opening* the sentence that mail
     programs show beside the subject if there is no reason, intro or summary. *stated*: what the
-    item says of an interruption of services, with labels.
+    item says of an interruption of services, with labels. *is_trial*: of a unit's trial.
     """
 
     subject: str
@@ -80,10 +80,13 @@ class MailContent:
     lists: LinkLists = ()
     facts: Facts = ()
     stated: Facts = ()
+    is_trial: bool = False
 
     @property
     def preview(self) -> str:
         """Text that mail programs show beside the subject."""
+        if self.is_trial:
+            return self.intro
         return self.reason or self.intro or self.summary or self.opening
 
 

@@ -12,11 +12,11 @@ from channels.email import header_injection
 from channels.email.render import build, headers
 from channels.email.render.build import MailContext
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
-from channels.email.render.message import TEMPLATES, MailContent, texts
+from channels.email.render.message import MailContent, texts
 from channels.email.render.parts import paragraphs_html, render_part
 from channels.email.render.publication import check_delivery_key
 from channels.email.render.staff import staff_closing, staff_content
-from channels.email.render.trial import trial_content, trial_values
+from channels.email.render.trial import TRANSACTIONAL_TEXTS, trial_content, trial_values
 from channels.email.smtp.window import Envelope
 from channels.organisations import governing_body
 from contracts import keys
@@ -25,7 +25,6 @@ from contracts.catalog import load_texts
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.text.moments import format_moment_in_sentence
 
-_TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
 _NO_ANSWERS = {"answerable": False, "contacts": "", "postal": ""}
 """Of another body's notice: who has a question asks that body."""
 
@@ -139,7 +138,7 @@ def notice_date(notice: CaseNotice) -> datetime:
 
 def transactional_texts(kind: TransactionalKind) -> Mapping[str, Any]:
     """The catalogue's words of one kind."""
-    words: Mapping[str, Any] = load_texts(_TRANSACTIONAL_TEXTS)["kind"][kind]
+    words: Mapping[str, Any] = load_texts(TRANSACTIONAL_TEXTS)["kind"][kind]
     return words
 
 
@@ -149,8 +148,7 @@ class RenderedTransactionalMail(PersonalMail):
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
         if mail.publication:
-            words = transactional_texts(mail.kind)
-            content = trial_content(mail.publication, context, words)
+            content = trial_content(mail, mail.publication, context)
             super().__init__(context, "mail", content, **trial_values(context))
             return
         if mail.lines:

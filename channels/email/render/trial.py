@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from channels.email.render.build import MailContext
-from channels.email.render.message import MailContent, change_kind, compose, greeting
+from channels.email.render.message import TEMPLATES, MailContent, change_kind, compose, greeting
+from contracts.catalog import load_texts
 from contracts.publication import Publication
+from contracts.subscriptions.transactional import TransactionalMail
 
+TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
 _NO_READER = "ban-thu"
 """In place of a reader's token: it opens no subscription, and ends none."""
 
@@ -19,11 +22,25 @@ def trial_values(context: MailContext) -> Mapping[str, object]:
 
 
 def trial_content(
-    publication: Publication, context: MailContext, words: Mapping[str, Any]
+    mail: TransactionalMail, publication: Publication, context: MailContext
 ) -> MailContent:
-    """The mail for a new reader, marked in subject and first line with the catalogue's *words*."""
-    change = change_kind(publication, correction=False)
+    """The mail, marked in its header, its subject, its first line and its title."""
+    words = _words(mail)
+    change = change_kind(publication, mail.is_correction)
     content = compose(publication, change, context.vocabulary, context.public_url)
-    intro = " ".join(filter(None, (*words["paragraphs"], content.intro)))
-    subject = f"{words['subject']}: {content.subject}"
-    return replace(content, subject=subject, intro=intro, list_name="")
+    said = [one.format(unit=mail.trial_unit) for one in words["paragraphs"]]
+    return replace(
+        content,
+        subject=f"{words['subject']}: {content.subject}",
+        title=f"{words['title']}: {content.title}" if mail.trial_unit else content.title,
+        intro=" ".join(filter(None, (*said, content.intro))),
+        list_name="",
+        is_trial=bool(mail.trial_unit),
+    )
+
+
+def _words(mail: TransactionalMail) -> Mapping[str, Any]:
+    """The words for a trial that a unit's system sent, or for one of the desk."""
+    texts: Mapping[str, Any] = load_texts(TRANSACTIONAL_TEXTS)
+    words: Mapping[str, Any] = texts["unit_trial"] if mail.trial_unit else texts["kind"][mail.kind]
+    return words

@@ -10,8 +10,10 @@ from yarl import URL
 from channels.markdown_text import paragraphs
 from channels.zalo.publications.issue import ShortIssue, shorten_issue
 from channels.zalo.texts import catalog_text
+from contracts import keys
 from contracts.bulletins.composition import body_of
 from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
+from contracts.delivery import ChannelName
 from contracts.interruptions.wording import stated_facts, summary_of
 from contracts.publication import Publication
 from contracts.text.limits import (
@@ -236,3 +238,11 @@ def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
         "cities": places,
     }
     return {field: ",".join(map(str, sorted(codes))) for field, codes in target.items() if codes}
+
+
+def preview_payload(publication: Publication, site: ArticleDefaults) -> dict[str, Any]:
+    """The article as Zalo's API would get it, before its release."""
+    article = render(publication, site)
+    parts = publication.content_id, publication.revision, ChannelName.ZALO, keys.SOLE_RECIPIENT
+    state: State = "hide" if article.is_withdrawal else "show"
+    return article.payload(article_marker(keys.delivery_key(*parts)), article.cover, state)

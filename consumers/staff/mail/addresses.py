@@ -35,9 +35,9 @@ class StaffAddresses:
     An account's address has one encrypted form: two managers who enter the same one mean the same.
     """
 
-    def __init__(self, derive: Callable[[str], bytes]) -> None:
-        self._cipher = AESGCM(derive(_PURPOSE))
-        self._nonce_key = derive(f"{_PURPOSE} nonce")
+    def __init__(self, derive: Callable[[str], bytes], purpose: str = _PURPOSE) -> None:
+        self._cipher = AESGCM(derive(purpose))
+        self._nonce_key = derive(f"{purpose} nonce")
 
     def encrypt(self, account_id: str, address: str) -> str:
         """*address* as the account keeps it; empty for none. Raises Invalid for no mail address."""
@@ -55,12 +55,14 @@ class StaffAddresses:
 
         Raises KeyFileBroken for a value of another key, or of another account.
         """
-        if not account.address:
-            return ""
+        return self.decrypt(account.id, account.address) if account.address else ""
+
+    def decrypt(self, place: str, encrypted: str) -> str:
+        """An address that was encrypted for *place*. Raises as `read`."""
         try:
-            data = base64.b64decode(account.address)
+            data = base64.b64decode(encrypted)
             nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
-            return self._cipher.decrypt(nonce, sealed, account.id.encode()).decode()
+            return self._cipher.decrypt(nonce, sealed, place.encode()).decode()
         except (InvalidTag, NotBase64, ValueError) as wrong:
             text = "an address of staff was encrypted with another key file"
             raise KeyFileBroken(text) from wrong

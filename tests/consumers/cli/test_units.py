@@ -1,5 +1,12 @@
-"""`loa units`: what a unit may do, in words."""
+"""`loa units`: what a unit may do, in words; its keys for trials and its guests."""
 
+import time
+
+import pytest
+
+from consumers.audit.log import AuditLog
+from consumers.cli.stores import open_registry
+from contracts.errors import Unauthorized
 from tests.support.cli import json_output
 from tests.support.events import UNIT
 
@@ -12,3 +19,29 @@ async def test_a_change_shows_what_the_unit_may_do_now_as_the_list_does(bus, loa
     assert changed[1].split() == [UNIT, "desk", "yes", "zalo,email"]
     answer = json_output(await loa("units", "set", UNIT, "--no-urgent", "--json"))
     assert answer["urgent"] is False
+
+
+async def test_a_key_for_trials_is_shown_once_and_revoked(bus, loa):
+    await loa("units", "add", UNIT)
+    key = json_output(await loa("units", "trial-key", UNIT, "--json"))["api_key"]
+    assert key.startswith(f"loatrial_{UNIT}_")
+    registry = open_registry(bus)
+    assert (await registry.authenticate_sender(key)).unit == UNIT
+    ended = json_output(await loa("units", "trial-key", UNIT, "--revoke", "--json"))
+    assert ended["revoked"] is True
+    with pytest.raises(Unauthorized):
+        await registry.authenticate_sender(key)
+
+
+async def test_guests_are_added_listed_masked_and_removed(bus, loa):
+    await loa("units", "add", UNIT)
+    for _ in range(2):
+        added = json_output(await loa("units", "guest", UNIT, "An@moha.example", "--json"))
+    assert [one["address"] for one in added] == ["an***@moha.example"]
+    assert json_output(await loa("units", "guests", UNIT, "--json")) == added
+    wrong = await loa("units", "guest", UNIT, "khong-phai-dia-chi")
+    assert wrong.exit_code == 2 and "address" in wrong.stderr
+    audited = [message.data async for message in AuditLog(bus, time.time).messages(1)]
+    assert audited and not any(b"moha" in data for data in audited)
+    left = await loa("units", "guest", UNIT, "an@moha.example", "--remove", "--json")
+    assert json_output(left) == []

@@ -30,7 +30,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
 
 
 async def test_every_stream_is_saved_but_wake_ups_sessions_and_unsaved_texts():
-    buckets = (subjects.SESSIONS, subjects.KEPT_TEXTS)
+    buckets = (subjects.SESSIONS, subjects.KEPT_TEXTS, subjects.TRIALS)
     left_out = {subjects.DELIVER.name, *(f"KV_{one.name}" for one in buckets)}
     assert {*backup.SAVE_ORDER} | left_out == set(topology.stream_names())
 
@@ -39,7 +39,7 @@ def test_a_backup_of_the_first_version_is_whole_plain_and_known_as_such():
     opened = backup.open_backup(BackupFolder(GOLDEN, b"", accepts_plain=True))
     saved = {one.stream for one in opened.manifest.streams}
     added = {"AUDIT", "EDITORIAL", "FACTS", "OBJ_uploads"}
-    added |= {"KV_staff", "KV_staff_mail", "KV_person_keys"}
+    added |= {"KV_staff", "KV_staff_mail", "KV_person_keys", "KV_trial_units"}
     assert saved == {*backup.SAVE_ORDER} - added | {"KV_desk"}
     assert opened.manifest.is_plain
     assert b"".join(opened.pieces(opened.manifest.streams[0]))

@@ -37,6 +37,7 @@ from tests.support.zalo_webhook import event_bytes, signature_of, text_event
 pytestmark = pytest.mark.timeout(300)
 OA_SECRET = "bi-mat-cua-oa"
 PERSON, LEAVER = "chi@example.com", "nguoi1@example.com"
+GUEST = "khach@example.com"
 
 
 class LimitedLoa(SplitLoa):
@@ -120,6 +121,7 @@ def test_each_service_does_its_whole_work_and_is_never_refused(loa, site):
     wait_until(lambda: state()["articles"], "the article on Zalo")
     sign_up(loa)
     tell_a_person(loa)
+    try_an_item(loa)
     hear_zalo(loa)
     return_a_mail(loa)
     loa.call(
@@ -182,6 +184,19 @@ def tell_a_person(loa):
     told = loa.post(sample_event("updated"))
     assert told.status == 202, told
     loa.trace_of_event(told.body["event_id"])
+
+
+def try_an_item(loa):
+    """A unit sends a trial: its guest gets a mail, and the door shows the page."""
+    key = loa.cli("units", "trial-key", UNIT, "--json").json["api_key"]
+    assert loa.cli("units", "guest", UNIT, GUEST).exit_code == 0
+    own = {"Authorization": f"Bearer {key}"}
+    told = loa.post(sample_event(id="thu", content_id="tin-thu"), **own)
+    assert told.status == 202 and told.body["trial"], told
+    [mail] = wait_until(lambda: mails_to(loa, GUEST), "the mail to the guest")
+    assert header_text(bytes(mail), "X-Loa-Trial") == "1"
+    page = f"/v1/trials/{told.body['event_id']}/portal.html"
+    assert "THỬ NGHIỆM" in loa.call("gateway", page, **own)
 
 
 def hear_zalo(loa):

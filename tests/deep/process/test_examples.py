@@ -41,9 +41,11 @@ def shell_blocks(page, heading):
 
 
 def first_commands(readme):
-    """The first event of the README, then every other way to send, in one shell."""
+    """The first event of the README, every other way to send, and a trial, in one shell."""
     ways = {"README.md": "\n## Ways to send", "README.vi.md": "\n## Các cách gửi"}[readme]
-    return shell_blocks(readme, "\n## ") + shell_blocks(EVENT_PAGES[readme], ways)
+    trial = {"README.md": "\n## Try without", "README.vi.md": "\n## Gửi thử mà"}[readme]
+    page = EVENT_PAGES[readme]
+    return shell_blocks(readme, "\n## ") + shell_blocks(page, ways) + shell_blocks(page, trial)
 
 
 @pytest.fixture
@@ -87,7 +89,8 @@ def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(l
 @pytest.mark.parametrize("readme", READMES)
 def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
     said = typed(loa, first_commands(readme))
-    assert said.count("HTTP/1.1 202 Accepted") == 3, said
+    assert said.count("HTTP/1.1 202 Accepted") == 4, said
+    assert said.count('"trial":true') == 1, said
     shown = re.findall(r"^```json\n(.*?)^```", (ROOT / readme).read_text("utf-8"), re.M | re.S)
     assert json.loads(shown[0]) == json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
     [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)

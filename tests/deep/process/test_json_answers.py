@@ -37,6 +37,10 @@ units set {UNIT} --urgent
 units rotate {UNIT}
 units bus-key {UNIT} --out seed
 units bus-keys {UNIT}
+units trial-key {UNIT}
+units trial-key {UNIT} --revoke
+units guest {UNIT} {READER}
+units guests {UNIT}
 import add {UNIT} http://127.0.0.1:9/rss --topic viec-lam {BY}
 import status
 import remove {UNIT} http://127.0.0.1:9/rss {BY}

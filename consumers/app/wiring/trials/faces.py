@@ -1,0 +1,23 @@
+"""Build the faces of trials, which the door shows."""
+
+from channels.email.render.build import MailContext
+from channels.email.render.preview import PREVIEW_SIGNER
+from channels.portal.model.site import ASSETS_PATH, DEFAULT_COVER_PATH
+from channels.portal.preview import PortalPreview
+from channels.zalo.publications.render import ArticleDefaults
+from consumers.app.node import Node
+from consumers.app.wiring.portal import portal_site
+from consumers.trials.faces import RenderedTrials
+from consumers.trials.store import TrialStore
+
+
+def open_faces(node: Node) -> RenderedTrials:
+    """The faces of trials; they name the portal's own style sheet, and make no real links."""
+    url = node.public_url
+    return RenderedTrials(
+        TrialStore(node.bus),
+        node.ledger,
+        PortalPreview(portal_site(node), f"{url}{ASSETS_PATH}"),
+        MailContext(node.email, url, PREVIEW_SIGNER, node.vocabulary),
+        ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
+    )

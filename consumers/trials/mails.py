@@ -1,0 +1,25 @@
+"""The mail about a trial to one guest."""
+
+from datetime import datetime, timedelta
+
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
+from contracts.trials.records import TrialEvent
+from contracts.vocabulary import Vocabulary
+
+_LIFETIME = timedelta(days=1)
+"""A mail that has not left by then is sent no more."""
+
+
+def trial_mail(
+    event: TrialEvent, address: str, vocabulary: Vocabulary, now: datetime, *, is_correction: bool
+) -> TransactionalMail:
+    """The mail; *is_correction*: its reader had an earlier position of the item."""
+    return TransactionalMail(
+        kind=TransactionalKind.TRIAL,
+        address=address,
+        publication=event.publication,
+        trial_unit=vocabulary.unit(event.unit).name,
+        is_correction=is_correction,
+        at=now,
+        expires_at=now + _LIFETIME,
+    )

@@ -1,0 +1,130 @@
+"""Follows the bucket of trials: gives each event its position, and hands its mails to the ledger.
+
+Any number of processes may run. Each step may be repeated after a crash at any point: a position is
+given once, and a letter has the same id at every try.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from consumers.errors import KeyFileBroken
+from consumers.intake.received import ReceivedEvent
+from consumers.subscribers.transactional import TransactionalMailer
+from consumers.trials.guests import GuestAddresses
+from consumers.trials.items import TrialItem, publication_of, recipients, take_in
+from consumers.trials.mails import trial_mail
+from consumers.trials.store import TrialStore
+from contracts import envelope, events
+from contracts.base.times import Clock, utc_now
+from contracts.case import CaseUpdated
+from contracts.content import Withdrawn
+from contracts.errors import ContractError, FieldError, Invalid, field_error
+from contracts.trials.records import Guest, TrialEvent
+from contracts.vocabulary import Vocabulary
+
+log = structlog.get_logger()
+INTERVAL_S = 1.0
+
+
+@dataclass
+class TrialService:
+    """Its parts reach no stream of events or publications, and no channel."""
+
+    store: TrialStore
+    mailer: TransactionalMailer
+    addresses: GuestAddresses
+    vocabulary: Vocabulary
+    clock: Clock
+    seen: int = 0
+    """The last change that was worked through."""
+
+    async def follow(self) -> None:
+        """Work through what is new, in the order of acceptance. Raises BusError."""
+        last = await self.store.last_change()
+        if last == self.seen:
+            return
+        found = [one async for one in self.store.open_events(self.seen + 1)]
+        for event in sorted(found, key=lambda one: one.at):
+            await self._work_through(event)
+        self.seen = last
+
+    async def _work_through(self, event: TrialEvent) -> None:
+        """Decide on an event, and begin its mails; what was done before is not done again."""
+        guests = {guest.id: guest for guest in await self.store.guests(event.unit)}
+        if event.state == "received":
+            event = await self._decide(event, guests)
+        if event.is_done:
+            return
+        for guest_id, had_earlier in event.mailed.items():
+            if guest_id in guests:
+                await self._send(event, guests[guest_id], is_correction=had_earlier)
+        await self.store.update_event(event, _begun)
+
+    async def _decide(self, event: TrialEvent, guests: Iterable[str]) -> TrialEvent:
+        """Give an event its position in its item, at once, or refuse it as intake would."""
+        try:
+            checked = self._read(event)
+            take = partial(take_in, checked=checked, guests=guests)
+            item = await self.store.update_item(event.unit, event.content_id, take)
+        except ContractError as refusal:
+            facts = {"event_id": event.event_id, "content_id": event.content_id}
+            log.info("trial_refused", **facts, fields=events.loggable_fields(refusal.errors))
+            refused = partial(_refused, errors=refusal.errors)
+            return await self.store.update_event(event, refused)
+        decided = await self.store.update_event(
+            event, partial(_released, item=item, checked=checked, guests=guests)
+        )
+        facts = {"event_id": event.event_id, "content_id": event.content_id}
+        log.info("trial_released", **facts, unit=event.unit, guests=len(decided.mailed))
+        return decided
+
+    def _read(self, event: TrialEvent) -> ReceivedEvent:
+        """The event as its door checked it. Raises ContractError."""
+        sent = envelope.from_structured(event.event.encode())
+        content = events.check(sent, self.vocabulary, is_new=False)
+        if isinstance(content, CaseUpdated):
+            raise Invalid(field_error("type", "type_closed", value=sent.type))
+        return ReceivedEvent(event.unit, sent, content, event.at)
+
+    async def _send(self, event: TrialEvent, guest: Guest, *, is_correction: bool) -> None:
+        """Begin the mail to one guest, once."""
+        try:
+            address = self.addresses.read(event.unit, guest)
+        except KeyFileBroken:
+            log.error("trial_guest_unreadable", unit=event.unit, guest=guest.id)
+            return
+        now = utc_now(self.clock)
+        mail = trial_mail(event, address, self.vocabulary, now, is_correction=is_correction)
+        await self.mailer.send_once(event.letter_id(guest.id), mail)
+
+
+def _refused(stored: TrialEvent, errors: Sequence[FieldError]) -> TrialEvent:
+    if stored.state != "received":
+        return stored
+    update = {"state": "refused", "refused": tuple(errors), "event": ""}
+    return stored.model_copy(update=update)
+
+
+def _released(
+    stored: TrialEvent, item: TrialItem, checked: ReceivedEvent, guests: Iterable[str]
+) -> TrialEvent:
+    """The event with its publication and who gets it; unchanged once that is stored."""
+    if stored.state != "received":
+        return stored
+    publication = publication_of(item, checked)
+    update = {
+        "state": "withdrawn" if isinstance(checked.content, Withdrawn) else "released",
+        "revision": item.position_of(checked.event_id),
+        "publication": publication,
+        "mailed": recipients(item, publication, guests) if publication else {},
+        "event": "",
+        "is_begun": publication is None,
+    }
+    return stored.model_copy(update=update)
+
+
+def _begun(stored: TrialEvent) -> TrialEvent:
+    return stored.model_copy(update={"is_begun": True})

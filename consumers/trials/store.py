@@ -1,0 +1,82 @@
+"""The bucket of trials, and the lists of guests, as the consumers read them."""
+
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from consumers.trials.items import TrialItem
+from contracts import subjects
+from contracts.publication import Publication
+from contracts.trials.records import (
+    EVENT_PREFIX,
+    Guest,
+    GuestList,
+    TrialEvent,
+    event_key,
+    guests_key,
+    item_key,
+)
+from producers.bus import Bus, records
+from producers.seals import NotSealed
+
+log = structlog.get_logger()
+
+
+class TrialStore:
+    """Changes records by compare-and-set. Raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.TRIALS.name)
+        self.units = bus.bucket(subjects.TRIAL_UNITS.name)
+
+    async def last_change(self) -> int:
+        return await self.bucket.last_seq()
+
+    async def open_events(self, start: int) -> AsyncIterator[TrialEvent]:
+        """Events changed since *start* that are not done; unreadable ones are named in the log."""
+        async for change in self.bucket.changes(start):
+            if not change.key.startswith(EVENT_PREFIX) or change.data is None:
+                continue
+            event = records.parse(TrialEvent, change.data)
+            if event is None:
+                log.error("trial_unreadable", key=change.key)
+            elif not event.is_done:
+                yield event
+
+    async def event(self, unit: str, event_id: str) -> TrialEvent | None:
+        return (await records.read(self.bucket, event_key(unit, event_id), TrialEvent)).value
+
+    async def update_event(
+        self, event: TrialEvent, change: Callable[[TrialEvent], TrialEvent]
+    ) -> TrialEvent:
+        """Change the stored form of *event*, which may have changed since it was read."""
+
+        def transition(stored: TrialEvent | None) -> TrialEvent:
+            return change(stored or event)
+
+        changed = await records.update(self.bucket, event.key, TrialEvent, transition)
+        return changed.value
+
+    async def update_item(
+        self, unit: str, content_id: str, change: Callable[[TrialItem | None], TrialItem]
+    ) -> TrialItem:
+        key = item_key(unit, content_id)
+        return (await records.update(self.bucket, key, TrialItem, change)).value
+
+    async def earlier(self, event: TrialEvent) -> list[Publication]:
+        """The positions of the item below that of *event* that were released, oldest first."""
+        key = item_key(event.unit, event.content_id)
+        item = (await records.read(self.bucket, key, TrialItem)).value
+        if item is None or event.publication is None:
+            return []
+        before = [n for n in sorted(item.released) if n < event.publication.revision]
+        found = [await self.event(event.unit, item.positions[number]) for number in before]
+        return [one.publication for one in found if one and one.publication]
+
+    async def guests(self, unit: str) -> tuple[Guest, ...]:
+        """The guests of *unit*; none by a list that another writer made."""
+        try:
+            found = await records.read(self.units, guests_key(unit), GuestList)
+        except NotSealed:  # the log names the record
+            return ()
+        return found.value.guests if found.value else ()

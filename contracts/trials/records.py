@@ -1,0 +1,84 @@
+"""Records of trials, and of who may send them and who gets them.
+
+A trial lies in bucket `trials` and nowhere else: no stream has it, and no dispatcher reads it.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from contracts import keys
+from contracts.publication import Publication
+from contracts.records import EventRecord, Record
+
+MOST_GUESTS = 10
+EVENT_PREFIX = "event."
+TRIAL_RECIPIENT = "trial"
+"""In place of a recipient's id in the ledger's entries of trials, which no report counts."""
+TrialState = Literal["received", "released", "withdrawn", "refused"]
+
+
+class Guest(Record):
+    """An official of a unit who agreed to get its trials by mail.
+
+    `id` is made of `address`, which is encrypted for the unit.
+    """
+
+    id: str
+    address: str
+    added: AwareDatetime
+
+
+class GuestList(Record):
+    """Bucket `trial_units`, key `guests.<unit>`."""
+
+    guests: tuple[Guest, ...] = ()
+
+    def find(self, guest_id: str) -> Guest | None:
+        return next((one for one in self.guests if one.id == guest_id), None)
+
+
+class TrialEvent(EventRecord):
+    """Bucket `trials`, key `event.<unit>.<event_id>`: an accepted trial, and its outcome."""
+
+    event_id: str
+    event: str = ""
+    """The event in structured form, until it is released or refused."""
+    state: TrialState = "received"
+    publication: Publication | None = None
+    """The position that readers would get."""
+    mailed: dict[str, bool] = Field(default_factory=dict)
+    """The guests who get it, by id, and whether they had an earlier position of the item."""
+    is_begun: bool = False
+    """Whether all its mails are in the ledger."""
+
+    @property
+    def key(self) -> str:
+        return event_key(self.unit, self.event_id)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return self.state == "refused" or self.is_begun
+
+    def letter_id(self, guest_id: str) -> str:
+        """The content_id of the mail to a guest, the same at every try."""
+        parts = self.unit, self.event_id, self.at.isoformat(), guest_id
+        return keys.transactional_content_id("unit's trial", *parts)
+
+
+def event_key(unit: str, event_id: str) -> str:
+    return f"{EVENT_PREFIX}{unit}.{event_id}"
+
+
+def item_key(unit: str, content_id: str) -> str:
+    return f"item.{unit}.{content_id}"
+
+
+def guests_key(unit: str) -> str:
+    return f"guests.{unit}"
+
+
+def keyring_key(unit: str) -> str:
+    """The key of bucket `trial_units` under which the hashes of a unit's trial keys lie."""
+    return f"keys.{unit}"

@@ -1,0 +1,167 @@
+"""Trials of a unit: their own history of each item, and mails to the unit's guests alone."""
+
+import pytest
+
+from contracts import subjects
+from contracts.delivery import Status
+from contracts.trials.records import GuestList
+from tests.support.crashing_bus import SimulatedCrash, dying_buses
+from tests.support.gateway_client import UNIT, sample_event
+from tests.support.records_forger import seal_new_records
+from tests.support.signup_app import KEYS, NOON
+from tests.support.trials import TrialApp
+
+AN, BINH = "an@moha.example", "binh@moha.example"
+ITEM = "tin-thu"
+
+
+def text(revision: int, kind: str = "submitted", **data):
+    more = {"corrects_revision": revision - 1} if kind == "corrected" else {}
+    facts = {"content_id": ITEM, "revision": revision, **more, **data}
+    return sample_event(kind, id=f"{kind}-{revision}", **facts)
+
+
+def withdrawal(name: str = "go"):
+    return sample_event("withdrawn", id=name, content_id=ITEM)
+
+
+@pytest.fixture
+async def app(bus, tmp_path):
+    async with TrialApp.opened(bus, tmp_path, AN, BINH) as app:
+        yield app
+
+
+@pytest.mark.promise("16.1")
+async def test_each_guest_gets_an_item_once_and_nothing_is_published(app):
+    before = await app.untouched()
+    accepted = await app.send(text(1))
+    mails = await app.arrived()
+    assert [(mail.address, mail.publication.revision) for mail in mails] == [(AN, 1), (BINH, 1)]
+    assert {mail.trial_unit for mail in mails} == {"Trung tâm Công nghệ thông tin"}
+    assert await app.arrived() == []
+    assert await app.untouched() == before
+    status = await app.status(accepted)
+    assert (status["state"], status["revision"], status["trial"]) == ("released", 1, True)
+    assert list(status["channels"]) == ["email"]
+    counts = status["channels"]["email"]
+    assert (counts["expected"], counts["delivered"], counts["complete"]) == (2, 2, True)
+
+
+async def test_a_repeat_of_a_trial_is_the_same_trial(app):
+    first = await app.send(text(1))
+    assert await app.send(text(1)) == first
+    await app.arrived()
+    assert await app.send(text(1)) == first
+    assert await app.arrived() == []
+
+
+async def test_a_correction_corrects_and_a_withdrawal_withdraws_what_guests_had(app):
+    await app.send(text(1))
+    await app.arrived()
+    await app.dismiss(BINH)
+    await app.invite("chi@moha.example")
+    await app.send(text(2, "corrected"))
+    corrected = {mail.address: mail for mail in await app.arrived()}
+    assert {name: mail.is_correction for name, mail in corrected.items()} == {
+        AN: True, "chi@moha.example": False,
+    }  # fmt: skip
+    assert {mail.publication.action for mail in corrected.values()} == {"corrected"}
+    await app.invite("dung@moha.example")
+    accepted = await app.send(withdrawal())
+    withdrawn = await app.arrived()
+    assert [mail.address for mail in withdrawn] == [AN, "chi@moha.example"]
+    assert {mail.publication.action for mail in withdrawn} == {"withdrawn"}
+    assert (await app.status(accepted))["state"] == "withdrawn"
+
+
+async def test_the_rules_of_intake_hold_for_the_trials_own_history(app):
+    refusals = {
+        "corrected": (text(2, "corrected"), "data.content_id"),
+        "withdrawn": (withdrawal(), "data.content_id"),
+    }
+    for event, field in refusals.values():
+        accepted = await app.send(event)
+        assert await app.arrived() == []
+        status = await app.status(accepted)
+        assert status["state"] == "refused"
+        assert [one["errors"][0]["field"] for one in status["timeline"][1:]] == [field]
+        assert "previews" not in status
+    await app.send(text(3))
+    older = await app.send(text(2))
+    await app.arrived()
+    assert (await app.status(older))["state"] == "refused"
+
+
+async def test_a_second_withdrawal_reaches_no_one(app):
+    for event in (text(1), withdrawal()):
+        await app.send(event)
+        await app.arrived()
+    accepted = await app.send(withdrawal("go-2"))
+    assert await app.arrived() == []
+    assert (await app.status(accepted))["channels"]["email"]["expected"] == 0
+
+
+async def test_a_trial_does_not_wait_for_the_time_of_its_item(app):
+    await app.send(text(1, not_before="2027-01-01T00:00:00Z"))
+    mails = await app.arrived()
+    assert {mail.publication.not_before for mail in mails} == {None}
+
+
+async def test_two_events_are_worked_through_in_the_order_of_their_acceptance(app):
+    await app.send(text(1))
+    await app.send(text(2, "corrected"))
+    pending = await app.arrived()
+    assert {(mail.address, mail.is_correction) for mail in pending} == {
+        (AN, False), (BINH, False), (AN, True), (BINH, True),
+    }  # fmt: skip
+
+
+async def test_without_guests_a_trial_is_checked_and_reaches_no_one(bus, tmp_path):
+    async with TrialApp.opened(bus, tmp_path) as app:
+        accepted = await app.send(text(1))
+        assert await app.arrived() == []
+        status = await app.status(accepted)
+        assert (status["state"], status["channels"]["email"]["expected"]) == ("released", 0)
+
+
+@pytest.mark.promise("16.1")
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_process_that_dies_at_any_call_sends_each_guest_one_mail(app, bus, after):
+    await app.send(text(1))
+    for dying in dying_buses(bus, after=after, fewest=4):
+        service = app.new_service(dying)
+        service.mailer = app.mailer
+        try:
+            await service.follow()
+        except SimulatedCrash:
+            continue
+    mails = await app.arrived()
+    assert [mail.address for mail in mails] == [AN, BINH]
+    assert not any(mail.is_correction for mail in mails)
+
+
+async def test_addresses_lie_encrypted_and_a_mail_leaves_none_behind(app):
+    await app.send(text(1))
+    await app.arrived()
+    stored = await app.stored_bytes()
+    assert AN.encode() not in stored and BINH.encode() not in stored
+
+
+async def test_a_list_that_another_writer_made_has_no_guests(bus, tmp_path):
+    seal_new_records(bus, KEYS)
+    async with TrialApp.opened(bus, tmp_path, AN) as app:
+        [key] = [one async for one, _ in app.store.units.values("guests.")]
+        stranger = app.addresses.guest(UNIT, BINH, NOON)
+        forged = GuestList(guests=(stranger,)).model_dump_json().encode()
+        await bus.stored_bucket(subjects.TRIAL_UNITS.name).put(key, forged)
+        await app.send(text(1))
+        assert await app.arrived() == []
+
+
+async def test_letters_of_trials_are_told_from_others_in_the_ledger(app):
+    await app.send(text(1))
+    await app.service.follow()
+    for content_id in await app.pending_mails():
+        entry = await app.entry(content_id)
+        assert entry.notice_recipient == "trial"
+        assert entry.count_by_status() == {Status.PENDING: 1}
