@@ -26,6 +26,9 @@ PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
 _PERHAPS_MORE = 1
 _BEHIND_PAUSES_S = (0.001, 0.004, 0.016)
+_ALL = ">"
+_COUNTED_PER_PAGE = 9_000
+"""Subjects that the server counts in the time in which it reads one page."""
 _TURN = 32
 """Messages of a scan after which other work of the process has its turn."""
 _FIRST_WINDOW, _MAX_WINDOW = 64, 1 << 14
@@ -73,16 +76,55 @@ async def scan_messages(
 ) -> AsyncIterator[Message]:
     """Every stored message on *subject* from sequence *start*, in order, up to the end."""
     limits = {"batch": PAGE_SIZE, "max_bytes": _PAGE_BYTES}
+    asked = _PageFilter(subject)
     while True:
-        query = {"seq": start, "next_by_subj": subject, **limits}
+        query = {"seq": start, "next_by_subj": asked.filter, **limits}
         page = await _next_page(link, stream, query)
         for number, message in enumerate(page.messages, 1):
-            yield message
+            if asked.wants(message):
+                yield message
             if number % _TURN == 0:
                 await asyncio.sleep(0)
         if not page.pending:
             return
         start = page.messages[-1].seq + 1
+        asked.choose(page.pending)
+
+
+class _PageFilter:
+    """The filter of a scan's next page: the wanted subject, or all messages if that costs less.
+
+    With each page of a filter the server counts all subjects that match it. Where these are many,
+    reading what does not match as well costs less; a page of all messages tells how many there are.
+    """
+
+    def __init__(self, subject: str) -> None:
+        self.subject = self.filter = subject
+        self._matching = 0
+        self._is_chosen = subject == _ALL
+
+    def wants(self, message: Message) -> bool:
+        return self.filter == self.subject or _covers(self.subject, message.subject)
+
+    def choose(self, pending: int) -> None:
+        """Choose by what the last page left."""
+        if self._is_chosen:
+            return
+        if self.filter == _ALL:
+            self._is_chosen = True
+            if pending > self._matching * (1 + self._matching / _COUNTED_PER_PAGE):
+                self.filter = self.subject
+        elif pending > _COUNTED_PER_PAGE:
+            self._matching, self.filter = pending, _ALL
+
+
+def _covers(pattern: str, subject: str) -> bool:
+    """Whether *pattern*, with the wildcards of NATS, covers *subject*."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == _ALL and len(given) >= len(wanted):
+        del wanted[-1], given[len(wanted) :]
+    pairs = zip(wanted, given, strict=False)
+    return len(wanted) == len(given) and all(word in {"*", own} for word, own in pairs)
 
 
 async def chunked(stream: AsyncIterable[T], size: int) -> AsyncIterator[list[T]]:

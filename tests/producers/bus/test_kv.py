@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import subjects
-from producers.bus import NoReply, RevisionConflict
+from producers.bus import NoReply, RevisionConflict, messages
 from tests.support.frozen_process import frozen
 
 UNITS = subjects.UNITS.name
@@ -115,3 +115,62 @@ async def test_keys_and_values_are_found_by_prefix(bus):
     assert len(await ledger.keys("state")) == len(await ledger.keys()) == 4
     values = {key: value.data async for key, value in ledger.values("state.zalo")}
     assert values == {"state.zalo.a.1.0": b"state.zalo.a.1.0"}
+
+
+@pytest.fixture
+def asked_filters(monkeypatch):
+    """The filters of direct gets, as letters: s for state, > for all; pages have 4 messages."""
+    filters, direct_get = [], messages.direct_get
+
+    async def recorded(link, stream, query):
+        filters.append("s" if ".state." in query["next_by_subj"] else query["next_by_subj"])
+        return await direct_get(link, stream, query)
+
+    monkeypatch.setattr(messages, "direct_get", recorded)
+    monkeypatch.setattr(messages, "PAGE_SIZE", 4)
+    monkeypatch.setattr(messages, "_COUNTED_PER_PAGE", 6)
+    return filters
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "asked"),
+    [
+        pytest.param(10, 40, "sss", id="few keys"),
+        pytest.param(16, 0, "s>>>", id="nothing else"),
+        pytest.param(16, 16, "s>>>>>>>", id="as many others"),
+        pytest.param(14, 70, "s>sss", id="many others"),
+    ],
+)
+async def test_the_server_counts_many_keys_for_no_more_than_one_page(
+    bus, asked_filters, wanted, others, asked
+):
+    ledger = bus.bucket(subjects.LEDGER.name)
+    keys = [f"state.{number}" for number in range(wanted)]
+    each = others // wanted
+    for number, key in enumerate(keys):
+        for one in (key, *(f"plan.{number}.{other}" for other in range(each))):
+            await ledger.put(one, b"x")
+    assert await ledger.keys("state.") == keys
+    assert "".join(asked_filters) == asked
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("state.>", {"state.a.1", "state.b.1", "state.b.1.2"}),
+        ("state.*.1", {"state.a.1", "state.b.1"}),
+        ("*.b.>", {"plan.b.1", "state.b.1", "state.b.1.2"}),
+        ("state.b.1", {"state.b.1"}),
+        ("state.b", set()),
+    ],
+)
+async def test_a_pattern_covers_the_same_keys_where_all_are_read(bus, pattern, found):
+    ledger = bus.bucket(subjects.LEDGER.name)
+    for key in ("state.a.1", "state.b.1", "plan.b.1", "state.b.1.2", "state"):
+        await ledger.put(key, b"x")
+    prefix = f"$KV.{ledger.name}."
+    covered = {
+        key for key in await ledger.keys() if messages._covers(prefix + pattern, prefix + key)
+    }
+    scanned = [message.subject async for message in bus.scan(ledger.stream, prefix + pattern)]
+    assert covered == found == {subject.removeprefix(prefix) for subject in scanned}
