@@ -17,6 +17,7 @@ COPY channels channels
 COPY producers producers
 COPY consumers consumers
 COPY sandbox sandbox
+COPY examples examples
 RUN /opt/loa/bin/python -m pip install --no-deps --no-build-isolation .
 
 FROM ${BASE}

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.bus import addresses
-from bench.letter import TOPICS
+from bench.letter import TOPICS, UNIT
 from bench.server import Server
 from consumers.key_file import KeyFile
 from contracts import events, subjects
@@ -26,7 +26,6 @@ from producers.bus import Bus
 from producers.nats_server import find_binary
 from producers.seals import publish_sealed
 
-UNIT = "van-phong-bo"
 BETWEEN = timedelta(hours=1)
 """With 24 items a day, 50,000 are six years, and a month of the calendar has 360."""
 OPEN_SHARE = 50

@@ -26,8 +26,9 @@ from contracts.desk.previews import Document
 
 PART = "desk"
 RELAY = 25  # nothing is mailed
-EDITOR, APPROVER, AUDITOR = "bien-tap-vien", "lanh-dao-duyet", "kiem-tra-doc-lap"
-ROLES = ("lanh-dao-don-vi", EDITOR, APPROVER, AUDITOR) * 4
+LEADER, EDITOR = "lanh-dao-don-vi", "bien-tap-vien"
+APPROVER, AUDITOR = "lanh-dao-duyet", "kiem-tra-doc-lap"
+ROLES = (LEADER, EDITOR, APPROVER, AUDITOR) * 4
 """An account each; an account may ask a visual editor's questions 120 times a minute."""
 PEOPLE = 100
 THINK_S = 2.0
@@ -215,6 +216,8 @@ class Person:
             yield from [("the edit form", f"{path}/sua")] * 2
         if self.role == APPROVER:
             yield "a dry run", f"{path}/se-toi-ai"
+        if self.role == LEADER:
+            yield "a unit's page", f"/don-vi/{archive.UNIT}"
         if self.role in (EDITOR, AUDITOR):
             yield "operations", "/van-hanh"
         if self.role == AUDITOR:

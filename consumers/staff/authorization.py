@@ -62,6 +62,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "desk.read": (READ_DRAFTS,),
     "item.read": ("operate", READ_DRAFTS),
     "subscribers.list": ("manage-readers", "operate"),
+    "unit.read": ("edit-dead-letter", "confirm", "operate", "manage-people", "disable-account"),
 }
 """Views of content that is not public, and the actions of which one is enough."""
 

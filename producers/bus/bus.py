@@ -167,6 +167,10 @@ class Bus:
         """The sequence of the first message at or after *moment*; None without one."""
         return await messages.first_seq_since(self.connection, stream, moment)
 
+    async def count_since(self, stream: str, subject: str, moment: datetime) -> int:
+        """The number of messages on *subject* at or after *moment*, without reading them."""
+        return await messages.count_since(self.connection, stream, subject, moment)
+
     async def stream_info(self, stream: str) -> dict[str, Any]:
         """JetStream's reply: `config`, `state`. Raises BusError 10059 for an unknown stream."""
         return await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}")

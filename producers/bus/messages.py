@@ -170,6 +170,15 @@ async def first_seq_since(link: Connection, stream: str, moment: datetime) -> in
     return await retry_until(attempt, READ_PATIENCE_S, link.closed)
 
 
+async def count_since(link: Connection, stream: str, subject: str, moment: datetime) -> int:
+    """The number of messages on *subject* at or after *moment*; a replica may lack the last."""
+    start = moment.astimezone(UTC).isoformat()
+    page = await direct_get(
+        link, stream, {"start_time": start, "next_by_subj": subject, "batch": 1}
+    )
+    return len(page.messages) + page.pending
+
+
 async def _read_window(
     link: Connection, stream: str, subject: str, span: tuple[int, int]
 ) -> list[Message]:

@@ -1,10 +1,8 @@
-"""Administration: accounts, units with their keys, and what waits for a second person."""
+"""Administration: accounts, acts on units and their keys, and what waits for a second person."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.desk import rendering
@@ -101,23 +99,6 @@ def _chosen_roles(visit: Visit) -> list[str]:
     return chosen
 
 
-async def show_units(visit: Visit) -> Response:
-    return visit.page("units.html", units=await visit.desk.services.units.registered_units())
-
-
-async def show_new_unit(visit: Visit) -> Response:
-    return visit.page("new_unit.html", units=visit.desk.services.unit_names, registration=None)
-
-
-async def show_unit(visit: Visit) -> Response:
-    """Raises HTTPException (404) for a unit that is not registered."""
-    wanted = visit.request.path_params["unit"]
-    for one in await visit.desk.services.units.registered_units():
-        if one.unit == wanted:
-            return visit.page("unit.html", unit=one.unit, registration=one.registration)
-    raise HTTPException(HTTPStatus.NOT_FOUND)
-
-
 async def add_unit(visit: Visit) -> Response:
     unit = visit.value("unit").strip()
     return await _submit(visit, {"do": "units.add", "unit": unit, **_unit_rules(visit)})
@@ -133,6 +114,14 @@ async def rotate_key(visit: Visit) -> Response:
 
 async def revoke_keys(visit: Visit) -> Response:
     return await _submit_for_unit(visit, "units.revoke")
+
+
+async def add_bus_key(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.bus-key")
+
+
+async def revoke_bus_key(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.bus-key-revoke", key=visit.value("key"))
 
 
 async def _submit_for_unit(visit: Visit, do: str, **fields: object) -> Response:

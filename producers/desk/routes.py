@@ -13,9 +13,10 @@ from producers.desk.items import acts as item_acts
 from producers.desk.items import link_checks, lists, text_pages, uploads
 from producers.desk.items import pages as items
 from producers.desk.operations import audit_log, dead_letters, overview, reports, roles
+from producers.desk.units import pages as units
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
-_MANAGE, _DISABLE = "manage-people", "disable-account"
+_MANAGE, _DISABLE = units.MANAGE, units.DISABLE
 _READ, _WRITE = READ_DRAFTS, "write"
 
 ROUTES: Sequence[DeskRoute] = (
@@ -60,13 +61,16 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/nhan-su/{id}/go-lien-ket", _MANAGE, administration.unlink_identity),
     DeskRoute("GET", "/dinh-danh", _MANAGE, administration.show_waiting_people),
     DeskRoute("POST", "/dinh-danh", _MANAGE, administration.link_identity),
-    DeskRoute("GET", "/don-vi", _MANAGE, administration.show_units),
-    DeskRoute("GET", "/don-vi/them", _MANAGE, administration.show_new_unit),
+    DeskRoute("GET", "/don-vi", units.READ, units.show_units),
+    DeskRoute("GET", "/don-vi/them", _MANAGE, units.show_new_unit),
     DeskRoute("POST", "/don-vi/them", _MANAGE, administration.add_unit),
-    DeskRoute("GET", "/don-vi/{unit}", _MANAGE, administration.show_unit),
+    DeskRoute("GET", "/don-vi/{unit}", units.READ, units.show_unit),
+    DeskRoute("GET", "/don-vi/{unit}/cach-gui", units.READ, units.show_sending),
     DeskRoute("POST", "/don-vi/{unit}/quyen", _MANAGE, administration.set_unit),
     DeskRoute("POST", "/don-vi/{unit}/khoa-moi", _MANAGE, administration.rotate_key),
     DeskRoute("POST", "/don-vi/{unit}/thu-hoi", _DISABLE, administration.revoke_keys),
+    DeskRoute("POST", "/don-vi/{unit}/khoa-nats", _MANAGE, administration.add_bus_key),
+    DeskRoute("POST", "/don-vi/{unit}/thu-hoi-nats", _DISABLE, administration.revoke_bus_key),
     DeskRoute("GET", "/de-nghi", _MANAGE, administration.show_proposals),
     DeskRoute("POST", "/de-nghi/{id}/dong-y", _MANAGE, administration.confirm),
     DeskRoute("POST", "/de-nghi/{id}/tu-choi", _MANAGE, administration.refuse),

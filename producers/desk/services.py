@@ -26,6 +26,7 @@ from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.desk.reach import DryRuns, Trials
 from contracts.desk.roles import RoleTable
+from contracts.desk.shown.unit_events import UnitEventService
 from contracts.desk.staff_mail import MailSettings
 from contracts.desk.uploads import UploadService
 from contracts.facts.live_reports import AuthorLists, Reports
@@ -239,6 +240,24 @@ class OidcService(Protocol):
     async def waiting_people(self) -> Sequence[WaitingPerson]: ...
 
 
+class UnitKey(Protocol):
+    """An API key of a unit; `until`: when it ends because a newer one has replaced it."""
+
+    @property
+    def created(self) -> datetime: ...
+    @property
+    def until(self) -> datetime | None: ...
+
+
+class UnitBusKey(Protocol):
+    """A key for the bus, by the name under which it is revoked."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def created(self) -> datetime: ...
+
+
 class Registration(Protocol):
     """The rights of a unit, and its keys."""
 
@@ -249,7 +268,9 @@ class Registration(Protocol):
     @property
     def notices(self) -> Sequence[ChannelName]: ...
     @property
-    def keys(self) -> Sequence[object]: ...
+    def keys(self) -> Sequence[UnitKey]: ...
+    @property
+    def bus_keys(self) -> Sequence[UnitBusKey] | None: ...
 
 
 class RegisteredUnit(Protocol):
@@ -265,6 +286,7 @@ class Units(Protocol):
     """The registry of units."""
 
     async def registered_units(self) -> Sequence[RegisteredUnit]: ...
+    async def find(self, unit: str) -> Registration | None: ...
 
 
 class Bulletins(Protocol):
@@ -324,6 +346,7 @@ class DeskServices:
     """The NATS server is the operator's: it reads the keys of units when it is told to."""
     pages: DeskPages = field(default_factory=DeskPages)
     dead_letters: DeadLetterService = field(kw_only=True)
+    unit_events: UnitEventService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
     operations: OperationsService = field(kw_only=True)
     index: Items = field(kw_only=True)

@@ -49,6 +49,7 @@ from consumers.desk.release.trial_mail import TrialMails
 from consumers.desk.reports.author_lists import AuthorLists
 from consumers.desk.reports.rows_file import ROWS_FILE
 from consumers.desk.reports.service import LiveReports
+from consumers.desk.unit_events import UnitEvents
 from consumers.dispatch.audience import Audience, PortalAudience, ZaloAudience
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore
@@ -228,8 +229,10 @@ class DeskApp(StaffHarness):
         known = {"vocabulary": DEFAULT, "open_seals": self.open_seals}
         items = EditorialDesk(self.bus, EditorialLog(self.bus), self.desk.rules, **known)
         operations = OperationsDesk(self.bus, self.facts)
+        events = UnitEvents(self.bus, letters.index, time.time)
         return {"dead_letters": letters, "operations": operations, "editorial": items} | {
-            "audit_log": self.audit_log()
+            "unit_events": events,
+            "audit_log": self.audit_log(),
         }
 
     def audit_log(self) -> AuditLogDesk:

@@ -56,6 +56,7 @@ from consumers.desk.release.trial_mail import TrialMails
 from consumers.desk.reports.author_lists import AuthorLists
 from consumers.desk.reports.rows_file import ROWS_FILE
 from consumers.desk.reports.service import LiveReports
+from consumers.desk.unit_events import UnitEvents
 from consumers.editorial.log import EditorialLog
 from consumers.facts.store import FactStore
 from consumers.periodic_reports.archive import HeaderSources
@@ -201,8 +202,10 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
     accounts, words = staff.rules.accounts, node.vocabulary
     operations = OperationsDesk(node.bus, _facts_reader(node), node.clock)
     node.stack.callback(operations.stop)
+    letters = DeadLetterDesk(node.bus, accounts, words, node.open_seals)
     return {
-        "dead_letters": DeadLetterDesk(node.bus, accounts, words, node.open_seals),
+        "dead_letters": letters,
+        "unit_events": UnitEvents(node.bus, letters.index, node.clock),
         "operations": operations,
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),

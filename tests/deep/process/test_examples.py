@@ -79,9 +79,9 @@ def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(l
     for name, file in {"event": "event.json", "node": "send.mjs", "python": "send.py"}.items():
         (loa.folder / file).write_text(shown[name], "utf-8")
     settings = shown["settings"].replace("loa_van-phong-bo_...", loa.add_unit(UNIT))
-    ways = [shown["curl"], "node send.mjs", "python3 send.py"]
+    ways = [shown["curl"], "node send.mjs", "python3 send.py", "sh examples/send.sh event.json"]
     said = typed(loa, "\n".join([settings, *ways]))
-    assert said.count('"content_id":"huong-dan-nop-ho-so-truc-tuyen"') == 3, said
+    assert said.count('"content_id":"huong-dan-nop-ho-so-truc-tuyen"') == 4, said
     assert said.count("202 ") == 2, said
 
 

@@ -182,6 +182,16 @@ async def test_a_scan_reads_page_after_page_in_order(bus):
     assert len(odd) == sum(m.subject == "dead.1" for m in [m async for m in bus.scan("DEAD")][100:])
 
 
+async def test_messages_since_a_moment_are_counted_on_their_subject(bus):
+    for subject in ("dead.1", "dead.2", "dead.1", "dead.1"):
+        await bus.publish(subject, b"x")
+    times = [message.time async for message in bus.scan("DEAD")]
+    assert [await bus.count_since("DEAD", "dead.1", at) for at in times] == [3, 2, 2, 1]
+    assert await bus.count_since("DEAD", "dead.*", times[0]) == 4
+    assert await bus.count_since("DEAD", "dead.1", times[-1] + timedelta(seconds=1)) == 0
+    assert await bus.count_since("DEAD", "dead.3", times[0]) == 0
+
+
 async def test_a_message_that_is_not_there_is_none(bus):
     assert [message async for message in bus.scan("DEAD")] == []
     assert await bus.get_message("DEAD", 7) is None

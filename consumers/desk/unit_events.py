@@ -1,0 +1,200 @@
+"""The newest events of a unit with what became of each, read from the end of CONTENT."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel
+
+from consumers.dead_letters.index import DeadLetterIndex
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
+from consumers.intake.items import SUPERSEDED_CODE, Item, Position
+from consumers.messages import field_error
+from consumers.reporting.trace import TraceReader
+from contracts import envelope, keys, subjects
+from contracts.base.fields import ID_PATTERN
+from contracts.base.times import Clock, utc_now
+from contracts.cloudevent import CloudEvent
+from contracts.desk.shown.unit_events import UnitEvent, UnitUse
+from contracts.errors import WHOLE_EVENT, ContractError, FieldError, limit_errors, localized
+from contracts.events import KindName
+from contracts.records import EventRecord
+from contracts.text.moments import VIETNAM
+from contracts.vocabulary import REJECTIONS
+from producers.bus import Bus, Message
+from producers.bus.records import parse
+
+_MOST_EVENTS = 50
+_SHOWN = timedelta(days=30)
+_MOST_ERRORS = 5
+_CONTENT = subjects.CONTENT.name
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+class _Sent(NamedTuple):
+    """A stored message of a unit; without event and id if it can't be read."""
+
+    message: Message
+    event: CloudEvent | None = None
+    event_id: str = ""
+
+    @property
+    def kind(self) -> KindName:
+        """The last word of the subject, which the event's type has to fit."""
+        return cast(KindName, self.message.subject.rpartition(".")[2])
+
+    @property
+    def named_item(self) -> str:
+        """The item that the event names itself; empty for none."""
+        named = self.event.data.get("content_id") if self.event else None
+        return named if isinstance(named, str) and re.fullmatch(ID_PATTERN, named) else ""
+
+
+@dataclass
+class _Records:
+    """Records about some events by their keys, and dead letters by event id and message."""
+
+    events: Mapping[str, EventRecord] = field(default_factory=dict)
+    items: Mapping[str, Item] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    letters: Mapping[str | int, DeadLetter] = field(default_factory=dict)
+
+    def letter_of(self, sent: _Sent) -> DeadLetter | None:
+        return self.letters.get(sent.event_id) or self.letters.get(sent.message.seq)
+
+    def revision_of(self, event_id: str) -> int | None:
+        """The text's own revision; of a withdrawal, the one that it took."""
+        record = self.events[event_id]
+        if record.revision:
+            return record.revision
+        item = self.items.get(record.content_id)
+        return (item.position_of(event_id) or None) if item else None
+
+
+@dataclass(frozen=True)
+class UnitEvents:
+    """The service behind a unit's page. *letters*: the dead letters, as the desk has them."""
+
+    bus: Bus
+    letters: DeadLetterIndex
+    clock: Clock
+
+    async def recent(self, unit: str) -> Sequence[UnitEvent]:
+        since = utc_now(self.clock) - _SHOWN
+        sent = [_read(unit, message) for message in await self._newest(unit, since)]
+        known = await self._records(unit, [one.event_id for one in sent if one.event_id])
+        reader = TraceReader(self.bus, self.clock)
+        return [_shown(one, known, reader) for one in sent]
+
+    async def use(self, unit: str) -> UnitUse:
+        now = utc_now(self.clock)
+        midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
+        minute, today = await asyncio.gather(
+            self._count(unit, now - timedelta(minutes=1)), self._count(unit, midnight)
+        )
+        return UnitUse(minute, today)
+
+    async def _count(self, unit: str, since: datetime) -> int:
+        counts = (self.bus.count_since(_CONTENT, one, since) for one in _subjects(unit))
+        return sum(await asyncio.gather(*counts))
+
+    async def _newest(self, unit: str, since: datetime) -> list[Message]:
+        """The last messages of a unit since a moment, newest first."""
+        first = await self.bus.first_seq_since(_CONTENT, since)
+        if first is None:
+            return []
+        last = (await self.bus.stream_info(_CONTENT))["state"]["last_seq"]
+        parts = (self._last_on(one, (first, last)) for one in _subjects(unit))
+        found = [message for part in await asyncio.gather(*parts) for message in part]
+        return sorted(found, key=lambda one: one.seq, reverse=True)[:_MOST_EVENTS]
+
+    async def _last_on(self, subject: str, span: tuple[int, int]) -> list[Message]:
+        found: list[Message] = []
+        async for message in self.bus.scan_backwards(_CONTENT, span[1], subject, span[0]):
+            found.append(message)
+            if len(found) == _MOST_EVENTS:
+                break
+        return found
+
+    async def _records(self, unit: str, event_ids: Sequence[str]) -> _Records:
+        """The records of events of a unit, of their items and positions, and the dead letters."""
+        letters = await self.letters.find(DeadLetterQuery(unit=unit, ended=True))
+        known = _Records(letters=_by_event_and_message(letters))
+        known.events = await self._read_many(subjects.EVENTS.name, event_ids, EventRecord)
+        names = {one.content_id for one in known.events.values()}
+        known.items = await self._read_many(subjects.PUBLISHED.name, names, Item)
+        positions = {
+            keys.publication_key(record.content_id, revision)
+            for event_id, record in known.events.items()
+            if (revision := known.revision_of(event_id))
+        }
+        known.positions = await self._read_many(subjects.PUBLISHED.name, positions, Position)
+        return known
+
+    async def _read_many(
+        self, bucket: str, wanted: Iterable[str], kind: type[_Record]
+    ) -> Mapping[str, _Record]:
+        found = await self.bus.bucket(bucket).get_many(sorted(set(wanted)))
+        records = {key: parse(kind, value.data) for key, value in found.items()}
+        return {key: record for key, record in records.items() if record}
+
+
+def _subjects(unit: str) -> tuple[str, str]:
+    return subjects.content(unit, "*"), subjects.case(unit)
+
+
+def _read(unit: str, message: Message) -> _Sent:
+    try:
+        event = envelope.decode(None, message.headers, message.data)
+    except ContractError:
+        return _Sent(message)
+    return _Sent(message, event, keys.event_id(unit, event.source, event.id))
+
+
+def _by_event_and_message(letters: Iterable[DeadLetter]) -> Mapping[str | int, DeadLetter]:
+    """Letters by event id and by the sequence of their message; the newest one counts."""
+    found: dict[str | int, DeadLetter] = {}
+    for letter in letters:
+        if letter.about.event_id:
+            found.setdefault(letter.about.event_id, letter)
+        if letter.origin.stream == _CONTENT:
+            found.setdefault(letter.origin.seq, letter)
+    return found
+
+
+def _shown(sent: _Sent, known: _Records, reader: TraceReader) -> UnitEvent:
+    record, letter = known.events.get(sent.event_id), known.letter_of(sent)
+    refused = record.refused if record else letter.errors if letter else ()
+    shown = UnitEvent(
+        at=sent.message.time,
+        kind=sent.kind,
+        event_id=sent.event_id,
+        content_id=sent.named_item,
+        revision=None,
+        state="refused" if refused else "received",
+        errors=limit_errors(refused, _MOST_ERRORS),
+        letter=letter.id if letter and refused else 0,
+    )
+    if record is None:
+        return shown
+    revision = known.revision_of(sent.event_id)
+    shown = shown._replace(content_id=record.content_id, revision=revision)
+    if refused:
+        return shown
+    item = known.items.get(record.content_id, Item(unit=record.unit))
+    position = known.positions.get(keys.publication_key(record.content_id, revision or 0))
+    state = reader.item_state(item, position)
+    return shown._replace(state=state, errors=_desk_errors(position))
+
+
+def _desk_errors(position: Position | None) -> Sequence[FieldError]:
+    """Why the desk did not let a text out, or which other text took its place."""
+    if position is None or position.state != "refused":
+        return ()
+    if position.code == SUPERSEDED_CODE:
+        return (field_error("data.revision", "superseded"),)
+    meaning = REJECTIONS.get(position.code)
+    return (localized(WHOLE_EVENT, meaning),) if meaning else ()

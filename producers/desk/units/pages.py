@@ -1,0 +1,80 @@
+"""The units that send, and the page of one: its events, its quota, its keys."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from contracts.desk.shown.unit_events import UnitEvent
+from producers.desk import rendering
+from producers.desk.services import Registration
+from producers.desk.units.sending import EXAMPLES, catalogue, example_text
+from producers.desk.visit import Visit
+from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+
+MANAGE, DISABLE = "manage-people", "disable-account"
+READ = ("edit-dead-letter", "confirm", "operate", MANAGE, DISABLE)
+_READ_UNIT, _READ_LETTERS = "unit.read", "dead.read"
+
+
+async def show_units(visit: Visit) -> Response:
+    """The units that the person may look at; who manages none of them is led to the only one."""
+    registered = await visit.desk.services.units.registered_units()
+    shown = [one for one in registered if visit.visitor.may_read(_READ_UNIT, one.unit)]
+    if len(shown) == 1 and not visit.visitor.may(MANAGE):
+        return rendering.redirect(f"/don-vi/{shown[0].unit}")
+    return visit.page("units.html", units=shown)
+
+
+async def show_new_unit(visit: Visit) -> Response:
+    return visit.page("new_unit.html", units=visit.desk.services.unit_names, registration=None)
+
+
+async def show_unit(visit: Visit) -> Response:
+    unit, registration = await _find(visit)
+    events = visit.desk.services.unit_events
+    recent, use = await asyncio.gather(events.recent(unit), events.use(unit))
+    living = [key for key in registration.keys if key.until is None or key.until > visit.now]
+    return visit.page(
+        "unit.html",
+        unit=unit,
+        registration=registration,
+        events=recent,
+        titles=await _readable_titles(visit, recent),
+        reads_letters=visit.visitor.may_read(_READ_LETTERS, unit),
+        use=use,
+        limits={"minute": EVENTS_PER_MINUTE, "burst": BURST},
+        api_keys=living,
+    )
+
+
+async def show_sending(visit: Visit) -> Response:
+    """How a system of the unit sends, and which kinds of events there are."""
+    unit, _ = await _find(visit)
+    ways = [(one, example_text(one, unit)) for one in EXAMPLES]
+    return visit.page("unit_sending.html", unit=unit, ways=ways, catalogue=catalogue(unit))
+
+
+async def _find(visit: Visit) -> tuple[str, Registration]:
+    """The unit of the address. Raises Forbidden for one that is not the person's.
+
+    Raises HTTPException (404) for one that is not registered.
+    """
+    unit = visit.request.path_params["unit"]
+    visit.visitor.require_read(_READ_UNIT, unit)
+    registration = await visit.desk.services.units.find(unit)
+    if registration is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return unit, registration
+
+
+async def _readable_titles(visit: Visit, events: Sequence[UnitEvent]) -> Mapping[str, str]:
+    """The titles of the items that the person may read at the desk, by id."""
+    ids = tuple({one.content_id for one in events if one.content_id})
+    if not ids:
+        return {}
+    page = await visit.desk.services.index.find(replace(visit.editorial.readable, ids=ids))
+    return {row.content_id: row.title for row in page.rows}

@@ -1,0 +1,75 @@
+"""How a system sends: the repository's examples, and the kinds of events with their schemas."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import contracts
+from contracts import events
+from contracts.events import KindName, kind_of
+from contracts.testing import sample
+
+_CONTRACTS = Path(contracts.__file__).parent
+_FOLDER = _CONTRACTS.parent / "examples"
+_EXAMPLE_UNIT = "van-phong-bo"
+"""The unit that the examples name; the page of another unit has its name in that place."""
+
+
+class Example(NamedTuple):
+    """A program of the repository that sends an event, by its file in `examples`."""
+
+    name: str
+    file: str
+
+
+EXAMPLES = (
+    Example("curl", "send.sh"),
+    Example("Python", "publish.py"),
+    Example("Node.js", "publish.mjs"),
+)
+"""The programs, in the order in which the page shows them; another language is one more line."""
+EVENT_FILE = Example("first-event.json", "first-event.json")
+"""The event that the programs send."""
+
+
+class Kind(NamedTuple):
+    """A kind of events: its type, an example of the unit, and the schema of its data."""
+
+    kind: KindName
+    type: str
+    over_bus: bool
+    example: str
+    schema: str
+
+
+class Catalogue(NamedTuple):
+    """The events that a unit may send. *changes*: the change log of the contracts."""
+
+    event: str
+    kinds: Sequence[Kind]
+    changes: str
+
+
+def example_text(example: Example, unit: str) -> str:
+    """The text of an example, with *unit* in the place of the example's own."""
+    return _read(_FOLDER / example.file).replace(_EXAMPLE_UNIT, unit)
+
+
+def catalogue(unit: str) -> Catalogue:
+    kinds = [_kind(one, unit) for one in events.KINDS]
+    return Catalogue(example_text(EVENT_FILE, unit), kinds, _read(_CONTRACTS / "CHANGES.md"))
+
+
+def _kind(event_type: str, unit: str) -> Kind:
+    kind = kind_of(event_type)
+    example = sample(kind) | {"source": f"{events.UNIT_SOURCE_PREFIX}{unit}"}
+    written = json.dumps(example, ensure_ascii=False, indent=2)
+    schema = _read(_CONTRACTS / "schemas" / f"{event_type}.json")
+    return Kind(kind, event_type, event_type in events.BUS_TYPES, written, schema)
+
+
+@cache
+def _read(path: Path) -> str:
+    return path.read_text("utf-8")

@@ -1,0 +1,232 @@
+"""A unit's page: who sees which, its events with what became of them, its quota and its keys."""
+
+import html
+import re
+from contextlib import suppress
+
+import pytest
+import structlog
+
+from consumers.intake.handler import Intake
+from contracts import envelope, subjects
+from contracts.errors import ContractError
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers.desk.rendering import desk_texts
+from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+from tests.producers.desk.test_audit import recorded
+from tests.support.dead_letters import bury, store_on_content
+from tests.support.desk_app import DeskApp, heading
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    corrected,
+    event_id,
+    submitted,
+    unit_event,
+    withdrawn,
+)
+
+OFFICER, LEADER, EDITOR = "nguoi-gui-tin", "lanh-dao-don-vi", "bien-tap-vien"
+OPERATOR, MANAGER = "quan-tri-kenh", "quan-tri-tai-khoan"
+OTHER = "vu-phap-che"
+PAGE, OTHERS_PAGE = f"/don-vi/{UNIT}", f"/don-vi/{OTHER}"
+TEXTS = desk_texts()
+SAID, STATE = TEXTS["unit"], TEXTS["unit"]["state"]
+_ROW = re.compile(r'<tr><th scope="row">.*?</tr>', re.S)
+_FORMS = re.compile(rf'<form method="post" action="({PAGE}/[a-z-]+)"')
+
+
+@pytest.fixture
+async def registered(desk):
+    """The desk of two units that send."""
+    for unit in (UNIT, OTHER):
+        await desk.registry.add(unit, release="desk")
+    return desk
+
+
+async def sent(desk: DeskApp, event, unit: str = UNIT) -> None:
+    """An event that intake has taken in, or refused."""
+    kind = event.type.split(".")[-2]
+    subject = subjects.content(unit, kind)
+    origin = await store_on_content(desk.bus, envelope.to_structured(event), subject)
+    with suppress(ContractError):
+        await Intake(desk.bus, DEFAULT, desk.clock).handle(event, unit, kind, seq=0)
+    assert origin.stream == "CONTENT"
+
+
+def event_rows(page) -> list[str]:
+    """The rows of the events, as people read them."""
+    section = page.text.split(f"<h2>{SAID['events']}</h2>")[1].split("</section>")[0]
+    return [html.unescape(re.sub(r"<[^>]+>", " ", one)) for one in _ROW.findall(section)]
+
+
+@pytest.mark.parametrize("role", [OFFICER, LEADER])
+async def test_a_person_of_a_unit_sees_its_page_and_no_other(registered, role):
+    async with registered.signed_in("an", role) as browser:
+        listed = await browser.get("/don-vi")
+        assert (listed.status_code, listed.headers["location"]) == (303, PAGE)
+        page = await browser.get(PAGE)
+        assert heading(page) == DEFAULT.units[UNIT].name
+        assert _FORMS.findall(page.text) == []
+        for path in (OTHERS_PAGE, f"{OTHERS_PAGE}/cach-gui"):
+            refused = await browser.get(path)
+            assert refused.status_code == 403 and OTHER not in refused.text
+
+
+@pytest.mark.parametrize(("role", "forms"), [(OPERATOR, 0), (MANAGER, 4)])
+async def test_the_center_sees_every_unit_and_its_managers_have_forms(registered, role, forms):
+    async with registered.signed_in("an", role) as browser:
+        listed = (await browser.get("/don-vi")).text
+        for path in (PAGE, OTHERS_PAGE):
+            assert f'href="{path}"' in listed
+            assert (await browser.get(path)).status_code == 200
+        assert len(set(_FORMS.findall((await browser.get(PAGE)).text))) == forms
+        assert (await browser.get("/don-vi/cuc-van-thu-va-luu-tru")).status_code == 404
+
+
+async def test_an_editor_has_no_page_of_units(registered):
+    async with registered.signed_in("an", EDITOR) as browser:
+        for path in ("/don-vi", PAGE, f"{PAGE}/cach-gui"):
+            assert (await browser.get(path)).status_code == 403
+
+
+async def test_a_person_of_a_unit_that_does_not_send_reads_how_it_can(desk):
+    async with desk.signed_in("an", OFFICER) as browser:
+        listed = await browser.get("/don-vi")
+        assert listed.status_code == 200 and SAID["none"] in listed.text
+        assert (await browser.get(PAGE)).status_code == 404
+
+
+async def test_events_are_listed_with_what_became_of_them_newest_first(registered):
+    refused = corrected("khong-co", 2)
+    await sent(registered, submitted())
+    await sent(registered, submitted("tin-khac"), OTHER)
+    await sent(registered, refused)
+    await sent(registered, withdrawn())
+    await store_on_content(registered.bus, envelope.to_structured(submitted("dang-den")))
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = await browser.get(PAGE)
+    rows = event_rows(page)
+    assert [next(said for said in STATE.values() if said in row) for row in rows] == [
+        *(STATE["received"], STATE["withdrawn"], STATE["refused"], STATE["withdrawn"])
+    ]
+    assert [ITEM in row for row in rows] == [False, True, False, True]
+    assert event_id(refused) in rows[2]
+    assert "tin-khac" not in page.text
+
+
+async def test_a_refusal_names_the_field_in_both_languages_and_leads_to_the_letter(
+    registered, letters
+):
+    await sent(registered, submitted())
+    again = unit_event("submitted", submitted(title="Bản khác cùng số").data, id="lan-hai")
+    await sent(registered, again)
+    await bury(letters, envelope.to_structured(again))
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = await browser.get(PAGE)
+    refused = event_rows(page)[0]
+    assert STATE["refused"] in refused and "Số bản (revision)" in refused
+    assert 'lang="en"' in page.text and "1 was already used by another event" in refused
+    assert 'href="/su-kien-loai/1"' in page.text
+
+
+async def test_a_message_that_can_not_be_read_is_listed_with_its_letter(registered, letters):
+    await bury(letters, b"{")
+    async with registered.signed_in("an", OFFICER) as browser:
+        [row] = event_rows(await browser.get(PAGE))
+    assert STATE["refused"] in row and "Tiêu đề (title)" in row and "Số bản" not in row
+
+
+async def test_who_may_not_read_letters_or_items_gets_no_link_to_them(registered, letters):
+    await sent(registered, submitted())
+    await bury(letters, b"{")
+    async with registered.signed_in("an", MANAGER) as browser:
+        page = (await browser.get(PAGE)).text
+    assert "/su-kien-loai" not in page and f'href="/tin/{ITEM}"' not in page
+    assert f"<code>{ITEM}</code>" in page
+
+
+async def test_an_item_is_linked_for_who_may_read_it(registered):
+    await sent(registered, submitted())
+    async with registered.signed_in("an", LEADER) as browser:
+        page = (await browser.get(PAGE)).text
+    assert f'<a href="/tin/{ITEM}"><bdi>{submitted().data["title"]}</bdi></a>' in page
+
+
+async def test_a_case_event_shows_neither_dossier_nor_contact(registered):
+    event = sample("updated")
+    body = envelope.to_structured(envelope.from_structured(event))
+    await store_on_content(registered.bus, body, subjects.case(UNIT))
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = await browser.get(PAGE)
+    [row] = event_rows(page)
+    assert SAID["kind"]["updated"] in row
+    for private in (event["data"]["case_code"], event["data"]["contact"]["email"]):
+        assert private not in page.text
+
+
+async def test_the_page_has_the_newest_fifty(registered):
+    for number in range(60):
+        await store_on_content(registered.bus, envelope.to_structured(submitted(f"tin-{number}")))
+    async with registered.signed_in("an", OFFICER) as browser:
+        rows = event_rows(await browser.get(PAGE))
+    assert [re.search(r"tin-\d+", row)[0] for row in rows] == [
+        f"tin-{number}" for number in range(59, 9, -1)
+    ]
+
+
+async def test_the_quota_counts_the_events_of_the_unit(registered):
+    for number in range(3):
+        await store_on_content(registered.bus, envelope.to_structured(submitted(f"tin-{number}")))
+    await store_on_content(registered.bus, b"{}", subjects.content(OTHER, "submitted"))
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = (await browser.get(PAGE)).text
+    assert SAID["of_limit"].format(3, EVENTS_PER_MINUTE) in page
+    assert f"<dt>{SAID['today']}</dt><dd>3</dd>" in page
+    assert SAID["quota_rule"].format(EVENTS_PER_MINUTE, BURST) in page
+
+
+async def test_keys_are_listed_until_they_end(registered):
+    ends = re.compile(rf'data-column="{SAID["ends"]}">([^<]*)<')
+    async with registered.signed_in("an", OFFICER) as browser:
+        assert ends.findall((await browser.get(PAGE)).text) == [SAID["stays"]]
+        await registered.registry.rotate(UNIT)
+        first, second = ends.findall((await browser.get(PAGE)).text)
+        assert first != SAID["stays"] and second == SAID["stays"]
+        registered.clock.advance(24 * 3600)
+    async with registered.browser(await registered.session_of("an")) as browser:
+        assert ends.findall((await browser.get(PAGE)).text) == [SAID["stays"]]
+        await registered.registry.revoke(UNIT)
+        assert SAID["no_keys"] in (await browser.get(PAGE)).text
+
+
+@pytest.mark.promise("15.4")
+async def test_two_managers_give_a_key_for_the_bus_and_one_ends_it(registered):
+    add, end = f"{PAGE}/khoa-nats", f"{PAGE}/thu-hoi-nats"
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            registered.signed_in("an", MANAGER) as one,
+            registered.signed_in("binh", MANAGER) as two,
+        ):
+            assert "<code>SU" not in (await one.press(PAGE, add)).text, "it takes two"
+            [seed] = re.findall(r"<code>(SU[A-Z2-7]+)</code>", (await two.press(PAGE, add)).text)
+            [key] = (await registered.registry.require(UNIT)).bus_keys
+            page = await one.get(PAGE)
+            assert key.id in page.text and seed not in page.text
+            await one.press(PAGE, end)
+            assert (await registered.registry.require(UNIT)).bus_keys == ()
+            assert (await one.post(end, key=key.id)).status_code == 422, "it has ended"
+    told = "".join(one.model_dump_json() for one in await recorded(registered))
+    assert '"units.bus-key"' in told and '"units.bus-key-revoke"' in told
+    assert seed not in told + str(logs)
+
+
+async def test_no_page_of_a_unit_has_a_key_or_its_hash(registered):
+    secret = await registered.registry.rotate(UNIT)
+    seed = await registered.registry.add_bus_key(UNIT)
+    hashes = [key.hash for key in (await registered.registry.require(UNIT)).keys]
+    async with registered.signed_in("an", MANAGER) as browser:
+        for path in ("/don-vi", PAGE, f"{PAGE}/cach-gui"):
+            page = (await browser.get(path)).text
+            assert not [one for one in (secret, seed, *hashes) if one in page]
