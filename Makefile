@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel client-ts sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -54,6 +54,9 @@ lock: install
 
 wheel: install
 	$(WHEEL) && cd clients/python && $(WHEEL) && cd compat && $(WHEEL)
+
+client-ts:
+	mkdir -p dist && cd clients/typescript && npm ci --silent --ignore-scripts && npm pack --silent --pack-destination ../../dist
 
 sbom: install
 	$(BIN)/python -m deploy.sbom dist/loa.cdx.json $(LOCK)

@@ -1,0 +1,189 @@
+/**
+ * Events kept on the local disk, in order, while Loa is away.
+ *
+ * One file per event, `<time>-<event_id>.json`, fsynced before the caller gets an answer. The form
+ * is that of Loa's Python client, so either may send what the other has kept.
+ */
+
+import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { CheckedEvent } from "./check.js";
+import type { CloudEvent } from "./cloudevent.js";
+import { fromPlain } from "./envelope.js";
+import { ContractError, fieldError } from "./errors.js";
+import { takeLock } from "./fileLock.js";
+import { isObject, readJson, spacedJson, toPlain, type Value } from "./json.js";
+
+const EVENT_FILE = /^\d{20}-[a-z2-7]{26}\.json$/;
+const REFUSED_FOLDER = "refused";
+const TIME_DIGITS = 20;
+const NS_PER_MS = 1_000_000n;
+
+/** A spooled event and its unit. */
+export interface SpooledEvent {
+  readonly unit: string;
+  readonly event: CloudEvent;
+}
+
+/** A folder of waiting events. Several processes may share it: many writers, one drainer. */
+export class Spool {
+  constructor(readonly folder: string) {}
+
+  /**
+   * Append an event and return its file after fsync. An event that waits already is not stored twice.
+   *
+   * Throws ContractError for other content under the same id, the system's error if the disk refuses.
+   */
+  async append(event: CheckedEvent): Promise<string> {
+    const body = fileBody(event);
+    return await this.appending(async () => {
+      const waiting = await this.waiting();
+      const known = await findWaiting(waiting, event.eventId, body);
+      const path = known ?? join(this.folder, `${nextTimestamp(waiting)}-${event.eventId}.json`);
+      if (known === null) await writeDurably(path, body, this.folder);
+      return path;
+    });
+  }
+
+  /** The waiting events, oldest first. */
+  async waiting(): Promise<readonly string[]> {
+    const names = (await namesIn(this.folder)).filter((name) => EVENT_FILE.test(name));
+    return names.sort().map((name) => join(this.folder, name));
+  }
+
+  /** Read a file. Throws ContractError if the file is damaged. */
+  async read(path: string): Promise<SpooledEvent> {
+    const content = readJson(await readFile(path));
+    const [unit, event] = isObject(content) ? [content.get("unit"), content.get("event")] : [];
+    return { unit: String(unit), event: fromPlain(toPlain(event ?? new Map())) };
+  }
+
+  /** Delete a file after its event was stored; a repeat is harmless. */
+  async remove(path: string): Promise<void> {
+    await unlink(path).catch(unlessMissing);
+  }
+
+  /** Move a refused event to the folder `refused`; a text of the same name says why. */
+  async setAside(path: string, reason: string): Promise<string> {
+    const moved = join(await this.refusedFolder(), basename(path));
+    await rename(path, moved);
+    await syncFolder(dirname(moved));
+    await writeFile(reasonFile(moved), reason);
+    return moved;
+  }
+
+  /** Keep a copy of an event that is refused to its sender; the same event once. */
+  async keepRefused(event: CheckedEvent, reason: string): Promise<string> {
+    const body = fileBody(event);
+    return await this.appending(async () => {
+      const aside = await this.refusedFolder();
+      for (const name of await namesIn(aside)) {
+        const kept = join(aside, name);
+        if (name.endsWith(`-${event.eventId}.json`) && (await readFile(kept, "utf8")) === body) return kept;
+      }
+      const path = join(aside, `${nextTimestamp([])}-${event.eventId}.json`);
+      await writeDurably(path, body, this.folder);
+      await writeFile(reasonFile(path), reason);
+      return path;
+    });
+  }
+
+  /** Run *send* if no other process sends and removes files meanwhile. */
+  async draining(send: () => Promise<void>): Promise<void> {
+    const isThere = await stat(this.folder).catch(unlessMissing);
+    const lock = isThere && (await takeLock(join(this.folder, "drain.lock"), { waits: false }));
+    if (!lock) return;
+    try {
+      await send();
+    } finally {
+      await lock.close();
+    }
+  }
+
+  /** Let one process write. Half-written files of a killed one were never acknowledged. */
+  private async appending<T>(write: () => Promise<T>): Promise<T> {
+    await makeFolder(this.folder);
+    const lock = await takeLock(join(this.folder, "append.lock"), { waits: true });
+    try {
+      const partial = (await namesIn(this.folder)).filter((name) => name.endsWith(".tmp"));
+      for (const name of partial) await this.remove(join(this.folder, name));
+      return await write();
+    } finally {
+      await lock?.close();
+    }
+  }
+
+  private async refusedFolder(): Promise<string> {
+    const aside = join(this.folder, REFUSED_FOLDER);
+    await makeFolder(aside);
+    return aside;
+  }
+}
+
+/** The bytes that Loa's Python client writes for the same event, too: equal events are equal files. */
+function fileBody({ unit, event }: CheckedEvent): string {
+  const whole = new Map<string, Value>([...event.attributes, ["data", event.data]]);
+  return spacedJson(new Map<string, Value>([["unit", unit], ["event", whole]]));
+}
+
+/** A time later than every waiting file's, even if the clock was set back. */
+function nextTimestamp(waiting: readonly string[]): string {
+  const newest = BigInt(basename(waiting.at(-1) ?? "0").slice(0, TIME_DIGITS));
+  const now = BigInt(Date.now()) * NS_PER_MS;
+  return String(now > newest ? now : newest + 1n).padStart(TIME_DIGITS, "0");
+}
+
+/** The file of an equal waiting event; another process may remove it at any moment. */
+async function findWaiting(
+  waiting: readonly string[],
+  eventId: string,
+  body: string,
+): Promise<string | null> {
+  for (const path of waiting.filter((one) => one.endsWith(`-${eventId}.json`))) {
+    const kept = await readFile(path, "utf8").catch(unlessMissing);
+    if (kept === undefined) continue;
+    if (kept !== body) throw new ContractError("conflict", [fieldError("id", "same_id_other_content")]);
+    return path;
+  }
+  return null;
+}
+
+async function writeDurably(path: string, body: string, begunIn: string): Promise<void> {
+  const half = join(begunIn, basename(path).replace(/\.json$/, ".tmp"));
+  const file = await open(half, "w");
+  try {
+    await file.writeFile(body);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(half, path);
+  await syncFolder(dirname(path));
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  if (await stat(folder).catch(unlessMissing)) return;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(dirname(folder));
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder).catch(unlessMissing)) ?? [];
+}
+
+function reasonFile(path: string): string {
+  return path.replace(/\.json$/, ".txt");
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, readdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ContractError, HttpPublisher } from "../dist/index.js";
+
+const UNIT = "van-phong-bo";
+const ACCEPTED = { event_id: "a".repeat(26), content_id: "tin", revision: 1, status_url: "/v1/events/a" };
+const TRY_AGAIN = { errors: [{ field: "event", message: "try again", message_vi: "thử lại" }] };
+
+const event = (id = "tin.1", data = {}) => ({
+  specversion: "1.0",
+  type: "vn.gov.moha.content.submitted.v1",
+  source: `/units/${UNIT}`,
+  id,
+  data: { content_id: "tin", revision: 1, topic: "chuyen-doi-so", title: "Tin", body: "Nội dung", ...data },
+});
+
+/** A door that gives each of some answers once, and the last one for ever. */
+async function doorWith(t, ...answers) {
+  const requests = [];
+  const server = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    requests.push({ headers: request.headers, body: Buffer.concat(parts).toString(), url: request.url });
+    const { status, body = {}, headers = {} } = answers.length > 1 ? answers.shift() : answers[0];
+    if (status === 0) return request.socket.destroy();
+    const type = status < 300 ? "application/json" : "application/problem+json";
+    response.writeHead(status, { "Content-Type": type, ...headers }).end(JSON.stringify(body));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close().closeAllConnections());
+  return { url: `http://127.0.0.1:${server.address().port}`, requests };
+}
+
+const publisherAt = (url, more = {}) => new HttpPublisher({ url, key: "loa_key", unit: UNIT, patienceS: 60, ...more });
+const newFolder = () => mkdtemp(join(tmpdir(), "loa-"));
+const refusedWith = (code) => (error) => error instanceof ContractError && error.code === code;
+
+test("the same event is sent again after 503, 429, 500 and a broken connection", async (t) => {
+  const again = { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "0" } };
+  const door = await doorWith(t, again, { ...again, status: 429 }, { status: 500 }, { status: 0 }, { status: 202, body: ACCEPTED });
+  const answer = await publisherAt(door.url).publish(event());
+  assert.equal(answer.outcome, "accepted");
+  assert.equal(door.requests.length, 5);
+  assert.equal(new Set(door.requests.map((one) => one.body)).size, 1);
+  assert.equal(door.requests[0].headers.authorization, "Bearer loa_key");
+  assert.equal(door.requests[0].headers["content-type"], "application/cloudevents+json");
+});
+
+test("a refusal is final and keeps nothing", async (t) => {
+  const folder = await newFolder();
+  const door = await doorWith(t, { status: 409, body: TRY_AGAIN });
+  await assert.rejects(publisherAt(door.url, { spool: folder }).publish(event()), refusedWith("conflict"));
+  assert.equal(door.requests.length, 1);
+  assert.deepEqual((await readdir(folder)).filter((name) => name.endsWith(".json")), []);
+});
+
+test("an event that breaks the contract is never sent", async (t) => {
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  await assert.rejects(publisherAt(door.url).publish(event("x", { title: "" })), refusedWith("invalid"));
+  assert.equal(door.requests.length, 0);
+});
+
+test("a longer wait than the patience ends the tries: kept with a spool, thrown without", async (t) => {
+  const door = await doorWith(t, { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "3600" } });
+  await assert.rejects(publisherAt(door.url).publish(event()), (error) => error.retryAfterS === 3600);
+  const spooled = await publisherAt(door.url, { spool: await newFolder() }).publish(event());
+  assert.equal(spooled.outcome, "spooled");
+  assert.equal(door.requests.length, 2);
+});
+
+test("a redirect, and an answer that is not Loa's, count as absence and get no key", async (t) => {
+  const other = await doorWith(t, { status: 202, body: ACCEPTED });
+  const answers = [{ status: 307, headers: { Location: other.url } }, { status: 404, headers: { "Content-Type": "text/html" } }];
+  for (const answer of answers) {
+    const door = await doorWith(t, answer);
+    const publisher = publisherAt(door.url, { spool: await newFolder(), patienceS: 0 });
+    assert.equal((await publisher.publish(event())).outcome, "spooled");
+    assert.equal(publisher.refusal.code, "unavailable");
+  }
+  assert.equal(other.requests.length, 0);
+});
+
+test("a refused key keeps events, and refusal says so until one is sent", async (t) => {
+  const folder = await newFolder();
+  const door = await doorWith(t, { status: 401, body: TRY_AGAIN }, { status: 202, body: ACCEPTED });
+  const publisher = publisherAt(door.url, { spool: folder });
+  assert.equal((await publisher.publish(event())).outcome, "spooled");
+  assert.equal(publisher.refusal.code, "unauthorized");
+  const drained = await publisher.drain();
+  assert.deepEqual([drained.accepted.length, drained.left, publisher.refusal], [1, 0, null]);
+});
+
+test("waiting events go first, in their order, and a refused one does not stop the others", async (t) => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  for (const id of ["1", "2", "3"]) assert.equal((await away.publish(event(id))).outcome, "spooled");
+  const door = await doorWith(t, { status: 202, body: ACCEPTED }, { status: 422, body: TRY_AGAIN }, { status: 202, body: ACCEPTED });
+  const answer = await publisherAt(door.url, { spool: folder }).publish(event("4"));
+  assert.equal(answer.outcome, "accepted");
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["1", "2", "3", "4"]);
+  const refused = await readdir(join(folder, "refused"));
+  assert.deepEqual(refused.map((name) => name.replace(/.*\./, "")).sort(), ["json", "txt"]);
+});
+
+test("an event waits once, another content under its id is refused", async () => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  const [first, second] = [await away.publish(event()), await away.publish(event())];
+  assert.equal(first.path, second.path);
+  await assert.rejects(away.publish(event("tin.1", { title: "Khác" })), refusedWith("conflict"));
+});
+
+test("another unit's events wait for its own publisher", async (t) => {
+  const folder = await newFolder();
+  const other = { url: "http://127.0.0.1:1", key: "k", unit: "vu-phap-che", spool: folder, patienceS: 0 };
+  await new HttpPublisher(other).publish({ ...event("other"), source: "/units/vu-phap-che" });
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  assert.equal((await publisherAt(door.url, { spool: folder }).publish(event())).outcome, "accepted");
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["tin.1"]);
+  assert.equal((await new HttpPublisher(other).drain()).left, 1);
+});

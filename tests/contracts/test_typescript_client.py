@@ -1,0 +1,25 @@
+"""The committed parts of the TypeScript client follow from the contracts."""
+
+import json
+
+import pytest
+
+from clients.typescript import generate
+from tests.support.typescript_client import SOURCE
+
+
+@pytest.mark.parametrize("name", generate.build_files())
+def test_a_generated_file_is_what_the_contracts_give(name):
+    written = (generate.GENERATED / name).read_text("utf-8")
+    assert written == generate.build_files()[name], "python -m clients.typescript.generate"
+
+
+def test_no_other_file_is_among_them():
+    assert {path.name for path in generate.GENERATED.iterdir()} == generate.build_files().keys()
+
+
+def test_the_locked_packages_have_hashes_and_name_no_registry():
+    locked = json.loads((SOURCE / "package-lock.json").read_text("utf-8"))["packages"]
+    packages = {name: one for name, one in locked.items() if name}
+    assert packages and all(one["integrity"].startswith("sha512-") for one in packages.values())
+    assert not any("resolved" in one for one in packages.values())

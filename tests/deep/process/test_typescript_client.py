@@ -1,0 +1,172 @@
+"""The client in TypeScript judges as Loa does, and sends events over HTTP to a real Loa."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from contracts.schemas import schema_files
+from contracts.testing import ContractBroken, check_event
+from tests.support.event_mutations import Case, cases, good_events
+from tests.support.gateway_client import UNIT, sample_event
+from tests.support.loa_process import LoaProcess
+from tests.support.typescript_client import SOURCE, TypeScriptClient
+
+VECTORS = Path(schema_files.__file__).with_name("vectors.json")
+SEED, MUTATED = 20, 600
+README = (SOURCE / "README.md").read_text("utf-8")
+[PROGRAM] = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory):
+    return TypeScriptClient(tmp_path_factory.mktemp("typescript"))
+
+
+@pytest.fixture(scope="module")
+def loa(tmp_path_factory):
+    with LoaProcess(tmp_path_factory.mktemp("loa")) as loa:
+        loa.add_unit()
+        yield loa
+
+
+def test_its_own_tests_hold(client):
+    done = client.call("node", "--test", *sorted(client.folder.glob("test/*.test.mjs")))
+    assert "# pass 9\n" in done.stdout, done.stdout
+
+
+@pytest.fixture(scope="module")
+def consumer(client, tmp_path_factory):
+    """The folder of a system that was empty before it installed the package."""
+    folder = tmp_path_factory.mktemp("consumer")
+    packed = client.pack(folder)
+    [commands] = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+    assert packed.name in commands
+    shell = ["bash", "-euo", "pipefail", "-c", commands]
+    subprocess.run(shell, cwd=folder, check=True, capture_output=True, timeout=400)
+    (folder / "send.mts").write_text(PROGRAM, "utf-8")
+    (folder / "send.mjs").write_text(PROGRAM, "utf-8")
+    return folder
+
+
+def test_what_the_readme_prints_sends_an_event_and_reads_its_state(consumer, loa):
+    environ = os.environ | {"LOA_URL": loa.ready().url, "KEY": loa.add_unit("van-phong-bo")}
+    command = ["node", "send.mjs"]
+    done = subprocess.run(command, cwd=consumer, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert re.fullmatch(r"accepted [a-z2-7]{26}\n(received|released)\n", done.stdout), done.stdout
+
+
+WRONG = {
+    "field.mts": ("title: ", "titel: "),
+    "kind.mts": ("revision: 1", 'revision: "1"'),
+    "type.mts": ("content.submitted.v1", "content.submited.v1"),
+}
+
+
+def test_what_the_readme_prints_is_well_typed_and_a_misspelt_field_is_not(client, consumer):
+    for name, (right, wrong) in WRONG.items():
+        assert right in PROGRAM
+        (consumer / name).write_text(PROGRAM.replace(right, wrong, 1), "utf-8")
+    programs = [consumer / name for name in ("send.mts", *WRONG)]
+    found = client.check_types(*programs).stdout
+    assert {
+        line.partition("(")[0].rpartition("/")[2]
+        for line in found.splitlines()
+        if "error TS" in line
+    } == {*WRONG}
+
+
+def test_every_golden_vector_holds_and_a_spoilt_answer_of_each_group_is_found(client):
+    held = client.call("node", "test/vectors.mjs", "dist", VECTORS)
+    assert held.stdout.endswith("vectors hold\n")
+    groups = [
+        name for name, one in json.loads(VECTORS.read_text()).items() if isinstance(one, list)
+    ]
+    for group in groups:
+        spoilt = client.attempt("node", "test/vectors.mjs", "dist", VECTORS, group)
+        assert (spoilt.returncode, spoilt.stdout.startswith(f"{group}[0]: ")) == (1, True), group
+
+
+def test_a_group_of_vectors_that_the_client_does_not_know_is_named(client, tmp_path):
+    (tmp_path / "more.json").write_text(json.dumps({"new_group": [{"a": 1}]}))
+    done = client.attempt("node", "test/vectors.mjs", "dist", tmp_path / "more.json")
+    assert (done.returncode, done.stdout) == (1, "new_group: this client does not know it\n")
+
+
+def judged(case: Case) -> dict[str, object]:
+    """The verdict on an event: status and errors, as the program in JavaScript prints it."""
+    try:
+        check_event(case.body, headers=case.headers, unit=case.unit)
+    except ContractBroken as refused:
+        errors = [[one.field, one.message, one.message_vi] for one in refused.errors]
+        return {"status": refused.status, "errors": errors}
+    return {"status": 0, "errors": []}
+
+
+def as_line(case: Case) -> str:
+    body = base64.b64encode(case.body).decode()
+    return json.dumps({"body": body, "headers": case.headers, "unit": case.unit})
+
+
+def test_it_judges_events_as_loa_does_field_by_field_in_both_languages(client):
+    tried = [*cases(SEED, MUTATED)]
+    done = client.call("node", "test/judge.mjs", client.index, input="\n".join(map(as_line, tried)))
+    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
+    right = [judged(case) for case in tried]
+    differences = [
+        (case, a, b) for case, a, b in zip(tried, right, verdicts, strict=True) if a != b
+    ]
+    assert not differences, differences[0]
+    assert [verdict["status"] for verdict in verdicts[: len([*good_events()])]] == [0] * 9
+    counts = Counter(verdict["status"] for verdict in verdicts)
+    assert min(counts[status] for status in (0, 400, 403, 415, 422)) > 5, counts
+
+
+def options(loa: LoaProcess, **more: object) -> dict[str, object]:
+    return {"url": loa.ready().url, "key": loa.key, "unit": UNIT, "patienceS": 60, **more}
+
+
+def test_an_event_over_http_is_accepted_delivered_and_told_of(client, loa):
+    loa.readers(1)
+    with client.driven(**options(loa)) as publisher:
+        answer = publisher.publish(sample_event(id="ts-1", content_id="ts-1"))
+        assert (answer["outcome"], answer["contentId"], answer["revision"]) == (
+            "accepted",
+            "ts-1",
+            1,
+        )
+        repeated = publisher.publish(sample_event(id="ts-1", content_id="ts-1"))
+        assert repeated["eventId"] == answer["eventId"]
+        assert loa.trace_of_event(answer["eventId"])["channels"]["email"]["delivered"] == 1
+        status = publisher.order("status", event_id=answer["eventId"])
+        assert (status["state"], status["revision"]) == ("released", 1)
+
+
+def test_a_refusal_is_the_same_before_it_is_sent_as_at_the_door(client, loa):
+    broken = sample_event(id="ts-broken", titel="Tên")
+    del broken["data"]["title"]
+    with client.driven(**options(loa)) as publisher:
+        refused = publisher.publish(broken)
+    assert refused["errors"] == loa.post(broken).body["errors"]
+    assert (refused["code"], refused["status"]) == ("invalid", 422)
+    assert [one["field"] for one in refused["errors"]] == ["data.title", "data.titel"]
+
+
+def test_refusals_that_the_door_alone_knows_name_their_field_too(client, loa):
+    event = sample_event(id="ts-2", content_id="ts-2")
+    with client.driven(**options(loa)) as publisher:
+        assert publisher.publish(event)["outcome"] == "accepted"
+        other = publisher.publish(event | {"data": event["data"] | {"title": "Tên khác"}})
+        unknown = publisher.order("status", event_id="a" * 26)
+    assert (other["code"], other["errors"][0]["field"]) == ("conflict", "id")
+    assert (unknown["code"], unknown["errors"][0]["field"]) == ("not_found", "event_id")
+    with client.driven(**options(loa, key="loa_x_y")) as stranger:
+        refused = stranger.publish(event)
+    assert (refused["code"], refused["errors"][0]["field"]) == ("unauthorized", "Authorization")
