@@ -68,13 +68,14 @@ def event_id(unit: str, source: str, event_id: str) -> str:
 
 
 def content_hash(event_type: str, data: dict[str, Any]) -> str:
-    """Hash of an event's content: [type, data] as canonical JSON after NFC.
+    """Hash of an event's content: the digest of [type, data] as canonical JSON."""
+    return digest(canonical([event_type, data]))
 
-    Canonical: every text in NFC, then keys in code point order, no spaces, UTF-8 unescaped.
-    """
-    composed = _composed([event_type, data])
-    canonical = json.dumps(composed, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return digest(canonical)
+
+def canonical(value: Any) -> str:
+    """JSON of *value*: every text in NFC, then keys in code point order, no spaces, unescaped."""
+    composed = _composed(value)
+    return json.dumps(composed, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def publication_key(content_id: str, revision: int) -> str:

@@ -1,9 +1,10 @@
 """The committed JSON Schemas (draft 2020-12) of everything that other systems send or read.
 
 `python -m contracts.schemas.schema_files` writes `contracts/schemas/`: one schema per event type
-for its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. Released
-schemas are in `schemas/frozen/`, which only grows: a compatible change adds a file there, a
-breaking one is refused.
+for its data, one for the whole CloudEvent, one for the publication; `asyncapi.json`; and the golden
+`vectors.json`. Released schemas are in `schemas/frozen/`, which only grows: a compatible change
+adds a file there, a breaking one is refused. `openapi.json` comes from the gateway:
+`python -m tests.lint.commands` writes it.
 """
 
 import json
@@ -17,7 +18,7 @@ from contracts.base.fields import Contract
 from contracts.cloudevent import CloudEvent
 from contracts.events import KINDS
 from contracts.publication import RELEASED, Publication
-from contracts.schemas import asyncapi, schema_history
+from contracts.schemas import asyncapi, schema_history, vectors
 from contracts.subscriptions import person_export
 from contracts.subscriptions.person_export import PersonExport
 
@@ -104,6 +105,7 @@ def write_files(folder: Path = _FOLDER) -> list[str]:
         for file, schema in {**built, "asyncapi.json": asyncapi.build_document()}.items():
             text = json.dumps(schema, ensure_ascii=False, indent=2)
             (folder / file).write_text(text + "\n", "utf-8")
+        (folder / "vectors.json").write_text(vectors.build_text(), "utf-8")
     return refused
 
 

@@ -40,7 +40,7 @@ def test_the_committed_files_are_what_the_models_and_subjects_say(tmp_path):
     assert len(list((tmp_path / "frozen").rglob("*.json"))) == len(SCHEMAS)
     written = {path.name: path.read_text() for path in tmp_path.glob("*.json")}
     committed = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
-    del committed["vectors.json"]
+    del committed["openapi.json"]  # of the gateway, which is above contracts
     assert written == committed, "make schemas anew"
 
 

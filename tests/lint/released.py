@@ -1,8 +1,9 @@
-"""Released answers and requests of commands and the HTTP door: they only grow.
+"""Released answers and requests of commands, the HTTP door and the bus: they only grow.
 
 `tests/golden/released/*.json` has a line for each part: an answer of a command, a body or an answer
-of the HTTP door. `python -m tests.lint.commands` adds what is new, and refuses what breaks a part.
-What was never in a release may be taken out of the file by hand.
+of the HTTP door, an operation, a channel or a message of either. `python -m tests.lint.commands`
+adds what is new, writes `contracts/schemas/openapi.json`, and refuses what breaks a part. What was
+never in a release may be taken out of the file by hand.
 """
 
 import json
@@ -12,6 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from contracts.publication import RELEASED as PUBLICATION
+from contracts.schemas import asyncapi, schema_files
 from contracts.schemas.compatibility import breaking_changes, lost_answers
 from contracts.schemas.schema_history import without_annotations
 from contracts.vocabulary import DEFAULT
@@ -23,15 +26,27 @@ from tests.lint.commands import Generator, answers
 from tests.lint.sources import ROOT
 
 Schema = dict[str, Any]
+Parts = tuple[dict[str, Schema], Schema]
+"""Parts of a file by name, and the definitions that they share."""
 FOLDER = ROOT / "tests" / "golden" / "released"
-_ANSWER, _REQUEST = "answer", "request"
+OPENAPI = ROOT / "contracts" / "schemas" / "openapi.json"
+_ANSWER, _REQUEST, _FIXED = "answer", "request", "fixed"
+
+
+def _changed_words(old: Schema, new: Schema) -> list[str]:
+    """The words of *old* that *new* says otherwise."""
+    words = [word for word in old if word != "$defs" and old[word] != new.get(word)]
+    return [f"{word}: {old[word]} → {new.get(word, 'unsaid')}" for word in words]
+
+
 _COMPARISONS: dict[str, Callable[[Schema, Schema], list[str]]] = {
     _ANSWER: lost_answers,
     _REQUEST: breaking_changes,
+    _FIXED: _changed_words,
 }
 
 
-def parts_of_commands() -> tuple[dict[str, Schema], Schema]:
+def parts_of_commands() -> Parts:
     """Output of each command under `--json`, and the definitions that the parts share."""
     types = {**answers(), "errors": ErrorAnswer}
     inputs = [(name, "serialization", TypeAdapter(answer)) for name, answer in types.items()]
@@ -39,21 +54,27 @@ def parts_of_commands() -> tuple[dict[str, Schema], Schema]:
     return {f"{_ANSWER} {name}": part for (name, _), part in parts.items()}, shared.get("$defs", {})
 
 
-def parts_of_http() -> tuple[dict[str, Schema], Schema]:
-    """Requests and answers of each address of the HTTP door, and the components."""
-    app = create_gateway(Bus(Connection()), DEFAULT, time.time)
-    text = json.dumps(app.state.document).replace("#/components/schemas/", "#/$defs/")
-    document = json.loads(text)
+def openapi_document() -> Schema:
+    """The OpenAPI document of the HTTP door."""
+    document: Schema = create_gateway(Bus(Connection()), DEFAULT, time.time).state.document
+    return document
+
+
+def parts_of_http(described: Schema) -> Parts:
+    """Requests and answers of each address of an OpenAPI document, and the components."""
+    document = json.loads(json.dumps(described).replace("#/components/schemas/", "#/$defs/"))
     operations = [
         (f"{method.upper()} {path}", operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    parts = {name: part for address in operations for name, part in _parts_of(*address)}
+    parts = {name: part for address in operations for name, part in _http_parts(*address)}
     return parts, document["components"]["schemas"]
 
 
-def _parts_of(address: str, operation: Schema) -> Iterator[tuple[str, Schema]]:
+def _http_parts(address: str, operation: Schema) -> Iterator[tuple[str, Schema]]:
+    fixed = {"operationId": operation["operationId"], "security": operation.get("security", [])}
+    yield f"{_FIXED} {address}", fixed
     parameters = operation.get("parameters", ())
     names = [f"{one['in']} {one['name']}" for one in parameters]
     required = [name for name, one in zip(names, parameters, strict=True) if one.get("required")]
@@ -62,11 +83,50 @@ def _parts_of(address: str, operation: Schema) -> Iterator[tuple[str, Schema]]:
     for media, body in operation.get("requestBody", {}).get("content", {}).items():
         yield f"{_REQUEST} {address} {media}", body["schema"]
     for status, answer in operation["responses"].items():
+        yield f"{_ANSWER} {address} {status}", _headers_of(answer)
         for media, body in answer.get("content", {}).items():
             yield f"{_ANSWER} {address} {status} {media}", body["schema"]
 
 
-RELEASED = {"commands": parts_of_commands, "http": parts_of_http}
+def _headers_of(answer: Schema) -> Schema:
+    """The headers of an answer, as an object that always has them."""
+    headers = {name: header["schema"] for name, header in answer.get("headers", {}).items()}
+    return {"type": "object", "properties": headers, "required": sorted(headers)}
+
+
+def parts_of_bus(document: Schema, schemas: dict[str, Schema]) -> Parts:
+    """Messages that others send and follow on the bus, by an AsyncAPI document and its payloads.
+
+    Doors judge the events that units send by their schemas alone, which have a history of their
+    own; readers of publications may lose fields, too.
+    """
+    open_channels = {
+        name: one for name, one in document["channels"].items() if not one["x-internal"]
+    }
+    parts = {f"{_FIXED} channel {name}": _channel(one) for name, one in open_channels.items()}
+    for name, operation in document["operations"].items():
+        if operation["channel"]["$ref"].removeprefix("#/channels/") in open_channels:
+            parts[f"{_FIXED} operation {name}"] = operation
+    for name in {name for one in open_channels.values() for name in one["messages"]}:
+        message = document["components"]["messages"][name]
+        parts[f"{_FIXED} message {name}"] = {
+            word: message[word] for word in ("contentType", "payload")
+        }
+    body = schemas[f"{PUBLICATION}.event.json"]
+    parts[f"{_ANSWER} {PUBLICATION}"] = {word: body[word] for word in body if word != "$defs"}
+    return parts, body["$defs"]
+
+
+def _channel(channel: Schema) -> Schema:
+    fixed = {word: channel[word] for word in ("address", "messages")}
+    return fixed | {"stream": channel["x-jetstream"]["stream"]}
+
+
+RELEASED: dict[str, Callable[[], Parts]] = {
+    "commands": parts_of_commands,
+    "http": lambda: parts_of_http(openapi_document()),
+    "bus": lambda: parts_of_bus(asyncapi.build_document(), schema_files.build_schemas()),
+}
 """The files of the folder, and what they say today."""
 
 
@@ -80,13 +140,18 @@ def breaks(old: Schema, new: Schema) -> list[str]:
     return sorted(lines)
 
 
-def present(name: str) -> Schema:
-    """Contents that the file *name* has to have today."""
-    parts, shared = RELEASED[name]()
+def as_released(parts: Parts) -> Schema:
+    """Contents of a file that has these parts."""
+    named, shared = parts
     return {
-        "parts": {key: without_annotations(part) for key, part in parts.items()},
+        "parts": {key: without_annotations(part) for key, part in named.items()},
         "$defs": {key: without_annotations(part) for key, part in shared.items()},
     }
+
+
+def present(name: str) -> Schema:
+    """Contents that the file *name* has to have today."""
+    return as_released(RELEASED[name]())
 
 
 def released(name: str) -> Schema:
@@ -110,10 +175,17 @@ def _as_line(entry: tuple[str, Schema]) -> str:
     return f" {json.dumps(name)}: {body}"
 
 
+def openapi_text() -> str:
+    """Contents of `openapi.json`."""
+    return json.dumps(openapi_document(), ensure_ascii=False, indent=1) + "\n"
+
+
 def write() -> list[str]:
     """Add what is new to the files; what would break them is returned, and nothing written."""
     today = {name: present(name) for name in RELEASED}
     broken = [line for name, parts in today.items() for line in breaks(released(name), parts)]
+    if not broken:
+        OPENAPI.write_text(openapi_text(), "utf-8")
     for name, parts in today.items() if not broken else ():
         (FOLDER / f"{name}.json").write_text(as_lines(parts), "utf-8")
     return broken

@@ -6,6 +6,7 @@ import re
 from functools import reduce
 from html.parser import HTMLParser
 from operator import getitem
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
@@ -184,3 +185,20 @@ async def test_the_page_names_the_address_at_which_it_was_asked_for(client, host
 async def test_the_page_says_who_is_told_of_a_correction(client, page):
     assert "all others who follow the item get it as news" in page.text
     assert "exactly those who got the old one" not in json.dumps(DOCUMENT)
+
+
+def test_the_document_is_valid_by_the_official_schema_of_openapi_3_1():
+    schema = json.loads(Path(__file__).with_name("openapi-3.1.schema.json").read_text("utf-8"))
+    official = jsonschema_rs.Draft202012Validator(schema)
+    assert [str(error) for error in official.iter_errors(DOCUMENT)] == []
+    [path, *_] = DOCUMENT["paths"]
+    assert not official.is_valid(DOCUMENT | {"paths": {path.lstrip("/"): {}}})
+    assert not official.is_valid(DOCUMENT | {"paths": {path: {"post": {"responses": {"2": {}}}}}})
+    assert not official.is_valid({key: part for key, part in DOCUMENT.items() if key != "info"})
+
+
+def test_every_schema_in_the_document_is_a_schema_of_its_dialect():
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(
+            schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+        )
