@@ -109,6 +109,11 @@ def fact(key: str) -> str:
     return f"{_FACT}.{key}"
 
 
+def status(unit: str, content_id: str | None) -> str:
+    """Subject of every fact about a unit's item; an event may name none that is valid."""
+    return f"{STATUS_SUBJECT}.{unit}.{content_id or _NO_ITEM}"
+
+
 def key_of_fact(subject: str) -> str:
     """The key of a subject of `fact`."""
     return subject.removeprefix(f"{_FACT}.")
@@ -137,6 +142,8 @@ def dispatch(channel: ChannelName) -> str:
 INTAKE = "intake"
 _EDITORIAL = "editorial"
 _FACT = "fact"
+STATUS_SUBJECT = "publication.status"
+_NO_ITEM = "_"
 _FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
 _MAX_WAITING_MESSAGES = 100_000
@@ -232,6 +239,14 @@ EDITORIAL = StreamSpec(
 """Acts on items, with the whole text where they change it; kept for ever."""
 FACTS = StreamSpec("FACTS", (fact(">"),), max_bytes=4 * _GIB, is_protected=True)
 """Facts that reports count, a subject for each; kept for ever."""
+STATUS = StreamSpec(
+    "STATUS",
+    (f"{STATUS_SUBJECT}.*.*",),
+    max_bytes=4 * _GIB,
+    duplicate_window=timedelta(minutes=10),
+    max_age=RETENTION.span("callbacks"),
+)
+"""Facts about units' items, as each unit is told of its own."""
 _UPLOAD_PIECES, _UPLOADS = "$O.uploads.C", "$O.uploads.M"
 UPLOADS = StreamSpec(
     "OBJ_uploads",
@@ -251,6 +266,7 @@ STREAMS = (
     AUDIT,
     EDITORIAL,
     FACTS,
+    STATUS,
     UPLOADS,
 )
 

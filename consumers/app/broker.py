@@ -16,8 +16,10 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import ServiceUnavailableError
 
-from consumers.app.decode import decode_message
+from consumers.app.decode import StoredMessage, decode_message
 from consumers.errors import BrokerClosed
+from consumers.feedback.guard import require_sealed
+from consumers.feedback.handler import AnyReceipt
 from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
 from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.access import Access
@@ -226,3 +228,12 @@ def subscribe(
             title=" ".join((consumer.durable, *subjects)),
             include_in_schema=number == 0,
         )(handler)
+
+
+def sealed_only(bus: Bus, handle: Callable[[AnyReceipt], Awaitable[None]]) -> Handler:
+    """The handler that passes what Loa's own doors have stored on RECEIPTS, and nothing else."""
+
+    async def on_message(message: StoredMessage) -> None:
+        await handle(await require_sealed(bus, message.stored))
+
+    return on_message

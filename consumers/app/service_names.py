@@ -8,7 +8,7 @@ SERVICE_NAMES = (
     *("gateway", "portal", "pages", "opinions", "desk", "intake", "dispatch"),
     *(f"deliver-{name}" for name in CHANNELS),
     PORTAL_REPLICA,
-    *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces"),
+    *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces", "callbacks"),
     *("mailbox", "zalo-sandbox"),
 )
 """The services of `loa run`; `consumers.app.services` says what each does."""

@@ -9,7 +9,7 @@ from channels.base import Rendered
 from channels.portal.http import file_app, security_txt
 from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.http.security_txt import SecurityContact
-from consumers.app.broker import Handler
+from consumers.app.broker import Handler, sealed_only
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage, StoredMessage
 from consumers.app.node import Node
@@ -17,12 +17,12 @@ from consumers.app.service_names import PORTAL_REPLICA
 from consumers.app.settings import SecuritySettings, load_working_days, read_settings
 from consumers.app.wiring import (
     audit,
+    callbacks,
     desk,
     digests,
     email,
     imports,
     portal,
-    receipts,
     retention,
     staff_mail,
     stand_ins,
@@ -300,7 +300,7 @@ async def _add_facts(node: Node) -> None:
 
 async def _add_feedback(node: Node) -> None:
     """RECEIPTS → the ledger, and the consequences of bounces."""
-    handler = receipts.sealed_only(node.bus, email.open_feedback_handler(node).on_receipt)
+    handler = sealed_only(node.bus, email.open_feedback_handler(node).on_receipt)
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 
@@ -322,6 +322,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "digests": digests.add_digests,
     "import": imports.add_imports,
     "bounces": email.add_bounces,
+    "callbacks": callbacks.add_callbacks,
     "mailbox": stand_ins.add_mailbox,
     "zalo-sandbox": stand_ins.add_zalo_sandbox,
 }

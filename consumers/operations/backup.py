@@ -59,6 +59,7 @@ _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
     subjects.AUDIT.name,
     f"KV_{subjects.CONTROL.name}",
+    subjects.STATUS.name,
     subjects.FACTS.name,
     f"KV_{subjects.LEDGER.name}",
     f"KV_{subjects.DIGESTS.name}",
@@ -85,7 +86,7 @@ SAVE_ORDER = (
 )
 _ADDED_LATER = {
     *(subjects.AUDIT.name, subjects.EDITORIAL.name),
-    *(subjects.FACTS.name, subjects.UPLOADS.name),
+    *(subjects.FACTS.name, subjects.STATUS.name, subjects.UPLOADS.name),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
     *(f"KV_{subjects.STAFF_MAIL.name}", f"KV_{subjects.TRIAL_UNITS.name}"),
 }

@@ -35,6 +35,7 @@ from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid
 from contracts.facts import FACT_POSITIONS_KEY
+from contracts.facts.content_status import STATUS_POSITIONS_KEY
 from contracts.publication import Publication
 from contracts.records import EventRecord
 from producers.bus import Bus, Snapshot, topology
@@ -150,7 +151,8 @@ async def _forget_lost_machine(bus: Bus, manifest: BackupManifest) -> None:
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermarks(bus)
-    await bus.bucket(subjects.CONTROL.name).purge(FACT_POSITIONS_KEY)
+    for key in (FACT_POSITIONS_KEY, STATUS_POSITIONS_KEY):
+        await bus.bucket(subjects.CONTROL.name).purge(key)
 
 
 async def _clear_bus(bus: Bus) -> None:

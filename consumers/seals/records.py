@@ -34,6 +34,7 @@ _ZALO_RECEIPTS = f"{_RECEIPTS}.{ChannelName.ZALO}"
 _MAIL_RECEIPTS = f"{_RECEIPTS}.{ChannelName.EMAIL}"
 _ACTS = subjects.EDITORIAL.subjects[0].partition(".")[0]
 _FACTS = subjects.FACTS.subjects[0].partition(".")[0]
+_STATUS = subjects.STATUS_SUBJECT
 _UPLOADS = subjects.ALL_UPLOADS.rpartition(".M.")[0]
 _FORMER = tuple(bucket.name for bucket in subjects.FORMER_BUCKETS)
 NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ def seal_zalo_receipts(bus: Bus, key: bytes, until: Moment = nothing_before) -> 
 
 def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
     """Let *bus* seal and verify what `SEALED_BUCKETS` name, receipts, both logs of acts,
-    facts and uploads.
+    facts, those for units too, and uploads.
 
     Receipts have a key for each channel, so that the webhook can't forge what comes back of mail.
     The gateway, which has no key file, numbers dossiers among the records of items, and, as the
@@ -87,7 +88,7 @@ def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
             seals = replace(seals, exempt=keys.is_case, claim=_is_claim)
         seals.attach(bus)
     seal_zalo_receipts(bus, key_file.receipts_key(), until.later)
-    for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD, _ACTS, _FACTS, _UPLOADS):
+    for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD, _ACTS, _FACTS, _STATUS, _UPLOADS):
         key = key_file.derive(f"seal messages {kind}")
         bus.message_seals[kind] = MessageSeals(Sealer(key), until.later)
 
@@ -97,7 +98,7 @@ def refuse_writes(bus: Bus, refusal: Exception) -> None:
 
     So an act that the audit log has to record is not done either.
     """
-    for kind in (subjects.AUDIT_RECORD, _ACTS, _FACTS, _UPLOADS):
+    for kind in (subjects.AUDIT_RECORD, _ACTS, _FACTS, _STATUS, _UPLOADS):
         bus.message_seals[kind] = RefusedSeals(refusal)
     for name in (*SEALED_BUCKETS, *_FORMER):
         bus.bucket_types[name] = partial(ReadOnlyBucket, refusal=refusal)

@@ -15,6 +15,7 @@ from contracts.errors import Invalid, Unreadable, explain, field_error
 RetentionKind = Literal[
     "audit", "ledger", "security_logs", "receipts", "letters", "drafts", "failed_addresses",
     "former_readers", "sessions", "proposals", "typed", "trials", "unused_accounts", "uploads",
+    "callbacks",
 ]  # fmt: skip
 _LONGEST = 36_500
 _Days = Annotated[int, Field(strict=True, ge=1, le=_LONGEST)]
@@ -45,6 +46,8 @@ class Retention(Contract):
     """Files of earlier versions do not name them."""
     unused_accounts: _Days
     uploads: _Weeks = 30
+    """Files of earlier versions do not name them."""
+    callbacks: _Weeks = 30
     """Files of earlier versions do not name them."""
 
     @field_validator("proposals")
@@ -78,6 +81,7 @@ AGED_STREAMS: Mapping[str, RetentionKind] = {
     "KV_sessions": "sessions",
     "KV_kept_texts": "typed",
     "KV_trials": "trials",
+    "STATUS": "callbacks",
 }
 """Streams whose age carries a kind out."""
 DEFAULT = Retention.parse((Path(__file__).parents[1] / "retention.toml").read_text("utf-8"))

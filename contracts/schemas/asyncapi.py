@@ -12,6 +12,7 @@ from typing import Any, Literal
 from contracts import envelope, subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.events import BUS_TYPES, CASE_UPDATED, KINDS, kind_of
+from contracts.facts.content_status import STATUS_CHANGED
 from contracts.publication import RELEASED
 
 _VERSION = "1.0.0"
@@ -58,6 +59,8 @@ def bus_channels() -> Iterator[BusChannel]:
     yield BusChannel(
         "released", released, subjects.PUBLICATIONS, "send", RELEASED, is_internal=False
     )
+    told = subjects.status("{unit}", "{content_id}")
+    yield BusChannel("status", told, subjects.STATUS, "send", STATUS_CHANGED, is_internal=False)
     yield from _internal_channels()
 
 
@@ -89,7 +92,7 @@ def _internal_channels() -> Iterator[BusChannel]:
 def build_document() -> Document:
     """The whole document; equal input gives an equal document."""
     channels = list(bus_channels())
-    events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED)}
+    events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED, STATUS_CHANGED)}
     json_type = {"contentType": envelope.JSON_TYPE}
     internal = {name: {"name": name, **json_type} for name in _INTERNAL_MESSAGES}
     return {

@@ -1,9 +1,9 @@
 """The committed JSON Schemas (draft 2020-12) of everything that other systems send or read.
 
 `python -m contracts.schemas.schema_files` writes `contracts/schemas/`: one schema per event type
-for its data, one for the whole CloudEvent, one for the publication; `asyncapi.json`; and the golden
-`vectors.json`. Released schemas are in `schemas/frozen/`, which only grows: a compatible change
-adds a file there, a breaking one is refused. `openapi.json` comes from the gateway:
+for its data, one for the whole CloudEvent, the same for what Loa sends; `asyncapi.json`; and the
+golden `vectors.json`. Released schemas are in `schemas/frozen/`, which only grows: a compatible
+change adds a file there, a breaking one is refused. `openapi.json` comes from the gateway:
 `python -m tests.lint.commands` writes it.
 """
 
@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from contracts.base.fields import Contract
 from contracts.cloudevent import CloudEvent
 from contracts.events import KINDS
+from contracts.facts.content_status import STATUS_CHANGED, ContentStatus
 from contracts.publication import RELEASED, Publication
 from contracts.schemas import asyncapi, schema_history, vectors
 from contracts.subscriptions import person_export
@@ -40,7 +41,11 @@ class _Generator(GenerateJsonSchema):
 
 def build_schemas() -> dict[str, Schema]:
     """File name → schema, for everything under `schemas/` that models and subjects give."""
-    kinds: dict[str, type[Contract]] = {**KINDS, RELEASED: Publication}
+    kinds: dict[str, type[Contract]] = {
+        **KINDS,
+        RELEASED: Publication,
+        STATUS_CHANGED: ContentStatus,
+    }
     files: dict[str, Schema] = {}
     for event_type, model in kinds.items():
         files[f"{event_type}.json"] = _data_schema(event_type, model)

@@ -1,7 +1,7 @@
-"""A NATS account for each unit: its public keys, and the one service of Loa's that it imports.
+"""A NATS account for each unit: its public keys, and what it imports of Loa's.
 
 Clients of a unit publish to `content.<unit>.<kind>`; account LOA gets it as `in.<unit>.<kind>`, in
-a stream of that unit alone.
+a stream of that unit alone. They hear `publication.status.<unit>.<content_id>`, as it is said.
 """
 
 import re
@@ -28,16 +28,21 @@ class UnitAccount:
 
 
 def exports(units: Iterable[UnitAccount]) -> list[str]:
-    """The services of account LOA, each for one unit's account alone."""
+    """Door and facts that account LOA offers, each for one unit's account alone."""
     return [
-        f'{{service: "{subjects.inbound(one.unit, "*")}", accounts: ["{one.name}"]}}'
+        f'{{{kind}: "{subject}", accounts: ["{one.name}"]}}'
         for one in units
         if one.public_keys
+        for kind, subject in (
+            ("service", subjects.inbound(one.unit, "*")),
+            ("stream", subjects.status(one.unit, "*")),
+        )
     ]
 
 
 def account_stanzas(units: Iterable[UnitAccount]) -> list[str]:
-    """The accounts of the units. A user may publish that unit's events, and read the answers.
+    """The accounts of the units. A user may publish that unit's events, read the answers, and
+    hear what becomes of them.
 
     Each subject is named whole: in place of a `*` a unit could put bytes that no client can read.
     The permissions also close what the server offers in every account, such as
@@ -48,13 +53,15 @@ def account_stanzas(units: Iterable[UnitAccount]) -> list[str]:
 
 def _stanza(account: UnitAccount) -> str:
     outside, inside = subjects.content(account.unit, "*"), subjects.inbound(account.unit, "*")
+    told = subjects.status(account.unit, "*")
     events = ", ".join(f'"{subjects.content(account.unit, k)}"' for k in subjects.CONTENT_KINDS)
     users = ", ".join(f"{{nkey: {key}}}" for key in account.public_keys)
     return "\n".join(
         [
             f'"{account.name}": {{',
-            f'  imports: [{{service: {{account: LOA, subject: "{inside}"}}, to: "{outside}"}}]',
-            f'  default_permissions: {{publish: [{events}], subscribe: "_INBOX.>"}}',
+            f'  imports: [{{service: {{account: LOA, subject: "{inside}"}}, to: "{outside}"}}',
+            f'    {{stream: {{account: LOA, subject: "{told}"}}}}]',
+            f'  default_permissions: {{publish: [{events}], subscribe: ["_INBOX.>", "{told}"]}}',
             f"  {_LIMITS}",
             f"  users: [{users}]",
             "}",

@@ -11,6 +11,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.desk.staff_mail import StaffMailKind
 from contracts.errors import ContractError
 from contracts.facts import FactKind
+from contracts.facts.content_status import StatusKind
 from contracts.vocabulary import DEFAULT
 from producers.metrics.instruments import (
     METRICS,
@@ -215,6 +216,16 @@ FACTS = CounterMetric(
         (Label("kind", FactKind),),
     ),
     product(FactKind),
+)
+STATUS_FACTS = CounterMetric(
+    Metric(
+        "loa_status_facts_total",
+        "counter",
+        "Facts that units were told about their items, by kind",
+        "callbacks",
+        (Label("kind", StatusKind),),
+    ),
+    product(StatusKind),
 )
 STAFF_MAILS = CounterMetric(
     Metric(

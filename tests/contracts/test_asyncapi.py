@@ -13,9 +13,11 @@ import pytest
 import contracts
 from contracts import events, subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.facts.content_status import STATUS_CHANGED
 from contracts.publication import RELEASED
 from contracts.schemas import asyncapi
 
+SENT = (RELEASED, STATUS_CHANGED)
 COMMITTED = Path(contracts.__file__).parent / "schemas" / "asyncapi.json"
 OFFICIAL = json.loads((Path(__file__).parent / "asyncapi-3.1.0.schema.json").read_text())
 DOCUMENT = asyncapi.build_document()
@@ -57,7 +59,7 @@ def test_every_payload_is_a_committed_schema():
         for message in messages.values()
         if "payload" in message
     }
-    assert named == {f"./{event_type}.event.json" for event_type in (*events.KINDS, RELEASED)}
+    assert named == {f"./{event_type}.event.json" for event_type in (*events.KINDS, *SENT)}
     assert all((COMMITTED.parent / name).is_file() for name in named)
 
 
@@ -98,6 +100,7 @@ def test_others_see_what_they_may_send_and_follow():
         "content.{unit}.withdrawn": "receive",
         "case.{unit}.updated": "receive",
         "publication.{topic}.{content_id}": "send",
+        "publication.status.{unit}.{content_id}": "send",
     }
     closed = DOCUMENT["components"]["messages"][events.CASE_UPDATED]
     assert closed["x-open-at-door"] is False

@@ -8,6 +8,7 @@ import pytest
 
 import contracts
 from contracts import envelope, events, publication
+from contracts.facts import content_status
 from contracts.schemas import schema_files, schema_history
 from contracts.testing import KIND_NAMES, sample
 from contracts.vocabulary import DEFAULT
@@ -15,7 +16,7 @@ from tests.support.schemas import DATA, SCHEMAS, accepts, changed_schema
 
 FOLDER = Path(contracts.__file__).parent / "schemas"
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.json"))
-TYPES = [*events.KINDS, publication.RELEASED]
+TYPES = [*events.KINDS, publication.RELEASED, content_status.STATUS_CHANGED]
 
 FIRST = """
 vn.gov.moha.case.updated.v1.event/1-d2b51205.json
@@ -115,6 +116,8 @@ def test_a_golden_body_decodes_for_ever(path):
     event = envelope.from_structured(path.read_bytes())
     if event.type == publication.RELEASED:
         read = publication.decode(path.read_bytes())
+    elif event.type == content_status.STATUS_CHANGED:
+        read = content_status.decode(path.read_bytes()).status
     else:
         read = events.read(event, DEFAULT)
     given = {name for name, value in event.data.items() if value is not None}

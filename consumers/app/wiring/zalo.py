@@ -34,8 +34,8 @@ from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
 from channels.zalo.texts import catalog_text
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.signature import SignatureVerifier
+from consumers.app.broker import sealed_only
 from consumers.app.node import Node
-from consumers.app.wiring.receipts import sealed_only
 from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.channel_health.destinations import NOWHERE

@@ -11,7 +11,7 @@ import structlog
 from channels.errors import Unreachable
 from channels.zalo.webhook.events import DELIVERY_KINDS, EventKind, ZaloEvent
 from consumers.app import broker as app_broker
-from consumers.app.wiring.receipts import sealed_only
+from consumers.app.broker import sealed_only
 from consumers.case_notices.message_ids import NoticeFinder, NoticeMessageIds
 from consumers.feedback.handler import FeedbackHandler
 from consumers.feedback.handler import parse_receipt as read_receipt

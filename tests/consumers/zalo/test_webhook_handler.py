@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.app import broker as app_broker
-from consumers.app.wiring.receipts import sealed_only
+from consumers.app.broker import sealed_only
 from consumers.seals.records import seal_zalo_receipts
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address

@@ -136,6 +136,9 @@ HEARD_OF = [
     "in.>",
     "in.{other}.submitted",
     "publication.>",
+    "publication.status.>",
+    "publication.status.*.*",
+    "publication.status.{other}.*",
     "$KV.>",
     "$JS.>",
     "$JS.API.>",
@@ -249,6 +252,8 @@ async def states(bus):
 async def put_secrets(bus):
     for subject in ("publication.tin-tuc.x", "content.loa.submitted", "dead.intake"):
         await bus.publish(subject, SECRET, msg_id="of-loa")
+    for unit in UNITS:
+        await bus.publish(subjects.status(unit, "of-one"), f"{unit}|".encode())
     for bucket in ("units", "subscribers", "control", "vault"):
         await bus.bucket(bucket).put("x", SECRET)
 
@@ -308,6 +313,19 @@ def assert_nothing_heard(clients, keys):
             assert public.encode() not in said
         for told in TOLD_BY_THE_SERVER:
             assert told not in said, told
+
+
+async def test_a_unit_hears_of_its_own_items_and_of_no_others(bus, keys, attackers):
+    for client in attackers:
+        client.send(b"SUB publication.status.%s.* 99\r\n" % client.unit.encode())
+        await client.settle()
+    await put_secrets(bus)
+    for client in attackers:
+        own = f"MSG publication.status.{client.unit}.of-one 99".encode()
+        async with asyncio.timeout(60):
+            while own not in client.said:
+                await client.settle()
+    assert_nothing_heard(attackers, keys)
 
 
 @pytest.mark.parametrize("kind", [b"\xff", b"a\x0b7", b"a\x0c7", b"\x00", b"x"])

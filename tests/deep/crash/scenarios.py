@@ -534,6 +534,10 @@ WAYS: dict[str, Scenario] = {
         for name in ("decided", "stored", "position_kept")
     },
     **{
+        f"status.{name}": Scenario(publish_item("portal"))
+        for name in ("decided", "stored", "position_kept")
+    },
+    **{
         f"report.{at}": Scenario(command=run_seal) for at in ("data_written", "file_made", "sealed")
     },
     "readers.erased": Scenario(command=run_remove),

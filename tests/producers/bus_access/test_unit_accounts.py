@@ -19,8 +19,11 @@ def test_units_are_read_back_and_a_unit_without_keys_stays_known(tmp_path):
 
 
 def test_only_a_unit_with_a_key_has_an_account_and_a_way_in():
-    [export], [stanza] = exports(UNITS), account_stanzas(UNITS)
-    assert export == '{service: "in.van-phong-bo.*", accounts: ["UNIT-van-phong-bo"]}'
+    exported, [stanza] = exports(UNITS), account_stanzas(UNITS)
+    assert exported == [
+        '{service: "in.van-phong-bo.*", accounts: ["UNIT-van-phong-bo"]}',
+        '{stream: "publication.status.van-phong-bo.*", accounts: ["UNIT-van-phong-bo"]}',
+    ]
     assert f"users: [{{nkey: {KEY}}}, {{nkey: {OTHER}}}]" in stanza
 
 
