@@ -116,6 +116,14 @@ async def revoke_keys(visit: Visit) -> Response:
     return await _submit_for_unit(visit, "units.revoke")
 
 
+async def renew_trial_key(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.trial-key", now=bool(visit.value("now")))
+
+
+async def revoke_trial_keys(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.trial-key-revoke")
+
+
 async def add_bus_key(visit: Visit) -> Response:
     return await _submit_for_unit(visit, "units.bus-key")
 

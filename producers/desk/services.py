@@ -26,7 +26,7 @@ from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.desk.reach import DryRuns, Trials
 from contracts.desk.roles import RoleTable
-from contracts.desk.shown.unit_events import UnitEventService
+from contracts.desk.shown.unit_events import UnitEventService, UnitTrialService
 from contracts.desk.staff_mail import MailSettings
 from contracts.desk.uploads import UploadService
 from contracts.facts.live_reports import AuthorLists, Reports
@@ -282,9 +282,17 @@ class RegisteredUnit(Protocol):
     def registration(self) -> Registration: ...
 
 
+class TrialKeys(Protocol):
+    """The keys with which units send trials."""
+
+    async def keys(self, unit: str) -> Sequence[UnitKey]: ...
+
+
 class Units(Protocol):
     """The registry of units."""
 
+    @property
+    def trials(self) -> TrialKeys: ...
     async def registered_units(self) -> Sequence[RegisteredUnit]: ...
     async def find(self, unit: str) -> Registration | None: ...
 
@@ -347,6 +355,7 @@ class DeskServices:
     pages: DeskPages = field(default_factory=DeskPages)
     dead_letters: DeadLetterService = field(kw_only=True)
     unit_events: UnitEventService = field(kw_only=True)
+    unit_trials: UnitTrialService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
     operations: OperationsService = field(kw_only=True)
     index: Items = field(kw_only=True)

@@ -65,7 +65,7 @@ class TrialAccess:
     async def unit_of(self, api_key: str, now: datetime) -> str | None:
         """The unit that *api_key* lets send trials; None for any other key."""
         parts = _KEY.fullmatch(api_key)
-        keys = await self._keys(parts[1]) if parts else ()
+        keys = await self.keys(parts[1]) if parts else ()
         hashed = hash_key(api_key)
         return parts[1] if parts and any(key.accepts(hashed, now) for key in keys) else None
 
@@ -98,7 +98,7 @@ class TrialAccess:
 
         await self._change(guests_key(unit), GuestList, change)
 
-    async def _keys(self, unit: str) -> tuple[ApiKey, ...]:
+    async def keys(self, unit: str) -> tuple[ApiKey, ...]:
         """The keys of *unit*; none where another writer made them."""
         try:
             value = await self.reads.get(keyring_key(unit), patience_s=READ_PATIENCE_S)

@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, str] = {
     "/don-vi/{unit}/khoa-moi": "units rotate",
     "/don-vi/{unit}/thu-hoi": "units revoke",
     "/don-vi/{unit}/khoa-nats": "units bus-key",
+    "/don-vi/{unit}/khoa-thu": "units trial-key",
+    "/don-vi/{unit}/thu-hoi-thu": "units trial-key --revoke",
     "/don-vi/{unit}/thu-hoi-nats": "units bus-key --revoke",
     "/de-nghi/{id}/tu-choi": "staff refuse",
     "/tep": "desk upload",
@@ -136,6 +138,7 @@ WITHOUT_SHOWING: Mapping[str, str] = {
     "/huong-dan/vai-tro": "roles are read in `roles.toml`",
     "/tin/{content_id}/dang-gui/dong": "keeps an open page new; `loa top` does so in a terminal",
     "/tep/{hash}/{name}": "a kept file is opened in a browser",
+    "/don-vi/{unit}/thu/{id}/{face}": "the holder of the key asks the door for it",
     "/don-vi/{unit}/cach-gui": "shows the files of `examples` and `contracts/schemas`",
 }
 """Pages without a command, and why."""

@@ -69,6 +69,10 @@ from consumers.status.findings import Facts
 from consumers.subscribers.quota import HourlyMailQuota
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.transactional import TransactionalMailer
+from consumers.trials.faces import RenderedTrials
+from consumers.trials.guests import GuestAddresses
+from consumers.trials.store import TrialStore
+from consumers.trials.unit_page import UnitTrials
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
 from contracts.base.working_days import default_working_days
@@ -232,6 +236,7 @@ class DeskApp(StaffHarness):
         events = UnitEvents(self.bus, letters.index, time.time)
         return {"dead_letters": letters, "operations": operations, "editorial": items} | {
             "unit_events": events,
+            "unit_trials": desk_unit_trials(self),
             "audit_log": self.audit_log(),
         }
 
@@ -308,7 +313,7 @@ def desk_previews(staff: StaffHarness) -> ItemPreviews:
 def path_of(route: DeskRoute) -> str:
     """An address of a route; nothing has the ids in it, but for the unit and the channel."""
     values = {"{id}": "0" * 64, "{unit}": "van-phong-bo", "{channel}": "zalo", "{log}": "kiem-toan"}
-    values |= {"{content_id}": NO_ITEM, "{series}": NO_ITEM}
+    values |= {"{content_id}": NO_ITEM, "{series}": NO_ITEM, "{face}": "mail.txt"}
     path = route.path
     for name, value in values.items():
         path = path.replace(name, value)
@@ -324,6 +329,19 @@ def desk_trials(staff: StaffHarness) -> TrialMails:
     mailer = TransactionalMailer(bus, notices, readers, clock, HourlyMailQuota(bus, 0, clock))
     access = ItemAccess(staff.accounts, default_policy())
     return TrialMails(bus, clock, access, StaffAddresses(KEYS.derive), mailer)
+
+
+def desk_unit_trials(staff: StaffHarness) -> UnitTrials:
+    """Trials of units, with faces for a portal that is not there."""
+    store = TrialStore(staff.bus)
+    faces = RenderedTrials(
+        store,
+        Ledger(staff.bus),
+        PortalPreview(Site(PORTAL_URL, DEFAULT), ASSETS_PATH),
+        MailContext(EmailSettings(), PORTAL_URL, PREVIEW_SIGNER, DEFAULT),
+        ArticleDefaults(PORTAL_URL, f"{PORTAL_URL}{DEFAULT_COVER_PATH}"),
+    )
+    return UnitTrials(store, faces, GuestAddresses(KEYS.derive))
 
 
 class UncountedMail:

@@ -30,6 +30,7 @@ from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_u
 from consumers.app.wiring.oidc import open_oidc
 from consumers.app.wiring.portal import build_site
 from consumers.app.wiring.subscribers import open_mailer
+from consumers.app.wiring.trials.faces import open_faces
 from consumers.audit.anchor import Anchor
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
@@ -75,6 +76,9 @@ from consumers.staff.sign_in import SignIn
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
 from consumers.suppression.cache import SuppressionCache
+from consumers.trials.guests import GuestAddresses
+from consumers.trials.store import TrialStore
+from consumers.trials.unit_page import UnitTrials
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
@@ -206,6 +210,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
     return {
         "dead_letters": letters,
         "unit_events": UnitEvents(node.bus, letters.index, node.clock),
+        "unit_trials": _open_trial_page(node),
         "operations": operations,
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),
@@ -218,6 +223,11 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         **_file_services(node),
         "editorial": _open_editorial(node, staff),
     }
+
+
+def _open_trial_page(node: Node) -> UnitTrials:
+    addresses = GuestAddresses(node.keys.derive)
+    return UnitTrials(TrialStore(node.bus), open_faces(node), addresses)
 
 
 def _open_bulletins(node: Node) -> SeriesIssues:

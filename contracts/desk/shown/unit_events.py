@@ -1,4 +1,4 @@
-"""The events of a unit as its page at the desk shows them, and how many came."""
+"""The events and trials of a unit as its page at the desk shows them, and how many came."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from contracts.errors import FieldError
 from contracts.events import KindName
 from contracts.trace import TraceState
+from contracts.trials.faces import TrialFace
 
 
 class UnitEvent(NamedTuple):
@@ -32,6 +33,19 @@ class UnitUse(NamedTuple):
     today: int
 
 
+class UnitTrial(NamedTuple):
+    """A trial of a unit. *faces*: the names of what each channel would show of it."""
+
+    at: datetime
+    kind: KindName
+    event_id: str
+    content_id: str
+    revision: int | None
+    state: TraceState
+    errors: Sequence[FieldError] = ()
+    faces: Sequence[str] = ()
+
+
 class UnitEventService(Protocol):
     """The events of units. Every method raises BusError."""
 
@@ -40,3 +54,19 @@ class UnitEventService(Protocol):
         ...
 
     async def use(self, unit: str) -> UnitUse: ...
+
+
+class UnitTrialService(Protocol):
+    """The trials of units. Every method raises BusError."""
+
+    async def recent(self, unit: str) -> Sequence[UnitTrial]:
+        """The trials that are kept, newest first; a page of them at most."""
+        ...
+
+    async def guests(self, unit: str) -> Sequence[str]:
+        """The masked addresses of those who get a unit's trials."""
+        ...
+
+    async def face(self, unit: str, event_id: str, name: str) -> TrialFace | None:
+        """A face of a trial; None for one that is not there."""
+        ...

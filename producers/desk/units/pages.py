@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from contracts.base.security_headers import content_policy
 from contracts.desk.shown.unit_events import UnitEvent
 from producers.desk import rendering
-from producers.desk.services import Registration
+from producers.desk.services import Registration, UnitKey
 from producers.desk.units.sending import EXAMPLES, catalogue, example_text
 from producers.desk.visit import Visit
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
@@ -37,7 +39,6 @@ async def show_unit(visit: Visit) -> Response:
     unit, registration = await _find(visit)
     events = visit.desk.services.unit_events
     recent, use = await asyncio.gather(events.recent(unit), events.use(unit))
-    living = [key for key in registration.keys if key.until is None or key.until > visit.now]
     return visit.page(
         "unit.html",
         unit=unit,
@@ -47,8 +48,35 @@ async def show_unit(visit: Visit) -> Response:
         reads_letters=visit.visitor.may_read(_READ_LETTERS, unit),
         use=use,
         limits={"minute": EVENTS_PER_MINUTE, "burst": BURST},
-        api_keys=living,
+        api_keys=_living(visit, registration.keys),
+        **await _trials(visit, unit),
     )
+
+
+async def _trials(visit: Visit, unit: str) -> Mapping[str, Any]:
+    """The keys for trials, those who get them, and the last ones."""
+    services = visit.desk.services
+    keys, guests, sent = await asyncio.gather(
+        services.units.trials.keys(unit),
+        services.unit_trials.guests(unit),
+        services.unit_trials.recent(unit),
+    )
+    return {"trial_keys": _living(visit, keys), "guests": guests, "trials": sent}
+
+
+def _living(visit: Visit, keys: Sequence[UnitKey]) -> Sequence[UnitKey]:
+    return [key for key in keys if key.until is None or key.until > visit.now]
+
+
+async def show_trial(visit: Visit) -> Response:
+    """One face of a trial, without any rights. Raises as `_find` for a face that is not there."""
+    unit, _ = await _find(visit)
+    asked = visit.request.path_params
+    face = await visit.desk.services.unit_trials.face(unit, asked["id"], asked["face"])
+    if face is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    policy = content_policy(style_src=face.style_src, img_src=face.img_src, sandbox="")
+    return Response(face.body, headers=policy, media_type=face.media_type)
 
 
 async def show_sending(visit: Visit) -> Response:

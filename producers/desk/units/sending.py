@@ -27,7 +27,8 @@ class Example(NamedTuple):
 EXAMPLES = (
     Example("curl", "send.sh"),
     Example("Python", "publish.py"),
-    Example("Node.js", "publish.mjs"),
+    Example("TypeScript, Node.js", "send.mts"),
+    Example("Node.js, NATS", "publish.mjs"),
 )
 """The programs, in the order in which the page shows them; another language is one more line."""
 EVENT_FILE = Example("first-event.json", "first-event.json")

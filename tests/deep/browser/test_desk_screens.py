@@ -31,7 +31,7 @@ NO_SCREENS = {
     *("/oidc/vao", "/oidc/ve", "/oidc/xong"),
     *("/tin/{content_id}/xem-truoc/khung", "/tin/{content_id}/dang-gui/dong"),
     *("/tep/{hash}/{name}", "/tin/{content_id}/ban-tin/in", "/bao-cao/tep"),
-    "/tin/{content_id}/chuyen-de/bao-cao",
+    *("/tin/{content_id}/chuyen-de/bao-cao", "/don-vi/{unit}/thu/{id}/{face}"),
 }
 """Routes that answer with a redirect, a frame of another page, a stream or a file."""
 OFFICER, LEADER, EDITOR, APPROVER = (

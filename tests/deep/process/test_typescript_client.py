@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -15,10 +16,13 @@ from contracts.testing import ContractBroken, check_event
 from tests.support.event_mutations import Case, cases, good_events
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess
+from tests.support.repository import ROOT
 from tests.support.typescript_client import SOURCE, TypeScriptClient
 
 VECTORS = Path(schema_files.__file__).with_name("vectors.json")
 SEED, MUTATED = 20, 600
+OTHER = "vu-phap-che"
+"""The unit that sends by the example."""
 README = (SOURCE / "README.md").read_text("utf-8")
 [PROGRAM] = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
 pytestmark = pytest.mark.timeout(600)
@@ -81,6 +85,25 @@ def test_what_the_readme_prints_is_well_typed_and_a_misspelt_field_is_not(client
         for line in found.splitlines()
         if "error TS" in line
     } == {*WRONG}
+
+
+def test_the_example_sends_the_event_in_a_file_and_names_what_is_wrong(client, consumer, loa):
+    for name in ("example.mjs", "example.mts"):
+        shutil.copy(ROOT / "examples" / "send.mts", consumer / name)
+    assert client.check_types(consumer / "example.mts").stdout == ""
+    written = (ROOT / "examples" / "first-event.json").read_text("utf-8")
+    event = json.loads(written.replace("van-phong-bo", OTHER))
+    broken = {**event, "data": {**event["data"], "title": ""}}
+    environ = os.environ | {"LOA_URL": loa.ready().url, "LOA_API_KEY": loa.add_unit(OTHER)}
+    answers = []
+    for name, body in (("event.json", event), ("broken.json", broken)):
+        (consumer / name).write_text(json.dumps(body), "utf-8")
+        command = ["node", "example.mjs", OTHER, name]
+        done = subprocess.run(command, cwd=consumer, env=environ, capture_output=True, text=True)
+        answers.append((done.returncode, done.stdout.partition(" ")[0], done.stderr))
+    (sent, refused) = answers
+    assert sent == (0, "accepted", "")
+    assert refused[:2] == (2, "") and refused[2].startswith("data.title: ")
 
 
 def test_every_golden_vector_holds_and_a_spoilt_answer_of_each_group_is_found(client):

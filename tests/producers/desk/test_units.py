@@ -8,9 +8,14 @@ import pytest
 import structlog
 
 from consumers.intake.handler import Intake
+from consumers.trials.guests import GuestAddresses
 from contracts import envelope, subjects
+from contracts.base.times import utc_now
 from contracts.errors import ContractError
+from contracts.publication import Publication
 from contracts.testing import sample
+from contracts.trials.faces import FACES
+from contracts.trials.records import TrialEvent
 from contracts.vocabulary import DEFAULT
 from producers.desk.rendering import desk_texts
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
@@ -26,6 +31,7 @@ from tests.support.events import (
     unit_event,
     withdrawn,
 )
+from tests.support.staff import KEYS
 
 OFFICER, LEADER, EDITOR = "nguoi-gui-tin", "lanh-dao-don-vi", "bien-tap-vien"
 OPERATOR, MANAGER = "quan-tri-kenh", "quan-tri-tai-khoan"
@@ -74,7 +80,7 @@ async def test_a_person_of_a_unit_sees_its_page_and_no_other(registered, role):
             assert refused.status_code == 403 and OTHER not in refused.text
 
 
-@pytest.mark.parametrize(("role", "forms"), [(OPERATOR, 0), (MANAGER, 4)])
+@pytest.mark.parametrize(("role", "forms"), [(OPERATOR, 0), (MANAGER, 5)])
 async def test_the_center_sees_every_unit_and_its_managers_have_forms(registered, role, forms):
     async with registered.signed_in("an", role) as browser:
         listed = (await browser.get("/don-vi")).text
@@ -230,3 +236,71 @@ async def test_no_page_of_a_unit_has_a_key_or_its_hash(registered):
         for path in ("/don-vi", PAGE, f"{PAGE}/cach-gui"):
             page = (await browser.get(path)).text
             assert not [one for one in (secret, seed, *hashes) if one in page]
+
+
+async def send_trial(desk: DeskApp) -> TrialEvent:
+    """A trial of the unit that was released, as the service stores it."""
+    at, event = utc_now(desk.clock), submitted()
+    data = envelope.from_structured(envelope.to_structured(event)).data
+    said = {"unit": UNIT, "event_id": event_id(event), "action": "published"}
+    times = {"released_at": at, "first_released_at": at}
+    publication = Publication.model_validate({**data, **said, **times})
+    record = TrialEvent(
+        hash="h",
+        unit=UNIT,
+        content_id=ITEM,
+        revision=1,
+        type=event.type,
+        at=at,
+        event_id=event_id(event),
+        state="released",
+        publication=publication,
+    )
+    await desk.bus.bucket(subjects.TRIALS.name).put(record.key, record.model_dump_json().encode())
+    return record
+
+
+async def test_trials_are_listed_with_their_faces_for_people_of_the_unit_alone(registered):
+    record = await send_trial(registered)
+    faces = {name: f"{PAGE}/thu/{record.event_id}/{name}" for name in FACES}
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = (await browser.get(PAGE)).text
+        assert SAID["trial_state"]["released"] in page and record.event_id in page
+        for name, path in faces.items():
+            assert f'href="{path}"' in page
+            face = await browser.get(path)
+            assert face.status_code == 200, name
+            assert "sandbox" in face.headers["content-security-policy"]
+        for wrong in ("khac.html", "mail.css"):
+            assert (await browser.get(f"{PAGE}/thu/{record.event_id}/{wrong}")).status_code == 404
+        assert (await browser.get(f"{PAGE}/thu/{'a' * 26}/mail.txt")).status_code == 404
+    registered.unit = OTHER
+    async with registered.signed_in("binh", OFFICER) as other:
+        assert (await other.get(faces["mail.txt"])).status_code == 403
+        assert record.event_id not in (await other.get(OTHERS_PAGE)).text
+
+
+async def test_guests_are_shown_with_masked_addresses(registered):
+    address = "an.nguyen@example.gov.vn"
+    guest = GuestAddresses(KEYS.derive).guest(UNIT, address, utc_now(registered.clock))
+    await registered.registry.add_guest(UNIT, guest)
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = (await browser.get(PAGE)).text
+    assert "an***@example.gov.vn" in page and address not in page
+
+
+@pytest.mark.promise("15.4")
+async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
+    add, end = f"{PAGE}/khoa-thu", f"{PAGE}/thu-hoi-thu"
+    async with (
+        registered.signed_in("an", MANAGER) as one,
+        registered.signed_in("binh", MANAGER) as two,
+    ):
+        assert "loatrial_" not in (await one.press(PAGE, add)).text, "it takes two"
+        [key] = re.findall(
+            r"<code>(loatrial_[a-z0-9_-]+)</code>", (await two.press(PAGE, add)).text
+        )
+        assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) == UNIT
+        assert key not in (await one.get(PAGE)).text
+        await one.press(PAGE, end)
+        assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) is None
