@@ -95,6 +95,13 @@ class EventClaim:
         )
 
 
+class ExaminedEvent(NamedTuple):
+    """An event that a door would take, and the record of it if it has taken it before."""
+
+    event: CheckedEvent
+    record: EventRecord | None
+
+
 class EventPlace(NamedTuple):
     """The revision of an event, and of a case event the first channel of its notice."""
 
@@ -137,6 +144,22 @@ class Acceptance:
         except (TimeoutError, BusError) as error:
             raise unavailable_error() from error
 
+    async def examine(
+        self,
+        member: RegisteredUnit,
+        events: Sequence[CloudEvent],
+        *,
+        batch: bool = False,
+        spent_s: float = 0.0,
+    ) -> list[ExaminedEvent]:
+        """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
+                claims = await self._examine(member, events, batch)
+        except (TimeoutError, BusError) as error:
+            raise unavailable_error() from error
+        return [ExaminedEvent(claim.event, claim.record) for claim in claims]
+
     async def find_record(self, event_id: str) -> EventRecord | None:
         """The record of an accepted event. Raises BusError."""
         value = await self.event_reads.get(event_id, patience_s=ANSWER_TIMEOUT_S)
@@ -146,13 +169,11 @@ class Acceptance:
         self, member: RegisteredUnit, events: Sequence[CloudEvent], batch: bool
     ) -> list[AcceptedEvent]:
         with tracing.child(tracing.ACCEPT):
-            check = partial(check_event, member, self.vocabulary, self.find_record)
-            admitted = await map_in_turn(batch, events, check)
-            check_unique_ids(admitted)
-            claims, kept = await self._claim(member, admitted, batch)
+            claims = await self._examine(member, events, batch)
+            kept = await self._claim(member, claims, batch)
         crash_point("gateway.claimed")
-        for event in admitted:
-            await self._store_event(event)
+        for claim in claims:
+            await self._store_event(claim.event)
         crash_point("gateway.stored")
         return [
             AcceptedEvent(
@@ -165,16 +186,25 @@ class Acceptance:
             for claim, record in zip(claims, kept, strict=True)
         ]
 
-    async def _claim(
-        self, member: RegisteredUnit, admitted: Sequence[CheckedEvent], batch: bool
-    ) -> tuple[list[EventClaim], list[EventRecord]]:
-        """Claim the identity of each event, and the owner of its item: what was found, and kept."""
+    async def _examine(
+        self, member: RegisteredUnit, events: Sequence[CloudEvent], batch: bool
+    ) -> list[EventClaim]:
+        """Check *events*, and read what is stored under their names. Raises ContractError."""
+        check = partial(check_event, member, self.vocabulary, self.find_record)
+        admitted = await map_in_turn(batch, events, check)
+        check_unique_ids(admitted)
         claims = await map_all(batch, admitted, partial(self._load_claim, member))
         _check_capacity(claims, batch)
+        return claims
+
+    async def _claim(
+        self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
+    ) -> list[EventRecord]:
+        """Claim the identity of each event, and the owner of its item; what is kept of each."""
         crash_point("gateway.checked")
         places = await self._assign_places(member, claims, batch)
         numbered = list(zip(claims, places, strict=True))
-        return claims, await map_all(batch, numbered, self._store_claim)
+        return await map_all(batch, numbered, self._store_claim)
 
     async def _load_claim(self, member: RegisteredUnit, admitted: CheckedEvent) -> EventClaim:
         """Read the records. Raises Forbidden or Conflict if they contradict the event.

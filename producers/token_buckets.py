@@ -41,6 +41,10 @@ class TokenBuckets:
         level.tokens = max(0.0, level.tokens - cost)
         return 0.0
 
+    def left(self, name: str) -> int:
+        """The whole tokens that a bucket holds now."""
+        return int(self._refill(name, self.clock()).tokens + _ROUNDING_ERROR)
+
     def _refill(self, name: str, now: float) -> BucketLevel:
         level = self.levels.get(name)
         if level is None:

@@ -29,7 +29,7 @@ from consumers.app.wiring import (
     subscribers,
     zalo,
 )
-from consumers.app.wiring.trials.faces import open_faces
+from consumers.app.wiring.trials.faces import open_faces, open_outlooks
 from consumers.app.wiring.trials.mails import add_trials
 from consumers.bulletins.released import ReleasedItems
 from consumers.bulletins.withholding import IssueGuard, IssueWithholding
@@ -42,6 +42,7 @@ from consumers.channel_health.trouble import TroubleMonitor
 from consumers.deliver.renderings import RenderCache
 from consumers.deliver.worker import DeliveryWorker
 from consumers.deliver.worker_slot_file import WorkerSlot
+from consumers.directory.reader_counts import COUNTS_S, ReaderCounter
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.dispatch.supersede import Supersession
@@ -78,7 +79,11 @@ async def _add_gateway(node: Node) -> None:
     await node.seal_notices()
     days = load_working_days(node.settings)
     faces = open_faces(node)
-    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event, days, faces)
+    app = create_gateway(
+        *(node.bus, node.vocabulary, node.clock, node.trace_event, days),
+        faces=faces,
+        outlooks=open_outlooks(node, faces),
+    )
     add_docs_page(app, read_settings(SiteSettings))
     node.stack.callback(app.state.refusals.end_windows)
     versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
@@ -175,6 +180,8 @@ async def _add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
     doubts = await restore.active_doubts(node.bus)
     guard = ReleaseGuard(await node.open_seals(), node.repository, node.clock)
+    counter = ReaderCounter(node.bus, node.directory.store, node.clock)
+    node.tasks.append(partial(every, COUNTS_S, counter.publish))
     for name, entry in CHANNELS.items():
         parts = entry.load_parts()
         dispatcher = Dispatcher(

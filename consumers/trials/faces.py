@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from consumers.trials.store import TrialStore
 from contracts.delivery import OPEN, BatchKey, ChannelName, Status
 from contracts.publication import Publication
 from contracts.trace import StatusCounts
-from contracts.trials.faces import TrialFace
+from contracts.trials.faces import FACES, TrialFace
 from contracts.trials.records import TrialEvent
 
 _HTML, _TEXT, _JSON = "text/html", "text/plain", "application/json"
@@ -60,16 +60,31 @@ class RenderedTrials:
 
     async def face(self, record: TrialEvent, name: str) -> TrialFace:
         """One face of a trial with a publication. Raises BusError."""
-        publication = record.publication
-        if publication is None:
+        if record.publication is None:
             raise LookupError("a trial without a publication has no face")
+        earlier = await self.store.earlier(record)
+        corrections = Counter(record.mailed.values())
+        has_had = corrections[True] > corrections[False]
+        return await asyncio.to_thread(self._render, name, record.publication, earlier, has_had)
+
+    async def of_publication(self, item: Publication) -> Mapping[str, str]:
+        """All faces of an item that is not out, marked as a trial's are."""
+
+        def render_all() -> Mapping[str, str]:
+            return {name: self._render(name, item, (), has_had=False).body for name in FACES}
+
+        return await asyncio.to_thread(render_all)
+
+    def _render(
+        self, name: str, item: Publication, earlier: Sequence[Publication], has_had: bool
+    ) -> TrialFace:
         if name == "portal.html":
-            earlier = await self.store.earlier(record)
-            page = await asyncio.to_thread(self.portal.page, publication, earlier)
-            return TrialFace(_HTML, mark_trial(page), self._portal_host, self._portal_host)
+            page = mark_trial(self.portal.page(item, earlier))
+            return TrialFace(_HTML, page, self._portal_host, self._portal_host)
         if name == "zalo.json":
-            return TrialFace(_JSON, await asyncio.to_thread(self._article, publication))
-        mail = await asyncio.to_thread(self._mail, record)
+            article = {"trial": True, "article": preview_payload(item, self.article)}
+            return TrialFace(_JSON, json.dumps(article, ensure_ascii=False))
+        mail = self._mail(item, has_had)
         if name == "mail.txt":
             return TrialFace(_TEXT, mail.text)
         return TrialFace(_HTML, mail.html, _INLINE, self._portal_host)
@@ -79,18 +94,9 @@ class RenderedTrials:
         parts = urlsplit(self.article.public_url)
         return f"{parts.scheme}://{parts.netloc}"
 
-    def _article(self, publication: Publication) -> str:
-        article = preview_payload(publication, self.article)
-        return json.dumps({"trial": True, "article": article}, ensure_ascii=False)
-
-    def _mail(self, record: TrialEvent) -> Preview:
-        """The mail that a guest gets, to a made-up one; of several forms the commonest."""
-        corrections = Counter(record.mailed.values())
-        is_correction = corrections[True] > corrections[False]
-        mail = trial_mail(
-            record, SAMPLE_ADDRESS, self.mail.vocabulary, record.at, is_correction=is_correction
-        )
-        assert record.publication  # noqa: S101 -- `face` has looked
-        row = sample_recipient(record.publication)
-        body = RenderedTransactionalMail(mail, self.mail).envelope(row).body
+    def _mail(self, item: Publication, has_had: bool) -> Preview:
+        """The mail to a made-up guest, who has had an earlier position if most had."""
+        words = self.mail.vocabulary
+        mail = trial_mail(item, SAMPLE_ADDRESS, words, item.released_at, is_correction=has_had)
+        body = RenderedTransactionalMail(mail, self.mail).envelope(sample_recipient(item)).body
         return Preview(remove_dot_stuffing(body))

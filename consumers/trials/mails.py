@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from contracts.publication import Publication
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
-from contracts.trials.records import TrialEvent
 from contracts.vocabulary import Vocabulary
 
 _LIFETIME = timedelta(days=1)
@@ -11,14 +11,14 @@ _LIFETIME = timedelta(days=1)
 
 
 def trial_mail(
-    event: TrialEvent, address: str, vocabulary: Vocabulary, now: datetime, *, is_correction: bool
+    item: Publication, address: str, vocabulary: Vocabulary, now: datetime, *, is_correction: bool
 ) -> TransactionalMail:
     """The mail; *is_correction*: its reader had an earlier position of the item."""
     return TransactionalMail(
         kind=TransactionalKind.TRIAL,
         address=address,
-        publication=event.publication,
-        trial_unit=vocabulary.unit(event.unit).name,
+        publication=item,
+        trial_unit=vocabulary.unit(item.unit).name,
         is_correction=is_correction,
         at=now,
         expires_at=now + _LIFETIME,

@@ -22,6 +22,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.case import CaseUpdated
 from contracts.content import Withdrawn
 from contracts.errors import ContractError, FieldError, Invalid, field_error
+from contracts.publication import Publication
 from contracts.trials.records import Guest, TrialEvent
 from contracts.vocabulary import Vocabulary
 
@@ -56,11 +57,11 @@ class TrialService:
         guests = {guest.id: guest for guest in await self.store.guests(event.unit)}
         if event.state == "received":
             event = await self._decide(event, guests)
-        if event.is_done:
+        if event.publication is None or event.is_done:
             return
         for guest_id, had_earlier in event.mailed.items():
             if guest_id in guests:
-                await self._send(event, guests[guest_id], is_correction=had_earlier)
+                await self._send(event, event.publication, guests[guest_id], had_earlier)
         await self.store.update_event(event, _begun)
 
     async def _decide(self, event: TrialEvent, guests: Iterable[str]) -> TrialEvent:
@@ -89,7 +90,9 @@ class TrialService:
             raise Invalid(field_error("type", "type_closed", value=sent.type))
         return ReceivedEvent(event.unit, sent, content, event.at)
 
-    async def _send(self, event: TrialEvent, guest: Guest, *, is_correction: bool) -> None:
+    async def _send(
+        self, event: TrialEvent, item: Publication, guest: Guest, is_correction: bool
+    ) -> None:
         """Begin the mail to one guest, once."""
         try:
             address = self.addresses.read(event.unit, guest)
@@ -97,7 +100,7 @@ class TrialService:
             log.error("trial_guest_unreadable", unit=event.unit, guest=guest.id)
             return
         now = utc_now(self.clock)
-        mail = trial_mail(event, address, self.vocabulary, now, is_correction=is_correction)
+        mail = trial_mail(item, address, self.vocabulary, now, is_correction=is_correction)
         await self.mailer.send_once(event.letter_id(guest.id), mail)
 
 

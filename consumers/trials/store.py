@@ -63,10 +63,13 @@ class TrialStore:
         key = item_key(unit, content_id)
         return (await records.update(self.bucket, key, TrialItem, change)).value
 
+    async def item(self, unit: str, content_id: str) -> TrialItem | None:
+        """The item as the unit's trials have it."""
+        return (await records.read(self.bucket, item_key(unit, content_id), TrialItem)).value
+
     async def earlier(self, event: TrialEvent) -> list[Publication]:
         """The positions of the item below that of *event* that were released, oldest first."""
-        key = item_key(event.unit, event.content_id)
-        item = (await records.read(self.bucket, key, TrialItem)).value
+        item = await self.item(event.unit, event.content_id)
         if item is None or event.publication is None:
             return []
         before = [n for n in sorted(item.released) if n < event.publication.revision]

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from contracts.base.networks import address_group
 from contracts.base.times import Clock
 from contracts.errors import RateLimited, Unauthorized, field_error
+from producers.gateway import responses
 from producers.token_buckets import TokenBuckets
 from producers.units.registry import Sender, TrialUnit, UnitRegistry
 
@@ -41,8 +42,17 @@ class AccessControl:
 
     def count_events(self, member: Sender, events: int = 1) -> None:
         """Raise RateLimited if the unit sends too many events, or too many trials."""
-        buckets = self.trials if isinstance(member, TrialUnit) else self.events
-        _check_wait(buckets.take(member.unit, events))
+        _check_wait(self._buckets(member).take(member.unit, events))
+
+    def quota(self, member: Sender) -> responses.Quota:
+        """The unit's quota, and what is left of it in this process."""
+        buckets = self._buckets(member)
+        left = buckets.left(member.unit)
+        per_minute = round(buckets.rate * 60)
+        return responses.Quota(per_minute=per_minute, at_once=round(buckets.burst), left=left)
+
+    def _buckets(self, member: Sender) -> TokenBuckets:
+        return self.trials if isinstance(member, TrialUnit) else self.events
 
     def count_query(self, member: Sender) -> None:
         """Raise RateLimited if the unit asks for too many statuses."""

@@ -24,6 +24,7 @@ from contracts.base.working_days import WorkingDays
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
+from contracts.trials.dry_run import DryRuns
 from contracts.trials.faces import TrialFaces
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteIdentity
@@ -32,6 +33,7 @@ from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
 from producers.gateway.docs_page import DocsPage
+from producers.gateway.dry_run import DryRunRoute, is_dry_run
 from producers.gateway.request_body import ReceivedEvents
 from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.trials import FACE_PATH, TrialRoutes
@@ -58,12 +60,14 @@ class GatewayRoutes:
         trace: TraceLookup | None,
         days: WorkingDays | None = None,
         faces: TrialFaces | None = None,
+        outlooks: DryRuns | None = None,
     ) -> None:
         self.acceptance = Acceptance(bus, vocabulary, clock, days)
         self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
         self.trace = trace
         own = TrialAcceptance(bus.bucket(subjects.TRIALS.name), vocabulary, clock, days)
         self.trials = TrialRoutes(own, self.access, faces)
+        self.dry_run = DryRunRoute(self.acceptance, own, self.access, outlooks)
 
     async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch; answer after the stream has stored them on disk."""
@@ -74,7 +78,8 @@ class GatewayRoutes:
         began, start_ns = time.monotonic(), time.time_ns()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
-        count.begin(member)
+        only_asks = is_dry_run(request)
+        count.begin(member, only_asks=only_asks)
         request.state.about = {"unit": member.unit}
         self.access.count_events(member)
         charge = partial(self.access.count_events, member)
@@ -82,6 +87,8 @@ class GatewayRoutes:
         count.read(member.unit, delivery.events)
         if not delivery.is_batch:
             request.state.about |= _log_ids(member.unit, delivery.events[0])
+        if only_asks:
+            return await self.dry_run.answer(request, member, delivery, spent_s)
         crash_point("gateway.read")
         with _request_span(request, delivery.events, start_ns):
             accepted = await self._accept(member, delivery, spent_s)
@@ -126,12 +133,13 @@ def create_gateway(
     trace: TraceLookup | None = None,
     days: WorkingDays | None = None,
     faces: TrialFaces | None = None,
+    outlooks: DryRuns | None = None,
 ) -> Starlette:
     """Create the ASGI app. Without *trace*, a status only says that the event was received.
 
-    *days*: the ministry's own working days. *faces*: of trials.
+    *days*: the ministry's own working days. *faces*: of trials. *outlooks*: of dry runs.
     """
-    routes = GatewayRoutes(bus, vocabulary, clock, trace, days, faces)
+    routes = GatewayRoutes(bus, vocabulary, clock, trace, days, faces, outlooks)
     words = VocabularyRoutes(vocabulary)
     described = DescribedApp()
     described.add("POST", "/v1/events", routes.accept_events, openapi_document.SEND_ROUTE)

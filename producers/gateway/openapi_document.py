@@ -16,6 +16,7 @@ from producers.gateway.responses import (
     EVENT_ID_PATTERN,
     PROBLEM_TYPE,
     BatchAccepted,
+    DryRun,
     EventAccepted,
     Problem,
     Status,
@@ -78,6 +79,7 @@ _API_KEY_SECURITY: list[Document] = [{"key": []}]
 _EVENT_ID = _parameter(
     "path", "event_id", required=True, schema={"type": "string", "pattern": EVENT_ID_PATTERN}
 )
+_DRY_RUN = _DESCRIPTIONS["dry_run"]
 _FACE_TYPES = {"text/html": "string", "text/plain": "string", JSON_TYPE: "object"}
 
 SEND_ROUTE: Document = {
@@ -87,10 +89,16 @@ SEND_ROUTE: Document = {
     "status_code": 202,
     "response_model": EventAccepted | BatchAccepted,
     "response_description": _DESCRIPTIONS["send"]["answer"],
-    "responses": _problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+    "responses": {
+        200: {"model": DryRun, "description": _DESCRIPTIONS["send"]["dry_run"]},
+        **_problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+    },
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
-        "parameters": [_attribute(name) for name in ("specversion", "id", "source", "type")],
+        "parameters": [
+            *(_attribute(name) for name in ("specversion", "id", "source", "type")),
+            _parameter("query", "dry_run", schema={"const": "1"}, description=_DRY_RUN),
+        ],
         "requestBody": {"required": True, "content": _BODIES},
     },
 }

@@ -15,7 +15,7 @@ from producers.acceptance import AcceptedEvent
 from producers.bus import BusError
 from producers.units.registry import Sender, TrialUnit
 
-_DOOR, _TRIAL = "http", "trial"
+_DOOR, _TRIAL, _DRY_RUN = "http", "trial", "dry_run"
 _ERROR, _UNFINISHED = "error", "unfinished"
 
 
@@ -27,10 +27,12 @@ class RequestCount:
     kinds: Sequence[str] = (metrics.OTHER,)
     door: str = _DOOR
 
-    def begin(self, member: Sender) -> None:
-        """Note who sends; trials are counted apart."""
+    def begin(self, member: Sender, *, only_asks: bool) -> None:
+        """Note who sends; dry runs and trials are counted apart."""
         self.unit = member.unit
         self.door = _TRIAL if isinstance(member, TrialUnit) else _DOOR
+        if only_asks:
+            self.door = _DRY_RUN
 
     def read(self, unit: str, read: Sequence[CloudEvent]) -> None:
         """Note the events of *unit* that were read."""

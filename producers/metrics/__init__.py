@@ -39,7 +39,7 @@ _ANSWER = Label(
         *("error", "unfinished"),
     ],
 )
-_DOOR = Label("door", ["http", "bus", "import", "intake", "trial"])
+_DOOR = Label("door", ["http", "bus", "import", "intake", "trial", "dry_run"])
 
 
 def event_kind(event_type: str) -> str:
@@ -53,7 +53,8 @@ EVENTS = CounterMetric(
         "counter",
         "Events by unit, kind and answer. A request that could not be read counts as one event. "
         "`known`: a repeat. `unfinished`: the sender went away or was too slow. "
-        "`intake`: refused after the HTTP door had accepted it. `trial`: with a key for trials",
+        "`intake`: refused after the HTTP door had accepted it. `trial`: with a key for trials. "
+        "`dry_run`: only asked about, and counted where it is refused",
         "gateway, import, intake",
         (UNIT, _EVENT_KIND, _ANSWER, _DOOR),
     )

@@ -17,6 +17,7 @@ from contracts.vocabulary import Vocabulary
 from producers.acceptance import (
     ANSWER_TIMEOUT_S,
     AcceptedEvent,
+    ExaminedEvent,
     check_event,
     check_not_expired,
     check_notice_period,
@@ -61,14 +62,35 @@ class TrialAcceptance:
         """Accept *events*, all or none; the arguments and the errors of `Acceptance.accept`."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                check = partial(self._check, member)
-                admitted = await map_in_turn(batch, events, check)
-                check_unique_ids(admitted)
-                known = await map_all(batch, admitted, self._known)
-                pairs = list(zip(admitted, known, strict=True))
-                return [await self._store(*pair) for pair in pairs]
+                found = await self._examine(member, events, batch)
+                return [await self._store(*one) for one in found]
         except (TimeoutError, BusError) as error:
             raise unavailable_error() from error
+
+    async def examine(
+        self,
+        member: TrialUnit,
+        events: Sequence[CloudEvent],
+        *,
+        batch: bool = False,
+        spent_s: float = 0.0,
+    ) -> list[ExaminedEvent]:
+        """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
+                found = await self._examine(member, events, batch)
+        except (TimeoutError, BusError) as error:
+            raise unavailable_error() from error
+        return [ExaminedEvent(*one) for one in found]
+
+    async def _examine(
+        self, member: TrialUnit, events: Sequence[CloudEvent], batch: bool
+    ) -> list[tuple[CheckedEvent, TrialEvent | None]]:
+        """Check *events*, and find the records of repeats. Raises ContractError."""
+        admitted = await map_in_turn(batch, events, partial(self._check, member))
+        check_unique_ids(admitted)
+        known = await map_all(batch, admitted, self._known)
+        return list(zip(admitted, known, strict=True))
 
     async def find_record(self, unit: str, event_id: str) -> TrialEvent | None:
         """The record of an accepted trial. Raises BusError."""

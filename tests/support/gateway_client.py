@@ -51,11 +51,16 @@ class GatewayClient:
         self.key = ""
 
     async def post(
-        self, body: Any, content_type: str = STRUCTURED, key: str | None = None, **headers: str
+        self,
+        body: Any,
+        content_type: str = STRUCTURED,
+        key: str | None = None,
+        path: str = "/v1/events",
+        **headers: str,
     ) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        return await self.request("POST", "/v1/events", key, content, content_type, named)
+        return await self.request("POST", path, key, content, content_type, named)
 
     async def get(self, path: str, key: str | None = None) -> httpx2.Response:
         return await self.request("GET", path, key)
@@ -81,7 +86,8 @@ class GatewayClient:
 
     def check_against_schema(self, method: str, path: str, answer: httpx2.Response) -> None:
         """The status, the content type and the body are those that the document promises."""
-        template = path if path == "/v1/events" else "/v1/events/{event_id}"
+        own = path.partition("?")[0]
+        template = own if own == "/v1/events" else "/v1/events/{event_id}"
         operation = DOCUMENT["paths"].get(template, {}).get(method)
         if operation is None or not path.startswith("/v1/events"):
             return

@@ -11,6 +11,8 @@ from channels.email.settings import EmailSettings
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.wiring.portal import build_site
+from consumers.reporting.trace import TraceReader
+from consumers.trials.dry_run import ItemDryRuns
 from consumers.trials.faces import RenderedTrials
 from consumers.trials.guests import GuestAddresses
 from consumers.trials.service import TrialService
@@ -46,6 +48,8 @@ class TrialApp(SignupApp):
             MailContext(EmailSettings(), URL, PREVIEW_SIGNER, DEFAULT),
             ArticleDefaults(URL, f"{URL}/anh.png"),
         )
+        trace = TraceReader(bus, clock)
+        self.outlooks = ItemDryRuns(bus, self.store, trace, self.faces, DEFAULT, clock)
         self.door: GatewayClient
         self.live_key = ""
 
@@ -57,7 +61,8 @@ class TrialApp(SignupApp):
     async def opened(cls, bus: Bus, folder: Path, *guests: str) -> AsyncIterator["TrialApp"]:
         """With UNIT, its keys, and these guests; `door` sends with the key for trials."""
         app = cls(bus, folder, FakeClock(NOON.timestamp()))
-        async with open_gateway(bus, app.clock, faces=app.faces) as app.door:
+        parts = {"faces": app.faces, "outlooks": app.outlooks}
+        async with open_gateway(bus, app.clock, **parts) as app.door:
             app.live_key = app.door.key
             app.door.key = await app.door.registry.renew_trial_key(UNIT)
             for address in guests:

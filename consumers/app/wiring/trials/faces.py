@@ -1,4 +1,4 @@
-"""Build the faces of trials, which the door shows."""
+"""Build the faces of trials and the outlooks of dry runs, which the door shows."""
 
 from channels.email.render.build import MailContext
 from channels.email.render.preview import PREVIEW_SIGNER
@@ -7,6 +7,7 @@ from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
 from consumers.app.wiring.portal import portal_site
+from consumers.trials.dry_run import ItemDryRuns
 from consumers.trials.faces import RenderedTrials
 from consumers.trials.store import TrialStore
 
@@ -21,3 +22,8 @@ def open_faces(node: Node) -> RenderedTrials:
         MailContext(node.email, url, PREVIEW_SIGNER, node.vocabulary),
         ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
     )
+
+
+def open_outlooks(node: Node, faces: RenderedTrials) -> ItemDryRuns:
+    """The outlooks of events that a unit only asks about."""
+    return ItemDryRuns(node.bus, faces.store, node.trace, faces, node.vocabulary, node.clock)

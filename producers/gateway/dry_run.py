@@ -1,0 +1,106 @@
+"""`POST /v1/events?dry_run=1`: what would become of events; nothing is stored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from contracts.content import Submitted
+from contracts.delivery import Lane
+from contracts.errors import Invalid, field_error
+from contracts.events import CheckedEvent
+from contracts.trials.dry_run import DryRuns, Outlook
+from producers.acceptance import Acceptance, ExaminedEvent
+from producers.case_events import usable_channels
+from producers.gateway import responses
+from producers.gateway.access import AccessControl
+from producers.gateway.request_body import ReceivedEvents
+from producers.trials import TrialAcceptance
+from producers.units.registry import Sender, TrialUnit
+
+_PARAMETER, _ON = "dry_run", "1"
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether only the outlook is asked for. Raises Invalid for any value but 1."""
+    given = request.query_params.getlist(_PARAMETER)
+    if any(value != _ON for value in given):
+        raise Invalid(field_error(_PARAMETER, "dry_run_value", value=", ".join(given)))
+    return bool(given)
+
+
+class DryRunRoute:
+    """Answers with the outlook of events; without *outlooks*, with the door's checks alone."""
+
+    def __init__(
+        self,
+        live: Acceptance,
+        trials: TrialAcceptance,
+        access: AccessControl,
+        outlooks: DryRuns | None,
+    ) -> None:
+        self.live = live
+        self.trials = trials
+        self.access = access
+        self.outlooks = outlooks
+
+    async def answer(
+        self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float
+    ) -> Response:
+        """The outlook of the request's events. Raises as their acceptance would."""
+        more: Any = {"batch": delivery.is_batch, "spent_s": spent_s}
+        if isinstance(member, TrialUnit):
+            found = await self.trials.examine(member, delivery.events, **more)
+        else:
+            found = await self.live.examine(member, delivery.events, **more)
+        body = responses.DryRun(
+            dry_run=True,
+            events=await self._expected(member, found, previews=not delivery.is_batch),
+            quota=self.access.quota(member),
+            trial=responses.is_trial(request),
+        )
+        return JSONResponse(body.model_dump(mode="json"), headers=responses.trial_headers(request))
+
+    async def _expected(
+        self, member: Sender, found: Sequence[ExaminedEvent], *, previews: bool
+    ) -> list[responses.ExpectedEvent]:
+        """One answer for each event; later ones of a batch do not see the earlier ones."""
+        return [
+            _expected(one, await self._outlook(member, one, previews=previews)) for one in found
+        ]
+
+    async def _outlook(self, member: Sender, one: ExaminedEvent, *, previews: bool) -> Outlook:
+        checked = one.event
+        if one.record is not None:
+            return Outlook(one.record.revision)
+        if checked.contact is not None:
+            first = usable_channels(checked, member.registration)[0]
+            return Outlook(None, release="automatic", channels={first: {"people": 1}})
+        if self.outlooks is None:
+            return Outlook(checked.revision)
+        if isinstance(member, TrialUnit):
+            return await self.outlooks.of_trial(checked, previews=previews)
+        mode = member.registration.release
+        return await self.outlooks.of_event(checked, mode, previews=previews)
+
+
+def _expected(one: ExaminedEvent, outlook: Outlook) -> responses.ExpectedEvent:
+    return responses.ExpectedEvent(
+        event_id=one.event.event_id,
+        content_id=one.event.content_id,
+        revision=outlook.revision,
+        is_known=one.record is not None,
+        refusals=list(outlook.refusals),
+        warnings=list(one.event.warnings),
+        release=outlook.release,
+        lane=_lane(one.event),
+        channels={name: dict(facts) for name, facts in outlook.channels.items()},
+        previews=dict(outlook.previews),
+    )
+
+
+def _lane(checked: CheckedEvent) -> str | None:
+    if checked.contact is not None:
+        return Lane.NOTICE
+    return checked.content.lane if isinstance(checked.content, Submitted) else None
