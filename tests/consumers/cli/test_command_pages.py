@@ -147,6 +147,7 @@ ARGUMENTS = (
         "staff add": "an --name An --unit van-phong-bo --role bien-tap-vien",
         "staff reset": "an --yes",
         "units bus-keys": "van-phong-bo",
+        "units guests": "van-phong-bo",
         "validate": "event.json",
     }
 )
