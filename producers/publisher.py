@@ -123,31 +123,44 @@ class Publisher:
             await self._bus.close()
             self._bus = None
 
-    async def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
+    async def publish(
+        self, event: CloudEvent | Mapping[str, Any], *, time_limit_s: float | None = None
+    ) -> Accepted | Spooled:
         """Check *event* and store it on the stream, or in the spool while the bus is unavailable.
 
         Raises ContractError naming each wrong field; Forbidden if the key may not publish the
         unit's events, of which the spool keeps a copy as refused; Unavailable if the bus is
-        unavailable and the spool is missing or full. A repeat is harmless.
+        unavailable, or many older events take longer than *time_limit_s*, and the spool is missing
+        or full. A repeat is harmless.
         """
         if not isinstance(event, CloudEvent):
             event = from_structured(dict(event))
         admitted = admit(event, self.unit, self.vocabulary)
-        async with self._turn:
-            drained = await self._drain(self._denied_lately())
-            try:
-                if admitted.subject in drained.denied_subjects:
-                    raise Denied(admitted.subject)
-                if self.spool and self._comes_behind(admitted, drained):
-                    return await self._spool_event(self.spool, admitted)
-                return await self._send(admitted)
-            except Denied as denied:
-                raise await self._forbid(admitted, denied) from denied
-            except BusError as error:
-                log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
-                if self.spool is None:
-                    raise unavailable_error() from error
-                return await self._spool_event(self.spool, admitted)
+        try:
+            async with asyncio.timeout(time_limit_s), self._turn:
+                return await self._send_in_turn(admitted)
+        except TimeoutError as late:
+            return await self._keep(admitted, late)
+
+    async def _send_in_turn(self, admitted: CheckedEvent) -> Accepted | Spooled:
+        """Send older events, then this one, or keep it."""
+        drained = await self._drain(self._denied_lately())
+        try:
+            if admitted.subject in drained.denied_subjects:
+                raise Denied(admitted.subject)
+            if self.spool and self._comes_behind(admitted, drained):
+                return await asyncio.to_thread(keep, self.spool, admitted)
+            return await self._send(admitted)
+        except Denied as denied:
+            raise await self._forbid(admitted, denied) from denied
+        except BusError as error:
+            return await self._keep(admitted, error)
+
+    async def _keep(self, admitted: CheckedEvent, reason: Exception) -> Spooled:
+        log.warning("bus_away", event_id=admitted.event_id, reason=str(reason))
+        if self.spool is None:
+            raise unavailable_error() from reason
+        return await asyncio.to_thread(keep, self.spool, admitted)
 
     async def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or the bus is unavailable."""
@@ -263,17 +276,19 @@ class Publisher:
             self.refusal = refused
             raise
 
-    async def _spool_event(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
-        try:
-            path = await asyncio.to_thread(spool.append, admitted)
-        except OSError as error:
-            log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
-            facts = {"folder": spool.folder.absolute(), "detail": error.strerror}
-            refusal = get_text("cli", "not_kept", **facts).as_field_error("spool")
-            raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
-        log.info("event_spooled", event_id=admitted.event_id)
-        ids = admitted.event_id, admitted.content_id, admitted.revision
-        return Spooled(*ids, path, admitted.warnings)
+
+def keep(spool: Spool, admitted: CheckedEvent) -> Spooled:
+    """Keep an event behind all older ones. Raises Unavailable if the disk refuses."""
+    try:
+        path = spool.append(admitted)
+    except OSError as error:
+        log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
+        facts = {"folder": spool.folder.absolute(), "detail": error.strerror}
+        refusal = get_text("cli", "not_kept", **facts).as_field_error("spool")
+        raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
+    log.info("event_spooled", event_id=admitted.event_id)
+    ids = admitted.event_id, admitted.content_id, admitted.revision
+    return Spooled(*ids, path, admitted.warnings)
 
 
 def _others(waiting: list[Path], denied: list[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,7 @@ class Spool:
     def _appending(self) -> Iterator[None]:
         """Let one process write. Half-written files of a killed one were never acknowledged."""
         _make_folder(self.folder)
-        with (self.folder / "append.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _locked(self.folder / "append.lock", fcntl.LOCK_EX):
             for partial in self.folder.glob("*.tmp"):
                 partial.unlink(missing_ok=True)
             yield
@@ -118,13 +117,25 @@ class Spool:
         if not self.folder.is_dir():
             yield False
             return
-        with (self.folder / "drain.lock").open("w") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock = _locked(self.folder / "drain.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(lock)
             except BlockingIOError:
                 yield False
             else:
                 yield True
+
+
+@contextmanager
+def _locked(file: Path, kind: int) -> Iterator[None]:
+    """Hold a lock; it ends with the block also where a child that was forked has the file open."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, kind)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _next_timestamp(waiting: list[Path]) -> str:

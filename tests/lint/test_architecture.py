@@ -177,6 +177,7 @@ def test_only_the_named_modules_start_threads():
     """Work that may hang goes through `channels/daemon_threads.py`."""
     named = {
         "channels/daemon_threads.py",
+        "clients/python/loa_client/sync_publisher.py",
         "consumers/runtime/log_writer.py",
         "consumers/runtime/otel.py",
     }

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.lint.sources import PRODUCT, ROOT, TREES, nodes
+from tests.lint.sources import CLIENTS, PRODUCT, ROOT, TREES, nodes
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 PRIVATE = {
@@ -30,11 +30,11 @@ log.error("batch_unreadable", rows=3)
 
 
 def calls(pattern: str) -> list[tuple[str, ast.Call]]:
-    """The product's calls of functions whose name matches *pattern*, with their places."""
+    """Calls of functions whose name matches *pattern*, with their places."""
     return [
         (f"{module}:{node.lineno}", node)
         for module, node in nodes(ast.Call)
-        if module.startswith(PRODUCT) and re.fullmatch(pattern, ast.unparse(node.func))
+        if module.startswith((*PRODUCT, *CLIENTS)) and re.fullmatch(pattern, ast.unparse(node.func))
     ]
 
 

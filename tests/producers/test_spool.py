@@ -1,5 +1,6 @@
 """The spool: what it says is kept survives kill -9, in order, and is sent once."""
 
+import fcntl
 import os
 import stat
 import time
@@ -44,6 +45,26 @@ def test_two_contents_under_one_id_are_a_conflict(spool):
         spool.append(admitted(title="Khác"))
     assert refused.value.errors[0].field == "id"
     assert len(spool.waiting()) == 1
+
+
+def test_a_lock_ends_although_a_child_that_was_forked_meanwhile_has_its_file(spool, monkeypatch):
+    flock, of_child = fcntl.flock, []
+
+    def flock_and_fork(file, kind):
+        of_child.append(os.dup(file.fileno()))
+        flock(file, kind)
+
+    spool.append(numbered(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock_and_fork)
+        with spool.draining() as is_drainer:
+            assert is_drainer
+    try:
+        with spool.draining() as is_drainer:
+            assert is_drainer
+    finally:
+        for file in of_child:
+            os.close(file)
 
 
 def test_an_event_is_kept_as_it_was(spool):

@@ -27,6 +27,8 @@ from contracts.errors import (
 from contracts.events import Event
 from contracts.testing import ContractBroken, check_event, sample
 from contracts.vocabulary import Vocabulary
+from loa_client.http_publisher import EventStatus, HttpPublisher
+from loa_client.sync_publisher import SyncPublisher
 from producers.access import Access
 from producers.publisher import Accepted, Drained, Publisher, Spooled
 
@@ -41,15 +43,18 @@ __all__ = [
     "Corrected",
     "Drained",
     "Event",
+    "EventStatus",
     "FieldError",
     "FieldWarning",
     "Forbidden",
+    "HttpPublisher",
     "Invalid",
     "NotFound",
     "Publisher",
     "RateLimited",
     "Spooled",
     "Submitted",
+    "SyncPublisher",
     "TooLarge",
     "Unauthorized",
     "Unavailable",

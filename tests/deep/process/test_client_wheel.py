@@ -14,23 +14,49 @@ from contracts import subjects
 from tests.support import client_wheel, requirements
 from tests.support.client_wheel import python_of
 from tests.support.gateway_client import UNIT, sample_event
+from tests.support.loa_process import LoaProcess
 
 pytestmark = pytest.mark.timeout(500)
 ROOT = Path(__file__).parents[3]
 ROOMS = ("channels", "consumers", "contracts", "producers")
+README = ROOT / "clients" / "python" / "README.md"
 VECTORS = ROOT / "contracts" / "schemas" / "vectors.json"
 PUBLISH = """
 import asyncio, json, sys
 import channels, consumers, contracts, producers
 from pathlib import Path
-from loa_client import Publisher
+from loa_client import Publisher, SyncPublisher
 
 async def main(url, unit):
+    event = json.load(sys.stdin)
     async with Publisher(url, unit, Path("spool")) as publisher:
-        accepted = await publisher.publish(json.load(sys.stdin))
+        accepted = await publisher.publish(event)
+    with SyncPublisher(url, unit, time_limit_s=120) as publisher:
+        assert publisher.publish(event).duplicate
     print(accepted.event_id, *(room.OWNER for room in (channels, consumers, contracts, producers)))
 
 asyncio.run(main(*sys.argv[1:]))
+"""
+OVER_HTTP = """
+import json, sys, time
+from pathlib import Path
+from loa_client import HttpPublisher, Invalid, Spooled
+
+url, key = sys.argv[1:]
+event = json.load(sys.stdin)
+kept = HttpPublisher("http://127.0.0.1:1", key, Path("kept"), time_limit_s=0).publish(event)
+assert isinstance(kept, Spooled) and kept.path.exists()
+publisher = HttpPublisher(url, key, Path("kept"), patience_s=60, time_limit_s=120)
+[sent] = publisher.drain().accepted
+assert sent.event_id == kept.event_id and not kept.path.exists()
+while publisher.status(sent.event_id).state != "released":
+    time.sleep(0.1)
+event["id"], event["data"]["title"] = "broken", ""
+try:
+    publisher.publish(event)
+except Invalid as refused:
+    [error] = refused.errors
+    print(error.field, error.message_vi)
 """
 FORMER = """
 import asyncio, json, sys, warnings
@@ -83,8 +109,8 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from loa_client import (
-    Accepted, Access, CloudEvent, ContractError, Drained, Event, FieldError, Publisher, Spooled,
-    check_event, from_structured, keys, sample,
+    Accepted, Access, CloudEvent, ContractError, Drained, Event, EventStatus, FieldError,
+    HttpPublisher, Publisher, Spooled, SyncPublisher, check_event, from_structured, keys, sample,
 )
 
 async def send(publisher: Publisher, event: CloudEvent) -> None:
@@ -93,6 +119,12 @@ async def send(publisher: Publisher, event: CloudEvent) -> None:
 
 access = Access(nkey_file=Path("unit.nk"))
 publisher = Publisher("nats://bus", "van-phong-bo", Path("spool"), access=access)
+with SyncPublisher("nats://bus", "van-phong-bo", access=access) as plain:
+    assert_type(plain.publish(sample()), Accepted | Spooled)
+    assert_type(plain.drain(), Drained)
+over_http = HttpPublisher("https://loa", "key", Path("spool"), ca_file=Path("ca.pem"))
+assert_type(over_http.publish(sample()), Accepted | Spooled)
+assert_type(over_http.status("id"), EventStatus)
 assert_type(check_event(b"{}", unit="van-phong-bo"), Event)
 assert_type(from_structured(b"{}"), CloudEvent)
 assert_type(sample("corrected", title=""), dict[str, Any])
@@ -151,6 +183,14 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def loa(tmp_path_factory):
+    """A Loa with the key of the unit."""
+    with LoaProcess(tmp_path_factory.mktemp("loa")) as loa:
+        loa.add_unit(UNIT)
+        yield loa
+
+
 def test_everything_in_the_wheel_imports_without_the_platform(python, wheel, project):
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name]
     assert {name.partition("/")[0] for name in names} == {"loa_client"}
@@ -174,6 +214,23 @@ async def test_a_project_with_rooms_of_its_own_publishes(python, project, bus, n
     [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
     assert message.subject == f"content.{UNIT}.submitted"
     assert json.loads(message.data)["data"] == sample_event()["data"]
+
+
+def test_over_http_an_event_outlives_an_outage_and_a_refusal_names_the_field(python, project, loa):
+    name = f"tin-{python.parent.parent.name}"
+    event = json.dumps(sample_event(id=name, content_id=name))
+    words = (OVER_HTTP, loa.ready().url, loa.key)
+    told = run(python, "-W", "error", "-c", *words, cwd=project, stdin=event)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[-1] == "data.title không được để trống"
+
+
+def test_the_program_of_the_readme_publishes(python, loa, tmp_path):
+    [program] = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
+    event = program.replace("/units/van-phong-bo", f"/units/{UNIT}")
+    settings = {"LOA_URL": loa.ready().url, "LOA_KEY": loa.key}
+    told = run(python, "-c", event, cwd=tmp_path, **settings)
+    assert told.stdout.startswith("Accepted(event_id="), (told.stdout, told.stderr)
 
 
 async def test_the_command_of_the_wheel_publishes(python, project, bus, nats_server):

@@ -1,0 +1,253 @@
+"""Publishes events over HTTP with the API key of a unit."""
+
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from urllib.request import HTTPErrorProcessor, HTTPSHandler, Request, build_opener
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import CONTENT_TYPE, from_structured, to_structured
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    FieldError,
+    FieldWarning,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+    UnsupportedMedia,
+)
+from contracts.events import BUS_TYPES
+from contracts.vocabulary import DEFAULT, Vocabulary
+from producers import event_file
+from producers.admission import RETRY_AFTER_S, admit, unavailable_error
+from producers.publisher import Accepted, Drained, Spooled, keep
+from producers.spool import Spool
+from producers.texts import get_text
+
+log = structlog.get_logger()
+_NOT_NOW = (Unavailable, RateLimited, Unauthorized)
+"""The errors that are not the event's fault: it is sent later."""
+_KINDS: Mapping[int, type[ContractError]] = {
+    kind.status: kind
+    for kind in (
+        Conflict, Forbidden, Invalid, NotFound, RateLimited, TooLarge, Unauthorized, Unreadable,
+        UnsupportedMedia,
+    )
+}  # fmt: skip
+_DONE = (200, 202)
+_LEAST_S = 1.0
+"""The time that a try has at least."""
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Step(BaseModel):
+    """One entry of an item's history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: str
+    event: str
+    channel: str | None = None
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+    warnings: tuple[FieldWarning, ...] = ()
+
+
+class EventStatus(BaseModel):
+    """Where the item of an event is; counts per channel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content_id: str
+    revision: int | None
+    """The newest revision that is out; None before one is."""
+    state: str
+    """received, waiting, scheduled, released, withdrawn or refused"""
+    channels: dict[str, dict[str, Any]]
+    timeline: tuple[Step, ...]
+    """Steps so far, oldest first."""
+
+
+class _Answer(BaseModel):
+    event_id: str
+    content_id: str
+    revision: int | None
+    warnings: tuple[FieldWarning, ...] = ()
+
+
+class _Problem(BaseModel):
+    errors: tuple[FieldError, ...]
+
+
+class _EveryAnswer(HTTPErrorProcessor):
+    """Passes each answer on, and follows no redirect: the key is for one host alone."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
+        return response
+
+    https_response = http_response
+
+
+class HttpPublisher:
+    """Publishes the events of one unit at Loa's HTTP door, from any number of threads.
+
+    Where Loa does not answer or asks for patience, the same event is sent again for *time_limit_s*,
+    and then kept in the folder *spool*, if there is one: older events are always sent first. Each
+    key needs a folder of its own. A case event, which has a person's address, is never kept.
+    `refusal` says why Loa refuses the key; events are kept meanwhile.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        spool: Path | None = None,
+        *,
+        unit: str | None = None,
+        vocabulary: Vocabulary = DEFAULT,
+        ca_file: Path | None = None,
+        patience_s: float = 5.0,
+        time_limit_s: float = 10.0,
+    ) -> None:
+        """*unit* is needed only where the events' source does not name it.
+
+        *vocabulary* is for events that are kept: of one that is sent Loa judges alone. Raises
+        Invalid for an address or a key of no use, OSError for such a *ca_file*.
+        """
+        _check(url, key.strip())
+        self.spool = Spool(spool) if spool else None
+        self.refusal: Unauthorized | None = None
+        self.patience_s, self.time_limit_s = patience_s, time_limit_s
+        self._url, self._key = url.rstrip("/"), key.strip()
+        self._unit, self._vocabulary = unit, vocabulary
+        tls = HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))
+        self._opener = build_opener(tls, _EveryAnswer)
+
+    def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
+        """Have Loa check and store *event*, or keep it where Loa can't be reached.
+
+        Raises ContractError with Loa's errors, naming each wrong field; Unavailable or RateLimited
+        if Loa can't take it now, and the spool is missing or full. A repeat is harmless, and gets
+        the answer of the first time.
+        """
+        if not isinstance(event, CloudEvent):
+            event = from_structured(dict(event))
+        end = time.monotonic() + self.time_limit_s
+        try:
+            if event.type in BUS_TYPES and self._drain(end).left:
+                raise unavailable_error()
+            return self._send(event, end)
+        except _NOT_NOW as not_now:
+            if self.spool is None or event.type not in BUS_TYPES:
+                raise
+            return self._keep(self.spool, event, not_now)
+
+    def drain(self) -> Drained:
+        """Send spooled events, oldest first, until none is left or Loa can't take one."""
+        return self._drain(None)
+
+    def status(self, event_id: str) -> EventStatus:
+        """Where the item of an event is. Raises NotFound for an event of another unit, or none."""
+        path = f"/v1/events/{quote(event_id, safe='')}"
+        return self._ask(path, None, EventStatus, time.monotonic() + self.time_limit_s)
+
+    def _keep(self, spool: Spool, event: CloudEvent, reason: ContractError) -> Spooled:
+        log.warning("door_away", reason=reason.code)
+        unit = event_file.find_sender(event, self._unit)
+        return keep(spool, admit(event, unit, self._vocabulary))
+
+    def _drain(self, end: float | None) -> Drained:
+        """Drain the spool unless another thread or process is draining it."""
+        drained = Drained()
+        if self.spool and self.spool.waiting():
+            with self.spool.draining() as is_drainer, suppress(*_NOT_NOW):
+                while is_drainer and (waiting := self.spool.waiting()):
+                    for path in waiting:
+                        self._send_spooled(self.spool, path, drained, end)
+            drained.left = len(self.spool.waiting())
+        return drained
+
+    def _send_spooled(self, spool: Spool, path: Path, drained: Drained, end: float | None) -> None:
+        try:
+            until = end or time.monotonic() + self.time_limit_s
+            drained.accepted.append(self._send(spool.read(path).event, until))
+        except _NOT_NOW:
+            raise
+        except ContractError as error:
+            drained.refused.append(spool.set_aside(path, str(error)))
+            log.error("spooled_event_refused", file=path.name, code=error.code)
+        else:
+            spool.remove(path)
+
+    def _send(self, event: CloudEvent, end: float) -> Accepted:
+        answer = self._ask("/v1/events", to_structured(event), _Answer, end)
+        return Accepted(**dict(answer), duplicate=False)
+
+    def _ask(self, path: str, body: bytes | None, model: type[_Model], end: float) -> _Model:
+        """Loa's answer; the same request again until *end* where it can't take one now."""
+        while True:
+            left_s = end - time.monotonic()
+            try:
+                return self._ask_once(
+                    path, body, model, max(_LEAST_S, min(self.patience_s, left_s))
+                )
+            except (Unavailable, RateLimited) as error:
+                wait_s = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+                if time.monotonic() + wait_s >= end:
+                    raise
+            time.sleep(wait_s)
+
+    def _ask_once(
+        self, path: str, body: bytes | None, model: type[_Model], timeout_s: float
+    ) -> _Model:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": CONTENT_TYPE}
+        request = Request(self._url + path, body, headers)  # noqa: S310 -- the scheme is checked
+        try:
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                status, headers, content = answer.status, answer.headers, answer.read()
+        except (OSError, HTTPException) as silence:
+            raise unavailable_error() from silence
+        self.refusal = None
+        try:
+            if status in _DONE:
+                return model.model_validate_json(content)
+            errors = _Problem.model_validate_json(content).errors
+        except ValidationError as other:
+            text = get_text("http", "not_loa", status=status)
+            raise Unavailable(text.as_field_error("url")) from other
+        error = _KINDS.get(status, Unavailable)(*errors, retry_after_s=_wait_s(headers))
+        if isinstance(error, Unauthorized):
+            self.refusal = error
+        raise error
+
+
+def _wait_s(headers: Message) -> float | None:
+    """The seconds that an answer asks to wait; None if it names none."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None
+
+
+def _check(url: str, key: str) -> None:
+    """Raise Invalid for an address that is none, and for a key that can't be in a header."""
+    errors = []
+    if not url.startswith(("https://", "http://")):
+        errors.append(get_text("http", "no_url").as_field_error("url"))
+    if not (key and key.isascii() and key.isprintable()):
+        errors.append(get_text("http", "no_key").as_field_error("key"))
+    if errors:
+        raise Invalid(*errors)
