@@ -84,8 +84,13 @@ class UnitEvents:
 
     async def recent(self, unit: str) -> Sequence[UnitEvent]:
         since = utc_now(self.clock) - _SHOWN
-        sent = [_read(unit, message) for message in await self._newest(unit, since)]
-        known = await self._records(unit, [one.event_id for one in sent if one.event_id])
+        query = DeadLetterQuery(unit=unit, ended=True)
+        messages, letters = await asyncio.gather(
+            self._newest(unit, since), self.letters.find(query)
+        )
+        sent = [_read(unit, message) for message in messages]
+        known = await self._records([one.event_id for one in sent if one.event_id])
+        known.letters = _by_event_and_message(letters)
         reader = TraceReader(self.bus, self.clock)
         return [_shown(one, known, reader) for one in sent]
 
@@ -103,10 +108,12 @@ class UnitEvents:
 
     async def _newest(self, unit: str, since: datetime) -> list[Message]:
         """The last messages of a unit since a moment, newest first."""
-        first = await self.bus.first_seq_since(_CONTENT, since)
+        first, info = await asyncio.gather(
+            self.bus.first_seq_since(_CONTENT, since), self.bus.stream_info(_CONTENT)
+        )
         if first is None:
             return []
-        last = (await self.bus.stream_info(_CONTENT))["state"]["last_seq"]
+        last = info["state"]["last_seq"]
         parts = (self._last_on(one, (first, last)) for one in _subjects(unit))
         found = [message for part in await asyncio.gather(*parts) for message in part]
         return sorted(found, key=lambda one: one.seq, reverse=True)[:_MOST_EVENTS]
@@ -119,10 +126,9 @@ class UnitEvents:
                 break
         return found
 
-    async def _records(self, unit: str, event_ids: Sequence[str]) -> _Records:
-        """The records of events of a unit, of their items and positions, and the dead letters."""
-        letters = await self.letters.find(DeadLetterQuery(unit=unit, ended=True))
-        known = _Records(letters=_by_event_and_message(letters))
+    async def _records(self, event_ids: Sequence[str]) -> _Records:
+        """The records of events, of their items and of their positions."""
+        known = _Records()
         known.events = await self._read_many(subjects.EVENTS.name, event_ids, EventRecord)
         names = {one.content_id for one in known.events.values()}
         known.items = await self._read_many(subjects.PUBLISHED.name, names, Item)

@@ -38,7 +38,9 @@ async def show_new_unit(visit: Visit) -> Response:
 async def show_unit(visit: Visit) -> Response:
     unit, registration = await _find(visit)
     events = visit.desk.services.unit_events
-    recent, use = await asyncio.gather(events.recent(unit), events.use(unit))
+    recent, use, trials = await asyncio.gather(
+        events.recent(unit), events.use(unit), _trials(visit, unit)
+    )
     return visit.page(
         "unit.html",
         unit=unit,
@@ -49,7 +51,7 @@ async def show_unit(visit: Visit) -> Response:
         use=use,
         limits={"minute": EVENTS_PER_MINUTE, "burst": BURST},
         api_keys=_living(visit, registration.keys),
-        **await _trials(visit, unit),
+        **trials,
     )
 
 
