@@ -44,6 +44,9 @@ It costs a third less than a task for each request.
 """
 
 log = structlog.get_logger()
+_OFFER_HEADERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+"""Headers of an offer to go on in another protocol."""
+
 _ANSWERED = cast(
     "RequestResponseCycle",
     SimpleNamespace(response_complete=True, more_body=False, message_event=asyncio.Event()),
@@ -148,17 +151,43 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.unparsed_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            self.parse(data)
         except httptools.HttpParserError:
             self.refuse_request("Invalid HTTP request received.")
-        except httptools.HttpParserUpgrade:
-            pass  # answered like any other request
         if begins and self.unparsed_bytes and not self.transport.is_closing():
             self.start_deadline()  # most heads come whole, and need none
+
+    def parse(self, data: bytes) -> None:
+        """Feed the parser. A request that offers another protocol is answered in this one.
+
+        Java's client offers HTTP/2 with its first request. The parser takes what follows such a
+        head for that protocol, the body too, so a new one reads the head without the offer.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if not self.offers_upgrade():
+                return  # CONNECT, answered like any other method
+            head, self.headers = self._head_without_offer(), []
+            self.parser = httptools.HttpRequestParser(self)
+            self.parse(head + data[offer.args[0] :])
+
+    def offers_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_offer(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        kept = [(name, value) for name, value in self.headers if name not in _OFFER_HEADERS]
+        if not self.parser.should_keep_alive():
+            kept.append((b"connection", b"close"))
+        lines = b"".join(b"%b: %b\r\n" % header for header in kept)
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, lines)
 
     def on_headers_complete(self) -> None:
         self.clear_deadline()
         self.check_host()
+        if self.offers_upgrade():
+            return
         if len(self.pipeline) >= PIPELINE_MAX:
             raise _RefusedHead
         if not self.answer_at_once():
@@ -176,7 +205,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.clear_deadline()
-        super().on_message_complete()
+        if not self.offers_upgrade():
+            super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.running = cycle

@@ -266,3 +266,44 @@ async def test_a_body_that_is_none_is_refused_while_nothing_was_said():
     async with talking() as (reader, writer):
         writer.write(NO_BODY)
         assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")
+
+
+OFFER = (
+    b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+)
+WITH_BODY = b"POST / HTTP/1.1\r\n" + OFFER + b"Content-Length: 5\r\n\r\n"
+IN_PIECES = b"POST / HTTP/1.1\r\n" + OFFER + b"Transfer-Encoding: chunked\r\n\r\n"
+PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("writes", "sizes"),
+    [
+        ([WITH_BODY + b"hello"], [b"5"]),
+        ([WITH_BODY[:30], WITH_BODY[30:], b"he", b"llo"], [b"5"]),
+        ([IN_PIECES, b"3\r\nabc\r\n", b"0\r\n\r\n"], [b"3"]),
+        ([WITH_BODY + b"hello" + PLAIN], [b"5", b"0"]),
+        ([WITH_BODY + b"hello", WITH_BODY + b"again"], [b"5", b"5"]),
+        ([b"GET / HTTP/1.1\r\n" + OFFER + b"\r\n", PLAIN], [b"0", b"0"]),
+    ],
+    ids=["whole", "split", "chunked", "pipelined", "twice", "no body"],
+)
+async def test_a_request_that_offers_http_2_is_read_with_its_body(writes, sizes):
+    async with talking() as (reader, writer):
+        for piece in writes:
+            writer.write(piece)
+            await writer.drain()
+        assert [await answer(reader) for _ in sizes] == [(200, size) for size in sizes]
+
+
+async def test_a_request_that_offers_http_2_and_says_close_is_the_last():
+    async with talking() as (reader, writer):
+        writer.write(WITH_BODY.replace(b"Upgrade, HTTP2", b"close, Upgrade, HTTP2") + b"hello")
+        assert await answer(reader) == (200, b"5")
+        assert await end_of(reader) == b""
+
+
+async def test_a_body_that_an_offer_comes_before_has_an_end_too():
+    async with talking() as (reader, writer):
+        writer.write(WITH_BODY.replace(b"Host: x", b"Host: x\r\nHost: y") + b"hello")
+        assert b"HTTP/1.1 400 " in await end_of(reader)
