@@ -1,4 +1,4 @@
-"""Commands of loa-client: publish, validate, schemas."""
+"""Commands of loa-client: publish, validate, schemas, conformance."""
 
 import asyncio
 import gc
@@ -36,13 +36,22 @@ from producers import event_file
 from producers.access import Access
 from producers.admission import expiry_times
 from producers.bus import Bus
-from producers.command_pages import SETTINGS, Version, page
+from producers.command_pages import (
+    EXIT_BUS_AWAY,
+    EXIT_NEEDS_PERSON,
+    SETTINGS,
+    Version,
+    page,
+)
+from producers.conformance.report import ConformanceReport, report_lines
+from producers.conformance.scenario import DEFAULT_STEPS
 from producers.output import (
     EXIT_INVALID,
     EXIT_MACHINE,
     fail,
     print_bilingual,
     print_errors,
+    print_field_texts,
     print_json,
 )
 from producers.publisher import Accepted, Publisher, Spooled
@@ -212,6 +221,91 @@ def schemas(name: Name = None, as_json: Json = False) -> None:
         print_json(names)
     else:
         typer.echo("\n".join(names))
+
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SOURCES...",
+        help="Events (.json, or a folder), recorded requests (.jsonl, .har), the address of a Loa.",
+    ),
+]
+Key = Annotated[
+    str, typer.Option(envvar="LOA_API_KEY", help="The API key with which a Loa is tried.")
+]
+OwnUnit = Annotated[str, typer.Option(help="The unit whose sender it is.")]
+Publish = Annotated[
+    bool, typer.Option("--publish", help="Let a Loa store an item, which is due in a year.")
+]
+Vectors = Annotated[
+    Path | None, typer.Option(help="vectors.json with the answers of the sender's own code.")
+]
+Listen = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Answer a sender as Loa does, and fail on purpose.")
+]
+Steps = Annotated[
+    str, typer.Option(help="Answers to the first tries: 202, 503, 429, cut, silence, 422.")
+]
+Seconds = Annotated[float, typer.Option(help="How long to listen at most, in seconds.")]
+
+
+@app.command()
+@page(
+    ConformanceReport,
+    {
+        0: "every rule that was tried holds",
+        EXIT_NEEDS_PERSON: "rules are broken",
+        EXIT_INVALID: "wrong input",
+        EXIT_BUS_AWAY: "the Loa does not answer",
+    },
+    (
+        "loa conformance export/ requests.jsonl",
+        "loa conformance --listen 127.0.0.1:8099",
+        "loa conformance https://loa.example --key loa_van-phong-bo_... export/",
+    ),
+    on_bus=False,
+)
+def conformance(
+    context: typer.Context,
+    sources: Sources = None,
+    key: Key = "",
+    unit: OwnUnit = "",
+    publish: Publish = False,
+    vectors: Vectors = None,
+    listen: Listen = "",
+    steps: Steps = DEFAULT_STEPS,
+    seconds: Seconds = 600.0,
+    as_json: Json = False,
+) -> None:
+    """Judge a sender that was written elsewhere, by all rules and the golden vectors.
+
+    Without --publish a Loa at an address stores nothing of what it is tried with.
+    """
+    # Here: a web server and a client would cost every other command.
+    from producers.conformance.kit import Task, read_steps, run
+
+    with _explain_contract_errors():
+        given = tuple(sources or ())
+        task = Task(given, key, unit, publish, vectors, listen, read_steps(steps), seconds)
+        try:
+            report = run(task, _load_settings(context).vocabulary, _tell)
+        except OSError as error:
+            text = get_text("conformance", "no_door", detail=error)
+            fail(text.as_field_error(", ".join((*task.urls, listen))), code=EXIT_BUS_AWAY)
+    _print_report(report, as_json)
+
+
+def _print_report(report: ConformanceReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo("\n".join(report_lines(report)))
+    if not report.passed:
+        raise typer.Exit(EXIT_NEEDS_PERSON)
+
+
+def _tell(text: FieldError) -> None:
+    print_field_texts(text, err=True)
 
 
 def main() -> None:

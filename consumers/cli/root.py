@@ -90,6 +90,7 @@ class Commands(CommandGroup):
         "publish": CommandPath(Group.PUBLISH, "producers.cli", "publish"),
         "validate": CommandPath(Group.PUBLISH, "producers.cli", "validate"),
         "schemas": CommandPath(Group.PUBLISH, "producers.cli", "schemas"),
+        "conformance": CommandPath(Group.PUBLISH, "producers.cli", "conformance"),
         "convert": _path(Group.PUBLISH, "convert", "convert"),
         "import": _path(Group.PUBLISH, "imports"),
         "status": _path(Group.LOOK, "status", "status"),

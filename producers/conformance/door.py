@@ -1,0 +1,133 @@
+"""A door that answers a sender as Loa does, or fails on purpose, and judges what it gets."""
+
+import json
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from typing import Self
+from urllib.parse import urlsplit
+
+from contracts.envelope import JSON_TYPE, MAX_EVENT_BYTES
+from contracts.errors import ContractError, NotFound, Unauthorized, field_error
+from producers.conformance.recordings import Sent
+from producers.conformance.rules import Judge, request_errors
+from producers.conformance.scenario import Answer, Scenario, problem
+
+_PROBLEM_TYPE = "application/problem+json"
+_MAX_BODY_BYTES = 32 * MAX_EVENT_BYTES
+_MAX_LINE = 1000
+
+
+class RecordingDoor:
+    """An HTTP server for one sender; a context manager that serves in threads of its own."""
+
+    def __init__(self, judge: Judge, scenario: Scenario, host: str, port: int) -> None:
+        self.judge = judge
+        self.scenario = scenario
+        self._lock = Lock()
+        self._stopping = Event()
+        self._requests = 0
+        self._server = _Server((host, port), _Handler)
+        self._server.door = self
+        self._thread = Thread(target=self._server.serve_forever, name="conformance", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def receive(self, sent: Sent) -> Answer:
+        """Judge a request and answer it."""
+        with self._lock:
+            self._requests += 1
+            sent = replace(sent, place=f"#{self._requests}", at=time.monotonic())
+            answer = self._answer(sent)
+            status, retry_s = answer.status, float(answer.retry_after_s)
+            self.judge.judge(replace(sent, status=status, retry_after_s=retry_s))
+        self._stopping.wait(answer.silence_s)
+        return answer
+
+    def _answer(self, sent: Sent) -> Answer:
+        try:
+            for error in request_errors(sent):
+                raise Unauthorized(error) if error.field == "Authorization" else NotFound(error)
+            return self.scenario.answer(self.judge.check_all(sent))
+        except ContractError as wrong:
+            return Answer(wrong.status, problem(wrong.status, wrong.errors))
+
+    def is_done(self) -> bool:
+        """Whether every step was met, and every event that has to be repeated was."""
+        with self._lock:
+            return not self.scenario.left and not self.judge.open_events()
+
+
+class _Server(ThreadingHTTPServer):
+    """The server of one door."""
+
+    daemon_threads = True
+    door: RecordingDoor
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Hands each request to the door."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def do_POST(self) -> None:
+        """Hand a request to the door, also one to another path."""
+        headers = dict(self.headers.items())
+        sent = Sent("", self._body(), headers, path=urlsplit(self.path).path)
+        self._reply(self.server.door.receive(sent))
+
+    def do_GET(self) -> None:
+        """Answer a status: every event is received."""
+        event_id = self.path.rpartition("/")[2]
+        known = self.server.door.judge.known.get(event_id)
+        error = field_error("event_id", "not_found", value=event_id)
+        if known is None:
+            self._reply(Answer(404, problem(404, [error])))
+            return
+        status = {"content_id": known.event.content_id, "revision": None, "state": "received"}
+        self._reply(Answer(200, {**status, "channels": {}, "timeline": []}))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the report tells of every request."""
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(iter(self._chunk, b""))
+        size = self.headers.get("Content-Length", "")
+        return self.rfile.read(min(int(size), _MAX_BODY_BYTES) if size.isdecimal() else 0)
+
+    def _chunk(self) -> bytes:
+        """The next piece of a body that is sent in pieces; the last one is empty."""
+        size = self.rfile.readline(_MAX_LINE).split(b";")[0].strip()
+        piece = self.rfile.read(min(int(size, 16), _MAX_BODY_BYTES)) if size else b""
+        self.rfile.readline(_MAX_LINE)
+        return piece
+
+    def _reply(self, answer: Answer) -> None:
+        """Answer, or end the connection without a word."""
+        self.close_connection = self.close_connection or not answer.status
+        if not answer.status:
+            return
+        body = json.dumps(dict(answer.body), ensure_ascii=False).encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", JSON_TYPE if answer.status < 300 else _PROBLEM_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        if answer.retry_after_s:
+            self.send_header("Retry-After", str(answer.retry_after_s))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,118 @@
+"""Recordings of a sender: files of events, requests and messages as JSON Lines, HAR."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from contracts.errors import Invalid
+from producers.texts import get_text
+
+EVENTS_PATH = "/v1/events"
+_LINES = (".jsonl", ".ndjson")
+_ENDINGS = (".json", ".har", *_LINES)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request or message of a sender.
+
+    *headers* is None for an event from a file. *subject*: of a message on the bus. *status*: the
+    answer; 0 if the connection ended without one, None if the recording has none. *at*: seconds.
+    """
+
+    place: str
+    body: bytes
+    headers: Mapping[str, str] | None = None
+    method: str = "POST"
+    path: str = EVENTS_PATH
+    subject: str = ""
+    status: int | None = None
+    retry_after_s: float = 0.0
+    at: float | None = None
+
+
+def read_recordings(paths: Iterable[Path]) -> Iterator[Sent]:
+    """Everything in the files, and in those of the folders, by name. Raises Invalid."""
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if path.is_file() or file.suffix in _ENDINGS:
+                yield from _read_file(file)
+
+
+def _read_file(file: Path) -> Iterator[Sent]:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        wrong = get_text("cli", "no_file", detail=error.strerror or error)
+        raise Invalid(wrong.as_field_error(str(file))) from error
+    if file.suffix in _LINES:
+        lines = (line for line in enumerate(text.splitlines(), 1) if line[1].strip())
+        for number, line in lines:
+            yield _from_line(f"{file}:{number}", line)
+    elif (entries := _har_entries(text)) is not None:
+        for number, entry in enumerate(entries, 1):
+            if entry["request"].get("method") == "POST":
+                yield _from_har(f"{file}:{number}", entry)
+    else:
+        yield Sent(str(file), text)
+
+
+def _from_line(place: str, line: bytes) -> Sent:
+    """A request, a message of the bus (`subject`), or an event."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or "specversion" in value:
+        return Sent(place, line)
+    try:
+        return Sent(
+            place,
+            _body(value),
+            dict(value["headers"]),
+            str(value.get("method", "POST")),
+            urlsplit(str(value.get("path") or value.get("url") or EVENTS_PATH)).path,
+            str(value.get("subject", "")),
+            value.get("status"),
+            float(value.get("retry_after_s", 0)),
+            value.get("at"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(get_text("conformance", "no_recording").as_field_error(place)) from error
+
+
+def _body(value: Mapping[str, Any]) -> bytes:
+    """The body as it was sent: text, bytes in base64, or a JSON value."""
+    if "body_base64" in value:
+        try:
+            return base64.b64decode(value["body_base64"], validate=True)
+        except binascii.Error as error:
+            raise ValueError(error) from error
+    body = value["body"]
+    written = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    return written.encode()
+
+
+def _har_entries(text: bytes) -> list[dict[str, Any]] | None:
+    """The entries of an HTTP archive; None for another file."""
+    try:
+        value = json.loads(text)
+        entries = value["log"]["entries"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return entries if isinstance(entries, list) else None
+
+
+def _from_har(place: str, entry: Mapping[str, Any]) -> Sent:
+    request = entry["request"]
+    headers = {str(one["name"]): str(one["value"]) for one in request.get("headers", ())}
+    body = str(request.get("postData", {}).get("text", ""))
+    status = entry.get("response", {}).get("status")
+    return Sent(
+        place, body.encode(), headers, path=urlsplit(str(request["url"])).path, status=status
+    )
