@@ -20,6 +20,7 @@ from contracts.events import KINDS
 from contracts.publication import RELEASED
 from contracts.schemas import schema_files, schema_history
 from contracts.text import legacy_encodings
+from producers import texts
 from producers.gateway.responses import EventAccepted, Problem, Status
 
 GENERATED = Path(__file__).parent / "src" / "generated"
@@ -217,9 +218,10 @@ def _vocabulary() -> str:
 
 
 def _messages() -> str:
-    texts = load_texts(strict_json._MESSAGES_FILE)
+    own, mistakes = texts.catalog(), load_texts(strict_json._MESSAGES_FILE)
     json_texts = {
-        name: {"en": "", "vi": one} if isinstance(one, str) else one for name, one in texts.items()
+        name: {"en": "", "vi": one} if isinstance(one, str) else one
+        for name, one in mistakes.items()
     }
     bulletins = {
         name: one for name, one in load_texts(composition._TEXTS).items() if isinstance(one, str)
@@ -228,6 +230,7 @@ def _messages() -> str:
         "MESSAGES": errors.error_texts(),
         "JSON_MESSAGES": json_texts,
         "BULLETIN_TEXTS": bulletins,
+        "ACCESS_TEXTS": {"denied": own["access"]["denied"], "not_kept": own["cli"]["not_kept"]},
     }
     return "\n".join(_constant(name, value) for name, value in named.items())
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ class TypeScriptClient:
         types = ("--types", "node", "--typeRoots", self.folder / "node_modules" / "@types")
         return self.attempt("npx", "tsc", *strict, *types, *programs)
 
-    def driven(self, **options: Any) -> "DrivenPublisher":
-        """A publisher with these *options* in a process of its own."""
+    def driven(self, under: Sequence[str] = (), **options: Any) -> "DrivenPublisher":
+        """A publisher with these *options* in a process of its own, started by *under*."""
         return DrivenPublisher(
-            ["node", "test/drive.mjs", self.index, json.dumps(options)], self.folder
+            [*under, "node", "test/drive.mjs", self.index, json.dumps(options)], self.folder
         )
 
 
@@ -76,17 +77,25 @@ class DrivenPublisher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.stdin.close()
-            assert self.process.wait() == 0
+        self.process.stdin.close()
+        self.process.wait()
         self.process.stdout.close()
 
     def order(self, do: str, **words: Any) -> dict[str, Any]:
         """The answer to an order."""
         self.send(do, **words)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The answer to the last order."""
+        answer = self.answer_or_end()
+        assert answer is not None, f"the publisher ended: {self.process.wait()}"
+        return answer
+
+    def answer_or_end(self) -> dict[str, Any] | None:
+        """The answer to the last order; None if the process has ended."""
         line = self.process.stdout.readline()
-        assert line, f"the publisher ended: {self.process.wait()}"
-        return json.loads(line)
+        return json.loads(line) if line else None
 
     def send(self, do: str, **words: Any) -> None:
         """Give an order without waiting for its answer."""
@@ -95,8 +104,3 @@ class DrivenPublisher:
 
     def publish(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.order("publish", event=event)
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.process.kill()
-        self.process.wait()

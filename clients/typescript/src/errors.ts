@@ -43,7 +43,20 @@ export type MessageCode = keyof typeof MESSAGES;
 export type TextValue = Value | readonly string[] | Bilingual;
 export type TextValues = Readonly<Record<string, TextValue>>;
 
-const STATUSES = {
+/** Kind of refusal. */
+export type ErrorCode =
+  | "unreadable"
+  | "unauthorized"
+  | "forbidden"
+  | "not_found"
+  | "conflict"
+  | "too_large"
+  | "unsupported_media"
+  | "invalid"
+  | "rate_limited"
+  | "unavailable";
+
+const STATUSES: Readonly<Record<ErrorCode, number>> = {
   unreadable: 400,
   unauthorized: 401,
   forbidden: 403,
@@ -54,10 +67,7 @@ const STATUSES = {
   invalid: 422,
   rate_limited: 429,
   unavailable: 503,
-} as const;
-
-/** Kind of refusal. */
-export type ErrorCode = keyof typeof STATUSES;
+};
 
 /** Something breaks the contract, or was not taken; `errors` has one entry at least. */
 export class ContractError extends Error {
@@ -69,7 +79,7 @@ export class ContractError extends Error {
   /** Seconds after which the same event may be sent again, if that helps. */
   readonly retryAfterS: number | null;
 
-  constructor(code: ErrorCode, errors: readonly ListedError[], retryAfterS: number | null = null) {
+  constructor(code: ErrorCode, errors: readonly FieldError[], retryAfterS: number | null = null) {
     const limited = limitErrors(errors);
     super(limited.map((one) => `${one.field}: ${one.message}`).join("; "));
     this.name = "ContractError";
@@ -106,7 +116,8 @@ export function unreadable(field: string, code: MessageCode, values?: TextValues
   return new ContractError("unreadable", [fieldError(field, code, values)]);
 }
 
-function localized(field: string, texts: Bilingual, values: TextValues): FieldError {
+/** The error of a field with a text of its own. */
+export function localized(field: string, texts: Bilingual, values: TextValues): FieldError {
   return {
     field: printable(field, MAX_FIELD_LENGTH),
     message: fill(texts.en, values, "en"),

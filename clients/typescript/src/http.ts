@@ -1,18 +1,14 @@
 /** Publishing over HTTP, with the unit's API key. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { HTTP_TYPES, type CheckedEvent } from "./check.js";
 import { CONTENT_TYPE, toStructured } from "./envelope.js";
-import { codeOfStatus, ContractError, type ErrorCode, type FieldError } from "./errors.js";
+import { codeOfStatus, ContractError, type FieldError } from "./errors.js";
 import { away, Publisher, type Accepted, type Door, type PublisherOptions } from "./publisher.js";
+import { insist, PATIENCE_S } from "./retry.js";
 import type { EventAccepted, Problem, Status } from "./generated/events.js";
 
-const PATIENCE_S = 15;
 const ANSWER_S = 10;
 const RETRY_AFTER_S = 5;
-const FIRST_PAUSE_S = 0.2;
-const LONGEST_PAUSE_S = 5;
-const AGAIN: readonly ErrorCode[] = ["unavailable", "rate_limited"];
 
 /** Options of the publisher over HTTP. */
 export interface HttpOptions extends PublisherOptions {
@@ -52,7 +48,7 @@ class HttpDoor implements Door {
 
   async send(event: CheckedEvent): Promise<Accepted> {
     const body = toStructured(event.event);
-    const answer = await this.insist<EventAccepted>("/v1/events", { method: "POST", body });
+    const answer = await this.ask<EventAccepted>("/v1/events", { method: "POST", body });
     return {
       outcome: "accepted",
       eventId: answer.event_id,
@@ -64,26 +60,16 @@ class HttpDoor implements Door {
   }
 
   async status(eventId: string): Promise<Status> {
-    return await this.insist<Status>(`/v1/events/${encodeURIComponent(eventId)}`, { method: "GET" });
+    return await this.ask<Status>(`/v1/events/${encodeURIComponent(eventId)}`, { method: "GET" });
   }
 
   async close(): Promise<void> {}
 
-  /** Ask again, with the same request, until there is an answer or the patience is used up. */
-  private async insist<T>(path: string, request: RequestInit): Promise<T> {
-    const end = performance.now() + this.patienceS * 1000;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.ask<T>(path, request);
-      } catch (error) {
-        const pauseS = error instanceof ContractError && AGAIN.includes(error.code) ? pauseAfter(error, attempt) : Infinity;
-        if (performance.now() + pauseS * 1000 >= end) throw error;
-        await sleep(pauseS * 1000);
-      }
-    }
+  private async ask<T>(path: string, request: RequestInit): Promise<T> {
+    return await insist(this.patienceS, () => this.askOnce<T>(path, request));
   }
 
-  private async ask<T>(path: string, request: RequestInit): Promise<T> {
+  private async askOnce<T>(path: string, request: RequestInit): Promise<T> {
     const headers = { Authorization: `Bearer ${this.key}`, "Content-Type": CONTENT_TYPE };
     const limits = { redirect: "manual", signal: AbortSignal.timeout(ANSWER_S * 1000) } as const;
     try {
@@ -91,7 +77,7 @@ class HttpDoor implements Door {
       if (answer.ok) return (await answer.json()) as T;
       throw await refusalIn(answer);
     } catch (error) {
-      throw error instanceof ContractError ? error : away(error, RETRY_AFTER_S);
+      throw error instanceof ContractError ? error : away(error);
     }
   }
 }
@@ -101,9 +87,10 @@ async function refusalIn(answer: Response): Promise<ContractError> {
   const retryAfterS = Number(answer.headers.get("Retry-After") ?? RETRY_AFTER_S);
   const text = await answer.text();
   const code = codeOfStatus(answer.status);
+  const asksToWait = code === "unavailable" || code === "rate_limited";
   const errors = isProblem(answer) ? errorsIn(text) : [];
-  if (code === null || !errors.length) return away(new Error(`HTTP ${answer.status}`), RETRY_AFTER_S);
-  return new ContractError(code, errors, AGAIN.includes(code) ? retryAfterS : null);
+  if (code === null || !errors.length) return away(new Error(`HTTP ${answer.status}`));
+  return new ContractError(code, errors, asksToWait ? retryAfterS : null);
 }
 
 function isProblem(answer: Response): boolean {
@@ -112,10 +99,4 @@ function isProblem(answer: Response): boolean {
 
 function errorsIn(text: string): readonly FieldError[] {
   return (JSON.parse(text) as Problem).errors;
-}
-
-/** How long the door asked to wait; else longer after each attempt, and not all at the same time. */
-function pauseAfter(error: ContractError, attempt: number): number {
-  const asked = error.cause === undefined ? error.retryAfterS : null;
-  return asked ?? Math.min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

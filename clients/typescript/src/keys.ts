@@ -1,7 +1,7 @@
 /** Identity: one intent has one key for ever, which makes repeats harmless. */
 
 import { createHash } from "node:crypto";
-import { canonicalJson, type JsonInput } from "./json.js";
+import { canonicalJson } from "./json.js";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
 const SEPARATOR = "\0";
@@ -18,12 +18,12 @@ export function eventId(unit: string, source: string, id: string): string {
 }
 
 /** Hash of an event's content: `[type, data]` as canonical JSON after NFC. */
-export function contentHash(type: string, data: JsonInput): string {
+export function contentHash(type: string, data: object): string {
   return digest(canonical(type, data));
 }
 
 /** The canonical JSON that `contentHash` is made of. */
-export function canonical(type: string, data: JsonInput): string {
+export function canonical(type: string, data: object): string {
   return canonicalJson([type, data]);
 }
 

@@ -1,11 +1,14 @@
 /** Publishes the events of one unit: checked first, older ones first, kept on disk while Loa is away. */
 
 import { admit, BUS_TYPES, readEvent, type CheckedEvent } from "./check.js";
-import { ContractError, fieldError, type FieldWarning } from "./errors.js";
+import { ContractError, fieldError, localized, type FieldError, type FieldWarning } from "./errors.js";
 import { Spool } from "./spool.js";
+import { ACCESS_TEXTS } from "./generated/messages.js";
 import { VOCABULARY } from "./generated/vocabulary.js";
 import type { LoaEvent } from "./generated/events.js";
 import type { Vocabulary } from "./vocabulary.js";
+
+const RETRY_AFTER_S = 5;
 
 /** Loa has stored the event. */
 export interface Accepted {
@@ -33,8 +36,26 @@ export interface Spooled {
 export interface Drained {
   readonly accepted: readonly Accepted[];
   readonly refused: readonly string[];
-  /** The unit's events that wait. */
+  /** The number of the unit's events that wait. */
   readonly left: number;
+  /** Of those, the files that wait for a right of the key; later events of their items wait behind them. */
+  readonly denied: readonly string[];
+}
+
+/** Draining under way. */
+interface Draining {
+  readonly accepted: Accepted[];
+  readonly refused: string[];
+  readonly denied: string[];
+  /** The items of denied events. */
+  readonly waitingItems: Set<string>;
+}
+
+/** The key may not publish the event, which waits for the right, or is refused to its sender. */
+export class Denied extends ContractError {
+  constructor(error: FieldError) {
+    super("forbidden", [error]);
+  }
 }
 
 /** Options of every publisher. */
@@ -59,7 +80,7 @@ export interface Door {
 
 /** Publishes over one door, with a spool if there is a folder. */
 export class Publisher {
-  /** Why the last event was kept instead of sent; null once one was sent. */
+  /** Why the last event was not taken, by Loa's absence or for the key; null once one was. */
   refusal: ContractError | null = null;
   readonly unit: string;
   protected readonly door: Door;
@@ -68,7 +89,7 @@ export class Publisher {
   private readonly units = new Map<string, string | null>();
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(door: Door, options: PublisherOptions) {
+  protected constructor(door: Door, options: PublisherOptions) {
     this.door = door;
     this.unit = options.unit;
     this.spool = options.spool === undefined ? null : new Spool(options.spool);
@@ -83,14 +104,15 @@ export class Publisher {
    */
   async publish(event: LoaEvent | Uint8Array | string): Promise<Accepted | Spooled> {
     const checked = admit(readEvent(event), this.unit, this.vocabulary, this.door.types);
+    const spool = BUS_TYPES.has(checked.event.type) ? this.spool : null;
     return await this.inTurn(async () => {
-      const left = BUS_TYPES.has(checked.event.type) ? (await this.drainInTurn()).left : 0;
-      if (left && this.spool) return await this.keep(this.spool, checked);
+      if (spool && (await this.comesBehind(spool, checked))) return await keep(spool, checked);
       try {
         return await this.send(checked);
       } catch (error) {
-        if (!isAway(error) || !this.spool || !BUS_TYPES.has(checked.event.type)) throw error;
-        return await this.keep(this.spool, checked);
+        if (spool && error instanceof Denied) await spool.keepRefused(checked, error.message);
+        if (!spool || !isAway(error)) throw error;
+        return await keep(spool, checked);
       }
     });
   }
@@ -111,37 +133,67 @@ export class Publisher {
       this.refusal = null;
       return accepted;
     } catch (error) {
-      if (isAway(error)) this.refusal = error;
+      if (isAway(error) || error instanceof Denied) this.refusal = error;
       throw error;
     }
   }
 
-  private async drainInTurn(): Promise<Drained> {
-    const [accepted, refused]: [Accepted[], string[]] = [[], []];
-    const spool = this.spool;
-    if (!spool) return { accepted, refused, left: 0 };
-    await spool.draining(async () => {
-      for (const path of await this.ownWaiting(spool)) {
-        const result = await this.sendSpooled(spool, path);
-        if (result === null) break;
-        if (typeof result === "string") refused.push(result);
-        else accepted.push(result);
-      }
-    });
-    return { accepted, refused, left: (await this.ownWaiting(spool)).length };
+  /** Whether spooled events have to be sent first: all, or those of the item. */
+  private async comesBehind(spool: Spool, event: CheckedEvent): Promise<boolean> {
+    const draining = await this.drainSpool(spool);
+    const left = (await this.ownWaiting(spool)).length;
+    return left > draining.denied.length || draining.waitingItems.has(event.contentId);
   }
 
-  /** The answer, or the path of the file of a refused event; null if Loa is away. */
-  private async sendSpooled(spool: Spool, path: string): Promise<Accepted | string | null> {
+  private async drainInTurn(): Promise<Drained> {
+    const spool = this.spool;
+    if (!spool) return { accepted: [], refused: [], denied: [], left: 0 };
+    const { accepted, refused, denied } = await this.drainSpool(spool);
+    return { accepted, refused, denied, left: (await this.ownWaiting(spool)).length };
+  }
+
+  private async drainSpool(spool: Spool): Promise<Draining> {
+    const draining: Draining = { accepted: [], refused: [], denied: [], waitingItems: new Set() };
+    if (!(await this.ownWaiting(spool)).length) return draining;
+    await spool.draining(async () => {
+      for (const path of await this.ownWaiting(spool)) {
+        if (!(await this.sendSpooled(spool, path, draining))) break;
+      }
+    });
+    return draining;
+  }
+
+  /** Whether the next one may be sent: Loa is not away. */
+  private async sendSpooled(spool: Spool, path: string, draining: Draining): Promise<boolean> {
     try {
-      const { event } = await spool.read(path);
-      const answer = await this.send(admit(event, this.unit, this.vocabulary, BUS_TYPES));
-      await spool.remove(path);
-      this.units.delete(path);
-      return answer;
+      const event = admit((await spool.read(path)).event, this.unit, this.vocabulary, BUS_TYPES);
+      await this.sendUnlessDenied(spool, path, event, draining);
     } catch (error) {
-      if (isAway(error)) return null;
-      if (error instanceof ContractError) return await spool.setAside(path, error.message);
+      if (isAway(error)) return false;
+      if (!(error instanceof ContractError)) throw error;
+      draining.refused.push(await spool.setAside(path, error.message));
+    }
+    return true;
+  }
+
+  /** A right may come later, so what was promised is never set aside for a denial. */
+  private async sendUnlessDenied(spool: Spool, path: string, event: CheckedEvent, draining: Draining): Promise<void> {
+    const answer = draining.waitingItems.has(event.contentId) ? null : await this.sendIfAllowed(event);
+    if (answer === null) {
+      draining.denied.push(path);
+      draining.waitingItems.add(event.contentId);
+      return;
+    }
+    draining.accepted.push(answer);
+    await spool.remove(path);
+    this.units.delete(path);
+  }
+
+  private async sendIfAllowed(event: CheckedEvent): Promise<Accepted | null> {
+    try {
+      return await this.send(event);
+    } catch (error) {
+      if (error instanceof Denied) return null;
       throw error;
     }
   }
@@ -155,16 +207,23 @@ export class Publisher {
     return waiting.filter((path) => (this.units.get(path) ?? this.unit) === this.unit);
   }
 
-  private async keep(spool: Spool, event: CheckedEvent): Promise<Spooled> {
-    const { eventId, contentId, revision } = event;
-    return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event) };
-  }
-
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.turn.catch(() => undefined);
     const done = before.then(work);
     this.turn = done;
     return await done;
+  }
+}
+
+/** Keep an event. Throws ContractError, `unavailable`, if the disk refuses. */
+async function keep(spool: Spool, event: CheckedEvent): Promise<Spooled> {
+  const { eventId, contentId, revision } = event;
+  try {
+    return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event) };
+  } catch (error) {
+    if (error instanceof ContractError) throw error;
+    const facts = { folder: spool.folder, detail: error instanceof Error ? error.message : String(error) };
+    throw away(error, RETRY_AFTER_S, localized("spool", ACCESS_TEXTS.not_kept, facts));
   }
 }
 
@@ -184,8 +243,12 @@ export function isAway(error: unknown): error is ContractError {
 }
 
 /** The error of an event whose storage is not confirmed: it may be sent again. */
-export function away(cause: unknown, retryAfterS: number): ContractError {
-  const error = new ContractError("unavailable", [fieldError("event", "unavailable", { retry_after_s: retryAfterS })], retryAfterS);
+export function away(
+  cause: unknown,
+  retryAfterS = RETRY_AFTER_S,
+  said = fieldError("event", "unavailable", { retry_after_s: retryAfterS }),
+): ContractError {
+  const error = new ContractError("unavailable", [said], retryAfterS);
   error.cause = cause;
   return error;
 }

@@ -24,7 +24,7 @@ SEED, MUTATED = 20, 600
 OTHER = "vu-phap-che"
 """The unit that sends by the example."""
 README = (SOURCE / "README.md").read_text("utf-8")
-[PROGRAM] = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
+PROGRAM, NATS_PROGRAM = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -55,6 +55,7 @@ def consumer(client, tmp_path_factory):
     shell = ["bash", "-euo", "pipefail", "-c", commands]
     subprocess.run(shell, cwd=folder, check=True, capture_output=True, timeout=400)
     (folder / "send.mts").write_text(PROGRAM, "utf-8")
+    (folder / "bus.mts").write_text(NATS_PROGRAM, "utf-8")
     (folder / "send.mjs").write_text(PROGRAM, "utf-8")
     return folder
 
@@ -78,7 +79,7 @@ def test_what_the_readme_prints_is_well_typed_and_a_misspelt_field_is_not(client
     for name, (right, wrong) in WRONG.items():
         assert right in PROGRAM
         (consumer / name).write_text(PROGRAM.replace(right, wrong, 1), "utf-8")
-    programs = [consumer / name for name in ("send.mts", *WRONG)]
+    programs = [consumer / name for name in ("send.mts", "bus.mts", *WRONG)]
     found = client.check_types(*programs).stdout
     assert {
         line.partition("(")[0].rpartition("/")[2]
@@ -104,6 +105,40 @@ def test_the_example_sends_the_event_in_a_file_and_names_what_is_wrong(client, c
     (sent, refused) = answers
     assert sent == (0, "accepted", "")
     assert refused[:2] == (2, "") and refused[2].startswith("data.title: ")
+
+
+API = sorted((SOURCE / "api").glob("*.d.ts"), key=lambda path: int(path.name.partition("-")[0]))
+ANSWER = "export interface Accepted {"
+PLANTED = {
+    "Accepted": (ANSWER, f"{ANSWER} readonly gone: string;"),
+    "Gone": (ANSWER, f"export interface Gone {{ a: 1 }}\n\n{ANSWER}"),
+    "HttpOptions": ("readonly key: string;", ""),
+    "Submitted": ("readonly author?: string | null;", "readonly author?: number | null;"),
+    "Link": ("export interface Link {", "export interface Link { readonly note?: string;"),
+    "keys": ("source: string, id: string): string", "source: string): string"),
+    "HttpPublisher": ("Promise<Status>", "Promise<string>"),
+    "checkEvent": ("options?: CheckOptions): void", "options?: CheckOptions): string"),
+}
+"""A promise of an earlier surface that the present one breaks, by the name that is to be told."""
+
+
+def test_the_exported_types_keep_what_each_frozen_surface_promised(client):
+    surface = client.call("node", "test/api.mjs", "dist/index.d.ts").stdout
+    assert surface == API[-1].read_text("utf-8"), "npm run api freezes another surface"
+    for frozen in API:
+        assert client.call("node", "test/compatible.mjs", "dist/index.d.ts", frozen).stdout == "\n"
+
+
+def test_a_breaking_change_of_the_exported_types_is_told_by_name(client):
+    promised = API[-1].read_text("utf-8")
+    for right, wrong in PLANTED.values():
+        assert right in promised
+        promised = promised.replace(right, wrong, 1)
+    frozen = client.folder / "promised.d.ts"
+    frozen.write_text(promised, "utf-8")
+    told = client.attempt("node", "test/compatible.mjs", "dist/index.d.ts", frozen)
+    names = {line.partition(":")[0] for line in told.stdout.splitlines()}
+    assert told.returncode == 1 and PLANTED.keys() <= names, told.stdout
 
 
 def test_every_golden_vector_holds_and_a_spoilt_answer_of_each_group_is_found(client):

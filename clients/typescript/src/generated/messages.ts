@@ -129,9 +129,13 @@ export const MESSAGES = {
   "en": "{value} is taken by HTTP only (POST /v1/events): it names a person",
   "vi": "{value} chỉ được nhận qua HTTP (POST /v1/events) vì có dữ liệu cá nhân"
  },
+ "dry_run_value": {
+  "en": "{value} means nothing: `dry_run=1` asks what would happen and stores nothing; leave it out to send",
+  "vi": "không hiểu giá trị {value}: ghi `dry_run=1` để chỉ hỏi điều sẽ xảy ra mà không lưu gì; bỏ đi để gửi thật"
+ },
  "no_trial_of_case": {
-  "en": "{value} is not taken with a key for trials: it has a person's contact, and a trial goes to guests alone",
-  "vi": "không gửi thử {value} được, vì sự kiện này có thông tin liên hệ của người dân, còn bản thử chỉ gửi cho người nhận thử"
+  "en": "{value} is not taken with a key for trials: it has a person's contact, and a trial goes to guests alone. `?dry_run=1` with a live key checks it",
+  "vi": "không gửi thử {value} được, vì sự kiện này có thông tin liên hệ của người dân, còn bản thử chỉ gửi cho người nhận thử. Muốn kiểm tra thì dùng `?dry_run=1` với khóa thật"
  },
  "name_of_a_case": {
   "en": "{value}: names of this form are kept for dossiers, letters and digests",
@@ -821,4 +825,15 @@ export const BULLETIN_TEXTS = {
  "renewed_amendments": "cập nhật mục “Đính chính, gỡ tin”",
  "compiled_by": "Biên soạn: {name}",
  "in_language": "(Bài viết bằng {language}.) {text}"
+} as const;
+
+export const ACCESS_TEXTS = {
+ "denied": {
+  "en": "this key may not publish on {subject}, so the event is not sent: use a key of that unit (`loa units bus-key {unit}`), or give the server the rights (`loa bus config`, then reload it), and send it again",
+  "vi": "khóa này không được gửi lên {subject} nên sự kiện chưa được gửi: hãy dùng khóa của đơn vị đó (`loa units bus-key {unit}`), hoặc cấp quyền trên máy chủ (`loa bus config` rồi nạp lại máy chủ), rồi gửi lại"
+ },
+ "not_kept": {
+  "en": "not sent and not kept: the bus takes nothing, and {folder} can't be written ({detail}). A full disk does both: make room, then send it again",
+  "vi": "chưa gửi được và chưa lưu được: máy chủ NATS không nhận và không ghi được vào {folder}; thường do đầy ổ đĩa. Hãy giữ tệp, giải phóng ổ đĩa rồi gửi lại"
+ }
 } as const;

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from clients.typescript import generate
+from contracts.schemas.schema_history import text_digest
 from tests.support.typescript_client import SOURCE
 
 
@@ -23,3 +24,11 @@ def test_the_locked_packages_have_hashes_and_name_no_registry():
     packages = {name: one for name, one in locked.items() if name}
     assert packages and all(one["integrity"].startswith("sha512-") for one in packages.values())
     assert not any("resolved" in one for one in packages.values())
+
+
+def test_a_frozen_surface_is_never_changed():
+    names = sorted(path.name for path in (SOURCE / "api").iterdir())
+    texts = {path.name: path.read_text("utf-8") for path in (SOURCE / "api").iterdir()}
+    digests = {name: name.partition("-")[2].removesuffix(".d.ts") for name in names}
+    assert digests == {name: text_digest(text) for name, text in texts.items()}
+    assert [int(name.partition("-")[0]) for name in names] == [*range(1, len(names) + 1)]

@@ -1,0 +1,31 @@
+/** The same request again and again, until there is an answer or the patience is used up. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { ContractError } from "./errors.js";
+
+/** How long `publish` and `status` try, unless the publisher was told otherwise. */
+export const PATIENCE_S = 15;
+const FIRST_PAUSE_S = 0.2;
+const LONGEST_PAUSE_S = 5;
+
+/** The answer to *ask*, which is told how much time is left. Throws the last ContractError. */
+export async function insist<T>(patienceS: number, ask: (leftMs: number) => Promise<T>): Promise<T> {
+  const end = performance.now() + patienceS * 1000;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask(Math.max(1, end - performance.now()));
+    } catch (error) {
+      const pauseS = pauseAfter(error, attempt);
+      if (performance.now() + pauseS * 1000 >= end) throw error;
+      await sleep(pauseS * 1000);
+    }
+  }
+}
+
+/** How long Loa asked to wait; else longer after each attempt, and not all at the same time. */
+function pauseAfter(error: unknown, attempt: number): number {
+  const mayBeTaken = error instanceof ContractError && ["unavailable", "rate_limited"].includes(error.code);
+  if (!mayBeTaken) return Infinity;
+  const asked = error.cause === undefined ? error.retryAfterS : null;
+  return asked ?? Math.min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** attempt) * (0.5 + Math.random() / 2);
+}
