@@ -28,6 +28,9 @@ EXAMPLES = (
     Example("curl", "send.sh"),
     Example("Python", "publish.py"),
     Example("TypeScript, Node.js", "send.mts"),
+    Example("Java", "java/Publish.java"),
+    Example("Go", "go/publish.go"),
+    Example("C#", "csharp/Publish.cs"),
     Example("Node.js, NATS", "publish.mjs"),
 )
 """The programs, in the order in which the page shows them; another language is one more line."""

@@ -16,6 +16,8 @@ from tests.support.repository import ROOT
 
 OFFICER, OTHER = "nguoi-gui-tin", "vu-phap-che"
 SAID = desk_texts()["sending"]
+EXAMPLES_FOLDER = ROOT / "examples"
+PROGRAMS = {".sh", ".py", ".mjs", ".mts", ".java", ".go", ".cs"}
 _CODE = re.compile(r'<pre class="code"[^>]*><code>(.*?)</code></pre>', re.S)
 
 
@@ -31,8 +33,15 @@ async def codes(desk, unit: str) -> list[str]:
 
 async def test_the_programs_are_those_of_the_repository(desk):
     shown = await codes(desk, UNIT)
-    files = [ROOT / "examples" / one.file for one in (EVENT_FILE, *EXAMPLES)]
+    files = [EXAMPLES_FOLDER / one.file for one in (EVENT_FILE, *EXAMPLES)]
     assert shown[: len(files)] == [file.read_text("utf-8") for file in files]
+
+
+def test_every_program_that_sends_is_shown():
+    programs = {path for path in EXAMPLES_FOLDER.rglob("*") if path.suffix in PROGRAMS}
+    shown = {EXAMPLES_FOLDER / one.file for one in EXAMPLES}
+    assert programs - shown == {EXAMPLES_FOLDER / "keys.mjs"}, "which sends nothing"
+    assert len(shown) == len(EXAMPLES)
 
 
 async def test_the_programs_name_the_unit_and_a_placeholder_for_its_key(desk):
