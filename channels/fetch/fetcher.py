@@ -85,18 +85,24 @@ def resolve_result(host: str, address: str, port: int) -> ResolveResult:
 
 
 @contextmanager
-def _translate_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn errors of a request into PermanentFetchError or TemporaryFetchError."""
     try:
         yield
     except errors.ForbiddenAddress as closed:
         raise errors.PermanentFetchError(closed.fetch_reason) from closed
+    except aiohttp.ClientSSLError as trouble:  # that of a certificate is a ValueError, too
+        raise _temporary_error(trouble) from trouble
     except ValueError as wrong:
         raise errors.PermanentFetchError(errors.FetchReason.NOT_AN_ADDRESS) from wrong
     except TimeoutError as slow:
         raise errors.TemporaryFetchError(errors.FetchReason.TOO_SLOW) from slow
     except (aiohttp.ClientError, OSError) as trouble:
-        raise errors.TemporaryFetchError(_reason_of(trouble), type(trouble).__name__) from trouble
+        raise _temporary_error(trouble) from trouble
+
+
+def _temporary_error(trouble: aiohttp.ClientError | OSError) -> errors.TemporaryFetchError:
+    return errors.TemporaryFetchError(_reason_of(trouble), type(trouble).__name__)
 
 
 def _reason_of(error: aiohttp.ClientError | OSError) -> errors.FetchReason:
@@ -133,7 +139,7 @@ class Fetcher:
 
     async def fetch(self, address: str, wanted: Collection[str]) -> bytes:
         """Read *address* if its media type is *wanted*. Raises a FetchError."""
-        with _translate_errors():
+        with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
                 self._http_session(wanted) as http,
@@ -217,7 +223,7 @@ class LinkProbe(Fetcher):
 
     async def probe(self, address: str) -> None:
         """Ask with HEAD, and with GET where HEAD gets no good answer. Raises a FetchError."""
-        with _translate_errors():
+        with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
                 self._http_session({"*/*"}) as http,
@@ -246,7 +252,7 @@ class ConditionalFetcher(Fetcher):
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         validators = {name: value for name, value in validators.items() if value}
         headers = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
-        with _translate_errors():
+        with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
                 self._http_session(()) as http,
