@@ -114,6 +114,11 @@ def status(unit: str, content_id: str | None) -> str:
     return f"{STATUS_SUBJECT}.{unit}.{content_id or _NO_ITEM}"
 
 
+def callback(unit: str, endpoint: str) -> str:
+    """Subject of the attempts to call a unit's endpoint."""
+    return f"callback.{unit}.{endpoint}"
+
+
 def key_of_fact(subject: str) -> str:
     """The key of a subject of `fact`."""
     return subject.removeprefix(f"{_FACT}.")
@@ -247,6 +252,10 @@ STATUS = StreamSpec(
     max_age=RETENTION.span("callbacks"),
 )
 """Facts about units' items, as each unit is told of its own."""
+CALLBACKS_LOG = StreamSpec(
+    "CALLBACKS", (callback("*", "*"),), max_bytes=_GIB, max_age=RETENTION.span("callbacks")
+)
+"""Attempts to call units' systems: when, which fact, and the answer."""
 _UPLOAD_PIECES, _UPLOADS = "$O.uploads.C", "$O.uploads.M"
 UPLOADS = StreamSpec(
     "OBJ_uploads",
@@ -267,6 +276,7 @@ STREAMS = (
     EDITORIAL,
     FACTS,
     STATUS,
+    CALLBACKS_LOG,
     UPLOADS,
 )
 
@@ -298,6 +308,8 @@ STAFF_MAIL = BucketSpec("staff_mail", max_bytes=256 << 20, is_atomic=True)
 """Mails about items still due to staff, and the position up to which the editorial log was read."""
 KEPT_TEXTS = BucketSpec("kept_texts", max_bytes=256 << 20, ttl=RETENTION.span("typed"))
 """Texts typed at the desk and not saved, and the people who have a text open."""
+CALLBACKS = BucketSpec("callbacks", max_bytes=256 << 20)
+"""Addresses of units' systems that are called about their items, and how far each is."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")
 BUCKETS = (
@@ -318,6 +330,7 @@ BUCKETS = (
     SESSIONS,
     STAFF_MAIL,
     KEPT_TEXTS,
+    CALLBACKS,
     VAULT,
     CONTROL,
 )

@@ -434,6 +434,21 @@ class ImportSettings(_Settings):
         return text
 
 
+class CallbackSettings(_Settings):
+    """LOA_CALLBACKS_*: which addresses of units' systems may be called beside public ones."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_CALLBACKS_")
+
+    allow: str = ""
+    ca_file: Path | None = None
+
+    @field_validator("allow")
+    @classmethod
+    def _is_policy(cls, text: str) -> str:
+        parse_policy(text)
+        return text
+
+
 class LettersSettings(_Settings):
     """LOA_LETTERS_*: transactional mails that strangers may cause in an hour; 0: no limit."""
 

@@ -17,6 +17,7 @@ from consumers.app.environment import environment
 from consumers.app.settings import (
     AuditSettings,
     BouncesSettings,
+    CallbackSettings,
     ClamdSettings,
     DeskSettings,
     ImportSettings,
@@ -49,6 +50,7 @@ SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     BouncesSettings,
     LettersSettings,
     ImportSettings,
+    CallbackSettings,
     SecuritySettings,
     TracingSettings,
     OidcSettings,

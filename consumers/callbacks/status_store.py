@@ -50,6 +50,12 @@ class StatusStore:
             if fact := await self.genuine(message):
                 yield StoredStatus(message.seq, fact, message.data, message.time)
 
+    async def find(self, seq: int) -> StoredStatus | None:
+        """The fact at a sequence; None once STATUS has forgotten it."""
+        message = await self.bus.get_message(_STREAM, seq)
+        fact = await self.genuine(message) if message else None
+        return StoredStatus(seq, fact, message.data, message.time) if message and fact else None
+
     async def tell(self, facts: Sequence[StatusFact]) -> int:
         """Store facts of one item in their order, but those that are there; how many were new."""
         for written in range(_MAX_TRIES):

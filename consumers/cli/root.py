@@ -117,6 +117,7 @@ class Commands(CommandGroup):
         "sessions": _path(Group.PEOPLE, "login", "sessions"),
         "staff": _path(Group.PEOPLE, "staff"),
         "units": _path(Group.PEOPLE, "units"),
+        "callbacks": _path(Group.PEOPLE, "callbacks"),
         "subscribers": _path(Group.PEOPLE, "subscribers"),
         "backup": _path(Group.KEEP, "recovery", "save_backup"),
         "restore": _path(Group.KEEP, "recovery", "restore_backup"),

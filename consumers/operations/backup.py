@@ -59,6 +59,8 @@ _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
     subjects.AUDIT.name,
     f"KV_{subjects.CONTROL.name}",
+    f"KV_{subjects.CALLBACKS.name}",
+    subjects.CALLBACKS_LOG.name,
     subjects.STATUS.name,
     subjects.FACTS.name,
     f"KV_{subjects.LEDGER.name}",
@@ -87,6 +89,7 @@ SAVE_ORDER = (
 _ADDED_LATER = {
     *(subjects.AUDIT.name, subjects.EDITORIAL.name),
     *(subjects.FACTS.name, subjects.STATUS.name, subjects.UPLOADS.name),
+    *(subjects.CALLBACKS_LOG.name, f"KV_{subjects.CALLBACKS.name}"),
     *(f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"),
     *(f"KV_{subjects.STAFF_MAIL.name}", f"KV_{subjects.TRIAL_UNITS.name}"),
 }

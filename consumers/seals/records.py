@@ -25,7 +25,11 @@ SEALED_FIRST = tuple(
     )
 )
 SEALED_LATER = tuple(
-    bucket.name for bucket in (subjects.SUPPRESSED, subjects.STAFF_MAIL, subjects.TRIAL_UNITS)
+    bucket.name
+    for bucket in (
+        *(subjects.SUPPRESSED, subjects.STAFF_MAIL),
+        *(subjects.TRIAL_UNITS, subjects.CALLBACKS),
+    )
 )
 """Sealed since RECEIPTS and AUDIT are, or newer than those."""
 SEALED_BUCKETS = SEALED_FIRST + SEALED_LATER

@@ -82,6 +82,7 @@ AGED_STREAMS: Mapping[str, RetentionKind] = {
     "KV_kept_texts": "typed",
     "KV_trials": "trials",
     "STATUS": "callbacks",
+    "CALLBACKS": "callbacks",
 }
 """Streams whose age carries a kind out."""
 DEFAULT = Retention.parse((Path(__file__).parents[1] / "retention.toml").read_text("utf-8"))

@@ -26,6 +26,7 @@ _PARAMETER_DESCRIPTIONS = {
     "channel": "Where the reader met the item.",
     "opinion": "satisfied, neutral or dissatisfied.",
     "stage": "Where the message could not be processed.",
+    "endpoint": "Id of the endpoint that is called.",
     "key": "Kind of the fact, and what tells it from others of its kind.",
     "batch": "channel.content_id.revision.number of the batch.",
     "wake": "Number of the wake-up.",
@@ -80,6 +81,8 @@ def _internal_channels() -> Iterator[BusChannel]:
     yield BusChannel("editorial", act_address, subjects.EDITORIAL, "receive", "editorial-act")
     fact_address = subjects.fact("{key}")
     yield BusChannel("fact", fact_address, subjects.FACTS, "send", "fact")
+    calls = subjects.callback("{unit}", "{endpoint}")
+    yield BusChannel("callbacks", calls, subjects.CALLBACKS_LOG, "send", "callback-attempts")
     yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
     for address, name in (
         (subjects.ALL_UPLOAD_PIECES, "upload-piece"),
@@ -152,6 +155,7 @@ _INTERNAL_MESSAGES = (
     "editorial-act",
     "audit-record",
     "fact",
+    "callback-attempts",
     "upload-piece",
     "upload",
 )

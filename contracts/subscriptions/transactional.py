@@ -21,6 +21,7 @@ class TransactionalKind(StrEnum):
     ERASED = "erased"  # it has ended, and everything is deleted
     AUDIT_HEAD = "audit_head"  # to the auditor: the day's head of the audit log
     STAFF = "staff"  # to a person who works at the desk, about items
+    CALLBACK = "callback"  # to a unit: its system is called no more
     TRIAL = "trial"  # to such a person, as asked: an item as its readers would get it
 
 
@@ -31,6 +32,7 @@ NOTIFICATION_KINDS = frozenset(
         TransactionalKind.ERASED,
         TransactionalKind.AUDIT_HEAD,
         TransactionalKind.STAFF,
+        TransactionalKind.CALLBACK,
         TransactionalKind.TRIAL,
     }
 )

@@ -228,6 +228,18 @@ STATUS_FACTS = CounterMetric(
     ),
     product(StatusKind),
 )
+_CALLBACK_RESULTS = ("arrived", "refused", "slowed", "gone", "unreached")
+CALLBACKS = CounterMetric(
+    Metric(
+        "loa_callbacks_total",
+        "counter",
+        "Callbacks to units' systems, each try, by its result. `slowed`: the receiver asks to be "
+        "left alone; `unreached`: no answer, or none that may be trusted",
+        "callbacks",
+        (Label("result", _CALLBACK_RESULTS),),
+    ),
+    [(result,) for result in _CALLBACK_RESULTS],
+)
 STAFF_MAILS = CounterMetric(
     Metric(
         "loa_staff_mails_total",

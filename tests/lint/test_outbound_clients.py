@@ -15,6 +15,7 @@ CLIENTS = {
 _OPERATOR = "an address that the operator has set"
 PLACES = {
     "channels/fetch/fetcher.py": "addresses of strangers: each is checked by the URL policy",
+    "channels/fetch/webhook.py": "addresses that units name: each is checked by the URL policy",
     "channels/email/doctor/dns_client.py": "asks for records of the operator's domains",
     "channels/email/smtp/handshake.py": _OPERATOR,
     "channels/name_lookup.py": "asks for addresses only; the callers connect",

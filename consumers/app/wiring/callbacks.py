@@ -1,15 +1,31 @@
-"""Build what tells units of their items."""
+"""Build what tells units of their items: on the bus, and by callbacks."""
 
+from channels.fetch.errors import ForbiddenAddress
+from channels.fetch.url_policy import parse_policy
+from channels.fetch.webhook import WebhookClient
 from consumers.app.node import Node
+from consumers.app.settings import CallbackSettings, read_settings
+from consumers.app.wiring.subscribers import open_mailer
+from consumers.callbacks.administration import EndpointAdministration
+from consumers.callbacks.attempt_log import AttemptLog
+from consumers.callbacks.disabled_mail import DisabledMailer
+from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
 from consumers.callbacks.follow import StatusFollower
+from consumers.callbacks.sender import CallbackSender
+from consumers.callbacks.service import CallbackService
 from consumers.callbacks.sources import DeliverySource, PositionSource, RefusalSource
 from consumers.callbacks.status_store import StatusStore
 from consumers.facts.store import FactStore
+from consumers.key_file import KeyFile
+from consumers.messages import field_error
 from contracts import subjects
+from contracts.base.times import Clock
+from contracts.errors import Invalid
+from producers.bus import Bus
 
 
 async def add_callbacks(node: Node) -> None:
-    """Positions, dead letters and facts → STATUS."""
+    """Positions, dead letters and facts → STATUS → units' systems."""
     await node.open_proven_key()
     positions = node.bus.bucket(subjects.PUBLISHED.name)
     sources = (
@@ -18,3 +34,33 @@ async def add_callbacks(node: Node) -> None:
         DeliverySource(FactStore(node.bus), positions),
     )
     node.tasks.append(StatusFollower(StatusStore(node.bus), sources, node.clock).run)
+    endpoints, cipher = EndpointStore(node.bus), EndpointCipher(node.keys.derive)
+    service = CallbackService(
+        StatusStore(node.bus),
+        endpoints,
+        CallbackSender(_open_client(), cipher, node.clock),
+        AttemptLog(node.bus),
+        DisabledMailer(open_mailer(node), endpoints, cipher, node.clock),
+        node.clock,
+    )
+    node.tasks.append(service.run)
+
+
+def _open_client() -> WebhookClient:
+    """The client: public addresses, and those that the operator allows."""
+    settings = read_settings(CallbackSettings)
+    return WebhookClient(parse_policy(settings.allow), settings.ca_file)
+
+
+def open_administration(bus: Bus, keys: KeyFile, clock: Clock) -> EndpointAdministration:
+    client = _open_client()
+
+    def check_url(url: str) -> None:
+        """Raises Invalid for an address that is never called."""
+        try:
+            client.check(url)
+        except (ForbiddenAddress, ValueError) as closed:
+            raise Invalid(field_error("url", "callback_address", value=url)) from closed
+
+    cipher = EndpointCipher(keys.derive)
+    return EndpointAdministration(EndpointStore(bus), StatusStore(bus), cipher, check_url, clock)

@@ -147,7 +147,7 @@ async def test_what_the_services_subscribe_to_is_what_asyncapi_says(nats_server,
     assert [one for one in patterns if not any(matches(one, to) for to in addresses)] == []
     unheard = {to for to in addresses if not any(matches(one, to) for one in patterns)}
     for_people = {"dead.{stage}", "opinion.{channel}.{content_id}.{opinion}"}
-    for_people |= {"publication.status.{unit}.{content_id}"}
+    for_people |= {"publication.status.{unit}.{content_id}", "callback.{unit}.{endpoint}"}
     for_people |= {"audit.record", "fact.{key}", "$O.uploads.C.{object}", "$O.uploads.M.{object}"}
     assert unheard == {"sched.{batch}.{wake}"} | for_people, "the bus itself, and people"
 

@@ -38,8 +38,9 @@ async def test_every_stream_is_saved_but_wake_ups_sessions_and_unsaved_texts():
 def test_a_backup_of_the_first_version_is_whole_plain_and_known_as_such():
     opened = backup.open_backup(BackupFolder(GOLDEN, b"", accepts_plain=True))
     saved = {one.stream for one in opened.manifest.streams}
-    added = {"AUDIT", "EDITORIAL", "FACTS", "STATUS", "OBJ_uploads"}
+    added = {"AUDIT", "EDITORIAL", "FACTS", "STATUS", "CALLBACKS", "OBJ_uploads"}
     added |= {"KV_staff", "KV_staff_mail", "KV_person_keys", "KV_trial_units"}
+    added |= {"KV_callbacks"}
     assert saved == {*backup.SAVE_ORDER} - added | {"KV_desk"}
     assert opened.manifest.is_plain
     assert b"".join(opened.pieces(opened.manifest.streams[0]))

@@ -48,7 +48,8 @@ async def test_limits_ages_and_rights_are_those_of_the_contract(bus):
     month = 30 * day
     ages = {name: config["max_age"] for name, config in found.items() if config["max_age"]}
     short = {"KV_sessions": day, "KV_kept_texts": 14 * day, "KV_trials": month}
-    assert ages == {"RECEIPTS": month, "STATUS": month, "KV_notices": month, **short}
+    told = {"STATUS": month, "CALLBACKS": month}
+    assert ages == {"RECEIPTS": month, "KV_notices": month, **told, **short}
     assert found["KV_notices"]["max_bytes"] / 30 / 600 > 400_000, "room for a month of notices"
     rights = ("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules", "allow_atomic")
     for stream in (subjects.CONTENT, subjects.PUBLICATIONS):

@@ -1,0 +1,71 @@
+"""`loa callbacks`: endpoints of units, from the first call to the log of tries."""
+
+import json
+
+import pytest
+
+from tests.support.cli import json_output
+
+URL = "https://he-thong.example.gov.vn/loa"
+CONTACT = "it@example.gov.vn"
+BY = ("--by", "Trần Thị Bình")
+
+
+@pytest.fixture
+async def added(loa):
+    given = await loa("callbacks", "add", "van-phong-bo", URL, "--contact", CONTACT, "--json", *BY)
+    assert given.exit_code == 0, given.stderr
+    return json_output(given)
+
+
+async def listed(loa):
+    return json_output(await loa("callbacks", "list", "--json"))
+
+
+async def test_an_endpoint_is_added_and_its_secret_is_shown_once(loa, added):
+    assert added["secret"].startswith("whsec_")
+    [one] = await listed(loa)
+    assert (one["endpoint"], one["url"], one["state"]) == (added["endpoint"], URL, "on")
+    shown = (await loa("callbacks", "list")).stdout + json.dumps(await listed(loa))
+    assert added["secret"] not in shown and CONTACT not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://he-thong.example.gov.vn/loa",
+        "https://127.0.0.1/loa",
+        "https://10.1.2.3/loa",
+        "https://he-thong.example.gov.vn:8443/loa",
+        "https://localhost/loa",
+        "không phải",
+    ],
+)
+async def test_an_address_that_is_never_called_is_refused_by_its_field(loa, url):
+    refused = await loa("callbacks", "add", "van-phong-bo", url, "--contact", CONTACT, *BY)
+    assert refused.exit_code == 2 and "url" in refused.stderr
+    assert await listed(loa) == []
+
+
+async def test_a_contact_that_is_no_address_is_refused_by_its_field(loa):
+    refused = await loa("callbacks", "add", "van-phong-bo", URL, "--contact", "it", *BY)
+    assert refused.exit_code == 2 and "contact" in refused.stderr
+
+
+async def test_the_same_address_twice_is_refused(loa, added):
+    again = await loa("callbacks", "add", "van-phong-bo", URL, "--contact", CONTACT, *BY)
+    assert again.exit_code == 2 and URL in again.stderr
+
+
+async def test_a_new_secret_another_try_and_the_end_of_an_endpoint(loa, added):
+    where = ("van-phong-bo", added["endpoint"])
+    rotated = json_output(await loa("callbacks", "rotate", *where, "--json", *BY))
+    assert rotated["secret"] != added["secret"]
+    assert (await loa("callbacks", "enable", *where, *BY)).exit_code == 0
+    nothing = await loa("callbacks", "replay", *where, "--since", "1h", *BY)
+    assert nothing.exit_code == 2 and "since" in nothing.stderr
+    assert json_output(await loa("callbacks", "log", *where, "--json")) == []
+    assert (await loa("callbacks", "remove", *where, *BY)).exit_code == 0
+    assert await listed(loa) == []
+    gone = await loa("callbacks", "enable", *where, *BY)
+    assert gone.exit_code == 2 and added["endpoint"] in gone.stderr
