@@ -5,6 +5,8 @@ import ast
 import pytest
 
 from clients.python import build_hook
+from loa_client import http_publisher
+from producers.gateway import responses
 from tests.lint import client_files
 from tests.lint.sources import SOURCES
 
@@ -64,3 +66,11 @@ def test_an_import_that_cannot_be_renamed_stops_the_build(written):
     modules = frozenset({"contracts", "contracts.keys"})
     with pytest.raises(ValueError, match="can't rename contracts"):
         build_hook.rename(written, modules)
+
+
+@pytest.mark.parametrize(
+    ("of_client", "of_door"),
+    [(http_publisher.EventStatus, responses.Status), (http_publisher.Step, responses.Happening)],
+)
+def test_the_client_tells_of_an_event_all_that_the_door_tells(of_client, of_door):
+    assert of_client.model_fields.keys() == of_door.model_fields.keys()

@@ -81,6 +81,10 @@ class EventStatus(BaseModel):
     channels: dict[str, dict[str, Any]]
     timeline: tuple[Step, ...]
     """Steps so far, oldest first."""
+    trial: bool = False
+    """Whether the event was sent with a key for trials."""
+    previews: dict[str, str] = {}
+    """Of a trial: where each face of it is shown, with the same key."""
 
 
 class _Answer(BaseModel):

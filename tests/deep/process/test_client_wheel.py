@@ -103,6 +103,13 @@ def test_the_keys_hold_the_golden_vectors():
         assert keys.event_id(one["unit"], one["source"], one["id"]) == one["event_id"]
     for one in vectors["content_hash"]:
         assert keys.content_hash(one["type"], one["data"]) == one["content_hash"]
+    for one in vectors["publication_key"]:
+        assert keys.publication_key(one["content_id"], one["revision"]) == one["publication_key"]
+    for one in vectors["case_content_id"]:
+        assert keys.case_content_id(one["case_code"]) == one["content_id"]
+    for one in vectors["delivery"]:
+        parts = (one[part] for part in ("content_id", "revision", "channel", "recipient_id"))
+        assert keys.delivery_key(*parts) == one["delivery_key"]
 """
 TYPED = """
 from pathlib import Path
