@@ -1,11 +1,12 @@
 """A door that answers a sender as Loa does, or fails on purpose, and judges what it gets."""
 
 import json
+import sys
 import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from contracts.envelope import JSON_TYPE, MAX_EVENT_BYTES
@@ -76,6 +77,11 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     door: RecordingDoor
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print an error, but for a sender that has closed the connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -43,6 +43,7 @@ class Scenario:
 
     steps: Sequence[Step]
     silence_s: float
+    retry_after_s: int = RETRY_AFTER_S
     given: dict[str, Step] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
 
@@ -74,8 +75,8 @@ class Scenario:
             case Step.REFUSE:
                 error = get_text("conformance", "refused_on_purpose").as_field_error("data.title")
                 return Answer(422, problem(422, [error]))
-        error = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
-        return Answer(int(step), problem(int(step), [error]), RETRY_AFTER_S)
+        error = field_error("event", "unavailable", retry_after_s=self.retry_after_s)
+        return Answer(int(step), problem(int(step), [error]), self.retry_after_s)
 
 
 def _accepted(events: Sequence[CheckedEvent]) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def events():
 STEPS = read_steps(DEFAULT_STEPS)
 
 
-def door(steps=STEPS, silence_s=0.1):
-    return RecordingDoor(Judge(DEFAULT), Scenario(steps, silence_s), "127.0.0.1", 0)
+def door(steps=STEPS, retry_after_s=1):
+    return RecordingDoor(Judge(DEFAULT), Scenario(steps, 0.1, retry_after_s), "127.0.0.1", 0)
 
 
 def test_a_careful_sender_passes_the_whole_scenario():
@@ -90,7 +90,7 @@ def test_a_sender_that_repeats_at_once_with_a_new_id_is_told_so():
 
 
 def test_a_sender_that_does_not_wait_or_stop_is_told_so():
-    with door([Step.TOO_MANY, Step.REFUSE]) as loa:
+    with door([Step.TOO_MANY, Step.REFUSE], retry_after_s=600) as loa:
         for event in list(events())[:2]:
             for _ in range(2):
                 ask(f"{loa.url}/v1/events", json.dumps(event).encode())
