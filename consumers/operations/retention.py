@@ -298,7 +298,10 @@ class RetentionService:
         return KindPlan(kind=rule.kind, days=days, carried_out="removed", due=count, oldest=oldest)
 
     async def plan_of_stream(self, kind: RetentionKind, stream: str) -> KindPlan:
-        info, span = await self.bus.stream_info(stream), self.retention.span(kind)
+        span = self.retention.span(kind)
+        if not await topology.stream_exists(self.bus, stream):  # an earlier version started the bus
+            return KindPlan(kind=kind, days=span.days, carried_out="expires")
+        info = await self.bus.stream_info(stream)
         state, age = info["state"], topology.age_of(info["config"])
         oldest = datetime.fromisoformat(state["first_ts"]) if state["messages"] else None
         differs = None if age == span else age.total_seconds() / _INTERVAL_S
