@@ -250,3 +250,10 @@ async def test_an_operator_sees_and_carries_out_the_plan(bus, kept, loa, tmp_pat
     assert "former_readers" in (await loa("retention", "plan")).stdout
     confirmed = await loa("retention", "run", "--yes", "--clock-is-right", "--json")
     assert json_output(confirmed)["former_readers"] == 1
+
+
+async def test_a_stream_that_an_earlier_version_does_not_have_is_planned_for(bus, clock):
+    await topology.delete_stream(bus, subjects.STATUS.name)
+    one = build_retention(DraftDecisions(bus, clock), KEYS, DEFAULT)
+    [plan] = [plan for plan in await one.plan() if plan.kind == "callbacks"]
+    assert (plan.carried_out, plan.days, plan.oldest) == ("expires", DEFAULT.callbacks, None)
