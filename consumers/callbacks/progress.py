@@ -105,6 +105,10 @@ class Progress(Record):
         """Since when the fact fails that has failed longest."""
         return min((one.since for one in self.waiting.values() if one.tries), default=None)
 
+    @property
+    def disabled_at(self) -> datetime | None:
+        return self.disabled.at if self.disabled else None
+
     def is_free_for(self, owner: str, now: datetime) -> bool:
         """Whether *owner* may send, because no other process does."""
         is_over = self.leased_until is None or self.leased_until <= now

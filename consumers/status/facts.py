@@ -16,6 +16,7 @@ from channels.errors import ChannelError
 from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
+from consumers.callbacks.endpoints import EndpointStore
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_in_time_at
 from consumers.facts.unread import unread_since
@@ -30,7 +31,14 @@ from consumers.runtime.presence import count_services
 from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds
-from consumers.status.findings import DeadLetters, Facts, PortalReplica, StaleFeed, WaitingDraft
+from consumers.status.findings import (
+    DeadLetters,
+    Facts,
+    FailingEndpoint,
+    PortalReplica,
+    StaleFeed,
+    WaitingDraft,
+)
 from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
@@ -125,6 +133,7 @@ class FactsReader:
             unknown_sends=await self.unknown_sends.read(),
             consent_ends=await self.consent_ends(),
             stale_feeds=await self.stale_feeds(),
+            failing_endpoints=await self.failing_endpoints(),
             unread_since=await unread_since(self.bus, self.clock),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
@@ -156,6 +165,19 @@ class FactsReader:
         except Denied:
             log.warning("status_fact_missing", fact="feeds", reason="denied")
             return ()
+
+    async def failing_endpoints(self) -> tuple[FailingEndpoint, ...]:
+        """The endpoints of units that callbacks do not reach."""
+        try:
+            listed = await EndpointStore(self.bus).all()
+        except Denied:
+            log.warning("status_fact_missing", fact="callbacks", reason="denied")
+            return ()
+        return tuple(
+            FailingEndpoint(f"{one.unit}.{one.id}", since, bool(one.progress.disabled))
+            for one in listed
+            if (since := one.progress.disabled_at or one.progress.failing_since)
+        )
 
     async def webhook_silent_since(self) -> datetime | None:
         """The last event of Zalo's webhook, if too long ago although messages went out."""

@@ -38,6 +38,7 @@ _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
 _FACTS_LATE = timedelta(minutes=10)
 _REPLICA_SILENT, _REPLICA_BEHIND = timedelta(seconds=SILENT_S), timedelta(seconds=BEHIND_S)
+_CALLBACK_LATE = timedelta(hours=1)
 _CONSENT_SHORT = timedelta(days=7)
 _UNSERVED_S, _UNSERVED_ACT_S = 60.0, 600.0
 _MAX_NAMED = 5
@@ -111,6 +112,18 @@ class StaleFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingEndpoint:
+    """A unit's endpoint that callbacks do not reach; `name`: `<unit>.<id>`.
+
+    `since`: when the oldest fact that waits first failed, or the endpoint was disabled.
+    """
+
+    name: str
+    since: datetime
+    is_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PortalReplica:
     """A replica of the portal, as it said at `since`; `lag`: how much older its files are.
 
@@ -161,6 +174,7 @@ class Facts:
     unknown_sends: UnknownSends = UnknownSends()
     consent_ends: datetime | None = None
     stale_feeds: tuple[StaleFeed, ...] = ()
+    failing_endpoints: tuple[FailingEndpoint, ...] = ()
     unread_since: datetime | None = None
     replicas: tuple[PortalReplica, ...] = ()
     servers_away: tuple[str, ...] = ()
@@ -667,6 +681,16 @@ def _feeds(facts: Facts) -> Iterator[StatusFinding]:
         yield _finding(Severity.WATCH, "feed_stale", "import", times, **values)
 
 
+def _callbacks(facts: Facts) -> Iterator[StatusFinding]:
+    """Endpoints of units; their mail tells the unit."""
+    for one in facts.failing_endpoints:
+        about, times = f"callbacks.{one.name}", _Times(one.since)
+        if one.is_disabled:
+            yield _finding(Severity.WATCH, "callback_disabled", about, times)
+        elif facts.now - one.since >= _CALLBACK_LATE:
+            yield _finding(Severity.WATCH, "callback_waits", about, times)
+
+
 def _replicas(facts: Facts) -> Iterator[StatusFinding]:
     """Replicas of the portal whose readers see something old, or something else."""
     for one in facts.replicas if facts.at_work else ():
@@ -692,5 +716,5 @@ def _report_facts(facts: Facts) -> Iterator[StatusFinding]:
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
     *(_key, _disks, _unreadable, _bus, _servers, _log, _streams, _lost_files, _unit_keys),
     *(_channels, _unknown_sends, _consent, _webhook, _limits, _dead_letters, _desk, _feeds),
-    *(_replicas, _report_facts, _restored, _process),
+    *(_callbacks, _replicas, _report_facts, _restored, _process),
 )

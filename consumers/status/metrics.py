@@ -205,6 +205,11 @@ def _next_deadline(facts: Facts) -> Rows:
     return _one(_seconds(min((one.deadline for one in facts.drafts if one.deadline), default=None)))
 
 
+def _oldest_callback(facts: Facts) -> Rows:
+    failing = (one.since for one in facts.failing_endpoints if not one.is_disabled)
+    return _age(facts, min(failing, default=None))
+
+
 def _oldest_draft(facts: Facts) -> Rows:
     return _age(facts, min((draft.since for draft in facts.drafts), default=None))
 
@@ -350,6 +355,17 @@ FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
     (
         _gauge("dead_letters_oldest_age_seconds", "Age of the oldest dead letter; 0: none"),
         lambda facts: _age(facts, facts.dead.since),
+    ),
+    (
+        _gauge(
+            "callbacks_oldest_age_seconds",
+            "For how long the oldest callback fails, of endpoints that are called; 0: none",
+        ),
+        _oldest_callback,
+    ),
+    (
+        _gauge("callbacks_disabled_endpoints", "Endpoints of units that are called no more"),
+        lambda facts: _one(sum(one.is_disabled for one in facts.failing_endpoints)),
     ),
     (_gauge("desk_drafts", "Drafts at the desk"), lambda facts: _one(len(facts.drafts))),
     (

@@ -15,6 +15,7 @@ from consumers.status.findings import (
     DeadLetters,
     DiskSpace,
     Facts,
+    FailingEndpoint,
     PortalReplica,
     StaleFeed,
     UnknownSends,
@@ -115,6 +116,11 @@ def a_draft(since=AGO, **facts) -> dict:
 
 
 REPLICA = "replica.web2"
+
+
+def an_endpoint(*, is_disabled: bool = False, **ago: int) -> dict:
+    one = FailingEndpoint("van-phong-bo.1f2e", NOW - timedelta(**ago), is_disabled)
+    return {"failing_endpoints": (one,)}
 
 
 def a_replica(since, **facts) -> dict:
@@ -219,6 +225,12 @@ TABLE = [
     ({"unknown_sends": UnknownSends(2, AGO)}, [(ACT, "zalo_unknown", ZALO)]),
     ({"consent_ends": NOW + timedelta(days=6)}, [(ACT, "zalo_consent_ends", ZALO)]),
     ({"stale_feeds": (StaleFeed("a.f", AGO), StaleFeed("b.f"))}, [(WATCH, "feed_stale", "import")]),
+    (an_endpoint(minutes=59), []),
+    (an_endpoint(minutes=60), [(WATCH, "callback_waits", "callbacks.van-phong-bo.1f2e")]),
+    (
+        an_endpoint(is_disabled=True, minutes=1),
+        [(WATCH, "callback_disabled", "callbacks.van-phong-bo.1f2e")],
+    ),
     (a_replica(NOW, lag=timedelta(seconds=59)), []),
     (a_replica(NOW, lag=timedelta(seconds=60)), [(ACT, "replica_behind", REPLICA)]),
     (a_replica(NOW), [(WATCH, "replica_begins", REPLICA)]),
