@@ -2,7 +2,7 @@
 
 import json
 import time
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -115,3 +115,17 @@ def test_steps_are_read_and_a_wrong_one_is_named():
     with pytest.raises(Invalid) as refused:
         read_steps("202,500")
     assert refused.value.errors[0].field == "--steps"
+
+
+def test_a_body_in_pieces_is_read_whole():
+    with door([]) as loa:
+        [event, *_] = events()
+        body = json.dumps(event).encode()
+        host, port = loa.url.removeprefix("http://").split(":")
+        connection = HTTPConnection(host, int(port), timeout=60)
+        headers = {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer x"}
+        for _ in range(2):  # the connection goes on
+            connection.request("POST", "/v1/events", iter([body[:9], body[9:]]), headers)
+            assert connection.getresponse().read().startswith(b'{"event_id"')
+        connection.close()
+    assert broken_rules(loa) == []
