@@ -7,7 +7,10 @@ const WRITTEN = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}[Tt]\p{Nd}\p{Nd}:\p{Nd}\p{N
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const WRITTEN_DAY = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}$/u;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
-const DAY_S = 86_400;
+const DAY_MS = 86_400_000;
+const SECONDS_MAX = 2e10;
+const FIRST_MS = Date.UTC(1600, 0);
+const LAST_MS = Date.UTC(9999, 11, 31);
 const MINUTE_MS = 60_000;
 
 /** A time in UTC with six digits of a second: `2026-11-24T01:00:00.000000`. Throws BrokenRule. */
@@ -28,8 +31,8 @@ export function instant(text: string): string {
 
 /** A day: `2026-11-30`. Throws BrokenRule. */
 export function day(value: Value): string {
-  if (typeof value === "number") return dayOfSeconds(value);
-  if (value instanceof Decimal) return dayOfSeconds(Number(value.text));
+  if (typeof value === "number" || typeof value === "bigint") return dayOfNumber(Number(value));
+  if (value instanceof Decimal) return dayOfNumber(Number(value.text));
   if (typeof value !== "string") throw new BrokenRule("date_type");
   if (!WRITTEN_DAY.test(value)) throw new BrokenRule("day");
   const [year, month, date] = (DAY.exec(value) ?? []).slice(1).map(Number);
@@ -37,10 +40,11 @@ export function day(value: Value): string {
   return value;
 }
 
-/** A number of seconds since 1970 is taken for a day if it is whole. */
-function dayOfSeconds(seconds: number): string {
-  if (seconds % DAY_S) throw new BrokenRule("unexpected");
-  return new Date(seconds * 1000).toISOString().slice(0, 10);
+/** A number of seconds since 1970, or milliseconds if it is large, is taken for a day if it is whole. */
+function dayOfNumber(number: number): string {
+  const ms = Math.abs(number) > SECONDS_MAX ? number : number * 1000;
+  if (ms % DAY_MS || ms < FIRST_MS || ms > LAST_MS) throw new BrokenRule("unexpected");
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** A day as Vietnamese readers write it. */
