@@ -29,7 +29,7 @@ from consumers.app.wiring import (
     subscribers,
     zalo,
 )
-from consumers.app.wiring.trials.faces import open_faces, open_outlooks
+from consumers.app.wiring.trials.faces import open_faces, open_outlooks, open_pages
 from consumers.app.wiring.trials.mails import add_trials
 from consumers.bulletins.released import ReleasedItems
 from consumers.bulletins.withholding import IssueGuard, IssueWithholding
@@ -83,6 +83,7 @@ async def _add_gateway(node: Node) -> None:
         *(node.bus, node.vocabulary, node.clock, node.trace_event, days),
         faces=faces,
         outlooks=open_outlooks(node, faces),
+        pages=open_pages(node, faces),
     )
     add_docs_page(app, read_settings(SiteSettings))
     node.stack.callback(app.state.refusals.end_windows)

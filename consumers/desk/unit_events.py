@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel
@@ -18,7 +18,7 @@ from contracts import envelope, keys, subjects
 from contracts.base.fields import ID_PATTERN
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
-from contracts.desk.shown.unit_events import UnitEvent, UnitUse
+from contracts.desk.shown.unit_events import UnitEvent, UnitEventPage, UnitUse
 from contracts.errors import WHOLE_EVENT, ContractError, FieldError, limit_errors, localized
 from contracts.events import KindName
 from contracts.records import EventRecord
@@ -30,6 +30,8 @@ from producers.bus.records import parse
 _MOST_EVENTS = 50
 _SHOWN = timedelta(days=30)
 _MOST_ERRORS = 5
+_MOST_PASSED = 200_000
+"""Messages of other units that one page passes over at most."""
 _CONTENT = subjects.CONTENT.name
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -76,29 +78,49 @@ class _Records:
 
 @dataclass(frozen=True)
 class UnitEvents:
-    """The service behind a unit's page. *letters*: the dead letters, as the desk has them."""
+    """The service behind a unit's page, and behind the list at the door.
+
+    *letters*: the dead letters, as the desk has them; the door does without.
+    """
 
     bus: Bus
-    letters: DeadLetterIndex
+    letters: DeadLetterIndex | None
     clock: Clock
 
     async def recent(self, unit: str) -> Sequence[UnitEvent]:
-        since = utc_now(self.clock) - _SHOWN
-        query = DeadLetterQuery(unit=unit, ended=True)
-        messages, letters = await asyncio.gather(
-            self._newest(unit, since), self.letters.find(query)
+        page = await self.page(unit, 0, _MOST_EVENTS)
+        found = [*page.events]
+        while page.next_before and len(found) < _MOST_EVENTS:
+            page = await self.page(unit, page.next_before, _MOST_EVENTS - len(found))
+            found += page.events
+        return found
+
+    async def page(self, unit: str, before: int, limit: int) -> UnitEventPage:
+        """A page of the last 30 days; a long way without an event of the unit ends it early."""
+        (messages, following), letters = await asyncio.gather(
+            self._newest(unit, before, limit), self._letters(unit)
         )
         sent = [_read(unit, message) for message in messages]
         known = await self._records([one.event_id for one in sent if one.event_id])
         known.letters = _by_event_and_message(letters)
         reader = TraceReader(self.bus, self.clock)
-        return [_shown(one, known, reader) for one in sent]
+        return UnitEventPage([_shown(one, known, reader) for one in sent], following)
+
+    async def _letters(self, unit: str) -> Sequence[DeadLetter]:
+        query = DeadLetterQuery(unit=unit, ended=True)
+        return await self.letters.find(query) if self.letters else ()
+
+    async def days(self, unit: str) -> Mapping[date, int]:
+        midnight = _midnight(utc_now(self.clock))
+        starts = [midnight - timedelta(days=number) for number in range(_SHOWN.days)]
+        since = await asyncio.gather(*(self._count(unit, start) for start in starts))
+        counts = [count - later for count, later in zip(since, (0, *since), strict=False)]
+        return {start.date(): count for start, count in zip(starts, counts, strict=True)}
 
     async def use(self, unit: str) -> UnitUse:
         now = utc_now(self.clock)
-        midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
         minute, today = await asyncio.gather(
-            self._count(unit, now - timedelta(minutes=1)), self._count(unit, midnight)
+            self._count(unit, now - timedelta(minutes=1)), self._count(unit, _midnight(now))
         )
         return UnitUse(minute, today)
 
@@ -106,23 +128,30 @@ class UnitEvents:
         counts = (self.bus.count_since(_CONTENT, one, since) for one in _subjects(unit))
         return sum(await asyncio.gather(*counts))
 
-    async def _newest(self, unit: str, since: datetime) -> list[Message]:
-        """The last messages of a unit since a moment, newest first."""
+    async def _newest(self, unit: str, before: int, most: int) -> tuple[list[Message], int]:
+        """The last messages of a unit before a sequence, newest first, and where older ones go on.
+
+        0 for no limit, and for no older ones.
+        """
+        since = utc_now(self.clock) - _SHOWN
         first, info = await asyncio.gather(
             self.bus.first_seq_since(_CONTENT, since), self.bus.stream_info(_CONTENT)
         )
         if first is None:
-            return []
-        last = info["state"]["last_seq"]
-        parts = (self._last_on(one, (first, last)) for one in _subjects(unit))
+            return [], 0
+        high = min(info["state"]["last_seq"], before - 1) if before else info["state"]["last_seq"]
+        low = max(first, high - _MOST_PASSED)
+        parts = (self._last_on(one, (low, high), most) for one in _subjects(unit))
         found = [message for part in await asyncio.gather(*parts) for message in part]
-        return sorted(found, key=lambda one: one.seq, reverse=True)[:_MOST_EVENTS]
+        newest = sorted(found, key=lambda one: one.seq, reverse=True)[:most]
+        rest = newest[-1].seq if len(newest) == most else low
+        return newest, rest if rest > first else 0
 
-    async def _last_on(self, subject: str, span: tuple[int, int]) -> list[Message]:
+    async def _last_on(self, subject: str, span: tuple[int, int], most: int) -> list[Message]:
         found: list[Message] = []
         async for message in self.bus.scan_backwards(_CONTENT, span[1], subject, span[0]):
             found.append(message)
-            if len(found) == _MOST_EVENTS:
+            if len(found) == most:
                 break
         return found
 
@@ -146,6 +175,11 @@ class UnitEvents:
         found = await self.bus.bucket(bucket).get_many(sorted(set(wanted)))
         records = {key: parse(kind, value.data) for key, value in found.items()}
         return {key: record for key, record in records.items() if record}
+
+
+def _midnight(now: datetime) -> datetime:
+    """The beginning of the day in Vietnam."""
+    return now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _subjects(unit: str) -> tuple[str, str]:
@@ -183,6 +217,7 @@ def _shown(sent: _Sent, known: _Records, reader: TraceReader) -> UnitEvent:
         state="refused" if refused else "received",
         errors=limit_errors(refused, _MOST_ERRORS),
         letter=letter.id if letter and refused else 0,
+        place=sent.message.seq,
     )
     if record is None:
         return shown

@@ -43,6 +43,12 @@ class TrialStore:
             elif not event.is_done:
                 yield event
 
+    async def newest(self, unit: str) -> AsyncIterator[tuple[int, TrialEvent]]:
+        """The readable events of *unit* with the sequences of their last changes, newest first."""
+        async for _, value in self.bucket.newest_values(event_key(unit, "*")):
+            if event := records.parse(TrialEvent, value.data):
+                yield value.revision, event
+
     async def event(self, unit: str, event_id: str) -> TrialEvent | None:
         return (await records.read(self.bucket, event_key(unit, event_id), TrialEvent)).value
 

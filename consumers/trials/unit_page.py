@@ -10,8 +10,7 @@ from contracts.errors import limit_errors
 from contracts.events import kind_of
 from contracts.subscriptions.transactional import mask_address
 from contracts.trials.faces import FACES, TrialFace, TrialFaces
-from contracts.trials.records import TrialEvent, event_key
-from producers.bus.records import parse
+from contracts.trials.records import TrialEvent
 
 _MOST_TRIALS, _MOST_ERRORS = 20, 5
 
@@ -26,9 +25,8 @@ class UnitTrials:
 
     async def recent(self, unit: str) -> Sequence[UnitTrial]:
         found: list[UnitTrial] = []
-        async for _, value in self.store.bucket.newest_values(event_key(unit, "*")):
-            if record := parse(TrialEvent, value.data):
-                found.append(_shown(record))
+        async for _, record in self.store.newest(unit):
+            found.append(_shown(record))
             if len(found) == _MOST_TRIALS:
                 break
         return found

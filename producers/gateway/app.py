@@ -34,6 +34,7 @@ from producers.gateway import openapi_document, problems, request_body, response
 from producers.gateway.access import AccessControl
 from producers.gateway.docs_page import DocsPage
 from producers.gateway.dry_run import DryRunRoute, is_dry_run
+from producers.gateway.history import EventPages, HistoryRoute
 from producers.gateway.request_body import ReceivedEvents
 from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.trials import FACE_PATH, TrialRoutes
@@ -61,6 +62,7 @@ class GatewayRoutes:
         days: WorkingDays | None = None,
         faces: TrialFaces | None = None,
         outlooks: DryRuns | None = None,
+        pages: EventPages | None = None,
     ) -> None:
         self.acceptance = Acceptance(bus, vocabulary, clock, days)
         self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
@@ -68,6 +70,7 @@ class GatewayRoutes:
         own = TrialAcceptance(bus.bucket(subjects.TRIALS.name), vocabulary, clock, days)
         self.trials = TrialRoutes(own, self.access, faces)
         self.dry_run = DryRunRoute(self.acceptance, own, self.access, outlooks)
+        self.history = HistoryRoute(self.access, pages)
 
     async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch; answer after the stream has stored them on disk."""
@@ -134,26 +137,35 @@ def create_gateway(
     days: WorkingDays | None = None,
     faces: TrialFaces | None = None,
     outlooks: DryRuns | None = None,
+    pages: EventPages | None = None,
 ) -> Starlette:
     """Create the ASGI app. Without *trace*, a status only says that the event was received.
 
     *days*: the ministry's own working days. *faces*: of trials. *outlooks*: of dry runs.
+    *pages*: of events that units have sent.
     """
-    routes = GatewayRoutes(bus, vocabulary, clock, trace, days, faces, outlooks)
-    words = VocabularyRoutes(vocabulary)
+    routes = GatewayRoutes(bus, vocabulary, clock, trace, days, faces, outlooks, pages)
     described = DescribedApp()
+    _add_event_routes(described, routes)
+    _add_word_routes(described, VocabularyRoutes(vocabulary))
+    problems.install_handlers(described.app)
+    _serve_openapi(described)
+    return described.app
+
+
+def _add_event_routes(described: "DescribedApp", routes: GatewayRoutes) -> None:
     described.add("POST", "/v1/events", routes.accept_events, openapi_document.SEND_ROUTE)
+    described.add("GET", "/v1/events", routes.history.answer, openapi_document.LIST_ROUTE)
     status = (responses.STATUS_PATH, routes.event_status, openapi_document.STATUS_ROUTE)
     described.add("GET", *status)
-    face = (FACE_PATH, routes.trials.face, openapi_document.FACE_ROUTE)
-    described.add("GET", *face)
+    described.add("GET", FACE_PATH, routes.trials.face, openapi_document.FACE_ROUTE)
+
+
+def _add_word_routes(described: "DescribedApp", words: VocabularyRoutes) -> None:
     described.add("GET", VOCABULARY_PATH, words.vocabulary, openapi_document.VOCABULARY_ROUTE)
     described.add("GET", SCHEMAS_PATH, words.schema_list, openapi_document.SCHEMAS_ROUTE)
     schema = (f"{SCHEMAS_PATH}/{{name}}", words.schema, openapi_document.SCHEMA_ROUTE)
     described.add("GET", *schema)
-    problems.install_handlers(described.app)
-    _serve_openapi(described)
-    return described.app
 
 
 class DescribedApp:

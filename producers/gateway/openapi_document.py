@@ -12,12 +12,14 @@ from starlette.responses import Response
 from contracts import events
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
 from contracts.trials.faces import FACES
+from producers.gateway.history import MOST, STATES
 from producers.gateway.responses import (
     EVENT_ID_PATTERN,
     PROBLEM_TYPE,
     BatchAccepted,
     DryRun,
     EventAccepted,
+    EventList,
     Problem,
     Status,
 )
@@ -100,6 +102,22 @@ SEND_ROUTE: Document = {
             _parameter("query", "dry_run", schema={"const": "1"}, description=_DRY_RUN),
         ],
         "requestBody": {"required": True, "content": _BODIES},
+    },
+}
+LIST_ROUTE: Document = {
+    "operation_id": "listEvents",
+    "summary": _DESCRIPTIONS["list"]["summary"],
+    "description": _DESCRIPTIONS["list"]["description"],
+    "response_model": EventList,
+    "response_description": _DESCRIPTIONS["list"]["answer"],
+    "responses": _problem_responses(401, 422, 429, 500, 503),
+    "openapi_extra": {
+        "security": _API_KEY_SECURITY,
+        "parameters": [
+            _parameter("query", "limit", schema={"type": "integer", "minimum": 1, "maximum": MOST}),
+            _parameter("query", "cursor", description=_DESCRIPTIONS["list"]["cursor"]),
+            _parameter("query", "state", schema={"enum": list(STATES)}),
+        ],
     },
 }
 STATUS_ROUTE: Document = {

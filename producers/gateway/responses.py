@@ -124,6 +124,40 @@ class ExpectedEvent(ResponseBody):
     """Each face as its channel would show it, by name of a file; for a single event alone."""
 
 
+class ListedEvent(ResponseBody):
+    """One event of a list; ids are empty where the event could not be read."""
+
+    event_id: str
+    """Loa's name of the event."""
+    content_id: str
+    """The item that the event is about."""
+    revision: int | None
+    """The position of the event in its item; null before it has one."""
+    kind: str
+    """submitted, corrected, withdrawn or updated"""
+    at: str
+    """When it was accepted."""
+    state: str
+    """received, waiting, scheduled, released, withdrawn or refused"""
+    error: FieldError | None
+    """The first reason of a refusal; null without one. The status of the event has all."""
+
+
+class EventList(ResponseBody):
+    """Events of the unit, newest first."""
+
+    events: list[ListedEvent]
+    """A page of them; with `state` it may have fewer than asked for, or none."""
+    next: str | None
+    """The cursor of the next page, with older events; null at the end."""
+    days: dict[str, int]
+    """How many events came on each day in Vietnam; on the first page alone."""
+    quota: Quota
+    """The unit's quota of events."""
+    trial: OnlyIfTrue = False
+    """true: asked with a key for trials, and trials are listed; only there."""
+
+
 class DryRun(ResponseBody):
     """The expected outcome of all events; nothing is stored."""
 

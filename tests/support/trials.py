@@ -11,10 +11,12 @@ from channels.email.settings import EmailSettings
 from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.wiring.portal import build_site
+from consumers.desk.unit_events import UnitEvents
 from consumers.reporting.trace import TraceReader
 from consumers.trials.dry_run import ItemDryRuns
 from consumers.trials.faces import RenderedTrials
 from consumers.trials.guests import GuestAddresses
+from consumers.trials.history import TrialPages
 from consumers.trials.service import TrialService
 from consumers.trials.store import TrialStore
 from contracts import subjects
@@ -22,6 +24,7 @@ from contracts.base.times import utc_now
 from contracts.subscriptions.transactional import TransactionalMail
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
+from producers.gateway.history import EventPages
 from tests.conftest import stream_states
 from tests.support.clock import FakeClock
 from tests.support.gateway_client import UNIT, GatewayClient, open_gateway
@@ -50,6 +53,8 @@ class TrialApp(SignupApp):
         )
         trace = TraceReader(bus, clock)
         self.outlooks = ItemDryRuns(bus, self.store, trace, self.faces, DEFAULT, clock)
+        pages = UnitEvents(bus, None, clock), TrialPages(self.store, clock)
+        self.pages = EventPages(*pages)
         self.door: GatewayClient
         self.live_key = ""
 
@@ -61,7 +66,7 @@ class TrialApp(SignupApp):
     async def opened(cls, bus: Bus, folder: Path, *guests: str) -> AsyncIterator["TrialApp"]:
         """With UNIT, its keys, and these guests; `door` sends with the key for trials."""
         app = cls(bus, folder, FakeClock(NOON.timestamp()))
-        parts = {"faces": app.faces, "outlooks": app.outlooks}
+        parts = {"faces": app.faces, "outlooks": app.outlooks, "pages": app.pages}
         async with open_gateway(bus, app.clock, **parts) as app.door:
             app.live_key = app.door.key
             app.door.key = await app.door.registry.renew_trial_key(UNIT)

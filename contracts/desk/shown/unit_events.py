@@ -1,7 +1,7 @@
 """The events and trials of a unit as its page at the desk shows them, and how many came."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from contracts.errors import FieldError
@@ -24,6 +24,15 @@ class UnitEvent(NamedTuple):
     state: TraceState
     errors: Sequence[FieldError] = ()
     letter: int = 0
+    place: int = 0
+    """Of what was sent in earnest its sequence in CONTENT, of a trial that of its last change."""
+
+
+class UnitEventPage(NamedTuple):
+    """Events, newest first. `next_before`: where older ones go on; 0 at the end."""
+
+    events: Sequence[UnitEvent]
+    next_before: int = 0
 
 
 class UnitUse(NamedTuple):
@@ -44,6 +53,18 @@ class UnitTrial(NamedTuple):
     state: TraceState
     errors: Sequence[FieldError] = ()
     faces: Sequence[str] = ()
+
+
+class UnitEventPages(Protocol):
+    """The events of 30 days by pages, for the unit itself. Every method raises BusError."""
+
+    async def page(self, unit: str, before: int, limit: int) -> UnitEventPage:
+        """At most *limit* events whose place is lower than *before*, if that is given."""
+        ...
+
+    async def days(self, unit: str) -> Mapping[date, int]:
+        """How many events came on each day in Vietnam, the newest first."""
+        ...
 
 
 class UnitEventService(Protocol):

@@ -298,7 +298,7 @@ async def test_a_body_that_does_not_come_ends_in_408(client, monkeypatch):
         ("GET", "/", 404),
         ("GET", "/v1/../v1/event", 404),
         ("POST", "/v1/events/", 404),
-        ("GET", "/v1/events", 405),
+        ("PATCH", "/v1/events", 405),
         ("DELETE", "/v1/events/a", 405),
         ("PUT", "/v1/events", 405),
     ],

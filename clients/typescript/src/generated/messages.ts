@@ -129,6 +129,18 @@ export const MESSAGES = {
   "en": "{value} is taken by HTTP only (POST /v1/events): it names a person",
   "vi": "{value} chỉ được nhận qua HTTP (POST /v1/events) vì có dữ liệu cá nhân"
  },
+ "list_limit": {
+  "en": "{value} is no number from 1 to {most}",
+  "vi": "{value} không phải số từ 1 đến {most}"
+ },
+ "list_cursor": {
+  "en": "{value} is no `next` of a page",
+  "vi": "{value} không phải giá trị `next` của một trang"
+ },
+ "unknown_state": {
+  "en": "{value} is no state of an event; known: {known}{near}",
+  "vi": "{value} không phải tình trạng của sự kiện; các tình trạng: {known}{near}"
+ },
  "dry_run_value": {
   "en": "{value} means nothing: `dry_run=1` asks what would happen and stores nothing; leave it out to send",
   "vi": "không hiểu giá trị {value}: ghi `dry_run=1` để chỉ hỏi điều sẽ xảy ra mà không lưu gì; bỏ đi để gửi thật"

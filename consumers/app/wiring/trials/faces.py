@@ -7,9 +7,12 @@ from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.node import Node
 from consumers.app.wiring.portal import portal_site
+from consumers.desk.unit_events import UnitEvents
 from consumers.trials.dry_run import ItemDryRuns
 from consumers.trials.faces import RenderedTrials
+from consumers.trials.history import TrialPages
 from consumers.trials.store import TrialStore
+from producers.gateway.history import EventPages
 
 
 def open_faces(node: Node) -> RenderedTrials:
@@ -22,6 +25,12 @@ def open_faces(node: Node) -> RenderedTrials:
         MailContext(node.email, url, PREVIEW_SIGNER, node.vocabulary),
         ArticleDefaults(url, f"{url}{DEFAULT_COVER_PATH}"),
     )
+
+
+def open_pages(node: Node, faces: RenderedTrials) -> EventPages:
+    """The events of units in earnest, and their trials, by pages."""
+    live = UnitEvents(node.bus, None, node.clock)
+    return EventPages(live, TrialPages(faces.store, node.clock))
 
 
 def open_outlooks(node: Node, faces: RenderedTrials) -> ItemDryRuns:
