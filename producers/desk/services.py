@@ -26,6 +26,7 @@ from contracts.desk.person import Person
 from contracts.desk.previews import Previews
 from contracts.desk.reach import DryRuns, Trials
 from contracts.desk.roles import RoleTable
+from contracts.desk.shown.unit_callbacks import UnitCallbackService
 from contracts.desk.shown.unit_events import UnitEventService, UnitTrialService
 from contracts.desk.staff_mail import MailSettings
 from contracts.desk.uploads import UploadService
@@ -356,6 +357,7 @@ class DeskServices:
     dead_letters: DeadLetterService = field(kw_only=True)
     unit_events: UnitEventService = field(kw_only=True)
     unit_trials: UnitTrialService = field(kw_only=True)
+    unit_callbacks: UnitCallbackService = field(kw_only=True)
     previews: Previews = field(kw_only=True)
     operations: OperationsService = field(kw_only=True)
     index: Items = field(kw_only=True)

@@ -29,6 +29,7 @@ from consumers.audit.signed import signing_key
 from consumers.audit.verification import LogVerifier
 from consumers.bulletins.issues import SeriesIssues
 from consumers.bulletins.released import ReleasedItems
+from consumers.callbacks.unit_page import UnitCallbacks
 from consumers.campaigns.report_files import CampaignReports
 from consumers.case_notices.recipients import CaseNotices
 from consumers.desk.access import ItemAccess
@@ -237,6 +238,7 @@ class DeskApp(StaffHarness):
         return {"dead_letters": letters, "operations": operations, "editorial": items} | {
             "unit_events": events,
             "unit_trials": desk_unit_trials(self),
+            "unit_callbacks": UnitCallbacks(self.bus),
             "audit_log": self.audit_log(),
         }
 

@@ -39,6 +39,7 @@ from consumers.bulletins.issues import SeriesIssues
 from consumers.bulletins.pdf import IssuePrinter
 from consumers.bulletins.print_texts import load_print_texts
 from consumers.bulletins.released import ReleasedItems
+from consumers.callbacks.unit_page import UnitCallbacks
 from consumers.campaigns.report_files import CampaignReports
 from consumers.desk.access import ItemAccess
 from consumers.desk.audit_log import AuditLogDesk
@@ -211,6 +212,7 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
         "dead_letters": letters,
         "unit_events": UnitEvents(node.bus, letters.index, node.clock),
         "unit_trials": _open_trial_page(node),
+        "unit_callbacks": UnitCallbacks(node.bus),
         "operations": operations,
         "audit_log": _open_audit_log(node, accounts),
         "index": _open_index(node),

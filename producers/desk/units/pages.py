@@ -38,8 +38,11 @@ async def show_new_unit(visit: Visit) -> Response:
 async def show_unit(visit: Visit) -> Response:
     unit, registration = await _find(visit)
     events = visit.desk.services.unit_events
-    recent, use, trials = await asyncio.gather(
-        events.recent(unit), events.use(unit), _trials(visit, unit)
+    recent, use, trials, callbacks = await asyncio.gather(
+        events.recent(unit),
+        events.use(unit),
+        _trials(visit, unit),
+        visit.desk.services.unit_callbacks.of_unit(unit),
     )
     return visit.page(
         "unit.html",
@@ -49,6 +52,7 @@ async def show_unit(visit: Visit) -> Response:
         titles=await _readable_titles(visit, recent),
         reads_letters=visit.visitor.may_read(_READ_LETTERS, unit),
         use=use,
+        callbacks=callbacks,
         limits={"minute": EVENTS_PER_MINUTE, "burst": BURST},
         api_keys=_living(visit, registration.keys),
         **trials,

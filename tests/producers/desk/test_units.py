@@ -7,11 +7,15 @@ from contextlib import suppress
 import pytest
 import structlog
 
+from consumers.callbacks.attempt_log import Attempt, AttemptLog
+from consumers.callbacks.endpoints import Endpoint, EndpointSecret, endpoint_key, progress_key
+from consumers.callbacks.progress import Progress
 from consumers.intake.handler import Intake
 from consumers.trials.guests import GuestAddresses
 from contracts import envelope, subjects
 from contracts.base.times import utc_now
 from contracts.errors import ContractError
+from contracts.facts.content_status import StatusKind
 from contracts.publication import Publication
 from contracts.testing import sample
 from contracts.trials.faces import FACES
@@ -307,3 +311,27 @@ async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
         assert key not in (await one.get(PAGE)).text
         await one.press(PAGE, end)
         assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) is None
+
+
+async def test_callbacks_are_listed_with_their_log_and_without_their_query(registered):
+    bus, at = registered.bus, utc_now(registered.clock)
+    secret = EndpointSecret(sealed="s3cr3t", created=at)
+    contact = "c0ntact"
+    url = "https://he-thong.example.gov.vn/loa?ma=b1mat"
+    endpoint = Endpoint(
+        url=url, kinds=(StatusKind.RELEASED,), contact=contact, secrets=(secret,), created=at
+    )
+    bucket = bus.bucket(subjects.CALLBACKS.name)
+    for unit in (UNIT, OTHER):
+        await bucket.put(endpoint_key(unit, "e1"), endpoint.model_dump_json().encode())
+        await bucket.put(progress_key(unit, "e1"), Progress(spans=()).model_dump_json().encode())
+    kind, log = StatusKind.RELEASED, AttemptLog(bus)
+    failed = Attempt(at=at, fact="f", kind=kind, content_id="tin-cua-minh", status=0, reason="dns")
+    await log.add(UNIT, "e1", [failed])
+    await log.add(OTHER, "e1", [failed.model_copy(update={"content_id": "tin-nguoi-khac"})])
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = (await browser.get(PAGE)).text
+    assert "https://he-thong.example.gov.vn/loa</bdi>" in page
+    assert SAID["callback_state"]["on"] in page and ">dns<" in page and "tin-cua-minh" in page
+    hidden = ("b1mat", "s3cr3t", contact, "tin-nguoi-khac")
+    assert not [one for one in hidden if one in page]

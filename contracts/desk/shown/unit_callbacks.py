@@ -1,0 +1,36 @@
+"""The callbacks of a unit as its page at the desk shows them, with the log of each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class CallbackAttempt(NamedTuple):
+    """One try to tell a fact. `status`: of the answer, 0 without one; `reason`: why it failed."""
+
+    at: datetime
+    kind: str
+    content_id: str
+    status: int
+    reason: str
+
+
+class UnitCallback(NamedTuple):
+    """An address that is called. `url` has no query; `state`: `on`, `down`, or why it is off."""
+
+    id: str
+    url: str
+    kinds: Sequence[str]
+    state: str
+    waiting: int
+    failing_since: datetime | None
+    arrived_at: datetime | None
+    attempts: Sequence[CallbackAttempt]
+
+
+class UnitCallbackService(Protocol):
+    """The callbacks of units."""
+
+    async def of_unit(self, unit: str) -> Sequence[UnitCallback]:
+        """Each address with its newest attempts. Raises BusError."""
+        ...
