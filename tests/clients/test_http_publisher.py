@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from producers.spool import Spool
 from tests.support.gateway_client import OTHER, STRUCTURED, sample_event
 
 KEY = "loa_unit_key"
+patient = partial(HttpPublisher, patience_s=60, time_limit_s=60)
 ERROR = {"field": "data.title", "message": "is empty", "message_vi": "trống"}
 
 
@@ -124,7 +126,7 @@ def numbered(number: int) -> dict[str, object]:
 def test_the_event_goes_with_the_key_and_the_answer_comes_back(door):
     warning = ERROR | {"code": "title_cut"}
     door.answers = [Given(202, accepted().body | {"warnings": [warning]})]
-    told = HttpPublisher(f"{door.url}/", f"{KEY}\n").publish(sample_event())
+    told = patient(f"{door.url}/", f"{KEY}\n").publish(sample_event())
     assert isinstance(told, Accepted) and told.warnings[0].code == "title_cut"
     [(path, headers, body)] = door.asked
     assert (path, headers["Authorization"]) == ("/v1/events", f"Bearer {KEY}")
@@ -135,7 +137,7 @@ def test_the_event_goes_with_the_key_and_the_answer_comes_back(door):
 @pytest.mark.parametrize("status", [429, 503, 500, 408])
 def test_the_very_same_event_is_sent_again_after_the_time_that_loa_asks_for(door, status):
     door.answers = [refused(status, Retry_After="0"), refused(status, Retry_After="0"), accepted()]
-    HttpPublisher(door.url, KEY, time_limit_s=60).publish(sample_event())
+    patient(door.url, KEY).publish(sample_event())
     assert len({body for _, _, body in door.asked}) == 1 and len(door.asked) == 3
 
 
@@ -151,21 +153,21 @@ def test_silence_is_asked_again_until_the_time_limit(door, monkeypatch):
 def test_a_wait_beyond_the_time_limit_is_left_to_the_caller(door):
     door.answers = [refused(429, Retry_After="3600")]
     with pytest.raises(RateLimited) as told:
-        HttpPublisher(door.url, KEY).publish(sample_event())
+        patient(door.url, KEY).publish(sample_event())
     assert told.value.retry_after_s == 3600
 
 
 def test_a_refusal_names_the_field_in_both_languages_and_nothing_is_kept(door, spool):
     door.answers = [refused(422)]
     with pytest.raises(Invalid) as told:
-        HttpPublisher(door.url, KEY, spool.folder).publish(sample_event(title=""))
+        patient(door.url, KEY, spool.folder).publish(sample_event(title=""))
     assert [one.model_dump() for one in told.value.errors] == [ERROR]
     assert spool.waiting() == []
 
 
 def test_a_word_that_only_loa_knows_is_sent(door):
     door.answers = [accepted()]
-    assert HttpPublisher(door.url, KEY).publish(sample_event(topic="chu-de-moi"))
+    assert patient(door.url, KEY).publish(sample_event(topic="chu-de-moi"))
 
 
 @pytest.mark.parametrize(
@@ -177,10 +179,11 @@ def test_a_word_that_only_loa_knows_is_sent(door):
     ],
     ids=["a page", "a redirect", "another service"],
 )
-def test_an_answer_that_is_not_loas_names_the_address(door, answer):
+def test_an_answer_that_is_not_loas_names_the_address(door, answer, monkeypatch):
+    monkeypatch.setattr(http_publisher, "RETRY_AFTER_S", 3600)
     door.answers = [answer]
     with pytest.raises(Unavailable) as told:
-        HttpPublisher(door.url, KEY, time_limit_s=0).publish(sample_event())
+        patient(door.url, KEY).publish(sample_event())
     [error] = told.value.errors
     assert error.field == "url" and str(answer.status) in error.message_vi
     assert len(door.asked) == 1
@@ -190,7 +193,7 @@ def test_an_event_is_kept_while_loa_is_away_and_sent_before_the_next_one(door, a
     kept = [away.publish(numbered(number)) for number in (1, 2)]
     assert [type(one) for one in kept] == [Spooled, Spooled]
     door.answers = [accepted(number) for number in (1, 2, 3)]
-    HttpPublisher(door.url, KEY, spool.folder).publish(numbered(3))
+    patient(door.url, KEY, spool.folder).publish(numbered(3))
     assert door.ids == ["e-1", "e-2", "e-3"]
     assert spool.waiting() == []
 
@@ -198,7 +201,7 @@ def test_an_event_is_kept_while_loa_is_away_and_sent_before_the_next_one(door, a
 def test_an_event_behind_others_that_wait_is_kept_too(door, away, spool):
     away.publish(numbered(1))
     door.answers = [refused(503, Retry_After="3600")]
-    told = HttpPublisher(door.url, KEY, spool.folder).publish(numbered(2))
+    told = patient(door.url, KEY, spool.folder).publish(numbered(2))
     assert isinstance(told, Spooled) and len(spool.waiting()) == 2
     assert door.ids == ["e-1"]
 
@@ -214,7 +217,7 @@ def test_a_kept_event_that_loa_refuses_is_set_aside_and_the_next_one_goes(door, 
     for number in (1, 2):
         away.publish(numbered(number))
     door.answers = [refused(409), accepted(2)]
-    drained = HttpPublisher(door.url, KEY, spool.folder).drain()
+    drained = patient(door.url, KEY, spool.folder).drain()
     assert [path.parent.name for path in drained.refused] == ["refused"]
     assert [one.content_id for one in drained.accepted] == ["tin-2"]
     assert drained.left == 0 and door.ids == ["e-1", "e-2"]
@@ -222,7 +225,7 @@ def test_a_kept_event_that_loa_refuses_is_set_aside_and_the_next_one_goes(door, 
 
 def test_while_loa_refuses_the_key_events_are_kept(door, spool):
     door.answers = [refused(401)]
-    publisher = HttpPublisher(door.url, KEY, spool.folder)
+    publisher = patient(door.url, KEY, spool.folder)
     assert isinstance(publisher.publish(numbered(1)), Spooled)
     assert publisher.refusal and publisher.refusal.errors[0].message_vi == "trống"
     door.answers = [accepted()]
@@ -230,7 +233,7 @@ def test_while_loa_refuses_the_key_events_are_kept(door, spool):
     assert publisher.refusal is None
     door.answers = [refused(401)]
     with pytest.raises(Unauthorized):
-        HttpPublisher(door.url, KEY).publish(numbered(2))
+        patient(door.url, KEY).publish(numbered(2))
 
 
 def test_the_address_of_a_person_is_never_kept(away, spool):
@@ -242,7 +245,7 @@ def test_the_address_of_a_person_is_never_kept(away, spool):
 def test_a_case_event_goes_with_its_contact_and_waits_for_no_other(door, away, spool):
     away.publish(numbered(1))
     door.answers = [accepted()]
-    HttpPublisher(door.url, KEY, spool.folder).publish(sample("updated"))
+    patient(door.url, KEY, spool.folder).publish(sample("updated"))
     [(_, _, body)] = door.asked
     assert json.loads(body)["data"]["contact"] == sample("updated")["data"]["contact"]
 
@@ -261,7 +264,7 @@ def test_the_state_of_an_event_is_asked_with_the_key(door):
     step = {"at": "2026-11-02T08:00:00+07:00", "event": "received"}
     facts = {"content_id": "tin-1", "revision": 1, "state": "released", "channels": {}}
     door.answers = [Given(200, facts | {"timeline": [step], "added_later": 1}), refused(404)]
-    publisher = HttpPublisher(door.url, KEY)
+    publisher = patient(door.url, KEY)
     told = publisher.status("a" * 26)
     assert (told.state, told.timeline[0].event) == ("released", "received")
     assert door.asked[0][0] == f"/v1/events/{'a' * 26}"

@@ -21,7 +21,7 @@ from pathlib import Path
 from loa_client import Accepted, SyncPublisher, sample
 
 url, unit, spool = sys.argv[1:]
-publisher = SyncPublisher(url, unit, Path(spool), time_limit_s=120)
+publisher = SyncPublisher(url, unit, Path(spool), patience_s=120, time_limit_s=120)
 
 def publish(name):
     event = sample(content_id=name) | {"id": name, "source": f"/units/{unit}"}
@@ -43,7 +43,8 @@ def numbered(number):
 
 @pytest.fixture
 def publisher(nats_server, bus):
-    with SyncPublisher(nats_server.url, UNIT, time_limit_s=PATIENCE_S) as publisher:
+    limits = {"patience_s": PATIENCE_S, "time_limit_s": PATIENCE_S}
+    with SyncPublisher(nats_server.url, UNIT, **limits) as publisher:
         yield publisher
 
 
@@ -69,7 +70,7 @@ async def test_an_outage_is_outlived(bus, nats_server, tmp_path):
     with SyncPublisher(NOWHERE, UNIT, tmp_path, patience_s=0.2) as away:
         kept = await asyncio.to_thread(away.publish, numbered(1))
     assert isinstance(kept, Spooled)
-    with SyncPublisher(nats_server.url, UNIT, tmp_path) as publisher:
+    with SyncPublisher(nats_server.url, UNIT, tmp_path, patience_s=PATIENCE_S) as publisher:
         drained = await asyncio.to_thread(publisher.drain)
     assert ([one.content_id for one in drained.accepted], drained.left) == (["tin-1"], 0)
     assert await stored_ids(bus) == ["e-1"]

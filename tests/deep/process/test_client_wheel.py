@@ -29,9 +29,9 @@ from loa_client import Publisher, SyncPublisher
 
 async def main(url, unit):
     event = json.load(sys.stdin)
-    async with Publisher(url, unit, Path("spool")) as publisher:
+    async with Publisher(url, unit, Path("spool"), patience_s=120) as publisher:
         accepted = await publisher.publish(event)
-    with SyncPublisher(url, unit, time_limit_s=120) as publisher:
+    with SyncPublisher(url, unit, patience_s=120, time_limit_s=120) as publisher:
         assert publisher.publish(event).duplicate
     print(accepted.event_id, *(room.OWNER for room in (channels, consumers, contracts, producers)))
 
@@ -68,7 +68,7 @@ from producers.publisher import Publisher
 import contracts.testing, loa_client
 
 async def main(url, unit):
-    async with Publisher(url, unit, Path("spool")) as publisher:
+    async with Publisher(url, unit, Path("spool"), patience_s=120) as publisher:
         await publisher.publish(json.load(sys.stdin))
 
 asyncio.run(main(*sys.argv[1:]))
