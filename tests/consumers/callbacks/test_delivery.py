@@ -149,6 +149,7 @@ async def test_one_item_that_is_refused_holds_up_itself_alone(callbacks):
     assert callbacks.heard[2:] == ["xau.accepted", "xau.released"]
 
 
+@pytest.mark.promise("17.2")
 async def test_a_receiver_that_was_away_for_a_day_hears_everything_in_order(callbacks):
     await callbacks.begin()
     process, port = await callbacks.new_process(), callbacks.receiver.port
@@ -172,6 +173,7 @@ async def test_a_receiver_that_was_away_for_a_day_hears_everything_in_order(call
     assert callbacks.receiver.port == port
 
 
+@pytest.mark.promise("17.2")
 async def test_five_days_of_failures_disable_and_enabling_goes_on_where_it_stood(callbacks):
     await callbacks.begin()
     process = await callbacks.new_process()
@@ -199,6 +201,7 @@ async def test_410_disables_at_once(callbacks):
     assert (await callbacks.progress()).disabled.reason == "gone"
 
 
+@pytest.mark.promise("17.3")
 async def test_a_redirect_is_a_failure_and_is_not_followed(callbacks):
     await callbacks.begin()
     elsewhere = f"http://{HOST}:{callbacks.receiver.port}/khac"
@@ -258,6 +261,7 @@ async def no_address(host: str, port: int):
     raise OSError(f"{host} {port}")
 
 
+@pytest.mark.promise("17.3")
 async def test_only_the_expected_authority_is_trusted(bus, tmp_path):
     """A changed certificate: nothing is sent, not even the head of a request."""
     trusted, other = trustme.CA(), trustme.CA()
@@ -301,6 +305,7 @@ async def test_a_replay_sends_a_span_again_under_the_same_ids(callbacks):
     assert callbacks.receiver.arrived == first * 2
 
 
+@pytest.mark.promise("17.2")
 @pytest.mark.parametrize("after", [False, True])
 async def test_wherever_it_dies_each_fact_arrives_under_one_id_and_in_order(callbacks, after):
     """Dies at each call of the bus in turn, or just behind it, and another process goes on."""

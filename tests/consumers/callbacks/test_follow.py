@@ -215,6 +215,7 @@ async def test_a_round_that_has_nothing_new_asks_three_times_and_writes_nothing(
     assert len(await told(bus)) == 2
 
 
+@pytest.mark.promise("17.1")
 @pytest.mark.parametrize("after", [False, True])
 async def test_wherever_the_process_dies_each_fact_is_told_once_and_in_order(
     bus, intake, clock, after
@@ -241,6 +242,7 @@ async def test_wherever_the_process_dies_each_fact_is_told_once_and_in_order(
     ]
 
 
+@pytest.mark.promise("17.1")
 async def test_two_processes_at_once_tell_each_fact_once(bus, intake, clock):
     await take_in(intake, *(submitted(f"tin-{number}") for number in range(8)))
     await asyncio.gather(*(follower(bus, clock).follow() for _ in range(3)))

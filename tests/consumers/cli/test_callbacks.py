@@ -30,6 +30,7 @@ async def test_an_endpoint_is_added_and_its_secret_is_shown_once(loa, added):
     assert added["secret"] not in shown and CONTACT not in shown
 
 
+@pytest.mark.promise("17.3")
 @pytest.mark.parametrize(
     "url",
     [

@@ -315,6 +315,7 @@ def assert_nothing_heard(clients, keys):
             assert told not in said, told
 
 
+@pytest.mark.promise("17.1")
 async def test_a_unit_hears_of_its_own_items_and_of_no_others(bus, keys, attackers):
     for client in attackers:
         client.send(b"SUB publication.status.%s.* 99\r\n" % client.unit.encode())

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from channels.fetch.url_policy import UrlPolicy
 from channels.fetch.webhook import WebhookClient
 from consumers.callbacks.administration import EndpointAdministration
@@ -63,6 +65,7 @@ def known(receiver: CallbackReceiver) -> int:
     return len({one.id for one in receiver.arrived})
 
 
+@pytest.mark.promise("17.2")
 async def test_each_callback_arrives_under_one_id_and_in_order_whenever_the_service_is_killed(
     bus, nats_server, tmp_path
 ):
