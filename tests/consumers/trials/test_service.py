@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumers.facts.notices import Notices
 from contracts import subjects
 from contracts.delivery import Status
 from contracts.trials.records import GuestList
@@ -165,3 +166,12 @@ async def test_letters_of_trials_are_told_from_others_in_the_ledger(app):
         entry = await app.entry(content_id)
         assert entry.notice_recipient == "trial"
         assert entry.count_by_status() == {Status.PENDING: 1}
+
+
+@pytest.mark.promise("16.1")
+async def test_no_report_counts_the_mails_of_trials(app, bus):
+    await app.send(text(1))
+    assert len(await app.arrived()) == 2
+    app.clock.advance(2 * 86400)
+    source = Notices(bus.bucket(subjects.LEDGER.name), app.clock)
+    assert [one.fact async for one in source.derive(0) if one.fact] == []
