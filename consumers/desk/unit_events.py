@@ -125,8 +125,13 @@ class UnitEvents:
         return UnitUse(minute, today)
 
     async def _count(self, unit: str, since: datetime) -> int:
-        counts = (self.bus.count_since(_CONTENT, one, since) for one in _subjects(unit))
-        return sum(await asyncio.gather(*counts))
+        return sum((await self._counts(unit, since)).values())
+
+    async def _counts(self, unit: str, since: datetime) -> Mapping[str, int]:
+        """The number of messages since then on each of the unit's subjects."""
+        wanted = _subjects(unit)
+        counts = (self.bus.count_since(_CONTENT, one, since) for one in wanted)
+        return dict(zip(wanted, await asyncio.gather(*counts), strict=True))
 
     async def _newest(self, unit: str, before: int, most: int) -> tuple[list[Message], int]:
         """The last messages of a unit before a sequence, newest first, and where older ones go on.
@@ -140,12 +145,17 @@ class UnitEvents:
         if first is None:
             return [], 0
         high = min(info["state"]["last_seq"], before - 1) if before else info["state"]["last_seq"]
-        low = max(first, high - _MOST_PASSED)
-        parts = (self._last_on(one, (low, high), most) for one in _subjects(unit))
+        low, counts = max(first, high - _MOST_PASSED), await self._counts(unit, since)
+        parts = (
+            self._last_on(subject, (low, high), min(most, count))
+            for subject, count in counts.items()
+            if count  # a unit without an event of a kind would be looked for to the end
+        )
         found = [message for part in await asyncio.gather(*parts) for message in part]
         newest = sorted(found, key=lambda one: one.seq, reverse=True)[:most]
         rest = newest[-1].seq if len(newest) == most else low
-        return newest, rest if rest > first else 0
+        is_last = rest <= first or len(newest) == sum(counts.values())
+        return newest, 0 if is_last else rest
 
     async def _last_on(self, subject: str, span: tuple[int, int], most: int) -> list[Message]:
         found: list[Message] = []
