@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from contracts.publication import RELEASED as PUBLICATION
 from contracts.schemas import asyncapi, schema_files
 from contracts.schemas.compatibility import breaking_changes, lost_answers
 from contracts.schemas.schema_history import without_annotations
@@ -69,23 +68,27 @@ def parts_of_http(described: Schema) -> Parts:
         for method, operation in methods.items()
     ]
     parts = {name: part for address in operations for name, part in _http_parts(*address)}
+    schemes = document["components"]["securitySchemes"]
+    parts |= {f"{_FIXED} key {name}": scheme for name, scheme in schemes.items()}
     return parts, document["components"]["schemas"]
 
 
 def _http_parts(address: str, operation: Schema) -> Iterator[tuple[str, Schema]]:
+    body = operation.get("requestBody", {})
     fixed = {"operationId": operation["operationId"], "security": operation.get("security", [])}
+    fixed |= {"body required": body.get("required", False)} if body else {}
     yield f"{_FIXED} {address}", fixed
     parameters = operation.get("parameters", ())
     names = [f"{one['in']} {one['name']}" for one in parameters]
     required = [name for name, one in zip(names, parameters, strict=True) if one.get("required")]
     schemas = {name: one["schema"] for name, one in zip(names, parameters, strict=True)}
     yield f"{_REQUEST} {address}", {"type": "object", "properties": schemas, "required": required}
-    for media, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield f"{_REQUEST} {address} {media}", body["schema"]
+    for media, one in body.get("content", {}).items():
+        yield f"{_REQUEST} {address} {media}", one["schema"]
     for status, answer in operation["responses"].items():
         yield f"{_ANSWER} {address} {status}", _headers_of(answer)
-        for media, body in answer.get("content", {}).items():
-            yield f"{_ANSWER} {address} {status} {media}", body["schema"]
+        for media, one in answer.get("content", {}).items():
+            yield f"{_ANSWER} {address} {status} {media}", one["schema"]
 
 
 def _headers_of(answer: Schema) -> Schema:
@@ -98,23 +101,41 @@ def parts_of_bus(document: Schema, schemas: dict[str, Schema]) -> Parts:
     """Messages that others send and follow on the bus, by an AsyncAPI document and its payloads.
 
     Doors judge the events that units send by their schemas alone, which have a history of their
-    own; readers of publications may lose fields, too.
+    own; readers of what Loa sends may lose fields, too.
     """
     open_channels = {
         name: one for name, one in document["channels"].items() if not one["x-internal"]
     }
     parts = {f"{_FIXED} channel {name}": _channel(one) for name, one in open_channels.items()}
+    shared: dict[str, Schema] = {}
     for name, operation in document["operations"].items():
-        if operation["channel"]["$ref"].removeprefix("#/channels/") in open_channels:
-            parts[f"{_FIXED} operation {name}"] = operation
-    for name in {name for one in open_channels.values() for name in one["messages"]}:
-        message = document["components"]["messages"][name]
-        parts[f"{_FIXED} message {name}"] = {
-            word: message[word] for word in ("contentType", "payload")
-        }
-    body = schemas[f"{PUBLICATION}.event.json"]
-    parts[f"{_ANSWER} {PUBLICATION}"] = {word: body[word] for word in body if word != "$defs"}
-    return parts, body["$defs"]
+        channel = open_channels.get(operation["channel"]["$ref"].removeprefix("#/channels/"), {})
+        parts |= {f"{_FIXED} operation {name}": operation} if channel else {}
+        for message in channel.get("messages", ()):
+            described = document["components"]["messages"][message]
+            is_sent = operation["action"] == "send"
+            parts |= _message_parts(message, described, is_sent)
+            if is_sent:
+                body = _with_own_names(schemas[f"{message}.event.json"], message)
+                shared |= body.pop("$defs", {})
+                parts[f"{_ANSWER} {message}"] = body
+    return parts, shared
+
+
+def _message_parts(name: str, message: Schema, is_sent: bool) -> dict[str, Schema]:
+    """A message but for its payload; headers that it does not name are no part of it."""
+    fixed = {word: message[word] for word in ("contentType", "payload")}
+    parts = {f"{_FIXED} message {name}": fixed}
+    if "headers" in message:
+        parts[f"{_ANSWER if is_sent else _REQUEST} {name} headers"] = message["headers"]
+    return parts
+
+
+def _with_own_names(schema: Schema, prefix: str) -> Schema:
+    """*schema*, with definitions that do not meet those of another schema."""
+    own: Schema = json.loads(json.dumps(schema).replace("#/$defs/", f"#/$defs/{prefix} "))
+    named = {f"{prefix} {name}": part for name, part in own.get("$defs", {}).items()}
+    return own | {"$defs": named}
 
 
 def _channel(channel: Schema) -> Schema:

@@ -6,12 +6,14 @@ from functools import cache
 
 import pytest
 
+from contracts.events import SUBMITTED
+from contracts.facts.content_status import STATUS_CHANGED as STATUS
+from contracts.publication import RELEASED as PUBLICATION
 from contracts.schemas import asyncapi, schema_files
 from contracts.schemas.compatibility import lost_answers
 from tests.lint.released import (
     FOLDER,
     OPENAPI,
-    PUBLICATION,
     RELEASED,
     as_lines,
     as_released,
@@ -145,6 +147,20 @@ BROKEN_HTTP = {
         lambda d: d["paths"]["/v1/vocabulary"]["get"].update(security=[{"key": []}]),
         "fixed GET /v1/vocabulary: security: [] → ",
     ),
+    "a kind of keys": (
+        lambda d: d["components"]["securitySchemes"].update(
+            key={"type": "apiKey", "in": "header", "name": "X-Key"}
+        ),
+        "fixed key key: type: http → apiKey",
+    ),
+    "keys": (
+        lambda d: d["components"]["securitySchemes"].clear(),
+        "fixed key key: is gone",
+    ),
+    "a body that may be left out": (
+        lambda d: sent(d)["requestBody"].pop("required"),
+        f"fixed {SEND}: body required: True → False",
+    ),
     "a status": (
         lambda d: sent(d)["responses"].pop("409"),
         f"answer {SEND} 409 application/problem+json: is gone",
@@ -206,6 +222,12 @@ BROKEN_HTTP = {
         f"answer {SEND} 422 application/problem+json: status: string is new",
     ),
 }
+
+
+def status_data(schemas):
+    return schemas[f"{STATUS}.event.json"]["properties"]["data"]
+
+
 BROKEN_BUS = {
     "a channel": (lambda d, _: d["channels"].pop("withdrawn"), "fixed channel withdrawn: is gone"),
     "an address": (
@@ -246,6 +268,18 @@ BROKEN_BUS = {
         ),
         f"answer {PUBLICATION}: data.event_id: is gone",
     ),
+    "a field of statuses not always there": (
+        lambda _, s: status_data(s)["required"].remove("at"),
+        f"answer {STATUS}: data.at: may be missing now",
+    ),
+    "a field of statuses of more types": (
+        lambda _, s: status_data(s)["properties"]["at"].update(type=["string", "integer"]),
+        f"answer {STATUS}: data.at: integer is new",
+    ),
+    "a kind of statuses": (
+        lambda _, s: s[f"{STATUS}.event.json"]["$defs"]["StatusKind"]["enum"].remove("withdrawn"),
+        f"answer {STATUS}: data.kind: enum ",
+    ),
 }
 
 
@@ -269,6 +303,31 @@ def test_a_break_of_the_http_door_is_named(kind):
 def test_a_break_of_the_bus_is_named(kind):
     change, line = BROKEN_BUS[kind]
     assert any(found.startswith(line) for found in planted("bus", change))
+
+
+HEADERS = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "line"),
+    [
+        (STATUS, HEADERS, HEADERS | {"required": []}, f"answer {STATUS} headers: a: may be"),
+        (SUBMITTED, HEADERS | {"required": []}, HEADERS, f"request {SUBMITTED} headers: a: is req"),
+        (STATUS, HEADERS, None, f"answer {STATUS} headers: is gone"),
+    ],
+    ids=["not always sent", "asked for", "gone"],
+)
+def test_a_break_of_the_headers_that_a_message_names_is_named(name, before, after, line):
+    documents = asyncapi.build_document(), schema_files.build_schemas()
+    parts = []
+    for headers in (before, after):
+        message = documents[0]["components"]["messages"][name]
+        message.update({"headers": headers} if headers else {})
+        if headers is None:
+            del message["headers"]
+        parts.append(as_released(parts_of_bus(*documents)))
+    [found] = breaks(*parts)
+    assert found.startswith(line)
 
 
 def test_other_words_and_one_more_of_all_break_nothing():
