@@ -33,7 +33,7 @@ from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
 from producers.gateway.docs_page import DocsPage
-from producers.gateway.dry_run import DryRunRoute, is_dry_run
+from producers.gateway.dry_run import DRY_RUN_PATH, DryRunRoute, has_dry_run
 from producers.gateway.history import EventPages, HistoryRoute
 from producers.gateway.request_body import ReceivedEvents
 from producers.gateway.request_count import RequestCount, count_request
@@ -77,11 +77,18 @@ class GatewayRoutes:
         with count_request() as count:
             return await self._accept_events(request, count)
 
-    async def _accept_events(self, request: Request, count: RequestCount) -> Response:
+    async def ask_events(self, request: Request) -> Response:
+        """Tell the outlook of one event or a batch."""
+        with count_request() as count:
+            return await self._accept_events(request, count, is_asked=True)
+
+    async def _accept_events(
+        self, request: Request, count: RequestCount, *, is_asked: bool = False
+    ) -> Response:
         began, start_ns = time.monotonic(), time.time_ns()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
-        only_asks = is_dry_run(request)
+        only_asks = has_dry_run(request) or is_asked
         count.begin(member, only_asks=only_asks)
         request.state.about = {"unit": member.unit}
         self.access.count_events(member)
@@ -155,6 +162,7 @@ def create_gateway(
 
 def _add_event_routes(described: "DescribedApp", routes: GatewayRoutes) -> None:
     described.add("POST", "/v1/events", routes.accept_events, openapi_document.SEND_ROUTE)
+    described.add("POST", DRY_RUN_PATH, routes.ask_events, openapi_document.DRY_RUN_ROUTE)
     described.add("GET", "/v1/events", routes.history.answer, openapi_document.LIST_ROUTE)
     status = (responses.STATUS_PATH, routes.event_status, openapi_document.STATUS_ROUTE)
     described.add("GET", *status)

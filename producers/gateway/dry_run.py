@@ -1,4 +1,8 @@
-"""`POST /v1/events?dry_run=1`: what would become of events; nothing is stored."""
+"""`POST /v1/dry-runs`: what would become of events; nothing is stored.
+
+`POST /v1/events?dry_run=1` asks the same. A gateway of an earlier version accepts that in earnest,
+and answers the path with 404.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +23,18 @@ from producers.gateway.request_body import ReceivedEvents
 from producers.trials import TrialAcceptance
 from producers.units.registry import Sender, TrialUnit
 
+DRY_RUN_PATH = "/v1/dry-runs"
 _PARAMETER, _ON = "dry_run", "1"
 
 
-def is_dry_run(request: Request) -> bool:
-    """Whether only the outlook is asked for. Raises Invalid for any value but 1."""
+def has_dry_run(request: Request) -> bool:
+    """Whether the parameters ask for the outlook alone.
+
+    Raises Invalid for any value but 1, and for any other parameter: it may be this one, misspelled.
+    """
+    unknown = [name for name in request.query_params if name != _PARAMETER]
+    if unknown:
+        raise Invalid(*(field_error(name, "unknown_parameter") for name in unknown))
     given = request.query_params.getlist(_PARAMETER)
     if any(value != _ON for value in given):
         raise Invalid(field_error(_PARAMETER, "dry_run_value", value=", ".join(given)))

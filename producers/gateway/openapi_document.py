@@ -81,6 +81,7 @@ _API_KEY_SECURITY: list[Document] = [{"key": []}]
 _EVENT_ID = _parameter(
     "path", "event_id", required=True, schema={"type": "string", "pattern": EVENT_ID_PATTERN}
 )
+_ATTRIBUTES = [_attribute(name) for name in ("specversion", "id", "source", "type")]
 _DRY_RUN = _DESCRIPTIONS["dry_run"]
 _FACE_TYPES = {"text/html": "string", "text/plain": "string", JSON_TYPE: "object"}
 
@@ -98,9 +99,22 @@ SEND_ROUTE: Document = {
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
         "parameters": [
-            *(_attribute(name) for name in ("specversion", "id", "source", "type")),
+            *_ATTRIBUTES,
             _parameter("query", "dry_run", schema={"const": "1"}, description=_DRY_RUN),
         ],
+        "requestBody": {"required": True, "content": _BODIES},
+    },
+}
+DRY_RUN_ROUTE: Document = {
+    "operation_id": "dryRun",
+    "summary": _DESCRIPTIONS["ask"]["summary"],
+    "description": _DESCRIPTIONS["ask"]["description"],
+    "response_model": DryRun,
+    "response_description": _DESCRIPTIONS["ask"]["answer"],
+    "responses": _problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+    "openapi_extra": {
+        "security": _API_KEY_SECURITY,
+        "parameters": _ATTRIBUTES,
         "requestBody": {"required": True, "content": _BODIES},
     },
 }

@@ -51,7 +51,7 @@ class RequestCount:
 
 @contextmanager
 def count_request() -> Iterator[RequestCount]:
-    """Count the events of one request, and time its answer; errors are passed on."""
+    """Count the events of one request, and time an answer in earnest; errors are passed on."""
     began, count, result = time.monotonic(), RequestCount(), "unavailable"
     try:
         yield count
@@ -71,4 +71,5 @@ def count_request() -> Iterator[RequestCount]:
         count.refused(_ERROR)
         raise
     finally:
-        metrics.DOOR_SECONDS.observe(time.monotonic() - began, result)
+        if count.door == _DOOR:
+            metrics.DOOR_SECONDS.observe(time.monotonic() - began, result)

@@ -64,7 +64,7 @@ DOOR_SECONDS = HistogramMetric(
     Metric(
         "loa_door_request_seconds",
         "histogram",
-        "Time from a request of POST /v1/events to its answer",
+        "Time from a request of POST /v1/events to its answer; of no trial, and no dry run",
         "gateway",
         (Label("result", _RESULTS),),
     ),

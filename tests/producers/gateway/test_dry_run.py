@@ -1,4 +1,4 @@
-"""`?dry_run=1`: the answer of the door, what would follow, and nothing stored anywhere."""
+"""`/v1/dry-runs`: the answer of the door, what would follow, and nothing stored anywhere."""
 
 import pytest
 
@@ -27,7 +27,7 @@ async def app(bus, tmp_path):
 async def asked(app, event, key=None, **more):
     """The answer to a dry run; nothing is stored for it."""
     before = {name: state[2] for name, state in (await stream_states(app.bus)).items()}
-    answer = await app.door.post(event, path="/v1/events?dry_run=1", key=key, **more)
+    answer = await app.door.post(event, path="/v1/dry-runs", key=key, **more)
     after = {name: state[2] for name, state in (await stream_states(app.bus)).items()}
     assert after == before, "the last sequence of every stream and bucket"
     return answer
@@ -131,3 +131,29 @@ async def test_any_other_value_is_refused_by_name(app, value):
     assert answer.status_code == 422
     assert [one["field"] for one in answer.json()["errors"]] == ["dry_run"]
     assert [one async for one in app.bus.scan(subjects.CONTENT.name)] == []
+
+
+async def test_the_parameter_asks_the_same_as_the_path(app):
+    asks = "/v1/dry-runs", "/v1/events?dry_run=1"
+    answers = [(await app.door.post(sample_event(), path=path)).json() for path in asks]
+    assert [one.pop("quota")["left"] for one in answers] == [199, 198]
+    assert answers[0] == answers[1]
+    assert answers[0]["events"][0]["previews"]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    {
+        "/v1/events?dry-run=1": ["dry-run"],
+        "/v1/events?DRY_RUN=1": ["DRY_RUN"],
+        "/v1/events?dry_run=1&a=&b=2": ["a", "b"],
+        "/v1/dry-runs?previews=0": ["previews"],
+    }.items(),
+)
+async def test_an_unknown_parameter_is_refused_by_name(app, path, names):
+    before = await stream_states(app.bus)
+    answer = await app.door.post(sample_event(), path=path, key=app.live_key)
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["errors"]] == names
+    assert all("tham số" in one["message_vi"] for one in answer.json()["errors"])
+    assert await stream_states(app.bus) == before

@@ -141,13 +141,17 @@ export const MESSAGES = {
   "en": "{value} is no state of an event; known: {known}{near}",
   "vi": "{value} không phải tình trạng của sự kiện; các tình trạng: {known}{near}"
  },
+ "unknown_parameter": {
+  "en": "is no parameter of this address; nothing was stored",
+  "vi": "không phải tham số của địa chỉ này; hệ thống chưa lưu gì"
+ },
  "dry_run_value": {
   "en": "{value} means nothing: `dry_run=1` asks what would happen and stores nothing; leave it out to send",
   "vi": "không hiểu giá trị {value}: ghi `dry_run=1` để chỉ hỏi điều sẽ xảy ra mà không lưu gì; bỏ đi để gửi thật"
  },
  "no_trial_of_case": {
-  "en": "{value} is not taken with a key for trials: it has a person's contact, and a trial goes to guests alone. `?dry_run=1` with a live key checks it",
-  "vi": "không gửi thử {value} được, vì sự kiện này có thông tin liên hệ của người dân, còn bản thử chỉ gửi cho người nhận thử. Muốn kiểm tra thì dùng `?dry_run=1` với khóa thật"
+  "en": "{value} is not taken with a key for trials: it has a person's contact, and a trial goes to guests alone. `POST /v1/dry-runs` with a live key checks it",
+  "vi": "không gửi thử {value} được, vì sự kiện này có thông tin liên hệ của người dân, còn bản thử chỉ gửi cho người nhận thử. Muốn kiểm tra thì gửi tới `POST /v1/dry-runs` bằng khóa thật"
  },
  "name_of_a_case": {
   "en": "{value}: names of this form are kept for dossiers, letters and digests",
