@@ -22,8 +22,8 @@ from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.bulletins.correction import TELLS_WITHDRAWN, tells_withdrawn
 from contracts.bulletins.sequence import sequence_errors
-from producers.bus import Bus
-from producers.seals import VerifiedBucket
+from producers.bus import Bus, topology
+from producers.seals import RefusedSeals, VerifiedBucket
 
 _READ_BY_OTHER_RULES = (subjects.LEDGER.name, subjects.PUBLISHED.name)
 """Large buckets: their records are verified as far as the other rules read them."""
@@ -102,6 +102,7 @@ class Checker:
         self.checked |= ledger.first_pass.counts
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
+            violations += await _find_unsealed_facts(context.bus)
         violations += await _find_unsealed_records(context.bus)
         violations += _wrong_acts(acts)
         if not any(one.rule == INDEX_LOST_RULE for one in violations):
@@ -166,6 +167,20 @@ async def _find_unsealed_records(bus: Bus) -> list[Violation]:
         if isinstance(bucket, VerifiedBucket):
             violations += await _unsealed_in(bucket)
     return violations
+
+
+async def _find_unsealed_facts(bus: Bus) -> list[Violation]:
+    """Name what units are told and Loa did not write. Empty without the key file."""
+    stream, seals = subjects.STATUS.name, bus.seals_of(subjects.STATUS.subjects[0])
+    if seals is None or isinstance(seals, RefusedSeals):
+        return []
+    if not await topology.stream_exists(bus, stream):
+        return []
+    return [
+        Violation(rule="record-unsealed", key=f"{stream}.{message.seq}", detail=reason)
+        async for message in bus.scan(stream)
+        if (reason := await seals.problem(message))
+    ]
 
 
 def _wrong_acts(audit: Audit) -> list[Violation]:

@@ -121,6 +121,14 @@ TABLE = {
         "fact.release.tin-gia.1", "fact.release.tin-gia.2", UNSEALED, alarm="fact_not_sealed",
         unit="em",
     ),
+    "STATUS": row(
+        f"publication.status.{UNIT}.{SENT}", f"publication.status.{UNIT}.tin-gia",
+        UNSEALED, REFUSED, UNSEALED, UNSEALED,
+        alarm="status_not_sealed", kind="withdrawn",
+    ),
+    "CALLBACKS": row(  # what became of calls, for people who look
+        f"callback.{UNIT}.aa", f"callback.{UNIT}.bb", HARMLESS, kind="withdrawn",
+    ),
     "OBJ_uploads": row("$O.uploads.M.Z2lh", "$O.uploads.M.Z2li", HARMLESS, nuid="x"),
     "KV_events": row("", "gia", HARMLESS, unit=DESK_UNIT),
     "KV_publications": sealed(f"{SENT}.1", f"{SENT}.9", state="waiting"),
@@ -128,6 +136,7 @@ TABLE = {
     "KV_units": sealed(DESK_UNIT, "vu-phap-che", release="automatic"),
     "KV_trial_units": sealed(f"guests.{DESK_UNIT}", "guests.vu-phap-che", guests=[]),
     "KV_trials": row("gia", "gia2", HARMLESS, unit="em"),
+    "KV_callbacks": sealed(f"{UNIT}.aa", f"{UNIT}.bb", ends="gia"),
     "KV_digests": sealed("now.daily", "now.weekly", upto=99),
     "KV_staff": sealed("account.nv-an", "account.nv-em", roles=["account-manager"]),
     "KV_sessions": sealed("session.an", "session.em", account="nv-an"),
