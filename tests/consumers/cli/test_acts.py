@@ -30,7 +30,7 @@ OF_THIS_MACHINE = {
     *("bus config", "bus rotate", "bus apply", "bus verify"),
     *("report files", "report verify"),
 }
-OF_A_UNIT = {"publish", "validate", "schemas", "convert"}
+OF_A_UNIT = {"publish", "validate", "schemas", "convert", "conformance"}
 """A unit's own commands, under its own right to send."""
 READING = {
     *(
@@ -53,6 +53,8 @@ READING = {
         "units guests",
         "import status",
         "import check",
+        "callbacks list",
+        "callbacks log",
     ),
     *("zalo followers", "zalo status", "zalo unknown", "zalo templates list"),
     *("zalo templates sync", "mail suppressed list", "mail brakes list"),
@@ -85,6 +87,11 @@ CHANGING = {
     "units bus-key": UNIT,
     "units trial-key": UNIT,
     "units guest": f"{UNIT} an@example.gov.vn",
+    "callbacks add": f"{UNIT} https://vu.example/loa --contact an@example.gov.vn",
+    "callbacks rotate": f"{UNIT} aaaa",
+    "callbacks enable": f"{UNIT} aaaa",
+    "callbacks remove": f"{UNIT} aaaa",
+    "callbacks replay": f"{UNIT} aaaa --since 1h",
     "import add": f"{UNIT} https://vu.example/tin.rss {TOPIC}",
     "import remove": f"{UNIT} {FEED}",
     "import now": UNIT,

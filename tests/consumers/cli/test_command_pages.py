@@ -137,6 +137,8 @@ ARGUMENTS = (
     | {
         "backup": "saved",
         "bus rotate": "gateway",
+        "callbacks log": "van-phong-bo aaaa",
+        "conformance": "http://127.0.0.1:1 --key loa_van-phong-bo_x",
         "completion": "bash",
         "import check": "no-address",
         "publish": "event.json",
