@@ -1,14 +1,9 @@
 """The client over HTTP: Loa judges; where it can't, the same event is sent again, or kept."""
 
 import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
 
 import pytest
 
@@ -26,18 +21,11 @@ from loa_client import (
 )
 from producers.spool import Spool
 from tests.support.gateway_client import OTHER, STRUCTURED, sample_event
+from tests.support.scripted_door import Given, ScriptedDoor, serving
 
 KEY = "loa_unit_key"
 patient = partial(HttpPublisher, patience_s=60, time_limit_s=60)
 ERROR = {"field": "data.title", "message": "is empty", "message_vi": "trống"}
-
-
-class Given(NamedTuple):
-    """An answer of the scripted door."""
-
-    status: int
-    body: object = None
-    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def accepted(number: int = 1) -> Given:
@@ -47,59 +35,6 @@ def accepted(number: int = 1) -> Given:
 
 def refused(status: int, **headers: str) -> Given:
     return Given(status, {"title": "no", "errors": [ERROR]}, headers)
-
-
-class ScriptedDoor(ThreadingHTTPServer):
-    """Answers in turn, and notes what was asked."""
-
-    def __init__(self) -> None:
-        self.answers: list[Given] = []
-        self.asked: list[tuple[str, dict[str, str], bytes]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    @property
-    def ids(self) -> list[str]:
-        return [json.loads(body)["id"] for _, _, body in self.asked]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ScriptedDoor
-
-    def do_POST(self) -> None:
-        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def do_GET(self) -> None:
-        self._answer(b"")
-
-    def _answer(self, body: bytes) -> None:
-        self.server.asked.append((self.path, dict(self.headers), body))
-        given = self.server.answers.pop(0)
-        content = given.body if isinstance(given.body, bytes) else json.dumps(given.body).encode()
-        self.send_response(given.status)
-        for name, value in given.headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Write nothing: the test says what was asked."""
-
-
-@contextmanager
-def serving() -> Iterator[ScriptedDoor]:
-    with ScriptedDoor() as door:
-        thread = threading.Thread(target=door.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield door
-        finally:
-            door.shutdown()
-            thread.join()
 
 
 @pytest.fixture

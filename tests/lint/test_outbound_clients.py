@@ -10,7 +10,7 @@ CLIENTS = {
     *("ClientSession", "open_connection", "create_connection", "urlopen", "HTTPConnection"),
     *("HTTPSConnection", "getaddrinfo", "gethostbyname", "start_tls", "SMTP", "SMTP_SSL"),
     *("create_datagram_endpoint", "sock_connect", "connect_ex", "AsyncClient", "Resolver"),
-    "OTLPSpanExporter",
+    *("OTLPSpanExporter", "build_opener"),
 }
 _OPERATOR = "an address that the operator has set"
 PLACES = {
@@ -30,6 +30,7 @@ PLACES = {
     "consumers/staff/oidc/http_client.py": _OPERATOR,
     "consumers/uploads/clamd.py": _OPERATOR,
     "producers/bus/monitoring_endpoint.py": "the monitoring port of the configured bus",
+    "producers/conformance/one_host.py": "the Loa whose key the caller names",
 }
 
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
-from urllib.request import HTTPErrorProcessor, HTTPSHandler, Request, build_opener
+from urllib.request import HTTPSHandler, Request
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -35,6 +35,7 @@ from contracts.events import BUS_TYPES
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.admission import RETRY_AFTER_S, admit, unavailable_error
+from producers.conformance.one_host import opener_of_one_host
 from producers.publisher import Accepted, Drained, Spooled, keep
 from producers.spool import Spool
 from producers.texts import get_text
@@ -98,15 +99,6 @@ class _Problem(BaseModel):
     errors: tuple[FieldError, ...]
 
 
-class _EveryAnswer(HTTPErrorProcessor):
-    """Passes each answer on, and follows no redirect: the key is for one host alone."""
-
-    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
-        return response
-
-    https_response = http_response
-
-
 class HttpPublisher:
     """Publishes the events of one unit at Loa's HTTP door, from any number of threads.
 
@@ -140,7 +132,7 @@ class HttpPublisher:
         self._url, self._key = url.rstrip("/"), key.strip()
         self._unit, self._vocabulary = unit, vocabulary
         tls = HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))
-        self._opener = build_opener(tls, _EveryAnswer)
+        self._opener = opener_of_one_host(tls)
 
     def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
         """Have Loa check and store *event*, or keep it where Loa can't be reached.
