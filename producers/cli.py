@@ -244,7 +244,7 @@ Listen = Annotated[
     str, typer.Option(metavar="HOST:PORT", help="Answer a sender as Loa does, and fail on purpose.")
 ]
 Steps = Annotated[
-    str, typer.Option(help="Answers to the first tries: 202, 503, 429, cut, silence, 422.")
+    str, typer.Option(help="Answers to the first tries: 202, 503, 429, 408, cut, silence, 422.")
 ]
 Seconds = Annotated[float, typer.Option(help="How long to listen at most, in seconds.")]
 

@@ -3,7 +3,7 @@
 //     LOA_URL=http://127.0.0.1:8080 LOA_API_KEY=... mono Publish.exe event.json
 //     mono Publish.exe --vectors vectors.json     holds the keys to the golden vectors
 //
-// Compiles with `mcs -r:System.Net.Http.dll Publish.cs`, and as it is in a project of .NET 6 or newer.
+// Compiles with `mcs -r:System.Net.Http.dll Publish.cs`, which is what is tried; nothing in it is Mono's own.
 // Exit codes: 0 accepted, 2 refused (each wrong field is named), 3 no answer for now.
 
 using System;
@@ -54,10 +54,10 @@ static class Publish
 
     static bool MayRepeat(int status)
     {
-        return status == 429 || status >= 500;
+        return status == 408 || status == 429 || status >= 500;
     }
 
-    // A repeat of the very same event is harmless: no answer, 429 and 5xx are sent again.
+    // A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
     static async Task<HttpResponseMessage> Send(byte[] body)
     {
         HttpResponseMessage answer = null;

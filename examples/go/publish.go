@@ -88,10 +88,10 @@ func publish(event []byte) int {
 }
 
 func mayRepeat(status int) bool {
-	return status == http.StatusTooManyRequests || status >= 500
+	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
 
-// A repeat of the very same event is harmless: no answer, 429 and 5xx are sent again.
+// A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
 func send(event []byte) (status int, said answer) {
 	for _, pause := range pauses {
 		request, err := http.NewRequest("POST", os.Getenv("LOA_URL")+"/v1/events", bytes.NewReader(event))

@@ -54,14 +54,18 @@ public class Publish {
                 Map<String, Object> error = object(one);
                 ERR.println(error.get("field") + ": " + error.get("message") + " / " + error.get("message_vi"));
             }
-            return answer.statusCode() >= 500 || answer.statusCode() == 429 ? 3 : 2;
+            return mayRepeat(answer.statusCode()) ? 3 : 2;
         }
         OUT.println("accepted " + said.get("event_id"));
         showKeys(object(Json.parse(new String(event, StandardCharsets.UTF_8))), said);
         return follow((String) said.get("status_url"));
     }
 
-    // A repeat of the very same event is harmless: no answer, 429 and 5xx are sent again.
+    static boolean mayRepeat(int status) {
+        return status == 408 || status == 429 || status >= 500;
+    }
+
+    // A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
     static HttpResponse<String> send(byte[] event) throws InterruptedException {
         HttpResponse<String> answer = null;
         for (int tried = 0; tried < TRIES; tried++) {
@@ -70,8 +74,9 @@ public class Publish {
                 answer = CLIENT.send(request("/v1/events")
                     .header("Content-Type", "application/cloudevents+json")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(event)).build(), BodyHandlers.ofString());
-                if (answer.statusCode() != 429 && answer.statusCode() < 500) return answer;
-                pause = answer.headers().firstValueAsLong("Retry-After").orElse(pause);
+                if (!mayRepeat(answer.statusCode())) return answer;
+                String seconds = answer.headers().firstValue("Retry-After").orElse("");
+                if (seconds.matches("[0-9]{1,5}")) pause = Long.parseLong(seconds); // Loa names no date
             } catch (IOException lost) {
                 ERR.println(lost + "; sending it again");
             }

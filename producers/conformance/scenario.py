@@ -12,6 +12,8 @@ from producers.conformance.recordings import EVENTS_PATH
 from producers.texts import get_text
 
 RETRY_AFTER_S = 2
+_READ_LIMIT_S = 30
+"""The time that Loa takes for a body: READ_TIMEOUT_S of the gateway."""
 
 
 class Step(StrEnum):
@@ -20,12 +22,13 @@ class Step(StrEnum):
     ACCEPT = "202"
     UNAVAILABLE = "503"
     TOO_MANY = "429"
+    SLOW = "408"
     CUT = "cut"
     SILENCE = "silence"
     REFUSE = "422"
 
 
-DEFAULT_STEPS = "202,503,429,cut,silence,422"
+DEFAULT_STEPS = "202,503,429,408,cut,silence,422"
 
 
 class Answer(NamedTuple):
@@ -72,6 +75,9 @@ class Scenario:
                 return Answer(0)
             case Step.SILENCE:
                 return Answer(0, silence_s=self.silence_s)
+            case Step.SLOW:
+                error = get_text("problem", "slow", limit_s=_READ_LIMIT_S).as_field_error("body")
+                return Answer(408, problem(408, [error]))
             case Step.REFUSE:
                 error = get_text("conformance", "refused_on_purpose").as_field_error("data.title")
                 return Answer(422, problem(422, [error]))

@@ -13,6 +13,7 @@ from contracts.schemas.vectors import GROUPS
 from tests.support import requirements
 from tests.support.loa_process import LoaProcess
 from tests.support.repository import ROOT
+from tests.support.scripted_door import Given, serving
 
 PAGE = ROOT / "docs" / "events.md"
 HEADING = "\n## Java, Go, C# and curl from an empty folder"
@@ -85,6 +86,7 @@ def test_a_program_publishes_follows_is_refused_and_holds_the_vectors(loa, tmp_p
     assert said[3] in ("state released", "state received")  # the latter after a minute, under load
     names_what_is_wrong(tmp_path, loa, language, event)
     holds_the_vectors(tmp_path, loa, language)
+    sends_again(tmp_path, loa, language)
 
 
 def names_what_is_wrong(folder, loa, language, event):
@@ -106,6 +108,23 @@ def holds_the_vectors(folder, loa, language):
     (folder / "wrong.json").write_text(json.dumps(wrong))
     found = typed(folder, loa, f"{language.again} --vectors wrong.json")
     assert (found.returncode, found.stdout) == (1, "digest[3]\nevent_id[3]\ncontent_hash[3]\n")
+
+
+def sends_again(folder, loa, language):
+    """After a slow request, and after an answer whose Retry-After is a date, as proxies write."""
+    date = {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    accepted = {"event_id": EVENT_ID, "status_url": "/v1/events/x", "errors": []}
+    with serving() as door:
+        door.answers = [
+            Given(408, {"errors": []}),
+            Given(503, {"errors": []}, date),
+            Given(202, accepted),
+            Given(200, {"state": "released"}),
+        ]
+        script = f"export LOA_URL={door.url}; {language.again} {EVENT}"
+        done = typed(folder, loa, script)
+        assert (done.returncode, door.answers) == (0, []), done
+        assert len({body for _, _, body in door.asked[:3]}) == 1
 
 
 def test_curl_publishes_and_reads_the_status(loa, tmp_path):

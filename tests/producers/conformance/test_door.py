@@ -37,7 +37,7 @@ def careful(url, event):
     """Send one event as a good sender does; the last status."""
     while True:
         status, headers, _ = ask(f"{url}/v1/events", json.dumps(event).encode())
-        if status not in (0, 429) and status < 500:
+        if status not in (0, 408, 429) and status < 500:
             return status
         time.sleep(float(headers.get("Retry-After", 0)))
 
@@ -59,7 +59,7 @@ def test_a_careful_sender_passes_the_whole_scenario():
     with door() as loa:
         statuses = [careful(loa.url, event) for event in events()]
         assert loa.is_done()
-    assert statuses == [202] * 5 + [422]
+    assert statuses == [202] * 6 + [422]
     loa.judge.finish()
     report = make_report(loa.judge)
     assert report.findings == [] and report.passed
@@ -72,7 +72,9 @@ def broken_rules(loa):
     return [str(one.rule) for one in loa.judge.findings]
 
 
-@pytest.mark.parametrize("step", [Step.UNAVAILABLE, Step.TOO_MANY, Step.CUT, Step.SILENCE])
+@pytest.mark.parametrize(
+    "step", [Step.UNAVAILABLE, Step.TOO_MANY, Step.SLOW, Step.CUT, Step.SILENCE]
+)
 def test_a_sender_that_gives_up_has_lost_its_event(step):
     with door([step]) as loa:
         [event, *_] = events()
