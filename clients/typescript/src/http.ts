@@ -4,10 +4,11 @@ import { HTTP_TYPES, type CheckedEvent } from "./check.js";
 import { CONTENT_TYPE, toStructured } from "./envelope.js";
 import { codeOfStatus, ContractError, type FieldError } from "./errors.js";
 import { away, Publisher, type Accepted, type Door, type PublisherOptions } from "./publisher.js";
-import { insist, PATIENCE_S } from "./retry.js";
+import { endOf, insist } from "./retry.js";
 import type { EventAccepted, Problem, Status } from "./generated/events.js";
 
-const ANSWER_S = 10;
+const ANSWER_MS = 10_000;
+const LEAST_ANSWER_MS = 1000;
 const RETRY_AFTER_S = 5;
 
 /** Options of the publisher over HTTP. */
@@ -38,17 +39,17 @@ class HttpDoor implements Door {
   readonly types = HTTP_TYPES;
   private readonly url: URL;
   private readonly key: string;
-  private readonly patienceS: number;
+  private readonly patienceS: number | undefined;
 
-  constructor({ url, key, patienceS = PATIENCE_S }: HttpOptions) {
+  constructor({ url, key, patienceS }: HttpOptions) {
     this.url = new URL(url);
     this.key = key;
     this.patienceS = patienceS;
   }
 
-  async send(event: CheckedEvent): Promise<Accepted> {
+  async send(event: CheckedEvent, end: number): Promise<Accepted> {
     const body = toStructured(event.event);
-    const answer = await this.ask<EventAccepted>("/v1/events", { method: "POST", body });
+    const answer = await this.ask<EventAccepted>("/v1/events", { method: "POST", body }, end);
     return {
       outcome: "accepted",
       eventId: answer.event_id,
@@ -60,18 +61,20 @@ class HttpDoor implements Door {
   }
 
   async status(eventId: string): Promise<Status> {
-    return await this.ask<Status>(`/v1/events/${encodeURIComponent(eventId)}`, { method: "GET" });
+    const path = `/v1/events/${encodeURIComponent(eventId)}`;
+    return await this.ask<Status>(path, { method: "GET" }, endOf(this.patienceS));
   }
 
   async close(): Promise<void> {}
 
-  private async ask<T>(path: string, request: RequestInit): Promise<T> {
-    return await insist(this.patienceS, () => this.askOnce<T>(path, request));
+  private async ask<T>(path: string, request: RequestInit, end: number): Promise<T> {
+    return await insist(end, (leftMs) => this.askOnce<T>(path, request, leftMs));
   }
 
-  private async askOnce<T>(path: string, request: RequestInit): Promise<T> {
+  private async askOnce<T>(path: string, request: RequestInit, leftMs: number): Promise<T> {
+    const answerMs = Math.min(ANSWER_MS, Math.max(LEAST_ANSWER_MS, leftMs));
     const headers = { Authorization: `Bearer ${this.key}`, "Content-Type": CONTENT_TYPE };
-    const limits = { redirect: "manual", signal: AbortSignal.timeout(ANSWER_S * 1000) } as const;
+    const limits = { redirect: "manual", signal: AbortSignal.timeout(answerMs) } as const;
     try {
       const answer = await fetch(new URL(path, this.url), { ...request, ...limits, headers });
       if (answer.ok) return (await answer.json()) as T;
@@ -84,7 +87,8 @@ class HttpDoor implements Door {
 
 /** The refusal in an answer; what is no answer of Loa's door is an absence of Loa. */
 async function refusalIn(answer: Response): Promise<ContractError> {
-  const retryAfterS = Number(answer.headers.get("Retry-After") ?? RETRY_AFTER_S);
+  const asked = answer.headers.get("Retry-After") ?? "";
+  const retryAfterS = /^\d+$/.test(asked) ? Number(asked) : RETRY_AFTER_S;
   const text = await answer.text();
   const code = codeOfStatus(answer.status);
   const asksToWait = code === "unavailable" || code === "rate_limited";

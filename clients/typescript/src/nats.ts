@@ -16,7 +16,7 @@ import { BUS_TYPES, type CheckedEvent } from "./check.js";
 import { CONTENT_TYPE, toStructured } from "./envelope.js";
 import { ContractError, localized } from "./errors.js";
 import { away, Denied, Publisher, type Accepted, type Door, type PublisherOptions } from "./publisher.js";
-import { insist, PATIENCE_S } from "./retry.js";
+import { insist } from "./retry.js";
 import { content, type ContentKind } from "./subjects.js";
 import { ACCESS_TEXTS } from "./generated/messages.js";
 
@@ -60,10 +60,10 @@ class NatsDoor implements Door {
 
   constructor(private readonly options: NatsOptions) {}
 
-  async send(event: CheckedEvent): Promise<Accepted> {
-    const stored = await this.store(event, event.eventId);
+  async send(event: CheckedEvent, end: number): Promise<Accepted> {
+    const stored = await this.store(event, event.eventId, end);
     // Only Loa may read the stream: it compares a second message with the first, and refuses other content.
-    if (stored.duplicate) await this.store(event, `${event.eventId}.${event.contentHash}`);
+    if (stored.duplicate) await this.store(event, `${event.eventId}.${event.contentHash}`, end);
     const { eventId, contentId, revision } = event;
     const duplicate = stored.duplicate ?? false;
     return { outcome: "accepted", eventId, contentId, revision, duplicate, warnings: [] };
@@ -74,9 +74,8 @@ class NatsDoor implements Door {
     this.connection = null;
   }
 
-  private async store(event: CheckedEvent, id: string): Promise<StoreAnswer> {
-    const patienceS = this.options.patienceS ?? PATIENCE_S;
-    return await insist(patienceS, (leftMs) => this.request(event, id, leftMs));
+  private async store(event: CheckedEvent, id: string, end: number): Promise<StoreAnswer> {
+    return await insist(end, (leftMs) => this.request(event, id, leftMs));
   }
 
   private async request(event: CheckedEvent, id: string, timeout: number): Promise<StoreAnswer> {

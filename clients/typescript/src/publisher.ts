@@ -2,13 +2,16 @@
 
 import { admit, BUS_TYPES, readEvent, type CheckedEvent } from "./check.js";
 import { ContractError, fieldError, localized, type FieldError, type FieldWarning } from "./errors.js";
-import { Spool } from "./spool.js";
+import { endOf } from "./retry.js";
+import { isMissing, Spool } from "./spool.js";
 import { ACCESS_TEXTS } from "./generated/messages.js";
 import { VOCABULARY } from "./generated/vocabulary.js";
 import type { LoaEvent } from "./generated/events.js";
 import type { Vocabulary } from "./vocabulary.js";
 
 const RETRY_AFTER_S = 5;
+/** How long `publish` keeps events at once after Loa was away. */
+const AWAY_MS = 5000;
 
 /** Loa has stored the event. */
 export interface Accepted {
@@ -73,8 +76,8 @@ export interface PublisherOptions {
 export interface Door {
   /** The types that it takes. */
   readonly types: ReadonlySet<string>;
-  /** Throws ContractError; `isAway` tells whether the same event may be taken later. */
-  send(event: CheckedEvent): Promise<Accepted>;
+  /** Tries until *end*, once at least. Throws ContractError; `isAway` tells if the event may be taken later. */
+  send(event: CheckedEvent, end: number): Promise<Accepted>;
   close(): Promise<void>;
 }
 
@@ -86,7 +89,9 @@ export class Publisher {
   protected readonly door: Door;
   private readonly spool: Spool | null;
   private readonly vocabulary: Vocabulary;
-  private readonly units = new Map<string, string | null>();
+  private readonly patienceS: number | undefined;
+  private units: ReadonlyMap<string, string> = new Map();
+  private awayUntil = -Infinity;
   private turn: Promise<unknown> = Promise.resolve();
 
   protected constructor(door: Door, options: PublisherOptions) {
@@ -94,10 +99,13 @@ export class Publisher {
     this.unit = options.unit;
     this.spool = options.spool === undefined ? null : new Spool(options.spool);
     this.vocabulary = options.vocabulary ?? VOCABULARY;
+    this.patienceS = options.patienceS;
   }
 
   /**
    * Check an event and send it, or keep it in the spool while Loa is away. A repeat is harmless.
+   *
+   * After Loa was away, events are kept at once for some seconds.
    *
    * Throws ContractError, which names each wrong field; with the code `unavailable` or
    * `rate_limited` if Loa is away and the event is not kept.
@@ -105,10 +113,11 @@ export class Publisher {
   async publish(event: LoaEvent | Uint8Array | string): Promise<Accepted | Spooled> {
     const checked = admit(readEvent(event), this.unit, this.vocabulary, this.door.types);
     const spool = BUS_TYPES.has(checked.event.type) ? this.spool : null;
+    const end = endOf(this.patienceS);
     return await this.inTurn(async () => {
-      if (spool && (await this.comesBehind(spool, checked))) return await keep(spool, checked);
+      if (spool && (await this.comesBehind(spool, checked, end))) return await keep(spool, checked);
       try {
-        return await this.send(checked);
+        return await this.send(checked, end);
       } catch (error) {
         if (spool && error instanceof Denied) await spool.keepRefused(checked, error.message);
         if (!spool || !isAway(error)) throw error;
@@ -127,20 +136,23 @@ export class Publisher {
     await this.inTurn(() => this.door.close());
   }
 
-  private async send(event: CheckedEvent): Promise<Accepted> {
+  private async send(event: CheckedEvent, end: number): Promise<Accepted> {
     try {
-      const accepted = await this.door.send(event);
+      const accepted = await this.door.send(event, end);
       this.refusal = null;
+      this.awayUntil = -Infinity;
       return accepted;
     } catch (error) {
+      if (isAway(error)) this.awayUntil = performance.now() + AWAY_MS;
       if (isAway(error) || error instanceof Denied) this.refusal = error;
       throw error;
     }
   }
 
-  /** Whether spooled events have to be sent first: all, or those of the item. */
-  private async comesBehind(spool: Spool, event: CheckedEvent): Promise<boolean> {
-    const draining = await this.drainSpool(spool);
+  /** Whether spooled events have to be sent first, all or those of the item, or Loa was just away. */
+  private async comesBehind(spool: Spool, event: CheckedEvent, end: number): Promise<boolean> {
+    if (performance.now() < this.awayUntil) return true;
+    const draining = await this.drainSpool(spool, end);
     const left = (await this.ownWaiting(spool)).length;
     return left > draining.denied.length || draining.waitingItems.has(event.contentId);
   }
@@ -152,22 +164,27 @@ export class Publisher {
     return { accepted, refused, denied, left: (await this.ownWaiting(spool)).length };
   }
 
-  private async drainSpool(spool: Spool): Promise<Draining> {
+  /** Send spooled events; none after *end*, if there is one. */
+  private async drainSpool(spool: Spool, end?: number): Promise<Draining> {
     const draining: Draining = { accepted: [], refused: [], denied: [], waitingItems: new Set() };
     if (!(await this.ownWaiting(spool)).length) return draining;
     await spool.draining(async () => {
       for (const path of await this.ownWaiting(spool)) {
-        if (!(await this.sendSpooled(spool, path, draining))) break;
+        const until = end ?? endOf(this.patienceS);
+        if (!(await this.sendSpooled(spool, path, draining, until))) break;
+        if (end !== undefined && performance.now() >= end) break;
       }
     });
     return draining;
   }
 
   /** Whether the next one may be sent: Loa is not away. */
-  private async sendSpooled(spool: Spool, path: string, draining: Draining): Promise<boolean> {
+  private async sendSpooled(spool: Spool, path: string, draining: Draining, end: number): Promise<boolean> {
     try {
       const event = admit((await spool.read(path)).event, this.unit, this.vocabulary, BUS_TYPES);
-      await this.sendUnlessDenied(spool, path, event, draining);
+      const answer = await this.sendUnlessDenied(event, draining, end);
+      if (answer === null) draining.denied.push(path);
+      else await spool.remove(path);
     } catch (error) {
       if (isAway(error)) return false;
       if (!(error instanceof ContractError)) throw error;
@@ -177,34 +194,28 @@ export class Publisher {
   }
 
   /** A right may come later, so what was promised is never set aside for a denial. */
-  private async sendUnlessDenied(spool: Spool, path: string, event: CheckedEvent, draining: Draining): Promise<void> {
-    const answer = draining.waitingItems.has(event.contentId) ? null : await this.sendIfAllowed(event);
-    if (answer === null) {
-      draining.denied.push(path);
-      draining.waitingItems.add(event.contentId);
-      return;
-    }
-    draining.accepted.push(answer);
-    await spool.remove(path);
-    this.units.delete(path);
-  }
-
-  private async sendIfAllowed(event: CheckedEvent): Promise<Accepted | null> {
+  private async sendUnlessDenied(event: CheckedEvent, draining: Draining, end: number): Promise<Accepted | null> {
+    if (draining.waitingItems.has(event.contentId)) return null;
     try {
-      return await this.send(event);
+      const answer = await this.send(event, end);
+      draining.accepted.push(answer);
+      return answer;
     } catch (error) {
-      if (error instanceof Denied) return null;
-      throw error;
+      if (!(error instanceof Denied)) throw error;
+      draining.waitingItems.add(event.contentId);
+      return null;
     }
   }
 
   /** The waiting events of this unit, and damaged ones; another unit's wait for its own publisher. */
   private async ownWaiting(spool: Spool): Promise<readonly string[]> {
-    const waiting = await spool.waiting();
-    for (const path of waiting) {
-      if (!this.units.has(path)) this.units.set(path, await unitOf(spool, path));
+    const units = new Map<string, string>();
+    for (const path of await spool.waiting()) {
+      const unit = this.units.get(path) ?? (await unitOf(spool, path, this.unit));
+      if (unit !== null) units.set(path, unit);
     }
-    return waiting.filter((path) => (this.units.get(path) ?? this.unit) === this.unit);
+    this.units = units;
+    return [...units.keys()].filter((path) => units.get(path) === this.unit);
   }
 
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -227,12 +238,13 @@ async function keep(spool: Spool, event: CheckedEvent): Promise<Spooled> {
   }
 }
 
-/** The unit of a spooled event; null for a damaged file. */
-async function unitOf(spool: Spool, path: string): Promise<string | null> {
+/** The unit of a spooled event, *reader* for a damaged file; null for one that another process has removed. */
+async function unitOf(spool: Spool, path: string, reader: string): Promise<string | null> {
   try {
     return (await spool.read(path)).unit;
   } catch (error) {
-    if (error instanceof ContractError) return null;
+    if (error instanceof ContractError) return reader;
+    if (isMissing(error)) return null;
     throw error;
   }
 }

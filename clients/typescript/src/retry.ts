@@ -1,16 +1,20 @@
-/** The same request again and again, until there is an answer or the patience is used up. */
+/** The same request again and again, until there is an answer or the time is over. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ContractError } from "./errors.js";
 
 /** How long `publish` and `status` try, unless the publisher was told otherwise. */
 export const PATIENCE_S = 15;
-const FIRST_PAUSE_S = 0.2;
+const LEAST_PAUSE_S = 0.2;
 const LONGEST_PAUSE_S = 5;
 
-/** The answer to *ask*, which is told how much time is left. Throws the last ContractError. */
-export async function insist<T>(patienceS: number, ask: (leftMs: number) => Promise<T>): Promise<T> {
-  const end = performance.now() + patienceS * 1000;
+/** When a patience that begins now is used up, by the clock of `performance`. */
+export function endOf(patienceS = PATIENCE_S): number {
+  return performance.now() + patienceS * 1000;
+}
+
+/** The answer to *ask*, which is told how much time is left until *end*. Throws the last ContractError. */
+export async function insist<T>(end: number, ask: (leftMs: number) => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await ask(Math.max(1, end - performance.now()));
@@ -27,5 +31,6 @@ function pauseAfter(error: unknown, attempt: number): number {
   const mayBeTaken = error instanceof ContractError && ["unavailable", "rate_limited"].includes(error.code);
   if (!mayBeTaken) return Infinity;
   const asked = error.cause === undefined ? error.retryAfterS : null;
-  return asked ?? Math.min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** attempt) * (0.5 + Math.random() / 2);
+  if (asked !== null) return Math.max(LEAST_PAUSE_S, asked);
+  return Math.min(LONGEST_PAUSE_S, LEAST_PAUSE_S * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

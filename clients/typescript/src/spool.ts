@@ -55,7 +55,8 @@ export class Spool {
   async read(path: string): Promise<SpooledEvent> {
     const content = readJson(await readFile(path));
     const [unit, event] = isObject(content) ? [content.get("unit"), content.get("event")] : [];
-    return { unit: String(unit), event: fromPlain(toPlain(event ?? new Map())) };
+    if (typeof unit !== "string") throw new ContractError("unreadable", [fieldError("unit", "missing")]);
+    return { unit, event: fromPlain(toPlain(event ?? new Map())) };
   }
 
   /** Delete a file after its event was stored; a repeat is harmless. */
@@ -163,7 +164,8 @@ async function writeDurably(path: string, body: string, begunIn: string): Promis
 
 async function makeFolder(folder: string): Promise<void> {
   if (await stat(folder).catch(unlessMissing)) return;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(folder));
+  await mkdir(folder, { mode: 0o700, recursive: true });
   await syncFolder(dirname(folder));
 }
 
@@ -184,6 +186,11 @@ function reasonFile(path: string): string {
   return path.replace(/\.json$/, ".txt");
 }
 
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error;
+/** Whether an error of the system says that a file or folder is not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
 }

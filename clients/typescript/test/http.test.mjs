@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir } from "node:fs/promises";
+import { mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,6 +114,55 @@ test("an event waits once, another content under its id is refused", async () =>
   const [first, second] = [await away.publish(event()), await away.publish(event())];
   assert.equal(first.path, second.path);
   await assert.rejects(away.publish(event("tin.1", { title: "Khác" })), refusedWith("conflict"));
+});
+
+test("during an outage all events are kept after the patience of one", async (t) => {
+  const folder = await newFolder();
+  const door = await doorWith(t, { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "3600" } });
+  const publisher = publisherAt(door.url, { spool: folder });
+  const answers = await Promise.all(["1", "2", "3", "4"].map((id) => publisher.publish(event(id))));
+  assert.deepEqual(answers.map((one) => one.outcome), Array(4).fill("spooled"));
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["1"]);
+  assert.equal((await publisher.drain()).left, 4);
+});
+
+test("older events are sent until the patience is used up, and the new one is kept", async (t) => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  for (const id of ["1", "2", "3"]) await away.publish(event(id));
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  const answer = await publisherAt(door.url, { spool: folder, patienceS: 0 }).publish(event("4"));
+  assert.equal(answer.outcome, "spooled");
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["1"]);
+});
+
+test("a waiting file that another process has sent and removed is no failure", async (t) => {
+  const folder = await newFolder();
+  await symlink("removed", join(folder, `${"0".repeat(20)}-${"a".repeat(26)}.json`)); // listed, but not there
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  assert.equal((await publisherAt(door.url, { spool: folder }).publish(event())).outcome, "accepted");
+});
+
+test("a waiting file that names no unit is set aside", async (t) => {
+  const folder = await newFolder();
+  await writeFile(join(folder, `${"0".repeat(20)}-${"a".repeat(26)}.json`), JSON.stringify({ event: event() }));
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  assert.equal((await publisherAt(door.url, { spool: folder }).publish(event("new"))).outcome, "accepted");
+  assert.equal((await readdir(join(folder, "refused"))).length, 2);
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["new"]);
+});
+
+test("a wait is never shorter than a fifth of a second", async (t) => {
+  const door = await doorWith(t, { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "0" } });
+  await assert.rejects(publisherAt(door.url, { patienceS: 1 }).publish(event()), refusedWith("unavailable"));
+  assert.ok(door.requests.length <= 6, door.requests.length);
+});
+
+test("a date as Retry-After is no number of seconds", async (t) => {
+  const headers = { "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" };
+  const door = await doorWith(t, { status: 429, body: TRY_AGAIN, headers });
+  await assert.rejects(publisherAt(door.url, { patienceS: 1 }).publish(event()), (error) => error.retryAfterS === 5);
+  assert.equal(door.requests.length, 1);
 });
 
 test("another unit's events wait for its own publisher", async (t) => {
