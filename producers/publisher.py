@@ -29,13 +29,18 @@ _TRY_AGAIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Stored on the stream; `duplicate`: it was there before. A withdrawal has no revision."""
+    """Stored. A withdrawal has no revision.
+
+    `duplicate`: it was there before; None over HTTP, where a repeat gets the first answer again.
+    `trial`: sent with a key for trials.
+    """
 
     event_id: str
     content_id: str
     revision: int | None
-    duplicate: bool
+    duplicate: bool | None
     warnings: tuple[FieldWarning, ...] = ()
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from contracts.base import strict_json
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import Conflict, field_error
+from contracts.errors import Conflict, Unreadable, field_error
 from contracts.events import CheckedEvent
 
 _EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
@@ -72,9 +72,9 @@ class Spool:
     def read(self, path: Path) -> SpooledEvent:
         """Read a file. Raises ContractError if the file is damaged."""
         content = strict_json.loads(path.read_bytes())
-        if not isinstance(content, dict):
-            content = {}
-        return SpooledEvent(str(content.get("unit")), from_structured(content.get("event") or {}))
+        if not (isinstance(content, dict) and isinstance(content.get("unit"), str)):
+            raise Unreadable(field_error("unit", "missing"))
+        return SpooledEvent(content["unit"], from_structured(content.get("event") or {}))
 
     def remove(self, path: Path) -> None:
         """Delete a file after its event was stored; a repeat is harmless."""
@@ -155,9 +155,11 @@ def _find_waiting(waiting: list[Path], event_id: str, body: str) -> Path | None:
     return None
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make *folder* and those above it durably."""
     if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(folder.parent, 0o777)
+        folder.mkdir(mode, exist_ok=True)
         _fsync_folder(folder.parent)
 
 

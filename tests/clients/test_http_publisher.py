@@ -1,11 +1,15 @@
 """The client over HTTP: Loa judges; where it can't, the same event is sent again, or kept."""
 
 import json
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import trustme
+from structlog.testing import capture_logs
 
 from loa_client import (
     Accepted,
@@ -20,7 +24,8 @@ from loa_client import (
     sample,
 )
 from producers.spool import Spool
-from tests.support.gateway_client import OTHER, STRUCTURED, sample_event
+from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event
+from tests.support.relay_tls import relay_context
 from tests.support.scripted_door import Given, ScriptedDoor, serving
 
 KEY = "loa_unit_key"
@@ -63,6 +68,7 @@ def test_the_event_goes_with_the_key_and_the_answer_comes_back(door):
     door.answers = [Given(202, accepted().body | {"warnings": [warning]})]
     told = patient(f"{door.url}/", f"{KEY}\n").publish(sample_event())
     assert isinstance(told, Accepted) and told.warnings[0].code == "title_cut"
+    assert (told.duplicate, told.trial) == (None, False)
     [(path, headers, body)] = door.asked
     assert (path, headers["Authorization"]) == ("/v1/events", f"Bearer {KEY}")
     assert headers["Content-Type"] == STRUCTURED
@@ -70,10 +76,17 @@ def test_the_event_goes_with_the_key_and_the_answer_comes_back(door):
 
 
 @pytest.mark.parametrize("status", [429, 503, 500, 408])
-def test_the_very_same_event_is_sent_again_after_the_time_that_loa_asks_for(door, status):
-    door.answers = [refused(status, Retry_After="0"), refused(status, Retry_After="0"), accepted()]
+def test_the_very_same_event_is_sent_again_after_the_time_that_loa_asks_for(
+    door, status, monkeypatch
+):
+    slept = []
+    monkeypatch.setattr(http_publisher.time, "sleep", slept.append)
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    door.answers = [refused(status, Retry_After=asked) for asked in ("7", "0", date)]
+    door.answers.append(accepted())
     patient(door.url, KEY).publish(sample_event())
-    assert len({body for _, _, body in door.asked}) == 1 and len(door.asked) == 3
+    assert len({body for _, _, body in door.asked}) == 1 and len(door.asked) == 4
+    assert slept == [7, 0.2, 5]
 
 
 def test_silence_is_asked_again_until_the_time_limit(door, monkeypatch):
@@ -90,6 +103,36 @@ def test_a_wait_beyond_the_time_limit_is_left_to_the_caller(door):
     with pytest.raises(RateLimited) as told:
         patient(door.url, KEY).publish(sample_event())
     assert told.value.retry_after_s == 3600
+
+
+def test_a_trial_is_told(door):
+    door.answers = [Given(202, accepted().body | {"trial": True})]
+    assert patient(door.url, KEY).publish(sample_event()).trial
+
+
+def test_a_certificate_that_is_not_trusted_is_told_and_events_are_kept(door, spool):
+    tls = relay_context(trustme.CA())
+    door.socket = tls.wrap_socket(door.socket, server_side=True, do_handshake_on_connect=False)
+    publisher = HttpPublisher(
+        door.url.replace("http:", "https:"), KEY, spool.folder, time_limit_s=0
+    )
+    with capture_logs() as logged:
+        assert isinstance(publisher.publish(sample_event()), Spooled)
+    [error] = publisher.refusal.errors
+    assert error.field == "url" and "certificate" in error.message_vi
+    [away] = [one for one in logged if one["event"] == "door_away"]
+    assert away["error"] == "SSLCertVerificationError"
+
+
+def test_a_name_that_no_machine_has_is_told_until_loa_answers(door, monkeypatch):
+    publisher = HttpPublisher(door.url, KEY, time_limit_s=0)
+    with monkeypatch.context() as broken, pytest.raises(Unavailable) as told:
+        broken.setattr(socket, "getaddrinfo", Mock(side_effect=socket.gaierror))
+        publisher.publish(sample_event())
+    assert publisher.refusal is told.value and told.value.errors[0].field == "url"
+    door.answers = [accepted()]
+    publisher.publish(sample_event())
+    assert publisher.refusal is None
 
 
 def test_a_refusal_names_the_field_in_both_languages_and_nothing_is_kept(door, spool):
@@ -139,6 +182,53 @@ def test_an_event_behind_others_that_wait_is_kept_too(door, away, spool):
     told = patient(door.url, KEY, spool.folder).publish(numbered(2))
     assert isinstance(told, Spooled) and len(spool.waiting()) == 2
     assert door.ids == ["e-1"]
+
+
+def test_after_loa_was_away_events_are_kept_at_once_for_some_seconds(door, spool, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(http_publisher.time, "monotonic", lambda: now[0])
+    publisher = patient(door.url, KEY, spool.folder)
+    door.answers = [refused(503, Retry_After="3600")]
+    for number in (1, 2, 3):
+        assert isinstance(publisher.publish(numbered(number)), Spooled)
+    assert door.ids == ["e-1"]
+    now[0] = 60.0
+    door.answers = [accepted(number) for number in (1, 2, 3, 4)]
+    assert isinstance(publisher.publish(numbered(4)), Accepted)
+    assert door.ids[1:] == ["e-1", "e-2", "e-3", "e-4"]
+
+
+def test_older_events_are_sent_until_the_time_limit_and_the_new_one_is_kept(
+    door, away, spool, monkeypatch
+):
+    monkeypatch.setattr(http_publisher, "_LEAST_S", 60)
+    for number in (1, 2, 3):
+        away.publish(numbered(number))
+    door.answers = [accepted(1)]
+    publisher = HttpPublisher(door.url, KEY, spool.folder, patience_s=60, time_limit_s=0)
+    assert isinstance(publisher.publish(numbered(4)), Spooled)
+    assert door.ids == ["e-1"] and len(spool.waiting()) == 3
+
+
+@pytest.mark.parametrize("key", [KEY, f"loa_{UNIT}_{'0' * 64}"], ids=["unit", "key"])
+def test_another_units_events_wait_for_its_own_key(door, spool, key):
+    other = HttpPublisher("http://127.0.0.1:1", KEY, spool.folder, unit=OTHER, time_limit_s=0)
+    kept = other.publish(numbered(1) | {"source": f"/units/{OTHER}"})
+    door.answers = [accepted(2), accepted(3)]
+    publisher = patient(door.url, key, spool.folder, unit=UNIT if key == KEY else None)
+    assert isinstance(publisher.publish(numbered(2)), Accepted)
+    gone = spool.folder / f"{'0' * 20}-{'a' * 26}.json"
+    gone.symlink_to("removed-since-it-was-listed")
+    assert isinstance(publisher.publish(numbered(3)), Accepted)
+    gone.unlink()
+    assert door.ids == ["e-2", "e-3"] and spool.waiting() == [kept.path]
+
+
+def test_a_waiting_file_that_names_no_unit_is_set_aside(door, away, spool):
+    kept = away.publish(numbered(1))
+    kept.path.write_text(json.dumps({"event": json.loads(kept.path.read_text())["event"]}))
+    [aside] = patient(door.url, KEY, spool.folder, unit=UNIT).drain().refused
+    assert "unit: " in aside.with_suffix(".txt").read_text() and door.asked == []
 
 
 def test_what_is_kept_is_checked(away, spool):

@@ -6,6 +6,7 @@ import stat
 import time
 from itertools import pairwise
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,19 @@ def test_the_file_is_on_the_disk_before_it_has_its_name(spool, monkeypatch):
     monkeypatch.setattr(type(spool.folder), "rename", noting_rename)
     spool.append(numbered(1))
     assert done == ["file", "rename", "folder"]
+
+
+def test_each_folder_that_is_made_is_on_the_disk(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def noting_fsync(handle):
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    Spool(tmp_path / "a" / "b" / "spool").append(numbered(1))
+    made = [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert synced[:3] == list(map(str, made))
 
 
 def test_only_the_owner_may_look_into_the_spool(spool):

@@ -1,5 +1,8 @@
 """Publishes events over HTTP with the API key of a unit."""
 
+import math
+import re
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -53,6 +56,11 @@ _KINDS: Mapping[int, type[ContractError]] = {
 _DONE = (200, 202)
 _LEAST_S = 1.0
 """The time that a try has at least."""
+_LEAST_WAIT_S = 0.2
+"""The time between two tries at least."""
+_AWAY_S = 5.0
+"""How long events are kept at once after Loa was away."""
+_UNIT_OF_KEY = re.compile(r".*_([a-z0-9-]+)_[0-9a-f]{64}")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -93,6 +101,7 @@ class _Answer(BaseModel):
     content_id: str
     revision: int | None
     warnings: tuple[FieldWarning, ...] = ()
+    trial: bool = False
 
 
 class _Problem(BaseModel):
@@ -103,9 +112,11 @@ class HttpPublisher:
     """Publishes the events of one unit at Loa's HTTP door, from any number of threads.
 
     Where Loa does not answer or asks for patience, the same event is sent again for *time_limit_s*,
-    and then kept in the folder *spool*, if there is one: older events are always sent first. Each
-    key needs a folder of its own. A case event, which has a person's address, is never kept.
-    `refusal` says why Loa refuses the key; events are kept meanwhile.
+    and then kept in the folder *spool*, if there is one: older events are always sent first, and
+    for some seconds after Loa was away events are kept at once. Units may share the folder: each
+    sends its own. A case event, which has a person's address, is never kept. `refusal` says why Loa
+    refuses the key, or why the address leads to no Loa that can be trusted; events are kept
+    meanwhile.
     """
 
     def __init__(
@@ -127,10 +138,14 @@ class HttpPublisher:
         """
         _check(url, key.strip())
         self.spool = Spool(spool) if spool else None
-        self.refusal: Unauthorized | None = None
+        self.refusal: ContractError | None = None
         self.patience_s, self.time_limit_s = patience_s, time_limit_s
         self._url, self._key = url.rstrip("/"), key.strip()
         self._unit, self._vocabulary = unit, vocabulary
+        named = _UNIT_OF_KEY.fullmatch(self._key)
+        self._spools_for = unit or (named[1] if named else None)  # None: every event that waits
+        self._units: dict[Path, str | None] = {}
+        self._away_until = -math.inf
         tls = HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))
         self._opener = opener_of_one_host(tls)
 
@@ -144,14 +159,15 @@ class HttpPublisher:
         if not isinstance(event, CloudEvent):
             event = from_structured(dict(event))
         end = time.monotonic() + self.time_limit_s
+        spool = self.spool if event.type in BUS_TYPES else None
         try:
-            if event.type in BUS_TYPES and self._drain(end).left:
+            if spool and (self._was_just_away() or self._drain(end).left):
                 raise unavailable_error()
             return self._send(event, end)
         except _NOT_NOW as not_now:
-            if self.spool is None or event.type not in BUS_TYPES:
+            if spool is None:
                 raise
-            return self._keep(self.spool, event, not_now)
+            return self._keep(spool, event, not_now)
 
     def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or Loa can't take one."""
@@ -163,20 +179,38 @@ class HttpPublisher:
         return self._ask(path, None, EventStatus, time.monotonic() + self.time_limit_s)
 
     def _keep(self, spool: Spool, event: CloudEvent, reason: ContractError) -> Spooled:
-        log.warning("door_away", reason=reason.code)
+        log.warning("door_away", reason=reason.code, error=_cause_of(reason))
         unit = event_file.find_sender(event, self._unit)
         return keep(spool, admit(event, unit, self._vocabulary))
 
+    def _was_just_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
     def _drain(self, end: float | None) -> Drained:
-        """Drain the spool unless another thread or process is draining it."""
+        """Drain the spool unless another thread or process does; send none after *end*."""
         drained = Drained()
-        if self.spool and self.spool.waiting():
+        if self.spool and self._waiting(self.spool):
             with self.spool.draining() as is_drainer, suppress(*_NOT_NOW):
-                while is_drainer and (waiting := self.spool.waiting()):
-                    for path in waiting:
-                        self._send_spooled(self.spool, path, drained, end)
-            drained.left = len(self.spool.waiting())
+                if is_drainer:
+                    self._send_waiting(self.spool, drained, end)
+            drained.left = len(self._waiting(self.spool))
         return drained
+
+    def _send_waiting(self, spool: Spool, drained: Drained, end: float | None) -> None:
+        while waiting := self._waiting(spool):
+            for path in waiting:
+                self._send_spooled(spool, path, drained, end)
+                if end is not None and time.monotonic() >= end:
+                    return
+
+    def _waiting(self, spool: Spool) -> list[Path]:
+        """The unit's events that wait, and damaged ones; another unit's wait for its own key."""
+        waiting, own, known = spool.waiting(), self._spools_for, self._units
+        if own is None:
+            return waiting
+        units = {path: known.get(path) or _unit_of(spool, path, own) for path in waiting}
+        self._units = units
+        return [path for path in waiting if units[path] == own]
 
     def _send_spooled(self, spool: Spool, path: Path, drained: Drained, end: float | None) -> None:
         try:
@@ -191,8 +225,13 @@ class HttpPublisher:
             spool.remove(path)
 
     def _send(self, event: CloudEvent, end: float) -> Accepted:
-        answer = self._ask("/v1/events", to_structured(event), _Answer, end)
-        return Accepted(**dict(answer), duplicate=False)
+        try:
+            answer = self._ask("/v1/events", to_structured(event), _Answer, end)
+        except _NOT_NOW:
+            self._away_until = time.monotonic() + _AWAY_S
+            raise
+        self._away_until = -math.inf
+        return Accepted(**dict(answer), duplicate=None)
 
     def _ask(self, path: str, body: bytes | None, model: type[_Model], end: float) -> _Model:
         """Loa's answer; the same request again until *end* where it can't take one now."""
@@ -203,7 +242,8 @@ class HttpPublisher:
                     path, body, model, max(_LEAST_S, min(self.patience_s, left_s))
                 )
             except (Unavailable, RateLimited) as error:
-                wait_s = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+                asked_s = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+                wait_s = max(_LEAST_WAIT_S, asked_s)
                 if time.monotonic() + wait_s >= end:
                     raise
             time.sleep(wait_s)
@@ -217,7 +257,9 @@ class HttpPublisher:
             with self._opener.open(request, timeout=timeout_s) as answer:
                 status, headers, content = answer.status, answer.headers, answer.read()
         except (OSError, HTTPException) as silence:
-            raise unavailable_error() from silence
+            wrong = _wrong_address(silence)
+            self.refusal = wrong or self.refusal
+            raise (wrong or unavailable_error()) from silence
         self.refusal = None
         try:
             if status in _DONE:
@@ -233,9 +275,38 @@ class HttpPublisher:
 
 
 def _wait_s(headers: Message) -> float | None:
-    """The seconds that an answer asks to wait; None if it names none."""
+    """The seconds that an answer asks to wait; None if it names none, as a date does."""
     value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    return float(value) if value.isascii() and value.isdecimal() else None
+
+
+def _unit_of(spool: Spool, path: Path, reader: str) -> str | None:
+    """The unit of a spooled event, *reader* for a damaged file; None for one that is gone."""
+    try:
+        return spool.read(path).unit
+    except ContractError:
+        return reader
+    except FileNotFoundError:
+        return None
+
+
+def _cause_of(error: ContractError) -> str | None:
+    """The kind of failure of the connection behind *error*, if that was it."""
+    silence = error.__cause__
+    return type(getattr(silence, "reason", silence)).__name__ if silence else None
+
+
+def _wrong_address(silence: Exception) -> Unavailable | None:
+    """The error of a connection that no waiting mends: an untrusted server, an unknown name."""
+    reason = getattr(silence, "reason", silence)
+    if isinstance(reason, ssl.SSLError):
+        detail = getattr(reason, "verify_message", "") or reason.reason or type(reason).__name__
+        text = get_text("http", "untrusted", detail=detail)
+    elif isinstance(reason, socket.gaierror):
+        text = get_text("http", "unknown_host")
+    else:
+        return None
+    return Unavailable(text.as_field_error("url"), retry_after_s=RETRY_AFTER_S)
 
 
 def _check(url: str, key: str) -> None:
