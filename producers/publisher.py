@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import structlog
+from pydantic import WithJsonSchema
 
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
@@ -38,7 +39,7 @@ class Accepted:
     event_id: str
     content_id: str
     revision: int | None
-    duplicate: bool | None
+    duplicate: Annotated[bool | None, WithJsonSchema({"type": "boolean"})]  # never None on the bus
     warnings: tuple[FieldWarning, ...] = ()
     trial: bool = False
 
