@@ -187,7 +187,7 @@ def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> E
         raise Invalid(unknown_word("type", "unknown_type", event.type, KINDS))
     damaged = list(damage_errors(_known_fields(event.data, model))) if is_new else []
     try:
-        content = model.model_validate(event.data, extra="forbid")
+        content = model.model_validate(event.data, extra="forbid", context={"is_new": is_new})
     except ValidationError as error:
         fields = {one.field for one in damaged}
         found = [*_of_plan(explain(error, "data", model), event.data.get(PLAN), vocabulary)]

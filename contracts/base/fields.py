@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
@@ -90,7 +91,11 @@ def _as_written_time(value: Any) -> Any:
     return value
 
 
-def _as_written_day(value: Any) -> Any:
+def _as_written_day(value: Any, info: ValidationInfo) -> Any:
+    """A day as written; a number, which pydantic takes for seconds, only where it was stored so."""
+    is_new = isinstance(info.context, dict) and info.context.get("is_new")
+    if is_new and isinstance(value, int | float):
+        raise PydanticCustomError("date_type", "not a day")
     if isinstance(value, str) and not _DAY.fullmatch(value):
         raise PydanticCustomError("day", "not a day")
     return value

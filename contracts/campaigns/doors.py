@@ -45,7 +45,7 @@ def plan_errors(plan: object, vocabulary: Vocabulary, field: str = FIELD) -> Seq
     """Everything that is wrong in a plan as it was written; *field*: the plan's own name."""
     found: tuple[FieldError, ...] = ()
     try:
-        CampaignPlan.model_validate(plan, extra="forbid")
+        CampaignPlan.model_validate(plan, extra="forbid", context={"is_new": True})
     except ValidationError as error:
         found = explain(error, field, CampaignPlan)
     parts = plan if isinstance(plan, Mapping) else {}

@@ -1,16 +1,12 @@
 /** Times and days as events write them. */
 
 import { BrokenRule } from "./errors.js";
-import { Decimal, type Value } from "./json.js";
+import { type Value } from "./json.js";
 
 const WRITTEN = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}[Tt]\p{Nd}\p{Nd}:\p{Nd}\p{Nd}:\p{Nd}\p{Nd}(?:\.\p{Nd}{1,9})?(?:[Zz]|[+-]\p{Nd}\p{Nd}:\p{Nd}\p{Nd})$/u;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const WRITTEN_DAY = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}$/u;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
-const DAY_MS = 86_400_000;
-const SECONDS_MAX = 2e10;
-const FIRST_MS = Date.UTC(1600, 0);
-const LAST_MS = Date.UTC(9999, 11, 31);
 const MINUTE_MS = 60_000;
 
 /** A time in UTC with six digits of a second: `2026-11-24T01:00:00.000000`. Throws BrokenRule. */
@@ -31,20 +27,11 @@ export function instant(text: string): string {
 
 /** A day: `2026-11-30`. Throws BrokenRule. */
 export function day(value: Value): string {
-  if (typeof value === "number" || typeof value === "bigint") return dayOfNumber(Number(value));
-  if (value instanceof Decimal) return dayOfNumber(Number(value.text));
   if (typeof value !== "string") throw new BrokenRule("date_type");
   if (!WRITTEN_DAY.test(value)) throw new BrokenRule("day");
   const [year, month, date] = (DAY.exec(value) ?? []).slice(1).map(Number);
   if (!isDay(year, month, date)) throw new BrokenRule("unexpected");
   return value;
-}
-
-/** A number of seconds since 1970, or milliseconds if it is large, is taken for a day if it is whole. */
-function dayOfNumber(number: number): string {
-  const ms = Math.abs(number) > SECONDS_MAX ? number : number * 1000;
-  if (ms % DAY_MS || ms < FIRST_MS || ms > LAST_MS) throw new BrokenRule("unexpected");
-  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** A day as Vietnamese readers write it. */

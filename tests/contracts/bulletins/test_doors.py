@@ -1,5 +1,7 @@
 """An issue as an event: every door takes one that fits its number, its series and its own parts."""
 
+from datetime import datetime
+
 import pytest
 from pydantic import ValidationError
 
@@ -72,6 +74,19 @@ def test_only_the_unit_of_the_bulletin_sends_its_issues():
 def test_what_was_accepted_before_is_read_whatever_its_body():
     event = submitted(**issue_data(body="Như bản trước của Loa soạn."))
     assert events.read(event, DEFAULT, is_new=False).bulletin
+
+
+def test_a_day_as_a_number_is_refused_but_read_where_it_was_accepted_before():
+    event = submitted(**issue_data())
+    issue = event.data["bulletin"]
+    first = datetime.fromisoformat(f"{issue['first_day']}T00:00:00Z")
+    as_number = issue | {"first_day": int(first.timestamp())}
+    event = event.model_copy(update={"data": dict(event.data) | {"bulletin": as_number}})
+    with pytest.raises(Invalid) as refused:
+        events.read(event, DEFAULT)
+    assert "data.bulletin.first_day" in [one.field for one in refused.value.errors]
+    old = events.read(event, DEFAULT, is_new=False)
+    assert str(old.bulletin.first_day) == issue["first_day"]
 
 
 def test_a_publication_carries_the_issue_and_one_without_has_its_bytes():
