@@ -296,13 +296,18 @@ class _Client(Client):
 
         On a lost connection nats-py's own close would fail while commands are pending, and leave
         the connection open and the subscriptions' tasks running. A server that the
-        client has not signed in to gets nothing: it may be another one, or without TLS yet.
+        client has not signed in to gets nothing: it may be another one, or without TLS yet. A
+        server that reads nothing of what is sent loses the connection after a moment.
         """
         self._is_ended |= status == Client.CLOSED
         pending, self._pending, self._pending_data_size = self._pending, [], 0
         if pending and (self.is_connected or self.is_draining):
             await self._send_last(pending)
-        await super()._close(status, do_cbs)
+        late = asyncio.get_running_loop().call_later(_FLUSH_TIMEOUT_S, self._abort_transport)
+        try:
+            await super()._close(status, do_cbs)
+        finally:
+            late.cancel()
 
     async def _send_last(self, pending: list[bytes]) -> None:
         """Send *pending*; a server that does not read it in time loses the connection."""
@@ -313,7 +318,13 @@ class _Client(Client):
                     transport.writelines(pending)
                     await transport.drain()
             except TimeoutError:
-                transport._io_writer.transport.abort()  # no public accessor in nats-py
+                self._abort_transport()
+
+    def _abort_transport(self) -> None:
+        """End the connection, with what is not sent yet; nats-py has no public accessor."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer:
+            writer.transport.abort()
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:

@@ -3,11 +3,20 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from loa_client import Accepted, Invalid, Spooled, SyncPublisher, Unavailable
+from loa_client import (
+    Accepted,
+    Invalid,
+    Publisher,
+    Spooled,
+    SyncPublisher,
+    Unavailable,
+    sync_publisher,
+)
 from producers.spool import Spool
 from tests.support.frozen_process import frozen
 from tests.support.gateway_client import UNIT, sample_event, stored_events
@@ -95,6 +104,25 @@ async def test_without_a_spool_the_caller_is_told_in_time(own_server):
         pytest.raises(Unavailable),
     ):
         await asyncio.to_thread(publisher.publish, numbered(1))
+
+
+async def test_a_call_that_hangs_ends_with_its_limit_and_so_does_closing(monkeypatch):
+    released = threading.Event()
+
+    async def hang(*_, **__):
+        released.wait()  # a disk that does not answer, in the event loop itself
+
+    monkeypatch.setattr(sync_publisher, "_GRACE_S", 0.1)
+    monkeypatch.setattr(sync_publisher, "_CLOSE_S", 0.1)
+    monkeypatch.setattr(Publisher, "publish", hang)
+    publisher = SyncPublisher(NOWHERE, UNIT, time_limit_s=0)
+    with pytest.raises(Unavailable):
+        await asyncio.to_thread(publisher.publish, numbered(1))
+    worker = publisher._worker
+    await asyncio.to_thread(publisher.close)
+    released.set()
+    await asyncio.to_thread(worker._thread.join)
+    worker._loop.close()
 
 
 async def test_closing_ends_the_calls_of_other_threads(own_server):

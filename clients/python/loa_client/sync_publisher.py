@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -17,6 +18,9 @@ from producers.admission import unavailable_error
 from producers.bus import AccessRefused
 from producers.publisher import Accepted, Drained, Publisher, Spooled
 
+_GRACE_S = 5.0
+"""How long a call may last beyond its limit: until an event is kept."""
+_CLOSE_S = 10.0
 T = TypeVar("T")
 _Work = Callable[[Publisher], Coroutine[Any, Any, T]]
 
@@ -40,14 +44,17 @@ class _Worker:
         """End the calls under way, the connection and the thread.
 
         A forked child leaves both alone: it has no such thread, and the connection is its parent's.
-        So does the thread itself, which may be the one that collects garbage.
+        So does the thread itself, which may be the one that collects garbage. A thread that hangs,
+        as on a disk that does not answer, is left to the end of the process.
         """
         if self._pid != os.getpid() or self._thread is threading.current_thread():
             return
-        self.submit(_end).result()
+        with suppress(TimeoutError):
+            self.submit(_end).result(_CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.join(_CLOSE_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 async def _end(publisher: Publisher) -> None:
@@ -95,7 +102,8 @@ class SyncPublisher:
 
     def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
         """As `Publisher.publish`; an event that is not sent in time is kept, or Unavailable."""
-        return self._call(partial(Publisher.publish, event=event, time_limit_s=self.time_limit_s))
+        work = partial(Publisher.publish, event=event, time_limit_s=self.time_limit_s)
+        return self._call(work, self.time_limit_s + _GRACE_S)
 
     def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or the bus is unavailable."""
@@ -113,16 +121,16 @@ class SyncPublisher:
             self._worker = None
             self._close_worker()
 
-    def _call(self, work: _Work[T]) -> T:
+    def _call(self, work: _Work[T], limit_s: float | None = None) -> T:
         with self._lock:
             if self._worker is None:
                 self._worker = _Worker(self._open_publisher)
                 self._close_worker = weakref.finalize(self, self._worker.close)
             future = self._worker.submit(work)
         try:
-            return future.result()
-        except CancelledError as closed:
-            raise unavailable_error() from closed
+            return future.result(limit_s)
+        except (CancelledError, TimeoutError) as unanswered:
+            raise unavailable_error() from unanswered
         finally:
             future.cancel()  # where the caller was interrupted
 

@@ -75,6 +75,20 @@ async def test_closing_the_bus_ends_a_patient_publish(own_bus):
         await asyncio.wait_for(waiting, 20)
 
 
+async def test_closing_ends_where_the_server_reads_nothing_of_what_is_sent(own_server):
+    bus = await Bus.connect(own_server.url, name="test")
+    with frozen(own_server.pid):
+        sending = [asyncio.create_task(bus.nc.publish("x", bytes(900_000))) for _ in range(30)]
+        while not bus.nc._transport._io_writer.transport.get_write_buffer_size():
+            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            await bus.close()
+    for one in sending:
+        one.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
+    assert bus.nc.is_closed
+
+
 async def test_a_cancellation_that_comes_with_the_answer_is_not_swallowed(bus, monkeypatch):
     """Python 3.11's `wait_for`, inside nats-py, hands out the answer instead."""
     request, going_on = bus.nc.request, []
