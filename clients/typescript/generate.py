@@ -230,6 +230,7 @@ def _messages() -> str:
         "MESSAGES": errors.error_texts(),
         "JSON_MESSAGES": json_texts,
         "BULLETIN_TEXTS": bulletins,
+        "ADDRESS_TEXTS": {name: own["http"][name] for name in ("no_url", "no_key")},
         "ACCESS_TEXTS": {"denied": own["access"]["denied"], "not_kept": own["cli"]["not_kept"]},
     }
     return "\n".join(_constant(name, value) for name, value in named.items())

@@ -2,9 +2,10 @@
 
 import { HTTP_TYPES, type CheckedEvent } from "./check.js";
 import { CONTENT_TYPE, toStructured } from "./envelope.js";
-import { codeOfStatus, ContractError, type FieldError } from "./errors.js";
+import { codeOfStatus, ContractError, localized, type FieldError } from "./errors.js";
 import { away, Publisher, type Accepted, type Door, type PublisherOptions } from "./publisher.js";
 import { endOf, insist } from "./retry.js";
+import { ADDRESS_TEXTS } from "./generated/messages.js";
 import type { EventAccepted, Problem, Status } from "./generated/events.js";
 
 const ANSWER_MS = 10_000;
@@ -13,7 +14,7 @@ const RETRY_AFTER_S = 5;
 
 /** Options of the publisher over HTTP. */
 export interface HttpOptions extends PublisherOptions {
-  /** Address of Loa, as in `https://loa.example`. */
+  /** Address of Loa, as in `https://loa.example`, with the path under which it is, if there is one. */
   readonly url: string;
   /** The unit's API key. */
   readonly key: string;
@@ -37,13 +38,14 @@ export class HttpPublisher extends Publisher {
 
 class HttpDoor implements Door {
   readonly types = HTTP_TYPES;
-  private readonly url: URL;
+  private readonly url: string;
   private readonly key: string;
   private readonly patienceS: number | undefined;
 
   constructor({ url, key, patienceS }: HttpOptions) {
-    this.url = new URL(url);
-    this.key = key;
+    check(url, key.trim());
+    this.url = url.replace(/\/+$/, "");
+    this.key = key.trim();
     this.patienceS = patienceS;
   }
 
@@ -56,6 +58,7 @@ class HttpDoor implements Door {
       contentId: answer.content_id,
       revision: answer.revision,
       duplicate: null,
+      trial: answer.trial ?? false,
       warnings: answer.warnings ?? [],
     };
   }
@@ -76,13 +79,21 @@ class HttpDoor implements Door {
     const headers = { Authorization: `Bearer ${this.key}`, "Content-Type": CONTENT_TYPE };
     const limits = { redirect: "manual", signal: AbortSignal.timeout(answerMs) } as const;
     try {
-      const answer = await fetch(new URL(path, this.url), { ...request, ...limits, headers });
+      const answer = await fetch(this.url + path, { ...request, ...limits, headers });
       if (answer.ok) return (await answer.json()) as T;
       throw await refusalIn(answer);
     } catch (error) {
       throw error instanceof ContractError ? error : away(error);
     }
   }
+}
+
+/** Throws ContractError, `invalid`, for an address that is none, and for a key that can't be in a header. */
+function check(url: string, key: string): void {
+  const errors: FieldError[] = [];
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) errors.push(localized("url", ADDRESS_TEXTS.no_url, {}));
+  if (!/^[!-~ ]+$/.test(key)) errors.push(localized("key", ADDRESS_TEXTS.no_key, {}));
+  if (errors.length) throw new ContractError("invalid", errors);
 }
 
 /** The refusal in an answer; what is no answer of Loa's door is an absence of Loa. */

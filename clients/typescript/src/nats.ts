@@ -66,7 +66,7 @@ class NatsDoor implements Door {
     if (stored.duplicate) await this.store(event, `${event.eventId}.${event.contentHash}`, end);
     const { eventId, contentId, revision } = event;
     const duplicate = stored.duplicate ?? false;
-    return { outcome: "accepted", eventId, contentId, revision, duplicate, warnings: [] };
+    return { outcome: "accepted", eventId, contentId, revision, duplicate, trial: false, warnings: [] };
   }
 
   async close(): Promise<void> {

@@ -22,6 +22,8 @@ export interface Accepted {
   readonly revision: number | null;
   /** Whether it was stored before; null over HTTP, where a repeat gets the first answer again. */
   readonly duplicate: boolean | null;
+  /** Whether it was sent with a key for trials. */
+  readonly trial: boolean;
   /** What readers will see otherwise than it was sent. */
   readonly warnings: readonly FieldWarning[];
 }

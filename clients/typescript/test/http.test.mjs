@@ -143,6 +143,20 @@ test("a waiting file that another process has sent and removed is no failure", a
   assert.equal((await publisherAt(door.url, { spool: folder }).publish(event())).outcome, "accepted");
 });
 
+test("Loa may be under a path, and a trial is told", async (t) => {
+  const door = await doorWith(t, { status: 202, body: { ...ACCEPTED, trial: true } });
+  const answer = await publisherAt(`${door.url}/loa/`).publish(event());
+  assert.deepEqual([door.requests[0].url, answer.trial], ["/loa/v1/events", true]);
+});
+
+test("an address and a key of no use are named at once", () => {
+  const fieldsOf = (error) => refusedWith("invalid")(error) && error.errors.map((one) => one.field).join();
+  const wrong = [["file:///etc/passwd", "k", "url"], ["https://", "k", "url"], ["https://loa.example", "a\nb", "key"], ["", "", "url,key"]];
+  for (const [url, key, fields] of wrong) {
+    assert.throws(() => new HttpPublisher({ url, key, unit: UNIT }), (error) => fieldsOf(error) === fields);
+  }
+});
+
 test("a waiting file that names no unit is set aside", async (t) => {
   const folder = await newFolder();
   await writeFile(join(folder, `${"0".repeat(20)}-${"a".repeat(26)}.json`), JSON.stringify({ event: event() }));

@@ -843,6 +843,17 @@ export const BULLETIN_TEXTS = {
  "in_language": "(Bài viết bằng {language}.) {text}"
 } as const;
 
+export const ADDRESS_TEXTS = {
+ "no_url": {
+  "en": "must begin with https:// or http://",
+  "vi": "phải bắt đầu bằng https:// hoặc http://"
+ },
+ "no_key": {
+  "en": "is not an API key: visible ASCII characters only",
+  "vi": "không phải khóa API: khóa chỉ gồm các ký tự ASCII nhìn thấy được"
+ }
+} as const;
+
 export const ACCESS_TEXTS = {
  "denied": {
   "en": "this key may not publish on {subject}, so the event is not sent: use a key of that unit (`loa units bus-key {unit}`), or give the server the rights (`loa bus config`, then reload it), and send it again",
