@@ -1,6 +1,7 @@
 """A door that answers a sender as Loa does, or fails on purpose, and judges what it gets."""
 
 import json
+import re
 import sys
 import time
 from dataclasses import replace
@@ -10,14 +11,16 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from contracts.envelope import JSON_TYPE, MAX_EVENT_BYTES
-from contracts.errors import ContractError, NotFound, Unauthorized, field_error
+from contracts.errors import ContractError, FieldError, Invalid, NotFound, Unauthorized, field_error
 from producers.conformance.recordings import Sent
-from producers.conformance.rules import Judge, request_errors
+from producers.conformance.rules import Judge, Rule, finding, request_errors
 from producers.conformance.scenario import Answer, Scenario, problem
+from producers.texts import get_text
 
 _PROBLEM_TYPE = "application/problem+json"
 _MAX_BODY_BYTES = 32 * MAX_EVENT_BYTES
 _MAX_LINE = 1000
+_PIECE_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}")
 
 
 class RecordingDoor:
@@ -58,6 +61,14 @@ class RecordingDoor:
         self._stopping.wait(answer.silence_s)
         return answer
 
+    def refuse(self, error: FieldError) -> Answer:
+        """Note and answer a request that can't be read."""
+        with self._lock:
+            self._requests += 1
+            found = finding(f"#{self._requests}", Rule.REQUEST, error)
+            self.judge.add_result(Rule.REQUEST, [found])
+        return Answer(400, problem(400, [error]))
+
     def _answer(self, sent: Sent) -> Answer:
         try:
             for error in request_errors(sent):
@@ -94,7 +105,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Hand a request to the door, also one to another path."""
         headers = dict(self.headers.items())
-        sent = Sent("", self._body(), headers, path=urlsplit(self.path).path)
+        try:
+            body = self._body()
+        except Invalid as wrong:
+            self.close_connection = True
+            self._reply(self.server.door.refuse(wrong.errors[0]))
+            return
+        sent = Sent("", body, headers, path=urlsplit(self.path).path)
         self._reply(self.server.door.receive(sent))
 
     def do_GET(self) -> None:
@@ -118,9 +135,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(min(int(size), _MAX_BODY_BYTES) if size.isdecimal() else 0)
 
     def _chunk(self) -> bytes:
-        """The next piece of a body that is sent in pieces; the last one is empty."""
+        """The next piece of a body that is sent in pieces; the last one is empty.
+
+        Raises Invalid for a size that is none.
+        """
         size = self.rfile.readline(_MAX_LINE).split(b";")[0].strip()
-        piece = self.rfile.read(min(int(size, 16), _MAX_BODY_BYTES)) if size else b""
+        if not _PIECE_SIZE.fullmatch(size):
+            wrong = get_text("conformance", "no_piece", value=size.decode("latin-1"))
+            raise Invalid(wrong.as_field_error("Transfer-Encoding"))
+        piece = self.rfile.read(min(int(size, 16), _MAX_BODY_BYTES))
         self.rfile.readline(_MAX_LINE)
         return piece
 

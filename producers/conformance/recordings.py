@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,11 @@ def _read_file(file: Path) -> Iterator[Sent]:
             yield _from_line(f"{file}:{number}", line)
     elif (entries := _har_entries(text)) is not None:
         for number, entry in enumerate(entries, 1):
-            if entry["request"].get("method") == "POST":
-                yield _from_har(f"{file}:{number}", entry)
+            place = f"{file}:{number}"
+            with _naming(place, "no_archived"):
+                sent = _from_har(place, entry)
+            if sent.method == "POST":
+                yield sent
     else:
         yield Sent(str(file), text)
 
@@ -66,24 +70,36 @@ def _from_line(place: str, line: bytes) -> Sent:
     """A request, a message of the bus (`subject`), or an event."""
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or "specversion" in value:
         return Sent(place, line)
-    try:
+    with _naming(place, "no_recording"):
         return Sent(
             place,
             _body(value),
-            dict(value["headers"]),
+            {str(name): str(text) for name, text in value["headers"].items()},
             str(value.get("method", "POST")),
             urlsplit(str(value.get("path") or value.get("url") or EVENTS_PATH)).path,
             str(value.get("subject", "")),
-            value.get("status"),
+            _status(value),
             float(value.get("retry_after_s", 0)),
-            value.get("at"),
+            None if value.get("at") is None else float(value["at"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Invalid(get_text("conformance", "no_recording").as_field_error(place)) from error
+
+
+@contextmanager
+def _naming(place: str, code: str) -> Iterator[None]:
+    """Turn the errors of an object that is no recording into Invalid, with its place."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Invalid(get_text("conformance", code).as_field_error(place)) from error
+
+
+def _status(answer: Mapping[str, Any]) -> int | None:
+    status = answer.get("status")
+    return None if status is None else int(status)
 
 
 def _body(value: Mapping[str, Any]) -> bytes:
@@ -110,9 +126,17 @@ def _har_entries(text: bytes) -> list[dict[str, Any]] | None:
 
 def _from_har(place: str, entry: Mapping[str, Any]) -> Sent:
     request = entry["request"]
-    headers = {str(one["name"]): str(one["value"]) for one in request.get("headers", ())}
-    body = str(request.get("postData", {}).get("text", ""))
-    status = entry.get("response", {}).get("status")
     return Sent(
-        place, body.encode(), headers, path=urlsplit(str(request["url"])).path, status=status
+        place,
+        _archived_body(request.get("postData") or {}),
+        {str(one["name"]): str(one["value"]) for one in request.get("headers", ())},
+        str(request["method"]),
+        urlsplit(str(request["url"])).path,
+        status=_status(entry.get("response") or {}),
     )
+
+
+def _archived_body(posted: Mapping[str, Any]) -> bytes:
+    """The body of an archive: text, or what some programs write in base64 and mark so."""
+    text = str(posted.get("text", ""))
+    return _body({"body_base64" if posted.get("encoding") == "base64" else "body": text})

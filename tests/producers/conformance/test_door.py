@@ -1,6 +1,7 @@
 """The recording door fails as Loa may fail, and judges how a sender takes it."""
 
 import json
+import socket
 import time
 from http.client import HTTPConnection, HTTPException
 from urllib.error import HTTPError
@@ -131,3 +132,16 @@ def test_a_body_in_pieces_is_read_whole():
             assert connection.getresponse().read().startswith(b'{"event_id"')
         connection.close()
     assert broken_rules(loa) == []
+
+
+@pytest.mark.parametrize("size", [b"-5", b"0x5", b"zz", b"", b"f" * 9])
+def test_a_piece_of_no_size_is_refused_by_name(size, capfd):
+    head = b"POST /v1/events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with door([]) as loa:
+        host, port = loa.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(head + size + b"\r\n")
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"Transfer-Encoding" in answer
+    assert broken_rules(loa) == ["request"]
+    assert "Traceback" not in capfd.readouterr().err

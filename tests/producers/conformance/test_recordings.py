@@ -62,6 +62,10 @@ def test_lines_are_requests_events_and_messages(tmp_path):
         {"body": ""},
         {"headers": 1, "body": ""},
         {"headers": {}, "body_base64": "%"},
+        {"headers": {}, "body": "", "status": "no"},
+        {"headers": {}, "body": "", "status": 1e999},
+        {"headers": {}, "body": "", "at": []},
+        {"headers": {}, "body": "", "url": "http://["},
     ],
 )
 def test_a_line_that_is_no_request_is_named_by_its_place(tmp_path, line):
@@ -82,6 +86,45 @@ def test_an_http_archive_gives_its_posts(tmp_path):
     [sent] = read(tmp_path)
     assert (sent.body, sent.status, sent.path) == (BODY.encode(), 202, "/v1/events")
     assert sent.headers == {"Authorization": "Bearer x"}
+
+
+def archive(tmp_path, *entries):
+    file = tmp_path / "traffic.har"
+    file.write_text(json.dumps({"log": {"entries": entries}}))
+    return file
+
+
+def test_a_body_in_base64_is_read_from_an_http_archive(tmp_path):
+    posted = {"text": base64.b64encode(BODY.encode()).decode(), "encoding": "base64"}
+    request = {"method": "POST", "url": "http://loa/v1/events", "postData": posted}
+    [sent] = read(archive(tmp_path, {"request": request}))
+    assert (sent.body, sent.status) == (BODY.encode(), None)
+
+
+ARCHIVED = {"method": "POST", "url": "http://loa/v1/events"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        1,
+        {},
+        {"request": None},
+        {"request": {"method": "POST"}},
+        {"request": {"url": "http://loa/v1/events"}},
+        {"request": ARCHIVED | {"headers": [{"name": "a"}]}},
+        {"request": ARCHIVED | {"headers": 1}},
+        {"request": ARCHIVED | {"postData": "a"}},
+        {"request": ARCHIVED | {"postData": {"text": "%", "encoding": "base64"}}},
+        {"request": ARCHIVED, "response": {"status": "no"}},
+    ],
+    ids=json.dumps,
+)
+def test_an_entry_of_an_archive_that_is_no_request_is_named_by_its_place(tmp_path, entry):
+    file = archive(tmp_path, {"request": ARCHIVED, "response": None}, entry)
+    with pytest.raises(Invalid) as refused:
+        read(file)
+    assert [one.field for one in refused.value.errors] == [f"{file}:2"]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
