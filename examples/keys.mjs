@@ -1,6 +1,9 @@
 // The keys of Loa in JavaScript, held to the golden vectors.
 //
 //     node examples/keys.mjs contracts/schemas/vectors.json
+//
+// For systems that do without Loa's clients, so it shares nothing with them: the TypeScript client
+// answers the same groups and more in `clients/typescript/test/vectors.mjs`.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
