@@ -109,9 +109,9 @@ def fact(key: str) -> str:
     return f"{_FACT}.{key}"
 
 
-def status(unit: str, content_id: str | None) -> str:
-    """Subject of every fact about a unit's item; an event may name none that is valid."""
-    return f"{STATUS_SUBJECT}.{unit}.{content_id or _NO_ITEM}"
+def status(unit: str, item: str) -> str:
+    """Subject of every fact about a unit's item, or of one fact that names none."""
+    return f"{STATUS_SUBJECT}.{unit}.{item}"
 
 
 def callback(unit: str, endpoint: str) -> str:
@@ -148,7 +148,6 @@ INTAKE = "intake"
 _EDITORIAL = "editorial"
 _FACT = "fact"
 STATUS_SUBJECT = "publication.status"
-_NO_ITEM = "_"
 _FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
 _MAX_WAITING_MESSAGES = 100_000

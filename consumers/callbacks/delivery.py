@@ -15,7 +15,7 @@ from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.callbacks.progress import ItemResult, Progress, Span
 from consumers.callbacks.sender import CallbackSender, SendSession
-from consumers.callbacks.status_store import StatusStore, StoredStatus
+from consumers.callbacks.status_store import StatusStore, StoredStatus, item_of
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from producers.bus import RevisionConflict
@@ -23,7 +23,6 @@ from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 LEASE = timedelta(seconds=60)
-_NO_ITEM = "_"
 _ROUND_S = 20.0
 """After that a round begins no more attempts; one takes 15 s at most."""
 _LEASE_LEFT = timedelta(seconds=40)
@@ -91,7 +90,7 @@ class EndpointDelivery:
             if left and left.last is None:
                 break
         self.facts |= {one.seq: one for one in taken}
-        facts = [(one.seq, one.fact.status.content_id or _NO_ITEM) for one in taken]
+        facts = [(one.seq, item_of(one.fact)) for one in taken]
         return rules.take(progress, facts, tuple(spans), now)
 
     async def _read_span(

@@ -14,12 +14,12 @@ from itertools import groupby
 from pydantic import AwareDatetime, Field
 
 from consumers.callbacks.sources import Derived, StatusSource
-from consumers.callbacks.status_store import StatusStore
+from consumers.callbacks.status_store import StatusStore, subject_of
 from consumers.facts.follow import SourcePosition
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
-from contracts.facts.content_status import STATUS_POSITIONS_KEY, StatusFact
+from contracts.facts.content_status import STATUS_POSITIONS_KEY
 from contracts.records import Record
 from producers.bus import records, topology
 from producers.bus.messages import chunked
@@ -65,7 +65,10 @@ class StatusFollower:
         self.control = self.bus.bucket(subjects.CONTROL.name)
 
     async def run(self) -> None:
-        await every(INTERVAL_S, self.follow)
+        """Follow each source on its own: none waits for another's long catching up."""
+        async with asyncio.TaskGroup() as group:
+            for source in self.sources:
+                group.create_task(every(INTERVAL_S, partial(self.follow_source, source)))
 
     async def follow(self) -> None:
         """One round over all sources; what stops one does not stop the others."""
@@ -85,6 +88,9 @@ class StatusFollower:
         async for chunk in chunked(source.derive(start), _AT_ONCE):
             await self._tell(chunk, since)
             position = position.moved_to(chunk[-1].seq)
+            if len(chunk) == _AT_ONCE:
+                position = position.model_copy(update={"before": chunk[-1].seq})
+                await self._keep(source, position)
         position = position.moved_to(last)
         if position != known:
             await self._keep(source, position)
@@ -92,7 +98,8 @@ class StatusFollower:
     async def _tell(self, chunk: Sequence[Derived], since: datetime) -> None:
         """Tell the facts of some changes; those of one item one after another."""
         facts = [one for derived in chunk for one in derived.facts if one.status.at >= since]
-        items = [list(of_item) for _, of_item in groupby(sorted(facts, key=_item_of), _item_of)]
+        facts.sort(key=subject_of)
+        items = [list(of_item) for _, of_item in groupby(facts, subject_of)]
         await asyncio.gather(*map(self.store.tell, items))
 
     async def _first(self, source: StatusSource, since: datetime, last: int) -> int:
@@ -135,7 +142,3 @@ class StatusFollower:
 
         await self._update(change)
         crash_point("status.position_kept")
-
-
-def _item_of(fact: StatusFact) -> tuple[str, str]:
-    return fact.status.unit, fact.status.content_id or ""

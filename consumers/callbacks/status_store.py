@@ -1,4 +1,4 @@
-"""The stream STATUS: one subject for each item, on which each fact is stored once.
+"""The stream STATUS: a subject for each item, on which each fact is stored once.
 
 A fact is stored only right behind the last message of its item that was read before, so of two
 processes one is first, and the other one finds the fact there.
@@ -23,7 +23,8 @@ from producers.seals import RefusedSeals, append_sealed
 log = structlog.get_logger()
 _STREAM = subjects.STATUS.name
 _MAX_TRIES = 50
-_REMEMBERED = 20_000
+_REMEMBERED = 10_000
+"""Items of which a process remembers what it has read."""
 
 
 class StoredStatus(NamedTuple):
@@ -36,13 +37,22 @@ class StoredStatus(NamedTuple):
     """When it was told."""
 
 
+@dataclass(slots=True)
+class _Read:
+    """The facts of one subject that are stored, as far as this process has read it."""
+
+    seq: int = 0
+    """The last message that was read."""
+    ids: set[str] = field(default_factory=set)
+
+
 @dataclass
 class StatusStore:
     """Reads and adds facts. Raises BusError."""
 
     bus: Bus
-    told: dict[str, None] = field(default_factory=dict)
-    """Ids of facts that this process found stored, the newest ones."""
+    subjects_read: dict[str, _Read] = field(default_factory=dict)
+    """Of the subjects that were used last."""
 
     async def scan(self, subject: str, start: int = 1) -> AsyncIterator[StoredStatus]:
         """The genuine facts on *subject* from sequence *start* on, in order."""
@@ -57,40 +67,51 @@ class StatusStore:
         return StoredStatus(seq, fact, message.data, message.time) if message and fact else None
 
     async def tell(self, facts: Sequence[StatusFact]) -> int:
-        """Store facts of one item in their order, but those that are there; how many were new."""
-        for written in range(_MAX_TRIES):
-            wanted = [fact for fact in facts if fact.id not in self.told]
-            if not wanted:
+        """Store facts of one subject in their order, but those that are there; how many were new.
+
+        Raises RevisionConflict.
+        """
+        subject, written = subject_of(facts[0]), 0
+        read = self._read_of(subject)
+        for _ in range(_MAX_TRIES):
+            if read.ids.issuperset(fact.id for fact in facts):
                 return written
-            seen = await self._read(wanted[0])
-            missing = [fact for fact in wanted if fact.id not in self.told]
-            if missing:
-                await self._add(missing[0], seen)
+            await self._read_on(subject, read)
+            missing = [fact for fact in facts if fact.id not in read.ids]
+            if missing and await self._add(missing[0], read):
+                written += 1
         raise RevisionConflict(f"{facts[0].id} could not be told in {_MAX_TRIES} tries")
 
-    async def _read(self, fact: StatusFact) -> int:
-        """Note the facts of an item that are stored; return its last sequence, 0 for none."""
-        seen = 0
-        async for message in self.bus.scan(_STREAM, _subject(fact)):
-            seen = message.seq
+    def _read_of(self, subject: str) -> _Read:
+        read = self.subjects_read.pop(subject, None) or _Read()
+        self.subjects_read[subject] = read
+        if len(self.subjects_read) > _REMEMBERED:
+            del self.subjects_read[next(iter(self.subjects_read))]
+        return read
+
+    async def _read_on(self, subject: str, read: _Read) -> None:
+        """Note the facts of a subject behind the last message that was read."""
+        async for message in self.bus.scan(_STREAM, subject, read.seq + 1):
             if known := await self.genuine(message):
-                self._remember(known.id)
-        return seen
+                read.ids.add(known.id)
+            read.seq = max(read.seq, message.seq)
 
-    async def _add(self, fact: StatusFact, seen: int) -> None:
-        """Store a fact behind message *seen* of its item, unless another one was first."""
+    async def _add(self, fact: StatusFact, read: _Read) -> bool:
+        """Store a fact behind what was read of its item; False if this call has not stored it.
+
+        Another process was first then, or what was read is no longer kept: it is read anew.
+        """
         crash_point("status.decided")
-        body, name = content_status.encode(fact), f"{fact.id}.{seen}"
-        if await append_sealed(self.bus, _subject(fact), body, name, seen=seen):
-            crash_point("status.stored")
-            metrics.STATUS_FACTS.add(fact.status.kind)
-            about = fact.status.model_dump(include={"unit", "content_id", "revision", "channel"})
-            log.info("status_told", kind=fact.status.kind.value, fact=fact.id, **about)
-
-    def _remember(self, id: str) -> None:
-        self.told[id] = None
-        if len(self.told) > _REMEMBERED:
-            del self.told[next(iter(self.told))]
+        body, name = content_status.encode(fact), f"{fact.id}.{read.seq}"
+        if not await append_sealed(self.bus, subject_of(fact), body, name, seen=read.seq):
+            read.seq = 0
+            return False
+        crash_point("status.stored")
+        read.ids.add(fact.id)
+        metrics.STATUS_FACTS.add(fact.status.kind)
+        about = fact.status.model_dump(include={"unit", "content_id", "revision", "channel"})
+        log.info("status_told", kind=fact.status.kind.value, fact=fact.id, **about)
+        return True
 
     async def genuine(self, message: Message) -> StatusFact | None:
         """The fact in *message*, if Loa wrote it and this version can read it."""
@@ -106,5 +127,10 @@ class StatusStore:
             return None
 
 
-def _subject(fact: StatusFact) -> str:
-    return subjects.status(fact.status.unit, fact.status.content_id)
+def item_of(fact: StatusFact) -> str:
+    """The item of a fact, as subjects have it; a fact that names none stands for itself."""
+    return fact.status.content_id or f"_{fact.id}"
+
+
+def subject_of(fact: StatusFact) -> str:
+    return subjects.status(fact.status.unit, item_of(fact))

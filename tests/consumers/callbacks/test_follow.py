@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.callbacks import status_store
 from consumers.callbacks.follow import StatusFollower, StatusPositions
-from consumers.callbacks.sources import DeliverySource, PositionSource, RefusalSource
+from consumers.callbacks.sources import DeliverySource, Derived, PositionSource, RefusalSource
 from consumers.callbacks.status_store import StatusStore
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.facts.store import FactStore
@@ -20,8 +22,15 @@ from contracts.base.seals import SEAL_HEADER
 from contracts.delivery import ChannelName, Lane, Status
 from contracts.errors import ContractError, field_error
 from contracts.facts import DeliveryFact, content_status
-from contracts.facts.content_status import STATUS_POSITIONS_KEY, StatusKind
+from contracts.facts.content_status import (
+    STATUS_POSITIONS_KEY,
+    ContentStatus,
+    StatusFact,
+    StatusKind,
+    status_fact,
+)
 from contracts.vocabulary import DEFAULT
+from producers.bus import records
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.dead_letters import bury
@@ -181,8 +190,10 @@ async def test_a_refusal_names_the_fields_in_both_languages(bus, intake, clock):
 async def test_an_event_that_is_none_is_refused_without_an_item(bus, clock):
     await bury(DeadLetterStore(bus), b"{")
     await follower(bus, clock).follow()
-    [refused] = await told(bus, f"publication.status.{UNIT}._")
+    [refused] = await told(bus)
     assert (refused.status.kind, refused.status.content_id) == ("refused", None)
+    subject = f"publication.status.{UNIT}._{refused.id}"
+    assert await bus.last_message(subjects.STATUS.name, subject)
 
 
 async def test_the_same_refusal_again_is_told_once_and_another_reason_is_another_fact(bus, clock):
@@ -195,6 +206,93 @@ async def test_the_same_refusal_again_is_told_once_and_another_reason_is_another
     await bury(letters, body, (field_error("data.topic", "missing"),))
     await one.follow()
     assert len(await told(bus)) == 2
+
+
+def refused_facts(number: int, item: str | None = None) -> list[StatusFact]:
+    now = datetime.now(UTC)
+    refused = ContentStatus(unit=UNIT, kind=StatusKind.REFUSED, content_id=item, at=now)
+    return [status_fact(refused, str(mark)) for mark in range(number)]
+
+
+@pytest.mark.parametrize("item", [ITEM, None])
+async def test_what_was_read_of_an_item_is_not_read_again_for_its_next_fact(bus, item, monkeypatch):
+    """Reading grows with the facts, not with their square."""
+    store, read = StatusStore(bus), 0
+    genuine = store.genuine
+
+    async def counted(message):
+        nonlocal read
+        read += 1
+        return await genuine(message)
+
+    monkeypatch.setattr(store, "genuine", counted)
+    for fact in (facts := refused_facts(30, item)):
+        assert await store.tell([fact]) == 1
+    assert read <= len(facts)
+    assert len(await told(bus)) == len(facts)
+
+
+async def test_a_process_that_remembers_little_tells_nothing_twice(bus, monkeypatch):
+    monkeypatch.setattr(status_store, "_REMEMBERED", 1)
+    store, facts = StatusStore(bus), refused_facts(20, ITEM)
+    for _ in range(2):
+        for fact in facts:
+            await store.tell([fact])
+            await store.tell(refused_facts(1, OTHER))
+    await StatusStore(bus).tell(facts)
+    assert len(await told(bus, f"publication.status.{UNIT}.{ITEM}")) == 20
+
+
+async def test_an_item_whose_facts_the_stream_has_forgotten_is_told_new_ones(bus):
+    store, facts = StatusStore(bus), refused_facts(3, ITEM)
+    for fact in facts[:2]:
+        await store.tell([fact])
+    await bus.connection.api_request(f"STREAM.PURGE.{subjects.STATUS.name}")
+    assert await store.tell(facts) == 1
+    assert [one.id for one in await told(bus)] == [facts[2].id]
+
+
+async def test_a_long_catching_up_that_is_cut_short_goes_on_where_it_was(bus, clock):
+    letters = DeadLetterStore(bus)
+    for number in range(40):
+        await bury(letters, f"{{{number}".encode())
+    dying = follower(bus, clock)
+    told_before, tell = 0, dying.store.tell
+
+    async def tell_some(facts):
+        nonlocal told_before
+        if (told_before := told_before + 1) > 20:
+            raise SimulatedCrash
+        return await tell(facts)
+
+    dying.store.tell = tell_some
+    with suppress(SimulatedCrash):
+        await dying.follow_source(dying.sources[0])
+    control = bus.bucket(subjects.CONTROL.name)
+    kept = (await records.read(control, STATUS_POSITIONS_KEY, StatusPositions)).value
+    assert kept.of("refusals").before == 16, "the next process begins there"
+    await follower(bus, clock).follow()
+    ids = [one.id for one in await told(bus)]
+    assert len(ids) == len(set(ids)) == 40
+
+
+async def test_a_source_that_hangs_holds_up_no_other_one(bus, intake, clock):
+    await take_in(intake, submitted())
+    one = follower(bus, clock)
+
+    async def derive(after):
+        await asyncio.Event().wait()
+        yield Derived(after)
+
+    one.sources[0].derive = derive
+    await bury(DeadLetterStore(bus), b"{")
+    running = asyncio.create_task(one.run())
+    try:
+        async with asyncio.timeout(60):
+            while len(await told(bus)) < 2:
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
 
 
 async def test_what_concerns_one_person_is_told_to_no_unit(bus, clock):
