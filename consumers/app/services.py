@@ -288,11 +288,13 @@ async def _add_canary(node: Node) -> None:
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records.
 
-    It mails staff about items, mails trials to units' guests, and writes facts for reports, too.
+    It mails staff about items, trials to units' guests and units whose callbacks fail, and writes
+    facts for reports, too.
     """
     await audit.add_audit(node)
     await staff_mail.add_staff_mail(node)
     await add_trials(node)
+    await callbacks.add_disabled_mail(node)
     await _add_facts(node)
     node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
+from yarl import URL
+
 from channels.fetch.webhook_signature import create_secret
 from consumers.callbacks import progress
 from consumers.callbacks.endpoints import (
@@ -41,6 +43,14 @@ class Added(NamedTuple):
     secret: str
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, which is all that is shown of it. Raises Invalid."""
+    try:
+        return str(URL(url).origin())
+    except ValueError as wrong:
+        raise Invalid(field_error("url", "callback_address", value=url)) from wrong
+
+
 @dataclass(frozen=True)
 class EndpointAdministration:
     """Changes endpoints. *check_url* raises Invalid. Raises BusError."""
@@ -54,13 +64,13 @@ class EndpointAdministration:
     async def add(self, unit: str, url: str, kinds: Sequence[StatusKind], contact: str) -> Added:
         """Add an endpoint, which hears what is told from now on; an empty *kinds* means all.
 
-        Raises Invalid, Conflict where the unit has many or this one.
+        Raises Invalid, KeyFileBroken, Conflict where the unit has many or this one.
         """
         self.check_url(url)
         if not is_mailable(contact):
             raise Invalid(field_error("contact", "no_mail_address"))
         present = await self.store.of_unit(unit)
-        if any(one.endpoint.url == url for one in present):
+        if any(self.cipher.decrypt(one.key, one.endpoint.url) == url for one in present):
             raise Conflict(field_error("url", "callback_known", value=url))
         if len(present) >= _MAX_ENDPOINTS:
             raise Conflict(field_error("url", "callbacks_many", unit=unit, limit=_MAX_ENDPOINTS))
@@ -68,8 +78,9 @@ class EndpointAdministration:
         key = endpoint_key(unit, id)
         sealed = EndpointSecret(sealed=self.cipher.encrypt(key, secret), created=now)
         added = Endpoint(
-            url=url,
-            kinds=tuple(dict.fromkeys(kinds or StatusKind)),
+            origin=origin_of(url),
+            url=self.cipher.encrypt(key, url),
+            kinds=tuple(dict.fromkeys(kinds)),
             contact=self.cipher.encrypt(key, contact),
             secrets=(sealed,),
             created=now,
@@ -120,11 +131,12 @@ class EndpointAdministration:
         Return how many facts that concerns. Raises NotFound, Invalid for a span without any.
         """
         endpoint = (await self.store.require(unit, id)).endpoint
-        found = [
-            one.seq
-            async for one in self.statuses.scan(subjects.status(unit, "*"), await self._seq(since))
-            if since <= one.at < until and one.fact.status.kind in endpoint.kinds
-        ]
+        found = list[int]()
+        async for one in self.statuses.scan(subjects.status(unit, "*"), await self._seq(since)):
+            if one.at >= until:
+                break
+            if since <= one.at and one.fact.status.kind in endpoint.told_kinds:
+                found.append(one.seq)
         if not found:
             raise Invalid(field_error("since", "callback_nothing_told"))
         again = partial(progress.replay, first=found[0], last=found[-1])

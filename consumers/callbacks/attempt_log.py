@@ -12,7 +12,7 @@ from consumers.callbacks.sender import Sent
 from contracts import subjects
 from contracts.facts.content_status import StatusFact, StatusKind
 from contracts.records import Record
-from producers.bus import Bus, StorageFull
+from producers.bus import Bus, BusError
 from producers.bus.records import parse
 
 log = structlog.get_logger()
@@ -46,20 +46,20 @@ class _Round(Record):
 
 @dataclass(frozen=True)
 class AttemptLog:
-    """Attempts by endpoint, as long as retention keeps them. Raises BusError."""
+    """Attempts by endpoint, as long as retention keeps them."""
 
     bus: Bus
 
     async def add(self, unit: str, id: str, attempts: Sequence[Attempt]) -> None:
-        """Store the attempts of a round; a full log holds up no callback."""
+        """Store the attempts of a round; a log that takes none holds up no callback."""
         body = _Round(attempts=tuple(attempts)).model_dump_json().encode()
         try:
             await self.bus.publish(subjects.callback(unit, id), body)
-        except StorageFull as full:
-            log.warning("callback_log_full", unit=unit, endpoint=id, detail=str(full))
+        except BusError as error:
+            log.warning("callback_not_logged", unit=unit, endpoint=id, detail=str(error))
 
     async def newest(self, unit: str, id: str, limit: int) -> list[Attempt]:
-        """The newest attempts, newest first."""
+        """The newest attempts, newest first. Raises BusError."""
         found: list[Attempt] = []
         last = (await self.bus.stream_info(_STREAM))["state"]["last_seq"]
         async for message in self.bus.scan_backwards(_STREAM, last, subjects.callback(unit, id)):

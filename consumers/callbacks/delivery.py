@@ -102,7 +102,7 @@ class EndpointDelivery:
         async for one in self.statuses.scan(subject, span.next):
             if one.seq > end:
                 break
-            if one.fact.status.kind in self.listed.endpoint.kinds:
+            if one.fact.status.kind in self.listed.endpoint.told_kinds:
                 found.append(one)
             if len(found) == room:
                 end = one.seq
@@ -123,9 +123,9 @@ class EndpointDelivery:
         await self._load([seq for item in items for seq in known.value.waiting[item].seqs])
         tried: list[Attempt] = []
         results = await self._try_all(known.value, items, tried)
-        await self.attempts.add(self.listed.unit, self.listed.id, tried)
         settled = rules.settle(known.value, results, utc_now(self.clock), random.random)
         self.known = await self._keep(replace(known, value=settled))
+        await self.attempts.add(self.listed.unit, self.listed.id, tried)
         waiting = {seq for one in settled.waiting.values() for seq in one.seqs}
         self.facts = {seq: one for seq, one in self.facts.items() if seq in waiting}
         if settled.disabled:

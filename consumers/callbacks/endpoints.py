@@ -4,11 +4,11 @@ import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from consumers.callbacks.progress import Progress
 from consumers.errors import KeyFileBroken
@@ -18,8 +18,9 @@ from contracts.errors import NotFound
 from contracts.facts.content_status import StatusKind
 from contracts.records import Record
 from producers.bus import Bucket, Bus, Value, records
-from producers.bus.records import Versioned, parse_stored
+from producers.bus.records import Versioned, parse
 
+log = structlog.get_logger()
 _PURPOSE = "callbacks"
 _NONCE_BYTES = 12
 _ENDPOINT, _PROGRESS = "endpoint.", "progress."
@@ -34,18 +35,27 @@ class EndpointSecret(Record):
 
 
 class Endpoint(Record):
-    """Bucket `callbacks`, key `endpoint.<unit>.<id>`. `contact` is encrypted."""
+    """Bucket `callbacks`, key `endpoint.<unit>.<id>`. `url` and `contact` are encrypted.
 
+    `origin`: scheme, host and port, which is all of the address that is shown. `kinds`: those that
+    were chosen; empty for all, also those of later versions.
+    """
+
+    origin: str
     url: str
-    kinds: Annotated[tuple[StatusKind, ...], Field(min_length=1)]
+    kinds: tuple[StatusKind, ...] = ()
     contact: str
     secrets: tuple[EndpointSecret, ...]
     created: AwareDatetime
 
+    @property
+    def told_kinds(self) -> tuple[StatusKind, ...]:
+        return self.kinds or tuple(StatusKind)
+
 
 @dataclass(frozen=True)
 class EndpointCipher:
-    """Encrypts secrets and contacts, each bound to its endpoint. *derive*: the key of a purpose."""
+    """Encrypts what is secret of an endpoint, bound to it. *derive*: the key of a purpose."""
 
     derive: Callable[[str], bytes]
 
@@ -56,11 +66,11 @@ class EndpointCipher:
 
     def decrypt(self, key: str, sealed: str) -> str:
         """Raises KeyFileBroken for a value of another key file, or of another endpoint."""
-        data = base64.b64decode(sealed)
-        nonce, data = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
         try:
+            data = base64.b64decode(sealed)
+            nonce, data = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
             return self._cipher.decrypt(nonce, data, key.encode()).decode()
-        except InvalidTag as wrong:
+        except (InvalidTag, ValueError) as wrong:
             raise KeyFileBroken(
                 "a callback's secret was encrypted with another key file"
             ) from wrong
@@ -142,17 +152,17 @@ class EndpointStore:
 
 
 def _listed(key: str, found: Mapping[str, Value]) -> ListedEndpoint | None:
-    """An endpoint; None while it is being added or removed."""
+    """An endpoint; None while it is being added or removed, and for an unreadable one."""
     _, unit, id = key.split(".")
     value = found.get(progress_key(unit, id))
     if value is None:
         return None
+    endpoint, progress = parse(Endpoint, found[key].data), parse(Progress, value.data)
+    if endpoint is None or progress is None:
+        log.error("record_unreadable", record=key)
+        return None
     return ListedEndpoint(
-        unit=unit,
-        id=id,
-        endpoint=parse_stored(Endpoint, key, found[key].data),
-        progress=parse_stored(Progress, progress_key(unit, id), value.data),
-        revision=value.revision,
+        unit=unit, id=id, endpoint=endpoint, progress=progress, revision=value.revision
     )
 
 

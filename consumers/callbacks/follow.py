@@ -66,9 +66,8 @@ class StatusFollower:
 
     async def run(self) -> None:
         """Follow each source on its own: none waits for another's long catching up."""
-        async with asyncio.TaskGroup() as group:
-            for source in self.sources:
-                group.create_task(every(INTERVAL_S, partial(self.follow_source, source)))
+        steps = [partial(self.follow_source, source) for source in self.sources]
+        await asyncio.gather(*(every(INTERVAL_S, step) for step in steps))
 
     async def follow(self) -> None:
         """One round over all sources; what stops one does not stop the others."""

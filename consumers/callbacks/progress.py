@@ -19,7 +19,9 @@ PROBES_S = (5, 30, 120, 300, 900)
 """The same for an endpoint that is down, where one callback is tried at a time."""
 DISABLED_AFTER = timedelta(days=5)
 MAX_WAITING = 200
-"""Facts that may wait; then no more are taken until some of them have arrived."""
+"""Facts that may wait for their first try, and all of an endpoint that is down."""
+MAX_HELD = 1000
+"""Facts that may wait in all, with those of items that have failed; then no more are taken."""
 _DOWN_FAILURES, _DOWN_ITEMS = 5, 3
 """An endpoint is down after so many failures in a row, when so many items have failed."""
 _ITEMS_AT_ONCE = 32
@@ -58,10 +60,14 @@ class Disabled(Record):
 
 
 class Failure(NamedTuple):
-    """A failed attempt. `pause_s`: the receiver asks for a pause, 0 for one of no named length."""
+    """A failed attempt. `is_refusal`: the receiver is there, and does not want this fact.
+
+    `pause_s`: the receiver asks for a pause, 0 for one of no named length.
+    """
 
     reason: str
     is_gone: bool = False
+    is_refusal: bool = False
     pause_s: float | None = None
 
 
@@ -82,6 +88,8 @@ class Progress(Record):
     waiting: dict[str, Waiting] = Field(default_factory=dict)
     failures: int = 0
     """Attempts that have failed in a row."""
+    refusals: int = 0
+    """Those of them that were refusals."""
     tried_at: AwareDatetime | None = None
     arrived_at: AwareDatetime | None = None
     paused_until: AwareDatetime | None = None
@@ -96,9 +104,21 @@ class Progress(Record):
 
     @property
     def room(self) -> int:
-        """How many more facts may be taken."""
-        waiting = sum(len(one.seqs) for one in self.waiting.values())
-        return 0 if self.disabled else max(MAX_WAITING - waiting, 0)
+        """How many more facts may be taken; those of items that have failed take no place."""
+        if self.disabled:
+            return 0
+        begun = self.count if self.is_down else self.count - self.held
+        return max(min(MAX_WAITING - begun, MAX_HELD - self.count), 0)
+
+    @property
+    def count(self) -> int:
+        """How many facts wait."""
+        return sum(len(one.seqs) for one in self.waiting.values())
+
+    @property
+    def held(self) -> int:
+        """How many of them belong to an item that has failed."""
+        return sum(len(one.seqs) for one in self.waiting.values() if one.tries)
 
     @property
     def failing_since(self) -> datetime | None:
@@ -153,15 +173,17 @@ def settle(
     has_arrived = any(one.arrived for one in results.values())
     failed = [one.failure for one in results.values() if one.failure]
     update: dict[str, object] = {"tried_at": now} if failed or has_arrived else {}
+    refused = sum(one.is_refusal for one in failed)
     update["failures"] = 0 if has_arrived else progress.failures + len(failed)
+    update["refusals"] = 0 if has_arrived else progress.refusals + refused
     if has_arrived:
         update["arrived_at"] = now
     waiting = dict(progress.waiting)
     for item, result in results.items():
         left = _left(waiting.pop(item), result, now, jitter)
         waiting |= {item: left} if left else {}
-    if has_arrived and progress.is_down:
-        waiting = {item: _tried_anew(one, now) for item, one in waiting.items()}
+    if has_arrived:
+        waiting = {item: _after_arrival(progress, one, now) for item, one in waiting.items()}
     paused = _paused_until(failed, now)
     settled = progress.model_copy(update={**update, "waiting": waiting, "paused_until": paused})
     reason = _reason_to_disable(settled, failed, now)
@@ -187,6 +209,22 @@ def _delay(tries: int, jitter: Jitter) -> timedelta:
     return timedelta(seconds=step_s * (1 + jitter() / 10))
 
 
+def _after_arrival(progress: Progress, one: Waiting, now: datetime) -> Waiting:
+    """An item that waits while another one has arrived.
+
+    Of an endpoint that is back everything is due: it was down, or no answer of it was a refusal. An
+    item that has failed since before the last arrival keeps its turn.
+    """
+    if progress.is_down:
+        return _tried_anew(one, now)
+    was_away = progress.failures > 0 and not progress.refusals
+    began = progress.arrived_at is None or one.since > progress.arrived_at
+    is_of_before = one.tries > 0 and one.since < now
+    if was_away and began and is_of_before:
+        return one.model_copy(update={"due": min(one.due, now)})
+    return one
+
+
 def _tried_anew(one: Waiting, now: datetime) -> Waiting:
     """An item that failed while its endpoint was down."""
     return one.model_copy(update={"tries": 0, "since": now, "due": now})
@@ -209,7 +247,13 @@ def _reason_to_disable(
 def enable(progress: Progress, now: datetime) -> Progress:
     """The progress of an endpoint that is tried again at once, with all that waits."""
     waiting = {item: _tried_anew(one, now) for item, one in progress.waiting.items()}
-    update = {"waiting": waiting, "disabled": None, "failures": 0, "paused_until": None}
+    update = {
+        "waiting": waiting,
+        "disabled": None,
+        "failures": 0,
+        "refusals": 0,
+        "paused_until": None,
+    }
     return progress.model_copy(update=update)
 
 

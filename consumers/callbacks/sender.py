@@ -64,7 +64,7 @@ class SendSession:
 
 @dataclass(frozen=True)
 class CallbackSender:
-    """Opens sessions. *cipher* reads the secrets."""
+    """Opens sessions. *cipher* reads secrets and addresses."""
 
     client: WebhookClient
     cipher: EndpointCipher
@@ -76,8 +76,9 @@ class CallbackSender:
         now, endpoint = utc_now(self.clock), listed.endpoint
         valid = [one for one in endpoint.secrets if one.until is None or one.until > now]
         secrets = [self.cipher.decrypt(listed.key, one.sealed) for one in valid]
+        url = self.cipher.decrypt(listed.key, endpoint.url)
         async with self.client.session() as http:
-            yield SendSession(self.client, http, endpoint.url, secrets, self.clock)
+            yield SendSession(self.client, http, url, secrets, self.clock)
 
 
 def judge(answer: WebhookAnswer) -> Failure | None:
@@ -87,7 +88,9 @@ def judge(answer: WebhookAnswer) -> Failure | None:
     reason = f"http {answer.status}"
     if answer.status == HTTPStatus.GONE:
         return Failure(reason, is_gone=True)
-    return Failure(reason, pause_s=answer.after_s if answer.status in _SLOWED else None)
+    if answer.status in _SLOWED:
+        return Failure(reason, pause_s=answer.after_s)
+    return Failure(reason, is_refusal=answer.status < HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _result(sent: Sent) -> str:

@@ -9,7 +9,6 @@ import structlog
 
 from consumers.callbacks.attempt_log import AttemptLog
 from consumers.callbacks.delivery import EndpointDelivery
-from consumers.callbacks.disabled_mail import DisabledMailer
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.callbacks.sender import CallbackSender
 from consumers.callbacks.status_store import StatusStore
@@ -20,6 +19,7 @@ from producers.bus.periodic import attempt, every
 
 log = structlog.get_logger()
 LOOK_S = 1.0
+_REST_S = 60.0
 
 
 @dataclass
@@ -30,19 +30,24 @@ class CallbackService:
     endpoints: EndpointStore
     sender: CallbackSender
     attempts: AttemptLog
-    mailer: DisabledMailer
     clock: Clock
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     deliveries: dict[str, EndpointDelivery] = field(default_factory=dict)
     working: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    resting: dict[str, float] = field(default_factory=dict)
+    """When the endpoints go on whose work ended in an error."""
     seen_change: int = -1
     """The bucket's last change when the endpoints were read."""
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            await every(LOOK_S, partial(self.look, group))
+        try:
+            await every(LOOK_S, self.look)
+        finally:
+            for task in self.working.values():
+                task.cancel()
+            await asyncio.gather(*self.working.values(), return_exceptions=True)
 
-    async def look(self, group: asyncio.TaskGroup) -> None:
+    async def look(self) -> None:
         """Begin to work for each endpoint that has something to do, and is not at work."""
         if (change := await self.endpoints.bucket.last_seq()) != self.seen_change:
             await self._read_endpoints()
@@ -50,20 +55,24 @@ class CallbackService:
         info = await self.statuses.bus.stream_info(subjects.STATUS.name)
         last_seq = int(info["state"]["last_seq"])
         for key, delivery in self.deliveries.items():
-            if key not in self.working and delivery.has_work(last_seq):
-                task = group.create_task(attempt(partial(self._work, delivery, last_seq)))
+            is_free = key not in self.working and self.resting.get(key, 0) <= self.clock()
+            if is_free and delivery.has_work(last_seq):
+                task = asyncio.create_task(attempt(partial(delivery.work, last_seq)))
                 self.working[key] = task
-                task.add_done_callback(partial(self._end, key))
+                task.add_done_callback(partial(self._end, delivery))
 
-    def _end(self, key: str, _: asyncio.Task[None]) -> None:
-        del self.working[key]
-
-    async def _work(self, delivery: EndpointDelivery, last_seq: int) -> None:
-        try:
-            await delivery.work(last_seq)
-        except KeyFileBroken as broken:
-            facts = {"unit": delivery.listed.unit, "endpoint": delivery.listed.id}
-            log.error("callback_secret_unreadable", error=str(broken), **facts)
+    def _end(self, delivery: EndpointDelivery, task: asyncio.Task[None]) -> None:
+        """Log what has stopped an endpoint, which stops no other one, and let it rest."""
+        del self.working[delivery.listed.key]
+        if task.cancelled() or not (error := task.exception()):
+            return
+        delivery.known = None
+        self.resting[delivery.listed.key] = self.clock() + _REST_S
+        facts = {"unit": delivery.listed.unit, "endpoint": delivery.listed.id}
+        if isinstance(error, KeyFileBroken):
+            log.error("callback_secret_unreadable", error=str(error), **facts)
+        else:
+            log.error("callback_failed", exc_info=error, **facts)
 
     async def _read_endpoints(self) -> None:
         """Read what people, and other processes, have changed."""
@@ -72,7 +81,6 @@ class CallbackService:
             del self.deliveries[key]
         for key, one in listed.items():
             self._refresh(key, one)
-            await self.mailer.tell(one)
 
     def _refresh(self, key: str, listed: ListedEndpoint) -> None:
         known = self.deliveries.get(key) or self._new(listed)

@@ -95,20 +95,19 @@ class _Told(NamedTuple):
         """The outcome; None while the position waits, or is on its way to PUBLICATIONS."""
         match self.position.state:
             case "released" | "scheduled":
-                return self._released(changed)
+                is_out = self.position.seq is not None or self.position.code == NOT_RELEASED
+                return self.released(changed) if is_out else None
             case "refused":
                 return self._rejected(changed)
             case "withdrawn":
                 return self._withdrawn(changed)
         return None
 
-    def _released(self, changed: datetime) -> StatusFact | None:
+    def released(self, changed: datetime) -> StatusFact:
         """A release; of a change that readers do not get, one without channels."""
         record = self.position
-        is_internal = record.code == NOT_RELEASED
-        if record.seq is None and not is_internal:
-            return None
-        at, channels = record.released_at or changed, () if is_internal else record.channels
+        channels = () if record.code == NOT_RELEASED else record.channels
+        at = record.released_at or changed
         return self._fact(StatusKind.RELEASED, at, channels=channels)
 
     def _rejected(self, changed: datetime) -> StatusFact:
@@ -154,14 +153,18 @@ class DeliverySource(StatusSource):
                 yield Derived(stored.seq, await self._facts(stored.fact))
 
     async def _facts(self, fact: DeliveryFact) -> list[StatusFact]:
-        """None for a digest, which is of no unit."""
+        """None for a digest, which is of no unit.
+
+        What was delivered was released, also where the position does not say so yet.
+        """
         key = keys.publication_key(fact.content_id, fact.revision)
         value = await self.positions.get(key)
         position = parse(Position, value.data) if value else None
-        if value is None or position is None:
+        if value is None or position is None or keys.is_personal(fact.content_id):
             return []
         told = _Told(fact.content_id, fact.revision, position)
-        return [*_position_facts(key, value), told.delivered(fact)]
+        outcome = told.outcome(value.created) or told.released(value.created)
+        return [told.accepted(), outcome, told.delivered(fact)]
 
 
 @dataclass

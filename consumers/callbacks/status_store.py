@@ -128,7 +128,7 @@ class StatusStore:
 
 
 def item_of(fact: StatusFact) -> str:
-    """The item of a fact, as subjects have it; a fact that names none stands for itself."""
+    """The last word of a fact's subject: its item, or the fact's own id where it names none."""
     return fact.status.content_id or f"_{fact.id}"
 
 

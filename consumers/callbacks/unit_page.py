@@ -14,7 +14,7 @@ _MOST_ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class UnitCallbacks:
-    """The service behind the page; of an address it shows no query, which may hold a secret."""
+    """The service behind the page. It shows the host of an address: the rest may hold a secret."""
 
     bus: Bus
 
@@ -30,10 +30,10 @@ def _shown(listed: ListedEndpoint, tried: Sequence[Attempt]) -> UnitCallback:
     progress = listed.progress
     return UnitCallback(
         id=listed.id,
-        url=listed.endpoint.url.partition("?")[0],
-        kinds=[kind.value for kind in listed.endpoint.kinds],
+        url=listed.endpoint.origin,
+        kinds=[kind.value for kind in listed.endpoint.told_kinds],
         state=listed.state,
-        waiting=sum(len(one.seqs) for one in progress.waiting.values()),
+        waiting=progress.count,
         failing_since=progress.failing_since,
         arrived_at=progress.arrived_at,
         attempts=[

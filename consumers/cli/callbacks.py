@@ -1,7 +1,7 @@
 """`loa callbacks`: web addresses of units' systems that are told what becomes of their items."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from consumers.app.wiring import callbacks as wiring
-from consumers.callbacks.administration import EndpointAdministration
+from consumers.callbacks.administration import EndpointAdministration, origin_of
 from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.cli import output
@@ -17,6 +17,7 @@ from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.filters import parse_time, require_time
 from consumers.cli.stores import open_keys
 from consumers.messages import field_error
+from contracts import keys
 from contracts.facts.content_status import StatusKind
 from producers.bus import Bus
 from producers.output import print_bilingual
@@ -37,7 +38,7 @@ class SecretAnswer(BaseModel):
 
 
 class EndpointAnswer(BaseModel):
-    """One endpoint in the answer of `list`."""
+    """One endpoint in the answer of `list`. `held`: the facts that wait for an item's next try."""
 
     unit: str
     endpoint: str
@@ -45,6 +46,7 @@ class EndpointAnswer(BaseModel):
     kinds: list[StatusKind]
     state: str
     waiting: int
+    held: int
     failing_since: datetime | None
     arrived_at: datetime | None
 
@@ -54,10 +56,11 @@ class EndpointAnswer(BaseModel):
         return cls(
             unit=listed.unit,
             endpoint=listed.id,
-            url=listed.endpoint.url,
-            kinds=list(listed.endpoint.kinds),
+            url=listed.endpoint.origin,
+            kinds=list(listed.endpoint.told_kinds),
             state=listed.state,
-            waiting=sum(len(one.seqs) for one in progress.waiting.values()),
+            waiting=progress.count,
+            held=progress.held,
             failing_since=progress.failing_since,
             arrived_at=progress.arrived_at,
         )
@@ -79,15 +82,28 @@ class ReplayAnswer(BaseModel):
     facts: int
 
 
-def _act(
-    name: str, unit: str, id: str, by: str, work: Callable[[EndpointAdministration], Awaitable[T]]
-) -> T:
+def _adding(unit: str, url: str, contact: str, kinds: Sequence[StatusKind], by: str) -> Command:
+    """The act of `add`, of which logs know scheme and host: the address may hold a secret.
+
+    A second person's differs in nothing.
+    """
+    with output.explain_errors():
+        origin = origin_of(url)
+    digest = keys.digest(url, contact, *sorted(kinds))
+    arguments = ["callbacks.add", unit, origin, digest]
+    return Command("callbacks.add", unit, by, after=origin, arguments=arguments)
+
+
+def _command(name: str, unit: str, id: str, by: str) -> Command:
+    return Command(f"callbacks.{name}", unit, by, after=id)
+
+
+def _act(command: Command, work: Callable[[EndpointAdministration], Awaitable[T]]) -> T:
     """Change an endpoint, with the act in the audit log."""
 
     async def audited(bus: Bus) -> T:
         return await work(wiring.open_administration(bus, await open_keys(bus), time.time))
 
-    command = Command(f"callbacks.{name}", unit, by, after=id)
     return run_audited(command, lambda bus, _: audited(bus))
 
 
@@ -109,7 +125,10 @@ def add(
     as_json: output.Json = False,
 ) -> None:
     """Have an address called with what becomes of a unit's items from now on; print its secret."""
-    added = _act("add", unit, url, by, lambda admin: admin.add(unit, url, kind or (), contact))
+    added = _act(
+        _adding(unit, url, contact, kind or (), by),
+        lambda admin: admin.add(unit, url, kind or (), contact),
+    )
     _print_secret(SecretAnswer(unit=unit, endpoint=added.id, secret=added.secret), as_json)
 
 
@@ -125,7 +144,7 @@ def rotate(
     as_json: output.Json = False,
 ) -> None:
     """Give an endpoint a new secret; the old one signs beside it for 24 h more."""
-    secret = _act("rotate", unit, id, by, lambda admin: admin.rotate(unit, id, now=now))
+    secret = _act(_command("rotate", unit, id, by), lambda admin: admin.rotate(unit, id, now=now))
     _print_secret(SecretAnswer(unit=unit, endpoint=id, secret=secret), as_json)
 
 
@@ -156,7 +175,7 @@ def list_endpoints(
 @output.page(ChangeAnswer, examples=("loa callbacks remove van-phong-bo 1f2e3d4c",))
 def remove(unit: Unit, id: Id, by: By = "", as_json: output.Json = False) -> None:
     """Call an address no more; what waits for it is not sent."""
-    _act("remove", unit, id, by, lambda admin: admin.remove(unit, id))
+    _act(_command("remove", unit, id, by), lambda admin: admin.remove(unit, id))
     texts = f"{unit}: {id} is called no more", f"{unit}: {id} không còn được gọi"
     output.print_answer(
         ChangeAnswer(unit=unit, endpoint=id), as_json, lambda: print_bilingual(*texts)
@@ -167,7 +186,7 @@ def remove(unit: Unit, id: Id, by: By = "", as_json: output.Json = False) -> Non
 @output.page(ChangeAnswer, examples=("loa callbacks enable van-phong-bo 1f2e3d4c",))
 def enable(unit: Unit, id: Id, by: By = "", as_json: output.Json = False) -> None:
     """Call an address again at once, with all that waits."""
-    _act("enable", unit, id, by, lambda admin: admin.enable(unit, id))
+    _act(_command("enable", unit, id, by), lambda admin: admin.enable(unit, id))
     texts = f"{unit}: {id} is called again", f"{unit}: {id} được gọi lại"
     output.print_answer(
         ChangeAnswer(unit=unit, endpoint=id), as_json, lambda: print_bilingual(*texts)
@@ -189,7 +208,7 @@ def replay(
     """Send once more what was told in a span, under the same ids."""
     with output.explain_errors():
         span = require_time("since", since), parse_time("until", until) or datetime.now(UTC)
-    facts = _act("replay", unit, id, by, lambda admin: admin.replay(unit, id, *span))
+    facts = _act(_command("replay", unit, id, by), lambda admin: admin.replay(unit, id, *span))
     texts = f"{facts} facts are sent again", f"Gửi lại {facts} thông báo"
     answer = ReplayAnswer(unit=unit, endpoint=id, facts=facts)
     output.print_answer(answer, as_json, lambda: print_bilingual(*texts))

@@ -210,7 +210,8 @@ def to_decision(action: Action) -> Decision | None:
     if verdict is None:
         return None
     who = {"by": action.by, "name_hash": action.name_hash, "role": action.role, "at": action.at}
-    reason = action.note or _agreement_reason(action.agreed)
+    proposed = _agreement_reason(action.agreed) if verdict == "approved" else ""
+    reason = action.note or proposed
     why = {"code": action.code, "reason": reason, "hash": action.hash}
     return Decision.model_validate({"verdict": verdict, **who, **why})
 

@@ -21,7 +21,6 @@ class TransactionalKind(StrEnum):
     ERASED = "erased"  # it has ended, and everything is deleted
     AUDIT_HEAD = "audit_head"  # to the auditor: the day's head of the audit log
     STAFF = "staff"  # to a person who works at the desk, about items
-    CALLBACK = "callback"  # to a unit: its system is called no more
     TRIAL = "trial"  # to such a person, as asked: an item as its readers would get it
 
 
@@ -32,7 +31,6 @@ NOTIFICATION_KINDS = frozenset(
         TransactionalKind.ERASED,
         TransactionalKind.AUDIT_HEAD,
         TransactionalKind.STAFF,
-        TransactionalKind.CALLBACK,
         TransactionalKind.TRIAL,
     }
 )
@@ -54,6 +52,9 @@ class TransactionalMail(Record):
     """To staff: the items that it is about."""
     desk_url: str = ""
     """To staff: the address of the desk; empty where it is not known."""
+    disabled_endpoint: str = ""
+    """To a unit: its endpoint that is called no more. An earlier version takes the mail for one to
+    staff."""
     publication: Publication | None = None
     """Of a trial: the item."""
     trial_unit: str = ""

@@ -155,11 +155,18 @@ class RenderedTransactionalMail(PersonalMail):
             content, closing = staff_content(mail, context), staff_closing(mail, context)
             super().__init__(context, "transactional", content, closing=closing)
             return
-        words = transactional_texts(mail.kind)
+        words = _words_of(mail)
         values = _transactional_values(mail, context)
         closing = words["closing"].format_map(values)
         content = _transactional_content(mail, context, words, values)
         super().__init__(context, "transactional", content, closing=closing)
+
+
+def _words_of(mail: TransactionalMail) -> Mapping[str, Any]:
+    if not mail.disabled_endpoint:
+        return transactional_texts(mail.kind)
+    words: Mapping[str, Any] = load_texts(TRANSACTIONAL_TEXTS)["disabled_endpoint"]
+    return words
 
 
 def _transactional_values(mail: TransactionalMail, context: MailContext) -> dict[str, str]:
@@ -168,6 +175,7 @@ def _transactional_values(mail: TransactionalMail, context: MailContext) -> dict
         "address": mail.address,
         "other": mail.other,
         "text": mail.text,
+        "disabled_endpoint": mail.disabled_endpoint,
         "until": format_moment_in_sentence(mail.expires_at),
         "asked": format_moment_in_sentence(mail.at),
     }

@@ -34,16 +34,22 @@ async def add_callbacks(node: Node) -> None:
         DeliverySource(FactStore(node.bus), positions),
     )
     node.tasks.append(StatusFollower(StatusStore(node.bus), sources, node.clock).run)
-    endpoints, cipher = EndpointStore(node.bus), EndpointCipher(node.keys.derive)
     service = CallbackService(
         StatusStore(node.bus),
-        endpoints,
-        CallbackSender(_open_client(), cipher, node.clock),
+        EndpointStore(node.bus),
+        CallbackSender(_open_client(), EndpointCipher(node.keys.derive), node.clock),
         AttemptLog(node.bus),
-        DisabledMailer(open_mailer(node), endpoints, cipher, node.clock),
         node.clock,
     )
     node.tasks.append(service.run)
+
+
+async def add_disabled_mail(node: Node) -> None:
+    """Mail units whose endpoints are called no more."""
+    await node.open_proven_key()
+    cipher = EndpointCipher(node.keys.derive)
+    mailer = DisabledMailer(open_mailer(node), EndpointStore(node.bus), cipher, node.clock)
+    node.tasks.append(mailer.run)
 
 
 def _open_client() -> WebhookClient:

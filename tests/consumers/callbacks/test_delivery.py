@@ -6,6 +6,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import trustme
@@ -23,8 +24,9 @@ from consumers.callbacks.sender import CallbackSender
 from consumers.callbacks.status_store import StatusStore
 from consumers.key_file import KeyFile
 from contracts import subjects
+from contracts.errors import Conflict
 from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
-from producers.bus import Bus
+from producers.bus import Bus, NoReply
 from tests.support.callback_receiver import HOST, CallbackReceiver, open_receiver
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
@@ -250,7 +252,8 @@ async def test_a_receiver_that_is_away_is_no_answer(callbacks):
     await callbacks.tell("tin", "accepted")
     endpoint = await callbacks.admin.store.require(UNIT, callbacks.id)
     process = await callbacks.new_process()
-    moved = endpoint.endpoint.model_copy(update={"url": "https://example.gov.vn/loa"})
+    url = callbacks.admin.cipher.encrypt(endpoint.key, "https://example.gov.vn/loa")
+    moved = endpoint.endpoint.model_copy(update={"url": url})
     process.listed = endpoint.model_copy(update={"endpoint": moved})
     await callbacks.work(process)
     [attempt] = await AttemptLog(callbacks.bus).newest(UNIT, callbacks.id, 5)
@@ -278,6 +281,51 @@ async def test_only_the_expected_authority_is_trusted(bus, tmp_path):
         await callbacks.tell("khac", "accepted")
         await callbacks.work()
         assert callbacks.heard == ["khac.accepted"]
+
+
+async def test_an_address_may_hold_a_secret_and_is_stored_encrypted(callbacks):
+    await callbacks.begin()
+    stored = await callbacks.admin.store.require(UNIT, callbacks.id)
+    assert stored.endpoint.origin == f"http://{HOST}:{callbacks.receiver.port}"
+    assert "/loa" not in stored.model_dump_json()
+    with pytest.raises(Conflict):
+        await callbacks.admin.add(UNIT, callbacks.receiver.url, (), "it@example.gov.vn")
+
+
+async def test_a_log_that_takes_nothing_holds_up_no_callback(callbacks, monkeypatch):
+    await callbacks.begin()
+    await callbacks.tell("tin", "accepted")
+    process = await callbacks.new_process()
+    log_bus = Mock(publish=AsyncMock(side_effect=NoReply("away")))
+    process.attempts = AttemptLog(log_bus)
+    for _ in range(3):
+        await callbacks.work(process)
+    assert log_bus.publish.await_count == 1
+    assert list(callbacks.receiver.tried.values()) == [1]
+
+
+async def test_an_endpoint_without_chosen_kinds_hears_of_all_also_of_later_ones(callbacks):
+    await callbacks.begin()
+    endpoint = (await callbacks.admin.store.require(UNIT, callbacks.id)).endpoint
+    assert endpoint.kinds == () and endpoint.told_kinds == tuple(StatusKind)
+
+
+async def test_a_replay_reads_no_further_than_its_span(callbacks, monkeypatch):
+    await callbacks.begin()
+    await callbacks.tell("tin", "accepted", "released")
+    stored = [one async for one in StatusStore(callbacks.bus).scan(">")]
+    for number in range(5):
+        await callbacks.tell(f"sau-{number}", "accepted")
+    read, genuine = 0, callbacks.admin.statuses.genuine
+
+    async def counted(message):
+        nonlocal read
+        read += 1
+        return await genuine(message)
+
+    monkeypatch.setattr(callbacks.admin.statuses, "genuine", counted)
+    await callbacks.admin.replay(UNIT, callbacks.id, stored[0].at, stored[1].at)
+    assert read == 2
 
 
 async def test_a_replaced_secret_signs_beside_the_new_one_for_a_day(callbacks):

@@ -1,6 +1,7 @@
 """Units are told of their items: each fact once, in order, wherever a process dies."""
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from consumers.intake.draft_decisions import DraftDecisions
 from consumers.intake.handler import Intake
 from consumers.key_file import KeyFile
 from consumers.seals.records import TakenOverUntil, nothing_before, seal_records
+from consumers.staff.authorization import Actor
+from consumers.staff.policy import Agreement
 from contracts import subjects
 from contracts.base.seals import SEAL_HEADER
 from contracts.delivery import ChannelName, Lane, Status
@@ -145,6 +148,24 @@ async def test_a_delivery_comes_behind_what_was_not_told_before_it(bus, intake, 
     assert len(await told(bus)) == 3
 
 
+async def test_a_delivery_proves_the_release_that_its_position_does_not_tell_yet(
+    bus, intake, clock
+):
+    await take_in(intake, submitted())
+    positions = bus.bucket(subjects.PUBLISHED.name)
+    [key] = [one async for one, _ in positions.values() if one == f"{ITEM}.1"]
+    unsaid = json.loads((await positions.get(key)).data) | {"seq": None}
+    await positions.put(key, json.dumps(unsaid).encode())
+    await deliver(bus, delivered=1)
+    one = follower(bus, clock)
+    await one.follow_source(one.sources[1])
+    assert await kinds(bus) == ["1.accepted"]
+    await one.follow()
+    await take_in(intake, submitted())
+    await one.follow()
+    assert await kinds(bus) == ["1.accepted", "1.released", "1.delivered"]
+
+
 async def test_a_rejected_draft_is_told_with_its_code_and_reason(bus, intake, clock):
     await take_in(intake, submitted(), release="desk")
     one = follower(bus, clock)
@@ -156,6 +177,16 @@ async def test_a_rejected_draft_is_told_with_its_code_and_reason(bus, intake, cl
     rejected = (await told(bus))[-1].status
     assert (rejected.kind, rejected.code, rejected.reason) == ("rejected", code, reason)
     assert b"B\xc3\xacnh" not in content_status.encode((await told(bus))[-1]), "no person's name"
+
+
+async def test_a_rejection_names_no_account_that_had_proposed_it(bus, intake, clock):
+    await take_in(intake, submitted(), release="desk")
+    second = Actor("nv-2", "Lê Văn Cường", "lanh-dao", agreed=(Agreement("nv-1", "lanh-dao"),))
+    await reject_item(DraftDecisions(bus, clock), ITEM, second, code="trung-lap")
+    await follower(bus, clock).follow()
+    rejected = (await told(bus))[-1]
+    assert rejected.status.kind is StatusKind.REJECTED
+    assert b"nv-" not in content_status.encode(rejected)
 
 
 async def test_an_approved_draft_is_released_and_the_older_draft_is_superseded(bus, intake, clock):

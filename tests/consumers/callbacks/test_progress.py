@@ -8,6 +8,7 @@ import pytest
 from consumers.callbacks import progress as rules
 from consumers.callbacks.progress import (
     DISABLED_AFTER,
+    MAX_HELD,
     MAX_WAITING,
     PROBES_S,
     RETRIES_S,
@@ -19,6 +20,7 @@ from consumers.callbacks.progress import (
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 REFUSED, SLOWED = Failure("http 500"), Failure("http 429", pause_s=0.0)
+NOT_WANTED = Failure("http 400", is_refusal=True)
 OPEN = (Span(next=1),)
 
 
@@ -147,6 +149,68 @@ def test_a_receiver_is_left_alone_as_long_as_it_asks_for_but_not_for_ever(asked_
 
 def test_no_more_is_taken_than_may_wait():
     assert fresh([(seq, f"item-{seq}") for seq in range(MAX_WAITING)]).room == 0
+
+
+def test_refused_items_and_what_waits_behind_them_take_no_place():
+    """A receiver that refuses some items for days hears of all others."""
+    progress = fresh([(seq, f"bad-{seq}") for seq in range(MAX_WAITING)])
+    results = {item: ItemResult(0, NOT_WANTED) for item in progress.waiting}
+    progress = rules.settle(progress, results, START, lambda: 0.0)
+    progress = rules.take(progress, [(999, "good")], OPEN, START)
+    later = START + timedelta(seconds=PROBES_S[-1])
+    assert rules.choose(progress, later) == ["good"]
+    progress = settle(progress, later, good=ItemResult(1))
+    progress = rules.take(progress, [(1000 + seq, f"bad-{seq}") for seq in range(50)], OPEN, START)
+    results = {item: ItemResult(0, NOT_WANTED) for item in progress.waiting}
+    progress = rules.settle(progress, results | {"bad-0": ItemResult(1)}, later, lambda: 0.0)
+    assert progress.room == MAX_WAITING - 1 and progress.held == MAX_WAITING + 48
+
+
+def test_an_endpoint_that_is_down_holds_no_more_than_may_wait():
+    progress = fresh([(seq, f"item-{seq}") for seq in range(MAX_WAITING)])
+    results = {item: ItemResult(0, REFUSED) for item in progress.waiting}
+    progress = rules.settle(progress, results, START, lambda: 0.0)
+    assert progress.is_down and progress.room == 0
+
+
+def test_the_record_of_an_endpoint_that_refuses_much_stays_small():
+    progress = fresh([(0, "good")])
+    for number in range(MAX_HELD):
+        waiting = rules.take(progress, [(number + 1, f"bad-{number}")], OPEN, START)
+        bad, good = ItemResult(0, NOT_WANTED), ItemResult(0)
+        progress = settle(waiting, START, **{f"bad-{number}": bad, "good": good})
+        progress = progress.model_copy(update={"failures": 0})
+    assert progress.room == 0 and len(progress.model_dump_json()) < 1 << 18
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_due"), [(REFUSED, True), (Failure("too slow"), True), (NOT_WANTED, False)]
+)
+def test_one_item_that_failed_while_its_endpoint_was_away_is_due_when_another_arrives(
+    failure, is_due
+):
+    progress, at = fresh([(1, "a")]), START
+    for step_s in RETRIES_S[:3]:
+        progress = failing(progress, "a", at, failure)
+        at += timedelta(seconds=step_s)
+    at -= timedelta(minutes=20)
+    progress = rules.take(progress, [(2, "b")], OPEN, at)
+    assert rules.choose(progress, at) == ["b"]
+    progress = settle(progress, at, b=ItemResult(1))
+    assert rules.choose(progress, at) == (["a"] if is_due else [])
+
+
+def test_an_item_that_fails_while_others_arrive_keeps_its_turn():
+    progress, at, tried = fresh([(1, "bad")]), START, 0
+    for number in range(2, 100):
+        at += timedelta(seconds=10)
+        if number % 2:
+            progress = rules.take(progress, [(number, "good")], OPEN, at)
+        items = rules.choose(progress, at)
+        tried += "bad" in items
+        results = {item: ItemResult(*((0, REFUSED) if item == "bad" else (1,))) for item in items}
+        progress = rules.settle(progress, results, at, lambda: 0.0)
+    assert tried <= 4, "the ladder: at once, after 5 s, after 5 min"
 
 
 def test_a_replay_comes_before_what_is_new_and_ends_where_that_begins():

@@ -1,12 +1,18 @@
 """`loa callbacks`: endpoints of units, from the first call to the log of tries."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from consumers.staff import administration
+from consumers.staff.authorization import ACTIONS
+from consumers.staff.policy import load_policy
+from contracts import subjects
 from tests.support.cli import json_output
 
-URL = "https://he-thong.example.gov.vn/loa"
+HOST = "https://he-thong.example.gov.vn"
+URL = f"{HOST}/loa?ma=b1mat"
 CONTACT = "it@example.gov.vn"
 BY = ("--by", "Trần Thị Bình")
 
@@ -25,7 +31,7 @@ async def listed(loa):
 async def test_an_endpoint_is_added_and_its_secret_is_shown_once(loa, added):
     assert added["secret"].startswith("whsec_")
     [one] = await listed(loa)
-    assert (one["endpoint"], one["url"], one["state"]) == (added["endpoint"], URL, "on")
+    assert (one["endpoint"], one["url"], one["state"]) == (added["endpoint"], HOST, "on")
     shown = (await loa("callbacks", "list")).stdout + json.dumps(await listed(loa))
     assert added["secret"] not in shown and CONTACT not in shown
 
@@ -56,6 +62,17 @@ async def test_a_contact_that_is_no_address_is_refused_by_its_field(loa):
 async def test_the_same_address_twice_is_refused(loa, added):
     again = await loa("callbacks", "add", "van-phong-bo", URL, "--contact", CONTACT, *BY)
     assert again.exit_code == 2 and URL in again.stderr
+
+
+async def test_the_audit_log_has_the_host_alone(loa, added, bus):
+    stored = [one.data async for one in bus.scan(subjects.AUDIT.name)]
+    assert any(HOST.encode() in one for one in stored)
+    assert not [one for one in stored if b"b1mat" in one or CONTACT.encode() in one]
+
+
+def test_who_says_where_facts_go_needs_the_right_that_units_keys_take():
+    assert ACTIONS["callbacks.add"] == ACTIONS["callbacks.rotate"] == administration.MANAGE
+    assert load_policy(Path()).needs_step_up(administration.MANAGE)
 
 
 async def test_a_new_secret_another_try_and_the_end_of_an_endpoint(loa, added):

@@ -5,13 +5,11 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from unittest.mock import Mock
 
 from channels.fetch.url_policy import parse_policy
 from channels.fetch.webhook import WebhookClient
 from consumers.callbacks import delivery
 from consumers.callbacks.attempt_log import AttemptLog
-from consumers.callbacks.disabled_mail import DisabledMailer
 from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
 from consumers.callbacks.sender import CallbackSender
 from consumers.callbacks.service import CallbackService
@@ -27,8 +25,7 @@ async def main(url: str, key: str, allowed: str) -> None:
     async with await Bus.connect(url) as bus:
         store, cipher = EndpointStore(bus), EndpointCipher(KeyFile.open(Path(key)).derive)
         sender = CallbackSender(WebhookClient(parse_policy(allowed)), cipher, time.time)
-        mailer = DisabledMailer(Mock(), store, cipher, time.time)  # no endpoint is disabled here
-        parts = StatusStore(bus), store, sender, AttemptLog(bus), mailer
+        parts = StatusStore(bus), store, sender, AttemptLog(bus)
         await CallbackService(*parts, time.time).run()
 
 

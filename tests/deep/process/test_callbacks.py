@@ -118,6 +118,6 @@ async def test_a_units_system_hears_of_its_item_from_the_door_to_the_last_mail(t
             receiver.says(410)
             await asyncio.to_thread(loa.publish, "tin-sau", "portal")
             begun = partial(loa.logged, "letter_begun")
-            await until(lambda: [one for one in begun() if one["kind"] == "callback"], PATIENCE_S)
+            await until(lambda: [one for one in begun() if one["kind"] == "staff"], PATIENCE_S)
         finally:
             await asyncio.to_thread(loa.__exit__)

@@ -32,6 +32,15 @@ def test_the_table_names_every_stream_and_bucket():
     assert named == {*topology.stream_names(), *topology.former_names()}
 
 
+def test_what_calls_the_addresses_of_units_reaches_no_people_no_mail_and_no_keys_of_units():
+    rights = rights_table()["callbacks"]
+    people = {"staff", "sessions", "staff_mail", "subscribers", "followers", "person_keys"}
+    people |= {"suppressed", "notices", "ledger", "units", "trial_units", "trials"}
+    assert not people & {*rights.read, *(key.partition(":")[0] for key in rights.write)}
+    assert not rights.erase and not [one for one in rights.publish if "deliver" in one]
+    assert not [key for key in rights.write if subject_covers(key, "callbacks:endpoint.a.b")]
+
+
 def test_each_consumer_is_the_business_of_one_service():
     durables = {(stream.name, one.durable) for stream in STREAMS for one in stream.consumers}
     consumed = Counter(pair for rights in rights_table().values() for pair in rights.consumers())

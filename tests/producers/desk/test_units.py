@@ -313,13 +313,18 @@ async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
         assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) is None
 
 
-async def test_callbacks_are_listed_with_their_log_and_without_their_query(registered):
+async def test_callbacks_are_listed_with_their_log_and_without_their_path(registered):
     bus, at = registered.bus, utc_now(registered.clock)
     secret = EndpointSecret(sealed="s3cr3t", created=at)
     contact = "c0ntact"
     url = "https://he-thong.example.gov.vn/loa?ma=b1mat"
     endpoint = Endpoint(
-        url=url, kinds=(StatusKind.RELEASED,), contact=contact, secrets=(secret,), created=at
+        origin=url.partition("/loa")[0],
+        url=url,
+        kinds=(StatusKind.RELEASED,),
+        contact=contact,
+        secrets=(secret,),
+        created=at,
     )
     bucket = bus.bucket(subjects.CALLBACKS.name)
     for unit in (UNIT, OTHER):
@@ -331,7 +336,7 @@ async def test_callbacks_are_listed_with_their_log_and_without_their_query(regis
     await log.add(OTHER, "e1", [failed.model_copy(update={"content_id": "tin-nguoi-khac"})])
     async with registered.signed_in("an", OFFICER) as browser:
         page = (await browser.get(PAGE)).text
-    assert "https://he-thong.example.gov.vn/loa</bdi>" in page
+    assert "https://he-thong.example.gov.vn</bdi>" in page
     assert SAID["callback_state"]["on"] in page and ">dns<" in page and "tin-cua-minh" in page
-    hidden = ("b1mat", "s3cr3t", contact, "tin-nguoi-khac")
+    hidden = ("/loa?ma", "b1mat", "s3cr3t", contact, "tin-nguoi-khac")
     assert not [one for one in hidden if one in page]

@@ -85,6 +85,9 @@ ALL = {
     "digest": a_digest(named(0), named(1, action="corrected", revision=2, reason=WHY)),
     **{f"notice {kind}": sample_notice(kind) for kind in NOTICE_KINDS},
     **{kind.value: letter(kind) for kind in TransactionalKind},
+    "disabled endpoint": letter(TransactionalKind.STAFF).model_copy(
+        update={"disabled_endpoint": "van-phong-bo 1f2e: https://he-thong.example.gov.vn"}
+    ),
 }
 
 
@@ -259,6 +262,12 @@ def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden
     assert "Thủ tục: Cấp bản sao" in text and "Thủ tục: Thủ tục" not in text
     assert "A***\n(Tên được che bớt để bảo vệ dữ liệu cá nhân.)" in text
     assert "che bớt" not in parts_of(sample_notice(kind, applicant_name="Công ty An"))[1]
+
+
+def test_the_mail_about_a_disabled_endpoint_names_it_and_no_work_at_the_desk():
+    mail, text, _ = parts_of(ALL["disabled endpoint"])
+    assert "van-phong-bo 1f2e: https://he-thong.example.gov.vn" in text
+    assert "Đã ngừng gọi" in decoded_header(mail, "Subject") and "bàn biên tập" not in text
 
 
 @pytest.mark.parametrize("kind", ["confirm", "change"])
