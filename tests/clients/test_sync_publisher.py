@@ -106,6 +106,13 @@ async def test_without_a_spool_the_caller_is_told_in_time(own_server):
         await asyncio.to_thread(publisher.publish, numbered(1))
 
 
+def end_of(loop):
+    """Let what hung come to its end."""
+    for task in asyncio.all_tasks(loop):
+        loop.run_until_complete(task)
+    loop.close()
+
+
 async def test_a_call_that_hangs_ends_with_its_limit_and_so_does_closing(monkeypatch):
     released = threading.Event()
 
@@ -122,7 +129,7 @@ async def test_a_call_that_hangs_ends_with_its_limit_and_so_does_closing(monkeyp
     await asyncio.to_thread(publisher.close)
     released.set()
     await asyncio.to_thread(worker._thread.join)
-    worker._loop.close()
+    await asyncio.to_thread(end_of, worker._loop)
 
 
 async def test_closing_ends_the_calls_of_other_threads(own_server):
