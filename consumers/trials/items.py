@@ -14,6 +14,9 @@ from consumers.messages import field_error
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.publication import Publication
 
+_MOST_POSITIONS = 100
+"""How many of an item's positions its record keeps, the newest: it has to fit into a message."""
+
 
 class TrialItem(Item):
     """Bucket `trials`, key `item.<unit>.<content_id>`."""
@@ -24,6 +27,16 @@ class TrialItem(Item):
     def had_earlier(self, guest_id: str, position: int) -> bool:
         return self.guests.get(guest_id, position) < position
 
+    def with_newest_positions(self) -> "TrialItem":
+        """The item without its oldest positions: what comes below the newest is refused anyway."""
+        kept = sorted(self.positions)[-_MOST_POSITIONS:]
+        update = {
+            "positions": {number: self.positions[number] for number in kept},
+            "released": {number: at for number, at in self.released.items() if number in kept},
+            "withdrawals": tuple(number for number in self.withdrawals if number in kept),
+        }
+        return self.model_copy(update=update)
+
 
 def take_in(known: TrialItem | None, checked: ReceivedEvent, guests: Iterable[str]) -> TrialItem:
     """The item with the event's position, released at once; unchanged for a repeat.
@@ -32,7 +45,8 @@ def take_in(known: TrialItem | None, checked: ReceivedEvent, guests: Iterable[st
     """
     item, text, at = known or TrialItem(unit=checked.unit), checked.content, checked.received_at
     if isinstance(text, Withdrawn):
-        return cast(TrialItem, items.withdraw(item, checked.event_id, at, text.content_id))
+        withdrawn = items.withdraw(item, checked.event_id, at, text.content_id)
+        return cast(TrialItem, withdrawn).with_newest_positions()
     if isinstance(text, Corrected) and not item.positions:
         unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
         raise UnknownItem(unknown)
@@ -41,7 +55,8 @@ def take_in(known: TrialItem | None, checked: ReceivedEvent, guests: Iterable[st
         return item
     released = items.release(taken, text.revision, ItemSummary.of(text), at)
     first = dict.fromkeys(guests, text.revision)
-    return cast(TrialItem, released.model_copy(update={"guests": first | item.guests}))
+    updated = released.model_copy(update={"guests": first | item.guests})
+    return cast(TrialItem, updated).with_newest_positions()
 
 
 def publication_of(item: TrialItem, checked: ReceivedEvent) -> Publication | None:

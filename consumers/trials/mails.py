@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from channels.email.render.message import unit_name
 from contracts.publication import Publication
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import Vocabulary
@@ -18,7 +19,7 @@ def trial_mail(
         kind=TransactionalKind.TRIAL,
         address=address,
         publication=item,
-        trial_unit=vocabulary.unit(item.unit).name,
+        trial_unit=unit_name(item, vocabulary) or item.unit,
         is_correction=is_correction,
         at=now,
         expires_at=now + _LIFETIME,

@@ -4,14 +4,15 @@ Any number of processes may run. Each step may be repeated after a crash at any 
 given once, and a letter has the same id at every try.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
 from consumers.errors import KeyFileBroken
 from consumers.intake.received import ReceivedEvent
+from consumers.ledger.errors import LedgerError
 from consumers.subscribers.transactional import TransactionalMailer
 from consumers.trials.guests import GuestAddresses
 from consumers.trials.items import TrialItem, publication_of, recipients, take_in
@@ -23,11 +24,14 @@ from contracts.case import CaseUpdated
 from contracts.content import Withdrawn
 from contracts.errors import ContractError, FieldError, Invalid, field_error
 from contracts.publication import Publication
-from contracts.trials.records import Guest, TrialEvent
+from contracts.trials.records import Guest, TrialEvent, item_key
 from contracts.vocabulary import Vocabulary
+from producers.bus import BusError
 
 log = structlog.get_logger()
 INTERVAL_S = 1.0
+_FAILURES = BusError, LedgerError, LookupError, ValueError
+"""Of one event: a record too large for the bus, a damaged one, a word of a newer version."""
 
 
 @dataclass
@@ -41,16 +45,44 @@ class TrialService:
     clock: Clock
     seen: int = 0
     """The last change that was worked through."""
+    failed: dict[str, TrialEvent] = field(default_factory=dict)
+    """By key, without their texts, the events to try again, in the order of acceptance."""
 
     async def follow(self) -> None:
-        """Work through what is new, in the order of acceptance. Raises BusError."""
+        """Work through what is new, in the order of acceptance. Raises BusError.
+
+        An event that fails is tried again, and holds up later events of its item alone.
+        """
         last = await self.store.last_change()
+        await self._try_again()
         if last == self.seen:
             return
-        found = [one async for one in self.store.open_events(self.seen + 1)]
-        for event in sorted(found, key=lambda one: one.at):
-            await self._work_through(event)
+        async for event in self.store.open_events(self.seen + 1):
+            if event.key not in self.failed and not await self._attempt(event, self.failed):
+                self.failed[event.key] = event.model_copy(update={"event": "", "publication": None})
         self.seen = last
+
+    async def _try_again(self) -> None:
+        left: dict[str, TrialEvent] = {}
+        for key, known in self.failed.items():
+            event = await self.store.event(known.unit, known.event_id)
+            if event and not event.is_done and not await self._attempt(event, left):
+                left[key] = known
+        self.failed = left
+
+    async def _attempt(self, event: TrialEvent, earlier: Mapping[str, TrialEvent]) -> bool:
+        """Work through *event* after *earlier* ones; False if it has to be tried again."""
+        item = item_key(event.unit, event.content_id)
+        if item in (item_key(one.unit, one.content_id) for one in earlier.values()):
+            return False
+        try:
+            await self._work_through(event)
+        except _FAILURES as error:
+            if event.key not in self.failed:
+                facts = {"unit": event.unit, "event_id": event.event_id}
+                log.error("trial_failed", **facts, error=type(error).__name__)
+            return False
+        return True
 
     async def _work_through(self, event: TrialEvent) -> None:
         """Decide on an event, and begin its mails; what was done before is not done again."""

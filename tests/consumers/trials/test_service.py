@@ -1,11 +1,21 @@
 """Trials of a unit: their own history of each item, and mails to the unit's guests alone."""
 
+import json
+
 import pytest
+from structlog.testing import capture_logs
 
 from consumers.facts.notices import Notices
+from consumers.intake.received import ReceivedEvent
+from consumers.trials.items import take_in
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.delivery import Status
+from contracts.envelope import from_structured
+from contracts.events import check
 from contracts.trials.records import GuestList
+from contracts.vocabulary import DEFAULT
+from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.records_forger import seal_new_records
@@ -175,3 +185,47 @@ async def test_no_report_counts_the_mails_of_trials(app, bus):
     app.clock.advance(2 * 86400)
     source = Notices(bus.bucket(subjects.LEDGER.name), app.clock)
     assert [one.fact async for one in source.derive(0) if one.fact] == []
+
+
+async def test_a_failing_trial_holds_up_its_item_alone_until_it_works(app, monkeypatch):
+    send_once = app.mailer.send_once
+
+    async def fail_for_item(letter_id, mail):
+        if mail.publication.content_id == ITEM:
+            raise KeyError("a word of a newer version")
+        await send_once(letter_id, mail)
+
+    monkeypatch.setattr(app.mailer, "send_once", fail_for_item)
+    for event in (text(1), text(2, "corrected"), text(1, content_id="tin-khac") | {"id": "khac"}):
+        await app.send(event)
+    with capture_logs() as lines:
+        sent = [*await app.arrived(), *await app.arrived()]
+    assert [(mail.address, mail.publication.content_id) for mail in sent] == [
+        (AN, "tin-khac"), (BINH, "tin-khac"),
+    ]  # fmt: skip
+    assert [line["error"] for line in lines if line["event"] == "trial_failed"] == ["KeyError"]
+    monkeypatch.undo()
+    mails = await app.arrived()
+    assert sorted((mail.address, mail.is_correction) for mail in mails) == [
+        (AN, False), (AN, True), (BINH, False), (BINH, True),
+    ]  # fmt: skip
+    assert await app.arrived() == []
+
+
+async def test_a_unit_that_the_words_do_not_know_has_its_id_in_the_mail(app):
+    known = app.service.vocabulary
+    units = {name: unit for name, unit in known.units.items() if name != UNIT}
+    app.service.vocabulary = known.model_copy(update={"units": units})
+    await app.send(text(1))
+    assert {mail.trial_unit for mail in await app.arrived()} == {UNIT}
+
+
+async def test_the_record_of_an_item_stays_small_however_often_it_is_revised():
+    item, at = None, utc_now(FakeClock(NOON.timestamp()))
+    for revision in range(1, 301):
+        event = from_structured(json.dumps(text(revision)).encode())
+        checked = ReceivedEvent(UNIT, event, check(event, DEFAULT), at)
+        item = take_in(item, checked, ["an"])
+        assert item.position_of(checked.event_id) == revision
+    assert len(item.model_dump_json()) < 16_384
+    assert item.had_earlier("an", 300)
