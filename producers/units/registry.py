@@ -143,6 +143,8 @@ class UnitRegistry:
 
         Raises Invalid for a unit that is not registered.
         """
+        if not (await self.require(unit)).keys:  # revoking may have ended before the trial keys
+            await self.trials.revoke_keys(unit)
         secret, key = self._new_key(unit)
         overlap = timedelta() if now else KEY_OVERLAP
         await self._change(unit, lambda registration: registration.with_new_key(key, overlap))
@@ -212,8 +214,12 @@ class UnitRegistry:
         await self._change(unit, change)
 
     async def renew_trial_key(self, unit: str, *, now: bool = False) -> str:
-        """Make a key for trials; those before it end as in `rotate`. Raises like `rotate`."""
-        await self.require(unit)
+        """Make a key for trials; those before it end as in `rotate`.
+
+        Raises like `rotate`, and for a unit whose keys were revoked.
+        """
+        if not (await self.require(unit)).keys:
+            raise Invalid(get_text("unit", "no_live_key", unit=unit).as_field_error("unit"))
         overlap = timedelta() if now else KEY_OVERLAP
         return await self.trials.renew_key(unit, utc_now(self.clock), overlap)
 
@@ -272,7 +278,7 @@ class UnitRegistry:
             return await self.authenticate(api_key)
         unit = await self.trials.unit_of(api_key, utc_now(self.clock))
         registration = await self.find(unit) if unit else None
-        if unit and registration:
+        if unit and registration and registration.keys:  # a revoked unit has none
             return TrialUnit(unit, registration)
         raise Unauthorized(field_error("Authorization", "wrong_key"))
 

@@ -104,3 +104,19 @@ async def test_a_unit_has_ten_guests_at_most_and_each_once(registry, clock):
     assert await registry.trials.guests(OTHER) == ()
     with pytest.raises(Invalid, match="not among the guests"):
         await registry.remove_guest(UNIT, "khach-3")
+
+
+@pytest.mark.promise("16.2")
+async def test_a_unit_that_an_earlier_version_revoked_sends_no_trials(registry):
+    key = await registry.renew_trial_key(UNIT)
+    await registry.update(UNIT, keys=())
+    with pytest.raises(Unauthorized):
+        await registry.authenticate_sender(key)
+    with pytest.raises(Invalid, match="loa units rotate"):
+        await registry.renew_trial_key(UNIT)
+    await registry.rotate(UNIT)
+    with pytest.raises(Unauthorized):
+        await registry.authenticate_sender(key)
+    assert isinstance(
+        await registry.authenticate_sender(await registry.renew_trial_key(UNIT)), TrialUnit
+    )
