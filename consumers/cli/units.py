@@ -32,7 +32,6 @@ from consumers.staff.administration import (
 from consumers.staff.authorization import Act
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
-from contracts.subscriptions.transactional import mask_address
 from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
 from producers.bus_access.key_files import public_part, write_private
@@ -299,7 +298,12 @@ def trial_key(
 @output.page(list[ListedGuest], examples=("loa units guest van-phong-bo an@moha.gov.vn",))
 def guest(
     unit: Unit,
-    address: Annotated[str, typer.Argument(help="The mail address of an official who agreed.")],
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="The mail address of an official who agreed; with --remove also the id."
+        ),
+    ],
     remove: Annotated[bool, typer.Option("--remove", help="Take the guest off the list.")] = False,
     by: By = "",
     as_json: output.Json = False,
@@ -307,8 +311,9 @@ def guest(
     """Let an official of a unit get its trials by mail; the address is kept encrypted."""
 
     async def change(bus: Bus) -> list[ListedGuest]:
-        found = await unit_guests.guest_of(bus, unit, address)
-        facts = {"unit": unit, "guest": found.id, "shown": mask_address(address)}
+        find = unit_guests.find_guest if remove else unit_guests.guest_of
+        found, shown = await find(bus, unit, address)
+        facts = {"unit": unit, "guest": found.id, "shown": shown}
         act = RemoveGuest(**facts) if remove else AddGuest(**facts, address=found.address)
         await _carry_out(bus, act, by)
         return await unit_guests.list_guests(bus, unit)

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from consumers.errors import KeyFileBroken
 from consumers.staff.mail.addresses import StaffAddresses
 from contracts import keys
+from contracts.subscriptions.transactional import mask_address
 from contracts.trials.records import Guest
 
+UNREADABLE = "?"
 _PURPOSE = "trial guests"
 _ID_LENGTH = 20
 
@@ -25,3 +28,10 @@ class GuestAddresses:
     def read(self, unit: str, guest: Guest) -> str:
         """The address. Raises KeyFileBroken for one of another key, or of another unit."""
         return self._addresses.decrypt(unit, guest.address)
+
+    def masked(self, unit: str, guest: Guest) -> str:
+        """The masked address; `?` for one that can't be read."""
+        try:
+            return mask_address(self.read(unit, guest))
+        except KeyFileBroken:
+            return UNREADABLE

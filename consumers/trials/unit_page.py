@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consumers.trials.guests import GuestAddresses
+from consumers.trials.guests import UNREADABLE, GuestAddresses
 from consumers.trials.store import TrialStore
 from contracts.desk.shown.unit_events import UnitTrial
 from contracts.errors import limit_errors
 from contracts.events import kind_of
-from contracts.subscriptions.transactional import mask_address
 from contracts.trials.faces import FACES, TrialFace, TrialFaces
 from contracts.trials.records import TrialEvent
 
@@ -33,7 +32,8 @@ class UnitTrials:
 
     async def guests(self, unit: str) -> Sequence[str]:
         found = await self.store.guests(unit)
-        return [mask_address(self.addresses.read(unit, guest)) for guest in found]
+        shown = ((self.addresses.masked(unit, guest), guest.id) for guest in found)
+        return [f"{text} ({guest_id})" if text == UNREADABLE else text for text, guest_id in shown]
 
     async def face(self, unit: str, event_id: str, name: str) -> TrialFace | None:
         record = await self.store.event(unit, event_id) if name in FACES else None

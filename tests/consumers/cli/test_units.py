@@ -1,14 +1,18 @@
 """`loa units`: what a unit may do, in words; its keys for trials and its guests."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from consumers.audit.log import AuditLog
 from consumers.cli.stores import open_registry
+from consumers.trials.guests import GuestAddresses
 from contracts.errors import Unauthorized
 from tests.support.cli import json_output
 from tests.support.events import UNIT
+
+AT = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 async def test_a_change_shows_what_the_unit_may_do_now_as_the_list_does(bus, loa):
@@ -45,3 +49,16 @@ async def test_guests_are_added_listed_masked_and_removed(bus, loa):
     assert audited and not any(b"moha" in data for data in audited)
     left = await loa("units", "guest", UNIT, "an@moha.example", "--remove", "--json")
     assert json_output(left) == []
+
+
+async def test_a_guest_of_another_key_file_is_listed_and_removed_by_id(bus, loa):
+    await loa("units", "add", UNIT)
+    await loa("units", "guest", UNIT, "an@moha.example")
+    stranger = GuestAddresses(lambda _: b"k" * 32).guest(UNIT, "binh@moha.example", AT)
+    await open_registry(bus).add_guest(UNIT, stranger)
+    listed = json_output(await loa("units", "guests", UNIT, "--json"))
+    assert {one["address"] for one in listed} == {"an***@moha.example", "?"}
+    left = json_output(await loa("units", "guest", UNIT, stranger.id, "--remove", "--json"))
+    assert [one["address"] for one in left] == ["an***@moha.example"]
+    again = await loa("units", "guest", UNIT, stranger.id, "--remove")
+    assert again.exit_code == 2 and "address" in again.stderr

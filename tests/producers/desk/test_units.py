@@ -296,6 +296,14 @@ async def test_guests_are_shown_with_masked_addresses(registered):
     assert "an***@example.gov.vn" in page and address not in page
 
 
+async def test_a_guest_of_another_key_file_is_shown_by_id(registered):
+    addresses = GuestAddresses(lambda _: b"k" * 32)
+    guest = addresses.guest(UNIT, "an@example.gov.vn", utc_now(registered.clock))
+    await registered.registry.add_guest(UNIT, guest)
+    async with registered.signed_in("an", OFFICER) as browser:
+        assert f"? ({guest.id})" in (await browser.get(PAGE)).text
+
+
 @pytest.mark.promise("15.4")
 async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
     add, end = f"{PAGE}/khoa-thu", f"{PAGE}/thu-hoi-thu"
