@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from contracts.errors import FieldError
 from contracts.events import CheckedEvent
@@ -23,7 +23,11 @@ class Outlook:
 
 
 class DryRuns(Protocol):
-    """Says what would become of an event, and stores nothing. Raises BusError."""
+    """Says what would become of an event, and stores nothing. Raises BusError, Unavailable."""
+
+    async def with_readers(self) -> Self:
+        """The same with the readers as they are counted now, for the events of one request."""
+        ...
 
     async def of_event(self, checked: CheckedEvent, mode: str, *, previews: bool) -> Outlook:
         """The outlook of a new event in earnest, of a unit with this release mode."""

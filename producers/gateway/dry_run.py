@@ -4,7 +4,9 @@
 and answers the path with 404.
 """
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +17,8 @@ from contracts.delivery import Lane
 from contracts.errors import Invalid, field_error
 from contracts.events import CheckedEvent
 from contracts.trials.dry_run import DryRuns, Outlook
-from producers.acceptance import Acceptance, ExaminedEvent
+from producers.acceptance import ANSWER_TIMEOUT_S, Acceptance, ExaminedEvent
+from producers.admission import unavailable_error
 from producers.case_events import usable_channels
 from producers.gateway import responses
 from producers.gateway.access import AccessControl
@@ -60,6 +63,15 @@ class DryRunRoute:
         self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float
     ) -> Response:
         """The outlook of the request's events. Raises as their acceptance would."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
+                return await self._answer(request, member, delivery, spent_s)
+        except TimeoutError as error:
+            raise unavailable_error() from error
+
+    async def _answer(
+        self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float
+    ) -> Response:
         more: Any = {"batch": delivery.is_batch, "spent_s": spent_s}
         if isinstance(member, TrialUnit):
             found = await self.trials.examine(member, delivery.events, **more)
@@ -77,23 +89,25 @@ class DryRunRoute:
         self, member: Sender, found: Sequence[ExaminedEvent], *, previews: bool
     ) -> list[responses.ExpectedEvent]:
         """One answer for each event; later ones of a batch do not see the earlier ones."""
-        return [
-            _expected(one, await self._outlook(member, one, previews=previews)) for one in found
-        ]
+        outlooks = await self.outlooks.with_readers() if self.outlooks else None
+        ask = partial(self._outlook, outlooks, member, previews=previews)
+        return [_expected(one, await ask(one)) for one in found]
 
-    async def _outlook(self, member: Sender, one: ExaminedEvent, *, previews: bool) -> Outlook:
+    async def _outlook(
+        self, outlooks: DryRuns | None, member: Sender, one: ExaminedEvent, *, previews: bool
+    ) -> Outlook:
         checked = one.event
         if one.record is not None:
             return Outlook(one.record.revision)
         if checked.contact is not None:
             first = usable_channels(checked, member.registration)[0]
             return Outlook(None, release="automatic", channels={first: {"people": 1}})
-        if self.outlooks is None:
+        if outlooks is None:
             return Outlook(checked.revision)
         if isinstance(member, TrialUnit):
-            return await self.outlooks.of_trial(checked, previews=previews)
+            return await outlooks.of_trial(checked, previews=previews)
         mode = member.registration.release
-        return await self.outlooks.of_event(checked, mode, previews=previews)
+        return await outlooks.of_event(checked, mode, previews=previews)
 
 
 def _expected(one: ExaminedEvent, outlook: Outlook) -> responses.ExpectedEvent:

@@ -12,7 +12,6 @@ from channels.portal.preview import PortalPreview
 from channels.zalo.publications.render import ArticleDefaults
 from consumers.app.wiring.portal import build_site
 from consumers.desk.unit_events import UnitEvents
-from consumers.reporting.trace import TraceReader
 from consumers.trials.dry_run import ItemDryRuns
 from consumers.trials.faces import RenderedTrials
 from consumers.trials.guests import GuestAddresses
@@ -51,8 +50,7 @@ class TrialApp(SignupApp):
             MailContext(EmailSettings(), URL, PREVIEW_SIGNER, DEFAULT),
             ArticleDefaults(URL, f"{URL}/anh.png"),
         )
-        trace = TraceReader(bus, clock)
-        self.outlooks = ItemDryRuns(bus, self.store, trace, self.faces, DEFAULT, clock)
+        self.outlooks = ItemDryRuns(bus, self.store, self.ledger, self.faces, DEFAULT, clock)
         pages = UnitEvents(bus, None, clock), TrialPages(self.store, clock)
         self.pages = EventPages(*pages)
         self.door: GatewayClient

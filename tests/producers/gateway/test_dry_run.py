@@ -1,12 +1,21 @@
 """`/v1/dry-runs`: the answer of the door, what would follow, and nothing stored anywhere."""
 
+import asyncio
+
 import pytest
 
+from consumers.intake.items import Item
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.errors import LedgerError
+from consumers.trials import dry_run
+from consumers.trials.dry_run import ItemDryRuns
 from contracts import subjects
 from contracts.base.times import utc_now
+from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.reader_counts import READER_COUNTS_KEY, PreferenceCount, ReaderCounts
 from tests.conftest import stream_states
 from tests.support.gateway_client import BATCH, OTHER, UNIT, sample_event
+from tests.support.signup_app import NOON
 from tests.support.trials import TrialApp
 
 TOPIC = "chuyen-doi-so"
@@ -157,3 +166,46 @@ async def test_an_unknown_parameter_is_refused_by_name(app, path, names):
     assert [one["field"] for one in answer.json()["errors"]] == names
     assert all("tham số" in one["message_vi"] for one in answer.json()["errors"])
     assert await stream_states(app.bus) == before
+
+
+async def test_a_batch_reads_the_counts_of_readers_once(app, monkeypatch):
+    read = []
+    known_followers = dry_run.known_followers
+
+    async def counted(bus):
+        read.append(bus)
+        return await known_followers(bus)
+
+    monkeypatch.setattr(dry_run, "known_followers", counted)
+    events = [sample_event(id=f"b-{n}", content_id=f"tin-{n}") for n in range(20)]
+    assert (await asked(app, events, key=app.live_key, content_type=BATCH)).status_code == 200
+    assert len(read) == 1
+
+
+async def test_earlier_mails_are_those_of_the_newest_text(app):
+    item = Item(unit=UNIT, revision=1, state="released", positions={1: "x"}, released={1: NOON})
+    items = app.bus.bucket(subjects.PUBLISHED.name)
+    await items.put("tin-thu", item.model_dump_json().encode())
+    cursor = PlanCursor(removed=1.0, counts={"delivered": 2, "failed": 1})
+    await app.ledger.create_plan(PlanKey(ChannelName.EMAIL, "tin-thu", 1), cursor)
+    found = await expected(app, sample_event(content_id="tin-thu", revision=2, id="hai"))
+    assert found["channels"]["email"]["earlier"] == 2
+
+
+async def test_a_ledger_that_breaks_its_rules_is_503(app, monkeypatch):
+    async def broken(_plan):
+        raise LedgerError("a batch is missing")
+
+    monkeypatch.setattr(app.outlooks.ledger, "plan", broken)
+    answer = await asked(app, sample_event(), key=app.live_key)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_an_outlook_that_takes_too_long_is_503(app, monkeypatch):
+    async def endless():
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("producers.gateway.dry_run.ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(ItemDryRuns, "with_readers", lambda _: endless())
+    answer = await asked(app, sample_event(), key=app.live_key)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

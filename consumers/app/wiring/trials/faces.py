@@ -35,4 +35,4 @@ def open_pages(node: Node, faces: RenderedTrials) -> EventPages:
 
 def open_outlooks(node: Node, faces: RenderedTrials) -> ItemDryRuns:
     """The outlooks of events that a unit only asks about."""
-    return ItemDryRuns(node.bus, faces.store, node.trace, faces, node.vocabulary, node.clock)
+    return ItemDryRuns(node.bus, faces.store, node.ledger, faces, node.vocabulary, node.clock)
