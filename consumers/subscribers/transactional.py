@@ -99,6 +99,11 @@ class TransactionalMailer:
         """Start a mail under this content_id; repeated calls send it once."""
         await self.store_and_start(BatchKey(ChannelName.EMAIL, content_id, 1, 0), mail)
 
+    async def is_open(self, content_id: str) -> bool:
+        """Whether a mail with this content_id was started and has not ended."""
+        state = await self.notices.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))
+        return state is not None and not state.value.closed_at
+
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         return letter_id(self.subscribers, mail.address, utc_now(self.clock), number)

@@ -4,6 +4,7 @@ Any number of processes may run. Each step may be repeated after a crash at any 
 given once, and a letter has the same id at every try.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,8 @@ from producers.bus import BusError
 
 log = structlog.get_logger()
 INTERVAL_S = 1.0
+_MOST_OPEN_MAILS = 50
+"""Of a unit, under way at a time: they share a lane and a bucket with notices to citizens."""
 _FAILURES = BusError, LedgerError, LookupError, ValueError
 """Of one event: a record too large for the bus, a damaged one, a word of a newer version."""
 
@@ -45,30 +48,39 @@ class TrialService:
     clock: Clock
     seen: int = 0
     """The last change that was worked through."""
-    failed: dict[str, TrialEvent] = field(default_factory=dict)
+    waiting: dict[str, TrialEvent] = field(default_factory=dict)
     """By key, without their texts, the events to try again, in the order of acceptance."""
+    open_mails: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Unit → its mails that this process has begun, as far as they are not known to have ended."""
 
     async def follow(self) -> None:
         """Work through what is new, in the order of acceptance. Raises BusError.
 
-        An event that fails is tried again, and holds up later events of its item alone.
+        An event that fails, or finds too many mails of its unit under way, is tried again, and
+        holds up later events of its item alone.
         """
+        await self._forget_ended_mails()
         last = await self.store.last_change()
         await self._try_again()
         if last == self.seen:
             return
         async for event in self.store.open_events(self.seen + 1):
-            if event.key not in self.failed and not await self._attempt(event, self.failed):
-                self.failed[event.key] = event.model_copy(update={"event": "", "publication": None})
+            if event.key not in self.waiting and not await self._attempt(event, self.waiting):
+                self.waiting[event.key] = event.model_copy(
+                    update={"event": "", "publication": None}
+                )
         self.seen = last
 
     async def _try_again(self) -> None:
         left: dict[str, TrialEvent] = {}
-        for key, known in self.failed.items():
+        for key, known in self.waiting.items():
+            if not self._has_room(known.unit):
+                left[key] = known
+                continue
             event = await self.store.event(known.unit, known.event_id)
             if event and not event.is_done and not await self._attempt(event, left):
                 left[key] = known
-        self.failed = left
+        self.waiting = left
 
     async def _attempt(self, event: TrialEvent, earlier: Mapping[str, TrialEvent]) -> bool:
         """Work through *event* after *earlier* ones; False if it has to be tried again."""
@@ -76,25 +88,39 @@ class TrialService:
         if item in (item_key(one.unit, one.content_id) for one in earlier.values()):
             return False
         try:
-            await self._work_through(event)
+            return await self._work_through(event)
         except _FAILURES as error:
-            if event.key not in self.failed:
+            if event.key not in self.waiting:
                 facts = {"unit": event.unit, "event_id": event.event_id}
                 log.error("trial_failed", **facts, error=type(error).__name__)
             return False
-        return True
 
-    async def _work_through(self, event: TrialEvent) -> None:
-        """Decide on an event, and begin its mails; what was done before is not done again."""
+    def _has_room(self, unit: str) -> bool:
+        return len(self.open_mails[unit]) < _MOST_OPEN_MAILS
+
+    async def _forget_ended_mails(self) -> None:
+        """Look after the mails of units that may begin no more."""
+        for unit, letters in self.open_mails.items():
+            if not self._has_room(unit):
+                letters -= {one for one in letters if not await self.mailer.is_open(one)}
+
+    async def _work_through(self, event: TrialEvent) -> bool:
+        """Decide on an event, and begin its mails; what was done before is not done again.
+
+        False if its mails have to wait for others of its unit.
+        """
         guests = {guest.id: guest for guest in await self.store.guests(event.unit)}
         if event.state == "received":
             event = await self._decide(event, guests)
         if event.publication is None or event.is_done:
-            return
+            return True
+        if event.mailed and not self._has_room(event.unit):
+            return False
         for guest_id, had_earlier in event.mailed.items():
             if guest_id in guests:
                 await self._send(event, event.publication, guests[guest_id], had_earlier)
         await self.store.update_event(event, _begun)
+        return True
 
     async def _decide(self, event: TrialEvent, guests: Iterable[str]) -> TrialEvent:
         """Give an event its position in its item, at once, or refuse it as intake would."""
@@ -134,6 +160,7 @@ class TrialService:
         now = utc_now(self.clock)
         mail = trial_mail(item, address, self.vocabulary, now, is_correction=is_correction)
         await self.mailer.send_once(event.letter_id(guest.id), mail)
+        self.open_mails[event.unit].add(event.letter_id(guest.id))
 
 
 def _refused(stored: TrialEvent, errors: Sequence[FieldError]) -> TrialEvent:

@@ -3,15 +3,22 @@
 A trial lies in bucket `trials` and nowhere else: no stream has it, and no dispatcher reads it.
 """
 
+from datetime import date
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
 from contracts import keys
+from contracts.base.retention import DEFAULT as RETENTION
+from contracts.errors import WHOLE_EVENT, RateLimited, field_error
 from contracts.publication import Publication
 from contracts.records import EventRecord, Record
 
 MOST_GUESTS = 10
+DAILY_TRIALS = 500
+MOST_BYTES = 24 << 20
+"""Of a unit's events at a time, in a bucket that all units share."""
+_RETRY_AFTER_S = 3600.0
 EVENT_PREFIX = "event."
 TRIAL_RECIPIENT = "trial"
 """In place of a recipient's id in the ledger's entries of trials, which no report counts."""
@@ -65,6 +72,44 @@ class TrialEvent(EventRecord):
         """The content_id of the mail to a guest, the same at every try."""
         parts = self.unit, self.event_id, self.at.isoformat(), guest_id
         return keys.transactional_content_id("unit's trial", *parts)
+
+
+class DayUse(Record):
+    """The trials of a unit on one day, and the bytes of their events."""
+
+    trials: int = 0
+    size: int = 0
+
+
+class TrialUse(Record):
+    """Bucket `trials`, key `use.<unit>`: by day in Vietnam, as long as trials are kept."""
+
+    days: dict[date, DayUse] = Field(default_factory=dict)
+
+    def with_more(self, day: date, trials: int, size: int) -> "TrialUse":
+        """With *trials* of together *size* bytes on *day*; days whose trials are gone are left out.
+
+        Raises RateLimited for more than a unit may send in a day, or keep.
+        """
+        first = day - RETENTION.span("trials")
+        kept = {one: use for one, use in self.days.items() if one >= first}
+        known = kept.get(day, DayUse())
+        now = DayUse(trials=known.trials + trials, size=known.size + size)
+        days = kept | {day: now}
+        if now.trials > DAILY_TRIALS:
+            raise _limited("trials_of_a_day", limit=DAILY_TRIALS)
+        if sum(use.size for use in days.values()) > MOST_BYTES:
+            raise _limited("trials_kept", limit=MOST_BYTES >> 20)
+        return TrialUse(days=days)
+
+
+def _limited(code: str, limit: int) -> RateLimited:
+    error = field_error(WHOLE_EVENT, code, limit=limit)
+    return RateLimited(error, retry_after_s=_RETRY_AFTER_S)
+
+
+def use_key(unit: str) -> str:
+    return f"use.{unit}"
 
 
 def event_key(unit: str, event_id: str) -> str:

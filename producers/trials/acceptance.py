@@ -12,7 +12,8 @@ from contracts.content import Withdrawn
 from contracts.errors import Invalid, field_error
 from contracts.events import CASE_UPDATED, CheckedEvent
 from contracts.records import Ownership
-from contracts.trials.records import TrialEvent, event_key, item_key
+from contracts.text.moments import VIETNAM
+from contracts.trials.records import TrialEvent, TrialUse, event_key, item_key, use_key
 from contracts.vocabulary import Vocabulary
 from producers.acceptance import (
     ANSWER_TIMEOUT_S,
@@ -28,7 +29,7 @@ from producers.acceptance import (
     map_in_turn,
 )
 from producers.admission import unavailable_error
-from producers.bus import Bucket, BusError
+from producers.bus import Bucket, BusError, records
 from producers.units.registry import TrialUnit
 
 
@@ -63,6 +64,7 @@ class TrialAcceptance:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
                 found = await self._examine(member, events, batch)
+                await self._count([event for event, record in found if record is None])
                 return [await self._store(*one) for one in found]
         except (TimeoutError, BusError) as error:
             raise unavailable_error() from error
@@ -113,6 +115,18 @@ class TrialAcceptance:
             if await self._item(admitted) is None:
                 check_notice_period(admitted, utc_now(self.clock), self.days)
         return record
+
+    async def _count(self, new: Sequence[CheckedEvent]) -> None:
+        """Count a unit's *new* trials over all gateways. Raises RateLimited for too many."""
+        if not new:
+            return
+        day = utc_now(self.clock).astimezone(VIETNAM).date()
+        size = sum(len(one.body) for one in new)
+
+        def add(known: TrialUse) -> TrialUse:
+            return known.with_more(day, len(new), size)
+
+        await records.update_or_create(self.bucket, use_key(new[0].unit), TrialUse, add)
 
     async def _store(self, admitted: CheckedEvent, known: TrialEvent | None) -> AcceptedEvent:
         """Store a new trial. Raises Conflict if its id was just used for another content."""

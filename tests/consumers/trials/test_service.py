@@ -229,3 +229,18 @@ async def test_the_record_of_an_item_stays_small_however_often_it_is_revised():
         assert item.position_of(checked.event_id) == revision
     assert len(item.model_dump_json()) < 16_384
     assert item.had_earlier("an", 300)
+
+
+async def test_few_mails_of_a_unit_are_under_way_at_a_time(app):
+    for number in range(30):
+        await app.send(text(1, content_id=f"tin-{number}") | {"id": f"e-{number}"})
+    for _ in range(3):
+        await app.service.follow()
+    assert len(await app.pending_mails()) == 50
+    rest = await app.send(text(1, content_id="tin-cuoi") | {"id": "cuoi"})
+    await app.service.follow()
+    assert (await app.status(rest))["state"] == "released", "it is decided on, and waits"
+    assert len(await app.pending_mails()) == 50
+    assert len(await app.arrived()) == 50
+    assert len(await app.arrived()) == 12
+    assert await app.arrived() == []

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from contracts import subjects
+from contracts.trials import records
 from contracts.vocabulary import DEFAULT
 from producers.gateway import access
 from producers.units.registry import UnitRegistry
-from tests.support.gateway_client import BATCH, OTHER, UNIT, sample_event
+from tests.support.gateway_client import BATCH, OTHER, UNIT, open_gateway, sample_event
 from tests.support.trials import TrialApp
 
 GUEST = "an@moha.example"
@@ -137,6 +138,30 @@ async def test_trials_have_a_quota_of_their_own(app):
     limited = await app.door.post(sample_event())
     assert limited.status_code == 429 and int(limited.headers["retry-after"]) >= 1
     assert (await app.door.post(sample_event(), key=app.live_key)).status_code == 202
+
+
+async def test_a_unit_sends_so_many_trials_a_day_whichever_gateway_takes_them(app, monkeypatch):
+    monkeypatch.setattr(records, "DAILY_TRIALS", 3)
+    events = [sample_event(id=f"n-{n}", content_id=f"tin-{n}") for n in range(5)]
+    await app.send(events[:2], content_type=BATCH)
+    refused = await app.door.post(events[2:4], BATCH)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert [one["field"] for one in refused.json()["errors"]] == ["event"]
+    async with open_gateway(app.bus, app.clock) as other:
+        sent = [(await other.post(one, key=app.door.key)).status_code for one in events[2:4]]
+        assert sent == [202, 429]
+        assert (await other.post(events[0], key=app.door.key)).status_code == 202, "a repeat"
+        app.clock.advance(86400)
+        assert (await other.post(events[4], key=app.door.key)).status_code == 202
+
+
+async def test_a_unit_keeps_its_share_of_the_bucket_until_trials_are_forgotten(app, monkeypatch):
+    monkeypatch.setattr(records, "MOST_BYTES", 3000)
+    await app.send(sample_event(body="x" * 1500))
+    large = sample_event(id="hai", content_id="hai", body="x" * 1500)
+    assert (await app.door.post(large)).status_code == 429
+    app.clock.advance(31 * 86400)
+    assert (await app.door.post(large)).status_code == 202
 
 
 async def test_the_faces_are_those_of_the_channels_each_marked(app):

@@ -225,6 +225,14 @@ export const MESSAGES = {
   "en": "this id was already used for another content; give the event a new id",
   "vi": "mã này đã dùng cho một nội dung khác; hãy đặt mã mới cho sự kiện"
  },
+ "trials_of_a_day": {
+  "en": "the unit has sent {limit} trials today; try again tomorrow",
+  "vi": "hôm nay đơn vị đã gửi thử {limit} lần; hãy thử lại vào ngày mai"
+ },
+ "trials_kept": {
+  "en": "the unit's trials of the last 30 days take {limit} MiB, which is all that is kept; try again when the oldest are forgotten, or with smaller events",
+  "vi": "các bản gửi thử 30 ngày qua của đơn vị đã chiếm đủ {limit} MiB được lưu; hãy thử lại khi bản cũ nhất hết hạn, hoặc gửi sự kiện nhỏ hơn"
+ },
  "rate_limited": {
   "en": "too many events; try again in {retry_after_s} {retry_after_s:second|seconds}",
   "vi": "gửi quá nhiều sự kiện; hãy thử lại sau {retry_after_s} giây"
