@@ -300,9 +300,7 @@ def guest(
     unit: Unit,
     address: Annotated[
         str,
-        typer.Argument(
-            help="The mail address of an official who agreed; with --remove also the id."
-        ),
+        typer.Argument(help="The mail address of an official who agreed, or a guest's id."),
     ],
     remove: Annotated[bool, typer.Option("--remove", help="Take the guest off the list.")] = False,
     by: By = "",

@@ -50,11 +50,12 @@ class RenderedTrials:
             state = await self.ledger.state(batch)
             missing += state is None
             statuses.update(state.value.count_by_status() if state else {})
+        is_open = missing or any(statuses[status] for status in OPEN)
         counts = StatusCounts(
             **{status.value: statuses[status] for status in Status},
             expected=len(record.mailed),
             missing=missing,
-            complete=record.is_done and not any(statuses[status] for status in OPEN),
+            complete=record.is_done and not is_open,
         )
         return counts.model_dump()
 

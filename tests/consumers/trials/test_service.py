@@ -10,7 +10,7 @@ from consumers.intake.received import ReceivedEvent
 from consumers.trials.items import take_in
 from contracts import subjects
 from contracts.base.times import utc_now
-from contracts.delivery import Status
+from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.envelope import from_structured
 from contracts.events import check
 from contracts.trials.records import GuestList
@@ -244,3 +244,13 @@ async def test_few_mails_of_a_unit_are_under_way_at_a_time(app):
     assert len(await app.arrived()) == 50
     assert len(await app.arrived()) == 12
     assert await app.arrived() == []
+
+
+async def test_a_status_with_a_missing_mail_is_not_complete(app):
+    accepted = await app.send(text(1))
+    await app.arrived()
+    [event] = [one async for _, one in app.store.newest(UNIT)]
+    batch = BatchKey(ChannelName.EMAIL, event.letter_id(next(iter(event.mailed))), 1, 0)
+    await app.ledger.bucket.purge(f"state.{batch}")
+    counts = (await app.status(accepted))["channels"]["email"]
+    assert (counts["missing"], counts["complete"]) == (1, False)
