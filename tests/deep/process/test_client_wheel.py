@@ -232,12 +232,27 @@ def test_over_http_an_event_outlives_an_outage_and_a_refusal_names_the_field(pyt
     assert told.stdout.splitlines()[-1] == "data.title không được để trống"
 
 
-def test_the_program_of_the_readme_publishes(python, loa, tmp_path):
+@pytest.fixture(scope="module")
+def key_of_readme(loa):
+    """The key of the unit that the page sends for."""
+    own, key = loa.key, loa.add_unit("van-phong-bo")
+    loa.key = own
+    return key
+
+
+def test_the_program_of_the_readme_publishes_follows_and_names_a_wrong_field(
+    python, loa, key_of_readme, tmp_path
+):
     [program] = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
-    event = program.replace("/units/van-phong-bo", f"/units/{UNIT}")
-    settings = {"LOA_URL": loa.ready().url, "LOA_KEY": loa.key}
-    told = run(python, "-c", event, cwd=tmp_path, **settings)
-    assert told.stdout.startswith("Accepted(event_id="), (told.stdout, told.stderr)
+    settings = {"LOA_URL": loa.ready().url, "LOA_KEY": key_of_readme}
+    told = run(python, "-c", program, cwd=tmp_path, **settings)
+    accepted, state = told.stdout.splitlines()
+    assert accepted.startswith("Accepted(event_id="), told
+    assert state in ("received", "released"), told
+    wrong = program.replace('"title": ', '"titel": ', 1)
+    told = run(python, "-c", wrong, cwd=tmp_path, **settings)
+    fields = {line.partition(" ")[0] for line in told.stdout.splitlines()}
+    assert fields == {"data.title", "data.titel"}, told
 
 
 async def test_the_command_of_the_wheel_publishes(python, project, bus, nats_server):

@@ -20,6 +20,7 @@ HEADING = "\n## Java, Go, C# and curl from an empty folder"
 ADDRESS = "http://127.0.0.1:8080"
 EVENT = "first-event.json"
 UNIT = "van-phong-bo"
+CURL_GOT_AN_ERROR = 22
 EVENT_ID = "fbdkp2tkmq6csievphrou46pin"
 VECTORS = ROOT / "contracts" / "schemas" / "vectors.json"
 KEYS_MJS = ROOT / "examples" / "keys.mjs"
@@ -127,7 +128,7 @@ def sends_again(folder, loa, language):
         assert len({body for _, _, body in door.asked[:3]}) == 1
 
 
-def test_curl_publishes_and_reads_the_status(loa, tmp_path):
+def test_curl_publishes_reads_the_status_and_is_refused_by_name(loa, tmp_path):
     requirements.curl()
     shutil.copy(ROOT / "examples" / EVENT, tmp_path)
     done = typed(tmp_path, loa, block_of("curl"))
@@ -135,6 +136,12 @@ def test_curl_publishes_and_reads_the_status(loa, tmp_path):
     answer, status = (json.loads(line) for line in done.stdout.replace("}{", "}\n{").splitlines())
     assert answer["event_id"] == EVENT_ID
     assert status["state"] in ("received", "released")
+    event = json.loads((tmp_path / EVENT).read_text("utf-8"))
+    event["data"]["titel"] = event["data"].pop("title")
+    (tmp_path / EVENT).write_text(json.dumps(event))
+    assert typed(tmp_path, loa, block_of("curl")).returncode == CURL_GOT_AN_ERROR
+    errors = json.loads((tmp_path / "answer.json").read_text("utf-8"))["errors"]
+    assert {error["field"] for error in errors} == {"data.title", "data.titel"}
 
 
 def test_the_javascript_example_finds_one_wrong_vector_of_each_group(tmp_path):

@@ -68,12 +68,17 @@ def consumer(client, tmp_path_factory):
     return folder
 
 
-def test_what_the_readme_prints_sends_an_event_and_reads_its_state(consumer, loa):
+def test_what_the_readme_prints_sends_reads_the_state_and_names_a_wrong_field(consumer, loa):
+    (consumer / "wrong.mjs").write_text(PROGRAM.replace("title: ", "titel: ", 1), "utf-8")
     environ = os.environ | {"LOA_URL": loa.ready().url, "KEY": key_of(loa, "van-phong-bo")}
-    command = ["node", "send.mjs"]
-    done = subprocess.run(command, cwd=consumer, env=environ, capture_output=True, text=True)
+    done, refused = (
+        subprocess.run(["node", name], cwd=consumer, env=environ, capture_output=True, text=True)
+        for name in ("send.mjs", "wrong.mjs")
+    )
     assert (done.returncode, done.stderr) == (0, ""), done
     assert re.fullmatch(r"accepted [a-z2-7]{26}\n(received|released)\n", done.stdout), done.stdout
+    fields = {line.partition(": ")[0] for line in refused.stderr.splitlines()}
+    assert (refused.stdout, fields) == ("", {"data.title", "data.titel"}), refused
 
 
 WRONG = {
