@@ -24,8 +24,8 @@ from tests.support.seals import open_seals, use_key
 ADD = Act("units.add", "vu-a", "an")
 RECORDS = 8
 FORGETTING = {
-    *("DELIVER", "RECEIPTS", "OBJ_uploads"),
-    *("KV_notices", "KV_sessions", "KV_person_keys", "KV_kept_texts"),
+    *("DELIVER", "RECEIPTS", "STATUS", "CALLBACKS", "OBJ_uploads"),
+    *("KV_notices", "KV_sessions", "KV_person_keys", "KV_kept_texts", "KV_trials"),
 }
 REFUSED = {"AUDIT", "DEAD", "EDITORIAL", "FACTS"}
 PURGEABLE = sorted(set(topology.stream_names()) - FORGETTING - REFUSED)
