@@ -143,7 +143,8 @@ class UnitRegistry:
 
         Raises Invalid for a unit that is not registered.
         """
-        if not (await self.require(unit)).keys:  # revoking may have ended before the trial keys
+        found = await self.find(unit)
+        if found and not found.keys:  # revoking may have ended before the trial keys
             await self.trials.revoke_keys(unit)
         secret, key = self._new_key(unit)
         overlap = timedelta() if now else KEY_OVERLAP

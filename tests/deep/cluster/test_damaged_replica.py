@@ -81,6 +81,13 @@ async def named(bus):
     return [one.key async for one in find_damaged_replicas(bus, RECHECK_AFTER_S)]
 
 
+async def until_named(bus, expected):
+    """Servers that have just started may be away or behind for a while."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await named(bus) != expected:
+            await asyncio.sleep(RECHECK_AFTER_S)
+
+
 async def stored(bus, stream):
     """Each message of *stream*, by pages from any of the replicas."""
     return {message.seq: message.data async for message in bus.scan(stream)}
@@ -100,17 +107,17 @@ async def replaced(cluster, bus, server):
 async def test_the_check_names_a_damaged_replica_until_it_is_replaced(
     cluster, filled, stream, role, spoil
 ):
-    assert await named(filled) == []
+    await until_named(filled, [])
     before = await stored(filled, stream)
     server = await chosen(cluster, filled, stream, role)
     cluster.servers[server].end()
     spoil(block_of(cluster.servers[server], stream))
     cluster.start(server)
     await cluster.until_all_current(filled)
-    assert await named(filled) == [f"{stream} {server}"]
+    await until_named(filled, [f"{stream} {server}"])
     for _ in range(READS):
         found = await stored(filled, stream)
         assert found.items() <= before.items(), "absent, perhaps, but never other bytes"
     await replaced(cluster, filled, server)
-    assert await named(filled) == []
+    await until_named(filled, [])
     assert await stored(filled, stream) == before

@@ -62,7 +62,7 @@ class Sender(threading.Thread):
             both = [*pool.map(post, self.doors)]
             self.taken_by_both += None not in both
             answers |= {*both}
-            time.sleep(0.02)
+            time.sleep(0.25)  # both senders stay below what a unit may send in a minute
         [self.accepted[item]] = answers - {None}
 
     def until(self, count: int) -> None:
