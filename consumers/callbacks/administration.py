@@ -62,7 +62,7 @@ class EndpointAdministration:
     clock: Clock
 
     async def add(self, unit: str, url: str, kinds: Sequence[StatusKind], contact: str) -> Added:
-        """Add an endpoint, which hears what is told from now on; an empty *kinds* means all.
+        """Add an endpoint for facts that are stored from now on; empty *kinds* are all kinds.
 
         Raises Invalid, KeyFileBroken, Conflict where the unit has many or this one.
         """
@@ -126,7 +126,7 @@ class EndpointAdministration:
         await self.store.update_progress(unit, id, lambda one: progress.enable(one, now))
 
     async def replay(self, unit: str, id: str, since: datetime, until: datetime) -> int:
-        """Send once more what was told from *since* until *until*, under the same ids.
+        """Send again the facts stored from *since* until *until*, under the same ids.
 
         Return how many facts that concerns. Raises NotFound, Invalid for a span without any.
         """

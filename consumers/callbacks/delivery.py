@@ -46,7 +46,7 @@ class EndpointDelivery:
     """Facts that wait, as they were read."""
 
     async def work(self, last_seq: int) -> None:
-        """Send what is due up to fact *last_seq*, round after round."""
+        """Send all due facts up to sequence *last_seq*, in rounds."""
         try:
             while await self.round(last_seq):
                 pass
@@ -62,7 +62,7 @@ class EndpointDelivery:
         return not known.disabled and (is_new or bool(rules.choose(known, now)))
 
     async def round(self, last_seq: int) -> bool:
-        """Take what is new and send what is due; False if nothing was."""
+        """Take new facts and send due ones; False if there were none."""
         known, now = self.known or await self._read(), utc_now(self.clock)
         if known is None or not known.value.is_free_for(self.owner, now):
             self.known = None
@@ -96,7 +96,7 @@ class EndpointDelivery:
     async def _read_span(
         self, span: Span, last_seq: int, room: int
     ) -> tuple[list[StoredStatus], Span | None]:
-        """Up to *room* facts of a span, and what is left of it."""
+        """At most *room* facts of a span, and the rest of the span."""
         end = last_seq if span.last is None else min(span.last, last_seq)
         found, subject = list[StoredStatus](), subjects.status(self.listed.unit, "*")
         async for one in self.statuses.scan(subject, span.next):

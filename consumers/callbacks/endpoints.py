@@ -55,7 +55,7 @@ class Endpoint(Record):
 
 @dataclass(frozen=True)
 class EndpointCipher:
-    """Encrypts what is secret of an endpoint, bound to it. *derive*: the key of a purpose."""
+    """Encrypts an endpoint's secret fields, bound to it. *derive* gives the key of a purpose."""
 
     derive: Callable[[str], bytes]
 

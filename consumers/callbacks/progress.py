@@ -258,7 +258,7 @@ def enable(progress: Progress, now: datetime) -> Progress:
 
 
 def replay(progress: Progress, first: int, last: int) -> Progress:
-    """The progress with the facts from *first* to *last* once more, behind what is to be sent."""
+    """The progress that sends the facts from *first* to *last* again, after what is due already."""
     *spans, newest = progress.spans
     last = min(last, newest.next - 1)
     again = (Span(next=first, last=last),) if first <= last else ()

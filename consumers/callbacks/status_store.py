@@ -97,7 +97,7 @@ class StatusStore:
             read.seq = max(read.seq, message.seq)
 
     async def _add(self, fact: StatusFact, read: _Read) -> bool:
-        """Store a fact behind what was read of its item; False if this call has not stored it.
+        """Store a fact after the last one read of its item; False if it was not stored.
 
         Another process was first then, or what was read is no longer kept: it is read anew.
         """
