@@ -1,5 +1,6 @@
-"""Sends the event in a file the way a Python system does; needs `loa-client` and nothing else.
+"""Sends the event in a file over NATS; needs `loa-client` alone, from the file of Loa's release.
 
+    pip install ./loa_client-0.2.0-py3-none-any.whl
     LOA_NATS_URL=nats://... LOA_NATS_NKEY_FILE=unit.nk python publish.py van-phong-bo event.json
 
 The file holds the unit's key for the bus, as `loa units bus-key` writes it. While the bus is away

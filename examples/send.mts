@@ -1,4 +1,4 @@
-// Sends the event in a file over HTTP with the npm package `@loa/client`; `make client-ts` packs it.
+// Sends the event in a file over HTTP with `@loa/client`, from the file of Loa's release.
 //
 //     npm install ./loa-client-0.1.0.tgz
 //     LOA_URL=https://... LOA_API_KEY=loa_van-phong-bo_... node send.mts van-phong-bo event.json

@@ -13,7 +13,13 @@ from contracts.base.security_headers import content_policy
 from contracts.desk.shown.unit_events import UnitEvent
 from producers.desk import rendering
 from producers.desk.services import Registration, UnitKey
-from producers.desk.units.sending import EXAMPLES, catalogue, example_text
+from producers.desk.units.sending import (
+    COMMANDS,
+    EXAMPLES,
+    catalogue,
+    command_text,
+    example_text,
+)
 from producers.desk.visit import Visit
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
 
@@ -88,8 +94,13 @@ async def show_trial(visit: Visit) -> Response:
 async def show_sending(visit: Visit) -> Response:
     """How a system of the unit sends, and which kinds of events there are."""
     unit, _ = await _find(visit)
-    ways = [(one, example_text(one, unit)) for one in EXAMPLES]
-    return visit.page("unit_sending.html", unit=unit, ways=ways, catalogue=catalogue(unit))
+    return visit.page(
+        "unit_sending.html",
+        unit=unit,
+        programs=[(one, example_text(one, unit)) for one in EXAMPLES],
+        commands={way: command_text(way, unit) for way in COMMANDS},
+        catalogue=catalogue(unit),
+    )
 
 
 async def _find(visit: Visit) -> tuple[str, Registration]:

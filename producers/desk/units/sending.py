@@ -1,7 +1,7 @@
 """How a system sends: the repository's examples, and the kinds of events with their schemas."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +18,27 @@ _EXAMPLE_UNIT = "van-phong-bo"
 
 
 class Example(NamedTuple):
-    """A program of the repository that sends an event, by its file in `examples`."""
+    """A program of the repository that sends an event, by its file in `examples`.
+
+    *package*: of Loa's release, which it needs; *install* takes the package's file.
+    """
 
     name: str
     file: str
+    package: str = ""
+    install: str = ""
 
 
 EXAMPLES = (
     Example("curl", "send.sh"),
-    Example("Python", "publish.py"),
-    Example("TypeScript, Node.js", "send.mts"),
+    Example(
+        *("Python", "publish.py"),
+        *("loa_client", "pip install ./loa_client-0.2.0-py3-none-any.whl"),
+    ),
+    Example(
+        *("TypeScript, Node.js", "send.mts"),
+        *("@loa/client", "npm install ./loa-client-0.1.0.tgz"),
+    ),
     Example("Java", "java/Publish.java"),
     Example("Go", "go/publish.go"),
     Example("C#", "csharp/Publish.cs"),
@@ -36,6 +47,22 @@ EXAMPLES = (
 """The programs, in the order in which the page shows them; another language is one more line."""
 EVENT_FILE = Example("first-event.json", "first-event.json")
 """The event that the programs send."""
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "dry_run": ("sh send.sh first-event.json dry-runs",),
+    "trial": (
+        f"loa units trial-key {_EXAMPLE_UNIT}",
+        f"loa units guest {_EXAMPLE_UNIT} can-bo@example.org",
+    ),
+    "conformance": (
+        "loa conformance --listen 127.0.0.1:8099",
+        f"loa conformance https://loa.example --key loa_{_EXAMPLE_UNIT}_...",
+    ),
+    "callbacks": (
+        f"loa callbacks add {_EXAMPLE_UNIT} https://he-thong.example.gov.vn/loa "
+        "--contact it@example.gov.vn",
+    ),
+}
+"""The commands of each way to try and to follow an event; every one stands in a document."""
 
 
 class Kind(NamedTuple):
@@ -59,6 +86,11 @@ class Catalogue(NamedTuple):
 def example_text(example: Example, unit: str) -> str:
     """The text of an example, with *unit* in the place of the example's own."""
     return _read(_FOLDER / example.file).replace(_EXAMPLE_UNIT, unit)
+
+
+def command_text(way: str, unit: str) -> str:
+    """The commands of a way, with *unit* in the place of the example's own."""
+    return "\n".join(COMMANDS[way]).replace(_EXAMPLE_UNIT, unit)
 
 
 def catalogue(unit: str) -> Catalogue:

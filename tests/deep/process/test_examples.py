@@ -86,6 +86,26 @@ def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(l
 
 
 @pytest.mark.timeout(180)
+def test_the_curl_example_asks_sends_and_stops_at_a_refusal(loa):
+    key = loa.add_unit(UNIT)
+    event = json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
+    (loa.folder / "event.json").write_text(json.dumps(event), "utf-8")
+    event["data"]["titel"] = event["data"].pop("title")
+    (loa.folder / "wrong.json").write_text(json.dumps(event), "utf-8")
+    settings = f"export LOA_URL={ADDRESS} LOA_API_KEY={key}"
+    send = "sh examples/send.sh"
+    asked = json.loads(typed(loa, f"{settings}\n{send} event.json dry-runs"))
+    assert asked["events"][0]["is_known"] is False and not asked["events"][0]["refusals"]
+    sent = json.loads(typed(loa, f"{settings}\n{send} event.json"))
+    assert sent["event_id"] == "fbdkp2tkmq6csievphrou46pin"
+    for asks in ("", "dry-runs"):
+        script = f"{settings}\n{send} wrong.json {asks} > answer.json || echo ended with $?"
+        assert typed(loa, script) == "ended with 22\n"
+        errors = json.loads((loa.folder / "answer.json").read_text("utf-8"))["errors"]
+        assert {error["field"] for error in errors} == {"data.title", "data.titel"}
+
+
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("readme", READMES)
 def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
     said = typed(loa, first_commands(readme))
