@@ -38,6 +38,8 @@ from design.settings import SiteSettings
 
 log = structlog.get_logger()
 PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
+OF_SENDERS = frozenset({"LOA_URL", "LOA_API_KEY"})
+"""The variables of programs that send events, which may run in the same shell."""
 _SIMILARITY_CUTOFF = 0.7
 """The similarity from which on a name counts as a mistyped known one."""
 SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
@@ -85,7 +87,7 @@ def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
         (name, next(iter(get_close_matches(name.upper(), known, 1, _SIMILARITY_CUTOFF)), ""))
         for name in sorted(variables)
         if name.upper().startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
-        if name.upper() not in known
+        if name.upper() not in {*known, *OF_SENDERS}
     ]
 
 

@@ -244,7 +244,7 @@ def test_the_program_of_the_readme_publishes_follows_and_names_a_wrong_field(
     python, loa, key_of_readme, tmp_path
 ):
     [program] = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
-    settings = {"LOA_URL": loa.ready().url, "LOA_KEY": key_of_readme}
+    settings = {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of_readme}
     told = run(python, "-c", program, cwd=tmp_path, **settings)
     accepted, state = told.stdout.splitlines()
     assert accepted.startswith("Accepted(event_id="), told

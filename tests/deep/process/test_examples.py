@@ -67,6 +67,7 @@ def typed(loa, script):
         shell, cwd=loa.folder, env=loa.environ | found, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "knows no such variable" not in done.stderr
     return done.stdout
 
 
@@ -116,7 +117,7 @@ def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme
     [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)
     assert first in said
     assert f"Accepted(event_id='{json.loads(first)['event_id']}'" in said
-    assert f"curl {ADDRESS}{json.loads(first)['status_url']} " in first_commands(readme)
+    assert f'curl "$LOA_URL{json.loads(first)["status_url"]}" ' in first_commands(readme)
     story = loa.trace_when_complete("huong-dan-nop-ho-so-truc-tuyen")
     assert story["channels"]["email"]["expected"] == 2
     assert loa.trace_when_complete("tra-cuu-ho-so")["state"] == "released"

@@ -18,6 +18,7 @@ from tests.support.scripted_door import Given, serving
 PAGE = ROOT / "docs" / "events.md"
 HEADING = "\n## Java, Go, C# and curl from an empty folder"
 ADDRESS = "http://127.0.0.1:8080"
+KEY = "loa_van-phong-bo_..."
 EVENT = "first-event.json"
 UNIT = "van-phong-bo"
 CURL_GOT_AN_ERROR = 22
@@ -59,9 +60,9 @@ def block_of(start):
 
 
 def typed(folder, loa, script):
-    """A shell's answer, with the key in $KEY and the page's settings; only the port differs."""
-    settings = block_of("export").replace(ADDRESS, loa.ready().url)
-    lines = ["export NO_PROXY=127.0.0.1", f"KEY={loa.key}", settings, script]
+    """A shell's answer, with the page's settings; only the key and the port differ."""
+    settings = block_of("export").replace(ADDRESS, loa.ready().url).replace(KEY, loa.key)
+    lines = ["export NO_PROXY=127.0.0.1", settings, script]
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
         cwd=folder,

@@ -70,7 +70,7 @@ def consumer(client, tmp_path_factory):
 
 def test_what_the_readme_prints_sends_reads_the_state_and_names_a_wrong_field(consumer, loa):
     (consumer / "wrong.mjs").write_text(PROGRAM.replace("title: ", "titel: ", 1), "utf-8")
-    environ = os.environ | {"LOA_URL": loa.ready().url, "KEY": key_of(loa, "van-phong-bo")}
+    environ = os.environ | {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of(loa, "van-phong-bo")}
     done, refused = (
         subprocess.run(["node", name], cwd=consumer, env=environ, capture_output=True, text=True)
         for name in ("send.mjs", "wrong.mjs")
