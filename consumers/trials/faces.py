@@ -43,13 +43,21 @@ class RenderedTrials:
     article: ArticleDefaults
 
     async def counts(self, record: TrialEvent) -> Mapping[str, Any]:
-        """The guests' mails by their outcome. Raises BusError, LedgerError."""
+        """The guests' mails by their outcome; one never begun is suppressed.
+
+        Raises BusError, LedgerError.
+        """
         statuses, missing = Counter[Status](), 0
         for guest in record.mailed:
             batch = BatchKey(ChannelName.EMAIL, record.letter_id(guest), 1, 0)
-            state = await self.ledger.state(batch)
-            missing += state is None
-            statuses.update(state.value.count_by_status() if state else {})
+            if state := await self.ledger.state(batch):
+                statuses.update(state.value.count_by_status())
+            elif guest in record.unsent:
+                statuses[Status.SUPPRESSED] += 1
+            elif record.is_begun:
+                missing += 1
+            else:
+                statuses[Status.PENDING] += 1
         is_open = missing or any(statuses[status] for status in OPEN)
         counts = StatusCounts(
             **{status.value: statuses[status] for status in Status},

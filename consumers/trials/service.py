@@ -25,7 +25,7 @@ from contracts.case import CaseUpdated
 from contracts.content import Withdrawn
 from contracts.errors import ContractError, FieldError, Invalid, field_error
 from contracts.publication import Publication
-from contracts.trials.records import Guest, TrialEvent, item_key
+from contracts.trials.records import Guest, TrialEvent, Unsent, item_key
 from contracts.vocabulary import Vocabulary
 from producers.bus import BusError
 
@@ -116,10 +116,11 @@ class TrialService:
             return True
         if event.mailed and not self._has_room(event.unit):
             return False
-        for guest_id, had_earlier in event.mailed.items():
-            if guest_id in guests:
-                await self._send(event, event.publication, guests[guest_id], had_earlier)
-        await self.store.update_event(event, _begun)
+        unsent: dict[str, Unsent] = {}
+        for guest_id in event.mailed:
+            if reason := await self._send(event, event.publication, guests.get(guest_id)):
+                unsent[guest_id] = reason
+        await self.store.update_event(event, partial(_begun, unsent=unsent))
         return True
 
     async def _decide(self, event: TrialEvent, guests: Iterable[str]) -> TrialEvent:
@@ -149,18 +150,21 @@ class TrialService:
         return ReceivedEvent(event.unit, sent, content, event.at)
 
     async def _send(
-        self, event: TrialEvent, item: Publication, guest: Guest, is_correction: bool
-    ) -> None:
-        """Begin the mail to one guest, once."""
+        self, event: TrialEvent, item: Publication, guest: Guest | None
+    ) -> Unsent | None:
+        """Begin the mail to one guest, once; or return why it is not sent."""
+        if guest is None:
+            return "guest_removed"
         try:
             address = self.addresses.read(event.unit, guest)
         except KeyFileBroken:
             log.error("trial_guest_unreadable", unit=event.unit, guest=guest.id)
-            return
-        now = utc_now(self.clock)
-        mail = trial_mail(item, address, self.vocabulary, now, is_correction=is_correction)
+            return "guest_unreadable"
+        now, had_earlier = utc_now(self.clock), event.mailed[guest.id]
+        mail = trial_mail(item, address, self.vocabulary, now, is_correction=had_earlier)
         await self.mailer.send_once(event.letter_id(guest.id), mail)
         self.open_mails[event.unit].add(event.letter_id(guest.id))
+        return None
 
 
 def _refused(stored: TrialEvent, errors: Sequence[FieldError]) -> TrialEvent:
@@ -188,5 +192,8 @@ def _released(
     return stored.model_copy(update=update)
 
 
-def _begun(stored: TrialEvent) -> TrialEvent:
-    return stored.model_copy(update={"is_begun": True})
+def _begun(stored: TrialEvent, unsent: Mapping[str, Unsent]) -> TrialEvent:
+    """The event with nothing left to do; unchanged if another process was here before."""
+    if stored.is_begun:
+        return stored
+    return stored.model_copy(update={"is_begun": True, "unsent": dict(unsent)})

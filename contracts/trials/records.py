@@ -23,6 +23,8 @@ EVENT_PREFIX = "event."
 TRIAL_RECIPIENT = "trial"
 """In place of a recipient's id in the ledger's entries of trials, which no report counts."""
 TrialState = Literal["received", "released", "withdrawn", "refused"]
+Unsent = Literal["guest_removed", "guest_unreadable"]
+"""The code of the error that says why a guest gets no mail."""
 
 
 class Guest(Record):
@@ -57,7 +59,9 @@ class TrialEvent(EventRecord):
     mailed: dict[str, bool] = Field(default_factory=dict)
     """The guests who get it, by id, and whether they had an earlier position of the item."""
     is_begun: bool = False
-    """Whether all its mails are in the ledger."""
+    """Whether all its mails are in the ledger, but those of `unsent`."""
+    unsent: dict[str, Unsent] = Field(default_factory=dict)
+    """The guests of `mailed` whose mail was never begun, by id, and why."""
 
     @property
     def key(self) -> str:

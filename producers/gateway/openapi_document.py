@@ -155,7 +155,8 @@ FACE_ROUTE: Document = {
     "response_description": _DESCRIPTIONS["face"]["answer"],
     "responses": {
         200: {"content": {kind: {"schema": {"type": of}} for kind, of in _FACE_TYPES.items()}},
-        **_problem_responses(401, 404, 429, 500, 503),
+        **_problem_responses(401, 429, 500, 503),
+        404: _problem_response_of(404, _RETRY_HEADER),
     },
     "openapi_extra": {
         "security": _API_KEY_SECURITY,

@@ -183,7 +183,7 @@ class Happening(ResponseBody):
     detail: str = ""
     """More about it, in English."""
     errors: Annotated[list[FieldError], Field(exclude_if=lambda errors: not errors)] = []
-    """Why something was refused, in English and Vietnamese; only there."""
+    """Why something was refused or not sent, in English and Vietnamese; only there."""
     warnings: Warnings = []
     """As in the answer to the event; only there."""
 

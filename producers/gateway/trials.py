@@ -1,5 +1,6 @@
 """The status of trials, and their faces as files for the holder of the key."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from contracts.base.security_headers import content_policy
+from contracts.delivery import ChannelName
 from contracts.errors import NotFound, field_error
 from contracts.trials.faces import FACES, TrialFaces
 from contracts.trials.records import TrialEvent
@@ -16,6 +18,7 @@ from producers.trials import TrialAcceptance
 from producers.units.registry import TrialUnit
 
 FACE_PATH = "/v1/trials/{event_id}/{face}"
+_RETRY_AFTER_S = 1
 
 
 class TrialRoutes:
@@ -36,15 +39,19 @@ class TrialRoutes:
         return JSONResponse(answer.model_dump(), headers=responses.trial_headers(request))
 
     async def face(self, request: Request) -> Response:
-        """One face of a released trial. Raises Unauthorized, NotFound."""
+        """One face of a released trial. Raises Unauthorized, NotFound.
+
+        NotFound says when to ask again where the trial is not worked through yet.
+        """
         member = await self.access.authenticate(request)
         self.access.count_query(member)
         event_id, name = request.path_params["event_id"], request.path_params["face"]
         if not isinstance(member, TrialUnit):
             raise _not_found("event_id", event_id)
         record = await self._require(member, event_id)
-        if self.faces is None or name not in FACES or record.publication is None:
+        if self.faces is None or name not in FACES:
             raise _not_found("face", name)
+        _check_released(record)
         face = await self.faces.face(record, name)
         policy = content_policy(style_src=face.style_src, img_src=face.img_src, sandbox="")
         headers = {**policy, "Cache-Control": "no-store", **responses.trial_headers(request)}
@@ -63,6 +70,23 @@ def _not_found(field: str, value: str) -> NotFound:
     return NotFound(field_error(field, "not_found", value=value))
 
 
+def _check_released(record: TrialEvent) -> None:
+    """Raise NotFound for a trial that has no face, or none yet."""
+    if record.state == "received":
+        early = field_error("face", "trial_not_ready", retry_after_s=_RETRY_AFTER_S)
+        raise NotFound(early, retry_after_s=_RETRY_AFTER_S)
+    if record.publication is None:
+        raise NotFound(field_error("face", "trial_without_face"))
+
+
+def _unsent(record: TrialEvent) -> list[responses.Happening]:
+    """The mails that were never begun, with their number by reason."""
+    counts = Counter(record.unsent.values())
+    reasons = [field_error("guests", code, count=n) for code, n in counts.items()]
+    facts = {"at": record.at.isoformat(), "event": "suppressed", "channel": ChannelName.EMAIL}
+    return [responses.Happening(**facts, detail=one.message, errors=[one]) for one in reasons]
+
+
 def _status(record: TrialEvent, counts: Mapping[str, Any]) -> responses.Status:
     is_out = record.publication is not None
     paths = {name: FACE_PATH.format(event_id=record.event_id, face=name) for name in FACES}
@@ -71,7 +95,7 @@ def _status(record: TrialEvent, counts: Mapping[str, Any]) -> responses.Status:
         revision=record.revision,
         state=record.state,
         channels={"email": dict(counts)} if counts else {},
-        timeline=responses.timeline(record),
+        timeline=[*responses.timeline(record), *_unsent(record)],
         trial=True,
         previews=paths if is_out else {},
     )

@@ -7,6 +7,8 @@ from structlog.testing import capture_logs
 
 from consumers.facts.notices import Notices
 from consumers.intake.received import ReceivedEvent
+from consumers.trials import service
+from consumers.trials.guests import GuestAddresses
 from consumers.trials.items import take_in
 from contracts import subjects
 from contracts.base.times import utc_now
@@ -254,3 +256,38 @@ async def test_a_status_with_a_missing_mail_is_not_complete(app):
     await app.ledger.bucket.purge(f"state.{batch}")
     counts = (await app.status(accepted))["channels"]["email"]
     assert (counts["missing"], counts["complete"]) == (1, False)
+
+
+async def test_a_guest_who_leaves_before_the_mail_ends_the_count_with_a_reason(app, monkeypatch):
+    monkeypatch.setattr(service, "_MOST_OPEN_MAILS", 0)
+    accepted = await app.send(text(1))
+    assert await app.arrived() == []
+    waiting = (await app.status(accepted))["channels"]["email"]
+    assert (waiting["expected"], waiting["pending"], waiting["complete"]) == (2, 2, False)
+    await app.dismiss(BINH)
+    monkeypatch.undo()
+    assert [mail.address for mail in await app.arrived()] == [AN]
+    counts, told = await ended(app, accepted)
+    assert (counts["delivered"], counts["suppressed"], counts["missing"]) == (1, 1, 0)
+    assert [one["field"] for one in told["errors"]] == ["guests"]
+    assert "1 guest was taken off" in told["errors"][0]["message"]
+    await app.invite(BINH)
+    assert await app.arrived() == []
+    assert await ended(app, accepted) == (counts, told), "what has ended stays as it is"
+
+
+async def test_an_address_of_another_key_file_ends_the_count_with_a_reason(app):
+    app.service.addresses = GuestAddresses(lambda _: bytes(32))
+    accepted = await app.send(text(1))
+    assert await app.arrived() == []
+    counts, told = await ended(app, accepted)
+    assert (counts["expected"], counts["suppressed"]) == (2, 2)
+    assert "2 guests" in told["errors"][0]["message"]
+
+
+async def ended(app, accepted):
+    """The counts of a trial's mails, which have ended, and the last step of its timeline."""
+    status = await app.status(accepted)
+    counts, told = status["channels"]["email"], status["timeline"][-1]
+    assert counts["complete"] and told["event"] == "suppressed" and told["channel"] == "email"
+    return counts, told

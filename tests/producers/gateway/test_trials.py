@@ -186,6 +186,22 @@ async def test_the_faces_are_those_of_the_channels_each_marked(app):
     assert (await app.door.get(f"/v1/trials/{trial['event_id']}/khac.html")).status_code == 404
 
 
+async def test_a_face_that_is_not_there_yet_is_told_from_one_that_never_is(app):
+    trial = await app.send(sample_event())
+    path = f"/v1/trials/{trial['event_id']}/portal.html"
+    early = await app.door.get(path)
+    assert (early.status_code, early.headers["retry-after"]) == (404, "1")
+    assert [one["field"] for one in early.json()["errors"]] == ["face"]
+    await app.arrived()
+    assert (await app.door.get(path)).status_code == 200
+    refused = await app.send(sample_event("corrected", id="c-9", content_id="tin-la"))
+    await app.arrived()
+    for never in (f"/v1/trials/{refused['event_id']}/mail.txt", f"{path}x"):
+        answer = await app.door.get(never)
+        assert answer.status_code == 404 and "retry-after" not in answer.headers, never
+        assert [one["field"] for one in answer.json()["errors"]] == ["face"]
+
+
 async def test_the_registry_of_an_earlier_version_reads_every_record_of_its_bucket(app, bus, clock):
     registry = UnitRegistry(bus, DEFAULT, clock)
     assert [one.unit for one in await registry.registered_units()] == [UNIT]

@@ -461,7 +461,7 @@ export interface Happening {
   readonly channel?: string | null;
   /** More about it, in English. */
   readonly detail?: string;
-  /** Why something was refused, in English and Vietnamese; only there. */
+  /** Why something was refused or not sent, in English and Vietnamese; only there. */
   readonly errors?: readonly FieldError[];
   /** As in the answer to the event; only there. */
   readonly warnings?: readonly FieldWarning[];

@@ -225,6 +225,22 @@ export const MESSAGES = {
   "en": "this id was already used for another content; give the event a new id",
   "vi": "mã này đã dùng cho một nội dung khác; hãy đặt mã mới cho sự kiện"
  },
+ "trial_not_ready": {
+  "en": "the trial was accepted and is not worked through yet; ask again in {retry_after_s} {retry_after_s:second|seconds}",
+  "vi": "bản gửi thử đã được tiếp nhận nhưng chưa xử lý xong; hãy hỏi lại sau {retry_after_s} giây"
+ },
+ "trial_without_face": {
+  "en": "there is nothing to show of this trial, which was refused or withdraws an item that was not out; its status says more",
+  "vi": "bản gửi thử này không có gì để xem, vì bị từ chối hoặc thu hồi tin chưa phát hành; tình trạng của bản gửi thử cho biết rõ hơn"
+ },
+ "guest_removed": {
+  "en": "{count} {count:guest was|guests were} taken off the unit's list before the mail was begun, and {count:gets|get} none",
+  "vi": "{count} người nhận thử đã bị đưa ra khỏi danh sách của đơn vị trước khi gửi thư nên không nhận được thư này"
+ },
+ "guest_unreadable": {
+  "en": "the {count:address of a guest|addresses of {count} guests} can't be read with Loa's key file; the Information Technology Centre has to enter {count:it|them} again",
+  "vi": "không đọc được địa chỉ của {count} người nhận thử; Trung tâm Công nghệ thông tin cần nhập lại"
+ },
  "trials_of_a_day": {
   "en": "the unit has sent {limit} trials today; try again tomorrow",
   "vi": "hôm nay đơn vị đã gửi thử {limit} lần; hãy thử lại vào ngày mai"
