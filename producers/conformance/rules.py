@@ -1,7 +1,8 @@
 """Rules for a sender: each request by itself, and all of them together."""
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -21,8 +22,9 @@ from producers.admission import admit, expiry_times
 from producers.conformance.recordings import EVENTS_PATH, Sent
 from producers.texts import get_text
 
-_ACCEPTED = 202
 _TOO_MANY = 429
+_REQUESTS_FAULT = (401, 404, 405)
+"""Refusals of a key, a path or a method: the event may come again as it is."""
 _EARLY_S = 0.5
 """A repeat may come so much before Retry-After: clocks and timers are not exact."""
 
@@ -87,6 +89,8 @@ class Judge:
     by_hash: dict[str, str] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     message_ids: dict[str, str] = field(default_factory=dict)
+    refused: dict[bytes, Sent] = field(default_factory=dict)
+    """Broken events, and bodies that can't be read, with the request that was refused for each."""
 
     def judge(self, sent: Sent) -> None:
         """Judge one request or message, and each event in it."""
@@ -94,10 +98,11 @@ class Judge:
             self._tried(Rule.REQUEST)
             for error in request_errors(sent):
                 self._add(sent, Rule.REQUEST, error)
-        for event in self._read(sent):
-            checked = self._check(sent, event)
-            if checked:
-                self._judge_event(sent, checked)
+        found = [self._check(sent, event) for event in self._read(sent)]
+        if None in found and _is_refused(sent.status):
+            sent = replace(sent, status=None)  # other events of the batch may come again
+        for event in filter(None, found):
+            self._judge_event(sent, event)
 
     def finish(self) -> None:
         """Name the events that were never sent again after an answer that asks for it."""
@@ -132,7 +137,7 @@ class Judge:
             return _events_in(sent)
         except ContractError as wrong:
             self._tried(Rule.EVENT)
-            self._refuse(sent, wrong)
+            self._refuse(sent, wrong, _readable(sent))
             return []
 
     def _check(self, sent: Sent, event: CloudEvent) -> CheckedEvent | None:
@@ -141,7 +146,7 @@ class Judge:
         try:
             checked = self._checked(sent, event)
         except ContractError as wrong:
-            self._refuse(sent, wrong)
+            self._refuse(sent, wrong, event.model_dump_json(exclude={"time"}).encode())
             return None
         for warning in checked.warnings:
             self._add(sent, Rule.EVENT, warning, "warning")
@@ -162,7 +167,7 @@ class Judge:
         known = self.known.get(event.event_id)
         if sent.subject:
             self._judge_message(sent, event)
-        if _is_refused(sent.status):
+        if _is_final(sent.status):
             self._tried(Rule.STOP)
         if known is None:
             self._judge_new(sent, event)
@@ -204,8 +209,8 @@ class Judge:
         """Judge a repeat by the answer to the try before."""
         if last.status is None:
             return
-        if _is_refused(last.status):
-            self._say(sent, Rule.STOP, "id", "repeated_refusal", status=last.status)
+        if _is_final(last.status):
+            self._say_repeated(sent, last)
         elif _asks_for_repeat(last.status):
             self._tried(Rule.TRY_AGAIN)
             if last.retry_after_s and sent.at is not None and last.at is not None:
@@ -234,9 +239,19 @@ class Judge:
             text = get_text("conformance", "other_message_id", value=message_id, right=own)
             self._add(sent, Rule.MESSAGE_ID, text.as_field_error("Nats-Msg-Id"), "warning")
 
-    def _refuse(self, sent: Sent, wrong: ContractError) -> None:
+    def _refuse(self, sent: Sent, wrong: ContractError, content: bytes) -> None:
+        """Note the errors of *content*, and its repeat after a final refusal."""
         for error in wrong.errors:
             self._add(sent, Rule.EVENT, error)
+        if earlier := self.refused.get(content):
+            self._say_repeated(sent, earlier)
+        if _is_final(sent.status):
+            self._tried(Rule.STOP)
+            self.refused[content] = sent
+
+    def _say_repeated(self, sent: Sent, last: Sent) -> None:
+        values = {"place": last.place, "status": last.status}
+        self._say(sent, Rule.STOP, "event", "repeated_refusal", **values)
 
     def _tried(self, rule: Rule) -> None:
         self.results.setdefault(rule, RuleResult(rule=rule)).tried += 1
@@ -283,8 +298,13 @@ def _asks_for_repeat(status: int) -> bool:
 
 
 def _is_refused(status: int | None) -> bool:
-    """Whether an answer is final: the event has to be corrected."""
+    """Whether an answer is a refusal, after which Loa has kept nothing."""
     return status is not None and 400 <= status < 500 and not _asks_for_repeat(status)
+
+
+def _is_final(status: int | None) -> bool:
+    """Whether a refusal is for the event itself: it may not come again unchanged."""
+    return _is_refused(status) and status not in _REQUESTS_FAULT
 
 
 def _events_in(sent: Sent) -> list[CloudEvent]:
@@ -311,6 +331,13 @@ def request_errors(sent: Sent) -> Iterator[FieldError]:
     scheme, _, key = _header(sent, "authorization").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         yield get_text("conformance", "no_key").as_field_error("Authorization")
+
+
+def _readable(sent: Sent) -> bytes:
+    """Everything of a request that a door reads events from."""
+    headers = {name.lower(): value for name, value in (sent.headers or {}).items()}
+    read = {name: headers[name] for name in headers if name.startswith(("ce-", "content-type"))}
+    return json.dumps(read, sort_keys=True).encode() + sent.body
 
 
 def _header(sent: Sent, name: str) -> str:

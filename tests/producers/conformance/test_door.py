@@ -100,6 +100,15 @@ def test_a_sender_that_does_not_wait_or_stop_is_told_so():
     assert broken_rules(loa) == ["retry-after", "stop"]
 
 
+def test_a_sender_that_repeats_a_broken_event_is_told_so():
+    with door([]) as loa:
+        [event, *_] = events()
+        broken = json.dumps(event | {"data": event["data"] | {"titel": "x"}}).encode()
+        statuses = [ask(f"{loa.url}/v1/events", broken)[0] for _ in range(3)]
+    assert statuses == [422] * 3
+    assert broken_rules(loa) == ["event", "event", "stop", "event", "stop"]
+
+
 def test_the_door_refuses_what_loa_refuses_and_tells_the_status_of_the_rest():
     with door([]) as loa:
         [event, *_] = events()

@@ -17,6 +17,7 @@ from producers.conformance.rules import Judge, Rule
 
 UNIT = "van-phong-bo"
 HTTP = {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer loa_x"}
+BATCH = HTTP | {"Content-Type": "application/cloudevents-batch+json"}
 
 
 def event(number=1, kind="submitted", **data):
@@ -56,13 +57,7 @@ GOOD = {
         http(event(n, kind)) for n, kind in enumerate(KIND_NAMES) if kind != "updated"
     ],
     "a text and its correction": [http(FIRST), http(NEXT)],
-    "a batch": [
-        Sent(
-            "",
-            json.dumps([event(1), event(2)]).encode(),
-            HTTP | {"Content-Type": "application/cloudevents-batch+json"},
-        )
-    ],
+    "a batch": [Sent("", json.dumps([event(1), event(2)]).encode(), BATCH)],
     "the same again": [http(FIRST), http(FIRST)],
     "again after 503": [http(FIRST, at=0.0, **UNAVAILABLE), http(FIRST, at=5.1, status=202)],
     "again after no answer": [http(FIRST, at=0.0, status=0), http(FIRST, at=0.1, status=202)],
@@ -86,13 +81,7 @@ BAD = {
     ),
     "a field": ([http(event(titel="x"))], ("#1", "event", "data.titel", "error")),
     "a field in a batch": (
-        [
-            Sent(
-                "",
-                json.dumps([event(1), event(2, title="")]).encode(),
-                HTTP | {"Content-Type": "application/cloudevents-batch+json"},
-            )
-        ],
+        [Sent("", json.dumps([event(1), event(2, title="")]).encode(), BATCH)],
         ("#1", "event", "data.title", "error"),
     ),
     "another unit's source": (
@@ -132,7 +121,7 @@ BAD = {
     ),
     "a refusal again": (
         [http(FIRST, status=422), http(FIRST, status=422)],
-        ("#2", "stop", "id", "error"),
+        ("#2", "stop", "event", "error"),
     ),
     "a subject of another kind": (
         [message(FIRST, "corrected")],
@@ -170,6 +159,57 @@ def test_a_broken_rule_is_named_with_its_place(case):
     assert named(report) == [found]
     assert report.passed is (found[3] == "warning")
     assert all(one.message and one.message_vi for one in report.findings)
+
+
+BROKEN = event(titel="x")
+UNREADABLE = Sent("", b"{", HTTP, status=400)
+BINARY = Sent("", b"{}", {"Content-Type": "application/json", "ce-id": "100%"}, status=400)
+
+
+def batch(*sent, **more):
+    return Sent("", json.dumps(sent).encode(), BATCH, **more)
+
+
+REFUSED_AGAIN = {
+    "a broken event": [http(BROKEN, status=422), http(BROKEN, status=422)],
+    "with another time": [
+        http(BROKEN, status=422),
+        http(BROKEN | {"time": "2026-11-26T08:00:00Z"}, status=422),
+    ],
+    "between others": [http(BROKEN, status=422), http(event(2), status=202), http(BROKEN)],
+    "no event at all": [UNREADABLE, UNREADABLE],
+    "in a batch": [
+        batch(event(2), BROKEN, status=422),
+        batch(BROKEN, event(3), status=422),
+    ],
+    "a whole batch": [batch(event(2), event(3), status=422), batch(event(2), event(3))],
+}
+NOT_AGAIN = {
+    "still broken, but changed": [http(BROKEN, status=422), http(event(titl="x"), status=422)],
+    "another broken header": [BINARY, replace(BINARY, headers=BINARY.headers | {"ce-id": "2%"})],
+    "after no answer": [http(BROKEN, status=0), http(BROKEN, status=422)],
+    "with another key": [http(FIRST, status=401), http(FIRST, status=202)],
+    "at the right path": [http(FIRST, status=404, path="/v1"), http(FIRST, status=202)],
+    "the others of a batch": [
+        batch(event(2), BROKEN, status=422),
+        batch(event(2), event(1), status=202),
+    ],
+}
+
+
+def stops(case):
+    return [found[0] for found in named(judged(*case)) if found[1] == "stop"]
+
+
+@pytest.mark.parametrize("case", REFUSED_AGAIN)
+def test_what_was_refused_for_good_and_comes_again_unchanged_is_named(case):
+    requests = REFUSED_AGAIN[case]
+    assert set(stops(requests)) == {f"#{len(requests)}"}
+
+
+@pytest.mark.parametrize("case", NOT_AGAIN)
+def test_what_was_changed_or_may_come_again_is_no_repeat_of_a_refusal(case):
+    assert stops(NOT_AGAIN[case]) == []
 
 
 def test_every_rule_for_requests_is_shown_broken_by_a_case():
