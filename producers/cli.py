@@ -279,7 +279,8 @@ def conformance(
 ) -> None:
     """Judge a sender that was written elsewhere, by all rules and the golden vectors.
 
-    Without --publish a Loa at an address stores nothing of what it is tried with.
+    A key for trials tries everything and reaches the unit's guests alone; a live key stores nothing
+    without --publish.
     """
     # Here: a web server and a client would cost every other command.
     from producers.conformance.kit import Task, read_steps, run

@@ -1,12 +1,15 @@
 """The report of the conformance kit: each rule, how often it was tried, and what was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
 from producers.conformance.rules import Finding, Judge, Rule, RuleResult
-from producers.output import in_one_line, in_reading_order
+from producers.output import in_one_line
 from producers.texts import get_text
+
+_ON_ASKING = (Rule.VECTORS, Rule.DOOR)
+"""Rules that an option or an address asks for, and no recording shows."""
 
 
 class ConformanceReport(BaseModel):
@@ -35,21 +38,30 @@ def make_report(judge: Judge, not_met: list[str] | None = None) -> ConformanceRe
 
 
 def report_lines(report: ConformanceReport) -> Iterator[str]:
-    """The report as a person reads it."""
-    for found in report.findings:
-        level = in_one_line(*get_text("conformance", found.level))
-        yield f"{found.place}: {level}: {found.field} ({found.rule})"
-        yield from (f"  {line}" for line in in_reading_order(found.message, found.message_vi))
-    for result in report.rules:
-        counts = {"tried": result.tried, "errors": result.errors, "warnings": result.warnings}
-        yield _rule_line(result.rule, in_one_line(*get_text("conformance", "counts", **counts)))
-    for rule in report.not_tried:
-        yield _rule_line(rule, in_one_line(*get_text("conformance", "not_tried")))
-    for step in report.not_met:
-        yield in_one_line(*get_text("conformance", "not_met", step=step))
-    yield in_one_line(*get_text("conformance", "passed" if report.passed else "broken"))
+    """The report as a person reads it: what failed and what to do, what passed, what is open."""
+    failed = [rule for rule in report.rules if rule.errors]
+    noted = [rule for rule in report.rules if rule.warnings and not rule.errors]
+    for heading, results in (("failed", failed), ("noted", noted)):
+        for result in results:
+            yield from _rule_lines(heading, result.rule, report.findings)
+    passed = [f"{one.rule} {one.tried}" for one in report.rules if not (one.errors or one.warnings)]
+    not_seen = [rule for rule in report.not_tried if rule not in _ON_ASKING]
+    for name, listed in (("tried", passed), ("not_seen", not_seen), ("not_met", report.not_met)):
+        if listed:
+            yield f"{_in_one_line(name)}: {', '.join(listed)}"
+    yield _in_one_line("passed" if report.passed else "broken")
 
 
-def _rule_line(rule: Rule, says: str) -> str:
-    text = in_one_line(*get_text("conformance_rule", rule))
-    return f"{rule:<12} {says}\n             {text}"
+def _rule_lines(heading: str, rule: Rule, findings: Sequence[Finding]) -> Iterator[str]:
+    """A rule, what to do, and each finding with its request."""
+    yield f"{_in_one_line(heading)}: {rule}: {in_one_line(*get_text('conformance_rule', rule))}"
+    yield f"  {_in_one_line('do')}: {in_one_line(*get_text('conformance_do', rule))}"
+    for found in findings:
+        if found.rule == rule:
+            level = f"{_in_one_line('warning')}: " if found.level == "warning" else ""
+            text = in_one_line(found.message, found.message_vi)
+            yield f"  {found.place}: {level}{found.field}: {text}"
+
+
+def _in_one_line(name: str) -> str:
+    return in_one_line(*get_text("conformance", name))

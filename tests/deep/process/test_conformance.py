@@ -6,15 +6,23 @@ import pytest
 
 from contracts.testing import sample
 from tests.support.gateway_client import UNIT
-from tests.support.loa_process import LoaProcess
+from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(600)
+GUEST = "an@moha.example"
 
 
 @pytest.fixture(scope="module")
-def loa(tmp_path_factory):
-    with LoaProcess(tmp_path_factory.mktemp("loa")) as loa:
+def relay(tmp_path_factory):
+    with RelayProcess(tmp_path_factory.mktemp("relay")) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module")
+def loa(tmp_path_factory, relay):
+    with LoaProcess(tmp_path_factory.mktemp("loa"), **relay.settings) as loa:
         loa.add_unit()
+        loa.readers(1)
         yield loa
 
 
@@ -29,15 +37,25 @@ def test_a_real_loa_answers_as_the_kit_says_and_stores_nothing_unasked(loa):
     assert "conformance-" not in loa.cli("items", "--json").out
 
 
-def test_with_leave_an_item_is_sent_that_no_reader_gets(loa, tmp_path):
-    loa.readers(1)
+def test_with_leave_an_item_is_sent_that_no_reader_gets(loa, relay, tmp_path):
     event = tmp_path / "event.json"
     own = {"source": f"/units/{UNIT}", "subject": "tin-mau"}
     event.write_text(json.dumps(sample(content_id="tin-mau") | own))
     code, report = conformance(loa, loa.ready().url, event, "--publish")
     assert (code, report["findings"]) == (0, [])
     assert loa.dead_letters() == []
-    assert loa.mails() == []
+    assert relay.accepted_mails() == []
+
+
+def test_a_key_for_trials_tries_everything_and_reaches_the_guests_alone(loa, relay):
+    trial = loa.cli("units", "trial-key", UNIT, "--json").json["api_key"]
+    assert loa.cli("units", "guest", UNIT, GUEST).exit_code == 0
+    before = loa.cli("items", "--json").out
+    code, report = conformance(loa, loa.ready().url, key=trial)
+    assert (code, report["findings"]) == (0, [])
+    wait_until(lambda: len(relay.accepted_mails()) >= 3, "the guest's mails", 120)
+    assert {address for address, _ in relay.accepted_mails()} == {GUEST}
+    assert loa.cli("items", "--json").out == before
 
 
 def test_another_key_and_another_door_are_named(loa, tmp_path):

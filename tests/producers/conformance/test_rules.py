@@ -14,6 +14,7 @@ from producers.conformance.kit import Task, run
 from producers.conformance.recordings import Sent
 from producers.conformance.report import make_report, report_lines
 from producers.conformance.rules import Judge, Rule
+from producers.texts import get_text
 
 UNIT = "van-phong-bo"
 HTTP = {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer loa_x"}
@@ -234,12 +235,28 @@ def test_a_sender_whose_source_names_no_unit_is_judged_by_all_that_needs_none():
     assert [one[1] for one in named(judged(http(foreign), http(changed), unit=""))] == ["same-id"]
 
 
-def test_the_report_says_what_was_not_tried():
-    report = judged(http(FIRST))
-    assert Rule.RETRY_AFTER in report.not_tried and Rule.EVENT not in report.not_tried
+def test_the_report_says_what_failed_what_passed_and_what_was_not_seen():
+    spelt = event(title="Th?ng b?o v? vi?c ngh? l?")
+    report = judged(http(spelt), http(FIRST), http(FIRST, at=0.0, **UNAVAILABLE))
+    assert {Rule.RETRY_AFTER, Rule.VECTORS} <= set(report.not_tried)
     lines = list(report_lines(report))
-    assert any(line.startswith("retry-after") and "not tried" in line for line in lines)
-    assert lines[-1].startswith("every rule that was tried holds")
+    heads = [line for line in lines if not line.startswith(" ")]
+    assert [head.partition(": ")[0].partition(" / ")[0] for head in heads] == [
+        *("FAILED", "FAILED", "passed, with warnings"),
+        *("passed, and how often tried", "not seen in this recording", "rules are broken"),
+    ]
+    assert "same-id: " in heads[0] and "try-again: " in heads[1] and "event: " in heads[2]
+    assert heads[3].endswith(": request 3, same-bytes 1, new-id 1")
+    assert heads[4].endswith(": revision, subject, message-id, retry-after, stop")
+    assert lines[1].startswith("  to do / việc cần làm: give a changed text an id of its own / ")
+    assert lines[2].startswith("  #2: id: was used at #1 for another content")
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_each_rule_has_a_text_and_says_what_to_do(rule):
+    for part in ("conformance_rule", "conformance_do"):
+        en, vi = get_text(part, rule)
+        assert en and vi and en != vi
 
 
 def test_answers_of_another_implementation_are_held_to_the_vectors(tmp_path):
