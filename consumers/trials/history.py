@@ -1,6 +1,5 @@
 """The trials of a unit by pages, newest change first."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,9 +24,7 @@ class TrialPages:
     async def page(self, unit: str, before: int, limit: int) -> UnitEventPage:
         """At most *limit* trials that last changed before the change *before*."""
         found: list[UnitEvent] = []
-        async for place, event in self.store.newest(unit):
-            if before and place >= before:
-                continue
+        async for place, event in self.store.newest(unit, before):
             if len(found) == limit:
                 return UnitEventPage(found, found[-1].place)
             found.append(_shown(event, place))
@@ -35,12 +32,9 @@ class TrialPages:
 
     async def days(self, unit: str) -> Mapping[date, int]:
         """How many trials came on each day in Vietnam, the newest first."""
-        today = utc_now(self.clock).astimezone(VIETNAM).date()
-        counts: Counter[date] = Counter()
-        async for _, event in self.store.newest(unit):
-            counts[event.at.astimezone(VIETNAM).date()] += 1
+        today, use = utc_now(self.clock).astimezone(VIETNAM).date(), await self.store.use(unit)
         days = [today - timedelta(days=number) for number in range(_SHOWN.days)]
-        return {day: counts[day] for day in days}
+        return {day: use.days[day].trials if day in use.days else 0 for day in days}
 
 
 def _shown(event: TrialEvent, place: int) -> UnitEvent:

@@ -64,12 +64,15 @@ class TrialService:
         await self._try_again()
         if last == self.seen:
             return
-        async for event in self.store.open_events(self.seen + 1):
+        start = self.seen or await self.store.progress()
+        async for event in self.store.open_events(start + 1):
             if event.key not in self.waiting and not await self._attempt(event, self.waiting):
                 self.waiting[event.key] = event.model_copy(
                     update={"event": "", "publication": None}
                 )
         self.seen = last
+        if not self.waiting:
+            await self.store.keep_progress(last)
 
     async def _try_again(self) -> None:
         left: dict[str, TrialEvent] = {}

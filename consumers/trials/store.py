@@ -9,17 +9,23 @@ from contracts import subjects
 from contracts.publication import Publication
 from contracts.trials.records import (
     EVENT_PREFIX,
+    PROGRESS_KEY,
     Guest,
     GuestList,
     TrialEvent,
+    TrialProgress,
+    TrialUse,
     event_key,
     guests_key,
     item_key,
+    use_key,
 )
 from producers.bus import Bus, records
 from producers.seals import NotSealed
 
 log = structlog.get_logger()
+_PROGRESS_STEP = 200
+"""Changes after which it is stored how far trials are worked through: a start reads these again."""
 
 
 class TrialStore:
@@ -28,9 +34,22 @@ class TrialStore:
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.TRIALS.name)
         self.units = bus.bucket(subjects.TRIAL_UNITS.name)
+        self.has_unreadable = False
+        """Whether this process has passed over a record, which a newer version may read."""
 
     async def last_change(self) -> int:
         return await self.bucket.last_seq()
+
+    async def progress(self) -> int:
+        """The change up to which nothing is left to do; 0 where none is known."""
+        found = await records.read_or_absent(self.bucket, PROGRESS_KEY, TrialProgress)
+        return found.value.seen if found.value else 0
+
+    async def keep_progress(self, seen: int) -> None:
+        """Store that nothing is left to do up to *seen*, unless that is little news."""
+        if self.has_unreadable or seen < await self.progress() + _PROGRESS_STEP:
+            return
+        await self.bucket.put(PROGRESS_KEY, TrialProgress(seen=seen).model_dump_json().encode())
 
     async def open_events(self, start: int) -> AsyncIterator[TrialEvent]:
         """Events changed since *start* that are not done; unreadable ones are named in the log."""
@@ -40,14 +59,23 @@ class TrialStore:
             event = records.parse(TrialEvent, change.data)
             if event is None:
                 log.error("trial_unreadable", key=change.key)
+                self.has_unreadable = True
             elif not event.is_done:
                 yield event
 
-    async def newest(self, unit: str) -> AsyncIterator[tuple[int, TrialEvent]]:
-        """The readable events of *unit* with the sequences of their last changes, newest first."""
-        async for _, value in self.bucket.newest_values(event_key(unit, "*")):
+    async def newest(self, unit: str, before: int = 0) -> AsyncIterator[tuple[int, TrialEvent]]:
+        """The readable events of *unit* with the sequences of their last changes, newest first.
+
+        Those below *before*, if that is given.
+        """
+        async for _, value in self.bucket.newest_values(event_key(unit, "*"), before=before):
             if event := records.parse(TrialEvent, value.data):
                 yield value.revision, event
+
+    async def use(self, unit: str) -> TrialUse:
+        """How many trials *unit* has sent on each day."""
+        found = await records.read(self.bucket, use_key(unit), TrialUse)
+        return found.value or TrialUse()
 
     async def event(self, unit: str, event_id: str) -> TrialEvent | None:
         return (await records.read(self.bucket, event_key(unit, event_id), TrialEvent)).value

@@ -20,6 +20,7 @@ MOST_BYTES = 24 << 20
 """Of a unit's events at a time, in a bucket that all units share."""
 _RETRY_AFTER_S = 3600.0
 EVENT_PREFIX = "event."
+PROGRESS_KEY = "progress"
 TRIAL_RECIPIENT = "trial"
 """In place of a recipient's id in the ledger's entries of trials, which no report counts."""
 TrialState = Literal["received", "released", "withdrawn", "refused"]
@@ -110,6 +111,12 @@ class TrialUse(Record):
 def _limited(code: str, limit: int) -> RateLimited:
     error = field_error(WHOLE_EVENT, code, limit=limit)
     return RateLimited(error, retry_after_s=_RETRY_AFTER_S)
+
+
+class TrialProgress(Record):
+    """Bucket `trials`, key `progress`: nothing is left to do for what changed up to `seen`."""
+
+    seen: int = 0
 
 
 def use_key(unit: str) -> str:

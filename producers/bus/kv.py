@@ -111,13 +111,17 @@ class Bucket:
             if is_wanted and await self._is_genuine(message):
                 yield key, _value(message)
 
-    async def newest_values(self, pattern: str = ">") -> AsyncIterator[tuple[str, Value]]:
+    async def newest_values(
+        self, pattern: str = ">", *, before: int = 0
+    ) -> AsyncIterator[tuple[str, Value]]:
         """Values with keys of *pattern*, the last changed first; read on only as far as asked.
 
-        A value that changes meanwhile comes at its old place or not at all.
+        Those last changed before sequence *before*, if that is given. A value that changes
+        meanwhile comes at its old place or not at all.
         """
-        subject, info = f"{self._prefix}{pattern}", await self._info()
-        span = int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
+        subject, state = f"{self._prefix}{pattern}", (await self._info())["state"]
+        last = int(state["last_seq"])
+        span = int(state["first_seq"]), min(last, before - 1) if before else last
         async for message in messages.scan_backwards(self._link, self.stream, subject, span):
             if not message.is_deleted and await self._is_genuine(message):
                 yield self._key(message), _value(message)

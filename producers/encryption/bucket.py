@@ -53,8 +53,11 @@ class SealedBucket(Bucket):
         async for key, value in self._open_in_chunks(super().values(prefix, start=start)):
             yield key, value
 
-    async def newest_values(self, pattern: str = ">") -> AsyncIterator[tuple[str, Value]]:
-        async for key, value in self._open_in_chunks(super().newest_values(pattern)):
+    async def newest_values(
+        self, pattern: str = ">", *, before: int = 0
+    ) -> AsyncIterator[tuple[str, Value]]:
+        newest = super().newest_values(pattern, before=before)
+        async for key, value in self._open_in_chunks(newest):
             yield key, value
 
     async def _open_in_chunks(

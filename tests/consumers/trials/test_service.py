@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from consumers.facts.notices import Notices
 from consumers.intake.received import ReceivedEvent
-from consumers.trials import service
+from consumers.trials import service, store
 from consumers.trials.guests import GuestAddresses
 from consumers.trials.items import take_in
 from contracts import subjects
@@ -15,7 +15,7 @@ from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.envelope import from_structured
 from contracts.events import check
-from contracts.trials.records import GuestList
+from contracts.trials.records import GuestList, event_key
 from contracts.vocabulary import DEFAULT
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
@@ -283,6 +283,31 @@ async def test_an_address_of_another_key_file_ends_the_count_with_a_reason(app):
     counts, told = await ended(app, accepted)
     assert (counts["expected"], counts["suppressed"]) == (2, 2)
     assert "2 guests" in told["errors"][0]["message"]
+
+
+async def test_a_start_reads_what_changed_since_all_was_done(app, bus, monkeypatch):
+    monkeypatch.setattr(store, "_PROGRESS_STEP", 1)
+    await app.send(text(1))
+    assert len([*await app.arrived(), *await app.arrived()]) == 2
+    [(place, _)] = [one async for one in app.store.newest(UNIT)]
+    done = await app.store.progress()
+    assert done >= place
+    monkeypatch.setattr(service, "_MOST_OPEN_MAILS", 0)
+    waiting = await app.send(text(2, "corrected"))
+    assert [*await app.arrived(), *await app.arrived()] == []
+    assert await app.store.progress() == done, "a mail has to wait"
+    monkeypatch.undo()
+    app.service = app.new_service(bus)
+    read = [one.event_id async for one in app.store.open_events(done + 1)]
+    assert read == [waiting["event_id"]]
+    assert len(await app.arrived()) == 2
+
+
+async def test_a_record_that_only_a_newer_version_reads_is_read_by_its_start(app, monkeypatch):
+    monkeypatch.setattr(store, "_PROGRESS_STEP", 1)
+    await app.store.bucket.put(event_key(UNIT, "neu"), b'{"state": "paused"}')
+    await app.service.follow()
+    assert await app.store.progress() == 0
 
 
 async def ended(app, accepted):

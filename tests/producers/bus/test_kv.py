@@ -106,6 +106,16 @@ async def test_many_answers_more_keys_than_fit_one_request(bus):
     assert {key: value.data for key, value in values.items()} == {k: k.encode() for k in keys}
 
 
+async def test_values_come_newest_first_also_from_a_place_on(bus):
+    bucket = bus.bucket(subjects.LEDGER.name)
+    places = {name: await bucket.put(f"neu.{name}", b"1") for name in ("a", "b", "c", "d")}
+    await bucket.purge("neu.b")
+    read = [[key async for key, _ in bucket.newest_values("neu.*")]]
+    for before in (places["d"], places["c"], places["a"]):
+        read.append([key async for key, _ in bucket.newest_values("neu.*", before=before)])
+    assert read == [["neu.d", "neu.c", "neu.a"], ["neu.c", "neu.a"], ["neu.a"], []]
+
+
 async def test_keys_and_values_are_found_by_prefix(bus):
     ledger = bus.bucket(subjects.LEDGER.name)
     for key in ("state.email.a.1.0", "state.email.ab.1.0", "state.zalo.a.1.0", "states"):

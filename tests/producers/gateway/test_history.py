@@ -5,6 +5,7 @@ import time
 import pytest
 
 from consumers.desk import unit_events
+from consumers.trials.store import TrialStore
 from contracts import subjects
 from tests.support.gateway_client import OTHER, UNIT, sample_event, stored_events
 from tests.support.trials import TrialApp
@@ -69,6 +70,15 @@ async def test_a_key_for_trials_lists_trials_and_a_live_key_none(app):
     rest = await listed(app, f"?limit=2&cursor={one_by_one['next']}", key=app.door.key)
     got = [one["event_id"] for one in one_by_one["events"] + rest["events"]]
     assert (sorted(got), rest["next"]) == (sorted(found), None)
+
+
+async def test_days_of_trials_are_known_without_reading_them(app, monkeypatch):
+    for number in range(3):
+        await send(app, number, key=app.door.key)
+        app.clock.advance(86400 * (number == 1))
+    monkeypatch.setattr(TrialStore, "newest", None)
+    days = await app.pages.trials.days(UNIT)
+    assert (len(days), list(days.values())[:3]) == (30, [1, 2, 0])
 
 
 async def test_days_are_counted_on_the_first_page_alone(app):
