@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import structlog
 from pydantic import AwareDatetime
@@ -44,6 +44,16 @@ class _Round(Record):
     attempts: tuple[Attempt, ...]
 
 
+class AttemptPlace(NamedTuple):
+    """A place in the log: the message of a round, and how many of its newest attempts lie before.
+
+    A place without a sequence is the end of the log.
+    """
+
+    seq: int = 0
+    passed: int = 0
+
+
 @dataclass(frozen=True)
 class AttemptLog:
     """Attempts by endpoint, as long as retention keeps them."""
@@ -60,11 +70,24 @@ class AttemptLog:
 
     async def newest(self, unit: str, id: str, limit: int) -> list[Attempt]:
         """The newest attempts, newest first. Raises BusError."""
+        return (await self.page(unit, id, AttemptPlace(), limit))[0]
+
+    async def page(
+        self, unit: str, id: str, place: AttemptPlace, limit: int
+    ) -> tuple[list[Attempt], AttemptPlace]:
+        """Attempts behind a place, newest first, and the place of older ones, if there are any.
+
+        Raises BusError.
+        """
         found: list[Attempt] = []
         last = (await self.bus.stream_info(_STREAM))["state"]["last_seq"]
-        async for message in self.bus.scan_backwards(_STREAM, last, subjects.callback(unit, id)):
+        high = min(place.seq, last) if place.seq else last
+        async for message in self.bus.scan_backwards(_STREAM, high, subjects.callback(unit, id)):
             stored = parse(_Round, message.data)
-            found += reversed(stored.attempts if stored else ())
-            if len(found) >= limit:
-                break
-        return found[:limit]
+            passed = place.passed if message.seq == place.seq else 0
+            behind = [*reversed(stored.attempts if stored else ())][passed:]
+            left = limit - len(found)
+            found += behind[:left]
+            if len(behind) > left:
+                return found, AttemptPlace(message.seq, passed + left)
+        return found, AttemptPlace()

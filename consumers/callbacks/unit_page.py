@@ -1,15 +1,17 @@
-"""The callbacks of one unit and the newest attempts of each, for its page at the desk."""
+"""The callbacks of one unit and the attempts of each, for its page at the desk."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consumers.callbacks.attempt_log import Attempt, AttemptLog
+from consumers.callbacks.attempt_log import Attempt, AttemptLog, AttemptPlace
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from contracts.desk.shown.unit_callbacks import CallbackAttempt, UnitCallback
 from producers.bus import Bus
 
 _MOST_ATTEMPTS = 10
+_PLACE = re.compile(r"(?P<id>[0-9a-f]{1,32})\.(?P<seq>\d{1,18})\.(?P<passed>\d{1,9})")
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,23 @@ class UnitCallbacks:
 
     bus: Bus
 
-    async def of_unit(self, unit: str) -> Sequence[UnitCallback]:
+    async def of_unit(self, unit: str, place: str = "") -> Sequence[UnitCallback]:
         listed = await EndpointStore(self.bus).of_unit(unit)
         log = AttemptLog(self.bus)
-        attempts = (log.newest(unit, one.id, _MOST_ATTEMPTS) for one in listed)
-        found = await asyncio.gather(*attempts)
-        return [_shown(one, tried) for one, tried in zip(listed, found, strict=True)]
+        pages = (log.page(unit, one.id, _place(one.id, place), _MOST_ATTEMPTS) for one in listed)
+        found = await asyncio.gather(*pages)
+        return [_shown(one, *page) for one, page in zip(listed, found, strict=True)]
 
 
-def _shown(listed: ListedEndpoint, tried: Sequence[Attempt]) -> UnitCallback:
+def _place(id: str, written: str) -> AttemptPlace:
+    """The place of an endpoint's log; its end for the place of another one, and for no place."""
+    found = _PLACE.fullmatch(written)
+    if found is None or found["id"] != id:
+        return AttemptPlace()
+    return AttemptPlace(int(found["seq"]), int(found["passed"]))
+
+
+def _shown(listed: ListedEndpoint, tried: Sequence[Attempt], older: AttemptPlace) -> UnitCallback:
     progress = listed.progress
     return UnitCallback(
         id=listed.id,
@@ -40,4 +50,5 @@ def _shown(listed: ListedEndpoint, tried: Sequence[Attempt]) -> UnitCallback:
             CallbackAttempt(one.at, one.kind.value, one.content_id or "", one.status, one.reason)
             for one in tried
         ],
+        older=f"{listed.id}.{older.seq}.{older.passed}" if older.seq else "",
     )

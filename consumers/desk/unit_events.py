@@ -87,13 +87,13 @@ class UnitEvents:
     letters: DeadLetterIndex | None
     clock: Clock
 
-    async def recent(self, unit: str) -> Sequence[UnitEvent]:
-        page = await self.page(unit, 0, _MOST_EVENTS)
+    async def recent(self, unit: str, before: int = 0) -> UnitEventPage:
+        page = await self.page(unit, before, _MOST_EVENTS)
         found = [*page.events]
         while page.next_before and len(found) < _MOST_EVENTS:
             page = await self.page(unit, page.next_before, _MOST_EVENTS - len(found))
             found += page.events
-        return found
+        return UnitEventPage(found, page.next_before)
 
     async def page(self, unit: str, before: int, limit: int) -> UnitEventPage:
         """A page of the last 30 days; a long way without an event of the unit ends it early."""

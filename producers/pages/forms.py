@@ -18,6 +18,8 @@ _MAX_FIELDS = 200
 READ_TIMEOUT_S = 15.0
 _FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_YEARS_AHEAD = 2
+_MAX_DIGITS = 18
+"""Of a number that fits into 64 bits."""
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _WRITTEN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 
@@ -53,6 +55,11 @@ async def read_body(request: Request, most: int = FORM_BYTES) -> bytes:
 def single_value(form: Form, name: str) -> str:
     """The last value of a field; empty for none."""
     return form.get(name, [""])[-1]
+
+
+def parse_number(written: str) -> int | None:
+    """A number of an address; None for anything else."""
+    return int(written) if written.isdecimal() and len(written) <= _MAX_DIGITS else None
 
 
 def parse_application(form: Form, ip: str = "") -> SignupApplication:

@@ -16,7 +16,10 @@ class CallbackAttempt(NamedTuple):
 
 
 class UnitCallback(NamedTuple):
-    """An address that is called. `url` has no query; `state`: `on`, `down`, or why it is off."""
+    """An address that is called. `url` has no query; `state`: `on`, `down`, or why it is off.
+
+    `older`: the place behind `attempts`; empty where the log ends.
+    """
 
     id: str
     url: str
@@ -26,11 +29,15 @@ class UnitCallback(NamedTuple):
     failing_since: datetime | None
     arrived_at: datetime | None
     attempts: Sequence[CallbackAttempt]
+    older: str = ""
 
 
 class UnitCallbackService(Protocol):
     """The callbacks of units."""
 
-    async def of_unit(self, unit: str) -> Sequence[UnitCallback]:
-        """Each address with its newest attempts. Raises BusError."""
+    async def of_unit(self, unit: str, place: str = "") -> Sequence[UnitCallback]:
+        """Each address with its newest attempts; that of *place* with those behind it.
+
+        Raises BusError.
+        """
         ...

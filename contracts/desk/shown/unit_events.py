@@ -70,8 +70,8 @@ class UnitEventPages(Protocol):
 class UnitEventService(Protocol):
     """The events of units. Every method raises BusError."""
 
-    async def recent(self, unit: str) -> Sequence[UnitEvent]:
-        """The events of the last 30 days, newest first; a page of them at most."""
+    async def recent(self, unit: str, before: int = 0) -> UnitEventPage:
+        """A page of the events of the last 30 days, of those before a place if it is given."""
         ...
 
     async def use(self, unit: str) -> UnitUse: ...

@@ -15,14 +15,14 @@ from producers.desk.items.pages import rejection_names
 from producers.desk.items.text_form import as_moment
 from producers.desk.rendering import desk_texts
 from producers.desk.visit import Visit
-from producers.pages.forms import parse_day
+from producers.pages.forms import parse_day, parse_number
 
 READ = "audit"
 _PATH = "/nhat-ky"
 _LOGS: Mapping[str, LogName] = {"kiem-toan": "audit", "bien-tap": "editorial"}
 _MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 _ASKED = ("nguoi", "viec", "doi-tuong", "tu", "den")
-_LONGEST, _DIGITS = 200, 19
+_LONGEST = 200
 _LOA, _PROPOSAL = "Loa", "propose"
 
 
@@ -74,20 +74,17 @@ def _filter_of(asked: Mapping[str, str]) -> LogFilter:
 
 def _place(written: str) -> LogPlace:
     parts = written.split(".")
-    is_place = len(parts) == len(LogPlace._fields) and all(map(_is_number, parts))
-    return LogPlace(*map(int, parts)) if is_place else LogPlace()
-
-
-def _is_number(written: str) -> bool:
-    return written.isdecimal() and len(written) < _DIGITS
+    numbers = [number for part in parts if (number := parse_number(part)) is not None]
+    is_place = len(numbers) == len(parts) == len(LogPlace._fields)
+    return LogPlace(*numbers) if is_place else LogPlace()
 
 
 async def show_entry(visit: Visit) -> Response:
     """Raises HTTPException (404) for an entry that is not there."""
     log, n = _LOGS.get(visit.request.path_params["log"]), visit.request.path_params["id"]
     found = None
-    if log and _is_number(n):
-        found = await visit.desk.services.audit_log.entry(log, int(n))
+    if log and (number := parse_number(n)) is not None:
+        found = await visit.desk.services.audit_log.entry(log, number)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     facts: dict[str, Any] = {

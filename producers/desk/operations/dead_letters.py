@@ -14,7 +14,7 @@ from contracts.desk.roles import READ_DRAFTS
 from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.visit import Visit
-from producers.pages.forms import parse_day
+from producers.pages.forms import parse_day, parse_number
 
 READ = ("edit-dead-letter", "operate", READ_DRAFTS)
 EDIT, OPERATE = "edit-dead-letter", "operate"
@@ -39,17 +39,13 @@ async def show_letters(visit: Visit) -> Response:
 def _read_filter(visit: Visit) -> LetterFilter:
     """The filter of the address; what can't be read in it is not asked for."""
     asked = visit.request.query_params
-    before = asked.get("truoc", "")
     return LetterFilter(
         unit=asked.get("don-vi", ""),
         field=asked.get("truong", ""),
         since=parse_day(asked.get("tu", "")),
         ended=bool(asked.get("ca-da-xu-ly")),
-        before=int(before) if before.isdecimal() and len(before) < _DIGITS else 0,
+        before=parse_number(asked.get("truoc", "")) or 0,
     )
-
-
-_DIGITS = 19
 
 
 def _older_link(visit: Visit, before: int) -> str:
@@ -66,10 +62,10 @@ async def show_letter(visit: Visit) -> Response:
 
 def _id(visit: Visit) -> int:
     """The letter's number. Raises HTTPException (404) for anything else."""
-    written = visit.request.path_params["id"]
-    if not written.isdecimal() or len(written) >= _DIGITS:
+    id = parse_number(visit.request.path_params["id"])
+    if id is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return int(written)
+    return id
 
 
 async def _load(visit: Visit) -> ShownLetter:

@@ -22,6 +22,7 @@ from producers.desk.units.sending import (
 )
 from producers.desk.visit import Visit
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+from producers.pages.forms import parse_number
 
 MANAGE, DISABLE = "manage-people", "disable-account"
 READ = ("edit-dead-letter", "confirm", "operate", MANAGE, DISABLE)
@@ -42,27 +43,39 @@ async def show_new_unit(visit: Visit) -> Response:
 
 
 async def show_unit(visit: Visit) -> Response:
+    """The page; `truoc` and `goi-truoc` of its address lead to older events and callbacks."""
     unit, registration = await _find(visit)
-    events = visit.desk.services.unit_events
-    recent, use, trials, callbacks = await asyncio.gather(
-        events.recent(unit),
-        events.use(unit),
+    place = visit.request.query_params.get("goi-truoc", "")
+    events, trials, callbacks = await asyncio.gather(
+        _events(visit, unit),
         _trials(visit, unit),
-        visit.desk.services.unit_callbacks.of_unit(unit),
+        visit.desk.services.unit_callbacks.of_unit(unit, place),
     )
     return visit.page(
         "unit.html",
         unit=unit,
         registration=registration,
-        events=recent,
-        titles=await _readable_titles(visit, recent),
         reads_letters=visit.visitor.may_read(_READ_LETTERS, unit),
-        use=use,
         callbacks=callbacks,
         limits={"minute": EVENTS_PER_MINUTE, "burst": BURST},
         api_keys=_living(visit, registration.keys),
+        **events,
         **trials,
     )
+
+
+async def _events(visit: Visit, unit: str) -> Mapping[str, Any]:
+    """A page of the unit's events, the titles that the person may read, and the quota used."""
+    before = parse_number(visit.request.query_params.get("truoc", "")) or 0
+    events = visit.desk.services.unit_events
+    page, use = await asyncio.gather(events.recent(unit, before), events.use(unit))
+    return {
+        "events": page.events,
+        "titles": await _readable_titles(visit, page.events),
+        "older": page.next_before,
+        "is_newest": not before,
+        "use": use,
+    }
 
 
 async def _trials(visit: Visit, unit: str) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     ),
     "conformance": (
         "loa conformance --listen 127.0.0.1:8099",
-        f"loa conformance https://loa.example --key loa_{_EXAMPLE_UNIT}_...",
+        f"loa conformance https://loa.example --key loatrial_{_EXAMPLE_UNIT}_...",
     ),
     "callbacks": (
         f"loa callbacks add {_EXAMPLE_UNIT} https://he-thong.example.gov.vn/loa "

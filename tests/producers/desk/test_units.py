@@ -24,6 +24,7 @@ from contracts.vocabulary import DEFAULT
 from producers.desk.rendering import desk_texts
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
 from tests.producers.desk.test_audit import recorded
+from tests.support.bus_requests import recorded_requests
 from tests.support.dead_letters import bury, store_on_content
 from tests.support.desk_app import DeskApp, heading
 from tests.support.events import (
@@ -176,17 +177,59 @@ async def test_a_case_event_shows_neither_dossier_nor_contact(registered):
         assert private not in page.text
 
 
-async def test_the_page_has_the_newest_fifty_of_all_kinds(registered):
+def older_link(page, said: str) -> str:
+    """The address behind a link to older lines; empty where there is none."""
+    found = re.findall(rf'<a class="older" href="([^"#]*)#[a-z-]+">{said}</a>', page.text)
+    return html.unescape(found[0]) if found else ""
+
+
+async def test_links_lead_through_the_events_of_all_kinds_fifty_a_page(registered):
     for number in range(60):
         body = envelope.to_structured(submitted(f"tin-{number}"))
         await store_on_content(registered.bus, body)
         if number % 20 == 0:
             await store_on_content(registered.bus, b"{}", subjects.case(UNIT))
     async with registered.signed_in("an", OFFICER) as browser:
-        rows = event_rows(await browser.get(PAGE))
+        page, pages = await browser.get(PAGE), []
+        while path := older_link(page, SAID["older_events"]):
+            pages.append(event_rows(page))
+            page = await browser.get(path)
+        rows = [*pages[0], *event_rows(page)]
+        assert [len(one) for one in pages] == [50]
+        behind = await browser.get(f"{PAGE}?truoc=1")
+        assert event_rows(behind) == [] and SAID["no_older_events"] in behind.text
+        for junk in ("x", "-1", "9" * 18, "9" * 40):
+            assert event_rows(await browser.get(f"{PAGE}?truoc={junk}")) == pages[0]
     named = [found[0] if (found := re.search(r"tin-\d+", row)) else "" for row in rows]
-    newest = [f"tin-{number}" for number in range(59, 11, -1)]
-    assert named == [*newest[:19], "", *newest[19:39], "", *newest[39:]]
+    newest = [f"tin-{number}" for number in range(59, -1, -1)]
+    assert named == [*newest[:19], "", *newest[19:39], "", *newest[39:59], "", *newest[59:]]
+
+
+async def test_a_page_of_many_events_asks_no_more_of_the_bus(registered):
+    requests = []
+    async with registered.signed_in("an", OFFICER) as browser:
+        for more in (50, 150):
+            for number in range(more):
+                event = submitted(f"tin-{more}-{number}")
+                await store_on_content(registered.bus, envelope.to_structured(event))
+            await browser.get(PAGE)
+            with recorded_requests() as made:
+                assert len(event_rows(await browser.get(PAGE))) == 50
+            requests.append(sorted(made.made))
+    assert requests[0] == requests[1]
+
+
+async def test_a_unit_without_anything_reads_where_to_begin(registered):
+    await registered.registry.revoke(UNIT)
+    async with registered.signed_in("an", OFFICER) as browser:
+        page = (await browser.get(PAGE)).text
+        how = (await browser.get(f"{PAGE}/cach-gui")).text
+    empty = ("no_events", "no_keys", "no_bus_keys", "no_callbacks", "no_trial_keys", "no_trials")
+    assert [name for name in (*empty, "no_guests") if SAID[name] not in page] == []
+    places = set(re.findall(rf'href="{PAGE}/cach-gui#([a-z-]+)"', page))
+    assert (
+        places == {"hoi-truoc", "goi-lai", "gui-thu"} == places & set(re.findall('id="(.*?)"', how))
+    )
 
 
 async def test_the_quota_counts_the_events_of_the_unit(registered):
@@ -321,24 +364,53 @@ async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
         assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) is None
 
 
-async def test_callbacks_are_listed_with_their_log_and_without_their_path(registered):
-    bus, at = registered.bus, utc_now(registered.clock)
-    secret = EndpointSecret(sealed="s3cr3t", created=at)
-    contact = "c0ntact"
-    url = "https://he-thong.example.gov.vn/loa?ma=b1mat"
+async def add_endpoint(desk: DeskApp, unit: str, id: str) -> None:
+    """An address of a unit that is called, as the bucket holds it."""
+    at, url = utc_now(desk.clock), "https://he-thong.example.gov.vn/loa?ma=b1mat"
     endpoint = Endpoint(
         origin=url.partition("/loa")[0],
         url=url,
         kinds=(StatusKind.RELEASED,),
-        contact=contact,
-        secrets=(secret,),
+        contact="c0ntact",
+        secrets=(EndpointSecret(sealed="s3cr3t", created=at),),
         created=at,
     )
-    bucket = bus.bucket(subjects.CALLBACKS.name)
+    bucket = desk.bus.bucket(subjects.CALLBACKS.name)
+    await bucket.put(endpoint_key(unit, id), endpoint.model_dump_json().encode())
+    await bucket.put(progress_key(unit, id), Progress(spans=()).model_dump_json().encode())
+
+
+async def test_links_lead_through_the_log_of_one_address_ten_attempts_a_page(registered):
+    at, log = utc_now(registered.clock), AttemptLog(registered.bus)
+    for id in ("e1", "e2"):
+        await add_endpoint(registered, UNIT, id)
+    tried = [
+        Attempt(at=at, fact="f", kind=StatusKind.RELEASED, content_id=f"tin-{number}")
+        for number in range(24)
+    ]
+    for first in range(0, len(tried), 7):
+        await log.add(UNIT, "e1", tried[first : first + 7])
+        await log.add(UNIT, "e2", [tried[0].model_copy(update={"content_id": "tin-khac"})])
+    async with registered.signed_in("an", OFFICER) as browser:
+        page, shown = await browser.get(PAGE), []
+        while True:
+            shown.append(re.findall(r"<code>tin-(\d+)</code>", page.text))
+            assert page.text.count("<code>tin-khac</code>") == 4, "the other log stays where it is"
+            if not (path := older_link(page, SAID["older_attempts"])):
+                break
+            page = await browser.get(path)
+        assert [len(one) for one in shown] == [10, 10, 4]
+        assert [int(number) for one in shown for number in one] == [*range(23, -1, -1)]
+        for junk in ("x", "e1.x.0", f"e1.{'9' * 18}.0", "e3.1.0", f"e1.{'9' * 40}.0"):
+            page = await browser.get(f"{PAGE}?goi-truoc={junk}")
+            assert re.findall(r"<code>tin-(\d+)</code>", page.text) == shown[0]
+
+
+async def test_callbacks_are_listed_with_their_log_and_without_their_path(registered):
+    at = utc_now(registered.clock)
     for unit in (UNIT, OTHER):
-        await bucket.put(endpoint_key(unit, "e1"), endpoint.model_dump_json().encode())
-        await bucket.put(progress_key(unit, "e1"), Progress(spans=()).model_dump_json().encode())
-    kind, log = StatusKind.RELEASED, AttemptLog(bus)
+        await add_endpoint(registered, unit, "e1")
+    kind, log = StatusKind.RELEASED, AttemptLog(registered.bus)
     failed = Attempt(at=at, fact="f", kind=kind, content_id="tin-cua-minh", status=0, reason="dns")
     await log.add(UNIT, "e1", [failed])
     await log.add(OTHER, "e1", [failed.model_copy(update={"content_id": "tin-nguoi-khac"})])
@@ -346,5 +418,5 @@ async def test_callbacks_are_listed_with_their_log_and_without_their_path(regist
         page = (await browser.get(PAGE)).text
     assert "https://he-thong.example.gov.vn</bdi>" in page
     assert SAID["callback_state"]["on"] in page and ">dns<" in page and "tin-cua-minh" in page
-    hidden = ("/loa?ma", "b1mat", "s3cr3t", contact, "tin-nguoi-khac")
+    hidden = ("/loa?ma", "b1mat", "s3cr3t", "c0ntact", "tin-nguoi-khac")
     assert not [one for one in hidden if one in page]
