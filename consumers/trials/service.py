@@ -20,6 +20,7 @@ from consumers.trials.items import TrialItem, publication_of, recipients, take_i
 from consumers.trials.mails import trial_mail
 from consumers.trials.store import TrialStore
 from contracts import envelope, events
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.case import CaseUpdated
 from contracts.content import Withdrawn
@@ -124,6 +125,7 @@ class TrialService:
             if reason := await self._send(event, event.publication, guests.get(guest_id)):
                 unsent[guest_id] = reason
         await self.store.update_event(event, partial(_begun, unsent=unsent))
+        crash_point("trial.settled")
         return True
 
     async def _decide(self, event: TrialEvent, guests: Iterable[str]) -> TrialEvent:
@@ -132,6 +134,7 @@ class TrialService:
             checked = self._read(event)
             take = partial(take_in, checked=checked, guests=guests)
             item = await self.store.update_item(event.unit, event.content_id, take)
+            crash_point("trial.position_taken")
         except ContractError as refusal:
             facts = {"event_id": event.event_id, "content_id": event.content_id}
             log.info("trial_refused", **facts, fields=events.loggable_fields(refusal.errors))
@@ -140,6 +143,7 @@ class TrialService:
         decided = await self.store.update_event(
             event, partial(_released, item=item, checked=checked, guests=guests)
         )
+        crash_point("trial.decided")
         facts = {"event_id": event.event_id, "content_id": event.content_id}
         log.info("trial_released", **facts, unit=event.unit, guests=len(decided.mailed))
         return decided
@@ -166,6 +170,7 @@ class TrialService:
         now, had_earlier = utc_now(self.clock), event.mailed[guest.id]
         mail = trial_mail(item, address, self.vocabulary, now, is_correction=had_earlier)
         await self.mailer.send_once(event.letter_id(guest.id), mail)
+        crash_point("trial.mail_begun")
         self.open_mails[event.unit].add(event.letter_id(guest.id))
         return None
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from contracts import events
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.cloudevent import CloudEvent
@@ -136,6 +137,7 @@ class TrialAcceptance:
             stored = await create_or_read(self.bucket, new.key, new.model_dump_json().encode())
             record = TrialEvent.model_validate_json(stored)
             check_same_content(admitted, record)
+            crash_point("trial.stored")
         return AcceptedEvent(
             record.event_id,
             record.content_id,

@@ -11,14 +11,17 @@ import structlog
 
 from consumers.digests.store import DigestStore
 from consumers.ledger import codec
+from consumers.trials.store import TrialStore
 from contracts import subjects
 from contracts.subscriptions.digest import FREQUENCIES
 from producers.bus import Bus
 from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment, wait
 from tests.deep.crash.evidence import ReceiverRecords, read_snapshot, restore_removed
 from tests.deep.crash.ledger_oracle import judge
+from tests.deep.crash.mail_check import trial_errors
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.scenarios import BIRTH, WAYS, Scenario, publish_mixture
+from tests.deep.crash.setup import GUESTS
 from tests.deep.crash.workload import Workload
 
 RANDOM = "random"
@@ -252,7 +255,8 @@ class Campaign:
             answers_lost=self.work.answers_lost,
             outages=self.outages,
         )
-        return lost + judge(books, self.work.told, seen)
+        tried = trial_errors(self.work.tried, GUESTS, seen.mails)
+        return [*lost, *judge(books, self.work.told, seen), *tried]
 
 
 def log_errors_only() -> None:
@@ -268,6 +272,8 @@ def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report
 
 async def is_idle(bus: Bus) -> bool:
     """Whether all work is done."""
+    async for _ in TrialStore(bus).open_events(1):
+        return False
     async for _ in busy_consumers(bus):
         return False
     ledger = bus.bucket(subjects.LEDGER.name)

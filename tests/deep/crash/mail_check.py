@@ -1,7 +1,7 @@
 """Mails and digests: who got what, how often, in which words, laid beside the ledger."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from consumers.ledger.entry import is_maybe
 from contracts import keys
@@ -53,6 +53,18 @@ def undeclared_copies(books: LedgerSnapshot, copies: Mapping[Row, int]) -> Itera
     for batch, more in surplus.items():
         if more > (declared := books.entries[batch].possible_copies):
             yield f"undeclared duplicate: {batch} has {more} copies and declares {declared}"
+
+
+def trial_errors(
+    trials: Iterable[AcceptedEvent], guests: Set[str], mails: Sequence[ReceivedMail]
+) -> Iterator[str]:
+    """Each trial is in one mail to each guest, and in none to others."""
+    sent = {(one.key, one.address, one.subject) for one in mails if one.is_accepted}
+    for trial in trials:
+        told = Counter(address for _, address, subject in sent if subject.endswith(trial.title))
+        for address in guests | told.keys():
+            if told[address] != (address in guests):
+                yield f"trial: {trial.content_id} reached {address} in {told[address]} mails"
 
 
 def order_errors(books: LedgerSnapshot, mails: Iterable[ReceivedMail]) -> Iterator[str]:

@@ -39,6 +39,9 @@ LATEST = 12
 UNACKNOWLEDGED_S = 35.0
 """After this time an event that was in work at a death is delivered again."""
 UPLOAD_POINTS = ("pieces_stored", "stored", "unnamed")
+TRIAL_POINTS = [
+    f"trial.{at}" for at in ("stored", "position_taken", "decided", "mail_begun", "settled")
+]
 LEDGER_REMOVALS = ("counted", "rows_removed", "cut_signed")
 TOO_BIG = "5.3.4"
 """A mail that comes back for this reason suppresses no address."""
@@ -527,6 +530,7 @@ WAYS: dict[str, Scenario] = {
     "subscribers.laid_out": Scenario(command=run_import),
     "subscribers.stored": Scenario(command=run_import),
     "letter.stored": Scenario(request_signup),
+    **{point: Scenario(Workload.trial) for point in TRIAL_POINTS},
     "staff_mail.noted": Scenario(to_desk),
     "staff_mail.begun": Scenario(to_desk),
     **{

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from consumers.staff.accounts import AccountStore, NewAccount
 from consumers.staff.mail.addresses import StaffAddresses
 from consumers.staff.policy import Grant
 from consumers.subscribers.csv_import import import_csv
+from consumers.trials.guests import GuestAddresses
 from contracts.errors import Conflict
 from contracts.subscriptions.digest import FREQUENCIES
 from contracts.vocabulary import DEFAULT
@@ -42,6 +44,10 @@ GATHERED = {
 """Who reads TOPIC in digests."""
 CLERK = "Phòng Biên tập"
 EDITOR = "bien-tap@example.com"
+TRIALS = "trials"
+"""Among the keys of units: the one with which UNIT sends trials."""
+GUESTS = frozenset(f"thu-{n}@example.com" for n in range(3))
+"""The guests who get the trials of UNIT."""
 LONG_S = 90_000
 
 
@@ -66,6 +72,7 @@ class Setup:
         """Units, readers, the Official Account, a template for each kind of case notice."""
         for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
             self.keys[unit] = self.environment.bus(partial(register_unit, unit, release))
+        self.keys[TRIALS] = self.environment.bus(self.open_trials)
         self.environment.bus(make_inbound_stream)
         self.environment.bus(self.hire_editor)
         for topic, addresses in READERS.items():
@@ -84,6 +91,16 @@ class Setup:
         address = StaffAddresses(self.key_file.derive).encrypt(account.id, EDITOR)
         await accounts.set_mail(account.id, state="active", address=address)
         return True
+
+    async def open_trials(self, bus: Bus) -> str:
+        """Let UNIT send trials to its guests; returns the key."""
+        registry, addresses = (
+            UnitRegistry(bus, DEFAULT, time.time),
+            GuestAddresses(self.key_file.derive),
+        )
+        for address in sorted(GUESTS):
+            await registry.add_guest(UNIT, addresses.guest(UNIT, address, datetime.now(UTC)))
+        return await registry.renew_trial_key(UNIT)
 
     async def register_templates(self, bus: Bus) -> bool:
         account, stores = self.account_stores(bus)

@@ -19,6 +19,7 @@ from channels.zalo.client import token_store
 from channels.zalo.clock import Timing
 from channels.zalo.publications import article, broadcast
 from consumers.app import broker, instance, services
+from consumers.app.wiring.trials import mails as trials
 from consumers.channel_health import breaker
 from consumers.check import plans
 from consumers.deliver import worker
@@ -64,6 +65,7 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (channel, {"RESOLVE_AGAIN_S": 0.5}),
     (digests, {"INTERVAL_S": 0.3}),
     (facts, {"INTERVAL_S": 1.0}),
+    (trials, {"INTERVAL_S": 0.3}),
     (retention, {"_INTERVAL_S": 2.0}),
     (sealing, {"_LOOK_EVERY_S": 2.0, "_INTERVAL": timedelta(seconds=1)}),
     (plans, {"_KEPT_S": 0.0}),

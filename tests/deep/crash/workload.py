@@ -23,7 +23,7 @@ from producers.seals import publish_sealed
 from tests.deep.crash.environment import CampaignFailed, Environment, wait
 from tests.deep.crash.evidence import AcceptedEvent, LedgerSnapshot, read_deliveries
 from tests.deep.crash.receiver import mark
-from tests.deep.crash.setup import BRIEF, GATHERED, READERS, TOPIC, UNIT, Setup
+from tests.deep.crash.setup import BRIEF, GATHERED, READERS, TOPIC, TRIALS, UNIT, Setup
 from tests.deep.crash.short_waits import OLD_ITEMS
 from tests.deep.crash.zalo_check import broadcast_items, replayed
 
@@ -75,7 +75,13 @@ class Workload:
 
     @property
     def told(self) -> list[AcceptedEvent]:
-        return [sent.told for sent in self.sent if sent.accepted]
+        """Events in earnest that senders were told are accepted."""
+        return [sent.told for sent in self.sent if sent.accepted and sent.unit != TRIALS]
+
+    @property
+    def tried(self) -> list[AcceptedEvent]:
+        """Trials that they were told are accepted."""
+        return [sent.told for sent in self.sent if sent.accepted and sent.unit == TRIALS]
 
     # --- saying things
 
@@ -119,6 +125,12 @@ class Workload:
             return self.publish(event, unit)
         gathered = frozenset(chain(*GATHERED.values())) if topic == TOPIC else frozenset()
         return self.publish(event, unit, frozenset(READERS.get(topic, ())), gathered)
+
+    def trial(self) -> SentEvent:
+        """A new item that its unit only tries out."""
+        sent = self.item("portal", "email", "zalo")
+        sent.unit = TRIALS
+        return sent
 
     def case(self, **contact: str) -> SentEvent:
         """A step of a dossier, told by phone on Zalo, else by mail."""
