@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel client-ts sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel client-ts sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load first-events races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -92,6 +92,9 @@ notice-load: install
 door-load: install
 	$(BIN)/python -m tests.deep.scale.door_load bombs
 	$(BIN)/python -m tests.deep.scale.door_load flood
+
+first-events: install
+	$(BIN)/python -m tests.deep.scale.first_event_times $(or $(ARGS),3)
 
 races: install
 	$(BIN)/python -m tests.deep.scale.token_races $(or $(ARGS),1000)

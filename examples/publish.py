@@ -31,7 +31,7 @@ WORDS = 2
 
 def read_access() -> Access:
     """The unit's key. Raises Invalid, naming the variable and the file, for one of no use."""
-    key_file = os.environ.get("LOA_NATS_NKEY_FILE")  # noqa: TID251 -- a program of its own
+    key_file = os.environ.get("LOA_NATS_NKEY_FILE")
     access = Access(nkey_file=Path(key_file) if key_file else None)
     access.check(datetime.now(UTC))
     return access
@@ -57,7 +57,7 @@ def main(words: list[str]) -> int:
 
 def publish(words: list[str], access: Access) -> int:
     """The exit code. Raises ContractError for an event or a right that is refused."""
-    url = os.environ.get("LOA_NATS_URL")  # noqa: TID251 -- a program of its own
+    url = os.environ.get("LOA_NATS_URL")
     if len(words) != WORDS or not url:
         sys.stderr.write(USAGE)
         return 2

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.lock import read_lock
 from tests.support import requirements
 from tests.support.repository import ROOT
 
@@ -16,6 +17,14 @@ def build(folder: str, target: Path) -> Path:
     assert built.returncode == 0, built.stderr
     [wheel] = target.glob("*.whl")
     return wheel
+
+
+def constraints(target: Path) -> Path:
+    """A file for PIP_CONSTRAINT that holds installations to the versions of the lock."""
+    lock = read_lock(ROOT / "requirements-dev.lock")
+    pins = (f"{one.name}=={one.version}{one.marker and f' ; {one.marker}'}" for one in lock)
+    target.write_text("\n".join(pins))
+    return target
 
 
 def python_of(version: str) -> str:

@@ -32,7 +32,7 @@ class Example(NamedTuple):
 EXAMPLES = (
     Example("curl", "send.sh"),
     Example(
-        *("Python", "publish.py"),
+        *("Python", "send.py"),
         *("loa_client", "pip install ./loa_client-0.2.0-py3-none-any.whl"),
     ),
     Example(
@@ -43,6 +43,7 @@ EXAMPLES = (
     Example("Go", "go/publish.go"),
     Example("C#", "csharp/Publish.cs"),
     Example("Node.js, NATS", "publish.mjs"),
+    Example("Python, NATS", "publish.py"),
 )
 """The programs, in the order in which the page shows them; another language is one more line."""
 EVENT_FILE = Example("first-event.json", "first-event.json")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts import subjects
-from tests.support import client_wheel, requirements
+from tests.support import client_wheel, first_event, requirements
 from tests.support.client_wheel import python_of
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess
@@ -168,14 +168,15 @@ def wheel(tmp_path_factory):
 def python(wheel, request, tmp_path_factory):
     """The interpreter of an environment that holds the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("environment")
-    made = run(python_of(request.param), "-m", "venv", folder, cwd=folder)
-    assert made.returncode == 0, made.stderr
-    python = folder / "bin" / "python"
-    pip = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", f"{wheel}[testing]")
-    installed = run(python, *pip, cwd=folder)
+    first_event.prepare(folder, "Python", wheel)
+    text = first_event.steps_of("Python").install.replace("python3", python_of(request.param))
+    text += f".venv/bin/pip install {wheel.name}[testing]"
+    settings = {"PIP_CONSTRAINT": str(client_wheel.constraints(folder / "constraints.txt"))}
+    settings["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    installed = run("bash", "-euc", text, cwd=folder, **settings)
     why = f"the wheel's dependencies can't be installed: {installed.stderr[-500:]}"
     requirements.met(not installed.returncode, why)
-    return python
+    return folder / ".venv" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ async def test_a_project_with_rooms_of_its_own_publishes(python, project, bus, n
 
 
 def test_over_http_an_event_outlives_an_outage_and_a_refusal_names_the_field(python, project, loa):
-    name = f"tin-{python.parent.parent.name}"
+    name = f"tin-{python.parents[2].name}"
     event = json.dumps(sample_event(id=name, content_id=name))
     words = (OVER_HTTP, loa.ready().url, loa.key)
     told = run(python, "-W", "error", "-c", *words, cwd=project, stdin=event)
@@ -253,6 +254,12 @@ def test_the_program_of_the_readme_publishes_follows_and_names_a_wrong_field(
     told = run(python, "-c", wrong, cwd=tmp_path, **settings)
     fields = {line.partition(" ")[0] for line in told.stdout.splitlines()}
     assert fields == {"data.title", "data.titel"}, told
+
+
+def test_the_page_of_events_sends_follows_and_names_a_wrong_field(python, loa, key_of_readme):
+    send = first_event.steps_of("Python").send
+    told = first_event.typed(python.parents[2], loa.ready().url, key_of_readme, send)
+    first_event.require_told(told)
 
 
 async def test_the_command_of_the_wheel_publishes(python, project, bus, nats_server):

@@ -1,47 +1,32 @@
-"""From an empty folder each language publishes, is refused by name and reads the outcome."""
+"""From an empty folder each language publishes, is refused by name and reads the outcome.
+
+Python and TypeScript are tried where their packages are built.
+"""
 
 import json
 import re
-import shutil
 import subprocess
-from typing import NamedTuple
 
 import pytest
 
 from contracts.keys import content_hash
 from contracts.schemas.vectors import GROUPS
-from tests.support import requirements
+from tests.support import first_event, requirements
+from tests.support.first_event import EVENT, LANGUAGES, PACKAGED, UNIT
 from tests.support.loa_process import LoaProcess
 from tests.support.repository import ROOT
 from tests.support.scripted_door import Given, serving
 
-PAGE = ROOT / "docs" / "events.md"
-HEADING = "\n## Java, Go, C# and curl from an empty folder"
-ADDRESS = "http://127.0.0.1:8080"
-KEY = "loa_van-phong-bo_..."
-EVENT = "first-event.json"
-UNIT = "van-phong-bo"
-CURL_GOT_AN_ERROR = 22
 EVENT_ID = "fbdkp2tkmq6csievphrou46pin"
 VECTORS = ROOT / "contracts" / "schemas" / "vectors.json"
 KEYS_MJS = ROOT / "examples" / "keys.mjs"
-pytestmark = pytest.mark.timeout(900)
-
-
-class Language(NamedTuple):
-    """A tool, the file below `examples/`, the start of its block, and how it is run once it ran."""
-
-    tool: str
-    file: str
-    block: str
-    again: str
-
-
-LANGUAGES = {
-    "java": Language("java", "java/Publish.java", "java", "java Publish.java"),
-    "go": Language("go", "go/publish.go", "go run", "go build publish.go && ./publish"),
-    "csharp": Language("mono", "csharp/Publish.cs", "mcs", "mono Publish.exe"),
+AGAIN = {
+    "Java": "java Publish.java",
+    "Go": "go build publish.go && ./publish",
+    "C#": "mono Publish.exe",
 }
+"""How a program is run once it ran."""
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -51,68 +36,52 @@ def loa(tmp_path_factory):
         yield loa
 
 
-def block_of(start):
-    """A block of the page, which a reader pastes."""
-    section = PAGE.read_text("utf-8").split(HEADING)[1].split("\n## ")[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
-    [block] = [one for one in blocks if one.startswith(start)]
-    return block
+@pytest.mark.parametrize("name", [one for one in LANGUAGES if one not in PACKAGED])
+def test_what_the_page_prints_publishes_follows_and_names_what_is_wrong(loa, tmp_path, name):
+    first_event.prepare(tmp_path, name)
+    send = first_event.steps_of(name).send
+    first_event.require_told(first_event.typed(tmp_path, loa.ready().url, loa.key, send))
 
 
-def typed(folder, loa, script):
-    """A shell's answer, with the page's settings; only the key and the port differ."""
-    settings = block_of("export").replace(ADDRESS, loa.ready().url).replace(KEY, loa.key)
-    lines = ["export NO_PROXY=127.0.0.1", settings, script]
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_program_on_the_page_is_the_one_of_the_examples(name):
+    example = (ROOT / "examples" / LANGUAGES[name].example).read_text("utf-8")
+    assert example.endswith("\n\n" + first_event.steps_of(name).program)
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_a_program_publishes_follows_is_refused_and_holds_the_vectors(loa, tmp_path, name):
-    language = LANGUAGES[name]
-    requirements.met(shutil.which(language.tool) is not None, f"needs {language.tool}")
-    for source in (ROOT / "examples" / language.file, ROOT / "examples" / EVENT):
-        shutil.copy(source, tmp_path)
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_program_without_a_package_computes_the_keys_and_sends_again(loa, tmp_path, name):
+    first_event.prepare(tmp_path, name)
     event = json.loads((tmp_path / EVENT).read_text("utf-8"))
-    done = typed(tmp_path, loa, block_of(language.block))
-    assert done.returncode == 0, done.stderr
+    build = "mcs -r:System.Net.Http.dll Publish.cs && " * (name == "C#")
+    done = run(tmp_path, loa.ready().url, f"{build}{AGAIN[name]} {EVENT}", loa.key)
+    assert done.returncode == 0, done
     said = done.stdout.splitlines()
     assert said[:2] == [f"accepted {EVENT_ID}", "event_id is as computed here"]
     assert said[2] == f"content hash {content_hash(event['type'], event['data'])}"
-    assert said[3] in ("state released", "state received")  # the latter after a minute, under load
-    names_what_is_wrong(tmp_path, loa, language, event)
-    holds_the_vectors(tmp_path, loa, language)
-    sends_again(tmp_path, loa, language)
-
-
-def names_what_is_wrong(folder, loa, language, event):
-    event["data"]["titel"] = event["data"].pop("title")
-    (folder / EVENT).write_text(json.dumps(event))
-    refused = typed(folder, loa, f"{language.again} {EVENT}")
+    refused = run(tmp_path, loa.ready().url, f"{AGAIN[name]} wrong.json", loa.key)
     assert (refused.returncode, refused.stdout) == (2, ""), refused
     assert refused.stderr.startswith("422 The event is not valid / Sự kiện không hợp lệ\n")
-    assert "data.title: is required / là trường bắt buộc\n" in refused.stderr
-    assert "\ndata.titel: " in refused.stderr
+    holds_the_vectors(tmp_path, AGAIN[name])
+    sends_again(tmp_path, AGAIN[name])
 
 
-def holds_the_vectors(folder, loa, language):
-    held = typed(folder, loa, f"{language.again} --vectors {VECTORS}")
+def run(folder, url, script, key="k"):
+    return first_event.typed(folder, url, key, script)
+
+
+def holds_the_vectors(folder, again):
+    held = run(folder, "", f"{again} --vectors {VECTORS}")
     assert (held.returncode, held.stdout[:18]) == (0, "every vector holds"), held
     wrong = json.loads(VECTORS.read_text("utf-8"))
     for group in ("digest", "event_id", "content_hash"):
         wrong[group][3][group] = "a" * len(wrong[group][3][group])
-    (folder / "wrong.json").write_text(json.dumps(wrong))
-    found = typed(folder, loa, f"{language.again} --vectors wrong.json")
+    (folder / "broken.json").write_text(json.dumps(wrong))
+    found = run(folder, "", f"{again} --vectors broken.json")
     assert (found.returncode, found.stdout) == (1, "digest[3]\nevent_id[3]\ncontent_hash[3]\n")
 
 
-def sends_again(folder, loa, language):
+def sends_again(folder, again):
     """After a slow request, and after an answer whose Retry-After is a date, as proxies write."""
     date = {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
     accepted = {"event_id": EVENT_ID, "status_url": "/v1/events/x", "errors": []}
@@ -123,26 +92,9 @@ def sends_again(folder, loa, language):
             Given(202, accepted),
             Given(200, {"state": "released"}),
         ]
-        script = f"export LOA_URL={door.url}; {language.again} {EVENT}"
-        done = typed(folder, loa, script)
+        done = run(folder, door.url, f"{again} {EVENT}")
         assert (done.returncode, door.answers) == (0, []), done
         assert len({body for _, _, body in door.asked[:3]}) == 1
-
-
-def test_curl_publishes_reads_the_status_and_is_refused_by_name(loa, tmp_path):
-    requirements.curl()
-    shutil.copy(ROOT / "examples" / EVENT, tmp_path)
-    done = typed(tmp_path, loa, block_of("curl"))
-    assert done.returncode == 0, done.stderr
-    answer, status = (json.loads(line) for line in done.stdout.replace("}{", "}\n{").splitlines())
-    assert answer["event_id"] == EVENT_ID
-    assert status["state"] in ("received", "released")
-    event = json.loads((tmp_path / EVENT).read_text("utf-8"))
-    event["data"]["titel"] = event["data"].pop("title")
-    (tmp_path / EVENT).write_text(json.dumps(event))
-    assert typed(tmp_path, loa, block_of("curl")).returncode == CURL_GOT_AN_ERROR
-    errors = json.loads((tmp_path / "answer.json").read_text("utf-8"))["errors"]
-    assert {error["field"] for error in errors} == {"data.title", "data.titel"}
 
 
 def test_the_javascript_example_finds_one_wrong_vector_of_each_group(tmp_path):

@@ -13,16 +13,14 @@ import pytest
 
 from contracts.schemas import schema_files
 from contracts.testing import ContractBroken, check_event
+from tests.support import first_event
 from tests.support.event_mutations import Case, cases, good_events
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess
-from tests.support.repository import ROOT
 from tests.support.typescript_client import SOURCE, TypeScriptClient
 
 VECTORS = Path(schema_files.__file__).with_name("vectors.json")
 SEED, MUTATED = 20, 600
-OTHER = "vu-phap-che"
-"""The unit that sends by the example."""
 README = (SOURCE / "README.md").read_text("utf-8")
 PROGRAM, NATS_PROGRAM = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
 pytestmark = pytest.mark.timeout(600)
@@ -40,9 +38,10 @@ def loa(tmp_path_factory):
         yield loa
 
 
-def key_of(loa: LoaProcess, unit: str) -> str:
-    """The key of another unit than the one that sends in all other tests."""
-    own, key = loa.key, loa.add_unit(unit)
+@pytest.fixture(scope="module")
+def key_of_page(loa):
+    """The key of the unit that the pages send for."""
+    own, key = loa.key, loa.add_unit(first_event.UNIT)
     loa.key = own
     return key
 
@@ -50,16 +49,16 @@ def key_of(loa: LoaProcess, unit: str) -> str:
 def test_its_own_tests_hold(client):
     tests = sorted(client.folder.glob("test/*.test.mjs"))
     done = client.call("node", "--test", "--test-reporter=tap", *tests)
-    assert "# pass 17\n" in done.stdout, done.stdout
+    assert "# pass 22\n" in done.stdout, done.stdout
 
 
 @pytest.fixture(scope="module")
 def consumer(client, tmp_path_factory):
     """The folder of a system that was empty before it installed the package."""
     folder = tmp_path_factory.mktemp("consumer")
-    packed = client.pack(folder)
+    first_event.prepare(folder, "TypeScript", client.pack(tmp_path_factory.mktemp("package")))
     [commands] = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
-    assert packed.name in commands
+    assert commands == first_event.steps_of("TypeScript").install
     shell = ["bash", "-euo", "pipefail", "-c", commands]
     subprocess.run(shell, cwd=folder, check=True, capture_output=True, timeout=400)
     (folder / "send.mts").write_text(PROGRAM, "utf-8")
@@ -68,9 +67,11 @@ def consumer(client, tmp_path_factory):
     return folder
 
 
-def test_what_the_readme_prints_sends_reads_the_state_and_names_a_wrong_field(consumer, loa):
+def test_what_the_readme_prints_sends_reads_the_state_and_names_a_wrong_field(
+    consumer, loa, key_of_page
+):
     (consumer / "wrong.mjs").write_text(PROGRAM.replace("title: ", "titel: ", 1), "utf-8")
-    environ = os.environ | {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of(loa, "van-phong-bo")}
+    environ = os.environ | {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of_page}
     done, refused = (
         subprocess.run(["node", name], cwd=consumer, env=environ, capture_output=True, text=True)
         for name in ("send.mjs", "wrong.mjs")
@@ -101,23 +102,15 @@ def test_what_the_readme_prints_is_well_typed_and_a_misspelt_field_is_not(client
     } == {*WRONG}
 
 
-def test_the_example_sends_the_event_in_a_file_and_names_what_is_wrong(client, consumer, loa):
-    for name in ("example.mjs", "example.mts"):
-        shutil.copy(ROOT / "examples" / "send.mts", consumer / name)
-    assert client.check_types(consumer / "example.mts").stdout == ""
-    written = (ROOT / "examples" / "first-event.json").read_text("utf-8")
-    event = json.loads(written.replace("van-phong-bo", OTHER))
-    broken = {**event, "data": {**event["data"], "title": ""}}
-    environ = os.environ | {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of(loa, OTHER)}
-    answers = []
-    for name, body in (("event.json", event), ("broken.json", broken)):
-        (consumer / name).write_text(json.dumps(body), "utf-8")
-        command = ["node", "example.mjs", OTHER, name]
-        done = subprocess.run(command, cwd=consumer, env=environ, capture_output=True, text=True)
-        answers.append((done.returncode, done.stdout.partition(" ")[0], done.stderr))
-    (sent, refused) = answers
-    assert sent == (0, "accepted", "")
-    assert refused[:2] == (2, "") and refused[2].startswith("data.title: ")
+def test_the_page_of_events_sends_follows_and_names_a_wrong_field(
+    client, consumer, loa, key_of_page
+):
+    first_event.prepare(consumer, "TypeScript")
+    shutil.copy(consumer / "send.mjs", consumer / "page.mts")
+    assert client.check_types(consumer / "page.mts").stdout == ""
+    send = first_event.steps_of("TypeScript").send
+    told = first_event.typed(consumer, loa.ready().url, key_of_page, send)
+    first_event.require_told(told)
 
 
 API = sorted((SOURCE / "api").glob("*.d.ts"), key=lambda path: int(path.name.partition("-")[0]))
@@ -218,6 +211,24 @@ def test_an_event_over_http_is_accepted_delivered_and_told_of(client, loa):
         assert loa.trace_of_event(answer["eventId"])["channels"]["email"]["delivered"] == 1
         status = publisher.order("status", event_id=answer["eventId"])
         assert (status["state"], status["revision"]) == ("released", 1)
+
+
+def test_a_dry_run_tells_what_a_batch_then_does(client, loa):
+    events = [sample_event(id=f"b-{at}", content_id="ts-batch", revision=at) for at in (1, 2)]
+    with client.driven(**options(loa)) as publisher:
+        [expected] = publisher.order("dryRun", event=events[0])["events"]
+        assert (expected["revision"], expected["is_known"], expected["release"]) == (
+            1,
+            False,
+            "automatic",
+        )
+        answers = publisher.order("publishBatch", events=events)
+        assert [answers[place]["revision"] for place in "01"] == [1, 2]
+        assert answers["0"]["eventId"] == expected["event_id"]
+        [known] = publisher.order("dryRun", event=events[0])["events"]
+        assert known["is_known"]
+        refused = publisher.order("publishBatch", events=[*events, events[0] | {"data": {}}])
+        assert refused["errors"][0]["field"].startswith("[2].data.")
 
 
 def test_a_refusal_is_the_same_before_it_is_sent_as_at_the_door(client, loa):
