@@ -21,7 +21,7 @@ from contracts.publication import RELEASED
 from contracts.schemas import schema_files, schema_history
 from contracts.text import legacy_encodings
 from producers import texts
-from producers.gateway.responses import EventAccepted, Problem, Status
+from producers.gateway.responses import BatchAccepted, DryRun, EventAccepted, Problem, Status
 
 GENERATED = Path(__file__).parent / "src" / "generated"
 _SCHEMAS = Path(schema_files.__file__).parent
@@ -70,7 +70,7 @@ def _events() -> str:
     named: dict[str, str] = {}
     for schema in (
         *map(_committed, (*KINDS, RELEASED)),
-        *map(_model_schema, (EventAccepted, Status, Problem)),
+        *map(_model_schema, (EventAccepted, BatchAccepted, DryRun, Status, Problem)),
     ):
         for name, part in {**schema.get("$defs", {}), schema["title"]: schema}.items():
             text = _declaration(name, part)

@@ -7,7 +7,7 @@ import { isAscii, strip } from "./python.js";
 import { firstWrongByte, textOf } from "./utf8.js";
 
 export const CONTENT_TYPE = "application/cloudevents+json";
-const BATCH_TYPE = "application/cloudevents-batch+json";
+export const BATCH_TYPE = "application/cloudevents-batch+json";
 const JSON_TYPE = "application/json";
 /** The most bytes that an event may have. */
 export const MAX_EVENT_BYTES = 256 * 1024;

@@ -207,6 +207,29 @@ export function joinPath(...parts: readonly (string | number)[]): string {
   return [begin, ...rest].join(".");
 }
 
+/** Read every entry of a batch, or throw one ContractError that names the faults of all. */
+export function readEach<T, R>(entries: readonly T[], read: (entry: T) => R): readonly R[] {
+  const results: R[] = [];
+  const codes: ErrorCode[] = [];
+  const faults: FieldError[] = [];
+  for (const [number, entry] of entries.entries()) {
+    try {
+      results.push(read(entry));
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      codes.push(error.code);
+      faults.push(...error.errors.map((one) => ({ ...one, field: placeInBatch(number, one.field) })));
+    }
+  }
+  const [code] = codes;
+  if (code) throw new ContractError(code, faults);
+  return results;
+}
+
+function placeInBatch(number: number, field: string): string {
+  return field === WHOLE_EVENT ? `[${number}]` : joinPath(number, field);
+}
+
 /** The refusal of an unreadable event for one error. */
 export function unreadableField(error: FieldError): ContractError {
   return new ContractError("unreadable", [error]);

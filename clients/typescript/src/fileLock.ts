@@ -3,8 +3,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { open, type FileHandle } from "node:fs/promises";
+import { ContractError, localized, type ErrorCode } from "./errors.js";
 
 const BUSY = 1;
+const NO_LOCKS = {
+  en: "events can't be kept here: that needs the program flock (Linux: util-linux). Without a spool they are only sent",
+  vi: "máy này không giữ được sự kiện: cần có chương trình flock (Linux: util-linux). Không dùng spool thì chỉ gửi",
+};
+
+/** Whether this system can have a spool at all: Windows has no flock(1). Throws ContractError, `invalid`. */
+export function requireLocks(): void {
+  if (process.platform === "win32") throw noLocks("invalid");
+}
 
 /**
  * The lock on a file, which this process has until the handle is closed or the process ends.
@@ -24,10 +34,23 @@ export async function takeLock(path: string, { waits }: { waits: boolean }): Pro
   return null;
 }
 
-/** Whether the lock was free. Throws if flock(1) is missing or fails. */
+/** Whether the lock was free. Throws ContractError, `unavailable`, if flock(1) is missing. */
 async function flock(descriptor: number, options: readonly string[]): Promise<boolean> {
   const child = spawn("flock", ["-x", ...options, "3"], { stdio: ["ignore", "ignore", "ignore", descriptor] });
-  const [code] = (await once(child, "close")) as [number | null];
+  const [code] = (await once(child, "close").catch(failedToStart)) as [number | null];
   if (code !== 0 && code !== BUSY) throw new Error(`flock ended with ${code}`);
   return code === 0;
+}
+
+function failedToStart(error: unknown): never {
+  throw isMissing(error) ? noLocks("unavailable") : error;
+}
+
+function noLocks(code: ErrorCode): ContractError {
+  return new ContractError(code, [localized("spool", NO_LOCKS, {})]);
+}
+
+/** Whether an error of the system says that a file, folder or program is not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -1,12 +1,12 @@
 /** Publishing over HTTP, with the unit's API key. */
 
 import { HTTP_TYPES, type CheckedEvent } from "./check.js";
-import { CONTENT_TYPE, toStructured } from "./envelope.js";
-import { codeOfStatus, ContractError, localized, type FieldError } from "./errors.js";
-import { away, Publisher, type Accepted, type Door, type PublisherOptions } from "./publisher.js";
+import { BATCH_TYPE, CONTENT_TYPE, toStructured } from "./envelope.js";
+import { codeOfStatus, ContractError, localized, readEach, type FieldError } from "./errors.js";
+import { away, Publisher, type Accepted, type Door, type GivenEvent, type PublisherOptions, type Spooled } from "./publisher.js";
 import { endOf, insist } from "./retry.js";
 import { ADDRESS_TEXTS } from "./generated/messages.js";
-import type { EventAccepted, Problem, Status } from "./generated/events.js";
+import type { BatchAccepted, DryRun, EventAccepted, Problem, Status } from "./generated/events.js";
 
 const ANSWER_MS = 10_000;
 const LEAST_ANSWER_MS = 1000;
@@ -30,6 +30,22 @@ export class HttpPublisher extends Publisher {
     this.http = door;
   }
 
+  /**
+   * Send up to 100 events as one: all are taken, in their order, or none.
+   *
+   * While Loa is away they are kept, and then sent one by one. Throws as `publish` does; errors name the event, as in
+   * `[3].data.title`. With a case event among them nothing is kept.
+   */
+  async publishBatch(events: readonly GivenEvent[]): Promise<readonly (Accepted | Spooled)[]> {
+    const checked = readEach(events, (event) => this.admit(event));
+    return await this.sendOrKeep(checked, (end) => this.http.sendBatch(checked, end));
+  }
+
+  /** What would become of an event now; nothing is stored. Throws ContractError for what would be refused at once. */
+  async dryRun(event: GivenEvent): Promise<DryRun> {
+    return await this.http.dryRun(this.admit(event));
+  }
+
   /** Where the item of an accepted event is. Throws ContractError, `not_found` for another unit's. */
   async status(eventId: string): Promise<Status> {
     return await this.http.status(eventId);
@@ -50,17 +66,16 @@ class HttpDoor implements Door {
   }
 
   async send(event: CheckedEvent, end: number): Promise<Accepted> {
-    const body = toStructured(event.event);
-    const answer = await this.ask<EventAccepted>("/v1/events", { method: "POST", body }, end);
-    return {
-      outcome: "accepted",
-      eventId: answer.event_id,
-      contentId: answer.content_id,
-      revision: answer.revision,
-      duplicate: null,
-      trial: answer.trial ?? false,
-      warnings: answer.warnings ?? [],
-    };
+    return acceptedAs(await this.post<EventAccepted>("/v1/events", [event], end));
+  }
+
+  async sendBatch(events: readonly CheckedEvent[], end: number): Promise<readonly Accepted[]> {
+    const answer = await this.post<BatchAccepted>("/v1/events", events, end, BATCH_TYPE);
+    return answer.events.map(acceptedAs);
+  }
+
+  async dryRun(event: CheckedEvent): Promise<DryRun> {
+    return await this.post<DryRun>("/v1/dry-runs", [event], endOf(this.patienceS));
   }
 
   async status(eventId: string): Promise<Status> {
@@ -70,13 +85,19 @@ class HttpDoor implements Door {
 
   async close(): Promise<void> {}
 
+  private async post<T>(path: string, events: readonly CheckedEvent[], end: number, type = CONTENT_TYPE): Promise<T> {
+    const written = events.map(({ event }) => toStructured(event)).join(",");
+    const body = type === BATCH_TYPE ? `[${written}]` : written;
+    return await this.ask<T>(path, { method: "POST", body, headers: { "Content-Type": type } }, end);
+  }
+
   private async ask<T>(path: string, request: RequestInit, end: number): Promise<T> {
     return await insist(end, (leftMs) => this.askOnce<T>(path, request, leftMs));
   }
 
   private async askOnce<T>(path: string, request: RequestInit, leftMs: number): Promise<T> {
     const answerMs = Math.min(ANSWER_MS, Math.max(LEAST_ANSWER_MS, leftMs));
-    const headers = { Authorization: `Bearer ${this.key}`, "Content-Type": CONTENT_TYPE };
+    const headers = { ...request.headers, Authorization: `Bearer ${this.key}` };
     const limits = { redirect: "manual", signal: AbortSignal.timeout(answerMs) } as const;
     try {
       const answer = await fetch(this.url + path, { ...request, ...limits, headers });
@@ -86,6 +107,18 @@ class HttpDoor implements Door {
       throw error instanceof ContractError ? error : away(error);
     }
   }
+}
+
+function acceptedAs(answer: EventAccepted): Accepted {
+  return {
+    outcome: "accepted",
+    eventId: answer.event_id,
+    contentId: answer.content_id,
+    revision: answer.revision,
+    duplicate: null,
+    trial: answer.trial ?? false,
+    warnings: answer.warnings ?? [],
+  };
 }
 
 /** Throws ContractError, `invalid`, for an address that is none, and for a key that can't be in a header. */

@@ -57,6 +57,7 @@ interface StoreAnswer {
 class NatsDoor implements Door {
   readonly types = BUS_TYPES;
   private connection: NatsConnection | null = null;
+  private connecting: Promise<NatsConnection> | null = null;
 
   constructor(private readonly options: NatsOptions) {}
 
@@ -94,7 +95,8 @@ class NatsDoor implements Door {
 
   private async connected(options: ConnectionOptions): Promise<NatsConnection> {
     if (this.connection && !this.connection.isClosed()) return this.connection;
-    this.connection = await connect(options);
+    this.connecting ??= connect(options).finally(() => (this.connecting = null));
+    this.connection = await this.connecting;
     return this.connection;
   }
 

@@ -2,8 +2,9 @@
 
 import { admit, BUS_TYPES, readEvent, type CheckedEvent } from "./check.js";
 import { ContractError, fieldError, localized, type FieldError, type FieldWarning } from "./errors.js";
+import { isMissing } from "./fileLock.js";
 import { endOf } from "./retry.js";
-import { isMissing, Spool } from "./spool.js";
+import { Spool } from "./spool.js";
 import { ACCESS_TEXTS } from "./generated/messages.js";
 import { VOCABULARY } from "./generated/vocabulary.js";
 import type { LoaEvent } from "./generated/events.js";
@@ -27,6 +28,9 @@ export interface Accepted {
   /** What readers will see otherwise than it was sent. */
   readonly warnings: readonly FieldWarning[];
 }
+
+/** An event as a program has it: an object, or JSON in bytes or in a text. */
+export type GivenEvent = LoaEvent | Uint8Array | string;
 
 /** The event waits in `path`, behind all older ones; `drain` sends it. */
 export interface Spooled {
@@ -95,6 +99,7 @@ export class Publisher {
   private units: ReadonlyMap<string, string> = new Map();
   private awayUntil = -Infinity;
   private turn: Promise<unknown> = Promise.resolve();
+  private draining: Promise<unknown> = Promise.resolve();
 
   protected constructor(door: Door, options: PublisherOptions) {
     this.door = door;
@@ -107,40 +112,59 @@ export class Publisher {
   /**
    * Check an event and send it, or keep it in the spool while Loa is away. A repeat is harmless.
    *
-   * After Loa was away, events are kept at once for some seconds.
+   * After Loa was away, events are kept at once for some seconds, and so they are while `drain` sends older ones.
    *
    * Throws ContractError, which names each wrong field; with the code `unavailable` or
    * `rate_limited` if Loa is away and the event is not kept.
    */
-  async publish(event: LoaEvent | Uint8Array | string): Promise<Accepted | Spooled> {
-    const checked = admit(readEvent(event), this.unit, this.vocabulary, this.door.types);
-    const spool = BUS_TYPES.has(checked.event.type) ? this.spool : null;
-    const end = endOf(this.patienceS);
-    return await this.inTurn(async () => {
-      if (spool && (await this.comesBehind(spool, checked, end))) return await keep(spool, checked);
-      try {
-        return await this.send(checked, end);
-      } catch (error) {
-        if (spool && error instanceof Denied) await spool.keepRefused(checked, error.message);
-        if (!spool || !isAway(error)) throw error;
-        return await keep(spool, checked);
-      }
-    });
+  async publish(event: GivenEvent): Promise<Accepted | Spooled> {
+    const checked = this.admit(event);
+    const [answer] = await this.sendOrKeep([checked], async (end) => [await this.door.send(checked, end)]);
+    return answer as Accepted | Spooled;
   }
 
-  /** Send the unit's spooled events, oldest first, until none is left or Loa is away. */
+  /** Send the unit's spooled events, oldest first, until none is left, Loa is away, or another call sends them. */
   async drain(): Promise<Drained> {
-    return await this.inTurn(() => this.drainInTurn());
+    const drained = this.drainOwn();
+    this.draining = drained.catch(() => undefined);
+    return await drained;
   }
 
   /** End after what is being sent. */
   async close(): Promise<void> {
-    await this.inTurn(() => this.door.close());
+    await this.inTurn(async () => {
+      await this.draining;
+      await this.door.close();
+    });
   }
 
-  private async send(event: CheckedEvent, end: number): Promise<Accepted> {
+  protected admit(event: GivenEvent): CheckedEvent {
+    return admit(readEvent(event), this.unit, this.vocabulary, this.door.types);
+  }
+
+  /** Send *events* in one go after all older ones, or keep them; a case event is never kept. */
+  protected async sendOrKeep(
+    events: readonly CheckedEvent[],
+    send: (end: number) => Promise<readonly Accepted[]>,
+  ): Promise<readonly (Accepted | Spooled)[]> {
+    const spool = events.every((one) => BUS_TYPES.has(one.event.type)) ? this.spool : null;
+    const end = endOf(this.patienceS);
+    return await this.inTurn(async () => {
+      if (spool && (await this.comesBehind(spool, events, end))) return await keep(spool, events);
+      try {
+        return await this.noting(() => send(end));
+      } catch (error) {
+        if (spool && error instanceof Denied) await keepRefused(spool, events, error.message);
+        if (!spool || !isAway(error)) throw error;
+        return await keep(spool, events);
+      }
+    });
+  }
+
+  /** The answer to what is sent; `refusal` and Loa's absence are noted. */
+  private async noting<A>(send: () => Promise<A>): Promise<A> {
     try {
-      const accepted = await this.door.send(event, end);
+      const accepted = await send();
       this.refusal = null;
       this.awayUntil = -Infinity;
       return accepted;
@@ -152,14 +176,14 @@ export class Publisher {
   }
 
   /** Whether spooled events have to be sent first, all or those of the item, or Loa was just away. */
-  private async comesBehind(spool: Spool, event: CheckedEvent, end: number): Promise<boolean> {
+  private async comesBehind(spool: Spool, events: readonly CheckedEvent[], end: number): Promise<boolean> {
     if (performance.now() < this.awayUntil) return true;
     const draining = await this.drainSpool(spool, end);
     const left = (await this.ownWaiting(spool)).length;
-    return left > draining.denied.length || draining.waitingItems.has(event.contentId);
+    return left > draining.denied.length || events.some((one) => draining.waitingItems.has(one.contentId));
   }
 
-  private async drainInTurn(): Promise<Drained> {
+  private async drainOwn(): Promise<Drained> {
     const spool = this.spool;
     if (!spool) return { accepted: [], refused: [], denied: [], left: 0 };
     const { accepted, refused, denied } = await this.drainSpool(spool);
@@ -171,13 +195,20 @@ export class Publisher {
     const draining: Draining = { accepted: [], refused: [], denied: [], waitingItems: new Set() };
     if (!(await this.ownWaiting(spool)).length) return draining;
     await spool.draining(async () => {
-      for (const path of await this.ownWaiting(spool)) {
-        const until = end ?? endOf(this.patienceS);
-        if (!(await this.sendSpooled(spool, path, draining, until))) break;
-        if (end !== undefined && performance.now() >= end) break;
-      }
+      while (await this.sendWaiting(spool, draining, end));
     });
     return draining;
+  }
+
+  /** Send the events that wait now, but for denied ones; whether there may be more to send. */
+  private async sendWaiting(spool: Spool, draining: Draining, end?: number): Promise<boolean> {
+    const denied = new Set(draining.denied);
+    const waiting = (await this.ownWaiting(spool)).filter((path) => !denied.has(path));
+    for (const path of waiting) {
+      if (!(await this.sendSpooled(spool, path, draining, end ?? endOf(this.patienceS)))) return false;
+      if (end !== undefined && performance.now() >= end) return false;
+    }
+    return waiting.length > 0;
   }
 
   /** Whether the next one may be sent: Loa is not away. */
@@ -199,7 +230,7 @@ export class Publisher {
   private async sendUnlessDenied(event: CheckedEvent, draining: Draining, end: number): Promise<Accepted | null> {
     if (draining.waitingItems.has(event.contentId)) return null;
     try {
-      const answer = await this.send(event, end);
+      const answer = await this.noting(() => this.door.send(event, end));
       draining.accepted.push(answer);
       return answer;
     } catch (error) {
@@ -228,8 +259,18 @@ export class Publisher {
   }
 }
 
+async function keepRefused(spool: Spool, events: readonly CheckedEvent[], reason: string): Promise<void> {
+  for (const event of events) await spool.keepRefused(event, reason);
+}
+
+async function keep(spool: Spool, events: readonly CheckedEvent[]): Promise<readonly Spooled[]> {
+  const kept: Spooled[] = [];
+  for (const event of events) kept.push(await keepOne(spool, event));
+  return kept;
+}
+
 /** Keep an event. Throws ContractError, `unavailable`, if the disk refuses. */
-async function keep(spool: Spool, event: CheckedEvent): Promise<Spooled> {
+async function keepOne(spool: Spool, event: CheckedEvent): Promise<Spooled> {
   const { eventId, contentId, revision } = event;
   try {
     return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event) };

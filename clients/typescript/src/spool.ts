@@ -11,7 +11,7 @@ import type { CheckedEvent } from "./check.js";
 import type { CloudEvent } from "./cloudevent.js";
 import { fromPlain } from "./envelope.js";
 import { ContractError, fieldError } from "./errors.js";
-import { takeLock } from "./fileLock.js";
+import { isMissing, requireLocks, takeLock } from "./fileLock.js";
 import { isObject, readJson, spacedJson, toPlain, type Value } from "./json.js";
 
 const EVENT_FILE = /^\d{20}-[a-z2-7]{26}\.json$/;
@@ -27,7 +27,9 @@ export interface SpooledEvent {
 
 /** A folder of waiting events. Several processes may share it: many writers, one drainer. */
 export class Spool {
-  constructor(readonly folder: string) {}
+  constructor(readonly folder: string) {
+    requireLocks();
+  }
 
   /**
    * Append an event and return its file after fsync. An event that waits already is not stored twice.
@@ -184,11 +186,6 @@ async function namesIn(folder: string): Promise<readonly string[]> {
 
 function reasonFile(path: string): string {
   return path.replace(/\.json$/, ".txt");
-}
-
-/** Whether an error of the system says that a file or folder is not there. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function unlessMissing(error: unknown): undefined {

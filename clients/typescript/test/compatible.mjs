@@ -11,8 +11,8 @@ const [index, frozen] = process.argv.slice(2).map((one) => resolve(one));
 
 /** Types that programs read; all others they write. */
 const READ = new Set([
-  "Accepted", "Spooled", "Drained", "FieldError", "FieldWarning", "ErrorCode", "EventAccepted", "Status", "Happening",
-  "Problem", "Publication",
+  "Accepted", "Spooled", "Drained", "FieldError", "FieldWarning", "ErrorCode", "EventAccepted", "BatchAccepted", "DryRun",
+  "ExpectedEvent", "Quota", "Status", "Happening", "Problem", "Publication",
 ]);
 
 /** Lines that are well typed as long as what the frozen surface promised of *name* holds. */

@@ -12,6 +12,8 @@ const publisher = given.key === undefined ? new NatsPublisher(given) : new HttpP
 
 const WAYS = {
   publish: ({ event }) => publisher.publish(event),
+  publishBatch: ({ events }) => publisher.publishBatch(events),
+  dryRun: ({ event }) => publisher.dryRun(event),
   drain: () => publisher.drain(),
   status: ({ event_id }) => publisher.status(event_id),
 };

@@ -26,7 +26,8 @@ async function doorWith(t, ...answers) {
     const parts = [];
     for await (const part of request) parts.push(part);
     requests.push({ headers: request.headers, body: Buffer.concat(parts).toString(), url: request.url });
-    const { status, body = {}, headers = {} } = answers.length > 1 ? answers.shift() : answers[0];
+    const { status, body = {}, headers = {}, after } = answers.length > 1 ? answers.shift() : answers[0];
+    await after?.();
     if (status === 0) return request.socket.destroy();
     const type = status < 300 ? "application/json" : "application/problem+json";
     response.writeHead(status, { "Content-Type": type, ...headers }).end(JSON.stringify(body));
@@ -177,6 +178,69 @@ test("a date as Retry-After is no number of seconds", async (t) => {
   const door = await doorWith(t, { status: 429, body: TRY_AGAIN, headers });
   await assert.rejects(publisherAt(door.url, { patienceS: 1 }).publish(event()), (error) => error.retryAfterS === 5);
   assert.equal(door.requests.length, 1);
+});
+
+test("publish does not wait for a drain under way, which sends the new event, too", async (t) => {
+  const folder = await newFolder();
+  await publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 }).publish(event("1"));
+  const answers = [];
+  const accepted = { status: 202, body: ACCEPTED };
+  const door = await doorWith(t, { ...accepted, after: async () => answers.push(await publisher.publish(event("2"))) }, accepted);
+  const publisher = publisherAt(door.url, { spool: folder });
+  const drained = await publisher.drain();
+  assert.deepEqual(answers.map((one) => one.outcome), ["spooled"]);
+  assert.deepEqual([drained.accepted.length, drained.left], [2, 0]);
+  assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["1", "2"]);
+});
+
+test("a batch is one request, and a wrong event in it is named by its place", async (t) => {
+  const door = await doorWith(t, { status: 202, body: { events: [ACCEPTED, { ...ACCEPTED, revision: 2 }] } });
+  const publisher = publisherAt(door.url);
+  const answers = await publisher.publishBatch([event("1"), JSON.stringify(event("2", { revision: 2 }))]);
+  assert.deepEqual(answers.map((one) => [one.outcome, one.revision]), [["accepted", 1], ["accepted", 2]]);
+  assert.equal(door.requests[0].headers["content-type"], "application/cloudevents-batch+json");
+  assert.deepEqual(JSON.parse(door.requests[0].body).map((one) => one.id), ["1", "2"]);
+  const wrong = [event("1"), event("2", { title: "" }), "{", { ...event("3"), type: undefined }];
+  await assert.rejects(publisher.publishBatch(wrong), (error) => {
+    assert.deepEqual(error.errors.map((one) => one.field.replace(/line.*/, "")), ["[1].data.title", "[2]", "[3].type"]);
+    return error.code === "invalid";
+  });
+  assert.equal(door.requests.length, 1);
+});
+
+test("a batch is kept in its order while Loa is away, and goes before the next one", async (t) => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  const kept = await away.publishBatch(["1", "2"].map((id) => event(id)));
+  assert.deepEqual(kept.map((one) => one.outcome), ["spooled", "spooled"]);
+  const accepted = { status: 202, body: ACCEPTED };
+  const door = await doorWith(t, accepted, accepted, { status: 202, body: { events: [ACCEPTED] } });
+  await publisherAt(door.url, { spool: folder }).publishBatch([event("3")]);
+  assert.deepEqual(door.requests.map((one) => [].concat(JSON.parse(one.body))[0].id), ["1", "2", "3"]);
+});
+
+test("a dry run asks its own address, and is repeated and refused as an event is", async (t) => {
+  const outlook = { dry_run: true, events: [{ revision: 1 }], quota: {} };
+  const again = { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "0" } };
+  const door = await doorWith(t, again, { status: 200, body: outlook }, { status: 422, body: TRY_AGAIN });
+  const publisher = publisherAt(door.url, { spool: await newFolder() });
+  assert.deepEqual(await publisher.dryRun(event()), outlook);
+  await assert.rejects(publisher.dryRun(event()), refusedWith("invalid"));
+  assert.deepEqual(door.requests.map((one) => one.url), Array(3).fill("/v1/dry-runs"));
+});
+
+test("a system without locks is named where events would be kept", async (t) => {
+  const away = publisherAt("http://127.0.0.1:1", { spool: await newFolder(), patienceS: 0 });
+  const { PATH } = process.env;
+  t.after(() => Object.assign(process.env, { PATH }));
+  process.env.PATH = "";
+  const isAboutFlock = (error) => error.errors[0].field === "spool" && /flock/.test(error.errors[0].message_vi);
+  await assert.rejects(away.publish(event()), (error) => error.code === "unavailable" && isAboutFlock(error));
+  const platform = Object.getOwnPropertyDescriptor(process, "platform");
+  t.after(() => Object.defineProperty(process, "platform", platform));
+  Object.defineProperty(process, "platform", { value: "win32" });
+  assert.throws(() => publisherAt("http://127.0.0.1:1", { spool: "spool" }), (error) => error.code === "invalid" && isAboutFlock(error));
+  assert.ok(publisherAt("http://127.0.0.1:1"));
 });
 
 test("another unit's events wait for its own publisher", async (t) => {

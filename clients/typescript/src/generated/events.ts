@@ -437,6 +437,36 @@ export interface EventAccepted {
   readonly trial?: boolean;
 }
 
+/** All events of the batch are stored, in their order. */
+export interface BatchAccepted {
+  /** One answer for each event. */
+  readonly events: readonly EventAccepted[];
+}
+
+/** The expected outcome of one event. */
+export interface ExpectedEvent {
+  /** Loa's name of the event. */
+  readonly event_id: string;
+  /** The item that the event is about. */
+  readonly content_id: string;
+  /** The position that it would get in its item. */
+  readonly revision: number | null;
+  /** Whether the same event was accepted before: a repeat changes nothing. */
+  readonly is_known: boolean;
+  /** Why it would be refused after its acceptance, by the item's history; empty: it would not. */
+  readonly refusals: readonly FieldError[];
+  /** Differences between the sent text and the one that readers would see. */
+  readonly warnings: readonly FieldWarning[];
+  /** automatic, desk (a person), or rule (a rule may ask for a person); null if there is none. */
+  readonly release: "automatic" | "desk" | "rule" | null;
+  /** The lane that it asks for; null for a withdrawal. */
+  readonly lane: string | null;
+  /** How many it would reach, for each channel of the item. */
+  readonly channels: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Each face as its channel would show it, by name of a file; for a single event alone. */
+  readonly previews: Readonly<Record<string, string>>;
+}
+
 /**
  * One broken rule: the field, and the text in both languages.
  *
@@ -449,6 +479,28 @@ export interface FieldError {
   readonly message: string;
   /** Text of the error in Vietnamese. */
   readonly message_vi: string;
+}
+
+/** A unit's quota of events, as the process that answers counts it. */
+export interface Quota {
+  /** The events that it may send in the long run. */
+  readonly per_minute: number;
+  /** The events that it may send at once. */
+  readonly at_once: number;
+  /** The events that it may send now. */
+  readonly left: number;
+}
+
+/** The expected outcome of all events; nothing is stored. */
+export interface DryRun {
+  /** true: nothing was stored. */
+  readonly dry_run: true;
+  /** One for each event, in their order. */
+  readonly events: readonly ExpectedEvent[];
+  /** The unit's quota; this request counts like any other. */
+  readonly quota: Quota;
+  /** true: asked with a key for trials; only there. */
+  readonly trial?: boolean;
 }
 
 /** One entry of an item's history, without personal data. */

@@ -32,6 +32,8 @@ export interface FieldWarning extends FieldError {
 
 export declare class HttpPublisher extends Publisher {
     constructor(options: HttpOptions);
+    publishBatch(events: readonly GivenEvent[]): Promise<readonly (Accepted | Spooled)[]>;
+    dryRun(event: GivenEvent): Promise<DryRun>;
     status(eventId: string): Promise<Status>;
 }
 
@@ -86,6 +88,7 @@ export interface Accepted {
     readonly contentId: string;
     readonly revision: number | null;
     readonly duplicate: boolean | null;
+    readonly trial: boolean;
     readonly warnings: readonly FieldWarning[];
 }
 
@@ -96,10 +99,12 @@ export interface Drained {
     readonly denied: readonly string[];
 }
 
+export type GivenEvent = LoaEvent | Uint8Array | string;
+
 export declare class Publisher {
     refusal: ContractError | null;
     readonly unit: string;
-    publish(event: LoaEvent | Uint8Array | string): Promise<Accepted | Spooled>;
+    publish(event: GivenEvent): Promise<Accepted | Spooled>;
     drain(): Promise<Drained>;
     close(): Promise<void>;
 }
@@ -392,6 +397,36 @@ export interface EventAccepted {
     readonly revision: number | null;
     readonly status_url: string;
     readonly warnings?: readonly FieldWarning[];
+    readonly trial?: boolean;
+}
+
+export interface BatchAccepted {
+    readonly events: readonly EventAccepted[];
+}
+
+export interface ExpectedEvent {
+    readonly event_id: string;
+    readonly content_id: string;
+    readonly revision: number | null;
+    readonly is_known: boolean;
+    readonly refusals: readonly FieldError[];
+    readonly warnings: readonly FieldWarning[];
+    readonly release: "automatic" | "desk" | "rule" | null;
+    readonly lane: string | null;
+    readonly channels: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    readonly previews: Readonly<Record<string, string>>;
+}
+
+export interface Quota {
+    readonly per_minute: number;
+    readonly at_once: number;
+    readonly left: number;
+}
+
+export interface DryRun {
+    readonly dry_run: true;
+    readonly events: readonly ExpectedEvent[];
+    readonly quota: Quota;
     readonly trial?: boolean;
 }
 
