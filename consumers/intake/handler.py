@@ -49,7 +49,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.base.working_days import WorkingDays, default_working_days
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
-from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.content import Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.editorial import Action, ActionKind, ItemState, state_after
 from contracts.editorial.action import AUTOMATIC_RELEASE, DESK_ACT, RULE
@@ -429,10 +429,7 @@ def _with_position(
 ) -> Item:
     """The item with the revision's position; unchanged for a repeat. Raises ContractError."""
     item = items.require_owner(stored, checked.unit, text.content_id)
-    if isinstance(text, Corrected) and not item.positions:
-        unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
-        raise UnknownItem(unknown)
-    taken = items.admit(item, checked.event_id, text.revision)
+    taken = items.admit_text(item, checked.event_id, text)
     if taken is item:
         return item
     if text.lane == Lane.URGENT and not policy.urgent:

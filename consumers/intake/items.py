@@ -14,7 +14,7 @@ from consumers.intake.errors import Superseded, UnknownItem
 from consumers.messages import field_error
 from contracts import errors
 from contracts.base.fields import REVISION_MAX
-from contracts.content import Content, ShortTitle
+from contracts.content import Content, Corrected, ShortTitle, Submitted
 from contracts.delivery import ChannelName, Lane
 from contracts.editorial.action import NOT_RELEASED
 from contracts.errors import Conflict, Forbidden, Invalid
@@ -155,6 +155,17 @@ def admit(item: Item, event_id: str, position: int) -> Item:
     if position >= _POSITION_LIMIT:
         raise Invalid(field_error("data.revision", "revision_too_high", limit=_POSITION_LIMIT))
     return item.model_copy(update={"positions": item.positions | {position: event_id}})
+
+
+def admit_text(item: Item, event_id: str, text: Submitted) -> Item:
+    """Give a text's revision to its event.
+
+    Raises UnknownItem for a correction of nothing, and as `admit`.
+    """
+    if isinstance(text, Corrected) and not item.positions:
+        unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
+        raise UnknownItem(unknown)
+    return admit(item, event_id, text.revision)
 
 
 def release(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.messages import field_error
 from contracts import text
+from contracts.desk.person import NamedAccount
 from contracts.desk.roles import READ_DRAFTS, RoleTable, ShownAction, ShownRole
 from contracts.errors import Bilingual, FieldError, Invalid, unknown_word_values
 
@@ -125,15 +126,9 @@ class ObjectFacts:
         return (self, *(ObjectFacts(unit, self.topic) for unit in self.partners))
 
 
-class Person(Protocol):
+class Person(NamedAccount, Protocol):
     """An account, as far as decisions depend on it."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
     @property
     def grants(self) -> tuple[Grant, ...]: ...
     @property

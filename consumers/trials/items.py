@@ -6,12 +6,10 @@ from typing import cast
 from pydantic import Field
 
 from consumers.intake import items
-from consumers.intake.errors import UnknownItem
 from consumers.intake.items import Item, ItemSummary
 from consumers.intake.received import ReceivedEvent, withdrawal_summary
 from consumers.intake.release import build_publication, build_withdrawal
-from consumers.messages import field_error
-from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.content import Submitted, Withdrawn
 from contracts.publication import Publication
 
 _MOST_POSITIONS = 100
@@ -47,10 +45,7 @@ def take_in(known: TrialItem | None, checked: ReceivedEvent, guests: Iterable[st
     if isinstance(text, Withdrawn):
         withdrawn = items.withdraw(item, checked.event_id, at, text.content_id)
         return cast(TrialItem, withdrawn).with_newest_positions()
-    if isinstance(text, Corrected) and not item.positions:
-        unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
-        raise UnknownItem(unknown)
-    taken = items.admit(item, checked.event_id, text.revision)
+    taken = items.admit_text(item, checked.event_id, text)
     if taken is item:
         return item
     released = items.release(taken, text.revision, ItemSummary.of(text), at)

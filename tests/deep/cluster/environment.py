@@ -6,8 +6,6 @@ import os
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from producers.bus import Bus
 from producers.bus.monitoring_endpoint import fetch_page
 from tests.deep.cluster.launch import CLOCK, CLUSTER_MUTANT, run_service, set_ahead
 from tests.deep.cluster.routes import Routes
-from tests.deep.crash.environment import CampaignFailed, Environment, wait
+from tests.deep.crash.environment import CampaignFailed, Environment, status_of, wait
 from tests.support import requirements
 from tests.support.forked_loa import fork_context
 from tests.support.frozen_process import freeze
@@ -260,15 +258,7 @@ class ClusterEnvironment(Environment):
         return status
 
     def request_at(self, door: int, path: str, body: bytes, head: dict[str, str]) -> int:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.doors[door]}{path}", body, head)
-        try:
-            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
-                answer.read()
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        return status_of(f"http://127.0.0.1:{self.doors[door]}{path}", body, head, ANSWER_S)
 
     def on_bus(self, work: Callable[[Bus], Awaitable[T]]) -> T | None:
         """Do something on the bus, while nothing is wrong with it."""

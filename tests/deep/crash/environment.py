@@ -49,6 +49,19 @@ def wait(ask: Callable[[], Any], what: str, patience_s: float = 120.0) -> Any:
     raise CampaignFailed(f"waited {patience_s} s in vain for {what}")
 
 
+def status_of(url: str, body: bytes, head: dict[str, str], timeout_s: float) -> int:
+    """The status of an answer; 0 without one."""
+    request = urllib.request.Request(url, body, head)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
 def start_receiver(module: str, record: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start one, and wait for its address."""
     port_file, log_file = (record.with_name(f"{module}.{ending}") for ending in ("port", "log"))
@@ -226,15 +239,7 @@ class Environment:
     def request(self, path: str, body: bytes, head: dict[str, str]) -> int:
         if not self.running:
             return 0
-        request = urllib.request.Request(f"{self.running.url}{path}", body, head)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                answer.read()
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        return status_of(f"{self.running.url}{path}", body, head, 60)
 
     def zalo(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The sandbox's own controls."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import UNIT, LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
@@ -24,12 +24,6 @@ EDITIONS = {
 """Places in the digests that the backup holds; this machine cuts more as its clock says."""
 WAITING = "tin-dang-cho"
 DRAFT = "tin-cho-duyet"
-
-
-@pytest.fixture
-def relay(tmp_path):
-    with RelayProcess(tmp_path) as relay:
-        yield relay
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from tests.support.gateway_client import sample_event
 from tests.support.loa_bus import bus_of
-from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 UNITS = [unit for unit in DEFAULT.units if DEFAULT.knows("unit", unit)][:6]
@@ -100,12 +100,6 @@ class RandomUnit:
             (event | {"data": event["data"] | {"content_id": "Tin Hỏng"}}, 422),
             (event | {"type": "vn.gov.moha.content.thu.v1"}, 422),
         ]
-
-
-@pytest.fixture
-def relay(tmp_path):
-    with RelayProcess(tmp_path) as relay:
-        yield relay
 
 
 @pytest.fixture
