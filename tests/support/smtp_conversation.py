@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 from base64 import b64decode, b64encode
+from collections import deque
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,6 +68,7 @@ class Conversation(asyncio.Protocol):
         self.transport = transport
         self.receiver.open.add(self)
         self.out: list[bytes] = []
+        self.late: deque[bytes] = deque()
         self.accepted: list[bytes] = []
         if first:
             self.receiver.connected += 1
@@ -231,11 +233,16 @@ class Conversation(asyncio.Protocol):
         out, self.out = b"".join(self.out), []
         if not out:
             return
-        if self.receiver.delay_s:
-            asyncio.get_running_loop().call_later(self.receiver.delay_s, self.transport.write, out)
+        if self.receiver.delay_s or self.late:
+            self.late.append(out)
+            asyncio.get_running_loop().call_later(self.receiver.delay_s, self._write_late)
         else:
             for start in range(0, len(out), self.receiver.chunk or len(out)):
                 self.transport.write(out[start : start + (self.receiver.chunk or len(out))])
+
+    def _write_late(self) -> None:
+        """Write the reply that has waited longest: the delay may have become shorter."""
+        self.transport.write(self.late.popleft())
 
 
 def address_in(line: bytes) -> str:

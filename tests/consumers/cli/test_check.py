@@ -33,6 +33,7 @@ from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
 from tests.support.listed_items import save, step
 
+NOWHERE = "nats://127.0.0.1:1"
 LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"
 
 
@@ -138,7 +139,7 @@ async def test_a_batch_is_stuck_by_the_start_of_loa_not_by_its_last_sign_of_life
     run = Path(loa.environ["LOA_DATA_DIR"]) / "run"
     run.mkdir(exist_ok=True)
     for started, stuck in ((now - 30, False), (now - 3000, True)):
-        ready = RunningInstance(url="x", nats_url="x", pid=1, started=started)
+        ready = RunningInstance(url="x", nats_url=NOWHERE, pid=1, started=started)
         (run / "ready.json").write_text(json.dumps(ready.model_dump()))
         checked = json_output(await loa("check", "--json"))
         assert ("sending-stuck" in {one["rule"] for one in checked["violations"]}) == stuck
