@@ -3,13 +3,14 @@
 Two runs on the same lock give the same bytes: no time and no random number is in it.
 """
 
+import base64
 import json
 import sys
 import tomllib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deploy.licences import licence_of
 from deploy.lock import LockedPackage, read_lock
@@ -17,18 +18,34 @@ from deploy.lock import LockedPackage, read_lock
 ROOT = Path(__file__).parents[1]
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "loa.moha.gov.vn")
 _VENDORED = ROOT / "producers/desk/static/vendor/MANIFEST.toml"
+_CLIENT_LOCK = ROOT / "clients/typescript/package-lock.json"
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 
 
+class NpmPackage(NamedTuple):
+    """A package of npm; *needs*: names of others beside it in the bill."""
+
+    name: str
+    version: str
+    licence: str
+    algorithm: str
+    hashes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def purl(self) -> str:
+        return f"pkg:npm/{self.name.replace('@', '%40')}@{self.version}"
+
+
 def build_sbom(
-    packages: list[LockedPackage], project: dict[str, Any], scripts: Iterable[dict[str, Any]] = ()
+    packages: list[LockedPackage], project: dict[str, Any], npm: Sequence[NpmPackage] = ()
 ) -> dict[str, Any]:
-    """The bill of materials of *project*: its lock's *packages*, and *scripts* that pages load."""
+    """The bill of materials of *project*: its lock's *packages*, and those of *npm*."""
     root = f"{project['name']}@{project['version']}"
     content = {
         "metadata": {"component": _root_component(root, project)},
-        "components": [*(_component(package) for package in packages), *scripts],
-        "dependencies": [*_dependencies(packages, root), *_script_dependencies(scripts)],
+        "components": [*map(_component, packages), *map(_npm_component, npm)],
+        "dependencies": [*_dependencies(packages, root), *_npm_dependencies(npm)],
     }
     serial = uuid.uuid5(_NAMESPACE, json.dumps(content, sort_keys=True))
     head = {"$schema": _SCHEMA, "bomFormat": "CycloneDX", "specVersion": "1.6"}
@@ -64,31 +81,49 @@ def _component(package: LockedPackage) -> dict[str, Any]:
     return component
 
 
-def vendored_scripts() -> list[dict[str, Any]]:
+def vendored_scripts() -> list[NpmPackage]:
     """The npm packages whose files the desk serves; hashes are those of the packages' files."""
     hashes: dict[tuple[str, str, str], list[str]] = {}
     for file in tomllib.loads(_VENDORED.read_text("utf-8"))["file"]:
         key = file["package"], file["version"], file["licence"]
         hashes.setdefault(key, []).append(file["original_sha256"])
-    return [_script(*key, found) for key, found in sorted(hashes.items())]
+    return [NpmPackage(*key, "SHA-256", tuple(found)) for key, found in sorted(hashes.items())]
 
 
-def _script(name: str, version: str, licence: str, hashes: list[str]) -> dict[str, Any]:
-    purl = f"pkg:npm/{name}@{version}"
-    listed = [{"alg": "SHA-256", "content": content} for content in hashes]
+def client_packages() -> list[NpmPackage]:
+    """The client in TypeScript, and what is installed with it: no part of a running Loa."""
+    locked = json.loads(_CLIENT_LOCK.read_text("utf-8"))["packages"]
+    return [_locked_npm(path, one) for path, one in locked.items() if not one.get("dev")]
+
+
+def _locked_npm(path: str, entry: dict[str, Any]) -> NpmPackage:
+    name = entry.get("name") or path.rpartition("node_modules/")[2]
+    integrity = entry.get("integrity", "").removeprefix("sha512-")
+    hashes = (base64.b64decode(integrity).hex(),) if integrity else ()
+    needs = tuple(entry.get("dependencies", ()))
+    return NpmPackage(name, entry["version"], entry["license"], "SHA-512", hashes, needs)
+
+
+def _npm_component(package: NpmPackage) -> dict[str, Any]:
+    purl = package.purl
+    listed = [{"alg": package.algorithm, "content": content} for content in package.hashes]
     return {
         "type": "library",
         "bom-ref": purl,
-        "name": name,
-        "version": version,
+        "name": package.name,
+        "version": package.version,
         "purl": purl,
         "externalReferences": [{"type": "distribution", "url": purl, "hashes": listed}],
-        "licenses": [{"expression": licence}],
+        "licenses": [{"expression": package.licence}],
     }
 
 
-def _script_dependencies(scripts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"ref": one["bom-ref"], "dependsOn": []} for one in scripts]
+def _npm_dependencies(packages: Sequence[NpmPackage]) -> list[dict[str, Any]]:
+    purls = {package.name: package.purl for package in packages}
+    return [
+        {"ref": one.purl, "dependsOn": sorted(purls[name] for name in one.needs)}
+        for one in packages
+    ]
 
 
 def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str, Any]]:
@@ -105,7 +140,8 @@ def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str
 def write_sbom(target: Path, lock: str = "requirements.lock") -> None:
     """Write the file, and its folder if need be."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    sbom = build_sbom(read_lock(ROOT / lock), project, vendored_scripts())
+    npm = [*vendored_scripts(), *client_packages()]
+    sbom = build_sbom(read_lock(ROOT / lock), project, npm)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(sbom, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

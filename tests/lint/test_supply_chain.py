@@ -90,8 +90,20 @@ def test_the_bill_of_materials_lists_the_scripts_of_others():
     assert {("prosemirror-view", "1.44.0"), ("htmx.org", "4.0.1")} < {
         (one["name"], one["version"]) for one in bill["components"]
     }
-    assert {one["licenses"][0]["expression"] for one in scripts} <= licences.ALLOWED.keys()
-    assert {one["bom-ref"] for one in scripts} < {one["ref"] for one in bill["dependencies"]}
+    assert {one.licence for one in scripts} <= licences.ALLOWED.keys()
+    assert {one.purl for one in scripts} < {one["ref"] for one in bill["dependencies"]}
+
+
+def test_the_bill_of_materials_lists_what_the_client_in_typescript_brings():
+    packages = sbom.client_packages()
+    bill = sbom.build_sbom(LOCKED, PROJECT, packages)
+    needs = {one["ref"]: one["dependsOn"] for one in bill["dependencies"]}
+    [client] = [ref for ref in needs if ref.startswith("pkg:npm/%40loa/client@")]
+    [transport] = needs[client]
+    assert transport.startswith("pkg:npm/%40nats-io/transport-node@") and needs[transport]
+    assert {one.licence for one in packages} <= licences.ALLOWED.keys()
+    assert [one.name for one in packages if len(one.hashes) != 1] == ["@loa/client"]
+    assert all(len(digest) == 128 for one in packages for digest in one.hashes)
 
 
 def test_the_same_lock_gives_the_same_bytes_and_another_one_another_number(tmp_path):
