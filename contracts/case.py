@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -15,7 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from contracts import keys
 from contracts.base.addresses import Email, Mobile, ZaloUserId
@@ -62,12 +63,29 @@ def _current_unit_id(value: Any) -> Any:
     return old[1] if old else value
 
 
-CaseCode = Annotated[str, StringConstraints(pattern=_CODE_PATTERN, max_length=60)]
+def _in_ascii(pattern: str) -> AfterValidator:
+    """Refuse in a new event the digits of other scripts, which `\\d` of *pattern* takes here."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        is_new = isinstance(info.context, dict) and info.context.get("is_new")
+        if is_new and not value.isascii():
+            raise PydanticKnownError("string_pattern_mismatch", {"pattern": pattern})
+        return value
+
+    return AfterValidator(check)
+
+
+CaseCode = Annotated[
+    str, StringConstraints(pattern=_CODE_PATTERN, max_length=60), _in_ascii(_CODE_PATTERN)
+]
 ProcedureCode = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Z]+(?:\.[0-9A-Z]+)*$", max_length=30)
 ]
 UnitCode = Annotated[
-    str, StringConstraints(pattern=_UNIT_PATTERN, max_length=35), BeforeValidator(_current_unit_id)
+    str,
+    StringConstraints(pattern=_UNIT_PATTERN, max_length=35),
+    _in_ascii(_UNIT_PATTERN),
+    BeforeValidator(_current_unit_id),
 ]
 CaseStatus = Annotated[int, Field(strict=True, ge=1, le=10)]
 RequiredByStatus = Field(default=None, validate_default=True)

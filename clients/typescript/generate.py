@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts import errors, vocabulary
+from contracts import case, errors, vocabulary
 from contracts.base import addresses, fields, strict_json
 from contracts.bulletins import composition
 from contracts.catalog import load_texts
@@ -172,6 +172,7 @@ def _schemas() -> str:
         "line": fields._LINE_PATTERN.json_schema_extra["pattern"],
         "text": fields.TEXT_PATTERN.json_schema_extra["pattern"],
         "mobile": addresses.MOBILE_PATTERN,
+        "case_code": case._CODE_PATTERN,
     }
     types = " | ".join(json.dumps(event_type) for event_type in KINDS)
     return "\n".join(

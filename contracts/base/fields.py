@@ -28,8 +28,10 @@ _URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[!-.0-?A-\[\]-~]+(?:/[!-~]*)?$"
 REVISION_MAX = 2**31 - 1
 
 _ID = re.compile(ID_PATTERN.strip("^$"))
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _URL_FORBIDDEN = re.compile(r'[<>"{}|\\^`]|%(?![0-9A-Fa-f]{2})')
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|[0-9a-f:.]+")

@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 from contracts import envelope, events, keys, subjects
 from contracts import text as texts
 from contracts.base import strict_json
-from contracts.base.fields import Id, Instant, Revision
+from contracts.base.fields import Day, Id, Instant, Revision
+from contracts.case import CaseCode
 from contracts.cloudevent import CloudEvent, build_event
 from contracts.errors import ContractError
 from contracts.schemas import vector_inputs as given
@@ -35,7 +36,10 @@ _ABOUT = (
     "input that the contract refuses."
 )
 _ATTRIBUTES = {"specversion": "1.0", "id": "1", "source": "/units/a", "type": "t"}
-_INSTANT, _REVISION, _ID = (TypeAdapter[Any](kind) for kind in (Instant, Revision, Id))
+_INSTANT, _REVISION, _ID, _DAY, _CASE_CODE = (
+    TypeAdapter[Any](kind) for kind in (Instant, Revision, Id, Day, CaseCode)
+)
+_NEW = {"is_new": True}
 _REFUSALS = (ContractError, ValidationError, PydanticCustomError)
 
 
@@ -160,6 +164,14 @@ def _time(text: str) -> Vector:
 
 def _id(id: str) -> Vector:
     return {"taken": _ID.validate_python(id) == id}
+
+
+def _day(text: str) -> Vector:
+    return {"taken": _DAY.validate_python(text, context=_NEW).isoformat() == text}
+
+
+def _case_code(case_code: str) -> Vector:
+    return {"taken": _CASE_CODE.validate_python(case_code, context=_NEW) == case_code}
 
 
 def _source(unit: str, source: str) -> Vector:
@@ -289,6 +301,13 @@ GROUPS = {
         ("header",),
         _header_read,
         given.HEADERS,
+    ),
+    "day": Group("a day as an event may write it", ("text",), _day, given.DAYS),
+    "case_code": Group(
+        "code of a dossier: its digits are 0 to 9 alone",
+        ("case_code",),
+        _case_code,
+        given.WRITTEN_CASE_CODES,
     ),
 }
 """Every group of the document."""

@@ -32,6 +32,8 @@ def test_each_status_requires_what_its_notice_says(status):
     ("changes", "field"),
     [
         ({"case_code": "20260609-1"}, "case_code"),
+        ({"case_code": "G٠٩.20-20260609-0092637"}, "case_code"),
+        ({"receiving_unit": "G٠٩"}, "receiving_unit"),
         ({"status": 11}, "status"),
         ({"status": "2"}, "status"),
         ({"contact": {"consent": True}}, "contact"),

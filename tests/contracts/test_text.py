@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from contracts import text
-from contracts.base.fields import HttpUrl, Instant, Line, Line150, Revision, Summary, Text
+from contracts.base.fields import Day, HttpUrl, Instant, Line, Line150, Revision, Summary, Text
 from contracts.text.legacy_encodings import find_legacy
 
 LETTERS = (
@@ -184,6 +184,9 @@ def judged(kind, value):
         (Revision, 2**31, "less_than_equal"),
         (Instant, "2026-11-24T08:00:00", "instant"),
         (Instant, "2026-11-24", "instant"),
+        (Instant, "٢٠26-11-24T08:00:00Z", "instant"),
+        (Day, "2026-02-30", "date_from_datetime_parsing"),
+        (Day, "٢٠26-11-30", "day"),
         (Instant, "1764000000", "instant"),
         (Instant, 1764000000, "string_type"),
         (Instant, "2026-02-30T08:00:00+07:00", "datetime_from_date_parsing"),

@@ -31,7 +31,7 @@ PINNED = {
     "case_content_id": (4, "e76bd7e9933a"),
     "normalisation": (28, "17246fc3f786"),
     "key_order": (10, "ca208d8bfef7"),
-    "line": (23, "3a276a432251"),
+    "line": (30, "9d3798f49020"),
     "revision": (18, "905848936f18"),
     "time": (47, "4531affbae73"),
     "id": (18, "231196fa8f58"),
@@ -41,6 +41,8 @@ PINNED = {
     "msg_id": (3, "cf1dc7f91036"),
     "header": (13, "606e5552e4b5"),
     "header_read": (19, "309427f33f85"),
+    "day": (16, "d8feb3f4710d"),
+    "case_code": (13, "f624e7ab4fac"),
 }
 """The vectors of each group that were published: their number and a hash. A group only grows."""
 

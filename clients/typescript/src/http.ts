@@ -4,6 +4,7 @@ import { HTTP_TYPES, type CheckedEvent } from "./check.js";
 import { BATCH_TYPE, CONTENT_TYPE, toStructured } from "./envelope.js";
 import { codeOfStatus, ContractError, localized, readEach, type FieldError } from "./errors.js";
 import { away, Publisher, type Accepted, type Door, type GivenEvent, type PublisherOptions, type Spooled } from "./publisher.js";
+import { strip } from "./python.js";
 import { endOf, insist } from "./retry.js";
 import { ADDRESS_TEXTS } from "./generated/messages.js";
 import type { BatchAccepted, DryRun, EventAccepted, Problem, Status } from "./generated/events.js";
@@ -59,9 +60,9 @@ class HttpDoor implements Door {
   private readonly patienceS: number | undefined;
 
   constructor({ url, key, patienceS }: HttpOptions) {
-    check(url, key.trim());
+    check(url, strip(key));
     this.url = url.replace(/\/+$/, "");
-    this.key = key.trim();
+    this.key = strip(key);
     this.patienceS = patienceS;
   }
 

@@ -3,7 +3,7 @@
 import { unreadable, WHOLE_EVENT, type ContractError } from "./errors.js";
 import { JSON_MESSAGES } from "./generated/messages.js";
 import { Decimal, MAX_DEPTH, type Value } from "./json.js";
-import { lengthOf } from "./python.js";
+import { lengthOf, strip } from "./python.js";
 
 type Mistake = Exclude<keyof typeof JSON_MESSAGES, "other">;
 
@@ -21,7 +21,7 @@ const STACK_MAX = 900;
 
 /** The value that *text* holds. Throws ContractError, naming the place of a mistake. */
 export function parse(text: string, field: string): Value {
-  if (!text.trim()) throw unreadable(field, "empty");
+  if (!strip(text)) throw unreadable(field, "empty");
   return new Parser(text, field).parse();
 }
 

@@ -3,18 +3,16 @@
 import { BrokenRule } from "./errors.js";
 import { type Value } from "./json.js";
 
-const WRITTEN = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}[Tt]\p{Nd}\p{Nd}:\p{Nd}\p{Nd}:\p{Nd}\p{Nd}(?:\.\p{Nd}{1,9})?(?:[Zz]|[+-]\p{Nd}\p{Nd}:\p{Nd}\p{Nd})$/u;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
-const WRITTEN_DAY = /^\p{Nd}{4}-\p{Nd}\p{Nd}-\p{Nd}\p{Nd}$/u;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 const MINUTE_MS = 60_000;
 
 /** A time in UTC with six digits of a second: `2026-11-24T01:00:00.000000`. Throws BrokenRule. */
 export function instant(text: string): string {
-  if (!WRITTEN.test(text)) throw new BrokenRule("instant");
   const found = TIME.exec(text);
-  const [year, month, day, hour, minute, second] = (found ?? []).slice(1, 7).map(Number);
-  const [fraction = "", sign, offsetHour = "0", offsetMinute = "0"] = found?.slice(7) ?? [];
+  if (!found) throw new BrokenRule("instant");
+  const [year, month, day, hour, minute, second] = found.slice(1, 7).map(Number);
+  const [fraction = "", sign, offsetHour = "0", offsetMinute = "0"] = found.slice(7);
   const exists =
     isDay(year, month, day) && isBelow(hour, 24) && isBelow(minute, 60) && isBelow(second, 60) &&
     isBelow(Number(offsetHour), 24) && isBelow(Number(offsetMinute), 60);
@@ -28,9 +26,10 @@ export function instant(text: string): string {
 /** A day: `2026-11-30`. Throws BrokenRule. */
 export function day(value: Value): string {
   if (typeof value !== "string") throw new BrokenRule("date_type");
-  if (!WRITTEN_DAY.test(value)) throw new BrokenRule("day");
-  const [year, month, date] = (DAY.exec(value) ?? []).slice(1).map(Number);
-  if (!isDay(year, month, date)) throw new BrokenRule("unexpected");
+  const found = DAY.exec(value);
+  if (!found) throw new BrokenRule("day");
+  const [year, month, date] = found.slice(1).map(Number);
+  if (!isDay(year, month, date)) throw new BrokenRule("date_from_datetime_parsing");
   return value;
 }
 

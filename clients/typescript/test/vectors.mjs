@@ -14,8 +14,8 @@ const { keys, subjects, headerValue, ContractError, VOCABULARY } = await load("i
 const [{ BrokenRule }, { line }, json] = await Promise.all(
   ["errors", "text", "json"].map(load),
 );
-const [{ checkSender, checkSourceSpelling }, envelope, { readParts }, { PATTERNS }] = await Promise.all(
-  ["check", "envelope", "schemaCheck", "generated/schemas"].map(load),
+const [{ checkSender, checkSourceSpelling }, envelope, { readParts }, { PATTERNS }, { day }] = await Promise.all(
+  ["check", "envelope", "schemaCheck", "generated/schemas", "moments"].map(load),
 );
 
 const attributes = { specversion: "1.0", id: "1", source: "/units/a", type: "t" };
@@ -68,6 +68,8 @@ const ANSWERS = {
   msg_id: ({ source, id }) => ({ msg_id: `${source}|${id}` }),
   header: ({ value }) => ({ header: headerValue(value) }),
   header_read: headerRead,
+  day: ({ text }) => ({ taken: day(text) === text }),
+  case_code: ({ case_code: code }) => ({ taken: readValue(code, { type: "string", pattern: PATTERNS.case_code, maxLength: 60 }) === code }),
 };
 
 /** The code of a text's refusal, the status of an event's; of other values no more than that. */

@@ -557,6 +557,10 @@ export const MESSAGES = {
   "en": "must be a day like 2026-11-30",
   "vi": "phải là ngày, ví dụ 2026-11-30"
  },
+ "date_from_datetime_parsing": {
+  "en": "is not a day that exists; write it such as 2026-11-30",
+  "vi": "không phải ngày có trong lịch; hãy viết như 2026-11-30"
+ },
  "bulletin_days": {
   "en": "must begin before it ends, and end in {year}, the year of its number",
   "vi": "ngày đầu không được sau ngày cuối, và ngày cuối phải trong năm {year} của số bản tin"

@@ -6,7 +6,8 @@ export const PATTERNS = {
  "id": "^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$",
  "line": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufffd\\u00d0\\t\\n\\r\\u2028\\u2029]*$",
  "text": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufffd\\u00d0]*$",
- "mobile": "^84[35789]\\d{8}$"
+ "mobile": "^84[35789]\\d{8}$",
+ "case_code": "^(?:\\d{3}\\.\\d{2}\\.\\d{2}\\.)?[A-Y]\\d{2}(?:\\.[0-9A-Z]+)*-\\d{6}(?:\\d{2})?-\\d{4,7}$"
 } as const;
 
 export const CLOUDEVENT: Schema = {
