@@ -27,6 +27,8 @@ _ROUND_S = 20.0
 """After that a round begins no more attempts; one takes 15 s at most."""
 _LEASE_LEFT = timedelta(seconds=40)
 """With so much left of its lease a round begins without another write."""
+_KEPT_EVERY = 1000
+"""Sequences of STATUS after which the progress is stored, also where there was nothing to send."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class EndpointDelivery:
     """The progress as stored, or further: facts that were taken and have not been tried."""
     facts: dict[int, StoredStatus] = field(default_factory=dict)
     """Facts that wait, as they were read."""
+    kept: int = 0
+    """Up to where facts were taken, as stored."""
 
     async def work(self, last_seq: int) -> None:
         """Send all due facts up to sequence *last_seq*, in rounds."""
@@ -71,6 +75,8 @@ class EndpointDelivery:
         items = rules.choose(taken, now)
         self.known = replace(known, value=taken)
         if not items:
+            if taken.spans[-1].next - self.kept >= _KEPT_EVERY:
+                self.known = await self._keep(self.known)
             return False
         self.known = await self._lease(self.known, now)
         await self._send(self.known, items)
@@ -78,7 +84,10 @@ class EndpointDelivery:
 
     async def _read(self) -> Versioned[Progress] | None:
         found = await self.endpoints.progress(self.listed.unit, self.listed.id)
-        return Versioned(found.value, found.revision) if found.value else None
+        if found.value is None:
+            return None
+        self.kept = found.value.spans[-1].next
+        return Versioned(found.value, found.revision)
 
     async def _take(self, progress: Progress, last_seq: int, now: datetime) -> Progress:
         """Take facts of the kinds that the endpoint wants, as many as there is room for."""
@@ -167,4 +176,5 @@ class EndpointDelivery:
         return ItemResult(len(seqs))
 
     async def _keep(self, known: Versioned[Progress]) -> Versioned[Progress]:
+        self.kept = known.value.spans[-1].next
         return await self.endpoints.keep(self.listed.unit, self.listed.id, known)

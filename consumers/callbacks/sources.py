@@ -182,6 +182,13 @@ class RefusalSource(StatusSource):
             yield Derived(message.seq, [fact] if fact else [])
 
 
+def all_sources(bus: Bus) -> Sequence[StatusSource]:
+    """Every source; the release of an item is told before its delivery where both are new."""
+    positions = bus.bucket(subjects.PUBLISHED.name)
+    delivered = DeliverySource(FactStore(bus), positions)
+    return RefusalSource(bus), PositionSource(positions), delivered
+
+
 def _refusal_fact(letter: DeadLetter) -> StatusFact | None:
     """The refusal that a letter tells; None for a letter about anything else than an item's event.
 

@@ -10,6 +10,7 @@ from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_deadlines, load_vocabulary, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
+from consumers.callbacks.check import CallbackRules
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
@@ -75,11 +76,19 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     checker = Checker(context, audit)
     checker.skipped += _skipped(context, anchor)
     findings = await checker.run()
+    await _add_callbacks(context, findings)
     if deep:
         violations += await _deep_violations(settings, checker, audit)
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
+
+
+async def _add_callbacks(context: CheckContext, findings: Findings) -> None:
+    """Add the facts that units are told late, and the endpoints that are called no more."""
+    rules = CallbackRules(context)
+    findings.violations += await rules.violations()
+    findings.warnings += await rules.warnings()
 
 
 async def _deep_violations(

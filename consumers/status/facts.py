@@ -17,6 +17,8 @@ from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.callbacks.endpoints import EndpointStore
+from consumers.callbacks.late import late_since, untold_since
+from consumers.callbacks.status_store import StatusStore
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_in_time_at
 from consumers.facts.unread import unread_since
@@ -135,6 +137,7 @@ class FactsReader:
             stale_feeds=await self.stale_feeds(),
             failing_endpoints=await self.failing_endpoints(),
             unread_since=await unread_since(self.bus, self.clock),
+            untold_since=await untold_since(self.bus),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
             replicas=await self.replicas(),
@@ -167,17 +170,18 @@ class FactsReader:
             return ()
 
     async def failing_endpoints(self) -> tuple[FailingEndpoint, ...]:
-        """The endpoints of units that callbacks do not reach."""
+        """The endpoints of units that callbacks do not reach, and those that Loa does not call."""
+        found, statuses, now = list[FailingEndpoint](), StatusStore(self.bus), utc_now(self.clock)
         try:
-            listed = await EndpointStore(self.bus).all()
+            for one in await EndpointStore(self.bus).all():
+                name, is_disabled = f"{one.unit}.{one.id}", one.progress.disabled is not None
+                if since := one.progress.disabled_at or one.progress.failing_since:
+                    found.append(FailingEndpoint(name, since, is_disabled))
+                if since := await late_since(statuses, one, now):
+                    found.append(FailingEndpoint(name, since, is_late=True))
         except Denied:
             log.warning("status_fact_missing", fact="callbacks", reason="denied")
-            return ()
-        return tuple(
-            FailingEndpoint(f"{one.unit}.{one.id}", since, bool(one.progress.disabled))
-            for one in listed
-            if (since := one.progress.disabled_at or one.progress.failing_since)
-        )
+        return tuple(found)
 
     async def webhook_silent_since(self) -> datetime | None:
         """The last event of Zalo's webhook, if too long ago although messages went out."""

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from channels.email.relays import RELAYS_FILE
 from channels.portal.errors import INDEX_LOST
+from consumers.callbacks.late import LATE_AFTER
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT, CanaryStatus
 from consumers.channel_health.pauses import describe_reason
@@ -115,12 +116,14 @@ class StaleFeed:
 class FailingEndpoint:
     """A unit's endpoint that callbacks do not reach; `name`: `<unit>.<id>`.
 
-    `since`: when the oldest fact that waits first failed, or the endpoint was disabled.
+    `since`: when the oldest fact that waits first failed, or the endpoint was disabled. `is_late`:
+    Loa does not call it, although facts are due since then.
     """
 
     name: str
     since: datetime
     is_disabled: bool = False
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ class Facts:
     folder, without the index that it had. `servers_away`: of the bus's cluster. `services`: the
     processes that run each, 0 where all fell silent; none where no process says that it runs.
     `spooled`: events that wait in the spool folder for a Loa. `unread_since`: the oldest message of
-    which facts for reports say nothing yet.
+    which facts for reports say nothing yet. `untold_since`: the oldest one of which units are not
+    told yet.
     Not `at_work`: `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
@@ -176,6 +180,7 @@ class Facts:
     stale_feeds: tuple[StaleFeed, ...] = ()
     failing_endpoints: tuple[FailingEndpoint, ...] = ()
     unread_since: datetime | None = None
+    untold_since: datetime | None = None
     replicas: tuple[PortalReplica, ...] = ()
     servers_away: tuple[str, ...] = ()
     services: Mapping[str, int] = field(default_factory=dict)
@@ -682,12 +687,17 @@ def _feeds(facts: Facts) -> Iterator[StatusFinding]:
 
 
 def _callbacks(facts: Facts) -> Iterator[StatusFinding]:
-    """Endpoints of units; their mail tells the unit."""
+    """Endpoints of units, whose mail tells the unit; and what a Loa that runs does not tell."""
+    since = facts.untold_since
+    if facts.at_work and since and facts.now - since >= LATE_AFTER:
+        yield _finding(Severity.ACT, "units_untold", "callbacks", _Times(since))
     for one in facts.failing_endpoints:
         about, times = f"callbacks.{one.name}", _Times(one.since)
         if one.is_disabled:
             yield _finding(Severity.WATCH, "callback_disabled", about, times)
-        elif facts.now - one.since >= _CALLBACK_LATE:
+        elif one.is_late and facts.at_work:
+            yield _finding(Severity.ACT, "callback_late", about, times)
+        elif not one.is_late and facts.now - one.since >= _CALLBACK_LATE:
             yield _finding(Severity.WATCH, "callback_waits", about, times)
 
 

@@ -206,7 +206,8 @@ def _next_deadline(facts: Facts) -> Rows:
 
 
 def _oldest_callback(facts: Facts) -> Rows:
-    failing = (one.since for one in facts.failing_endpoints if not one.is_disabled)
+    endpoints = facts.failing_endpoints
+    failing = (one.since for one in endpoints if not (one.is_disabled or one.is_late))
     return _age(facts, min(failing, default=None))
 
 

@@ -264,6 +264,13 @@ CASES = (
         'unit="a", feed="f"',
     ),
     Case(
+        "LoaCallbacksLate",
+        (gauge('loa_status_findings{severity="act", code="callback_late"}', 0, 1),),
+        'code="callback_late"',
+    ),
+    fact("LoaCallbacksFail", "loa_callbacks_oldest_age_seconds", 4000),
+    fact("LoaCallbacksFail", "loa_callbacks_disabled_endpoints", 1),
+    Case(
         "LoaBreakerOpen",
         (
             gauge('loa_channel_breaker{channel="email", state="closed"}', 1, 0),

@@ -13,12 +13,10 @@ from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
 from consumers.callbacks.follow import StatusFollower
 from consumers.callbacks.sender import CallbackSender
 from consumers.callbacks.service import CallbackService
-from consumers.callbacks.sources import DeliverySource, PositionSource, RefusalSource
+from consumers.callbacks.sources import all_sources
 from consumers.callbacks.status_store import StatusStore
-from consumers.facts.store import FactStore
 from consumers.key_file import KeyFile
 from consumers.messages import field_error
-from contracts import subjects
 from contracts.base.times import Clock
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -27,13 +25,8 @@ from producers.bus import Bus
 async def add_callbacks(node: Node) -> None:
     """Positions, dead letters and facts → STATUS → units' systems."""
     await node.open_proven_key()
-    positions = node.bus.bucket(subjects.PUBLISHED.name)
-    sources = (
-        RefusalSource(node.bus),
-        PositionSource(positions),
-        DeliverySource(FactStore(node.bus), positions),
-    )
-    node.tasks.append(StatusFollower(StatusStore(node.bus), sources, node.clock).run)
+    follower = StatusFollower(StatusStore(node.bus), all_sources(node.bus), node.clock)
+    node.tasks.append(follower.run)
     service = CallbackService(
         StatusStore(node.bus),
         EndpointStore(node.bus),

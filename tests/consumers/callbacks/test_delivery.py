@@ -138,6 +138,18 @@ async def test_nothing_new_is_no_call_and_no_write(callbacks):
     assert await callbacks.admin.store.bucket.last_seq() == before
 
 
+async def test_what_an_endpoint_does_not_want_is_not_read_again_by_the_next_process(
+    callbacks, monkeypatch
+):
+    monkeypatch.setattr(delivery, "_KEPT_EVERY", 3)
+    await callbacks.begin(StatusKind.REFUSED)
+    for told, kept in ((2, 1), (1, 4), (2, 4)):
+        for number in range(told):
+            await callbacks.tell(f"tin-{kept}-{number}-{told}", "accepted")
+        await callbacks.work()
+        assert (await callbacks.progress()).spans[-1].next == kept
+
+
 async def test_one_item_that_is_refused_holds_up_itself_alone(callbacks):
     await callbacks.begin()
     callbacks.receiver.refused_items.add("xau")

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.callbacks import status_store
 from consumers.callbacks.follow import StatusFollower, StatusPositions
-from consumers.callbacks.sources import DeliverySource, Derived, PositionSource, RefusalSource
+from consumers.callbacks.sources import Derived, all_sources
 from consumers.callbacks.status_store import StatusStore
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.facts.store import FactStore
@@ -62,13 +62,7 @@ def intake(bus, clock) -> Intake:
 
 
 def follower(bus, clock) -> StatusFollower:
-    positions = bus.bucket(subjects.PUBLISHED.name)
-    sources = (
-        RefusalSource(bus),
-        PositionSource(positions),
-        DeliverySource(FactStore(bus), positions),
-    )
-    return StatusFollower(StatusStore(bus), sources, clock)
+    return StatusFollower(StatusStore(bus), all_sources(bus), clock)
 
 
 async def told(

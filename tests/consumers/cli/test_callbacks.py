@@ -1,10 +1,13 @@
 """`loa callbacks`: endpoints of units, from the first call to the log of tries."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from consumers.callbacks.endpoints import EndpointStore
+from consumers.callbacks.progress import Disabled
 from consumers.staff import administration
 from consumers.staff.authorization import ACTIONS
 from consumers.staff.policy import load_policy
@@ -73,6 +76,19 @@ async def test_the_audit_log_has_the_host_alone(loa, added, bus):
 def test_who_says_where_facts_go_needs_the_right_that_units_keys_take():
     assert ACTIONS["callbacks.add"] == ACTIONS["callbacks.rotate"] == administration.MANAGE
     assert load_policy(Path()).needs_step_up(administration.MANAGE)
+
+
+async def test_an_endpoint_that_is_called_no_more_is_a_warning_and_no_broken_promise(
+    loa, added, bus
+):
+    gone = {"disabled": Disabled(at=datetime.now(UTC), reason="gone")}
+    await EndpointStore(bus).update_progress(
+        "van-phong-bo", added["endpoint"], lambda one: one.model_copy(update=gone)
+    )
+    checked = await loa("check", "--json")
+    assert checked.exit_code == 0
+    [warning] = json_output(checked)["warnings"]
+    assert (warning["rule"], HOST in warning["detail"]) == ("callback-disabled", True)
 
 
 async def test_a_new_secret_another_try_and_the_end_of_an_endpoint(loa, added):

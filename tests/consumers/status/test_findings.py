@@ -118,8 +118,10 @@ def a_draft(since=AGO, **facts) -> dict:
 REPLICA = "replica.web2"
 
 
-def an_endpoint(*, is_disabled: bool = False, **ago: int) -> dict:
-    one = FailingEndpoint("van-phong-bo.1f2e", NOW - timedelta(**ago), is_disabled)
+def an_endpoint(*states: str, **ago: int) -> dict:
+    one = FailingEndpoint(
+        "van-phong-bo.1f2e", NOW - timedelta(**ago), **dict.fromkeys(states, True)
+    )
     return {"failing_endpoints": (one,)}
 
 
@@ -228,9 +230,12 @@ TABLE = [
     (an_endpoint(minutes=59), []),
     (an_endpoint(minutes=60), [(WATCH, "callback_waits", "callbacks.van-phong-bo.1f2e")]),
     (
-        an_endpoint(is_disabled=True, minutes=1),
+        an_endpoint("is_disabled", minutes=1),
         [(WATCH, "callback_disabled", "callbacks.van-phong-bo.1f2e")],
     ),
+    (an_endpoint("is_late", minutes=9), [(ACT, "callback_late", "callbacks.van-phong-bo.1f2e")]),
+    ({"untold_since": NOW - timedelta(minutes=5)}, [(ACT, "units_untold", "callbacks")]),
+    ({"untold_since": NOW - timedelta(minutes=4)}, []),
     (a_replica(NOW, lag=timedelta(seconds=59)), []),
     (a_replica(NOW, lag=timedelta(seconds=60)), [(ACT, "replica_behind", REPLICA)]),
     (a_replica(NOW), [(WATCH, "replica_begins", REPLICA)]),

@@ -92,6 +92,7 @@ FACTS = Facts(
     failing_endpoints=(
         FailingEndpoint("a.1", at(1000 - 64)),
         FailingEndpoint("a.2", at(1), is_disabled=True),
+        FailingEndpoint("a.3", at(1), is_late=True),
         FailingEndpoint("b.1", at(1000 - 1)),
     ),
     consent_ends=at(9_000_048),
