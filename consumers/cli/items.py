@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 from pydantic import Field
 
+from consumers.callbacks.item_state import ToldItem, read_told
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, record
 from consumers.cli.authorization import names_by_id
@@ -30,6 +31,7 @@ from consumers.cli.output import (
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.cli.trace_timeline import timeline_rows
+from consumers.cli.trace_told import told_texts
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.desk.access import item_facts
@@ -80,11 +82,11 @@ class TraceReport(Trace):
     *event_id*: how it was named.
 
     *refused*: why that event was refused; the trace is its item's all the same. *reason*: why the
-    item was withdrawn.
+    item was withdrawn. *told*: what its unit was told of it, and to which endpoints.
     """
 
     omitted_when_empty = Trace.omitted_when_empty | {
-        *("address", "waits", "event_id", "refused", "stand_ins", "reason")
+        *("address", "waits", "event_id", "refused", "stand_ins", "reason", "told")
     }
 
     address: str = ""
@@ -93,6 +95,7 @@ class TraceReport(Trace):
     refused: tuple[FieldError, ...] = ()
     stand_ins: dict[ChannelName, str] = Field(default_factory=dict)
     reason: str = ""
+    told: ToldItem | None = None
 
 
 @page(
@@ -151,6 +154,7 @@ class TraceAnswer(NamedTuple):
     refused: Sequence[FieldError] = ()
     """Why the event was refused by which the trace was asked for."""
     reason: str = ""
+    told: ToldItem | None = None
 
     @property
     def address(self) -> str:
@@ -173,7 +177,7 @@ class TraceAnswer(NamedTuple):
     def report(self) -> TraceReport:
         facts = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
         more = {"refused": self.refused, "stand_ins": self.stand_ins, "reason": self.reason}
-        return TraceReport(**dict(self.trace), **facts, **more)
+        return TraceReport(**dict(self.trace), **facts, **more, told=self.told)
 
     def print(self) -> None:
         for one in self.refused:
@@ -193,7 +197,7 @@ class TraceAnswer(NamedTuple):
             print_address(self.address_state, self.address)
         elif self.address:
             typer.echo(self.address)
-        print_field_texts(*self.waits)
+        print_field_texts(*told_texts(self.told) if self.told else (), *self.waits)
 
 
 async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | None:
@@ -217,7 +221,17 @@ async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | 
     names = await names_by_id(bus) if any(entry.by for entry in trace.timeline) else {}
     reason = await _withdrawal_reason(bus, trace)
     waits += await _desk_waits(right, bus, trace, names)
-    return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason)
+    told = await _told(bus, trace, event)
+    return TraceAnswer(trace, waits, event_id, stand_ins, names, refused, reason, told)
+
+
+async def _told(bus: Bus, trace: Trace, event: EventRecord | None) -> ToldItem | None:
+    """The facts that the unit was told of its item; None for those of one person."""
+    item = await ItemRepository(bus).item(trace.content_id)
+    unit = (item.unit if item else "") or (event.unit if event else "")
+    if not unit or keys.is_personal(trace.content_id):
+        return None
+    return await read_told(bus, unit, trace.content_id)
 
 
 async def _refuse_unsent(right: ReadingRight, bus: Bus, content_id: str) -> None:

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import time as wall_clock
 
 import pytest
 
+from consumers.callbacks.follow import StatusFollower
+from consumers.callbacks.sources import all_sources
+from consumers.callbacks.status_store import StatusStore
 from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli import items, output, withdrawals
 from consumers.cli.items import print_trace
@@ -63,6 +67,15 @@ async def test_trace_of_a_refused_event_begins_with_why(bus, intake_harness, loa
     assert [one["field"] for one in json_output(told)["refused"]] == ["data.revision"]
     taken = json_output(await loa("trace", event_id(submitted()), "--json"))
     assert "refused" not in taken, "of the event that was taken"
+
+
+async def test_trace_says_what_the_unit_was_told(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    assert "told" not in json_output(await loa("trace", ITEM, "--json"))
+    await StatusFollower(StatusStore(bus), all_sources(bus), wall_clock).follow()
+    answer = json_output(await loa("trace", ITEM, "--json"))
+    assert [one["kind"] for one in answer["told"]["facts"]] == ["accepted", "released"]
+    assert "told of revision 1: accepted, released" in (await loa("trace", ITEM)).stdout
 
 
 async def test_a_trace_without_plans_says_that_the_bus_cant_store(intake_harness, loa, monkeypatch):

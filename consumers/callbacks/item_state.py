@@ -1,0 +1,89 @@
+"""Facts that a unit was told of one item, and how many of them each endpoint has."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel
+
+from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
+from consumers.callbacks.status_store import StatusStore, StoredStatus
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.facts.content_status import StatusKind
+from producers.bus import Bus, topology
+
+
+class ToldFact(BaseModel):
+    """A fact about the item, as the bus and callbacks tell it. `told_at`: when it was stored."""
+
+    fact: str
+    kind: StatusKind
+    revision: int | None
+    channel: ChannelName | None
+    at: datetime
+    told_at: datetime
+
+    @classmethod
+    def of(cls, stored: StoredStatus) -> Self:
+        about = stored.fact.status.model_dump(include={"kind", "revision", "channel", "at"})
+        return cls(fact=stored.fact.id, told_at=stored.at, **about)
+
+
+class EndpointShare(BaseModel):
+    """The facts of the item for one endpoint: how many have arrived, and how many wait.
+
+    `failing_since`, `next_try`: of the item, if it has failed there.
+    """
+
+    endpoint: str
+    url: str
+    state: str
+    arrived: int
+    waiting: int
+    failing_since: datetime | None = None
+    next_try: datetime | None = None
+
+    @classmethod
+    def of(cls, listed: ListedEndpoint, item: str, facts: Sequence[StoredStatus]) -> Self:
+        """The share of *listed*: the facts of its kinds that were told since it was added."""
+        endpoint, progress = listed.endpoint, listed.progress
+        seqs = {
+            one.seq
+            for one in facts
+            if one.at >= endpoint.created and one.fact.status.kind in endpoint.told_kinds
+        }
+        known, untaken = progress.waiting.get(item), progress.spans[-1].next
+        waits = {seq for seq in seqs if seq >= untaken or (known and seq in known.seqs)}
+        held = known if known and known.tries else None
+        return cls(
+            endpoint=listed.id,
+            url=endpoint.origin,
+            state=listed.state,
+            arrived=len(seqs) - len(waits),
+            waiting=len(waits),
+            failing_since=held.since if held else None,
+            next_try=held.due if held and not progress.disabled else None,
+        )
+
+
+class ToldItem(BaseModel):
+    """The facts of an item that STATUS keeps, and the endpoints of its unit."""
+
+    facts: list[ToldFact]
+    endpoints: list[EndpointShare]
+
+
+async def read_told(bus: Bus, unit: str, content_id: str) -> ToldItem | None:
+    """The facts that *unit* was told of an item; None without one. Raises BusError."""
+    if not await topology.stream_exists(bus, subjects.STATUS.name):
+        return None
+    subject = subjects.status(unit, content_id)
+    found = [one async for one in StatusStore(bus).scan(subject)]
+    listed = await EndpointStore(bus).of_unit(unit)
+    if not found:
+        return None
+    return ToldItem(
+        facts=[ToldFact.of(one) for one in found],
+        endpoints=[EndpointShare.of(one, content_id, found) for one in listed],
+    )

@@ -1,0 +1,35 @@
+"""Facts that a unit was told of an item, in the words of a person at the terminal."""
+
+from collections.abc import Iterator
+
+from consumers.callbacks.item_state import EndpointShare, ToldFact, ToldItem
+from consumers.messages import field_error, translate
+from contracts.errors import Bilingual, FieldError
+
+
+def told_texts(told: ToldItem) -> Iterator[FieldError]:
+    """A line for each revision, then one for each endpoint that has or waits for something."""
+    by_revision: dict[int | None, list[Bilingual]] = {}
+    for fact in told.facts:
+        by_revision.setdefault(fact.revision, []).append(_words(fact))
+    for revision, words in by_revision.items():
+        en, vi = (", ".join(texts) for texts in zip(*words, strict=True))
+        yield field_error("told", "told_facts", revision=revision or "?", facts=Bilingual(en, vi))
+    for share in told.endpoints:
+        if share.arrived or share.waiting:
+            yield _share_text(share)
+
+
+def _words(fact: ToldFact) -> Bilingual:
+    said = translate(f"told {fact.kind}")
+    channel = f" ({fact.channel})" if fact.channel else ""
+    return Bilingual(f"{fact.kind}{channel}", said.vi + channel)
+
+
+def _share_text(share: EndpointShare) -> FieldError:
+    """How much of the item has arrived, and why the rest has not."""
+    code = "told_arrived"
+    if share.waiting:
+        is_off = share.state in ("gone", "failing")
+        code = "told_off" if is_off else "told_fails" if share.next_try else "told_waits"
+    return field_error(f"callbacks {share.endpoint}", code, **share.model_dump())

@@ -1,0 +1,89 @@
+"""`loa trace` says what a unit was told of its item, and what each endpoint has of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.callbacks.endpoints import Endpoint, EndpointStore, endpoint_key, progress_key
+from consumers.callbacks.item_state import ToldItem, read_told
+from consumers.callbacks.progress import Disabled, Progress, Span, Waiting
+from consumers.callbacks.status_store import StatusStore
+from consumers.cli.trace_told import told_texts
+from contracts.delivery import ChannelName
+from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
+from producers.bus import records
+
+UNIT, ITEM = "van-phong-bo", "tin-moi"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+DUE = datetime(2026, 12, 1, 9, tzinfo=UTC)
+HELD = Waiting(seqs=(2, 3), tries=2, since=DUE - timedelta(hours=1), due=DUE)
+NEW = Waiting(seqs=(3,), since=DUE, due=DUE)
+KINDS = (StatusKind.ACCEPTED, StatusKind.RELEASED, StatusKind.DELIVERED)
+
+
+async def tell(bus) -> None:
+    """Facts 1 to 3 of the item, of which the last is of mail, and 4 of another item."""
+    for item, kinds in ((ITEM, KINDS), ("tin-khac", KINDS[:1])):
+        for kind in kinds:
+            channel = ChannelName.EMAIL if kind is StatusKind.DELIVERED else None
+            about = {"unit": UNIT, "content_id": item, "revision": 1, "at": datetime.now(UTC)}
+            fact = status_fact(ContentStatus(kind=kind, channel=channel, **about))
+            await StatusStore(bus).tell([fact])
+
+
+async def add(bus, *, kinds=(), created=LONG_AGO, **progress: object) -> None:
+    bucket, known = EndpointStore(bus).bucket, {"spans": (Span(next=5),)} | progress
+    one = Endpoint(
+        origin="https://a.vn", url="", contact="", secrets=(), created=created, kinds=kinds
+    )
+    await records.write(bucket, progress_key(UNIT, "1f2e"), Progress.model_validate(known), 0)
+    await records.write(bucket, endpoint_key(UNIT, "1f2e"), one, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "arrived", "waiting", "said"),
+    [
+        ({}, 3, 0, "has all 3"),
+        ({"waiting": {ITEM: NEW}}, 2, 1, "1 on their way, 2 arrived"),
+        ({"spans": (Span(next=2),)}, 1, 2, "2 on their way, 1 arrived"),
+        ({"waiting": {ITEM: HELD}}, 1, 2, "next try 2026-12-01 16:00:00+07"),
+        ({"waiting": {"tin-khac": HELD}}, 3, 0, "has all 3"),
+        (
+            {"waiting": {ITEM: HELD}, "disabled": Disabled(at=DUE, reason="gone")},
+            *(1, 2, "called no more (gone): 2 wait"),
+        ),
+        ({"kinds": (StatusKind.DELIVERED,)}, 1, 0, "has all 1"),
+    ],
+)
+async def test_an_endpoints_share_of_an_item(bus, fields, arrived, waiting, said):
+    await tell(bus)
+    await add(bus, **fields)
+    told = await read_told(bus, UNIT, ITEM)
+    [share] = told.endpoints
+    assert (share.arrived, share.waiting) == (arrived, waiting)
+    facts, endpoint = told_texts(told)
+    assert facts.message.endswith("revision 1: accepted, released, delivered (email)")
+    assert facts.message_vi.endswith("bản số 1: đã nhận, đã phát hành, đã gửi xong (email)")
+    assert endpoint.field == "callbacks 1f2e" and said in endpoint.message
+
+
+async def test_what_was_told_before_an_endpoint_was_added_is_not_for_it(bus):
+    await tell(bus)
+    await add(bus, created=datetime.now(UTC) + timedelta(hours=1))
+    told = await read_told(bus, UNIT, ITEM)
+    assert [(one.arrived, one.waiting) for one in told.endpoints] == [(0, 0)]
+    assert len([*told_texts(told)]) == 1
+
+
+async def test_of_an_item_of_which_nothing_was_told_nothing_is_said(bus):
+    await add(bus)
+    assert await read_told(bus, UNIT, ITEM) is None
+
+
+def test_each_outcome_has_its_word_in_vietnamese():
+    known = [
+        {"fact": "f", "kind": kind, "revision": None, "channel": None, "at": DUE, "told_at": DUE}
+        for kind in StatusKind
+    ]
+    [said] = told_texts(ToldItem(facts=known, endpoints=[]))
+    assert "“" not in said.message_vi and "?" in said.message
