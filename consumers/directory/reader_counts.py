@@ -1,7 +1,7 @@
 """Publishes how many readers have which preferences, from the readers' copy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from consumers.directory.audience import load_preference_sets
 from consumers.directory.store import DirectoryStore
@@ -25,8 +25,8 @@ class ReaderCounter:
     bus: Bus
     store: DirectoryStore
     clock: Clock
-    people: Mapping[int, int] = field(default_factory=dict)
-    """The counts that were written last, by preference set."""
+    people: Mapping[int, int] | None = None
+    """The counts that were written last, by preference set; None before the first."""
 
     async def publish(self) -> None:
         people = self.store.people_by_set()

@@ -49,6 +49,11 @@ async def test_an_items_readers_are_counted_as_dispatch_would_find_them(
     assert directory.preferences.count(urgent) == counts.matching(urgent)["immediate"]
 
 
+async def test_a_loa_without_readers_counts_none(bus, counter, directory):
+    counts = await counted(bus, counter, directory)
+    assert (counts.sets, counts.others) == ((), 0)
+
+
 async def test_what_has_not_changed_is_not_written_again(
     bus, subscriber_bucket, counter, directory
 ):

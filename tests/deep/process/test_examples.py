@@ -112,6 +112,10 @@ def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme
     said = typed(loa, first_commands(readme))
     assert said.count("HTTP/1.1 202 Accepted") == 4, said
     assert said.count('"trial":true') == 1, said
+    [asked] = re.findall(
+        r'^\{"dry_run".*?"channels":', (ROOT / "docs/events.md").read_text("utf-8"), re.M
+    )
+    assert asked in said and '"previews":{"portal.html":"<!doctype html>' in said
     shown = re.findall(r"^```json\n(.*?)^```", (ROOT / readme).read_text("utf-8"), re.M | re.S)
     assert json.loads(shown[0]) == json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
     [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)
