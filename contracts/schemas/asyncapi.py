@@ -73,23 +73,26 @@ def _internal_channels() -> Iterator[BusChannel]:
             yield BusChannel(name, address, subjects.DELIVER, "receive", "wake-up")
         receipt = subjects.receipt(channel, "{kind}")
         yield BusChannel(f"receipt-{channel}", receipt, subjects.RECEIPTS, "receive", "receipt")
-    yield BusChannel("scheduled", "sched.{batch}.{wake}", subjects.DELIVER, "send", "wake-up")
-    reaction_address = subjects.reaction("{channel}", "{content_id}", "{opinion}")
-    yield BusChannel("opinion", reaction_address, subjects.OPINIONS, "send", "opinion")
-    yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
-    act_address = subjects.editorial("{content_id}")
-    yield BusChannel("editorial", act_address, subjects.EDITORIAL, "receive", "editorial-act")
-    fact_address = subjects.fact("{key}")
-    yield BusChannel("fact", fact_address, subjects.FACTS, "send", "fact")
-    calls = subjects.callback("{unit}", "{endpoint}")
-    yield BusChannel("callbacks", calls, subjects.CALLBACKS_LOG, "send", "callback-attempts")
-    yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
-    for address, name in (
-        (subjects.ALL_UPLOAD_PIECES, "upload-piece"),
-        (subjects.ALL_UPLOADS, "upload"),
-    ):
-        address = address.replace("*", "{object}")
-        yield BusChannel(name, address, subjects.UPLOADS, "send", name)
+    yield from _OTHER_CHANNELS
+
+
+_REACTION = subjects.reaction("{channel}", "{content_id}", "{opinion}")
+_CALLBACK = subjects.callback("{unit}", "{endpoint}")
+_UPLOAD_PIECE = subjects.ALL_UPLOAD_PIECES.replace("*", "{object}")
+_UPLOAD = subjects.ALL_UPLOADS.replace("*", "{object}")
+_EDITORIAL = subjects.editorial("{content_id}")
+_OTHER_CHANNELS = (
+    BusChannel("scheduled", "sched.{batch}.{wake}", subjects.DELIVER, "send", "wake-up"),
+    BusChannel("opinion", _REACTION, subjects.OPINIONS, "send", "opinion"),
+    BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter"),
+    BusChannel("editorial", _EDITORIAL, subjects.EDITORIAL, "receive", "editorial-act"),
+    BusChannel("fact", subjects.fact("{key}"), subjects.FACTS, "send", "fact"),
+    BusChannel("callbacks", _CALLBACK, subjects.CALLBACKS_LOG, "send", "callback-attempts"),
+    BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record"),
+    BusChannel("upload-piece", _UPLOAD_PIECE, subjects.UPLOADS, "send", "upload-piece"),
+    BusChannel("upload", _UPLOAD, subjects.UPLOADS, "send", "upload"),
+)
+"""Addresses between Loa's own services, besides those of each channel."""
 
 
 def build_document() -> Document:

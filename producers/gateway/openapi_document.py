@@ -85,118 +85,97 @@ _ATTRIBUTES = [_attribute(name) for name in ("specversion", "id", "source", "typ
 _DRY_RUN = _DESCRIPTIONS["dry_run"]
 _FACE_TYPES = {"text/html": "string", "text/plain": "string", JSON_TYPE: "object"}
 
-SEND_ROUTE: Document = {
-    "operation_id": "sendEvents",
-    "summary": _DESCRIPTIONS["send"]["summary"],
-    "description": _DESCRIPTIONS["send"]["description"],
-    "status_code": 202,
-    "response_model": EventAccepted | BatchAccepted,
-    "response_description": _DESCRIPTIONS["send"]["answer"],
-    "responses": {
+_BINARY_EVENT = {
+    "security": _API_KEY_SECURITY,
+    "parameters": _ATTRIBUTES,
+    "requestBody": {"required": True, "content": _BODIES},
+}
+_REFUSALS = _problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503)
+_UNCHANGED: dict[int | str, Document] = {304: {"description": _DESCRIPTIONS["unchanged"]}}
+
+
+def _route(operation_id: str, described: str, **more: Any) -> Document:
+    """A route with its texts, which are in `descriptions.json` under *described*."""
+    texts = _DESCRIPTIONS[described]
+    return {
+        "operation_id": operation_id,
+        "summary": texts["summary"],
+        "description": texts["description"],
+        "response_description": texts["answer"],
+        **more,
+    }
+
+
+def _asked_with_key(*parameters: Document) -> Document:
+    return {"security": _API_KEY_SECURITY, "parameters": [*parameters]}
+
+
+SEND_ROUTE = _route(
+    "sendEvents",
+    "send",
+    status_code=202,
+    response_model=EventAccepted | BatchAccepted,
+    responses={
         200: {"model": DryRun, "description": _DESCRIPTIONS["send"]["dry_run"]},
-        **_problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+        **_REFUSALS,
     },
-    "openapi_extra": {
-        "security": _API_KEY_SECURITY,
+    openapi_extra={
+        **_BINARY_EVENT,
         "parameters": [
             *_ATTRIBUTES,
             _parameter("query", "dry_run", schema={"const": "1"}, description=_DRY_RUN),
         ],
-        "requestBody": {"required": True, "content": _BODIES},
     },
-}
-DRY_RUN_ROUTE: Document = {
-    "operation_id": "dryRun",
-    "summary": _DESCRIPTIONS["ask"]["summary"],
-    "description": _DESCRIPTIONS["ask"]["description"],
-    "response_model": DryRun,
-    "response_description": _DESCRIPTIONS["ask"]["answer"],
-    "responses": _problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
-    "openapi_extra": {
-        "security": _API_KEY_SECURITY,
-        "parameters": _ATTRIBUTES,
-        "requestBody": {"required": True, "content": _BODIES},
-    },
-}
-LIST_ROUTE: Document = {
-    "operation_id": "listEvents",
-    "summary": _DESCRIPTIONS["list"]["summary"],
-    "description": _DESCRIPTIONS["list"]["description"],
-    "response_model": EventList,
-    "response_description": _DESCRIPTIONS["list"]["answer"],
-    "responses": _problem_responses(401, 422, 429, 500, 503),
-    "openapi_extra": {
-        "security": _API_KEY_SECURITY,
-        "parameters": [
-            _parameter("query", "limit", schema={"type": "integer", "minimum": 1, "maximum": MOST}),
-            _parameter("query", "cursor", description=_DESCRIPTIONS["list"]["cursor"]),
-            _parameter("query", "state", schema={"enum": list(STATES)}),
-        ],
-    },
-}
-STATUS_ROUTE: Document = {
-    "operation_id": "eventStatus",
-    "summary": _DESCRIPTIONS["status"]["summary"],
-    "description": _DESCRIPTIONS["status"]["description"],
-    "response_model": Status,
-    "response_description": _DESCRIPTIONS["status"]["answer"],
-    "responses": _problem_responses(401, 404, 429, 500, 503),
-    "openapi_extra": {
-        "security": _API_KEY_SECURITY,
-        "parameters": [_EVENT_ID],
-    },
-}
-
-FACE_ROUTE: Document = {
-    "operation_id": "trialFace",
-    "summary": _DESCRIPTIONS["face"]["summary"],
-    "description": _DESCRIPTIONS["face"]["description"],
-    "response_class": Response,
-    "response_description": _DESCRIPTIONS["face"]["answer"],
-    "responses": {
+)
+DRY_RUN_ROUTE = _route(
+    "dryRun", "ask", response_model=DryRun, responses=_REFUSALS, openapi_extra=_BINARY_EVENT
+)
+LIST_ROUTE = _route(
+    "listEvents",
+    "list",
+    response_model=EventList,
+    responses=_problem_responses(401, 422, 429, 500, 503),
+    openapi_extra=_asked_with_key(
+        _parameter("query", "limit", schema={"type": "integer", "minimum": 1, "maximum": MOST}),
+        _parameter("query", "cursor", description=_DESCRIPTIONS["list"]["cursor"]),
+        _parameter("query", "state", schema={"enum": list(STATES)}),
+    ),
+)
+STATUS_ROUTE = _route(
+    "eventStatus",
+    "status",
+    response_model=Status,
+    responses=_problem_responses(401, 404, 429, 500, 503),
+    openapi_extra=_asked_with_key(_EVENT_ID),
+)
+FACE_ROUTE = _route(
+    "trialFace",
+    "face",
+    response_class=Response,
+    responses={
         200: {"content": {kind: {"schema": {"type": of}} for kind, of in _FACE_TYPES.items()}},
         **_problem_responses(401, 429, 500, 503),
         404: _problem_response_of(404, _RETRY_HEADER),
     },
-    "openapi_extra": {
-        "security": _API_KEY_SECURITY,
-        "parameters": [
-            _EVENT_ID,
-            _parameter("path", "face", required=True, schema={"enum": list(FACES)}),
-        ],
-    },
-}
-
-_UNCHANGED: dict[int | str, Document] = {304: {"description": _DESCRIPTIONS["unchanged"]}}
-VOCABULARY_ROUTE: Document = {
-    "operation_id": "vocabulary",
-    "summary": _DESCRIPTIONS["vocabulary"]["summary"],
-    "description": _DESCRIPTIONS["vocabulary"]["description"],
-    "response_model": VocabularyDocument,
-    "response_description": _DESCRIPTIONS["vocabulary"]["answer"],
-    "responses": _UNCHANGED,
-}
-SCHEMAS_ROUTE: Document = {
-    "operation_id": "schemas",
-    "summary": _DESCRIPTIONS["schemas"]["summary"],
-    "description": _DESCRIPTIONS["schemas"]["description"],
-    "response_model": SchemaList,
-    "response_description": _DESCRIPTIONS["schemas"]["answer"],
-    "responses": _UNCHANGED,
-}
-SCHEMA_ROUTE: Document = {
-    "operation_id": "schema",
-    "summary": _DESCRIPTIONS["schema"]["summary"],
-    "description": _DESCRIPTIONS["schemas"]["description"],
-    "response_class": Response,
-    "response_description": _DESCRIPTIONS["schema"]["summary"],
-    "responses": {
+    openapi_extra=_asked_with_key(
+        _EVENT_ID, _parameter("path", "face", required=True, schema={"enum": list(FACES)})
+    ),
+)
+VOCABULARY_ROUTE = _route(
+    "vocabulary", "vocabulary", response_model=VocabularyDocument, responses=_UNCHANGED
+)
+SCHEMAS_ROUTE = _route("schemas", "schemas", response_model=SchemaList, responses=_UNCHANGED)
+SCHEMA_ROUTE = _route(
+    "schema",
+    "schema",
+    response_class=Response,
+    responses={
         200: {"content": {SCHEMA_TYPE: {"schema": {"type": "object"}}}},
         **_UNCHANGED,
         **_problem_responses(404),
     },
-    "openapi_extra": {"parameters": [_parameter("path", "name", required=True)]},
-}
+    openapi_extra={"parameters": [_parameter("path", "name", required=True)]},
+)
 
 
 def build_openapi(app: FastAPI) -> Document:
