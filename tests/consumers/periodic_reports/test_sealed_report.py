@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -41,6 +42,18 @@ def sealed(folder, number: int = 20) -> SealedReport:
     return report
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> SealedReport:
+    """A report of three items, which every test leaves as it is."""
+    return sealed(tmp_path_factory.mktemp("small") / "a", 3)
+
+
+@pytest.fixture
+def report(small, tmp_path) -> SealedReport:
+    """A copy of `small`."""
+    return SealedReport(Path(copytree(small.folder, tmp_path / "a")), KEY)
+
+
 def test_the_same_facts_in_any_order_give_the_same_bytes(tmp_path):
     rows = [*rows_of_items(30), *rows_of_followers()]
     first = write_data_set(tmp_path / "one", header(), [SILENT, UNREAD], rows)
@@ -70,8 +83,7 @@ def test_a_report_is_made_again_with_the_same_bytes(tmp_path):
     assert (len(found.made_again), all(found.made_again.values())) == (3, True)
 
 
-def test_one_changed_byte_of_the_data_set_is_refused(tmp_path):
-    report = sealed(tmp_path / "a", 3)
+def test_one_changed_byte_of_the_data_set_is_refused(report):
     whole, chance = report.data.path.read_bytes(), random.Random(3)
     for place in (0, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(50))):
         changed = bytearray(whole)
@@ -84,9 +96,8 @@ def test_one_changed_byte_of_the_data_set_is_refused(tmp_path):
     assert report.verify().holds
 
 
-def test_a_seal_that_was_changed_or_made_with_another_key_is_refused(tmp_path):
-    report = sealed(tmp_path / "a", 3)
-    seal = tmp_path / "a/niem-phong.json"
+def test_a_seal_that_was_changed_or_made_with_another_key_is_refused(report):
+    seal = report.folder / "niem-phong.json"
     fields = json.loads(seal.read_bytes())
     for name, value in {"label": "2027", "sha256": "0" * 64, "files": {}}.items():
         seal.write_text(json.dumps(fields | {name: value}))
@@ -97,10 +108,9 @@ def test_a_seal_that_was_changed_or_made_with_another_key_is_refused(tmp_path):
     assert not SealedReport(report.folder, sealing_key(KeyFile(b"x" * 32))).verify().holds
 
 
-def test_a_document_that_people_finished_is_told_and_is_no_fault(tmp_path):
-    report = sealed(tmp_path / "a", 3)
-    (tmp_path / "a/bao-cao.docx").write_bytes(b"finished by hand")
-    (tmp_path / "a/bao-cao.pdf").unlink()
+def test_a_document_that_people_finished_is_told_and_is_no_fault(report):
+    (report.folder / "bao-cao.docx").write_bytes(b"finished by hand")
+    (report.folder / "bao-cao.pdf").unlink()
     found = report.verify()
     assert found.holds
     states = {name.rpartition(".")[2]: state for name, state in found.files.items()}
@@ -109,10 +119,9 @@ def test_a_document_that_people_finished_is_told_and_is_no_fault(tmp_path):
     assert set(report.verify().files.values()) == {FileState.SAME}
 
 
-def test_a_report_is_sealed_once(tmp_path):
-    report = sealed(tmp_path / "a", 3)
+def test_a_report_is_sealed_once(report, tmp_path):
     with pytest.raises(AlreadySealed):
-        sealed(tmp_path / "a", 4)
+        sealed(report.folder, 4)
     assert report.verify().holds
     with pytest.raises(NotSealed):
         SealedReport(tmp_path / "none", KEY).verify()
@@ -128,7 +137,9 @@ def test_of_those_who_seal_at_once_one_is_first(tmp_path):
 
 
 @pytest.mark.parametrize("written", range(4))
-def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(tmp_path, monkeypatch, written):
+def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(
+    small, tmp_path, monkeypatch, written
+):
     """Three files, then the seal."""
     left = [written]
 
@@ -143,7 +154,11 @@ def test_what_a_kill_leaves_is_no_report_and_the_next_try_is_whole(tmp_path, mon
         sealed(tmp_path / "a", 3)
     with pytest.raises(NotSealed):
         SealedReport(tmp_path / "a", KEY).verify()
-    assert sealed(tmp_path / "a", 3).verify().holds
+    assert bytes_of(sealed(tmp_path / "a", 3)) == bytes_of(small)
+
+
+def bytes_of(report: SealedReport) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in report.folder.iterdir()}
 
 
 class _Killed(Exception):
