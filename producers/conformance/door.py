@@ -8,13 +8,12 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from contracts.envelope import JSON_TYPE, MAX_EVENT_BYTES
 from contracts.errors import ContractError, FieldError, Invalid, NotFound, Unauthorized, field_error
-from producers.conformance.recordings import Sent
+from producers.conformance.recordings import Sent, read_target
 from producers.conformance.rules import Judge, Rule, finding, request_errors
-from producers.conformance.scenario import Answer, Scenario, problem
+from producers.conformance.scenario import Answer, Scenario, expectation, problem
 from producers.texts import get_text
 
 _PROBLEM_TYPE = "application/problem+json"
@@ -73,7 +72,10 @@ class RecordingDoor:
         try:
             for error in request_errors(sent):
                 raise Unauthorized(error) if error.field == "Authorization" else NotFound(error)
-            return self.scenario.answer(self.judge.check_all(sent))
+            events = self.judge.check_all(sent)
+            if sent.is_dry_run:
+                return expectation(events, self.judge.known)
+            return self.scenario.answer(events)
         except ContractError as wrong:
             return Answer(wrong.status, problem(wrong.status, wrong.errors))
 
@@ -111,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._reply(self.server.door.refuse(wrong.errors[0]))
             return
-        sent = Sent("", body, headers, path=urlsplit(self.path).path)
+        path, is_dry_run = read_target(self.path)
+        sent = Sent("", body, headers, path=path, is_dry_run=is_dry_run)
         self._reply(self.server.door.receive(sent))
 
     def do_GET(self) -> None:

@@ -23,10 +23,9 @@ from contracts.errors import FieldError
 from contracts.events import CORRECTED, WITHDRAWN
 from contracts.testing import sample
 from producers.conformance.one_host import opener_of_one_host
-from producers.conformance.recordings import EVENTS_PATH
+from producers.conformance.recordings import DRY_RUNS_PATH, EVENTS_PATH
 from producers.texts import get_text
 
-_DRY_RUNS_PATH = "/v1/dry-runs"
 _TRIAL_KEY = "loatrial_"
 _TIMEOUT_S = 30.0
 _OUT_S, _POLL_S = 60.0, 0.5
@@ -94,7 +93,7 @@ def try_door(door: LiveDoor, publish: bool) -> Iterator[FieldError]:
     if door.send(_broken(door)).status == 401:
         yield get_text("conformance", "key_refused").as_field_error("--key")
         return
-    yield from _refusals(door)
+    yield from _requests(door)
     item = _item(door)
     yield from _dry_run(door, item)
     if publish or door.is_trial:
@@ -125,7 +124,8 @@ def _item(door: LiveDoor) -> dict[str, Any]:
     return event
 
 
-def _refusals(door: LiveDoor) -> Iterator[FieldError]:
+def _requests(door: LiveDoor) -> Iterator[FieldError]:
+    """Ask for what Loa refuses, and for the events of the unit."""
     yield from _expect("no_title", door.send(_broken(door)), 422, "data.title")
     keyless = replace(door, key="")
     yield from _expect("no_key", keyless.send(_broken(door)), 401, "Authorization")
@@ -134,14 +134,15 @@ def _refusals(door: LiveDoor) -> Iterator[FieldError]:
     yield from _expect("text", text, 415, "Content-Type")
     unknown = f"{EVENTS_PATH}/{'a' * 26}"
     yield from _expect("unknown_event", door.get(unknown), 404, "event_id")
+    yield from _expect("list", door.get(f"{EVENTS_PATH}?limit=1"), 200)
     misspelt = _broken(door) | {"source": f"//units/{door.unit}"}
     yield from _expect("bad_source", door.send(misspelt), 422)
 
 
 def _dry_run(door: LiveDoor, item: Mapping[str, Any]) -> Iterator[FieldError]:
     """Ask what would become of the item, and see that this stored nothing."""
-    yield from _expect("no_title", door.send(_broken(door), _DRY_RUNS_PATH), 422, "data.title")
-    reply = door.send(item, _DRY_RUNS_PATH)
+    yield from _expect("no_title", door.send(_broken(door), DRY_RUNS_PATH), 422, "data.title")
+    reply = door.send(item, DRY_RUNS_PATH)
     yield from _expect("dry_run", reply, 200)
     if reply.status != 200:
         return

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from contracts.errors import Invalid
 from producers.texts import get_text
 
 EVENTS_PATH = "/v1/events"
+DRY_RUNS_PATH = "/v1/dry-runs"
 _LINES = (".jsonl", ".ndjson")
 _ENDINGS = (".json", ".har", *_LINES)
 
@@ -24,6 +25,7 @@ class Sent:
 
     *headers* is None for an event from a file. *subject*: of a message on the bus. *status*: the
     answer; 0 if the connection ended without one, None if the recording has none. *at*: seconds.
+    *is_dry_run*: it only asks what would become of its events.
     """
 
     place: str
@@ -35,6 +37,13 @@ class Sent:
     status: int | None = None
     retry_after_s: float = 0.0
     at: float | None = None
+    is_dry_run: bool = False
+
+
+def read_target(target: str) -> tuple[str, bool]:
+    """The path of an address, and whether a request there is a dry run."""
+    parts = urlsplit(target)
+    return parts.path, parts.path == DRY_RUNS_PATH or "dry_run" in parse_qs(parts.query)
 
 
 def read_recordings(paths: Iterable[Path]) -> Iterator[Sent]:
@@ -75,16 +84,18 @@ def _from_line(place: str, line: bytes) -> Sent:
     if not isinstance(value, dict) or "specversion" in value:
         return Sent(place, line)
     with _naming(place, "no_recording"):
+        path, is_dry_run = read_target(str(value.get("path") or value.get("url") or EVENTS_PATH))
         return Sent(
             place,
             _body(value),
             {str(name): str(text) for name, text in value["headers"].items()},
             str(value.get("method", "POST")),
-            urlsplit(str(value.get("path") or value.get("url") or EVENTS_PATH)).path,
+            path,
             str(value.get("subject", "")),
             _status(value),
             float(value.get("retry_after_s", 0)),
             None if value.get("at") is None else float(value["at"]),
+            is_dry_run,
         )
 
 
@@ -126,13 +137,15 @@ def _har_entries(text: bytes) -> list[dict[str, Any]] | None:
 
 def _from_har(place: str, entry: Mapping[str, Any]) -> Sent:
     request = entry["request"]
+    path, is_dry_run = read_target(str(request["url"]))
     return Sent(
         place,
         _archived_body(request.get("postData") or {}),
         {str(one["name"]): str(one["value"]) for one in request.get("headers", ())},
         str(request["method"]),
-        urlsplit(str(request["url"])).path,
+        path,
         status=_status(entry.get("response") or {}),
+        is_dry_run=is_dry_run,
     )
 
 

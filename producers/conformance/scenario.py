@@ -1,6 +1,6 @@
 """Scenario of the recording door: how it answers the first try of each event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,6 +14,8 @@ from producers.texts import get_text
 RETRY_AFTER_S = 2
 _READ_LIMIT_S = 30
 """The time that Loa takes for a body: READ_TIMEOUT_S of the gateway."""
+_AT_ONCE = 200
+"""The events that a dry run says the unit may send."""
 
 
 class Step(StrEnum):
@@ -86,7 +88,7 @@ class Scenario:
 
 
 def _accepted(events: Sequence[CheckedEvent]) -> dict[str, Any]:
-    answers = [
+    answers: list[dict[str, Any]] = [
         {
             "event_id": event.event_id,
             "content_id": event.content_id,
@@ -96,6 +98,27 @@ def _accepted(events: Sequence[CheckedEvent]) -> dict[str, Any]:
         for event in events
     ]
     return answers[0] if len(answers) == 1 else {"events": answers}
+
+
+def expectation(events: Sequence[CheckedEvent], known: Container[str]) -> Answer:
+    """The answer to a dry run: each event would be taken, and reach no reader."""
+    answers: list[dict[str, Any]] = [
+        {
+            "event_id": event.event_id,
+            "content_id": event.content_id,
+            "revision": event.revision,
+            "is_known": event.event_id in known,
+            "refusals": [],
+            "warnings": [one.model_dump() for one in event.warnings],
+            "release": "automatic",
+            "lane": None,
+            "channels": {},
+            "previews": {},
+        }
+        for event in events
+    ]
+    quota = {"per_minute": _AT_ONCE, "at_once": _AT_ONCE, "left": _AT_ONCE}
+    return Answer(200, {"dry_run": True, "events": answers, "quota": quota})
 
 
 def problem(status: int, errors: Sequence[FieldError]) -> dict[str, Any]:

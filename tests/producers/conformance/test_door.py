@@ -122,6 +122,22 @@ def test_the_door_refuses_what_loa_refuses_and_tells_the_status_of_the_rest():
         assert ask(f"{url}/nothing")[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/v1/dry-runs", "/v1/events?dry_run=1"])
+def test_a_dry_run_is_answered_and_counts_as_no_try(path):
+    with door([Step.UNAVAILABLE]) as loa:
+        [event, *_] = events()
+        body = json.dumps(event).encode()
+        status, _, outlook = ask(f"{loa.url}{path}", body)
+        [expected] = outlook["events"]
+        assert (status, outlook["dry_run"], expected["is_known"]) == (200, True, False)
+        assert ask(f"{loa.url}/v1/events/{expected['event_id']}")[0] == 404
+        assert careful(loa.url, event) == 202
+        misspelt = event | {"data": event["data"] | {"titel": "x"}}
+        assert ask(f"{loa.url}{path}", json.dumps(misspelt).encode())[0] == 422
+        assert loa.is_done()
+    assert broken_rules(loa) == ["event"]
+
+
 def test_steps_are_read_and_a_wrong_one_is_named():
     assert read_steps("202, cut") == (Step.ACCEPT, Step.CUT)
     with pytest.raises(Invalid) as refused:

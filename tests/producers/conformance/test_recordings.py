@@ -55,6 +55,23 @@ def test_lines_are_requests_events_and_messages(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("path", "is_dry_run"),
+    [
+        *(("/v1/events", False), ("/v1/events?x=1", False), ("/v1/dry-runs", True)),
+        *(("/v1/events?dry_run=1", True), ("https://loa.example/v1/dry-runs", True)),
+    ],
+)
+def test_a_dry_run_is_told_from_an_event_in_earnest(tmp_path, path, is_dry_run):
+    archived = {"request": {"method": "POST", "url": f"https://loa.example{path}"}}
+    (tmp_path / "x.har").write_text(json.dumps({"log": {"entries": [archived]}}))
+    if path.startswith("/"):
+        assert [one.is_dry_run for one in read(tmp_path / "x.har")] == [is_dry_run]
+    assert [one.is_dry_run for one in read(lines(tmp_path, REQUEST | {"path": path}))] == [
+        is_dry_run
+    ]
+
+
+@pytest.mark.parametrize(
     "line",
     [
         {},

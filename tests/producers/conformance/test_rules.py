@@ -66,6 +66,14 @@ GOOD = {
         http(FIRST, status=422),
         http(FIRST | {"data": FIRST["data"] | {"title": "Bản đúng"}}, status=202),
     ],
+    "asked before it was sent": [
+        http(FIRST, path="/v1/dry-runs", status=200, is_dry_run=True),
+        http(FIRST, status=202),
+    ],
+    "asked, and changed": [
+        http(FIRST, status=200, is_dry_run=True),
+        http(FIRST | {"data": FIRST["data"] | {"title": "Khác"}}, status=202),
+    ],
     "messages on the bus": [message(FIRST), message(NEXT, "corrected"), message(FIRST)],
 }
 BAD = {
