@@ -9,8 +9,11 @@ import pytest
 import structlog
 import trustme
 
+from channels.email.relays import Portion, load_relays
 from channels.email.settings import EmailSettings
 from channels.email.smtp import pool as pools
+from channels.email.smtp.connection import SmtpConnection
+from channels.email.smtp.mail_result import MailStatus
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.window import Envelope
 from channels.errors import Busy, ChannelError, Misconfigured
@@ -21,6 +24,7 @@ from tests.support.relay_tls import relay_context, write_bundle
 from tests.support.relays_file import write_relays
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.waiting import until
 
 READERS = 400
 
@@ -124,6 +128,59 @@ async def test_a_domain_has_no_more_connections_than_it_may(new_pool):
             pool.release(connection)
         assert not pool.relays[0].domains
         pool.close()
+
+
+class LoweredMeanwhile(SmtpReceiver):
+    """Lowers a limit once it has begun to take its tenth mail."""
+
+    def lower(self) -> None: ...
+
+    def scripted_action(self, stage, recipient):
+        if stage == "body" and self.number >= 10:
+            act, self.lower = self.lower, lambda: None
+            act()
+        return super().scripted_action(stage, recipient)
+
+
+def smaller_portion(pool: ConnectionPool, _folder) -> None:
+    pool.use_portion(Portion(number=0, of=3))
+
+
+def smaller_limit(pool: ConnectionPool, folder) -> None:
+    lowered = write_relays(folder, only={"port": pool.relays[0].settings.port, "connections": 2})
+    pool.use(load_relays(EmailSettings(from_="a@moha.example", relays_file=lowered)))
+
+
+@pytest.mark.parametrize("lower", [smaller_portion, smaller_limit])
+async def test_connections_above_a_lowered_limit_close_behind_their_mail(new_pool, tmp_path, lower):
+    async with LoweredMeanwhile() as relay:
+        pool = new_pool(only=on(relay, connections=6))
+        lent = [(await pool.acquire())[0] for _ in range(6)]
+        for idle in lent[4:]:
+            pool.release(idle)
+        open_after = []
+
+        def lower_now() -> None:
+            lower(pool, tmp_path)
+            open_after.extend(not one.protocol.transport.is_closing() for one in lent)
+
+        relay.lower = lower_now
+        letters = [[mail_to(f"{n}@{one}.example") for n in range(25)] for one in range(4)]
+
+        async def carry(connection: SmtpConnection, mails: list[Envelope]) -> list[MailStatus]:
+            results = await connection.send_window(mails, lambda: False)
+            pool.release(connection)
+            return [result.status for result in results]
+
+        results = await asyncio.gather(*map(carry, lent, letters))
+        assert open_after == [True] * 4 + [False] * 2, "idle ones at once, those at work not"
+        assert results == [[MailStatus.ACCEPTED] * 25] * 4, "no mail is cut"
+        assert len(relay.mails) == len({mail.recipient for mail in relay.mails}) == 100
+        await until(lambda: len(relay.open) == 2)
+        again = [(await pool.acquire())[1] for _ in range(2)]
+        assert (again, pool.relays[0].is_free) == ([False, False], False)
+        for connection in pool.loans:
+            connection.close()
 
 
 async def test_mails_that_wait_for_a_limit_go_back_to_the_queue_in_time(new_pipeline, monkeypatch):
