@@ -169,6 +169,9 @@ class FactFollower:
 
     async def follow_source(self, source: FactSource, *, from_start: bool = False) -> None:
         """Write the facts behind the position of *source*, or all, then the position."""
+        if not (from_start or await source.is_due()):
+            self.counts[source.name] = FactCounts()
+            return
         began, info = utc_now(self.clock), await self.bus.stream_info(source.stream)
         created, last = str(info["created"]), int(info["state"]["last_seq"])
         known = (await read_positions(self.bus)).of(source.name).of_stream(created, last)

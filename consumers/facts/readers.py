@@ -138,13 +138,15 @@ class Readers(FactSource):
     def name(self) -> str:
         return f"{self.kind}.{self.people.channel}"
 
-    async def derive(self, after: int) -> AsyncIterator[Derived]:
-        """The last days that no process has counted; from the start, every day that is known."""
-        day, seq = last_day(self.clock), await self.people.bucket.last_seq()
+    async def is_due(self) -> bool:
+        """Whether no process has counted the last day yet: a count reads every reader's record."""
+        day = last_day(self.clock)
         wanted = ReadersFact(on=day, channel=self.people.channel, came=0, left={}).key
-        if after and (await self.store.read(wanted)).fact:
-            yield Derived(seq)
-            return
+        return (await self.store.read(wanted)).fact is None
+
+    async def derive(self, after: int) -> AsyncIterator[Derived]:
+        """The last days; from the start, every day that is known."""
+        day, seq = last_day(self.clock), await self.people.bucket.last_seq()
         days = ReaderDays(day)
         await self.people.count(days)
         first = max(days.first, day - _PATIENCE) if after else days.first

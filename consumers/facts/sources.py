@@ -76,6 +76,10 @@ class FactSource(ABC):
         """The fact of the same key as it is now; None if the source has no longer one."""
         return fact
 
+    async def is_due(self) -> bool:
+        """Whether a round may find anything; one that derives all facts anew does not ask."""
+        return True
+
 
 async def each(read: Callable[[K], Awaitable[R]], keys: Iterable[K]) -> AsyncIterator[R]:
     """The answers of *read* for each key, in their order."""
