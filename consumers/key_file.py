@@ -5,9 +5,11 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from channels.portal.storage.atomic_files import sync_folder
 from consumers.errors import KeyFileBroken
@@ -25,6 +27,17 @@ _KEY_BYTES = 32
 
 FINGERPRINT_KEY = "fingerprint"
 KEY_FILE_FIELD = "vault.key"
+FINGERPRINT_PURPOSE = "fingerprint"
+
+
+class DerivedKeys(Protocol):
+    """Keys of all purposes, or of a few."""
+
+    def derive(self, purpose: str) -> bytes: ...
+
+    def fingerprint(self) -> bytes:
+        """The mark on the bus that tells the key file of its data from others."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,11 @@ class KeyFile:
         return self._part("receipts")
 
     def fingerprint(self) -> bytes:
-        return self.derive("fingerprint").hex().encode()
+        return self.derive(FINGERPRINT_PURPOSE).hex().encode()
+
+    def part(self, purposes: Collection[str]) -> "KeyFilePart":
+        """The keys of *purposes* alone; `deploy/prepare` makes such a file, too."""
+        return KeyFilePart({purpose: self.derive(purpose) for purpose in purposes})
 
     def _part(self, name: str) -> bytes:
         return hashlib.sha256(f"loa {name} {self.secret.hex()}".encode()).digest()
@@ -85,6 +102,39 @@ class KeyFile:
     def fernet_key(self) -> bytes:
         """The key of the vault, in the form that Fernet takes."""
         return urlsafe_b64encode(self.derive("vault"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilePart:
+    """Keys of a few purposes, from which no other follows.
+
+    In a file each has a line: in hexadecimal, with its purpose behind it.
+    """
+
+    keys: Mapping[str, bytes] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path, purposes: Collection[str]) -> "KeyFilePart":
+        """Read the file. Raises Invalid where a key is missing."""
+        lines = (line.partition(" ") for line in path.read_text("ascii").splitlines())
+        try:
+            part = cls({purpose: bytes.fromhex(key) for key, _, purpose in lines})
+        except ValueError:
+            part = cls({})
+        if any(len(part.keys.get(purpose, b"")) != _KEY_BYTES for purpose in purposes):
+            raise Invalid(part_of_other_data(path))
+        return part
+
+    def derive(self, purpose: str) -> bytes:
+        return self.keys[purpose]
+
+    def fingerprint(self) -> bytes:
+        return self.derive(FINGERPRINT_PURPOSE).hex().encode()
+
+
+def part_of_other_data(path: Path) -> FieldError:
+    """The error of a part of the key file that is broken, or not of the data's."""
+    return field_error(path.name, "key_part_of_other_data")
 
 
 def _create_key_file(path: Path) -> None:
@@ -125,7 +175,7 @@ async def find_key_file(bus: Bus, path: Path) -> KeyFile | None:
     return keys
 
 
-async def is_refuted(bus: Bus, keys: KeyFile) -> bool:
+async def is_refuted(bus: Bus, keys: DerivedKeys) -> bool:
     """Whether the bus has the fingerprint of another key. Raises BusError."""
     stored = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
     return stored is not None and not hmac.compare_digest(stored.data, keys.fingerprint())
@@ -152,7 +202,7 @@ async def seal_notices_only(bus: Bus, path: Path) -> None:
     """
     days = seal_notices(bus, KeyFile.open(path, create=False).secret)
     if await days.is_refuted():
-        raise Invalid(field_error(path.name, "notices_key_of_other_data"))
+        raise Invalid(part_of_other_data(path))
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:

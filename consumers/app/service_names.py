@@ -12,5 +12,7 @@ SERVICE_NAMES = (
     *("mailbox", "zalo-sandbox"),
 )
 """The services of `loa run`; `consumers.app.services` says what each does."""
-KEYLESS_SERVICES = frozenset(("gateway", "portal", "opinions", "zalo-webhook", "canary", "import"))
+KEYLESS_SERVICES = frozenset(
+    ("gateway", "portal", PORTAL_REPLICA, "opinions", "zalo-webhook", "canary", "import")
+)
 """Services that run without the key file: they write no record that needs a seal."""

@@ -262,6 +262,11 @@ class LoaSettings(_Settings):
         return self.data_dir / "receipts.key"
 
     @property
+    def replica_key_file(self) -> Path:
+        """The part of the key file that a portal's replica needs; `deploy/prepare` makes it."""
+        return self.data_dir / "replica.key"
+
+    @property
     def retention_file(self) -> Path:
         return self.data_dir / "retention.toml"
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from consumers.key_file import KeyFile
-from consumers.seals.publications import PublicationSeals
+from consumers.key_file import FINGERPRINT_PURPOSE, DerivedKeys, KeyFile
+from consumers.seals.publications import PURPOSE, PublicationSeals
 from contracts import keys, subjects
 from contracts.base.seals import Sealer
 from contracts.delivery import ChannelName
@@ -42,6 +42,7 @@ _STATUS = subjects.STATUS_SUBJECT
 _UPLOADS = subjects.ALL_UPLOADS.rpartition(".M.")[0]
 _FORMER = tuple(bucket.name for bucket in subjects.FORMER_BUCKETS)
 NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+TAKE_OVER_PURPOSE = "seal take-over"
 
 
 async def nothing_before() -> datetime:
@@ -68,8 +69,23 @@ class TakenOverUntil:
         return cls(records, later)
 
 
-def sealer(key_file: KeyFile, bucket: str) -> Sealer:
-    return Sealer(key_file.derive(f"seal bucket {bucket}"))
+def _bucket_purpose(bucket: str) -> str:
+    return f"seal bucket {bucket}"
+
+
+def _messages_purpose(kind: str) -> str:
+    return f"seal messages {kind}"
+
+
+REPLICA_PURPOSES = (
+    *(FINGERPRINT_PURPOSE, PURPOSE, TAKE_OVER_PURPOSE),
+    *(_bucket_purpose(subjects.LEDGER.name), _messages_purpose(_UPLOADS)),
+)
+"""Keys that tell what a replica of the portal reads from what Loa has not written."""
+
+
+def sealer(keys: DerivedKeys, bucket: str) -> Sealer:
+    return Sealer(keys.derive(_bucket_purpose(bucket)))
 
 
 def seal_zalo_receipts(bus: Bus, key: bytes, until: Moment = nothing_before) -> None:
@@ -93,8 +109,19 @@ def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
         seals.attach(bus)
     seal_zalo_receipts(bus, key_file.receipts_key(), until.later)
     for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD, _ACTS, _FACTS, _STATUS, _UPLOADS):
-        key = key_file.derive(f"seal messages {kind}")
-        bus.message_seals[kind] = MessageSeals(Sealer(key), until.later)
+        _seal_messages(bus, key_file, kind, until.later)
+
+
+def seal_replica_records(bus: Bus, keys: DerivedKeys, until: TakenOverUntil) -> None:
+    """Let *bus* verify what a replica of the portal reads besides publications."""
+    name = subjects.LEDGER.name
+    BucketSeals(name, sealer(keys, name), until.records).attach(bus)
+    _seal_messages(bus, keys, _UPLOADS, until.later)
+
+
+def _seal_messages(bus: Bus, keys: DerivedKeys, kind: str, until: Moment) -> None:
+    key = keys.derive(_messages_purpose(kind))
+    bus.message_seals[kind] = MessageSeals(Sealer(key), until)
 
 
 def refuse_writes(bus: Bus, refusal: Exception) -> None:

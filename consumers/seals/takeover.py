@@ -18,13 +18,14 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.errors import KeyFileBroken
-from consumers.key_file import KeyFile, find_key_file
+from consumers.key_file import DerivedKeys, find_key_file
 from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
 from consumers.seals.records import (
     NOTHING_BEFORE,
     SEALED_FIRST,
     SEALED_LATER,
+    TAKE_OVER_PURPOSE,
     TakenOverUntil,
     nothing_before,
     refuse_writes,
@@ -40,7 +41,6 @@ from producers.seals import BucketSeals
 
 log = structlog.get_logger()
 TAKE_OVER_KEY = "seals.publications"
-_RECORD_PURPOSE = "seal take-over"
 _ROLLING_UPGRADE = timedelta(minutes=2)
 """How long a release by a process of the version without seals may follow the take-over."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ class SealRecords:
     """The record of the take-over on the bus and in this machine's *file*."""
 
     bus: Bus
-    keys: KeyFile
+    keys: DerivedKeys
     file: Path
 
     async def open_or_take_over(self, clock: Clock) -> PublicationSeals:
@@ -128,6 +128,10 @@ class SealRecords:
         """Return the seals; None before the take-over."""
         record = await self._load()
         return self._seals(record) if record else None
+
+    async def load_or_none_taken_over(self) -> PublicationSeals:
+        """Return the seals; before the take-over, those that need one of everything."""
+        return await self.load() or self._seals_of(TakeOverRecord(until=NOTHING_BEFORE))
 
     async def _load(self) -> TakeOverRecord | None:
         """The bus's record or this machine's, which is put back on the bus."""
@@ -213,7 +217,7 @@ class SealRecords:
 
     @property
     def _sealer(self) -> Sealer:
-        return Sealer(self.keys.derive(_RECORD_PURPOSE))
+        return Sealer(self.keys.derive(TAKE_OVER_PURPOSE))
 
     def _seals(self, record: TakeOverRecord) -> PublicationSeals:
         """The seals of *record*, which this machine keeps from now on."""

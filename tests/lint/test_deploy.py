@@ -27,7 +27,8 @@ from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.app.unknown_variables import known_variables, variables_of
 from consumers.app.wiring.stand_ins import withheld_stand_ins
-from consumers.key_file import KeyFile
+from consumers.key_file import KeyFile, KeyFilePart
+from consumers.seals.records import REPLICA_PURPOSES
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.access import Access
@@ -142,6 +143,10 @@ def test_a_loa_container_has_the_key_of_its_own_service_alone(name):
     }
 
 
+def replica_part(state):
+    return KeyFilePart.open(state / "data" / "replica.key", REPLICA_PURPOSES)
+
+
 @needs_root
 def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_path):
     prepare = [ROOT / "deploy" / "prepare", tmp_path]
@@ -159,6 +164,7 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
     parts = {"notices.key": whole.notices_key(), "receipts.key": whole.receipts_key()}
     for name, part in parts.items():
         assert KeyFile.open(tmp_path / "data" / name, create=False).secret == part
+    assert replica_part(tmp_path) == whole.part(REPLICA_PURPOSES)
     secrets = tmp_path / "secrets"
     (secrets / "email_password").write_text("chua-doi")
     made = (secrets / "grafana_password").read_text()
@@ -182,9 +188,11 @@ def test_prepare_takes_over_an_earlier_folder_and_makes_no_second_key(tmp_path):
     refused = subprocess.run(prepare, capture_output=True, text=True, check=False)
     assert refused.returncode == 1 and "vault.key" in refused.stderr
     assert not (data / "vault.key").exists()
-    (data / "vault.key").write_text("ab" * 32)
+    secret = "365c2500abff0a00" * 4  # bytes that a shell may lose
+    (data / "vault.key").write_text(secret)
     subprocess.run(prepare, check=True, capture_output=True)
-    assert (data / "vault.key").read_text() == "ab" * 32
+    assert (data / "vault.key").read_text() == secret
+    assert replica_part(tmp_path) == KeyFile(bytes.fromhex(secret)).part(REPLICA_PURPOSES)
     assert (data / "portal").stat().st_mode & 0o777 == 0o755, "a web server may read it"
     moved = {path.name: path.read_text() for path in (data / "readers").iterdir()}
     assert moved == {name: name for name in ("directory.sqlite", "directory.sqlite-wal")}
@@ -196,11 +204,12 @@ def test_prepare_follows_no_link_that_a_container_has_planted(tmp_path):
     data, victim = tmp_path / "data", tmp_path / "victim"
     data.mkdir()
     victim.write_text("root's own")
-    for name in ("vault.key.new", "notices.key", "notices.key.new", "receipts.key"):
+    for name in ("vault.key.new", "notices.key", "notices.key.new", "receipts.key", "replica.key"):
         (data / name).symlink_to(victim)
     prepare = [ROOT / "deploy" / "prepare", tmp_path]
     subprocess.run(prepare, check=True, capture_output=True)
     assert (victim.read_text(), victim.stat().st_uid) == ("root's own", os.getuid())
+    assert not (data / "replica.key").is_symlink()
     for name in ("vault.key", "notices.key", "receipts.key"):
         assert not (data / name).is_symlink()
         KeyFile.open(data / name, create=False)

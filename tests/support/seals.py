@@ -7,6 +7,7 @@ from pathlib import Path
 
 from consumers.key_file import KeyFile
 from consumers.seals.publications import PURPOSE, REPLAY_HEADER, PublicationSeals
+from consumers.seals.records import REPLICA_PURPOSES
 from consumers.seals.takeover import SealRecords, seal_for_command, take_over
 from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import Bus, Message
@@ -24,6 +25,13 @@ async def open_seals(bus: Bus, folder: Path, clock: Callable[[], float]) -> Publ
 async def use_key(bus: Bus, data: Path) -> None:
     """Let *bus* seal and verify records as a command with the data folder *data* does."""
     await seal_for_command(bus, data / "vault.key", data / "records" / "seals.json", take_over)
+
+
+def write_replica_key(folder: Path) -> Path:
+    """Write the part of the key file in *folder* that a replica of the portal needs."""
+    part, path = KeyFile.open(folder / "vault.key").part(REPLICA_PURPOSES), folder / "replica.key"
+    path.write_text("".join(f"{key.hex()} {purpose}\n" for purpose, key in part.keys.items()))
+    return path
 
 
 def new_seals(folder: Path) -> PublicationSeals:

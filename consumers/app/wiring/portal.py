@@ -24,6 +24,7 @@ from consumers.channel_health.folder_watch import FolderWatch
 from consumers.channel_health.readback import ReadbackStatus
 from consumers.deliver.worker import DeliveryWorker
 from consumers.facts.public_figures import FigureRenewal
+from consumers.key_file import KeyFilePart, is_refuted, part_of_other_data
 from consumers.ledger import bulk
 from consumers.messages import field_error
 from consumers.operations.rebuild import rebuild_portal
@@ -31,6 +32,9 @@ from consumers.portal_replica.follow import ReplicaFollower
 from consumers.portal_replica.report import ReplicaReport
 from consumers.portal_replica.status import REPORT_S
 from consumers.runtime.errors import unreachable_without_bus
+from consumers.seals.publications import PublicationSeals
+from consumers.seals.records import REPLICA_PURPOSES, TakenOverUntil, seal_replica_records
+from consumers.seals.takeover import SealRecords
 from consumers.uploads.portal import PublicUploads
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
@@ -139,10 +143,30 @@ def _lock_folder(node: Node) -> None:
 
 
 async def _open_follower(node: Node, channel: PortalChannel) -> ReplicaFollower:
-    folder, seals = node.settings.portal_dir, await node.open_seals()
+    folder, seals = node.settings.portal_dir, await _open_replica_seals(node)
     files = SiteFiles(portal_site(node))
     rebuild = partial(rebuild_portal, node.bus, folder, files, seals)
     return ReplicaFollower(node.bus, channel, rebuild, seals, node.clock)
+
+
+async def _open_replica_seals(node: Node) -> PublicationSeals:
+    """The seals of what a replica reads; one apart has those parts of the key file alone.
+
+    Raises Invalid for parts of another key file.
+    """
+    part = node.settings.replica_key_file
+    if "keys" in vars(node) or not part.exists():
+        return await node.open_seals()
+    keys = KeyFilePart.open(part, REPLICA_PURPOSES)
+    if await is_refuted(node.bus, keys):
+        raise Invalid(part_of_other_data(part))
+    seals = await SealRecords(node.bus, keys, node.settings.seals_file).load_or_none_taken_over()
+
+    async def known() -> PublicationSeals:
+        return seals
+
+    seal_replica_records(node.bus, keys, TakenOverUntil.by(known))
+    return seals
 
 
 async def _write_first_pages(channel: PortalChannel) -> None:

@@ -12,9 +12,11 @@ from consumers.app.broker import BrokerWatch
 from consumers.app.node import Node
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings
+from consumers.key_file import open_key_file
 from consumers.status.facts import FactsReader
 from tests.support.deploy_mounts import MOUNTS
 from tests.support.repository import ROOT
+from tests.support.seals import write_replica_key
 
 RELAY = {
     "host": "smtp.moha.example",
@@ -28,6 +30,7 @@ WATCHED = {
     "key_file": "data/vault.key",
     "notices_key_file": "data/notices.key",
     "receipts_key_file": "data/receipts.key",
+    "replica_key_file": "data/replica.key",
     "retention_file": "data/retention.toml",
     "working_days_file": "data/working_days.toml",
     "deadlines_file": "data/deadlines.toml",
@@ -82,6 +85,8 @@ async def test_a_container_sees_what_its_service_asks_for_and_nothing_else(
     (tmp_path / "data").mkdir()
     for part in ("notices.key", "receipts.key"):
         (tmp_path / "data" / part).write_text("ab" * 32)
+    await open_key_file(bus, tmp_path / "data" / "vault.key")
+    write_replica_key(tmp_path / "data")
     used = {name: await files_of(name, bus, tmp_path / "data") for name in SERVICES}
     seen = {name: {path for path, _ in MOUNTS[name]} - SEEN_ELSEWHERE for name in SERVICES}
     assert used == seen

@@ -30,6 +30,7 @@ from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, sandbox_call, wait_until
 from tests.support.picture_server import serve_in_thread
 from tests.support.ports import free_port
+from tests.support.seals import write_replica_key
 from tests.support.signup_app import CONSENT
 from tests.support.split_loa import Service, SplitLoa
 from tests.support.zalo_webhook import event_bytes, signature_of, text_event
@@ -101,10 +102,11 @@ def loa(tmp_path, other_server, site):
 
 
 def keep_the_key_from_the_gateway(data):
-    """As in containers, it has one part of the key, and the webhook has another."""
+    """As in containers, it has one part of the key; the webhook and the replica have others."""
     key = KeyFile.open(data / "vault.key", create=False)
     (data / "notices.key").write_text(key.notices_key().hex())
     (data / "receipts.key").write_text(key.receipts_key().hex())
+    write_replica_key(data)
 
 
 def mails_to(loa, address):

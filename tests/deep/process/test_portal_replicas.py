@@ -13,6 +13,7 @@ import pytest
 
 from channels.portal.index.index import IndexSnapshot, has_tables
 from channels.portal.storage.index_swap import INDEX_FILE
+from consumers.key_file import KeyFile, open_key_file
 from consumers.portal_replica.position import ledger_end
 from consumers.portal_replica.status import load_replicas
 from contracts.vocabulary import DEFAULT
@@ -21,9 +22,10 @@ from tests.support.loa_process import LOA, RunningLoa, start_loa, wait_until
 from tests.support.portal_dir import public_files
 from tests.support.portal_log import drawn_log
 from tests.support.released_items import deliver_to_portal
-from tests.support.seals import new_seals, use_key
+from tests.support.seals import new_seals, use_key, write_replica_key
 from tests.support.split_loa import SERVER
 
+NAMES = ("web1", "web2")
 COUNT = int(os.environ.get("LOA_TEST_REPLICA_ITEMS", "600"))
 """Positions of the log: some hundreds in each run; 10,000 by this setting."""
 KILLS = max(6, min(COUNT // 100, 40))
@@ -35,17 +37,17 @@ pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 
 
 class Replica:
-    """`loa run portal-replica` in a data folder of its own, with the key of the bus's data."""
+    """`loa run portal-replica` in a data folder of its own, with its part of the key alone."""
 
-    def __init__(self, folder: Path, url: str, key: Path) -> None:
+    def __init__(self, folder: Path, url: str, part: Path) -> None:
         self.folder, self.log = folder, folder / "log"
-        folder.mkdir()
+        (folder / "data").mkdir(parents=True)
+        part.rename(folder / "data" / part.name)
         self.process: RunningLoa | None = None
         outside = {name: one for name, one in os.environ.items() if not name.startswith("LOA_")}
         self.environ = outside | {
             "LOA_DATA_DIR": str(folder / "data"),
             "LOA_NATS_URL": url,
-            "LOA_VAULT_KEY_FILE": str(key),
             "LOA_PUBLIC_URL": "https://loa.example.vn",
             "LOA_HTTP_PORT": "0",
             "LOA_REPLICA_NAME": folder.name,
@@ -78,9 +80,9 @@ def replicas(tmp_path, other_server):
     """Two replicas of one bus, and the bus of who writes the log."""
     with other_server(SERVER) as server:
         url = server.url.replace("nats://", "nats://loa:loa@")
-        key = tmp_path / "vault.key"
-        pair = [Replica(tmp_path / name, url, key) for name in ("web1", "web2")]
-        yield pair, url, key
+        KeyFile.open(tmp_path / "vault.key")
+        pair = [Replica(tmp_path / name, url, write_replica_key(tmp_path)) for name in NAMES]
+        yield pair, url, tmp_path
         for one in pair:
             if one.process and one.process.poll() is None:
                 one.kill()
@@ -88,12 +90,13 @@ def replicas(tmp_path, other_server):
 
 async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
     """One follows in peace, from an empty folder; the other is killed again and again."""
-    (calm, killed), url, key = replicas
+    (calm, killed), url, folder = replicas
     calm.start()
     await ready(calm)
     async with await Bus.connect(url, name="test") as bus:
-        await use_key(bus, key.parent)
-        seals = new_seals(key.parent)
+        await open_key_file(bus, folder / "vault.key")
+        await use_key(bus, folder)
+        seals = new_seals(folder)
         log, rng = drawn_log(COUNT, DEFAULT), random.Random(7)
         await deliver_all(bus, log[:FIRST_PART], seals)
         killed.start()
