@@ -350,7 +350,10 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
         log.info("stream_created", stream=name)
         return
     if changed := changed_settings(info["config"], wanted):
-        await _set_back(bus, info["config"], extended_config(info["config"], wanted), changed)
+        config = extended_config(info["config"], wanted)
+        await _set_back(bus, info["config"], config, changed)
+        if "num_replicas" in changed and config.get("allow_msg_schedules"):
+            await _fire_missed_schedules(bus, config)
     if info["state"]["consumer_count"] and name not in _PUBLIC_STREAMS:
         await _remove_push_consumers(bus, name)
 
@@ -402,6 +405,23 @@ async def _set_back(bus: Bus, present: Config, config: Config, changed: list[str
     if foreign := [one for one in guarded if config.get(one) is not True]:  # no right that was new
         log.warning("stream_settings_reset", stream=name, settings=foreign)
     log.info("stream_updated", stream=name, settings=changed)
+
+
+async def _fire_missed_schedules(bus: Bus, config: Config) -> None:
+    """Let a stream that got more replicas fire the schedules that came due meanwhile.
+
+    It has no leader for about ten seconds, and its first one takes those schedules for fired for
+    good; the next one fires them. Without that they wait for the sweep.
+    """
+    name, until = config["name"], time.monotonic() + _MOVE_PATIENCE_S
+    while time.monotonic() < until:
+        cluster = (await bus.stream_info(name)).get("cluster") or {}
+        others = [one["current"] for one in cluster.get("replicas") or ()]
+        if cluster.get("leader") and all(others) and len(others) == config["num_replicas"] - 1:
+            await bus.connection.repeatable_api_request(f"STREAM.LEADER.STEPDOWN.{name}")
+            return
+        await asyncio.sleep(_MOVE_POLL_S)
+    log.warning("schedules_left_to_sweep", stream=name)
 
 
 async def _remove_push_consumers(bus: Bus, stream: str) -> None:
