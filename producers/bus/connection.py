@@ -44,6 +44,8 @@ from producers.bus.retry import retry_until
 Reply = dict[str, Any]
 _NO_LIMIT: Any = None
 READ_PATIENCE_S = 10.0
+_SILENT_S = 3.0
+"""How long a server of a cluster may leave a request unanswered before another one is tried."""
 _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
@@ -58,11 +60,13 @@ class Connection:
     """Requests with time-outs over a NATS client that is replaced after a final close."""
 
     def __init__(self) -> None:
-        self.nc = Client()
+        self.nc = _Client()
         self.closed = asyncio.Event()
         self.reopening: asyncio.Task[None] | None = None
         self.disconnects = 0  # subscriptions end with each of them
         self._connected = asyncio.Event()
+        self._connected_at = -math.inf
+        self._leaving: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Timeout, str] = {}  # the subject of each pending request
         self._denied: set[str] = set()  # subjects in lower case, as nats-py passes them on
         self._logged_errors: set[str] = set()
@@ -89,9 +93,27 @@ class Connection:
 
         nats-py gets no time-out of its own: two cost as much as the rest of a request.
         """
-        copied = dict(headers) if headers else None
-        async with self.awaiting_reply(subject, timeout_s):
-            return await self.nc.request(subject, body, timeout=_NO_LIMIT, headers=copied)
+        copied, asked_at, answer = dict(headers) if headers else None, time.monotonic(), None
+        try:
+            async with self.awaiting_reply(subject, timeout_s):
+                answer = await self.nc.request(subject, body, timeout=_NO_LIMIT, headers=copied)
+            return answer
+        finally:
+            if answer is None:
+                self._leave_cut_off_server(asked_at)
+
+    def _leave_cut_off_server(self, asked_at: float) -> None:
+        """Go to another server of a cluster where nothing has answered a request for a while.
+
+        A server that is cut off from the others keeps its clients, and goes on leading streams for
+        ten seconds without being able to write.
+        """
+        since = self._connected_at if self.nc.is_alone else max(asked_at, self._connected_at)
+        if time.monotonic() - since < _SILENT_S or self.closed.is_set():
+            return
+        if self.is_clustered and self.nc.is_connected and self.nc.knows_others:
+            log.warning("bus_server_left", server=self.server_info.get("server_name"))
+            self._leaving = asyncio.create_task(self.nc.force_reconnect())
 
     async def api_request(
         self, call: str, query: Reply | None = None, timeout_s: float = 5.0
@@ -149,6 +171,7 @@ class Connection:
     async def on_connected(self) -> None:
         self._logged_errors.clear()
         self._denied.clear()
+        self._connected_at = time.monotonic()
         self._connected.set()
         log.info("bus_connected")
 
@@ -259,6 +282,26 @@ class _Client(Client):
     """
 
     _is_ended = False
+    is_alone = False
+    """Whether the server has told that it reaches no other one of its cluster."""
+    _left: Any = None
+
+    @property
+    def knows_others(self) -> bool:
+        """Whether there are addresses of other servers."""
+        return len(self._server_pool) > 1
+
+    async def force_reconnect(self) -> None:
+        """As nats-py's; the present server is tried after all others."""
+        self._left = self._current_server
+        await super().force_reconnect()
+
+    async def _select_next_server(self) -> None:
+        if self._left in self._server_pool:
+            self._server_pool.remove(self._left)
+            self._server_pool.append(self._left)
+            self._left = None
+        await super()._select_next_server()
 
     async def connect(self, *servers: Any, **options: Any) -> None:
         """As nats-py's; ends with its ConnectionClosedError if the client is closed meanwhile."""
@@ -281,6 +324,7 @@ class _Client(Client):
 
     async def _process_info(self, info: Reply, initial_connection: bool = False) -> None:
         """As nats-py's; an address that the server names goes with our user and password."""
+        self.is_alone = len(info.get("connect_urls") or ()) == 1
         if (found := info.get("connect_urls")) and self._current_server:
             own, at, _ = self._current_server.uri.netloc.rpartition("@")
             info = info | {"connect_urls": [f"{own}{at}{address}" for address in found]}
@@ -363,7 +407,7 @@ class _TlsClient(_Client):
         await super()._process_info(info, initial_connection)
 
 
-def create_client(url: str, access: Access) -> Client:
+def create_client(url: str, access: Access) -> _Client:
     """A client for *url*; one that insists on TLS where the address or a CA asks for it."""
     return _TlsClient() if access.ca_file or "tls://" in url else _Client()
 
@@ -460,7 +504,7 @@ class _ClientOpener:
         link.nc = nc
         await link.on_connected()
 
-    def _callbacks(self, link: Connection, nc: Client) -> dict[str, Any]:
+    def _callbacks(self, link: Connection, nc: _Client) -> dict[str, Any]:
         async def up() -> None:
             await link.on_connected()
 
