@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from channels.fetch.errors import FetchReason
 from consumers.callbacks.attempt_log import Attempt, AttemptLog, AttemptPlace
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from contracts.desk.shown.unit_callbacks import CallbackAttempt, UnitCallback
@@ -36,6 +37,12 @@ def _place(id: str, written: str) -> AttemptPlace:
     return AttemptPlace(int(found["seq"]), int(found["passed"]))
 
 
+def _code(tried: Attempt) -> str:
+    """The code of the reason for which no answer came; empty where one came."""
+    known = (one.code for one in FetchReason if tried.reason.startswith(one))
+    return "" if tried.status else next(known, tried.reason)
+
+
 def _shown(listed: ListedEndpoint, tried: Sequence[Attempt], older: AttemptPlace) -> UnitCallback:
     progress = listed.progress
     return UnitCallback(
@@ -47,7 +54,7 @@ def _shown(listed: ListedEndpoint, tried: Sequence[Attempt], older: AttemptPlace
         failing_since=progress.failing_since,
         arrived_at=progress.arrived_at,
         attempts=[
-            CallbackAttempt(one.at, one.kind.value, one.content_id or "", one.status, one.reason)
+            CallbackAttempt(one.at, one.kind.value, one.content_id or "", one.status, _code(one))
             for one in tried
         ],
         older=f"{listed.id}.{older.seq}.{older.passed}" if older.seq else "",

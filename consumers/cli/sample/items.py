@@ -189,6 +189,12 @@ def read_letter_titles() -> list[str]:
     return titles
 
 
+def read_sent_text() -> dict[str, Any]:
+    """The data of the event that a unit's system sends."""
+    sent: dict[str, Any] = tomllib.loads(_FILE.read_text("utf-8"))["sent"]
+    return sent
+
+
 @dataclass
 class SampleItems:
     """Takes items through the desk, with the acts' times as they would be."""

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class CallbackAttempt(NamedTuple):
-    """One try to tell a fact. `status`: of the answer, 0 without one; `reason`: why it failed."""
+    """One try to tell a fact. `status`: of the answer; 0 without one, and `reason` is why."""
 
     at: datetime
     kind: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import html
 import os
 import re
 import signal
@@ -12,12 +13,14 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
+from channels.fetch.errors import FetchReason
 from consumers.app.instance import announced_instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.check.context import CheckContext
 from consumers.check.positions import PositionRules
 from consumers.cli.sample.items import read_items
 from consumers.cli.sample.ministry import fill
+from consumers.cli.sample.sender import UNIT
 from consumers.dead_letters.index import DeadLetterIndex
 from consumers.dead_letters.letter import DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
@@ -26,6 +29,8 @@ from consumers.staff.totp import current_step, one_time_code
 from contracts.editorial import Status
 from contracts.errors import Conflict
 from producers.bus import Bus
+from producers.desk.editor.conversion import editor_texts
+from producers.desk.rendering import desk_texts
 from tests.support.check_harness import DAY_S
 from tests.support.desk_app import Browser
 
@@ -94,8 +99,8 @@ async def check_items(folder):
     async with await Bus.connect(announced_instance(settings).nats_url) as bus:
         shown = {Status.SCHEDULED: Status.PUBLISHED, Status.EXPIRED: Status.PUBLISHED}
         wanted = [shown.get(item.status, item.status) for item in read_items()]
-        # the draft is an issue of a bulletin, what is published a campaign
-        wanted = sorted([*wanted, Status.DRAFT, Status.PUBLISHED])
+        # a draft issue of a bulletin, a published campaign, and what a unit's system sent
+        wanted = sorted([*wanted, Status.DRAFT, Status.PUBLISHED, Status.SUBMITTED])
         log, letters = EditorialLog(bus), DeadLetterIndex(DeadLetterStore(bus))
         async with asyncio.timeout(600):
             while sorted(one.status for one in (await log.audit()).states.values()) != wanted:
@@ -134,6 +139,7 @@ async def sign_in_and_end(said: str, process) -> None:
         await sign_in(client, url, "nguoi-gui-tin", password)
         own = await client.get("/tin")
         assert own.status_code == 200 and "Trung tâm Lưu trữ quốc gia tuyển dụng" in own.text
+        await check_unit(client)
     async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         code = one_time_code(secret, current_step(time.time()))
         await sign_in(client, url, "lanh-dao-duyet", password, code)
@@ -141,6 +147,25 @@ async def sign_in_and_end(said: str, process) -> None:
         assert "Thông báo tuyển dụng công chức của Bộ Nội vụ" in waiting.text
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), 300) == 0
+
+
+async def check_unit(client) -> None:
+    """The unit whose system sends sees an event that waits, refused ones, a trial and callbacks."""
+    said = desk_texts()["unit"]
+    wanted = {
+        *(said["state"]["waiting"], said["state"]["refused"], said["trial_state"]["released"]),
+        *(*said["face"].values(), "ca***@example.org"),
+        editor_texts()["links"]["why"][FetchReason.NOT_PUBLIC.code],
+    }
+    async with asyncio.timeout(600):
+        while missing := await missing_on(client, f"/don-vi/{UNIT}", wanted):
+            await asyncio.sleep(0.2)
+    assert not missing
+
+
+async def missing_on(client, path: str, wanted: set[str]) -> set[str]:
+    page = html.unescape((await client.get(path)).text)
+    return {one for one in wanted if one not in page}
 
 
 async def sign_in(client, url: str, login: str, password: str, code: str = "") -> None:

@@ -21,6 +21,7 @@ from contracts.testing import sample
 from contracts.trials.faces import FACES
 from contracts.trials.records import TrialEvent
 from contracts.vocabulary import DEFAULT
+from producers.desk.editor.conversion import editor_texts
 from producers.desk.rendering import desk_texts
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
 from tests.producers.desk.test_audit import recorded
@@ -42,7 +43,7 @@ OFFICER, LEADER, EDITOR = "nguoi-gui-tin", "lanh-dao-don-vi", "bien-tap-vien"
 OPERATOR, MANAGER = "quan-tri-kenh", "quan-tri-tai-khoan"
 OTHER = "vu-phap-che"
 PAGE, OTHERS_PAGE = f"/don-vi/{UNIT}", f"/don-vi/{OTHER}"
-TEXTS = desk_texts()
+TEXTS, WHY = desk_texts(), editor_texts()["links"]["why"]
 SAID, STATE = TEXTS["unit"], TEXTS["unit"]["state"]
 _ROW = re.compile(r'<tr><th scope="row">.*?</tr>', re.S)
 _FORMS = re.compile(rf'<form method="post" action="({PAGE}/[a-z-]+)"')
@@ -411,12 +412,14 @@ async def test_callbacks_are_listed_with_their_log_and_without_their_path(regist
     for unit in (UNIT, OTHER):
         await add_endpoint(registered, unit, "e1")
     kind, log = StatusKind.RELEASED, AttemptLog(registered.bus)
-    failed = Attempt(at=at, fact="f", kind=kind, content_id="tin-cua-minh", status=0, reason="dns")
-    await log.add(UNIT, "e1", [failed])
+    failed = Attempt(at=at, fact="f", kind=kind, content_id="tin-cua-minh", reason="unknown host x")
+    gone = failed.model_copy(update={"status": 410, "reason": "http 410"})
+    await log.add(UNIT, "e1", [failed, gone])
     await log.add(OTHER, "e1", [failed.model_copy(update={"content_id": "tin-nguoi-khac"})])
     async with registered.signed_in("an", OFFICER) as browser:
         page = (await browser.get(PAGE)).text
     assert "https://he-thong.example.gov.vn</bdi>" in page
-    assert SAID["callback_state"]["on"] in page and ">dns<" in page and "tin-cua-minh" in page
+    assert SAID["callback_state"]["on"] in page and "tin-cua-minh" in page
+    assert WHY["unknown_host"] in page and "HTTP 410" in page
     hidden = ("/loa?ma", "b1mat", "s3cr3t", "c0ntact", "tin-nguoi-khac")
     assert not [one for one in hidden if one in page]
