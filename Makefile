@@ -18,12 +18,14 @@ install: $(STAMP)
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	 echo "Loa needs Python 3.11+ with its venv module / Loa cần Python 3.11 trở lên kèm mô-đun venv (Debian: apt install git make python3-venv)" >&2; exit 2; }
-	@echo "Installing into $(VENV): once, some minutes / Đang cài đặt vào $(VENV): chỉ một lần, vài phút"
-	$(PYTHON) -m venv $(VENV)
-	@echo "Fetching the locked packages / Đang tải các gói đã khóa phiên bản"
-	$(PIP) --require-hashes -r requirements-dev.lock
-	$(PIP) --no-deps --no-build-isolation -e .
+	@echo "1/3 An environment of its own in $(VENV): some seconds / Tạo môi trường riêng trong $(VENV): vài giây"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/3 $$(grep -c == $<) packages of $<, fetched and checked: one to seven minutes, and nothing is printed meanwhile / Tải và kiểm tra $$(grep -c == $<) gói: từ một đến bảy phút, trong lúc đó không in gì"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@echo "3/3 Loa itself: some seconds / Cài chính Loa: vài giây"
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
+	@echo "Installed / Đã cài xong"
 
 demo: install
 	$(BIN)/loa demo
