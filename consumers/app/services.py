@@ -181,7 +181,7 @@ async def _add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
     doubts = await restore.active_doubts(node.bus)
     guard = ReleaseGuard(await node.open_seals(), node.repository, node.clock)
-    counter = ReaderCounter(node.bus, node.directory.store, node.clock)
+    counter = ReaderCounter(node.bus, node.directory, node.clock)
     node.tasks.append(partial(every, COUNTS_S, counter.publish))
     for name, entry in CHANNELS.items():
         parts = entry.load_parts()

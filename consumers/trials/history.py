@@ -8,10 +8,13 @@ from consumers.trials.store import TrialStore
 from contracts import events
 from contracts.base.times import Clock, utc_now
 from contracts.desk.shown.unit_events import UnitEvent, UnitEventPage
+from contracts.errors import limit_errors
 from contracts.text.moments import VIETNAM
+from contracts.trials.faces import FACES
 from contracts.trials.records import TrialEvent
 
 _SHOWN = timedelta(days=30)
+_MOST_ERRORS = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def _shown(event: TrialEvent, place: int) -> UnitEvent:
         content_id=event.content_id,
         revision=event.revision,
         state=event.state,
-        errors=event.refused,
+        errors=limit_errors(event.refused, _MOST_ERRORS),
         place=place,
+        faces=FACES if event.publication else (),
     )

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.trials.guests import UNREADABLE, GuestAddresses
+from consumers.trials.history import TrialPages
 from consumers.trials.store import TrialStore
-from contracts.desk.shown.unit_events import UnitTrial
-from contracts.errors import limit_errors
-from contracts.events import kind_of
+from contracts.desk.shown.unit_events import UnitEvent
 from contracts.trials.faces import FACES, TrialFace, TrialFaces
-from contracts.trials.records import TrialEvent
 
-_MOST_TRIALS, _MOST_ERRORS = 20, 5
+_MOST_TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -19,16 +17,12 @@ class UnitTrials:
     """The service behind the page; the faces are those that the holder of a key is shown."""
 
     store: TrialStore
+    pages: TrialPages
     faces: TrialFaces
     addresses: GuestAddresses
 
-    async def recent(self, unit: str) -> Sequence[UnitTrial]:
-        found: list[UnitTrial] = []
-        async for _, record in self.store.newest(unit):
-            found.append(_shown(record))
-            if len(found) == _MOST_TRIALS:
-                break
-        return found
+    async def recent(self, unit: str) -> Sequence[UnitEvent]:
+        return (await self.pages.page(unit, 0, _MOST_TRIALS)).events
 
     async def guests(self, unit: str) -> Sequence[str]:
         found = await self.store.guests(unit)
@@ -39,16 +33,3 @@ class UnitTrials:
         record = await self.store.event(unit, event_id) if name in FACES else None
         is_out = record is not None and record.publication is not None
         return await self.faces.face(record, name) if record and is_out else None
-
-
-def _shown(record: TrialEvent) -> UnitTrial:
-    return UnitTrial(
-        at=record.at,
-        kind=kind_of(record.type),
-        event_id=record.event_id,
-        content_id=record.content_id,
-        revision=record.revision,
-        state=record.state,
-        errors=limit_errors(record.refused, _MOST_ERRORS),
-        faces=FACES if record.publication else (),
-    )

@@ -72,6 +72,7 @@ from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.transactional import TransactionalMailer
 from consumers.trials.faces import RenderedTrials
 from consumers.trials.guests import GuestAddresses
+from consumers.trials.history import TrialPages
 from consumers.trials.store import TrialStore
 from consumers.trials.unit_page import UnitTrials
 from consumers.uploads.clamd import Clamd
@@ -343,7 +344,8 @@ def desk_unit_trials(staff: StaffHarness) -> UnitTrials:
         MailContext(EmailSettings(), PORTAL_URL, PREVIEW_SIGNER, DEFAULT),
         ArticleDefaults(PORTAL_URL, f"{PORTAL_URL}{DEFAULT_COVER_PATH}"),
     )
-    return UnitTrials(store, faces, GuestAddresses(KEYS.derive))
+    pages = TrialPages(store, staff.clock)
+    return UnitTrials(store, pages, faces, GuestAddresses(KEYS.derive))
 
 
 class UncountedMail:

@@ -78,7 +78,7 @@ from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts
 from consumers.suppression.cache import SuppressionCache
 from consumers.trials.guests import GuestAddresses
-from consumers.trials.store import TrialStore
+from consumers.trials.history import TrialPages
 from consumers.trials.unit_page import UnitTrials
 from consumers.uploads.clamd import Clamd
 from consumers.uploads.service import Uploads
@@ -228,8 +228,8 @@ def _page_services(node: Node, staff: StaffDesk) -> dict[str, Any]:
 
 
 def _open_trial_page(node: Node) -> UnitTrials:
-    addresses = GuestAddresses(node.keys.derive)
-    return UnitTrials(TrialStore(node.bus), open_faces(node), addresses)
+    faces, addresses = open_faces(node), GuestAddresses(node.keys.derive)
+    return UnitTrials(faces.store, TrialPages(faces.store, node.clock), faces, addresses)
 
 
 def _open_bulletins(node: Node) -> SeriesIssues:

@@ -26,6 +26,8 @@ class UnitEvent(NamedTuple):
     letter: int = 0
     place: int = 0
     """Of what was sent in earnest its sequence in CONTENT, of a trial that of its last change."""
+    faces: Sequence[str] = ()
+    """Of a trial: the names of what each channel would show of it."""
 
 
 class UnitEventPage(NamedTuple):
@@ -40,19 +42,6 @@ class UnitUse(NamedTuple):
 
     minute: int
     today: int
-
-
-class UnitTrial(NamedTuple):
-    """A trial of a unit. *faces*: the names of what each channel would show of it."""
-
-    at: datetime
-    kind: KindName
-    event_id: str
-    content_id: str
-    revision: int | None
-    state: TraceState
-    errors: Sequence[FieldError] = ()
-    faces: Sequence[str] = ()
 
 
 class UnitEventPages(Protocol):
@@ -80,7 +69,7 @@ class UnitEventService(Protocol):
 class UnitTrialService(Protocol):
     """The trials of units. Every method raises BusError."""
 
-    async def recent(self, unit: str) -> Sequence[UnitTrial]:
+    async def recent(self, unit: str) -> Sequence[UnitEvent]:
         """The trials that are kept, newest first; a page of them at most."""
         ...
 

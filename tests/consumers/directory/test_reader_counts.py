@@ -10,6 +10,7 @@ from contracts.delivery import Lane
 from contracts.subscriptions.reader_counts import READER_COUNTS_KEY, ReaderCounts
 from tests.support.directory_harness import running_directory
 from tests.support.publications import a_publication
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -20,11 +21,12 @@ async def directory(bus, tmp_path):
 
 @pytest.fixture
 def counter(bus, directory, clock):
-    return ReaderCounter(bus, directory.store, clock)
+    return ReaderCounter(bus, directory, clock)
 
 
 async def counted(bus, counter, directory) -> ReaderCounts:
     await directory.ready()
+    await until(directory.is_fresh)
     await counter.publish()
     stored = await bus.bucket(subjects.CONTROL.name).get(READER_COUNTS_KEY)
     assert b"example.com" not in stored.data and b"nguoi" not in stored.data
@@ -52,6 +54,14 @@ async def test_an_items_readers_are_counted_as_dispatch_would_find_them(
 async def test_a_loa_without_readers_counts_none(bus, counter, directory):
     counts = await counted(bus, counter, directory)
     assert (counts.sets, counts.others) == ((), 0)
+
+
+async def test_a_copy_that_is_behind_is_not_counted(bus, counter, directory, monkeypatch):
+    monkeypatch.setattr(directory, "is_fresh", lambda: False)
+    await counter.publish()
+    assert await bus.bucket(subjects.CONTROL.name).get(READER_COUNTS_KEY) is None
+    monkeypatch.undo()
+    assert (await counted(bus, counter, directory)).sets == ()
 
 
 async def test_what_has_not_changed_is_not_written_again(

@@ -5,6 +5,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from channels.base import Outcome, Verdict
 from consumers.facts.notices import Notices
 from consumers.intake.received import ReceivedEvent
 from consumers.trials import service, store
@@ -153,11 +154,17 @@ async def test_a_process_that_dies_at_any_call_sends_each_guest_one_mail(app, bu
     assert not any(mail.is_correction for mail in mails)
 
 
-async def test_addresses_lie_encrypted_and_a_mail_leaves_none_behind(app):
-    await app.send(text(1))
-    await app.arrived()
+@pytest.mark.parametrize("verdict", [Verdict.DELIVERED, Verdict.FAILED])
+async def test_a_mail_that_has_ended_leaves_no_address_and_no_copy_of_the_text(app, bus, verdict):
+    app.relay.answer = lambda _: Outcome(verdict)
+    await app.send(text(1, title="Tin của riêng đơn vị"))
+    assert len(await app.arrived()) == 2
     stored = await app.stored_bytes()
     assert AN.encode() not in stored and BINH.encode() not in stored
+    held = [line.partition(b"\0")[0] for line in stored.splitlines() if "riêng".encode() in line]
+    kinds = {key.partition(b".")[0] for key in held}
+    assert kinds == {b"event", b"item"}, "the trial, and the history of its item"
+    assert [one async for one in bus.scan(subjects.DEAD.name)] == []
 
 
 async def test_a_list_that_another_writer_made_has_no_guests(bus, tmp_path):
