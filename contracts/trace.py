@@ -1,12 +1,19 @@
 """Answer of `loa trace` and of an event's status URL: counts and timeline per channel."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, FieldWarning
+from contracts.text.descriptions import Described
 
 TraceState = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
@@ -88,3 +95,49 @@ class Trace(OmitEmptyModel):
     channels: dict[ChannelName, StatusCounts]
     timeline: list[TimelineEntry]
     earlier: dict[int, dict[ChannelName, StatusCounts]] = Field(default_factory=dict)
+
+
+class ResponseBody(Described, BaseModel):
+    """An answer; the docstrings of its fields are their descriptions in the document."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Warnings = Annotated[list[FieldWarning], Field(exclude_if=lambda warnings: not warnings)]
+OnlyIfTrue = Annotated[bool, Field(exclude_if=lambda value: not value)]
+
+
+class Happening(ResponseBody):
+    """One entry of an item's history, without personal data."""
+
+    at: str
+    """When it happened."""
+    event: str
+    """Kind of step: received, approved, released, ..."""
+    channel: str | None = None
+    """The channel that it happened on."""
+    detail: str = ""
+    """More about it, in English."""
+    errors: Annotated[list[FieldError], Field(exclude_if=lambda errors: not errors)] = []
+    """Why something was refused or not sent, in English and Vietnamese; only there."""
+    warnings: Warnings = []
+    """As in the answer to the event; only there."""
+
+
+class Status(ResponseBody):
+    """Where the item of an event is; counts per channel as `loa trace` shows them."""
+
+    content_id: str
+    """The item."""
+    revision: int | None
+    """The newest revision that is out; null before one is."""
+    state: str
+    """received, waiting, scheduled, released, withdrawn or refused"""
+    channels: dict[str, dict[str, Any]]
+    """How many recipients have which outcome, for each channel."""
+    timeline: list[Happening]
+    """Steps so far, oldest first."""
+    trial: OnlyIfTrue = False
+    """true: a trial; `channels` counts its guests' mails, and there is no other channel."""
+    previews: Annotated[dict[str, str], Field(exclude_if=lambda previews: not previews)] = {}
+    """Of a trial: where each face of it is shown, with the same key."""

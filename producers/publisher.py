@@ -205,8 +205,7 @@ class Publisher:
             event = admit(spooled.event, spooled.unit, self.vocabulary)
             is_sent = await self._send_unless_denied(event, drained)
         except ContractError as error:
-            drained.refused.append(spool.set_aside(path, str(error)))
-            log.error("spooled_event_refused", file=path.name, code=error.code)
+            set_aside(spool, path, error, drained)
             return
         if is_sent:
             crash_point("spool.sent")
@@ -295,6 +294,12 @@ def keep(spool: Spool, admitted: CheckedEvent) -> Spooled:
     log.info("event_spooled", event_id=admitted.event_id)
     ids = admitted.event_id, admitted.content_id, admitted.revision
     return Spooled(*ids, path, admitted.warnings)
+
+
+def set_aside(spool: Spool, path: Path, error: ContractError, drained: Drained) -> None:
+    """Move a spooled event that is refused out of the way of later ones."""
+    drained.refused.append(spool.set_aside(path, str(error)))
+    log.error("spooled_event_refused", file=path.name, code=error.code)
 
 
 def _others(waiting: list[Path], denied: list[Path]) -> list[Path]:

@@ -24,6 +24,7 @@ from contracts.base.working_days import WorkingDays
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
+from contracts.trace import Status
 from contracts.trials.dry_run import DryRuns
 from contracts.trials.faces import TrialFaces
 from contracts.vocabulary import Vocabulary
@@ -271,9 +272,9 @@ def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:
     return ids
 
 
-def _status_from_record(record: EventRecord) -> responses.Status:
+def _status_from_record(record: EventRecord) -> Status:
     """The status from the event's own record; a refused event is not part of its item's trace."""
-    return responses.Status(
+    return Status(
         content_id=record.content_id,
         revision=record.revision,
         state="refused" if record.refused else _RECEIVED,

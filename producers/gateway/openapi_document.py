@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from contracts import events
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
+from contracts.trace import Status
 from contracts.trials.faces import FACES
 from producers.gateway.history import MOST, STATES
 from producers.gateway.responses import (
@@ -21,7 +22,6 @@ from producers.gateway.responses import (
     EventAccepted,
     EventList,
     Problem,
-    Status,
 )
 from producers.gateway.vocabulary_document import SCHEMA_TYPE, SchemaList, VocabularyDocument
 from producers.texts import get_text

@@ -3,12 +3,12 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 
 from contracts.errors import FieldError, FieldWarning
 from contracts.records import EventRecord
-from contracts.text.descriptions import Described
+from contracts.trace import Happening, OnlyIfTrue, ResponseBody, Warnings
 from contracts.trials.dry_run import Release
 
 PROBLEM_TYPE = "application/problem+json"
@@ -31,16 +31,6 @@ def trial_headers(request: Request) -> dict[str, str]:
     return _TRIAL_HEADER if is_trial(request) else {}
 
 
-class ResponseBody(Described, BaseModel):
-    """An answer; the docstrings of its fields are their descriptions in the document."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-Warnings = Annotated[list[FieldWarning], Field(exclude_if=lambda warnings: not warnings)]
-OnlyIfTrue = Annotated[bool, Field(exclude_if=lambda value: not value)]
-
-
 class EventAccepted(ResponseBody):
     """The event is stored. A repeat of the same event gets the same answer."""
 
@@ -52,7 +42,7 @@ class EventAccepted(ResponseBody):
     """The event's revision. A withdrawal has the newest released one, or null if none is."""
     status_url: str
     """Where to ask what became of it, with the same key."""
-    warnings: Warnings = []
+    warnings: Warnings = []  # noqa: RUF012 -- pydantic copies it
     """Differences between the sent text and the one that readers will see, if there are any."""
     trial: OnlyIfTrue = False
     """true: sent with a key for trials, and for the unit's guests alone; only there."""
@@ -169,42 +159,6 @@ class DryRun(ResponseBody):
     """The unit's quota; this request counts like any other."""
     trial: OnlyIfTrue = False
     """true: asked with a key for trials; only there."""
-
-
-class Happening(ResponseBody):
-    """One entry of an item's history, without personal data."""
-
-    at: str
-    """When it happened."""
-    event: str
-    """Kind of step: received, approved, released, ..."""
-    channel: str | None = None
-    """The channel that it happened on."""
-    detail: str = ""
-    """More about it, in English."""
-    errors: Annotated[list[FieldError], Field(exclude_if=lambda errors: not errors)] = []
-    """Why something was refused or not sent, in English and Vietnamese; only there."""
-    warnings: Warnings = []
-    """As in the answer to the event; only there."""
-
-
-class Status(ResponseBody):
-    """Where the item of an event is; counts per channel as `loa trace` shows them."""
-
-    content_id: str
-    """The item."""
-    revision: int | None
-    """The newest revision that is out; null before one is."""
-    state: str
-    """received, waiting, scheduled, released, withdrawn or refused"""
-    channels: dict[str, dict[str, Any]]
-    """How many recipients have which outcome, for each channel."""
-    timeline: list[Happening]
-    """Steps so far, oldest first."""
-    trial: OnlyIfTrue = False
-    """true: a trial; `channels` counts its guests' mails, and there is no other channel."""
-    previews: Annotated[dict[str, str], Field(exclude_if=lambda previews: not previews)] = {}
-    """Of a trial: where each face of it is shown, with the same key."""
 
 
 def timeline(record: EventRecord) -> list[Happening]:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from contracts.base.security_headers import content_policy
 from contracts.delivery import ChannelName
 from contracts.errors import NotFound, field_error
+from contracts.trace import Happening, Status
 from contracts.trials.faces import FACES, TrialFaces
 from contracts.trials.records import TrialEvent
 from producers.gateway import responses
@@ -79,18 +80,18 @@ def _check_released(record: TrialEvent) -> None:
         raise NotFound(field_error("face", "trial_without_face"))
 
 
-def _unsent(record: TrialEvent) -> list[responses.Happening]:
+def _unsent(record: TrialEvent) -> list[Happening]:
     """The mails that were never begun, with their number by reason."""
     counts = Counter(record.unsent.values())
     reasons = [field_error("guests", code, count=n) for code, n in counts.items()]
     facts = {"at": record.at.isoformat(), "event": "suppressed", "channel": ChannelName.EMAIL}
-    return [responses.Happening(**facts, detail=one.message, errors=[one]) for one in reasons]
+    return [Happening(**facts, detail=one.message, errors=[one]) for one in reasons]
 
 
-def _status(record: TrialEvent, counts: Mapping[str, Any]) -> responses.Status:
+def _status(record: TrialEvent, counts: Mapping[str, Any]) -> Status:
     is_out = record.publication is not None
     paths = {name: FACE_PATH.format(event_id=record.event_id, face=name) for name in FACES}
-    return responses.Status(
+    return Status(
         content_id=record.content_id,
         revision=record.revision,
         state=record.state,

@@ -15,10 +15,10 @@ from contracts.content import RequestableLane
 from contracts.delivery import ChannelName
 from contracts.errors import NotFound
 from contracts.publication import RELEASED
+from contracts.trace import ResponseBody
 from contracts.vocabulary import PROVINCES, REJECTIONS, Vocabulary
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE, TRIALS_PER_MINUTE
 from producers.gateway.request_body import BATCH_BODY_BYTES
-from producers.gateway.responses import ResponseBody
 from producers.texts import unknown_schema
 
 SCHEMA_TYPE = "application/schema+json"

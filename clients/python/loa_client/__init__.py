@@ -26,8 +26,9 @@ from contracts.errors import (
 )
 from contracts.events import Event
 from contracts.testing import ContractBroken, check_event, sample
+from contracts.trace import Status as EventStatus
 from contracts.vocabulary import Vocabulary
-from loa_client.http_publisher import EventStatus, HttpPublisher
+from loa_client.http_publisher import HttpPublisher
 from loa_client.sync_publisher import SyncPublisher
 from producers.access import Access
 from producers.publisher import Accepted, Drained, Publisher, Spooled

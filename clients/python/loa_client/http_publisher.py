@@ -15,7 +15,7 @@ from urllib.parse import quote
 from urllib.request import HTTPSHandler, Request
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import CONTENT_TYPE, from_structured, to_structured
@@ -35,11 +35,12 @@ from contracts.errors import (
     UnsupportedMedia,
 )
 from contracts.events import BUS_TYPES
+from contracts.trace import Status
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.admission import RETRY_AFTER_S, admit, unavailable_error
 from producers.conformance.one_host import opener_of_one_host
-from producers.publisher import Accepted, Drained, Spooled, keep
+from producers.publisher import Accepted, Drained, Spooled, keep, set_aside
 from producers.spool import Spool
 from producers.texts import get_text
 
@@ -62,38 +63,6 @@ _AWAY_S = 5.0
 """How long events are kept at once after Loa was away."""
 _UNIT_OF_KEY = re.compile(r".*_([a-z0-9-]+)_[0-9a-f]{64}")
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-class Step(BaseModel):
-    """One entry of an item's history."""
-
-    model_config = ConfigDict(frozen=True)
-
-    at: str
-    event: str
-    channel: str | None = None
-    detail: str = ""
-    errors: tuple[FieldError, ...] = ()
-    warnings: tuple[FieldWarning, ...] = ()
-
-
-class EventStatus(BaseModel):
-    """Where the item of an event is; counts per channel."""
-
-    model_config = ConfigDict(frozen=True)
-
-    content_id: str
-    revision: int | None
-    """The newest revision that is out; None before one is."""
-    state: str
-    """received, waiting, scheduled, released, withdrawn or refused"""
-    channels: dict[str, dict[str, Any]]
-    timeline: tuple[Step, ...]
-    """Steps so far, oldest first."""
-    trial: bool = False
-    """Whether the event was sent with a key for trials."""
-    previews: dict[str, str] = {}
-    """Of a trial: where each face of it is shown, with the same key."""
 
 
 class _Answer(BaseModel):
@@ -173,10 +142,10 @@ class HttpPublisher:
         """Send spooled events, oldest first, until none is left or Loa can't take one."""
         return self._drain(None)
 
-    def status(self, event_id: str) -> EventStatus:
+    def status(self, event_id: str) -> Status:
         """Where the item of an event is. Raises NotFound for an event of another unit, or none."""
         path = f"/v1/events/{quote(event_id, safe='')}"
-        return self._ask(path, None, EventStatus, time.monotonic() + self.time_limit_s)
+        return self._ask(path, None, Status, time.monotonic() + self.time_limit_s)
 
     def _keep(self, spool: Spool, event: CloudEvent, reason: ContractError) -> Spooled:
         log.warning("door_away", reason=reason.code, error=_cause_of(reason))
@@ -219,8 +188,7 @@ class HttpPublisher:
         except _NOT_NOW:
             raise
         except ContractError as error:
-            drained.refused.append(spool.set_aside(path, str(error)))
-            log.error("spooled_event_refused", file=path.name, code=error.code)
+            set_aside(spool, path, error, drained)
         else:
             spool.remove(path)
 
