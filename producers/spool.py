@@ -3,7 +3,6 @@
 One file per event, `<time>-<event_id>.json`, fsynced before the caller gets an answer.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -17,8 +16,14 @@ from contracts.base import strict_json
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import Conflict, Unreadable, field_error
+from contracts.errors import Conflict, Unavailable, Unreadable, field_error
 from contracts.events import CheckedEvent
+from producers.texts import get_text
+
+try:
+    import fcntl
+except ImportError as missing:
+    raise ImportError("Loa needs flock(2), which Windows does not have; WSL has it") from missing
 
 _EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
 _REFUSED_FOLDER, _REASON = "refused", ".txt"
@@ -113,7 +118,10 @@ class Spool:
 
     @contextmanager
     def draining(self) -> Iterator[bool]:
-        """Yield True in the one process that may send and remove files."""
+        """Yield True in the one process that may send and remove files.
+
+        Raises Unavailable where the folder can't be locked.
+        """
         if not self.folder.is_dir():
             yield False
             return
@@ -123,8 +131,14 @@ class Spool:
                 stack.enter_context(lock)
             except BlockingIOError:
                 yield False
+            except OSError as error:
+                raise self._unlocked(error) from error
             else:
                 yield True
+
+    def _unlocked(self, error: OSError) -> Unavailable:
+        facts = {"folder": self.folder.absolute(), "detail": error.strerror}
+        return Unavailable(get_text("cli", "not_locked", **facts).as_field_error("spool"))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _FOLDERS = (*_RENAMED, f"clients/python/{_PACKAGE}")
 _LIST = _HERE / "files.txt"
+_TEXTS = (tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", None))
+"""The tokens with text; from Python 3.12 on an f-string has several."""
 _DOTTED = re.compile(rf"\b(?:{'|'.join(_RENAMED)})((?:\.\w+)+)")
 
 
@@ -57,9 +59,9 @@ def _changes(source: str, modules: frozenset[str]) -> Iterator[tuple[int, int, s
     tokens = tokenize.tokenize(io.BytesIO(source.encode()).readline)  # the first is the encoding
     for before, token in pairwise(tokens):
         begin = lines[token.start[0] - 1] + token.start[1]
-        if token.type == tokenize.STRING:
-            text = _DOTTED.sub(lambda name: _renamed(name, modules), token.string)
-            yield begin, begin + len(token.string), text
+        if token.type in _TEXTS:
+            end = begin + len(token.string)  # where braces are doubled, `token.end` is another
+            yield begin, end, _DOTTED.sub(lambda name: _renamed(name, modules), source[begin:end])
         elif token.string in _RENAMED and _begins_import(before):
             yield begin, begin + len(token.string), _PACKAGE
 

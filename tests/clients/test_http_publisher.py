@@ -1,7 +1,12 @@
 """The client over HTTP: Loa judges; where it can't, the same event is sent again, or kept."""
 
+import errno
+import fcntl
+import importlib.util
 import json
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +28,7 @@ from loa_client import (
     http_publisher,
     sample,
 )
+from producers import spool as spool_module
 from producers.spool import Spool
 from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event
 from tests.support.relay_tls import relay_context
@@ -265,6 +271,43 @@ def test_the_address_of_a_person_is_never_kept(away, spool):
     with pytest.raises(Unavailable):
         away.publish(sample("updated"))
     assert not spool.folder.exists()
+
+
+def failing(code: int) -> Mock:
+    return Mock(side_effect=OSError(code, os.strerror(code)))
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "code"), [(os, "fsync", errno.ENOSPC), (fcntl, "flock", errno.ENOLCK)]
+)
+def test_a_disk_that_keeps_nothing_is_named_and_the_event_can_be_sent_again(
+    away, spool, monkeypatch, module, call, code
+):
+    with monkeypatch.context() as broken, pytest.raises(Unavailable) as told:
+        broken.setattr(module, call, failing(code))
+        away.publish(sample_event())
+    [error] = told.value.errors
+    assert error.field == "spool" and str(spool.folder) in error.message_vi
+    assert os.strerror(code) in error.message
+    assert spool.waiting() == []
+    assert isinstance(away.publish(sample_event()), Spooled)
+
+
+def test_waiting_events_in_a_folder_without_locks_are_named(door, away, spool, monkeypatch):
+    away.publish(numbered(1))
+    monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
+    with pytest.raises(Unavailable) as told:
+        patient(door.url, KEY, spool.folder).drain()
+    [error] = told.value.errors
+    assert error.field == "spool" and str(spool.folder) in error.message_vi
+    assert (door.asked, len(spool.waiting())) == ([], 1)
+
+
+def test_a_system_without_flock_is_told_so_at_the_import(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    spec = importlib.util.spec_from_file_location("spool_of_windows", spool_module.__file__)
+    with pytest.raises(ImportError, match="Windows"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def test_a_case_event_goes_with_its_contact_and_waits_for_no_other(door, away, spool):
