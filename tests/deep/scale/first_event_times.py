@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support import client_wheel, first_event
-from tests.support.first_event import EVENT, LANGUAGES, UNIT
+from tests.support.first_event import EVENT, LANGUAGES, PACKAGED, UNIT
 from tests.support.loa_process import LoaProcess
 from tests.support.typescript_client import TypeScriptClient
 
@@ -34,7 +34,8 @@ def main(runs: int = 3) -> None:
                     timed(make(folder / f"{number}-{language}"), loa, language, packages)
                     for number in range(runs)
                 ]
-                print(f"{language}: install {spread(times, 0)}, send {spread(times, 1)}")
+                install = f"install {spread(times, 0)}, " if language in PACKAGED else ""
+                print(f"{language}: {install}send {spread(times, 1)}")
             print(f"load {os.getloadavg()[0]:.0f}")
 
 
