@@ -4,8 +4,10 @@
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from html.entities import html5
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ _SCHEMAS = Path(schema_files.__file__).parent
 _NOTE = "// Written by `python -m clients.typescript.generate`; do not edit.\n\n"
 _ATTRIBUTES = ("specversion", "id", "source", "subject", "time", "datacontenttype", "dataschema")
 
+_ENTITY_NAME = re.compile("[A-Za-z]{2,8};")
+
 Schema = dict[str, Any]
 
 
@@ -40,6 +44,7 @@ def build_files() -> dict[str, str]:
         "vocabulary.ts": _vocabulary(),
         "messages.ts": _messages(),
         "encodings.ts": _encodings(),
+        "entities.ts": _entities(),
     }
     return {name: _NOTE + text for name, text in parts.items()}
 
@@ -257,6 +262,17 @@ def _encodings() -> str:
             *(_constant(name, text) for name, text in syllables.items()),
             *(_constant(name, _letters(table), record) for name, table in tables.items()),
         )
+    )
+
+
+def _entities() -> str:
+    """The named characters of HTML whose names are short words."""
+    ended = {name[:-1]: value for name, value in html5.items() if _ENTITY_NAME.fullmatch(name)}
+    bare = {name: value for name, value in html5.items() if name.isalpha()}
+    kind = "Readonly<Record<string, string>>"
+    return "\n".join(
+        f"export const {name}: {kind} = {json.dumps(table)};\n"
+        for name, table in (("ENTITIES", ended), ("BARE_ENTITIES", bare))
     )
 
 

@@ -170,6 +170,17 @@ _EXTENSIONS = (
     "data2",
 )
 
+_DOUBTFUL = (
+    "Th?ng b?o", "h?i", "có gì?", "https://a.vn/?a=b?c", "ngh? ?nh", "Vi?t", "²?a", "a?̣",
+    "Th&ocirc;ng", "&amp;", "&nbsp;", "&xyz;", "&notit;", "&Hat;", "&fjlig;", "&#225;", "&#x1EA1;",
+    "&#127;", "&#150;", "&#000;", "&#11;", "&#xFFFE;", "&#999999;", "&#xD800;", "&#٤٥;",
+    "Tho^ng", "ba'o", "ddu+o+.c", "DDa(.c", "Vie^.t", "C++", "x^2", "o^", "nghie^ng.", "ngu+o+`i?",
+    "ThÃ´ng", "Bá»™", "Người", "lao động", "và", "an", '"Bộ"', "'a'", "<b>", "a&b", "—", "…",
+    "😀" * 9, "🇻🇳🇱🇦" * 4, "👍🏽", "👨\u200d👩\u200d👧", "ê\u0323" * 5, "q\u0307\u0323" * 30,
+    "x" * 70,
+)  # fmt: skip
+"""Parts of texts that are taken, some of them with a warning."""
+
 
 class Case(NamedTuple):
     """One event as bytes, perhaps with headers, and the unit that sends it."""
@@ -195,6 +206,22 @@ def good_events() -> Iterator[Event]:
 def _without_subject(event: Event) -> Event:
     del event["subject"]
     return event
+
+
+def doubtful_events(seed: int, count: int) -> Iterator[Case]:
+    """Events whose texts may be warned of: damaged in part, or too long for Zalo."""
+    for number in range(count):
+        random = Random(f"{seed}/{number}")
+        texts = {
+            name: " ".join(random.choices(_DOUBTFUL, k=random.randint(1, longest)))
+            for name, longest in (("title", 40), ("short_title", 24), ("summary", 9), ("body", 60))
+        }
+        if random.random() < 0.5:
+            del texts["short_title"]
+        channels = random.choice((["portal", "zalo"], ["email"]))
+        yield Case(_bytes(sample(**texts, channels=channels)))
+    yield Case(_bytes(sample("withdrawn", title="Tin " * 60)))
+    yield Case(_bytes(sample("updated", authority="Th?ng b?o")))
 
 
 def cases(seed: int, count: int) -> Iterator[Case]:

@@ -5,12 +5,13 @@ import { bulletinErrors, issueOf, ownerOfIssue } from "./bulletins.js";
 import { campaignErrors, PLAN, planErrors } from "./campaigns.js";
 import { damageErrors } from "./damagedText.js";
 import { decode, fromPlain, fromStructured, percentDecoded, type EventHeaders } from "./envelope.js";
-import { ContractError, fieldError, MAX_ERRORS, unknownWord, type FieldError, type ListedError } from "./errors.js";
+import { ContractError, fieldError, MAX_ERRORS, unknownWord, type FieldError, type FieldWarning, type ListedError } from "./errors.js";
 import * as keys from "./keys.js";
 import { isArray, isObject, type JsonObject } from "./json.js";
 import { RENDERED_MAX, renderedSize } from "./markdownSize.js";
 import { explain, readParts } from "./schemaCheck.js";
 import { aliasesOf, isReserved, knows, unitError, wordError, type Vocabulary, type WordKind } from "./vocabulary.js";
+import { findWarnings } from "./warnings.js";
 import { SCHEMAS } from "./generated/schemas.js";
 import { VOCABULARY } from "./generated/vocabulary.js";
 
@@ -46,17 +47,19 @@ export interface CheckedEvent {
   readonly contentId: string;
   /** null for a withdrawal, and for a case event, which the door numbers. */
   readonly revision: number | null;
+  /** What readers will see otherwise than it was sent, as far as the client knows. */
+  readonly warnings: readonly FieldWarning[];
 }
 
-/** Check an event as Loa's door does. Throws ContractError, which names each broken field. */
-export function checkEvent(event: Uint8Array | string | object, options: CheckOptions = {}): void {
+/** Check an event as Loa's door does; the answer is what it warns of. Throws ContractError, which names each broken field. */
+export function checkEvent(event: Uint8Array | string | object, options: CheckOptions = {}): readonly FieldWarning[] {
   const { headers, unit, vocabulary = VOCABULARY } = options;
   const read = readEvent(event, headers);
   if (unit !== undefined) {
     checkSender(read, unit, vocabulary);
     checkSourceSpelling(read.source);
   }
-  readContent(read, vocabulary);
+  return findWarnings(readContent(read, vocabulary), read.type === CASE_UPDATED);
 }
 
 /** The event in bytes, in a text or in an object. Throws ContractError. */
@@ -92,6 +95,7 @@ function checkedEvent(event: CloudEvent, unit: string, content: JsonObject): Che
     contentHash: keys.contentHash(event.type, event.data),
     contentId: contentIdOf(content),
     revision: typeof revision === "number" ? revision : null,
+    warnings: findWarnings(content, event.type === CASE_UPDATED),
   };
 }
 

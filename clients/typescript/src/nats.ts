@@ -65,9 +65,9 @@ class NatsDoor implements Door {
     const stored = await this.store(event, event.eventId, end);
     // Only Loa may read the stream: it compares a second message with the first, and refuses other content.
     if (stored.duplicate) await this.store(event, `${event.eventId}.${event.contentHash}`, end);
-    const { eventId, contentId, revision } = event;
+    const { eventId, contentId, revision, warnings } = event;
     const duplicate = stored.duplicate ?? false;
-    return { outcome: "accepted", eventId, contentId, revision, duplicate, trial: false, warnings: [] };
+    return { outcome: "accepted", eventId, contentId, revision, duplicate, trial: false, warnings };
   }
 
   async close(): Promise<void> {

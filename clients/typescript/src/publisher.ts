@@ -39,6 +39,8 @@ export interface Spooled {
   readonly contentId: string;
   readonly revision: number | null;
   readonly path: string;
+  /** What readers will see otherwise than it was sent. */
+  readonly warnings: readonly FieldWarning[];
 }
 
 /** Result of draining: sent events, files set aside as refused, and the number of events left. */
@@ -271,9 +273,9 @@ async function keep(spool: Spool, events: readonly CheckedEvent[]): Promise<read
 
 /** Keep an event. Throws ContractError, `unavailable`, if the disk refuses. */
 async function keepOne(spool: Spool, event: CheckedEvent): Promise<Spooled> {
-  const { eventId, contentId, revision } = event;
+  const { eventId, contentId, revision, warnings } = event;
   try {
-    return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event) };
+    return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event), warnings };
   } catch (error) {
     if (error instanceof ContractError) throw error;
     const facts = { folder: spool.folder, detail: error instanceof Error ? error.message : String(error) };

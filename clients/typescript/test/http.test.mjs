@@ -109,6 +109,15 @@ test("waiting events go first, in their order, and a refused one does not stop t
   assert.deepEqual(refused.map((name) => name.replace(/.*\./, "")).sort(), ["json", "txt"]);
 });
 
+test("a kept event is warned of, an accepted one by the door", async (t) => {
+  const doubtful = event("doubtful", { title: "Th&ocirc;ng" });
+  const away = publisherAt("http://127.0.0.1:1", { spool: await newFolder(), patienceS: 0 });
+  assert.deepEqual((await away.publish(doubtful)).warnings.map((one) => [one.field, one.code]), [["data.title", "html_entity"]]);
+  const warning = { field: "data.title", message: "m", message_vi: "v", code: "c" };
+  const door = await doorWith(t, { status: 202, body: { ...ACCEPTED, warnings: [warning] } });
+  assert.deepEqual((await publisherAt(door.url).publish(doubtful)).warnings, [warning]);
+});
+
 test("an event waits once, another content under its id is refused", async () => {
   const folder = await newFolder();
   const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
