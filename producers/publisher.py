@@ -169,9 +169,11 @@ class Publisher:
         return await asyncio.to_thread(keep, self.spool, admitted)
 
     async def drain(self) -> Drained:
-        """Send spooled events, oldest first, until none is left or the bus is unavailable."""
-        async with self._turn:
-            return await self._drain(set())
+        """Send spooled events, oldest first, until none is left or the bus is unavailable.
+
+        `publish` does not wait for it: meanwhile new events are kept, and it sends them, too.
+        """
+        return await self._drain(set())
 
     def _comes_behind(self, event: CheckedEvent, drained: Drained) -> bool:
         """Whether spooled events have to be sent first: all, or those of its item."""
@@ -183,17 +185,23 @@ class Publisher:
         return {subject for subject, until in self._not_before.items() if now < until}
 
     async def _drain(self, denied_subjects: set[str]) -> Drained:
-        """Drain the spool unless another process is draining it."""
+        """Drain the spool unless another call or process is draining it."""
         drained, self.refusal = Drained(denied_subjects=denied_subjects), None
         if not self.spool or not self.spool.waiting():
             return drained
         with self.spool.draining() as is_drainer, suppress(BusError):
-            while is_drainer and (waiting := _others(self.spool.waiting(), drained.denied)):
-                for path in waiting:
-                    await self._send_spooled(self.spool, path, drained)
+            if is_drainer:
+                await self._send_waiting(self.spool, drained)
         drained.left = len(self.spool.waiting())
-        self._denied = {path: self._denied[path] for path in drained.denied}
         return drained
+
+    async def _send_waiting(self, spool: Spool, drained: Drained) -> None:
+        try:
+            while waiting := _others(spool.waiting(), drained.denied):
+                for path in waiting:
+                    await self._send_spooled(spool, path, drained)
+        finally:
+            self._denied = {path: self._denied[path] for path in drained.denied}
 
     async def _send_spooled(self, spool: Spool, path: Path, drained: Drained) -> None:
         known = self._denied.get(path)

@@ -29,6 +29,26 @@ def numbered(n):
     return sample_event(id=f"e-{n}", content_id=f"tin-{n}")
 
 
+async def test_publish_does_not_wait_for_a_drain_under_way_which_sends_its_event_too(
+    bus, tmp_path, monkeypatch
+):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    publisher, answers = Publisher(bus, UNIT, tmp_path), []
+    send = publisher._send
+
+    async def publish_meanwhile(event):
+        if not answers:
+            answers.append(await publisher.publish(numbered(2)))
+        return await send(event)
+
+    monkeypatch.setattr(publisher, "_send", publish_meanwhile)
+    async with asyncio.timeout(60):
+        drained = await publisher.drain()
+    assert isinstance(answers[0], Spooled)
+    assert [one.content_id for one in drained.accepted] == ["tin-1", "tin-2"]
+    assert drained.left == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "revision"), [("submitted", 1), ("corrected", 2), ("withdrawn", None)]
 )
