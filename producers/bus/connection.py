@@ -111,9 +111,8 @@ class Connection:
         since = self._connected_at if self.nc.is_alone else max(asked_at, self._connected_at)
         if time.monotonic() - since < _SILENT_S or self.closed.is_set():
             return
-        if self.is_clustered and self.nc.is_connected and self.nc.knows_others:
-            log.warning("bus_server_left", server=self.server_info.get("server_name"))
-            self._leaving = asyncio.create_task(self.nc.force_reconnect())
+        if self.is_clustered:
+            self._leaving = asyncio.create_task(self.nc.leave_server())
 
     async def api_request(
         self, call: str, query: Reply | None = None, timeout_s: float = 5.0
@@ -286,15 +285,12 @@ class _Client(Client):
     """Whether the server has told that it reaches no other one of its cluster."""
     _left: Any = None
 
-    @property
-    def knows_others(self) -> bool:
-        """Whether there are addresses of other servers."""
-        return len(self._server_pool) > 1
-
-    async def force_reconnect(self) -> None:
-        """As nats-py's; the present server is tried after all others."""
-        self._left = self._current_server
-        await super().force_reconnect()
+    async def leave_server(self) -> None:
+        """Go to another server, if one is known; the present one is tried last."""
+        if self.is_connected and len(self._server_pool) > 1:
+            log.warning("bus_server_left", server=self._server_info.get("server_name"))
+            self._left = self._current_server
+            await self.force_reconnect()
 
     async def _select_next_server(self) -> None:
         if self._left in self._server_pool:
@@ -323,12 +319,17 @@ class _Client(Client):
             raise asyncio.CancelledError
 
     async def _process_info(self, info: Reply, initial_connection: bool = False) -> None:
-        """As nats-py's; an address that the server names goes with our user and password."""
-        self.is_alone = len(info.get("connect_urls") or ()) == 1
+        """As nats-py's; an address that the server names goes with our user and password.
+
+        A server that has lost all others of its cluster is left at once.
+        """
+        self.is_alone = bool(info.get("cluster")) and len(info.get("connect_urls") or ()) == 1
         if (found := info.get("connect_urls")) and self._current_server:
             own, at, _ = self._current_server.uri.netloc.rpartition("@")
             info = info | {"connect_urls": [f"{own}{at}{address}" for address in found]}
         await super()._process_info(info, initial_connection)
+        if self.is_alone and not initial_connection:
+            await self.leave_server()
 
     def _close_transport(self) -> None:
         transport: Any = self._transport
