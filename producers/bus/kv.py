@@ -104,7 +104,7 @@ class Bucket:
         Values last changed before sequence *start* are left out.
         """
         whole, _, _ = prefix.rpartition(".")
-        subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
+        subject = f"{self._prefix}{whole}.>" if whole else ">"
         async for message in messages.scan_messages(self._link, self.stream, subject, start):
             key = self._key(message)
             is_wanted = key.startswith(prefix) and not message.is_deleted

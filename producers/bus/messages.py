@@ -29,6 +29,10 @@ _BEHIND_PAUSES_S = (0.001, 0.004, 0.016)
 _ALL = ">"
 _COUNTED_PER_PAGE = 9_000
 """Subjects that the server counts in the time in which it reads one page."""
+_LARGE = 1_000_000
+"""Messages of a stream in which to count one filter's subjects may take a second, or many."""
+_SPARSE = 8
+"""A filter is worth to be counted if it matches less than one in so many of a page's messages."""
 _TURN = 32
 """Messages of a scan after which other work of the process has its turn."""
 _FIRST_WINDOW, _MAX_WINDOW = 64, 1 << 14
@@ -76,19 +80,30 @@ async def scan_messages(
 ) -> AsyncIterator[Message]:
     """Every stored message on *subject* from sequence *start*, in order, up to the end."""
     limits = {"batch": PAGE_SIZE, "max_bytes": _PAGE_BYTES}
-    asked = _PageFilter(subject)
+    asked = _PageFilter(subject, in_large=start == 1 and await _is_large(link, stream, subject))
     while True:
         query = {"seq": start, "next_by_subj": asked.filter, **limits}
         page = await _next_page(link, stream, query)
-        for number, message in enumerate(page.messages, 1):
-            if asked.wants(message):
-                yield message
+        wanted = [one for one in page.messages if asked.wants(one)]
+        for number, message in enumerate(wanted, 1):
+            yield message
             if number % _TURN == 0:
                 await asyncio.sleep(0)
         if not page.pending:
             return
         start = page.messages[-1].seq + 1
-        asked.choose(page.pending)
+        asked.choose(page, len(wanted))
+
+
+async def _is_large(link: Connection, stream: str, subject: str) -> bool:
+    """Whether *subject* has wildcards, and *stream* so many messages that it may match very many.
+
+    A message of all tells it without counting.
+    """
+    if subject == _ALL or not {"*", _ALL} & set(subject.split(".")):
+        return False
+    query = {"seq": 1, "next_by_subj": _ALL, "batch": 1}
+    return (await direct_get(link, stream, query)).pending > _LARGE
 
 
 class _PageFilter:
@@ -96,26 +111,36 @@ class _PageFilter:
 
     With each page of a filter the server counts all subjects that match it. Where these are many,
     reading what does not match as well costs less; a page of all messages tells how many there are.
+    In a large stream, where one count may outlast the reader's patience, pages of all come first.
     """
 
-    def __init__(self, subject: str) -> None:
-        self.subject = self.filter = subject
-        self._matching = 0
+    def __init__(self, subject: str, *, in_large: bool) -> None:
+        self.subject = subject
+        self.filter = _ALL if in_large else subject
+        self._pending: dict[str, int] = {}
         self._is_chosen = subject == _ALL
 
     def wants(self, message: Message) -> bool:
         return self.filter == self.subject or _covers(self.subject, message.subject)
 
-    def choose(self, pending: int) -> None:
-        """Choose by what the last page left."""
+    def choose(self, page: Page, wanted: int) -> None:
+        """Choose by the last page, of whose messages *wanted* are of the subject."""
         if self._is_chosen:
             return
-        if self.filter == _ALL:
-            self._is_chosen = True
-            if pending > self._matching * (1 + self._matching / _COUNTED_PER_PAGE):
+        self._pending[self.filter] = page.pending
+        if len(self._pending) == 2:
+            self._is_chosen, self.filter = True, self._cheaper()
+        elif self.filter == _ALL:
+            if wanted * _SPARSE < len(page.messages):
                 self.filter = self.subject
-        elif pending > _COUNTED_PER_PAGE:
-            self._matching, self.filter = pending, _ALL
+        elif page.pending > _COUNTED_PER_PAGE:
+            self.filter = _ALL
+
+    def _cheaper(self) -> str:
+        """The filter that costs the server less, now that it has counted for both."""
+        everything, matching = self._pending[_ALL], self._pending[self.subject]
+        is_costly = everything <= matching * (1 + matching / _COUNTED_PER_PAGE)
+        return _ALL if is_costly else self.subject
 
 
 def _covers(pattern: str, subject: str) -> bool:

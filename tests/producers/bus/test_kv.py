@@ -129,7 +129,10 @@ async def test_keys_and_values_are_found_by_prefix(bus):
 
 @pytest.fixture
 def asked_filters(monkeypatch):
-    """The filters of direct gets, as letters: s for state, > for all; pages have 4 messages."""
+    """The filters of direct gets, as letters: s for state, > for all; pages have 4 messages.
+
+    The first one asks how many messages there are.
+    """
     filters, direct_get = [], messages.direct_get
 
     async def recorded(link, stream, query):
@@ -145,23 +148,47 @@ def asked_filters(monkeypatch):
 @pytest.mark.parametrize(
     ("wanted", "others", "asked"),
     [
-        pytest.param(10, 40, "sss", id="few keys"),
-        pytest.param(16, 0, "s>>>", id="nothing else"),
-        pytest.param(16, 16, "s>>>>>>>", id="as many others"),
-        pytest.param(14, 70, "s>sss", id="many others"),
+        pytest.param(10, 40, ">sss", id="few keys"),
+        pytest.param(16, 0, ">s>>>", id="nothing else"),
+        pytest.param(16, 16, ">s>>>>>>>", id="as many others"),
+        pytest.param(14, 70, ">s>sss", id="many others"),
     ],
 )
 async def test_the_server_counts_many_keys_for_no_more_than_one_page(
     bus, asked_filters, wanted, others, asked
 ):
     ledger = bus.bucket(subjects.LEDGER.name)
-    keys = [f"state.{number}" for number in range(wanted)]
-    each = others // wanted
-    for number, key in enumerate(keys):
-        for one in (key, *(f"plan.{number}.{other}" for other in range(each))):
-            await ledger.put(one, b"x")
+    keys = await put_among_others(ledger, wanted, others)
     assert await ledger.keys("state.") == keys
     assert "".join(asked_filters) == asked
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "asked"),
+    [
+        pytest.param(16, 16, ">>>>>>>>>", id="as many others"),
+        pytest.param(14, 70, ">>>>sss", id="many others"),
+        pytest.param(2, 40, ">>>s", id="few keys"),
+    ],
+)
+async def test_in_a_large_bucket_the_server_does_not_count_before_it_must(
+    bus, asked_filters, monkeypatch, wanted, others, asked
+):
+    """A count of ten million keys outlasts the patience of the scan."""
+    monkeypatch.setattr(messages, "_LARGE", 10)
+    ledger = bus.bucket(subjects.LEDGER.name)
+    keys = await put_among_others(ledger, wanted, others)
+    assert await ledger.keys("state.") == keys
+    assert "".join(asked_filters) == asked
+
+
+async def put_among_others(ledger, wanted, others):
+    """Keys that are asked for, each followed by its part of the others."""
+    keys = [f"state.{number}" for number in range(wanted)]
+    for number, key in enumerate(keys):
+        for one in (key, *(f"plan.{number}.{other}" for other in range(others // wanted))):
+            await ledger.put(one, b"x")
+    return keys
 
 
 @pytest.mark.parametrize(
