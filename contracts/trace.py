@@ -15,6 +15,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import FieldError, FieldWarning
 from contracts.text.descriptions import Described
 
+EVENT_ID_PATTERN = "^[a-z2-7]{26}$"
 TraceState = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
 

@@ -23,8 +23,9 @@ from contracts.publication import RELEASED
 from contracts.schemas import schema_files, schema_history
 from contracts.text import legacy_encodings
 from contracts.trace import Status
+from contracts.trials.dry_run import DryRun
 from producers import texts
-from producers.gateway.responses import BatchAccepted, DryRun, EventAccepted, Problem
+from producers.gateway.responses import BatchAccepted, EventAccepted, Problem
 
 GENERATED = Path(__file__).parent / "src" / "generated"
 _SCHEMAS = Path(schema_files.__file__).parent

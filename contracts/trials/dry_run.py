@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from contracts.errors import FieldError
+from pydantic import Field
+
+from contracts.errors import FieldError, FieldWarning
 from contracts.events import CheckedEvent
+from contracts.trace import EVENT_ID_PATTERN, OnlyIfTrue, ResponseBody
 
 Release = Literal["automatic", "desk", "rule"]
 """At once, by a person, or by a rule that may ask for a person."""
@@ -36,3 +39,52 @@ class DryRuns(Protocol):
     async def of_trial(self, checked: CheckedEvent, *, previews: bool) -> Outlook:
         """The outlook of a new trial."""
         ...
+
+
+class Quota(ResponseBody):
+    """A unit's quota of events, as the process that answers counts it."""
+
+    per_minute: int
+    """The events that it may send in the long run."""
+    at_once: int
+    """The events that it may send at once."""
+    left: int
+    """The events that it may send now."""
+
+
+class ExpectedEvent(ResponseBody):
+    """The expected outcome of one event."""
+
+    event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
+    """Loa's name of the event."""
+    content_id: str
+    """The item that the event is about."""
+    revision: int | None
+    """The position that it would get in its item."""
+    is_known: bool
+    """Whether the same event was accepted before: a repeat changes nothing."""
+    refusals: list[FieldError]
+    """Why it would be refused after its acceptance, by the item's history; empty: it would not."""
+    warnings: list[FieldWarning]
+    """Differences between the sent text and the one that readers would see."""
+    release: Release | None
+    """automatic, desk (a person), or rule (a rule may ask for a person); null if there is none."""
+    lane: str | None
+    """The lane that it asks for; null for a withdrawal."""
+    channels: dict[str, dict[str, Any]]
+    """How many it would reach, for each channel of the item."""
+    previews: dict[str, str]
+    """Each face as its channel would show it, by name of a file; for a single event alone."""
+
+
+class DryRun(ResponseBody):
+    """The expected outcome of all events; nothing is stored."""
+
+    dry_run: Literal[True]
+    """true: nothing was stored."""
+    events: list[ExpectedEvent]
+    """One for each event, in their order."""
+    quota: Quota
+    """The unit's quota; this request counts like any other."""
+    trial: OnlyIfTrue = False
+    """true: asked with a key for trials; only there."""

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from contracts.base.networks import address_group
 from contracts.base.times import Clock
 from contracts.errors import RateLimited, Unauthorized, field_error
-from producers.gateway import responses
+from contracts.trials.dry_run import Quota
 from producers.token_buckets import TokenBuckets
 from producers.units.registry import Sender, TrialUnit, UnitRegistry
 
@@ -44,12 +44,12 @@ class AccessControl:
         """Raise RateLimited if the unit sends too many events, or too many trials."""
         _check_wait(self._buckets(member).take(member.unit, events))
 
-    def quota(self, member: Sender) -> responses.Quota:
+    def quota(self, member: Sender) -> Quota:
         """The unit's quota, and what is left of it in this process."""
         buckets = self._buckets(member)
         left = buckets.left(member.unit)
         per_minute = round(buckets.rate * 60)
-        return responses.Quota(per_minute=per_minute, at_once=round(buckets.burst), left=left)
+        return Quota(per_minute=per_minute, at_once=round(buckets.burst), left=left)
 
     def _buckets(self, member: Sender) -> TokenBuckets:
         return self.trials if isinstance(member, TrialUnit) else self.events

@@ -16,7 +16,7 @@ from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.errors import Invalid, field_error
 from contracts.events import CheckedEvent
-from contracts.trials.dry_run import DryRuns, Outlook
+from contracts.trials.dry_run import DryRun, DryRuns, ExpectedEvent, Outlook
 from producers.acceptance import ANSWER_TIMEOUT_S, Acceptance, ExaminedEvent
 from producers.admission import unavailable_error
 from producers.case_events import usable_channels
@@ -77,7 +77,7 @@ class DryRunRoute:
             found = await self.trials.examine(member, delivery.events, **more)
         else:
             found = await self.live.examine(member, delivery.events, **more)
-        body = responses.DryRun(
+        body = DryRun(
             dry_run=True,
             events=await self._expected(member, found, previews=not delivery.is_batch),
             quota=self.access.quota(member),
@@ -87,7 +87,7 @@ class DryRunRoute:
 
     async def _expected(
         self, member: Sender, found: Sequence[ExaminedEvent], *, previews: bool
-    ) -> list[responses.ExpectedEvent]:
+    ) -> list[ExpectedEvent]:
         """One answer for each event; later ones of a batch do not see the earlier ones."""
         outlooks = await self.outlooks.with_readers() if self.outlooks else None
         ask = partial(self._outlook, outlooks, member, previews=previews)
@@ -110,8 +110,8 @@ class DryRunRoute:
         return await outlooks.of_event(checked, mode, previews=previews)
 
 
-def _expected(one: ExaminedEvent, outlook: Outlook) -> responses.ExpectedEvent:
-    return responses.ExpectedEvent(
+def _expected(one: ExaminedEvent, outlook: Outlook) -> ExpectedEvent:
+    return ExpectedEvent(
         event_id=one.event.event_id,
         content_id=one.event.content_id,
         revision=outlook.revision,

@@ -11,14 +11,13 @@ from starlette.responses import Response
 
 from contracts import events
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
-from contracts.trace import Status
+from contracts.trace import EVENT_ID_PATTERN, Status
+from contracts.trials.dry_run import DryRun
 from contracts.trials.faces import FACES
 from producers.gateway.history import MOST, STATES
 from producers.gateway.responses import (
-    EVENT_ID_PATTERN,
     PROBLEM_TYPE,
     BatchAccepted,
-    DryRun,
     EventAccepted,
     EventList,
     Problem,

@@ -1,18 +1,17 @@
 """The bodies of the gateway's answers."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
 
-from contracts.errors import FieldError, FieldWarning
+from contracts.errors import FieldError
 from contracts.records import EventRecord
-from contracts.trace import Happening, OnlyIfTrue, ResponseBody, Warnings
-from contracts.trials.dry_run import Release
+from contracts.trace import EVENT_ID_PATTERN, Happening, OnlyIfTrue, ResponseBody, Warnings
+from contracts.trials.dry_run import Quota
 
 PROBLEM_TYPE = "application/problem+json"
-EVENT_ID_PATTERN = "^[a-z2-7]{26}$"
 STATUS_PATH = "/v1/events/{event_id}"
 _TRIAL_HEADER = {"X-Loa-Trial": "1"}
 
@@ -78,42 +77,6 @@ class Problem(ResponseBody):
     """true: asked with a key for trials; only there."""
 
 
-class Quota(ResponseBody):
-    """A unit's quota of events, as the process that answers counts it."""
-
-    per_minute: int
-    """The events that it may send in the long run."""
-    at_once: int
-    """The events that it may send at once."""
-    left: int
-    """The events that it may send now."""
-
-
-class ExpectedEvent(ResponseBody):
-    """The expected outcome of one event."""
-
-    event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
-    """Loa's name of the event."""
-    content_id: str
-    """The item that the event is about."""
-    revision: int | None
-    """The position that it would get in its item."""
-    is_known: bool
-    """Whether the same event was accepted before: a repeat changes nothing."""
-    refusals: list[FieldError]
-    """Why it would be refused after its acceptance, by the item's history; empty: it would not."""
-    warnings: list[FieldWarning]
-    """Differences between the sent text and the one that readers would see."""
-    release: Release | None
-    """automatic, desk (a person), or rule (a rule may ask for a person); null if there is none."""
-    lane: str | None
-    """The lane that it asks for; null for a withdrawal."""
-    channels: dict[str, dict[str, Any]]
-    """How many it would reach, for each channel of the item."""
-    previews: dict[str, str]
-    """Each face as its channel would show it, by name of a file; for a single event alone."""
-
-
 class ListedEvent(ResponseBody):
     """One event of a list; ids are empty where the event could not be read."""
 
@@ -146,19 +109,6 @@ class EventList(ResponseBody):
     """The unit's quota of events."""
     trial: OnlyIfTrue = False
     """true: asked with a key for trials, and trials are listed; only there."""
-
-
-class DryRun(ResponseBody):
-    """The expected outcome of all events; nothing is stored."""
-
-    dry_run: Literal[True]
-    """true: nothing was stored."""
-    events: list[ExpectedEvent]
-    """One for each event, in their order."""
-    quota: Quota
-    """The unit's quota; this request counts like any other."""
-    trial: OnlyIfTrue = False
-    """true: asked with a key for trials; only there."""
 
 
 def timeline(record: EventRecord) -> list[Happening]:

@@ -341,6 +341,24 @@ def test_the_state_of_an_event_is_asked_with_the_key(door):
     assert door.asked[1][0] == "/v1/events/..%2Fvocabulary"
 
 
+def test_a_dry_run_asks_its_own_address_and_is_refused_as_an_event_is(door, spool):
+    expected = {
+        "event_id": "a" * 26, "content_id": "tin-1", "revision": 1, "is_known": False,
+        "refusals": [], "warnings": [], "release": "desk", "lane": "normal",
+        "channels": {"zalo": {"followers": 7}}, "previews": {}, "added_later": 1,
+    }  # fmt: skip
+    quota = {"per_minute": 600, "at_once": 200, "left": 199}
+    outlook = {"dry_run": True, "events": [expected], "quota": quota}
+    door.answers = [refused(503, Retry_After="0"), Given(200, outlook), refused(422)]
+    publisher = patient(door.url, KEY, spool.folder)
+    told = publisher.dry_run(numbered(1))
+    assert (told.events[0].release, told.events[0].channels["zalo"]["followers"]) == ("desk", 7)
+    with pytest.raises(Invalid):
+        publisher.dry_run(numbered(1))
+    assert [path for path, _, _ in door.asked] == ["/v1/dry-runs"] * 3
+    assert door.ids == ["e-1"] * 3 and not spool.folder.exists()
+
+
 @pytest.mark.parametrize(
     ("url", "key", "fields"),
     [

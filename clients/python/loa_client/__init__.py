@@ -27,6 +27,7 @@ from contracts.errors import (
 from contracts.events import Event
 from contracts.testing import ContractBroken, check_event, sample
 from contracts.trace import Status as EventStatus
+from contracts.trials.dry_run import DryRun
 from contracts.vocabulary import Vocabulary
 from loa_client.http_publisher import HttpPublisher
 from loa_client.sync_publisher import SyncPublisher
@@ -43,6 +44,7 @@ __all__ = [
     "ContractError",
     "Corrected",
     "Drained",
+    "DryRun",
     "Event",
     "EventStatus",
     "FieldError",

@@ -36,6 +36,7 @@ from contracts.errors import (
 )
 from contracts.events import BUS_TYPES
 from contracts.trace import Status
+from contracts.trials.dry_run import DryRun
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.admission import RETRY_AFTER_S, admit, unavailable_error
@@ -141,6 +142,16 @@ class HttpPublisher:
     def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or Loa can't take one."""
         return self._drain(None)
+
+    def dry_run(self, event: CloudEvent | Mapping[str, Any]) -> DryRun:
+        """Ask what would become of *event* now; nothing is stored.
+
+        Raises ContractError for what Loa would refuse at once, or can't answer now.
+        """
+        if not isinstance(event, CloudEvent):
+            event = from_structured(dict(event))
+        end = time.monotonic() + self.time_limit_s
+        return self._ask("/v1/dry-runs", to_structured(event), DryRun, end)
 
     def status(self, event_id: str) -> Status:
         """Where the item of an event is. Raises NotFound for an event of another unit, or none."""

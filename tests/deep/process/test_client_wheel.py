@@ -47,6 +47,8 @@ event = json.load(sys.stdin)
 kept = HttpPublisher("http://127.0.0.1:1", key, Path("kept"), time_limit_s=0).publish(event)
 assert isinstance(kept, Spooled) and kept.path.exists()
 publisher = HttpPublisher(url, key, Path("kept"), patience_s=60, time_limit_s=120)
+[expected] = publisher.dry_run(event).events
+assert (expected.event_id, expected.is_known) == (kept.event_id, False), expected
 [sent] = publisher.drain().accepted
 assert sent.event_id == kept.event_id and not kept.path.exists()
 while publisher.status(sent.event_id).state != "released":
@@ -116,7 +118,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from loa_client import (
-    Accepted, Access, CloudEvent, ContractError, Drained, Event, EventStatus, FieldError,
+    Accepted, Access, CloudEvent, ContractError, Drained, DryRun, Event, EventStatus, FieldError,
     HttpPublisher, Publisher, Spooled, SyncPublisher, check_event, from_structured, keys, sample,
 )
 
@@ -132,6 +134,7 @@ with SyncPublisher("nats://bus", "van-phong-bo", access=access) as plain:
 over_http = HttpPublisher("https://loa", "key", Path("spool"), ca_file=Path("ca.pem"))
 assert_type(over_http.publish(sample()), Accepted | Spooled)
 assert_type(over_http.status("id"), EventStatus)
+assert_type(over_http.dry_run(sample()), DryRun)
 assert_type(check_event(b"{}", unit="van-phong-bo"), Event)
 assert_type(from_structured(b"{}"), CloudEvent)
 assert_type(sample("corrected", title=""), dict[str, Any])
