@@ -11,16 +11,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from consumers.callbacks.sources import Derived, StatusSource
 from consumers.callbacks.status_store import StatusStore, subject_of
-from consumers.facts.follow import SourcePosition
+from consumers.facts.follow import SourcePosition, SourcePositions
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.facts.content_status import STATUS_POSITIONS_KEY
-from contracts.records import Record
 from producers.bus import records, topology
 from producers.bus.messages import chunked
 from producers.bus.periodic import attempt, every
@@ -33,20 +32,13 @@ _SLACK = timedelta(minutes=10)
 _AGE_MARGIN = timedelta(days=1)
 
 
-class StatusPositions(Record):
+class StatusPositions(SourcePositions):
     """Bucket `control`, key `content-status`: the position in each source.
 
     `since`: what was so before is not told.
     """
 
     since: AwareDatetime
-    sources: dict[str, SourcePosition] = Field(default_factory=dict)
-
-    def of(self, name: str) -> SourcePosition:
-        return self.sources.get(name, SourcePosition())
-
-    def with_position(self, name: str, position: SourcePosition) -> "StatusPositions":
-        return self.model_copy(update={"sources": self.sources | {name: position}})
 
 
 @dataclass

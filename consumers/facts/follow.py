@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import structlog
 from pydantic import Field
@@ -65,17 +65,22 @@ class SourcePosition(Record):
         return self.model_copy(update={"before": self.seq})
 
 
-class FactPositions(Record):
-    """Bucket `control`, key `facts`: the position in each source, the last closed day."""
+class SourcePositions(Record):
+    """The position in each source."""
 
     sources: dict[str, SourcePosition] = Field(default_factory=dict)
-    closed: date | None = None
 
     def of(self, name: str) -> SourcePosition:
         return self.sources.get(name, SourcePosition())
 
-    def with_position(self, name: str, position: SourcePosition) -> "FactPositions":
+    def with_position(self, name: str, position: SourcePosition) -> Self:
         return self.model_copy(update={"sources": self.sources | {name: position}})
+
+
+class FactPositions(SourcePositions):
+    """Bucket `control`, key `facts`: the position in each source, the last closed day."""
+
+    closed: date | None = None
 
     def with_closed(self, day: date) -> "FactPositions":
         return self.model_copy(update={"closed": max(day, self.closed or day)})
