@@ -16,7 +16,7 @@ from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.callbacks.progress import ItemResult, Progress, Span
 from consumers.callbacks.sender import CallbackSender, SendSession
 from consumers.callbacks.status_store import StatusStore, StoredStatus, item_of
-from contracts import subjects
+from consumers.callbacks.untaken import facts_of
 from contracts.base.times import Clock, utc_now
 from producers.bus import RevisionConflict
 from producers.bus.records import Versioned
@@ -107,12 +107,9 @@ class EndpointDelivery:
     ) -> tuple[list[StoredStatus], Span | None]:
         """At most *room* facts of a span, and the rest of the span."""
         end = last_seq if span.last is None else min(span.last, last_seq)
-        found, subject = list[StoredStatus](), subjects.status(self.listed.unit, "*")
-        async for one in self.statuses.scan(subject, span.next):
-            if one.seq > end:
-                break
-            if one.fact.status.kind in self.listed.endpoint.told_kinds:
-                found.append(one)
+        found, readable = list[StoredStatus](), span.model_copy(update={"last": end})
+        async for one in facts_of(self.statuses, self.listed, readable):
+            found.append(one)
             if len(found) == room:
                 end = one.seq
                 break

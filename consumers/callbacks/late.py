@@ -1,13 +1,13 @@
 """Late callbacks: due for five minutes, while nothing of their endpoint explains it."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from consumers.callbacks import progress as rules
 from consumers.callbacks.endpoints import ListedEndpoint
 from consumers.callbacks.follow import StatusPositions
 from consumers.callbacks.sources import all_sources
-from consumers.callbacks.status_store import StatusStore, StoredStatus, item_of
+from consumers.callbacks.status_store import StatusStore, item_of
+from consumers.callbacks.untaken import facts_of
 from contracts import subjects
 from contracts.facts.content_status import STATUS_POSITIONS_KEY
 from producers.bus import Bus, records
@@ -26,7 +26,9 @@ async def late_since(
     progress, before = listed.progress, now - LATE_AFTER
     if progress.tried_at and progress.tried_at > before:
         return None
-    async for one in _untaken(statuses, listed, before):
+    async for one in facts_of(statuses, listed, progress.spans[-1]):
+        if one.at > before or not progress.room:
+            break
         progress = rules.take(progress, [(one.seq, item_of(one.fact))], progress.spans, one.at)
     if not (items := rules.choose(progress, before)):
         return None
@@ -34,23 +36,6 @@ async def late_since(
     return max(
         one for one in (due, progress.tried_at, progress.paused_until) if one and one <= before
     )
-
-
-async def _untaken(
-    statuses: StatusStore, listed: ListedEndpoint, before: datetime
-) -> AsyncIterator[StoredStatus]:
-    """The facts stored up to *before* that the endpoint has room for, and are not taken."""
-    room, span = listed.progress.room, listed.progress.spans[-1]
-    if not room:
-        return
-    async for one in statuses.scan(subjects.status(listed.unit, "*"), span.next):
-        if one.at > before:
-            return
-        if one.fact.status.kind in listed.endpoint.told_kinds:
-            yield one
-            room -= 1
-        if not room:
-            return
 
 
 async def untold_since(bus: Bus) -> datetime | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from channels.fetch.errors import FetchReason
 from consumers.callbacks.attempt_log import Attempt, AttemptLog, AttemptPlace
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
+from consumers.callbacks.status_store import StatusStore
+from consumers.callbacks.untaken import count_waiting
 from contracts.desk.shown.unit_callbacks import CallbackAttempt, UnitCallback
 from producers.bus import Bus
 
@@ -23,10 +25,12 @@ class UnitCallbacks:
 
     async def of_unit(self, unit: str, place: str = "") -> Sequence[UnitCallback]:
         listed = await EndpointStore(self.bus).of_unit(unit)
-        log = AttemptLog(self.bus)
-        pages = (log.page(unit, one.id, _place(one.id, place), _MOST_ATTEMPTS) for one in listed)
-        found = await asyncio.gather(*pages)
-        return [_shown(one, *page) for one, page in zip(listed, found, strict=True)]
+        return await asyncio.gather(*(self._read(one, _place(one.id, place)) for one in listed))
+
+    async def _read(self, listed: ListedEndpoint, place: AttemptPlace) -> UnitCallback:
+        log, statuses = AttemptLog(self.bus), StatusStore(self.bus)
+        page = await log.page(listed.unit, listed.id, place, _MOST_ATTEMPTS)
+        return _shown(listed, *page)._replace(waiting=await count_waiting(statuses, listed))
 
 
 def _place(id: str, written: str) -> AttemptPlace:

@@ -12,6 +12,8 @@ from consumers.app.wiring import callbacks as wiring
 from consumers.callbacks.administration import EndpointAdministration, origin_of
 from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
+from consumers.callbacks.status_store import StatusStore
+from consumers.callbacks.untaken import count_waiting
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.filters import parse_time, require_time
@@ -51,7 +53,7 @@ class EndpointAnswer(BaseModel):
     arrived_at: datetime | None
 
     @classmethod
-    def of(cls, listed: ListedEndpoint) -> "EndpointAnswer":
+    def of(cls, listed: ListedEndpoint, waiting: int) -> "EndpointAnswer":
         progress = listed.progress
         return cls(
             unit=listed.unit,
@@ -59,7 +61,7 @@ class EndpointAnswer(BaseModel):
             url=listed.endpoint.origin,
             kinds=list(listed.endpoint.told_kinds),
             state=listed.state,
-            waiting=progress.count,
+            waiting=waiting,
             held=progress.held,
             failing_since=progress.failing_since,
             arrived_at=progress.arrived_at,
@@ -164,11 +166,15 @@ def list_endpoints(
 ) -> None:
     """List the endpoints, what waits for each, and since when it fails."""
 
-    async def read(bus: Bus) -> list[ListedEndpoint]:
-        return await EndpointStore(bus).all()
+    async def read(bus: Bus) -> list[EndpointAnswer]:
+        found, statuses = await EndpointStore(bus).all(), StatusStore(bus)
+        return [
+            EndpointAnswer.of(one, await count_waiting(statuses, one))
+            for one in found
+            if unit in ("", one.unit)
+        ]
 
-    found = [one for one in output.run_on_bus(read) if unit in ("", one.unit)]
-    output.print_records(EndpointAnswer, [EndpointAnswer.of(one) for one in found], as_json)
+    output.print_records(EndpointAnswer, output.run_on_bus(read), as_json)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
 from consumers.callbacks.progress import Progress
 from consumers.callbacks.sender import CallbackSender
 from consumers.callbacks.status_store import StatusStore
+from consumers.callbacks.unit_page import UnitCallbacks
 from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.errors import Conflict
@@ -320,6 +321,18 @@ async def test_an_endpoint_without_chosen_kinds_hears_of_all_also_of_later_ones(
     await callbacks.begin()
     endpoint = (await callbacks.admin.store.require(UNIT, callbacks.id)).endpoint
     assert endpoint.kinds == () and endpoint.told_kinds == tuple(StatusKind)
+
+
+async def test_the_unit_sees_all_that_waits_also_what_no_process_has_taken(callbacks):
+    await callbacks.begin()
+    callbacks.receiver.says(503, **{"Retry-After": "3600"})
+    await callbacks.tell("tin", "accepted")
+    process = await callbacks.work()
+    await callbacks.tell("tin", "released", "delivered")
+    await callbacks.work(process)
+    [shown] = await UnitCallbacks(callbacks.bus).of_unit(UNIT)
+    assert shown.waiting == 3
+    assert [(one.status, one.reason) for one in shown.attempts] == [(503, "")]
 
 
 async def test_a_replay_reads_no_further_than_its_span(callbacks, monkeypatch):

@@ -385,6 +385,15 @@ async def test_what_is_so_since_before_the_stream_is_not_told(bus, intake, clock
     assert await told(bus) == []
 
 
+async def test_of_a_change_that_is_new_what_was_so_before_is_not_told(bus, intake, clock):
+    await take_in(intake, submitted())
+    began = StatusPositions(since=datetime.now(UTC)).model_dump_json().encode()
+    await bus.bucket(subjects.CONTROL.name).put(STATUS_POSITIONS_KEY, began)
+    await deliver(bus, delivered=1)
+    await follower(bus, clock).follow()
+    assert await kinds(bus) == ["1.delivered"]
+
+
 async def test_a_lost_position_tells_nothing_twice(bus, intake, clock):
     await take_in(intake, submitted())
     await follower(bus, clock).follow()
