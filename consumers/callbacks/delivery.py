@@ -17,6 +17,7 @@ from consumers.callbacks.progress import ItemResult, Progress, Span
 from consumers.callbacks.sender import CallbackSender, SendSession
 from consumers.callbacks.status_store import StatusStore, StoredStatus, item_of
 from consumers.callbacks.untaken import facts_of
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from producers.bus import RevisionConflict
 from producers.bus.records import Versioned
@@ -79,6 +80,7 @@ class EndpointDelivery:
                 self.known = await self._keep(self.known)
             return False
         self.known = await self._lease(self.known, now)
+        crash_point("callbacks.leased")
         await self._send(self.known, items)
         return True
 
@@ -131,7 +133,9 @@ class EndpointDelivery:
         results = await self._try_all(known.value, items, tried)
         settled = rules.settle(known.value, results, utc_now(self.clock), random.random)
         self.known = await self._keep(replace(known, value=settled))
+        crash_point("callbacks.settled")
         await self.attempts.add(self.listed.unit, self.listed.id, tried)
+        crash_point("callbacks.logged")
         waiting = {seq for one in settled.waiting.values() for seq in one.seqs}
         self.facts = {seq: one for seq, one in self.facts.items() if seq in waiting}
         if settled.disabled:
@@ -167,6 +171,7 @@ class EndpointDelivery:
                 return ItemResult(number)
             if stored := self.facts.get(seq):
                 at, sent = utc_now(self.clock), await session.send(stored)
+                crash_point("callbacks.sent")
                 tried.append(Attempt.of(stored.fact, at, sent))
                 if sent.failure:
                     return ItemResult(number, sent.failure)

@@ -78,10 +78,10 @@ class CallbackReceiver:
 
 @asynccontextmanager
 async def open_receiver(
-    context: ssl.SSLContext | None = None, port: int = 0
+    context: ssl.SSLContext | None = None, port: int = 0, system: CallbackReceiver | None = None
 ) -> AsyncIterator[CallbackReceiver]:
     """A receiver on this machine, with TLS if *context* is given."""
-    receiver = CallbackReceiver(is_secure=context is not None)
+    receiver = system or CallbackReceiver(is_secure=context is not None)
     app = web.Application()
     app.router.add_post("/{path:.*}", receiver.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -15,13 +15,14 @@ from consumers.trials.store import TrialStore
 from contracts import subjects
 from contracts.subscriptions.digest import FREQUENCIES
 from producers.bus import Bus
+from tests.deep.crash.callback_check import missed_callbacks
 from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment, wait
 from tests.deep.crash.evidence import ReceiverRecords, read_snapshot, restore_removed
 from tests.deep.crash.ledger_oracle import judge
 from tests.deep.crash.mail_check import trial_errors
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.scenarios import BIRTH, WAYS, Scenario, publish_mixture
-from tests.deep.crash.setup import GUESTS
+from tests.deep.crash.setup import GUESTS, UNIT
 from tests.deep.crash.workload import Workload
 
 RANDOM = "random"
@@ -256,7 +257,8 @@ class Campaign:
             outages=self.outages,
         )
         tried = trial_errors(self.work.tried, GUESTS, seen.mails)
-        return [*lost, *judge(books, self.work.told, seen), *tried]
+        called = await missed_callbacks(bus, UNIT, self.environment.callbacks)
+        return [*lost, *judge(books, self.work.told, seen), *tried, *called]
 
 
 def log_errors_only() -> None:

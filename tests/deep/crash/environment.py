@@ -86,6 +86,8 @@ class Environment:
         self.record = folder / "mails"
         self.relay, relay_port = start_receiver("receiver", self.record)
         self.sandbox, self.zalo_url = start_receiver("zalo", folder / "zalo")
+        self.callbacks = folder / "callbacks"
+        self.unit_system, self.unit_url = start_receiver("unit_system", self.callbacks)
         portal_url = (folder / "portal.port").read_text()
         self.environ = {
             MUTANT: mutant,
@@ -100,6 +102,7 @@ class Environment:
             "LOA_EMAIL_BOUNCE_DOMAIN": BOUNCE_DOMAIN,
             "LOA_BOUNCES_PORT": "0",
             "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
+            "LOA_CALLBACKS_ALLOW": urllib.parse.urlsplit(self.unit_url).netloc,
             "LOA_ZALO_APP_ID": "sandbox-app",
             "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
             "LOA_ZALO_OA_SECRET": "sandbox-oa-secret",
@@ -115,7 +118,7 @@ class Environment:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        for process in (self.relay, self.sandbox):
+        for process in (self.relay, self.sandbox, self.unit_system):
             process.kill()
             process.wait()
 

@@ -42,6 +42,7 @@ UPLOAD_POINTS = ("pieces_stored", "stored", "unnamed")
 TRIAL_POINTS = [
     f"trial.{at}" for at in ("stored", "position_taken", "decided", "mail_begun", "settled")
 ]
+CALLBACK_POINTS = [f"callbacks.{at}" for at in ("leased", "sent", "settled", "logged")]
 LEDGER_REMOVALS = ("counted", "rows_removed", "cut_signed")
 TOO_BIG = "5.3.4"
 """A mail that comes back for this reason suppresses no address."""
@@ -541,6 +542,7 @@ WAYS: dict[str, Scenario] = {
         f"status.{name}": Scenario(publish_item("portal"))
         for name in ("decided", "stored", "position_kept")
     },
+    **{point: Scenario(publish_item("portal")) for point in CALLBACK_POINTS},
     **{
         f"report.{at}": Scenario(command=run_seal) for at in ("data_written", "file_made", "sealed")
     },

@@ -11,6 +11,9 @@ from typing import Any
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
+from consumers.callbacks.administration import EndpointAdministration
+from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
+from consumers.callbacks.status_store import StatusStore
 from consumers.digests.store import DigestStore
 from consumers.key_file import KeyFile
 from consumers.staff.accounts import AccountStore, NewAccount
@@ -73,6 +76,7 @@ class Setup:
         for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
             self.keys[unit] = self.environment.bus(partial(register_unit, unit, release))
         self.keys[TRIALS] = self.environment.bus(self.open_trials)
+        self.environment.bus(self.open_callbacks)
         self.environment.bus(make_inbound_stream)
         self.environment.bus(self.hire_editor)
         for topic, addresses in READERS.items():
@@ -101,6 +105,13 @@ class Setup:
         for address in sorted(GUESTS):
             await registry.add_guest(UNIT, addresses.guest(UNIT, address, datetime.now(UTC)))
         return await registry.renew_trial_key(UNIT)
+
+    async def open_callbacks(self, bus: Bus) -> bool:
+        """Let UNIT's system be called with all that becomes of its items."""
+        cipher, statuses = EndpointCipher(self.key_file.derive), StatusStore(bus)
+        parts = EndpointStore(bus), statuses, cipher, lambda _: None, time.time
+        await EndpointAdministration(*parts).add(UNIT, self.environment.unit_url, (), EDITOR)
+        return True
 
     async def register_templates(self, bus: Bus) -> bool:
         account, stores = self.account_stores(bus)

@@ -20,6 +20,7 @@ from channels.zalo.clock import Timing
 from channels.zalo.publications import article, broadcast
 from consumers.app import broker, instance, services
 from consumers.app.wiring.trials import mails as trials
+from consumers.callbacks import delivery as callbacks
 from consumers.channel_health import breaker
 from consumers.check import plans
 from consumers.deliver import worker
@@ -63,6 +64,7 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (token_store, {"PENDING_TIMEOUT_S": 3.0, "BUSY_RETRY_S": 0.5, "OPERATOR_RETRY_S": 2.0}),
     (broadcast, {"ARTICLE_WAIT_S": 0.5}),
     (channel, {"RESOLVE_AGAIN_S": 0.5}),
+    (callbacks, {"LEASE": timedelta(seconds=2)}),
     (digests, {"INTERVAL_S": 0.3}),
     (facts, {"INTERVAL_S": 1.0}),
     (trials, {"INTERVAL_S": 0.3}),
