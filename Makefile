@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo desk up test test-deep lint docs-check types lock wheel client-ts sbom bench crash cluster-crash check-speed scale-drills readers notice-load door-load first-events races model
+.PHONY: install demo desk up test test-deep lint docs-check types lock wheel client-ts sbom bench crash cluster-crash check-speed scale-drills readers notice-load callbacks-load door-load first-events races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -90,6 +90,9 @@ readers: install
 notice-load: install
 	$(BIN)/python -m tests.deep.scale.notice_load bulk
 	$(BIN)/python -m tests.deep.scale.notice_load flood
+
+callbacks-load: install
+	$(BIN)/python -m tests.deep.scale.callbacks_load $(ARGS)
 
 door-load: install
 	$(BIN)/python -m tests.deep.scale.door_load bombs
