@@ -15,8 +15,7 @@ from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.callbacks.progress import ItemResult, Progress, Span
 from consumers.callbacks.sender import CallbackSender, SendSession
-from consumers.callbacks.status_store import StatusStore, StoredStatus, item_of
-from consumers.callbacks.untaken import facts_of
+from consumers.callbacks.status_store import StatusStore, StoredStatus, facts_of, item_of
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from producers.bus import RevisionConflict

@@ -6,8 +6,7 @@ from consumers.callbacks import progress as rules
 from consumers.callbacks.endpoints import ListedEndpoint
 from consumers.callbacks.follow import StatusPositions
 from consumers.callbacks.sources import all_sources
-from consumers.callbacks.status_store import StatusStore, item_of
-from consumers.callbacks.untaken import facts_of
+from consumers.callbacks.status_store import StatusStore, facts_of, item_of
 from contracts import subjects
 from contracts.facts.content_status import STATUS_POSITIONS_KEY
 from producers.bus import Bus, records

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import structlog
 
+from consumers.callbacks.endpoints import ListedEndpoint
+from consumers.callbacks.progress import Span
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import ContractError
@@ -134,3 +136,23 @@ def item_of(fact: StatusFact) -> str:
 
 def subject_of(fact: StatusFact) -> str:
     return subjects.status(fact.status.unit, item_of(fact))
+
+
+async def facts_of(
+    statuses: StatusStore, listed: ListedEndpoint, span: Span
+) -> AsyncIterator[StoredStatus]:
+    """The facts of a span of the kinds that the endpoint wants. Raises BusError."""
+    async for one in statuses.scan(subjects.status(listed.unit, "*"), span.next):
+        if span.last is not None and one.seq > span.last:
+            return
+        if one.fact.status.kind in listed.endpoint.told_kinds:
+            yield one
+
+
+async def count_waiting(statuses: StatusStore, listed: ListedEndpoint) -> int:
+    """How many facts wait for an endpoint, with those that are not taken yet. Raises BusError."""
+    count = listed.progress.count
+    for span in listed.progress.spans:
+        async for _ in facts_of(statuses, listed, span):
+            count += 1
+    return count

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from channels.fetch.errors import FetchReason
 from consumers.callbacks.attempt_log import Attempt, AttemptLog, AttemptPlace
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
-from consumers.callbacks.status_store import StatusStore
-from consumers.callbacks.untaken import count_waiting
+from consumers.callbacks.status_store import StatusStore, count_waiting
 from contracts.desk.shown.unit_callbacks import CallbackAttempt, UnitCallback
 from producers.bus import Bus
 

@@ -12,8 +12,7 @@ from consumers.app.wiring import callbacks as wiring
 from consumers.callbacks.administration import EndpointAdministration, origin_of
 from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
-from consumers.callbacks.status_store import StatusStore
-from consumers.callbacks.untaken import count_waiting
+from consumers.callbacks.status_store import StatusStore, count_waiting
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.filters import parse_time, require_time
