@@ -40,8 +40,9 @@ class SpooledEvent:
 class Spool:
     """A folder of waiting events. Several processes may share it: many writers, one drainer."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, part: str = "") -> None:
+        """*part* is a spool of its own within *folder*."""
+        self.folder, self._whole = folder / part, folder
 
     def append(self, event: CheckedEvent) -> Path:
         """Append *event* and return its file after fsync.
@@ -62,6 +63,7 @@ class Spool:
     @contextmanager
     def _appending(self) -> Iterator[None]:
         """Let one process write. Half-written files of a killed one were never acknowledged."""
+        _make_folder(self._whole)
         _make_folder(self.folder)
         with _locked(self.folder / "append.lock", fcntl.LOCK_EX):
             for partial in self.folder.glob("*.tmp"):

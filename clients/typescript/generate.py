@@ -239,7 +239,8 @@ def _messages() -> str:
         "JSON_MESSAGES": json_texts,
         "BULLETIN_TEXTS": bulletins,
         "ADDRESS_TEXTS": {name: own["http"][name] for name in ("no_url", "no_key")},
-        "ACCESS_TEXTS": {"denied": own["access"]["denied"], "not_kept": own["cli"]["not_kept"]},
+        "ACCESS_TEXTS": {"denied": own["access"]["denied"]},
+        "SPOOL_TEXTS": {name: own["cli"][name] for name in ("not_kept", "not_locked")},
     }
     return "\n".join(_constant(name, value) for name, value in named.items())
 

@@ -230,6 +230,20 @@ def test_another_units_events_wait_for_its_own_key(door, spool, key):
     assert door.ids == ["e-2", "e-3"] and spool.waiting() == [kept.path]
 
 
+@pytest.mark.parametrize("kinds", [("loa", "loatrial"), ("loatrial", "loa")])
+def test_what_a_key_for_trials_keeps_never_goes_out_in_earnest(door, spool, kinds):
+    keeper, sender = (f"{kind}_{UNIT}_{'0' * 64}" for kind in kinds)
+    away = HttpPublisher("http://127.0.0.1:1", keeper, spool.folder, time_limit_s=0)
+    away.publish(numbered(1))
+    door.answers = [accepted(2), accepted(1)]
+    other = patient(door.url, sender, spool.folder)
+    assert other.drain().left == 0
+    assert isinstance(other.publish(numbered(2)), Accepted) and door.ids == ["e-2"]
+    drained = patient(door.url, f" {keeper}\n", spool.folder).drain()
+    assert len(drained.accepted) == 1 and door.ids == ["e-2", "e-1"]
+    assert spool.folder.stat().st_mode & 0o77 == 0
+
+
 def test_a_waiting_file_that_names_no_unit_is_set_aside(door, away, spool):
     kept = away.publish(numbered(1))
     kept.path.write_text(json.dumps({"event": json.loads(kept.path.read_text())["event"]}))

@@ -62,6 +62,8 @@ _LEAST_WAIT_S = 0.2
 """The time between two tries at least."""
 _AWAY_S = 5.0
 """How long events are kept at once after Loa was away."""
+_TRIALS = "trial"
+"""The folder in the spool for what a key for trials sends: it must never go out in earnest."""
 _UNIT_OF_KEY = re.compile(r".*_([a-z0-9-]+)_[0-9a-f]{64}")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -84,9 +86,9 @@ class HttpPublisher:
     Where Loa does not answer or asks for patience, the same event is sent again for *time_limit_s*,
     and then kept in the folder *spool*, if there is one: older events are always sent first, and
     for some seconds after Loa was away events are kept at once. Units may share the folder: each
-    sends its own. A case event, which has a person's address, is never kept. `refusal` says why Loa
-    refuses the key, or why the address leads to no Loa that can be trusted; events are kept
-    meanwhile.
+    sends its own. What a key for trials keeps and sends lies in its folder `trial`. A case event,
+    which has a person's address, is never kept. `refusal` says why Loa refuses the key, or why the
+    address leads to no Loa that can be trusted; events are kept meanwhile.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class HttpPublisher:
         Invalid for an address or a key of no use, OSError for such a *ca_file*.
         """
         _check(url, key.strip())
-        self.spool = Spool(spool) if spool else None
+        self.spool = Spool(spool, _TRIALS if _is_for_trials(key) else "") if spool else None
         self.refusal: ContractError | None = None
         self.patience_s, self.time_limit_s = patience_s, time_limit_s
         self._url, self._key = url.rstrip("/"), key.strip()
@@ -251,6 +253,10 @@ class HttpPublisher:
         if isinstance(error, Unauthorized):
             self.refusal = error
         raise error
+
+
+def _is_for_trials(key: str) -> bool:
+    return key.strip().startswith("loatrial_")
 
 
 def _wait_s(headers: Message) -> float | None:

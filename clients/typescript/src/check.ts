@@ -89,14 +89,18 @@ export function admit(
 function checkedEvent(event: CloudEvent, unit: string, content: JsonObject): CheckedEvent {
   const revision = content.get("revision");
   return {
-    unit,
-    event,
-    eventId: keys.eventId(unit, event.source, event.id),
-    contentHash: keys.contentHash(event.type, event.data),
+    ...uncheckedEvent(event, unit),
     contentId: contentIdOf(content),
     revision: typeof revision === "number" ? revision : null,
     warnings: findWarnings(content, event.type === CASE_UPDATED),
   };
+}
+
+/** A kept event with its identity, whose data the door alone judges. */
+export function uncheckedEvent(event: CloudEvent, unit: string): CheckedEvent {
+  const eventId = keys.eventId(unit, event.source, event.id);
+  const contentHash = keys.contentHash(event.type, event.data);
+  return { unit, event, eventId, contentHash, contentId: contentIdOf(event.data), revision: null, warnings: [] };
 }
 
 function contentIdOf(content: JsonObject): string {

@@ -64,13 +64,18 @@ function unescaped(entity: string): string {
 }
 
 function named(name: string): string | undefined {
-  const whole = ENTITIES[name.slice(0, -1)];
+  const whole = known(ENTITIES, name.slice(0, -1));
   if (whole !== undefined) return whole;
   for (let length = name.length - 1; length > 1; length--) {
-    const known = BARE_ENTITIES[name.slice(0, length)];
-    if (known !== undefined) return known + name.slice(length);
+    const begin = known(BARE_ENTITIES, name.slice(0, length));
+    if (begin !== undefined) return begin + name.slice(length);
   }
   return undefined;
+}
+
+/** The entity of a name, which may be one that every object of JavaScript has. */
+function known(entities: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(entities, name) ? entities[name] : undefined;
 }
 
 function numbered(code: number): string {

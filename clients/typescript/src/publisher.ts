@@ -2,10 +2,11 @@
 
 import { admit, BUS_TYPES, readEvent, type CheckedEvent } from "./check.js";
 import { ContractError, fieldError, localized, type FieldError, type FieldWarning } from "./errors.js";
+import type { CloudEvent } from "./cloudevent.js";
 import { isMissing } from "./fileLock.js";
 import { endOf } from "./retry.js";
 import { Spool } from "./spool.js";
-import { ACCESS_TEXTS } from "./generated/messages.js";
+import { SPOOL_TEXTS } from "./generated/messages.js";
 import { VOCABULARY } from "./generated/vocabulary.js";
 import type { LoaEvent } from "./generated/events.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -128,7 +129,7 @@ export class Publisher {
   /** Send the unit's spooled events, oldest first, until none is left, Loa is away, or another call sends them. */
   async drain(): Promise<Drained> {
     const drained = this.drainOwn();
-    this.draining = drained.catch(() => undefined);
+    this.draining = Promise.allSettled([this.draining, drained]).then(() => undefined);
     return await drained;
   }
 
@@ -144,6 +145,11 @@ export class Publisher {
     return admit(readEvent(event), this.unit, this.vocabulary, this.door.types);
   }
 
+  /** Check an event that was kept, by this client's words. Throws ContractError. */
+  protected admitKept(event: CloudEvent): CheckedEvent {
+    return admit(event, this.unit, this.vocabulary, BUS_TYPES);
+  }
+
   /** Send *events* in one go after all older ones, or keep them; a case event is never kept. */
   protected async sendOrKeep(
     events: readonly CheckedEvent[],
@@ -156,7 +162,7 @@ export class Publisher {
       try {
         return await this.noting(() => send(end));
       } catch (error) {
-        if (spool && error instanceof Denied) await keepRefused(spool, events, error.message);
+        if (spool && error instanceof Denied) await keepRefused(spool, events, error);
         if (!spool || !isAway(error)) throw error;
         return await keep(spool, events);
       }
@@ -216,7 +222,7 @@ export class Publisher {
   /** Whether the next one may be sent: Loa is not away. */
   private async sendSpooled(spool: Spool, path: string, draining: Draining, end: number): Promise<boolean> {
     try {
-      const event = admit((await spool.read(path)).event, this.unit, this.vocabulary, BUS_TYPES);
+      const event = this.admitKept((await spool.read(path)).event);
       const answer = await this.sendUnlessDenied(event, draining, end);
       if (answer === null) draining.denied.push(path);
       else await spool.remove(path);
@@ -261,8 +267,13 @@ export class Publisher {
   }
 }
 
-async function keepRefused(spool: Spool, events: readonly CheckedEvent[], reason: string): Promise<void> {
-  for (const event of events) await spool.keepRefused(event, reason);
+/** Keep copies of denied events; where the disk refuses them that is the denial's cause. */
+async function keepRefused(spool: Spool, events: readonly CheckedEvent[], denied: Denied): Promise<void> {
+  try {
+    for (const event of events) await spool.keepRefused(event, denied.message);
+  } catch (error) {
+    denied.cause = error;
+  }
 }
 
 async function keep(spool: Spool, events: readonly CheckedEvent[]): Promise<readonly Spooled[]> {
@@ -279,7 +290,7 @@ async function keepOne(spool: Spool, event: CheckedEvent): Promise<Spooled> {
   } catch (error) {
     if (error instanceof ContractError) throw error;
     const facts = { folder: spool.folder, detail: error instanceof Error ? error.message : String(error) };
-    throw away(error, RETRY_AFTER_S, localized("spool", ACCESS_TEXTS.not_kept, facts));
+    throw away(error, RETRY_AFTER_S, localized("spool", SPOOL_TEXTS.not_kept, facts));
   }
 }
 

@@ -5,14 +5,15 @@
  * is that of Loa's Python client, so either may send what the other has kept.
  */
 
-import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { CheckedEvent } from "./check.js";
 import type { CloudEvent } from "./cloudevent.js";
 import { fromPlain } from "./envelope.js";
-import { ContractError, fieldError } from "./errors.js";
+import { ContractError, fieldError, localized } from "./errors.js";
 import { isMissing, requireLocks, takeLock } from "./fileLock.js";
 import { isObject, readJson, spacedJson, toPlain, type Value } from "./json.js";
+import { SPOOL_TEXTS } from "./generated/messages.js";
 
 const EVENT_FILE = /^\d{20}-[a-z2-7]{26}\.json$/;
 const REFUSED_FOLDER = "refused";
@@ -91,15 +92,25 @@ export class Spool {
     });
   }
 
-  /** Run *send* if no other process sends and removes files meanwhile. */
+  /** Run *send* if no other process sends and removes files meanwhile. Throws ContractError without locks. */
   async draining(send: () => Promise<void>): Promise<void> {
     const isThere = await stat(this.folder).catch(unlessMissing);
-    const lock = isThere && (await takeLock(join(this.folder, "drain.lock"), { waits: false }));
+    const lock = isThere && (await this.drainLock());
     if (!lock) return;
     try {
       await send();
     } finally {
       await lock.close();
+    }
+  }
+
+  private async drainLock(): Promise<FileHandle | null> {
+    try {
+      return await takeLock(join(this.folder, "drain.lock"), { waits: false });
+    } catch (error) {
+      if (error instanceof ContractError) throw error;
+      const facts = { folder: this.folder, detail: error instanceof Error ? error.message : String(error) };
+      throw new ContractError("unavailable", [localized("spool", SPOOL_TEXTS.not_locked, facts)]);
     }
   }
 

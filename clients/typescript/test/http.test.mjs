@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { chmod, mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ContractError, HttpPublisher } from "../dist/index.js";
+import { Denied, Publisher } from "../dist/publisher.js";
 
 const UNIT = "van-phong-bo";
 const ACCEPTED = { event_id: "a".repeat(26), content_id: "tin", revision: 1, status_url: "/v1/events/a" };
@@ -236,6 +238,86 @@ test("a dry run asks its own address, and is repeated and refused as an event is
   assert.deepEqual(await publisher.dryRun(event()), outlook);
   await assert.rejects(publisher.dryRun(event()), refusedWith("invalid"));
   assert.deepEqual(door.requests.map((one) => one.url), Array(3).fill("/v1/dry-runs"));
+});
+
+test("what a key for trials keeps never goes out in earnest, nor the other way round", async (t) => {
+  const keys = ["loa", "loatrial"].map((kind) => `${kind}_${UNIT}_${"0".repeat(64)}`);
+  for (const [keeper, sender] of [keys, [...keys].reverse()]) {
+    const spool = await newFolder();
+    await publisherAt("http://127.0.0.1:1", { key: keeper, spool, patienceS: 0 }).publish(event("kept"));
+    const door = await doorWith(t, { status: 202, body: ACCEPTED });
+    const other = publisherAt(door.url, { key: sender, spool });
+    assert.equal((await other.drain()).left, 0);
+    assert.equal((await other.publish(event("new"))).outcome, "accepted");
+    assert.equal((await publisherAt(door.url, { key: ` ${keeper}\n`, spool }).drain()).left, 0);
+    assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["new", "kept"]);
+  }
+});
+
+test("an answer that is not Loa's is no acceptance: the event waits", async (t) => {
+  const accepted = { status: 202, body: ACCEPTED };
+  const others = [{ status: 200 }, { status: 202, body: null }, { status: 201, body: ACCEPTED }, { status: 200, body: { event_id: 1 } }];
+  for (const other of others) {
+    const door = await doorWith(t, other);
+    const publisher = publisherAt(door.url, { spool: await newFolder(), patienceS: 0 });
+    assert.equal((await publisher.publish(event())).outcome, "spooled");
+    assert.equal((await publisher.drain()).left, 1);
+    await assert.rejects(publisher.status("a".repeat(26)), refusedWith("unavailable"));
+    await assert.rejects(publisher.dryRun(event()), refusedWith("unavailable"));
+  }
+  for (const body of [{}, { events: [ACCEPTED] }, { events: [ACCEPTED, {}] }, ACCEPTED]) {
+    const door = await doorWith(t, { status: 200, body }, accepted);
+    const publisher = publisherAt(door.url, { spool: await newFolder(), patienceS: 0 });
+    const answers = await publisher.publishBatch([event("1"), event("2")]);
+    assert.deepEqual(answers.map((one) => one.outcome), ["spooled", "spooled"]);
+  }
+});
+
+test("a kept event with a word that the client does not know is left to the door", async (t) => {
+  const folder = await newFolder();
+  const kept = { unit: UNIT, event: event("kept", { topic: "word-of-the-operator" }) };
+  await writeFile(join(folder, `${"0".repeat(20)}-${"a".repeat(26)}.json`), JSON.stringify(kept));
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  const { accepted, refused } = await publisherAt(door.url, { spool: folder }).drain();
+  assert.deepEqual([accepted.length, refused.length], [1, 0]);
+  assert.equal(JSON.parse(door.requests[0].body).data.topic, "word-of-the-operator");
+});
+
+test("close waits for the first of two drains", async (t) => {
+  const folder = await newFolder();
+  await publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 }).publish(event());
+  const kept = () => readdirSync(folder).filter((name) => name.endsWith(".json"));
+  let closed;
+  const closing = async () => {
+    await publisher.drain(); // ends at once: the first has the lock
+    closed = publisher.close().then(kept);
+  };
+  const door = await doorWith(t, { status: 202, body: ACCEPTED, after: closing });
+  const publisher = publisherAt(door.url, { spool: folder });
+  assert.equal((await publisher.drain()).accepted.length, 1);
+  assert.deepEqual(await closed, []);
+});
+
+test("a folder that can't be locked is named, with the program's code", async (t) => {
+  const [folder, programs] = [await newFolder(), await newFolder()];
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  await away.publish(event());
+  await writeFile(join(programs, "flock"), "#!/bin/sh\nexit 66\n");
+  await chmod(join(programs, "flock"), 0o755);
+  const { PATH } = process.env;
+  t.after(() => Object.assign(process.env, { PATH }));
+  process.env.PATH = programs;
+  const named = (error) => refusedWith("unavailable")(error) && error.errors[0].field === "spool" && /66/.test(error.message);
+  await assert.rejects(away.drain(), named);
+});
+
+test("a denied event stays denied where its copy can't be kept", async () => {
+  const folder = await newFolder();
+  await writeFile(join(folder, "refused"), "no folder");
+  const denied = { field: "nkeyFile", message: "may not", message_vi: "không được" };
+  const door = { types: new Set(["vn.gov.moha.content.submitted.v1"]), send: async () => { throw new Denied(denied); } };
+  const publisher = new Publisher(door, { unit: UNIT, spool: folder });
+  await assert.rejects(publisher.publish(event()), (error) => refusedWith("forbidden")(error) && error.cause.code === "ENOTDIR");
 });
 
 test("a system without locks is named where events would be kept", async (t) => {

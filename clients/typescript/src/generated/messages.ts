@@ -886,9 +886,16 @@ export const ACCESS_TEXTS = {
  "denied": {
   "en": "this key may not publish on {subject}, so the event is not sent: use a key of that unit (`loa units bus-key {unit}`), or give the server the rights (`loa bus config`, then reload it), and send it again",
   "vi": "khóa này không được gửi lên {subject} nên sự kiện chưa được gửi: hãy dùng khóa của đơn vị đó (`loa units bus-key {unit}`), hoặc cấp quyền trên máy chủ (`loa bus config` rồi nạp lại máy chủ), rồi gửi lại"
- },
+ }
+} as const;
+
+export const SPOOL_TEXTS = {
  "not_kept": {
   "en": "not sent and not kept: the bus takes nothing, and {folder} can't be written ({detail}). A full disk does both: make room, then send it again",
   "vi": "chưa gửi được và chưa lưu được: máy chủ NATS không nhận và không ghi được vào {folder}; thường do đầy ổ đĩa. Hãy giữ tệp, giải phóng ổ đĩa rồi gửi lại"
+ },
+ "not_locked": {
+  "en": "events that wait in {folder} can't be sent: it can't be locked ({detail}). Use a folder on a local disk",
+  "vi": "không gửi được các sự kiện đang chờ trong {folder}: không khóa được thư mục ({detail}). Hãy dùng thư mục trên ổ đĩa của máy"
  }
 } as const;
