@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
+from consumers.callbacks.progress import Progress, Waiting
 from consumers.callbacks.status_store import StatusStore, StoredStatus
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -33,7 +34,8 @@ class ToldFact(BaseModel):
 class EndpointShare(BaseModel):
     """The facts of the item for one endpoint: how many have arrived, and how many wait.
 
-    `failing_since`, `next_try`: of the item, if it has failed there.
+    `failing_since`, `next_try`: of the item, if it has failed there. An endpoint that is down is
+    tried with one item of many, so there is no next try.
     """
 
     endpoint: str
@@ -63,8 +65,14 @@ class EndpointShare(BaseModel):
             arrived=len(seqs) - len(waits),
             waiting=len(waits),
             failing_since=held.since if held else None,
-            next_try=held.due if held and not progress.disabled else None,
+            next_try=_next_try(held, progress) if held else None,
         )
+
+
+def _next_try(held: Waiting, progress: Progress) -> datetime | None:
+    if progress.disabled or progress.is_down:
+        return None
+    return max(held.due, progress.paused_until or held.due)
 
 
 class ToldItem(BaseModel):

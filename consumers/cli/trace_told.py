@@ -28,8 +28,14 @@ def _words(fact: ToldFact) -> Bilingual:
 
 def _share_text(share: EndpointShare) -> FieldError:
     """How much of the item has arrived, and why the rest has not."""
-    code = "told_arrived"
-    if share.waiting:
-        is_off = share.state in ("gone", "failing")
-        code = "told_off" if is_off else "told_fails" if share.next_try else "told_waits"
-    return field_error(f"callbacks {share.endpoint}", code, **share.model_dump())
+    return field_error(f"callbacks {share.endpoint}", _code(share), **share.model_dump())
+
+
+def _code(share: EndpointShare) -> str:
+    if not share.waiting:
+        return "told_arrived"
+    if share.state in ("gone", "failing"):
+        return "told_off"
+    if share.state == "down":
+        return "told_down"
+    return "told_fails" if share.next_try else "told_waits"

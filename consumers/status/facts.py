@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from channels.errors import ChannelError
 from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
-from consumers.callbacks.endpoints import EndpointStore
+from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
 from consumers.callbacks.late import late_since, untold_since
 from consumers.callbacks.status_store import StatusStore
 from consumers.dead_letters.store import DeadLetterStore
@@ -137,7 +138,7 @@ class FactsReader:
             stale_feeds=await self.stale_feeds(),
             failing_endpoints=await self.failing_endpoints(),
             unread_since=await unread_since(self.bus, self.clock),
-            untold_since=await untold_since(self.bus),
+            untold_since=await self.untold_since(),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
             replicas=await self.replicas(),
@@ -171,17 +172,30 @@ class FactsReader:
 
     async def failing_endpoints(self) -> tuple[FailingEndpoint, ...]:
         """The endpoints of units that callbacks do not reach, and those that Loa does not call."""
-        found, statuses, now = list[FailingEndpoint](), StatusStore(self.bus), utc_now(self.clock)
+        found = list[FailingEndpoint]()
         try:
-            for one in await EndpointStore(self.bus).all():
-                name, is_disabled = f"{one.unit}.{one.id}", one.progress.disabled is not None
+            listed = await EndpointStore(self.bus).all()
+            for one in listed:
                 if since := one.progress.disabled_at or one.progress.failing_since:
-                    found.append(FailingEndpoint(name, since, is_disabled))
-                if since := await late_since(statuses, one, now):
-                    found.append(FailingEndpoint(name, since, is_late=True))
+                    is_disabled = one.progress.disabled is not None
+                    found.append(FailingEndpoint(_name(one), since, is_disabled))
+            found += await self._late_endpoints(listed)
         except Denied:
             log.warning("status_fact_missing", fact="callbacks", reason="denied")
         return tuple(found)
+
+    async def _late_endpoints(self, listed: Sequence[ListedEndpoint]) -> list[FailingEndpoint]:
+        statuses, now = StatusStore(self.bus), utc_now(self.clock)
+        found = [(one, await late_since(statuses, one, now)) for one in listed]
+        return [FailingEndpoint(_name(one), at, is_late=True) for one, at in found if at]
+
+    async def untold_since(self) -> datetime | None:
+        """When the oldest change was stored of which units may not have been told."""
+        try:
+            return await untold_since(self.bus)
+        except Denied:
+            log.warning("status_fact_missing", fact="untold", reason="denied")
+            return None
 
     async def webhook_silent_since(self) -> datetime | None:
         """The last event of Zalo's webhook, if too long ago although messages went out."""
@@ -231,6 +245,10 @@ class FactsReader:
             found[content_id] = known
         self.known_drafts = found
         return tuple(draft for _, draft in found.values())
+
+
+def _name(one: ListedEndpoint) -> str:
+    return f"{one.unit}.{one.id}"
 
 
 def _replica_beside(edition: str, record: ReplicaRecord) -> PortalReplica:

@@ -17,6 +17,8 @@ UNIT, ITEM = "van-phong-bo", "tin-moi"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 DUE = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HELD = Waiting(seqs=(2, 3), tries=2, since=DUE - timedelta(hours=1), due=DUE)
+DOWN = {ITEM: HELD} | {f"tin-{n}": HELD for n in (7, 8)}
+PAUSE = DUE + timedelta(hours=1)
 NEW = Waiting(seqs=(3,), since=DUE, due=DUE)
 KINDS = (StatusKind.ACCEPTED, StatusKind.RELEASED, StatusKind.DELIVERED)
 
@@ -47,6 +49,15 @@ async def add(bus, *, kinds=(), created=LONG_AGO, **progress: object) -> None:
         ({"waiting": {ITEM: NEW}}, 2, 1, "1 on their way, 2 arrived"),
         ({"spans": (Span(next=2),)}, 1, 2, "2 on their way, 1 arrived"),
         ({"waiting": {ITEM: HELD}}, 1, 2, "next try 2026-12-01 16:00:00+07"),
+        (
+            {"waiting": {ITEM: HELD}, "paused_until": PAUSE},
+            *(1, 2, "next try 2026-12-01 17:00:00+07"),
+        ),
+        ({"waiting": DOWN, "failures": 5}, 1, 2, "is down: 2 wait, 1 arrived"),
+        (
+            {"waiting": DOWN | {ITEM: NEW, "tin-9": HELD}, "failures": 5},
+            *(2, 1, "is down: 1 wait, 2 arrived"),
+        ),
         ({"waiting": {"tin-khac": HELD}}, 3, 0, "has all 3"),
         (
             {"waiting": {ITEM: HELD}, "disabled": Disabled(at=DUE, reason="gone")},

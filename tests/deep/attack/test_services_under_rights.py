@@ -81,7 +81,7 @@ def loa(tmp_path, other_server, site):
     settings |= {"EMAIL_FROM": "Loa <thong-bao@loa.example>", "IMPORT_ALLOW": site}
     settings |= {"EMAIL_BOUNCE_DOMAIN": "tra-lai.loa.example", "BOUNCES_PORT": back}
     settings |= {"PUBLIC_URL": f"http://127.0.0.1:{public}", "HTTP_PORT": 0, "PORTAL_READ_BACK": 0}
-    settings |= {"IMPORT_PAUSE_S": 0}
+    settings |= {"IMPORT_PAUSE_S": 0, "CALLBACKS_ALLOW": f"127.0.0.1:{free_port()}"}
     log = tmp_path / "nats.log"
     with other_server(f'{server_settings(tmp_path)}\nlog_file: "{log}"\n') as server:
         (tmp_path / "loa").mkdir()
@@ -115,6 +115,7 @@ def mails_to(loa, address):
 
 def test_each_service_does_its_whole_work_and_is_never_refused(loa, site):
     loa.add_unit(UNIT, "--notices", "email")
+    add_silent_endpoint(loa)
     loa.readers(2)
     counts = loa.trace_of_event(loa.publish("tin-moi", "portal", "email"))["channels"]
     assert {name: one["delivered"] for name, one in counts.items()} == {"portal": 1, "email": 2}
@@ -170,6 +171,13 @@ def complete_facts(loa):
     page = loa["sweep"].scrape()
     last = page.total("loa_item_delivery_seconds_count", channel="email", reached="last")
     return last >= 1 and page
+
+
+def add_silent_endpoint(loa):
+    """An endpoint that is never called, so each reading looks at the facts of its unit."""
+    url = f"http://{loa.environ['LOA_CALLBACKS_ALLOW']}/loa"
+    added = loa.cli("callbacks", "add", UNIT, url, "--contact", GUEST, "--kind", "rejected")
+    assert added.exit_code == 0, added.err
 
 
 def sign_up(loa):
