@@ -39,6 +39,11 @@ TABLES = {
 HOSTS = (error_codes.OA_HOST, error_codes.BUSINESS_HOST, error_codes.OAUTH_HOST)
 
 
+def test_no_file_has_the_marks_of_a_merge():
+    marks = ["git", "grep", "--untracked", "-lIE", "^(<{7}|>{7}) "]
+    assert subprocess.run(marks, cwd=ROOT, capture_output=True, text=True).stdout == ""
+
+
 def named(pattern: str, *pages: str) -> set[str]:
     return {found for page in pages or PAGES for found in re.findall(pattern, PAGES[page])}
 
