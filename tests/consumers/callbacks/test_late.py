@@ -42,7 +42,8 @@ LATE, SOON = NOW - LATE_AFTER, NOW - LATE_AFTER + timedelta(seconds=1)
 PROBED = LATE - timedelta(seconds=PROBES_S[0])
 NEW, TRIED = Waiting(seqs=(1,), since=LATE, due=LATE), timedelta(hours=5)
 DOWN = {str(n): Waiting(seqs=(n,), tries=1, since=LATE, due=NOW + TRIED) for n in range(1, 6)}
-FULL = {"tin": Waiting(seqs=tuple(range(MAX_HELD)), tries=1, since=LATE, due=NOW + TRIED)}
+NEVER = datetime.max.replace(tzinfo=UTC)
+FULL = {"tin": Waiting(seqs=tuple(range(MAX_HELD)), tries=1, since=LATE, due=NEVER)}
 
 
 def listed(**fields: object) -> ListedEndpoint:
