@@ -13,7 +13,7 @@ from contracts.envelope import JSON_TYPE, MAX_EVENT_BYTES
 from contracts.errors import ContractError, FieldError, Invalid, NotFound, Unauthorized, field_error
 from producers.conformance.recordings import Sent, read_target
 from producers.conformance.rules import Judge, Rule, finding, request_errors
-from producers.conformance.scenario import Answer, Scenario, expectation, problem
+from producers.conformance.scenario import Answer, Scenario, outlook, problem
 from producers.texts import get_text
 
 _PROBLEM_TYPE = "application/problem+json"
@@ -74,7 +74,7 @@ class RecordingDoor:
                 raise Unauthorized(error) if error.field == "Authorization" else NotFound(error)
             events = self.judge.check_all(sent)
             if sent.is_dry_run:
-                return expectation(events, self.judge.known)
+                return outlook(events, self.judge.known)
             return self.scenario.answer(events)
         except ContractError as wrong:
             return Answer(wrong.status, problem(wrong.status, wrong.errors))

@@ -1,4 +1,4 @@
-"""Tries of a real Loa with a unit's key: what it refuses, what it foretells, what it takes.
+"""Tries of a real Loa with a unit's key: its refusals, its outlook of an item, its acceptance.
 
 With a key for trials everything is tried: an item, its correction and its withdrawal, which reach
 the unit's guests alone. With a live key nothing is stored without `publish`; with it one item is
@@ -28,7 +28,7 @@ from producers.texts import get_text
 
 _TRIAL_KEY = "loatrial_"
 _TIMEOUT_S = 30.0
-_OUT_S, _POLL_S = 60.0, 0.5
+_OUT_S, _POLL_S = 300.0, 0.5
 _AHEAD = timedelta(days=365)
 _SHOWN = timedelta(minutes=1)
 _LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
@@ -49,6 +49,8 @@ class LiveDoor:
     url: str
     key: str
     unit: str
+    out_s: float = _OUT_S
+    """How long a trial may take until it is out; a busy Loa has others before it."""
 
     @property
     def is_trial(self) -> bool:
@@ -190,7 +192,7 @@ def _repeats(door: LiveDoor, item: Mapping[str, Any], first: Reply) -> Iterator[
 
 
 def _outcome(door: LiveDoor, item: Mapping[str, Any], first: Reply) -> Iterator[FieldError]:
-    """Follow the status; a trial goes out at once, with its correction and its faces."""
+    """Follow the status; a trial goes out at once, with its correction and its previews."""
     path = str(first.body.get("status_url"))
     yield from _expect("status", door.get(path), 200)
     if not door.is_trial:
@@ -199,15 +201,20 @@ def _outcome(door: LiveDoor, item: Mapping[str, Any], first: Reply) -> Iterator[
     corrected = {**item, "type": CORRECTED, "id": f"{content['content_id']}.2", "data": content}
     yield from _expect("correction", door.send(corrected), 202)
     reply = _once_out(door, path)
+    if reply.body.get("state") == "received":
+        text = get_text("conformance", "not_out", seconds=f"{door.out_s:g}")
+        yield text.as_field_error(reply.request)
+        return
     yield from _same(reply, "state", "released")
     yield from _marked(door, reply)
-    for face in (reply.body.get("previews") or {"portal.html": f"{path}/portal.html"}).values():
-        yield from _expect("face", door.get(face), 200)
+    previews = reply.body.get("previews") or {"portal.html": f"{path}/portal.html"}
+    for preview in previews.values():
+        yield from _expect("preview", door.get(preview), 200)
 
 
 def _once_out(door: LiveDoor, path: str) -> Reply:
     """The status of a trial, once Loa is done with it or the time for that is over."""
-    end, pause = time.monotonic() + _OUT_S, Event()
+    end, pause = time.monotonic() + door.out_s, Event()
     while (reply := door.get(path)).body.get("state") == "received" and time.monotonic() < end:
         pause.wait(_POLL_S)
     return reply

@@ -242,9 +242,11 @@ class Judge:
             self._add(sent, Rule.MESSAGE_ID, text.as_field_error("Nats-Msg-Id"), "warning")
 
     def _refuse(self, sent: Sent, wrong: ContractError, content: bytes) -> None:
-        """Note the errors of *content*, and its repeat after a final refusal."""
+        """Note the errors of *content*, and its repeat after a final refusal; asking is none."""
         for error in wrong.errors:
             self._add(sent, Rule.EVENT, error)
+        if sent.is_dry_run:
+            return
         if earlier := self.refused.get(content):
             self._say_repeated(sent, earlier)
         if _is_final(sent.status):

@@ -100,7 +100,7 @@ def _accepted(events: Sequence[CheckedEvent]) -> dict[str, Any]:
     return answers[0] if len(answers) == 1 else {"events": answers}
 
 
-def expectation(events: Sequence[CheckedEvent], known: Container[str]) -> Answer:
+def outlook(events: Sequence[CheckedEvent], known: Container[str]) -> Answer:
     """The answer to a dry run: each event would be taken, and reach no reader."""
     answers: list[dict[str, Any]] = [
         {

@@ -13,14 +13,14 @@ SPAN_S, COUNT = 15.0, 60
 """Longer than a stream that grows is without a leader."""
 
 
-async def schedule(bus: Bus) -> set[str]:
-    """Wake-ups that come due one after the other within SPAN_S."""
-    now, names = datetime.now(UTC), [f"tin-{number}" for number in range(COUNT)]
+async def schedule(bus: Bus) -> tuple[set[str], datetime]:
+    """Wake-ups of which each comes due a little later after its writing; when the last one does."""
+    names, at = [f"tin-{number}" for number in range(COUNT)], datetime.now(UTC)
     for number, name in enumerate(names):
-        at = now + timedelta(seconds=SPAN_S * number / COUNT)
+        at = datetime.now(UTC) + timedelta(seconds=SPAN_S * number / COUNT)
         batch = BatchKey(ChannelName.EMAIL, name, 1, 0)
         await bus.schedule(at, subjects.scheduled(batch, 1), QUEUE, name.encode())
-    return {*names}
+    return {*names}, at
 
 
 async def test_each_wake_up_comes_although_its_stream_grows_meanwhile(cluster):
@@ -43,7 +43,8 @@ async def test_each_wake_up_comes_although_its_stream_grows_meanwhile(cluster):
                     await asyncio.sleep(0.1)
 
         taking = asyncio.create_task(take())
-        wanted = await schedule(bus)
+        wanted, last_at = await schedule(bus)
+        assert datetime.now(UTC) < last_at, "some are not due yet"
         await topology.apply(grown)
         async with asyncio.timeout(PATIENCE_S):
             while came != wanted:

@@ -5,6 +5,7 @@ import json
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.request import Request
 
 import pytest
@@ -25,7 +26,7 @@ UNIT = "van-phong-bo"
 GUEST = "an@moha.example"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppDoor(LiveDoor):
     """The gateway of an app on the test's own loop; the app works through each trial at once."""
 
@@ -56,7 +57,8 @@ async def app(bus, tmp_path):
 
 
 async def differences(app, key, **changes):
-    door = AppDoor("http://loa", key, UNIT_OF_TRIALS, app, asyncio.get_running_loop(), **changes)
+    own = {"app": app, "loop": asyncio.get_running_loop()}
+    door = AppDoor("http://loa", key, UNIT_OF_TRIALS, **own, **changes)
     return await asyncio.to_thread(lambda: list(try_door(door, publish=False)))
 
 
@@ -80,12 +82,12 @@ def without_mark(reply):
     return reply._replace(body={**reply.body, "trial": False})
 
 
-def without_faces(reply):
+def without_previews(reply):
     return reply._replace(status=404) if "portal.html" in reply.request else reply
 
 
-def other_state(reply):
-    return reply._replace(body=json.loads(json.dumps(reply.body).replace("released", "refused")))
+def in_state(state, reply):
+    return reply._replace(body=json.loads(json.dumps(reply.body).replace("released", state)))
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,15 @@ def other_state(reply):
         ({"paths": {"/v1/dry-runs": "/v1/events"}}, "POST /v1/dry-runs", "answered 202"),
         ({"paths": {"/v1/dry-runs": "/v1/dry"}}, "POST /v1/dry-runs", "answered 404"),
         ({"twist": without_mark}, "POST /v1/events", "trial is False"),
-        ({"twist": without_faces}, "/portal.html", "a face of a trial"),
-        ({"twist": other_state}, "GET /v1/events/", "state is refused"),
+        ({"twist": without_previews}, "/portal.html", "a preview of a trial"),
+        ({"twist": partial(in_state, "refused")}, "GET /v1/events/", "state is refused"),
+        (
+            {"twist": partial(in_state, "received"), "out_s": 0.0},
+            "GET /v1/events/",
+            "is not out after 0 s",
+        ),
     ],
-    ids=["a dry run that stores", "no dry runs", "no mark", "no face", "not out"],
+    ids=["a dry run that stores", "no dry runs", "no mark", "no preview", "refused", "not out"],
 )
 async def test_a_loa_that_answers_otherwise_is_named_with_the_request(app, changes, request_, said):
     found = await differences(app, app.door.key, **changes)

@@ -198,6 +198,16 @@ NOT_AGAIN = {
     "another broken header": [BINARY, replace(BINARY, headers=BINARY.headers | {"ce-id": "2%"})],
     "after no answer": [http(BROKEN, status=0), http(BROKEN, status=422)],
     "with another key": [http(FIRST, status=401), http(FIRST, status=202)],
+    "asked about, and asked about again": [http(BROKEN, status=422, is_dry_run=True)] * 2,
+    "asked about, and sent": [
+        http(BROKEN, status=422, is_dry_run=True),
+        http(BROKEN, status=422),
+    ],
+    "sent, and asked about": [
+        http(BROKEN, status=422),
+        http(BROKEN, status=422, is_dry_run=True),
+    ],
+    "asked about without an event": [replace(UNREADABLE, is_dry_run=True)] * 2,
     "at the right path": [http(FIRST, status=404, path="/v1"), http(FIRST, status=202)],
     "the others of a batch": [
         batch(event(2), BROKEN, status=422),

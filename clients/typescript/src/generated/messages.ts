@@ -891,8 +891,8 @@ export const ACCESS_TEXTS = {
 
 export const SPOOL_TEXTS = {
  "not_kept": {
-  "en": "not sent and not kept: the bus takes nothing, and {folder} can't be written ({detail}). A full disk does both: make room, then send it again",
-  "vi": "chưa gửi được và chưa lưu được: máy chủ NATS không nhận và không ghi được vào {folder}; thường do đầy ổ đĩa. Hãy giữ tệp, giải phóng ổ đĩa rồi gửi lại"
+  "en": "not sent and not kept: Loa takes nothing, and {folder} can't be written ({detail}). A full disk does both: make room, then send it again",
+  "vi": "chưa gửi được và chưa lưu được: Loa không nhận và không ghi được vào {folder}; thường do đầy ổ đĩa. Hãy giữ tệp, giải phóng ổ đĩa rồi gửi lại"
  },
  "not_locked": {
   "en": "events that wait in {folder} can't be sent: it can't be locked ({detail}). Use a folder on a local disk",
