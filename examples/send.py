@@ -2,7 +2,8 @@
 
     LOA_URL=https://... LOA_API_KEY=loa_van-phong-bo_... python send.py first-event.json
 
-Exit code 2: refused, with each wrong field; 3: kept in the folder `spool`, as Loa is away.
+Exit code 2: refused, with each wrong field; 3: no answer for now, or the key is refused. The event
+is then kept in the folder `spool`.
 """
 
 import json
@@ -16,14 +17,21 @@ from loa_client import Accepted, ContractError, HttpPublisher
 publisher = HttpPublisher(os.environ["LOA_URL"], os.environ["LOA_API_KEY"], Path("spool"))
 try:
     answer = publisher.publish(json.loads(Path(sys.argv[1]).read_bytes()))
-except ContractError as refused:
-    for error in refused.errors:
-        print(f"{error.field}: {error.message} / {error.message_vi}", file=sys.stderr)
-    sys.exit(2)
-if not isinstance(answer, Accepted):  # while Loa is away, in order; the next run sends it first
-    print("kept", answer.path)
-    sys.exit(3)
-print("accepted", answer.event_id)
-while (state := publisher.status(answer.event_id).state) == "received":
-    time.sleep(1)
-print("state", state)
+    if not isinstance(answer, Accepted):  # kept in order; the next run sends it first
+        print("kept", answer.path)
+        if publisher.refusal:  # of the key, or of the address
+            raise publisher.refusal
+        sys.exit(3)
+    print("accepted", answer.event_id)
+    for _ in range(60):
+        state = publisher.status(answer.event_id).state
+        if state != "received":
+            break
+        time.sleep(1)
+    print("state", state)
+    sys.exit(2 if state == "refused" else 0)
+except ContractError as error:
+    for one in error.errors:
+        print(f"{one.field}: {one.message} / {one.message_vi}", file=sys.stderr)
+    is_for_later = error.code in {"unavailable", "rate_limited", "unauthorized"}
+    sys.exit(3 if is_for_later else 2)

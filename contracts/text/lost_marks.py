@@ -12,7 +12,7 @@ _QUESTION = re.compile(r"[^\W\d_]\?[a-zà-ỹ]")
 _ADDRESS = re.compile("[/=@]")
 _QUESTIONS_MIN = 3
 """From so many such words on a text with Vietnamese letters counts as damaged, too."""
-_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});")
+_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#[0-9]{2,6}|#[xX][0-9A-Fa-f]{2,5});")
 _VIQR_WORD = re.compile(r"[A-Za-z^(+'`?~.]+")
 _VIQR_VOWEL = re.compile(r"[aeoAEO]\^|[ouOU]\+")
 _VIQR_WORDS_MIN = 2

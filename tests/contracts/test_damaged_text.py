@@ -150,6 +150,11 @@ def test_what_may_be_damaged_is_taken_with_a_warning(text, code):
     assert warnings(body=text) == ([] if code == "html_entity" else [("data.body", code)])
 
 
+def test_an_entity_has_digits_0_to_9_alone():
+    [found] = lost_marks.find_lost_marks("&#٤٥;" + "a" * 5000 + "&ocirc;", is_markdown=False)
+    assert found.word == "&ocirc;"
+
+
 def test_a_warning_shows_the_word_and_its_reading_in_both_languages():
     [viqr] = events.find_warnings(check_event(sample(title="Tho^ng ba'o tuye^?n du.ng")))
     [entity] = events.find_warnings(check_event(sample(title="Th&ocirc;ng")))

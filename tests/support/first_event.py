@@ -15,7 +15,6 @@ EVENT = "first-event.json"
 EXAMPLES = ROOT / "examples"
 _PAGE = ROOT / "docs" / "events.md"
 _HEADING = "\n## From an empty folder, in six languages\n"
-_ADDRESS, _KEY = "http://127.0.0.1:8080", "loa_van-phong-bo_..."
 
 
 class Language(NamedTuple):
@@ -29,9 +28,9 @@ class Language(NamedTuple):
 LANGUAGES = {
     "Python": Language("python3", "send.py", "send.py"),
     "TypeScript": Language("npm", "send.mjs", "send.mts"),
-    "Java": Language("java", "Publish.java", "java/Publish.java"),
+    "Java": Language("javac", "Publish.java", "java/Publish.java"),
     "Go": Language("go", "publish.go", "go/publish.go"),
-    "C#": Language("mono", "Publish.cs", "csharp/Publish.cs"),
+    "C#": Language("mcs", "Publish.cs", "csharp/Publish.cs"),
     "curl": Language("curl"),
 }
 PACKAGED = ("Python", "TypeScript")
@@ -74,10 +73,9 @@ def prepare(folder: Path, name: str, package: Path | None = None) -> None:
 def typed(
     folder: Path, url: str, key: str, script: str, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A shell's answer after the page's settings; only the port and the key differ."""
-    settings = re.findall(r"^```sh\n(.*?)^```", _section(), re.M | re.S)[0]
-    settings = settings.replace(_ADDRESS, url).replace(_KEY, key)
-    lines = ["export NO_PROXY=127.0.0.1", settings, script]
+    """A shell's answer after the page's first block, with the README's settings."""
+    [first, *_] = re.findall(r"^```sh\n(.*?)^```", _section(), re.M | re.S)
+    lines = [f"export NO_PROXY=127.0.0.1 LOA_URL={url} LOA_API_KEY={key}", first, script]
     return subprocess.run(
         ["bash", "-uo", "pipefail", "-c", "\n".join(lines)],
         cwd=folder, env=environ, capture_output=True, text=True, timeout=600, check=False,
@@ -88,6 +86,13 @@ def require_told(done: subprocess.CompletedProcess[str]) -> None:
     """Fail unless the first event was accepted and followed, and the wrong one refused by name."""
     assert done.returncode, done
     assert re.search(r'^accepted [a-z2-7]{26}$|"event_id":"[a-z2-7]{26}"', done.stdout, re.M), done
-    assert re.search(r'^state (received|released)$|"state":"re', done.stdout, re.M), done
+    state = "(received|released)"
+    assert re.search(rf'^state {state}$|"state":"{state}"', done.stdout, re.M), done
     for field in ("data.title", "data.titel"):
         assert re.search(rf'^{field}: |"field":"{field}"', done.stderr + done.stdout, re.M), done
+
+
+def require_key_told(done: subprocess.CompletedProcess[str]) -> None:
+    """Fail unless the event was kept and the refused key named."""
+    assert done.returncode == 3 and done.stdout.startswith("kept "), done
+    assert re.search(r"^Authorization: .* / ", done.stderr, re.M), done
