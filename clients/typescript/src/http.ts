@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HTTP_TYPES, uncheckedEvent, type CheckedEvent } from "./check.js";
 import type { CloudEvent } from "./cloudevent.js";
 import { BATCH_TYPE, CONTENT_TYPE, toStructured } from "./envelope.js";
-import { codeOfStatus, ContractError, localized, readEach, type FieldError } from "./errors.js";
+import { codeOfStatus, ContractError, fieldError, localized, readEach, type FieldError } from "./errors.js";
 import { away, Publisher, type Accepted, type Door, type GivenEvent, type PublisherOptions, type Spooled } from "./publisher.js";
 import { strip } from "./python.js";
 import { endOf, insist } from "./retry.js";
@@ -14,6 +14,7 @@ import type { BatchAccepted, DryRun, EventAccepted, Problem, Status } from "./ge
 const ANSWER_MS = 10_000;
 const LEAST_ANSWER_MS = 1000;
 const RETRY_AFTER_S = 5;
+const BATCH_MAX = 100;
 const DONE: readonly number[] = [200, 202];
 /** The folder in the spool for what a key for trials sends: it must never go out in earnest. */
 const TRIALS = "trial";
@@ -52,6 +53,7 @@ export class HttpPublisher extends Publisher {
    * `[3].data.title`. With a case event among them nothing is kept.
    */
   async publishBatch(events: readonly GivenEvent[]): Promise<readonly (Accepted | Spooled)[]> {
+    checkLength(events.length);
     const checked = readEach(events, (event) => this.admit(event));
     return await this.sendOrKeep(checked, (end) => this.http.sendBatch(checked, end));
   }
@@ -141,6 +143,13 @@ class HttpDoor implements Door {
 /** The spool of a key, if there is one: trials are kept apart from what is sent in earnest. */
 function spoolOf({ spool, key }: HttpOptions): Pick<PublisherOptions, "spool"> {
   return spool !== undefined && strip(key).startsWith(TRIAL_KEY) ? { spool: join(spool, TRIALS) } : {};
+}
+
+/** Throws ContractError for an empty batch, and for one with too many events, as the door does. */
+function checkLength(count: number): void {
+  if (!count) throw new ContractError("invalid", [fieldError("event", "empty_batch")]);
+  const counts = { count, limit: BATCH_MAX };
+  if (count > BATCH_MAX) throw new ContractError("too_large", [fieldError("event", "batch_too_long", counts)]);
 }
 
 function isAccepted(said: Parts): boolean {

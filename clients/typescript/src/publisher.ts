@@ -276,17 +276,13 @@ async function keepRefused(spool: Spool, events: readonly CheckedEvent[], denied
   }
 }
 
+/** Keep events, all or none. Throws ContractError, `unavailable`, if the disk refuses. */
 async function keep(spool: Spool, events: readonly CheckedEvent[]): Promise<readonly Spooled[]> {
-  const kept: Spooled[] = [];
-  for (const event of events) kept.push(await keepOne(spool, event));
-  return kept;
-}
-
-/** Keep an event. Throws ContractError, `unavailable`, if the disk refuses. */
-async function keepOne(spool: Spool, event: CheckedEvent): Promise<Spooled> {
-  const { eventId, contentId, revision, warnings } = event;
   try {
-    return { outcome: "spooled", eventId, contentId, revision, path: await spool.append(event), warnings };
+    const paths = await spool.append(events);
+    return events.map(({ eventId, contentId, revision, warnings }, place) => {
+      return { outcome: "spooled", eventId, contentId, revision, path: paths[place] as string, warnings };
+    });
   } catch (error) {
     if (error instanceof ContractError) throw error;
     const facts = { folder: spool.folder, detail: error instanceof Error ? error.message : String(error) };

@@ -33,19 +33,30 @@ export class Spool {
   }
 
   /**
-   * Append an event and return its file after fsync. An event that waits already is not stored twice.
+   * Append events, all or none, and return their files after fsync. An event that waits already is not stored twice.
    *
    * Throws ContractError for other content under the same id, the system's error if the disk refuses.
    */
-  async append(event: CheckedEvent): Promise<string> {
-    const body = fileBody(event);
+  async append(events: readonly CheckedEvent[]): Promise<readonly string[]> {
     return await this.appending(async () => {
-      const waiting = await this.waiting();
-      const known = await findWaiting(waiting, event.eventId, body);
-      const path = known ?? join(this.folder, `${nextTimestamp(waiting)}-${event.eventId}.json`);
-      if (known === null) await writeDurably(path, body, this.folder);
-      return path;
+      const known = await this.waiting();
+      const paths: string[] = [];
+      try {
+        for (const event of events) paths.push(await this.appendOne(event, [...known, ...paths]));
+      } catch (error) {
+        for (const path of paths.filter((one) => !known.includes(one))) await this.remove(path);
+        throw error;
+      }
+      return paths;
     });
+  }
+
+  private async appendOne(event: CheckedEvent, waiting: readonly string[]): Promise<string> {
+    const body = fileBody(event);
+    const known = await findWaiting(waiting, event.eventId, body);
+    const path = known ?? join(this.folder, `${nextTimestamp([...waiting].sort())}-${event.eventId}.json`);
+    if (known === null) await writeDurably(path, body, this.folder);
+    return path;
   }
 
   /** The waiting events, oldest first. */

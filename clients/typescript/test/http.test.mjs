@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { chmod, mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { ContractError, HttpPublisher } from "../dist/index.js";
 import { Denied, Publisher } from "../dist/publisher.js";
@@ -228,6 +228,20 @@ test("a batch is kept in its order while Loa is away, and goes before the next o
   const door = await doorWith(t, accepted, accepted, { status: 202, body: { events: [ACCEPTED] } });
   await publisherAt(door.url, { spool: folder }).publishBatch([event("3")]);
   assert.deepEqual(door.requests.map((one) => [].concat(JSON.parse(one.body))[0].id), ["1", "2", "3"]);
+});
+
+test("a batch is kept wholly or not at all, and its length is judged before", async () => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  const names = async () => (await readdir(folder)).filter((name) => name.endsWith(".json"));
+  const [{ path }] = await away.publishBatch([event("1")]);
+  const twice = [event("1"), event("2"), event("3"), event("2", { title: "Khác" })];
+  await assert.rejects(away.publishBatch(twice), refusedWith("conflict"));
+  assert.deepEqual(await names(), [basename(path)]);
+  await assert.rejects(away.publishBatch([]), refusedWith("invalid"));
+  await assert.rejects(away.publishBatch(Array(101).fill(event("2"))), refusedWith("too_large"));
+  const kept = await away.publishBatch([event("3"), event("2"), event("1"), event("3")]);
+  assert.deepEqual(kept.map((one) => basename(one.path)), [...(await names()).slice(1), basename(path), basename(kept[0].path)]);
 });
 
 test("a dry run asks its own address, and is repeated and refused as an event is", async (t) => {
