@@ -186,11 +186,13 @@ class Publisher:
 
     async def _drain(self, denied_subjects: set[str]) -> Drained:
         """Drain the spool unless another call or process is draining it."""
-        drained, self.refusal = Drained(denied_subjects=denied_subjects), None
+        drained = Drained(denied_subjects=denied_subjects)
         if not self.spool or not self.spool.waiting():
+            self.refusal = None
             return drained
         with self.spool.draining() as is_drainer, suppress(BusError):
             if is_drainer:
+                self.refusal = None
                 await self._send_waiting(self.spool, drained)
         drained.left = len(self.spool.waiting())
         return drained

@@ -9,7 +9,7 @@ import pytest
 from contracts import keys, subjects
 from contracts.envelope import from_structured
 from contracts.errors import Forbidden, Invalid, Unavailable
-from producers.bus import Bus, topology
+from producers.bus import AccessRefused, Bus, topology
 from producers.nats_server import NatsServer
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.spool import Spool
@@ -47,6 +47,15 @@ async def test_publish_does_not_wait_for_a_drain_under_way_which_sends_its_event
     assert isinstance(answers[0], Spooled)
     assert [one.content_id for one in drained.accepted] == ["tin-1", "tin-2"]
     assert drained.left == 0
+
+
+async def test_publish_beside_a_drain_leaves_the_refusal_that_the_drain_found(tmp_path):
+    publisher = Publisher(None, UNIT, tmp_path)
+    await publisher.publish(numbered(1))
+    with Spool(tmp_path).draining() as is_drainer:
+        publisher.refusal = refusal = AccessRefused("no right", "LOA_NATS_NKEY_FILE")
+        assert isinstance(await publisher.publish(numbered(2)), Spooled)
+    assert is_drainer and publisher.refusal is refusal
 
 
 @pytest.mark.parametrize(
