@@ -26,7 +26,7 @@ from contracts.case import CaseUpdated
 from contracts.content import Withdrawn
 from contracts.errors import ContractError, FieldError, Invalid, field_error
 from contracts.publication import Publication
-from contracts.trials.records import Guest, TrialEvent, Unsent, item_key
+from contracts.trials.records import Guest, TrialEvent, TrialProgress, Unsent, item_key
 from contracts.vocabulary import Vocabulary
 from producers.bus import BusError
 
@@ -47,7 +47,7 @@ class TrialService:
     addresses: GuestAddresses
     vocabulary: Vocabulary
     clock: Clock
-    seen: int = 0
+    seen: TrialProgress = field(default_factory=TrialProgress)
     """The last change that was worked through."""
     waiting: dict[str, TrialEvent] = field(default_factory=dict)
     """By key, without their texts, the events to try again, in the order of acceptance."""
@@ -65,8 +65,8 @@ class TrialService:
         await self._try_again()
         if last == self.seen:
             return
-        start = self.seen or await self.store.progress()
-        async for event in self.store.open_events(start + 1):
+        known = self.seen if self.seen.seen else await self.store.progress()
+        async for event in self.store.open_events(known.seen_in(last) + 1):
             if event.key not in self.waiting and not await self._attempt(event, self.waiting):
                 self.waiting[event.key] = event.model_copy(
                     update={"event": "", "publication": None}

@@ -32,24 +32,27 @@ class TrialStore:
     """Changes records by compare-and-set. Raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         self.bucket = bus.bucket(subjects.TRIALS.name)
         self.units = bus.bucket(subjects.TRIAL_UNITS.name)
         self.has_unreadable = False
         """Whether this process has passed over a record, which a newer version may read."""
 
-    async def last_change(self) -> int:
-        return await self.bucket.last_seq()
+    async def last_change(self) -> TrialProgress:
+        """The progress of a process that has worked through all there is now."""
+        info = await self._bus.stream_info(self.bucket.stream)
+        return TrialProgress(seen=info["state"]["last_seq"], created=info["created"])
 
-    async def progress(self) -> int:
+    async def progress(self) -> TrialProgress:
         """The change up to which nothing is left to do; 0 where none is known."""
         found = await records.read_or_absent(self.bucket, PROGRESS_KEY, TrialProgress)
-        return found.value.seen if found.value else 0
+        return found.value or TrialProgress()
 
-    async def keep_progress(self, seen: int) -> None:
+    async def keep_progress(self, seen: TrialProgress) -> None:
         """Store that nothing is left to do up to *seen*, unless that is little news."""
-        if self.has_unreadable or seen < await self.progress() + _PROGRESS_STEP:
-            return
-        await self.bucket.put(PROGRESS_KEY, TrialProgress(seen=seen).model_dump_json().encode())
+        known = (await self.progress()).seen_in(seen)
+        if not self.has_unreadable and seen.seen >= known + _PROGRESS_STEP:
+            await self.bucket.put(PROGRESS_KEY, seen.model_dump_json().encode())
 
     async def open_events(self, start: int) -> AsyncIterator[TrialEvent]:
         """Events changed since *start* that are not done; unreadable ones are named in the log."""

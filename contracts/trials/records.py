@@ -4,7 +4,7 @@ A trial lies in bucket `trials` and nowhere else: no stream has it, and no dispa
 """
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -114,9 +114,18 @@ def _limited(code: str, limit: int) -> RateLimited:
 
 
 class TrialProgress(Record):
-    """Bucket `trials`, key `progress`: nothing is left to do for what changed up to `seen`."""
+    """Bucket `trials`, key `progress`: nothing is left to do for what changed up to `seen`.
+
+    `created`: when the bucket was made; a restore numbers its changes anew.
+    """
 
     seen: int = 0
+    created: str = ""
+
+    def seen_in(self, present: Self) -> int:
+        """How far the changes up to *present* are worked through; 0 in a bucket made anew."""
+        is_same = self.created == present.created and self.seen <= present.seen
+        return self.seen if is_same else 0
 
 
 def use_key(unit: str) -> str:

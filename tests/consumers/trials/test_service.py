@@ -16,7 +16,7 @@ from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.envelope import from_structured
 from contracts.events import check
-from contracts.trials.records import GuestList, event_key
+from contracts.trials.records import PROGRESS_KEY, GuestList, TrialProgress, event_key
 from contracts.vocabulary import DEFAULT
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
@@ -298,15 +298,28 @@ async def test_a_start_reads_what_changed_since_all_was_done(app, bus, monkeypat
     assert len([*await app.arrived(), *await app.arrived()]) == 2
     [(place, _)] = [one async for one in app.store.newest(UNIT)]
     done = await app.store.progress()
-    assert done >= place
+    assert done.seen >= place
     monkeypatch.setattr(service, "_MOST_OPEN_MAILS", 0)
     waiting = await app.send(text(2, "corrected"))
     assert [*await app.arrived(), *await app.arrived()] == []
     assert await app.store.progress() == done, "a mail has to wait"
     monkeypatch.undo()
     app.service = app.new_service(bus)
-    read = [one.event_id async for one in app.store.open_events(done + 1)]
+    read = [one.event_id async for one in app.store.open_events(done.seen + 1)]
     assert read == [waiting["event_id"]]
+    assert len(await app.arrived()) == 2
+
+
+RESTORED = {"created": "2026-01-01T00:00:00Z"}, {"seen": 10**6}
+
+
+@pytest.mark.parametrize("other", RESTORED, ids=["other bucket", "fewer changes"])
+async def test_a_restore_that_numbers_changes_anew_passes_over_no_event(app, bus, other):
+    """The progress that is stored has numbers of the bucket before the restore."""
+    await app.send(text(1))
+    done = (await app.store.last_change()).model_copy(update=other)
+    await app.store.bucket.put(PROGRESS_KEY, done.model_dump_json().encode())
+    app.service = app.new_service(bus)
     assert len(await app.arrived()) == 2
 
 
@@ -314,7 +327,7 @@ async def test_a_record_that_only_a_newer_version_reads_is_read_by_its_start(app
     monkeypatch.setattr(store, "_PROGRESS_STEP", 1)
     await app.store.bucket.put(event_key(UNIT, "neu"), b'{"state": "paused"}')
     await app.service.follow()
-    assert await app.store.progress() == 0
+    assert await app.store.progress() == TrialProgress()
 
 
 async def ended(app, accepted):
