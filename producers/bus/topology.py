@@ -413,15 +413,23 @@ async def _fire_missed_schedules(bus: Bus, config: Config) -> None:
     It has no leader for about ten seconds, and its first one takes those schedules for fired for
     good; the next one fires them. Without that they wait for the sweep.
     """
+    try:
+        await _until_grown(bus, config)
+        await bus.connection.repeatable_api_request(f"STREAM.LEADER.STEPDOWN.{config['name']}")
+    except BusError as error:  # what is left of the topology is worth more
+        log.warning("schedules_left_to_sweep", stream=config["name"], reason=str(error))
+
+
+async def _until_grown(bus: Bus, config: Config) -> None:
+    """Wait until all replicas are current. Raises NoReply after _MOVE_PATIENCE_S."""
     name, until = config["name"], time.monotonic() + _MOVE_PATIENCE_S
     while time.monotonic() < until:
         cluster = (await bus.stream_info(name)).get("cluster") or {}
         others = [one["current"] for one in cluster.get("replicas") or ()]
         if cluster.get("leader") and all(others) and len(others) == config["num_replicas"] - 1:
-            await bus.connection.repeatable_api_request(f"STREAM.LEADER.STEPDOWN.{name}")
             return
         await asyncio.sleep(_MOVE_POLL_S)
-    log.warning("schedules_left_to_sweep", stream=name)
+    raise NoReply(f"stream {name} has not grown yet")
 
 
 async def _remove_push_consumers(bus: Bus, stream: str) -> None:

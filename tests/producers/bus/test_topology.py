@@ -322,3 +322,11 @@ def test_one_lazy_or_old_server_makes_a_cluster_unfit():
     for bad in (ServerReport("B", "2.15.1", False), ServerReport("B", "2.10.0", True)):
         with pytest.raises(UnfitServer):
             check_reports("A", [good, bad])
+
+
+async def test_schedules_that_nothing_fires_are_left_to_the_sweep_and_do_not_end_an_apply(bus):
+    """The step-down is refused, as by a server that has lost the others."""
+    with structlog.testing.capture_logs() as logs:
+        await topology._fire_missed_schedules(bus, {"name": "GONE", "num_replicas": 3})
+    [told] = logs
+    assert (told["event"], told["stream"]) == ("schedules_left_to_sweep", "GONE")
