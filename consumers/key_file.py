@@ -115,11 +115,11 @@ class KeyFilePart:
 
     @classmethod
     def open(cls, path: Path, purposes: Collection[str]) -> "KeyFilePart":
-        """Read the file. Raises Invalid where a key is missing."""
-        lines = (line.partition(" ") for line in path.read_text("ascii").splitlines())
+        """Read the file. Raises Invalid where it can't be read, or a key is missing."""
         try:
+            lines = (line.partition(" ") for line in path.read_text("ascii").splitlines())
             part = cls({purpose: bytes.fromhex(key) for key, _, purpose in lines})
-        except ValueError:
+        except (OSError, ValueError):
             part = cls({})
         if any(len(part.keys.get(purpose, b"")) != _KEY_BYTES for purpose in purposes):
             raise Invalid(part_of_other_data(path))

@@ -96,13 +96,16 @@ BROKEN = {
     "the whole key": "ab" * 32,
     "cut": "ab" * 32 + " fingerprint\nabab seal publications\n",
     "empty": "",
+    "not ASCII": "khóa",
+    "a folder": None,
 }
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 async def test_a_part_that_is_not_of_this_data_is_refused_by_name(seals, machine, tmp_path, text):
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "replica.key").write_text(text)
+    part = tmp_path / "own" / "replica.key"
+    part.mkdir() if text is None else part.write_text(text)
     with pytest.raises(Invalid) as refused:
         async with machine(tmp_path / "own"):
             pass
