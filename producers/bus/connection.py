@@ -40,12 +40,11 @@ from producers.bus.errors import (
     UntrustedServer,
 )
 from producers.bus.retry import retry_until
+from producers.bus.silence import Silence
 
 Reply = dict[str, Any]
 _NO_LIMIT: Any = None
 READ_PATIENCE_S = 10.0
-_SILENT_S = 3.0
-"""How long a server of a cluster may leave a request unanswered before another one is tried."""
 _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
@@ -65,7 +64,7 @@ class Connection:
         self.reopening: asyncio.Task[None] | None = None
         self.disconnects = 0  # subscriptions end with each of them
         self._connected = asyncio.Event()
-        self._connected_at = -math.inf
+        self.silence = Silence()
         self._leaving: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Timeout, str] = {}  # the subject of each pending request
         self._denied: set[str] = set()  # subjects in lower case, as nats-py passes them on
@@ -93,26 +92,22 @@ class Connection:
 
         nats-py gets no time-out of its own: two cost as much as the rest of a request.
         """
-        copied, asked_at, answer = dict(headers) if headers else None, time.monotonic(), None
+        copied, asked_at = dict(headers) if headers else None, time.monotonic()
         try:
             async with self.awaiting_reply(subject, timeout_s):
-                answer = await self.nc.request(subject, body, timeout=_NO_LIMIT, headers=copied)
-            return answer
-        finally:
-            if answer is None:
-                self._leave_cut_off_server(asked_at)
+                return await self.nc.request(subject, body, timeout=_NO_LIMIT, headers=copied)
+        except NoReply as error:
+            self._leave_cut_off_server(asked_at, error)
+            raise
 
-    def _leave_cut_off_server(self, asked_at: float) -> None:
-        """Go to another server of a cluster where nothing has answered a request for a while.
-
-        A server that is cut off from the others keeps its clients, and goes on leading streams for
-        ten seconds without being able to write.
-        """
-        since = self._connected_at if self.nc.is_alone else max(asked_at, self._connected_at)
-        if time.monotonic() - since < _SILENT_S or self.closed.is_set():
+    def _leave_cut_off_server(self, asked_at: float, error: NoReply) -> None:
+        """Go to another server of a cluster where requests have had no answer for a while."""
+        nc = self.nc
+        if isinstance(error, Denied) or not (self.is_clustered and nc.is_connected):
             return
-        if self.is_clustered:
-            self._leaving = asyncio.create_task(self.nc.leave_server())
+        found = {"is_leaderless": isinstance(error, NoLeader), "is_alone": nc.is_alone}
+        if self.silence.is_too_long(asked_at, time.monotonic(), **found):
+            self._leaving = asyncio.create_task(nc.leave_server())
 
     async def api_request(
         self, call: str, query: Reply | None = None, timeout_s: float = 5.0
@@ -170,7 +165,7 @@ class Connection:
     async def on_connected(self) -> None:
         self._logged_errors.clear()
         self._denied.clear()
-        self._connected_at = time.monotonic()
+        self.silence.connected(time.monotonic())
         self._connected.set()
         log.info("bus_connected")
 

@@ -26,6 +26,7 @@ async def publish_once(
 
     async def attempt() -> Ack:
         reply = parse_reply(await link.request(subject, body, headers, timeout_s))
+        link.silence.end()
         return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
 
     return await until_led(attempt, link.closed) if link.is_clustered else await attempt()
