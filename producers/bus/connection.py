@@ -39,8 +39,8 @@ from producers.bus.errors import (
     UnknownHost,
     UntrustedServer,
 )
+from producers.bus.replicas.silence import Silence
 from producers.bus.retry import retry_until
-from producers.bus.silence import Silence
 
 Reply = dict[str, Any]
 _NO_LIMIT: Any = None
@@ -101,12 +101,11 @@ class Connection:
             raise
 
     def _leave_cut_off_server(self, asked_at: float, error: NoReply) -> None:
-        """Go to another server of a cluster where requests have had no answer for a while."""
+        """Go to another server of a cluster where nothing is answered and nothing is stored."""
         nc = self.nc
         if isinstance(error, Denied) or not (self.is_clustered and nc.is_connected):
             return
-        found = {"is_leaderless": isinstance(error, NoLeader), "is_alone": nc.is_alone}
-        if self.silence.is_too_long(asked_at, time.monotonic(), **found):
+        if self.silence.is_too_long(asked_at, time.monotonic(), is_alone=nc.is_alone):
             self._leaving = asyncio.create_task(nc.leave_server())
 
     async def api_request(

@@ -1,5 +1,6 @@
 """Publish one message and wait for the acknowledgement."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -26,7 +27,7 @@ async def publish_once(
 
     async def attempt() -> Ack:
         reply = parse_reply(await link.request(subject, body, headers, timeout_s))
-        link.silence.end()
+        link.silence.stored(time.monotonic())
         return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
 
     return await until_led(attempt, link.closed) if link.is_clustered else await attempt()
