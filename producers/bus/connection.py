@@ -39,12 +39,15 @@ from producers.bus.errors import (
     UnknownHost,
     UntrustedServer,
 )
-from producers.bus.replicas.silence import Silence
 from producers.bus.retry import retry_until
 
 Reply = dict[str, Any]
 _NO_LIMIT: Any = None
 READ_PATIENCE_S = 10.0
+_SILENT_S = 3.0
+"""How long a request to a cluster's server is unanswered before it counts."""
+_STAY_S = 30.0
+"""The least time between two departures from a server."""
 _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
@@ -53,6 +56,38 @@ _DENIED_SUBJECT = re.compile(r'permissions violation for publish to "([^"]+)"', 
 _REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
 _BLANK, _SPACE = " \t\n\r\v\f", re.compile(r"\s")
 log = structlog.get_logger()
+
+
+class Silence:
+    """Time since which nothing shows that the server reaches others, by a monotonic clock.
+
+    A server that is cut off from the others keeps its clients, and goes on leading streams for ten
+    seconds without being able to write; its reads still answer.
+    """
+
+    def __init__(self) -> None:
+        self._connected_at = self._stored_at = self._left_at = -math.inf
+
+    def connected(self, now: float) -> None:
+        self._connected_at = now
+
+    def stored(self, now: float) -> None:
+        """A write was stored, which only a server that reaches others can do."""
+        self._stored_at = now
+
+    def is_too_long(self, asked_at: float, now: float, *, is_alone: bool = False) -> bool:
+        """Whether the server is to be left now, as a request of *asked_at* has no answer.
+
+        A busy server may answer one request late; it stores others meanwhile. *is_alone*: the
+        server itself tells that it reaches no other one, so any failure counts.
+        """
+        since = (
+            self._connected_at if is_alone else max(asked_at, self._connected_at, self._stored_at)
+        )
+        if now - since < _SILENT_S or now - self._left_at < _STAY_S:
+            return False
+        self._left_at = now
+        return True
 
 
 class Connection:

@@ -1,1 +1,1 @@
-"""Care for the servers of a cluster: each replica read by itself, and when to leave a server."""
+"""Reads of each replica of a stream by itself."""

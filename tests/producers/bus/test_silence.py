@@ -7,7 +7,7 @@ import pytest
 
 from contracts import subjects
 from producers.bus import BatchEntry, NoReply
-from producers.bus.replicas.silence import Silence
+from producers.bus.connection import Silence
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def left(bus, monkeypatch):
     async def leave_server():
         left.set()
 
-    monkeypatch.setattr("producers.bus.replicas.silence._SILENT_S", 0.0)
+    monkeypatch.setattr("producers.bus.connection._SILENT_S", 0.0)
     bus.connection.silence.connected(0.0)
     monkeypatch.setattr(bus.connection.nc, "leave_server", leave_server)
     monkeypatch.setitem(bus.connection.nc._server_info, "cluster", "loa")
@@ -72,7 +72,7 @@ async def test_a_client_leaves_a_server_that_answers_nothing(bus, left):
 
 @pytest.mark.parametrize("store", ["one value", "a batch"])
 async def test_a_client_stays_where_its_writes_are_stored(bus, left, monkeypatch, store):
-    monkeypatch.setattr("producers.bus.replicas.silence._SILENT_S", 60.0)
+    monkeypatch.setattr("producers.bus.connection._SILENT_S", 60.0)
     asked_at = time.monotonic() - 61
     bucket = bus.bucket(subjects.LEDGER.name)
     if store == "one value":
