@@ -38,7 +38,7 @@ class CallbackRules:
         since = await untold_since(self.bus)
         if since and at.is_overdue(since.timestamp(), grace_s):
             detail = f"since {format_for_people(since)}"
-            found.append(Violation(rule="unit-untold", key=subjects.STATUS.name, detail=detail))
+            found.append(Violation(rule="units-untold", key=subjects.STATUS.name, detail=detail))
         for one in await self.endpoints.all():
             since = await late_since(StatusStore(self.bus), one, now)
             if since and at.is_overdue(since.timestamp(), grace_s):

@@ -91,6 +91,7 @@ class Progress(Record):
     refusals: int = 0
     """Those of them that were refusals."""
     tried_at: AwareDatetime | None = None
+    """When the last attempt ended, or the endpoint was enabled."""
     arrived_at: AwareDatetime | None = None
     paused_until: AwareDatetime | None = None
     disabled: Disabled | None = None
@@ -252,6 +253,7 @@ def enable(progress: Progress, now: datetime) -> Progress:
         "disabled": None,
         "failures": 0,
         "refusals": 0,
+        "tried_at": now,
         "paused_until": None,
     }
     return progress.model_copy(update=update)

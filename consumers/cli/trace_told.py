@@ -22,8 +22,10 @@ def told_texts(told: ToldItem) -> Iterator[FieldError]:
 
 def _words(fact: ToldFact) -> Bilingual:
     said = translate(f"told {fact.kind}")
-    channel = f" ({fact.channel})" if fact.channel else ""
-    return Bilingual(f"{fact.kind}{channel}", said.vi + channel)
+    if not fact.channel:
+        return Bilingual(fact.kind, said.vi)
+    channel = translate(f"told on {fact.channel}")
+    return Bilingual(f"{fact.kind} ({fact.channel})", f"{said.vi} ({channel.vi})")
 
 
 def _share_text(share: EndpointShare) -> FieldError:

@@ -7,6 +7,7 @@ given once, and a letter has the same id at every try.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -124,7 +125,9 @@ class TrialService:
         for guest_id in event.mailed:
             if reason := await self._send(event, event.publication, guests.get(guest_id)):
                 unsent[guest_id] = reason
-        await self.store.update_event(event, partial(_begun, unsent=unsent))
+        await self.store.update_event(
+            event, partial(_begun, unsent=unsent, now=utc_now(self.clock))
+        )
         crash_point("trial.settled")
         return True
 
@@ -200,8 +203,9 @@ def _released(
     return stored.model_copy(update=update)
 
 
-def _begun(stored: TrialEvent, unsent: Mapping[str, Unsent]) -> TrialEvent:
+def _begun(stored: TrialEvent, unsent: Mapping[str, Unsent], now: datetime) -> TrialEvent:
     """The event with nothing left to do; unchanged if another process was here before."""
     if stored.is_begun:
         return stored
-    return stored.model_copy(update={"is_begun": True, "unsent": dict(unsent)})
+    update = {"is_begun": True, "unsent": dict(unsent), "unsent_at": now if unsent else None}
+    return stored.model_copy(update=update)

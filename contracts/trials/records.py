@@ -63,6 +63,8 @@ class TrialEvent(EventRecord):
     """Whether all its mails are in the ledger, but those of `unsent`."""
     unsent: dict[str, Unsent] = Field(default_factory=dict)
     """The guests of `mailed` whose mail was never begun, by id, and why."""
+    unsent_at: AwareDatetime | None = None
+    """When that was found; None also where an older version found it."""
 
     @property
     def key(self) -> str:

@@ -84,7 +84,8 @@ def _unsent(record: TrialEvent) -> list[Happening]:
     """The mails that were never begun, with their number by reason."""
     counts = Counter(record.unsent.values())
     reasons = [field_error("guests", code, count=n) for code, n in counts.items()]
-    facts = {"at": record.at.isoformat(), "event": "suppressed", "channel": ChannelName.EMAIL}
+    at = (record.unsent_at or record.at).isoformat()
+    facts = {"at": at, "event": "suppressed", "channel": ChannelName.EMAIL}
     return [Happening(**facts, detail=one.message, errors=[one]) for one in reasons]
 
 

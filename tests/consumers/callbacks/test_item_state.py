@@ -74,7 +74,7 @@ async def test_an_endpoints_share_of_an_item(bus, fields, arrived, waiting, said
     assert (share.arrived, share.waiting) == (arrived, waiting)
     facts, endpoint = told_texts(told)
     assert facts.message.endswith("revision 1: accepted, released, delivered (email)")
-    assert facts.message_vi.endswith("bản số 1: đã nhận, đã phát hành, đã gửi xong (email)")
+    assert facts.message_vi.endswith("bản số 1: đã nhận, đã phát hành, đã phát xong (thư điện tử)")
     assert endpoint.field == "callbacks 1f2e" and said in endpoint.message
 
 

@@ -17,7 +17,15 @@ from consumers.callbacks.endpoints import (
 )
 from consumers.callbacks.follow import StatusFollower, StatusPositions
 from consumers.callbacks.late import LATE_AFTER, late_since, untold_since
-from consumers.callbacks.progress import MAX_HELD, PROBES_S, Disabled, Progress, Span, Waiting
+from consumers.callbacks.progress import (
+    MAX_HELD,
+    PROBES_S,
+    Disabled,
+    Progress,
+    Span,
+    Waiting,
+    enable,
+)
 from consumers.callbacks.sources import all_sources
 from consumers.callbacks.status_store import StatusStore
 from consumers.check.context import CheckContext
@@ -70,6 +78,15 @@ def listed(**fields: object) -> ListedEndpoint:
 async def test_what_is_due_and_not_tried_for_five_minutes_is_late(bus, fields, since):
     found = await late_since(StatusStore(bus), listed(**fields), NOW)
     assert found == since
+
+
+async def test_an_endpoint_that_was_enabled_a_moment_ago_is_not_late(bus):
+    gone = listed(
+        spans=(Span(next=2),), waiting={"tin": NEW}, disabled=Disabled(at=LATE, reason="gone")
+    )
+    one = gone.model_copy(update={"progress": enable(gone.progress, NOW)})
+    assert await late_since(StatusStore(bus), one, NOW + timedelta(seconds=1)) is None
+    assert await late_since(StatusStore(bus), one, NOW + LATE_AFTER) == NOW
 
 
 async def tell(bus, *kinds: StatusKind) -> datetime:
@@ -185,7 +202,7 @@ async def test_what_became_of_items_and_was_not_told_is_named(bus):
     await bury(DeadLetterStore(bus), b"{}")
     since = await untold_since(bus)
     [found] = await rules(bus, since + LATE_AFTER + timedelta(seconds=1)).violations()
-    assert (found.rule, found.key) == ("unit-untold", "STATUS") and found.rule in load_rules()
+    assert (found.rule, found.key) == ("units-untold", "STATUS") and found.rule in load_rules()
     await follow(bus)
     assert await untold_since(bus) is None
 

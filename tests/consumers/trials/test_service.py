@@ -1,6 +1,7 @@
 """Trials of a unit: their own history of each item, and mails to the unit's guests alone."""
 
 import json
+from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -273,8 +274,10 @@ async def test_a_guest_who_leaves_before_the_mail_ends_the_count_with_a_reason(a
     assert (waiting["expected"], waiting["pending"], waiting["complete"]) == (2, 2, False)
     await app.dismiss(BINH)
     monkeypatch.undo()
+    app.clock.advance(60)
     assert [mail.address for mail in await app.arrived()] == [AN]
     counts, told = await ended(app, accepted)
+    assert datetime.fromisoformat(told["at"]) == utc_now(app.clock), "not when it was accepted"
     assert (counts["delivered"], counts["suppressed"], counts["missing"]) == (1, 1, 0)
     assert [one["field"] for one in told["errors"]] == ["guests"]
     assert "1 guest was taken off" in told["errors"][0]["message"]
