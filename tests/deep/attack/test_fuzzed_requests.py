@@ -191,7 +191,7 @@ def spool_file(data: bytes) -> None:
         def read_bytes() -> bytes:
             return data
 
-    Spool.read(Spool(None), File)
+    Spool.read(Spool(Path()), File)
     event_file.read_event(data, "van-phong-bo")
 
 
