@@ -92,7 +92,8 @@ class ZaloLoa(SplitLoa):
 
     def sent(self) -> list[dict]:
         """The messages, as Zalo has noted them."""
-        lines = (self.folder / "zalo" / "effects.jsonl").read_text().splitlines()
+        written = (self.folder / "zalo" / "effects.jsonl").read_text()
+        lines = written[: written.rfind("\n") + 1].splitlines()  # the last one may not be whole yet
         return [json.loads(one) for one in lines if '"template_sent"' in one]
 
     def refreshes(self) -> list[str]:

@@ -113,7 +113,7 @@ def test_the_page_of_events_sends_follows_and_names_a_wrong_field(
     told = first_event.typed(consumer, loa.ready().url, key_of_page, send)
     first_event.require_told(told)
     command = send.splitlines()[0]
-    first_event.require_key_told(first_event.typed(consumer, loa.url, "loa_x_y", command))
+    first_event.require_key_told(first_event.typed(consumer, loa.ready().url, "loa_x_y", command))
 
 
 API = sorted((SOURCE / "api").glob("*.d.ts"), key=lambda path: int(path.name.partition("-")[0]))
