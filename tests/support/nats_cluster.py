@@ -181,7 +181,8 @@ async def stream_cluster(bus: Bus, stream: str) -> dict[str, Any]:
 def is_current(cluster: dict[str, Any], replicas: int) -> bool:
     others = [one for one in cluster.get("replicas", ()) if not one.get("offline")]
     has_all = len(others) == replicas - 1 and all(one["current"] for one in others)
-    return bool(cluster.get("leader")) and has_all
+    is_growing = "desired" in cluster  # a server that is lost meanwhile may leave it so for minutes
+    return bool(cluster.get("leader")) and has_all and not is_growing
 
 
 async def until_usable(cluster: NatsCluster, size: int) -> None:
