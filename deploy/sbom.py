@@ -91,7 +91,7 @@ def vendored_scripts() -> list[NpmPackage]:
 
 
 def client_packages() -> list[NpmPackage]:
-    """The client in TypeScript, and what is installed with it: no part of a running Loa."""
+    """TypeScript client and the packages it needs, none of which is part of a running Loa."""
     locked = json.loads(_CLIENT_LOCK.read_text("utf-8"))["packages"]
     return [_locked_npm(path, one) for path, one in locked.items() if not one.get("dev")]
 

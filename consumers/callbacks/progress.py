@@ -260,7 +260,7 @@ def enable(progress: Progress, now: datetime) -> Progress:
 
 
 def replay(progress: Progress, first: int, last: int) -> Progress:
-    """The progress that sends the facts from *first* to *last* again, after what is due already."""
+    """Progress with the facts from *first* to *last* due again, behind those due already."""
     *spans, newest = progress.spans
     last = min(last, newest.next - 1)
     again = (Span(next=first, last=last),) if first <= last else ()

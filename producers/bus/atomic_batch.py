@@ -52,7 +52,7 @@ async def _commit(
         last = entries[-1]
         headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
         reply = parse_reply(await link.request(prefix + last.key, last.data, headers, timeout_s))
-    link.silence.stored(time.monotonic())
+    link.liveness.stored(time.monotonic())
     if reply.get("count") != len(entries):
         raise BusError(f"{reply.get('count')} of {len(entries)} entries were committed")
     return int(reply["seq"])

@@ -58,7 +58,7 @@ _BLANK, _SPACE = " \t\n\r\v\f", re.compile(r"\s")
 log = structlog.get_logger()
 
 
-class Silence:
+class ServerLiveness:
     """Time since which nothing shows that the server reaches others, by a monotonic clock.
 
     A server that is cut off from the others keeps its clients, and goes on leading streams for ten
@@ -75,8 +75,8 @@ class Silence:
         """A write was stored, which only a server that reaches others can do."""
         self._stored_at = now
 
-    def is_too_long(self, asked_at: float, now: float, *, is_alone: bool = False) -> bool:
-        """Whether the server is to be left now, as a request of *asked_at* has no answer.
+    def is_lost(self, asked_at: float, now: float, *, is_alone: bool = False) -> bool:
+        """Whether to leave the server now, as a request of *asked_at* has no answer.
 
         A busy server may answer one request late; it stores others meanwhile. *is_alone*: the
         server itself tells that it reaches no other one, so any failure counts.
@@ -99,7 +99,7 @@ class Connection:
         self.reopening: asyncio.Task[None] | None = None
         self.disconnects = 0  # subscriptions end with each of them
         self._connected = asyncio.Event()
-        self.silence = Silence()
+        self.liveness = ServerLiveness()
         self._leaving: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Timeout, str] = {}  # the subject of each pending request
         self._denied: set[str] = set()  # subjects in lower case, as nats-py passes them on
@@ -140,7 +140,7 @@ class Connection:
         nc = self.nc
         if isinstance(error, Denied) or not (self.is_clustered and nc.is_connected):
             return
-        if self.silence.is_too_long(asked_at, time.monotonic(), is_alone=nc.is_alone):
+        if self.liveness.is_lost(asked_at, time.monotonic(), is_alone=nc.is_alone):
             self._leaving = asyncio.create_task(nc.leave_server())
 
     async def api_request(
@@ -199,7 +199,7 @@ class Connection:
     async def on_connected(self) -> None:
         self._logged_errors.clear()
         self._denied.clear()
-        self.silence.connected(time.monotonic())
+        self.liveness.connected(time.monotonic())
         self._connected.set()
         log.info("bus_connected")
 
@@ -570,7 +570,7 @@ class _ClientOpener:
             await retry_until(partial(self._open_again, link), None, link.closed)
 
     async def _open_again(self, link: Connection) -> None:
-        """As `open`; a refusal may end, so it is logged, and tried again like silence."""
+        """As `open`; a refusal may end, so it is logged, and tried again like liveness."""
         try:
             await self.open(link)
         except AccessRefused as refused:

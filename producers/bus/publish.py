@@ -27,7 +27,7 @@ async def publish_once(
 
     async def attempt() -> Ack:
         reply = parse_reply(await link.request(subject, body, headers, timeout_s))
-        link.silence.stored(time.monotonic())
+        link.liveness.stored(time.monotonic())
         return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
 
     return await until_led(attempt, link.closed) if link.is_clustered else await attempt()

@@ -38,7 +38,7 @@ def make_report(judge: Judge, not_met: list[str] | None = None) -> ConformanceRe
 
 
 def report_lines(report: ConformanceReport) -> Iterator[str]:
-    """The report as a person reads it: what failed and what to do, what passed, what is open."""
+    """Report for a terminal: failures with their mends, rules that passed, rules not tried."""
     failed = [rule for rule in report.rules if rule.errors]
     noted = [rule for rule in report.rules if rule.warnings and not rule.errors]
     for heading, results in (("failed", failed), ("noted", noted)):

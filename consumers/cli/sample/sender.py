@@ -26,7 +26,7 @@ UNIT = "trung-tam-cong-nghe-thong-tin"
 _UNKNOWN_ITEM = "khong-co-tin-nay"
 _OFFICIAL = "can-bo@example.org"
 _ADDRESS = "https://127.0.0.1/loa"
-"""This machine's own, which is refused at each call: a sample calls out to nobody."""
+"""Address of this machine, refused at each call: the sample calls no other machine."""
 
 
 @dataclass(frozen=True)

@@ -7,39 +7,39 @@ import pytest
 
 from contracts import subjects
 from producers.bus import BatchEntry, NoReply
-from producers.bus.connection import Silence
+from producers.bus.connection import ServerLiveness
 
 
 @pytest.fixture
-def silence():
-    silence = Silence()
-    silence.connected(100.0)
-    return silence
+def liveness():
+    liveness = ServerLiveness()
+    liveness.connected(100.0)
+    return liveness
 
 
-def test_a_request_without_an_answer_for_three_seconds_is_enough(silence):
-    assert not silence.is_too_long(200.0, 202.9)
-    assert silence.is_too_long(200.0, 203.0)
+def test_a_request_without_an_answer_for_three_seconds_is_enough(liveness):
+    assert not liveness.is_lost(200.0, 202.9)
+    assert liveness.is_lost(200.0, 203.0)
 
 
-def test_a_slow_request_is_not_while_writes_are_stored(silence):
-    silence.stored(203.0)
-    assert not silence.is_too_long(200.0, 205.0)
-    assert silence.is_too_long(200.0, 206.0)
+def test_a_slow_request_is_not_while_writes_are_stored(liveness):
+    liveness.stored(203.0)
+    assert not liveness.is_lost(200.0, 205.0)
+    assert liveness.is_lost(200.0, 206.0)
 
 
-def test_a_server_that_knows_that_it_is_alone_is_left_after_any_failure(silence):
-    assert silence.is_too_long(203.0, 203.0, is_alone=True)
+def test_a_server_that_knows_that_it_is_alone_is_left_after_any_failure(liveness):
+    assert liveness.is_lost(203.0, 203.0, is_alone=True)
 
 
-def test_time_before_the_connection_does_not_count(silence):
-    silence.connected(204.0)
-    assert not silence.is_too_long(200.0, 206.0)
-    assert not silence.is_too_long(200.0, 206.0, is_alone=True)
+def test_time_before_the_connection_does_not_count(liveness):
+    liveness.connected(204.0)
+    assert not liveness.is_lost(200.0, 206.0)
+    assert not liveness.is_lost(200.0, 206.0, is_alone=True)
 
 
-def test_the_next_server_is_left_after_half_a_minute_at_the_earliest(silence):
-    left = [at for at in range(200, 270) if silence.is_too_long(at - 5, at)]
+def test_the_next_server_is_left_after_half_a_minute_at_the_earliest(liveness):
+    left = [at for at in range(200, 270) if liveness.is_lost(at - 5, at)]
     assert left == [200, 230, 260]
 
 
@@ -52,7 +52,7 @@ async def left(bus, monkeypatch):
         left.set()
 
     monkeypatch.setattr("producers.bus.connection._SILENT_S", 0.0)
-    bus.connection.silence.connected(0.0)
+    bus.connection.liveness.connected(0.0)
     monkeypatch.setattr(bus.connection.nc, "leave_server", leave_server)
     monkeypatch.setitem(bus.connection.nc._server_info, "cluster", "loa")
     await bus.connection.nc.subscribe("silent.>")
@@ -79,7 +79,7 @@ async def test_a_client_stays_where_its_writes_are_stored(bus, left, monkeypatch
         await bucket.put("a", b"x")
     else:
         await bucket.batch([BatchEntry(one, b"x") for one in "ab"])
-    assert not bus.connection.silence.is_too_long(asked_at, time.monotonic())
+    assert not bus.connection.liveness.is_lost(asked_at, time.monotonic())
 
 
 async def test_requests_that_were_given_up_count_for_nothing(bus, left):
