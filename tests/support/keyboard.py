@@ -62,6 +62,7 @@ async def place_of(page: Any) -> Place:
 
 async def tour(page: Any) -> list[str]:
     """Faults of a page that was just opened, on the way by Tab and back by Shift+Tab."""
+    await page.wait_for_load_state()  # its style, too: without it nothing has a ring
     forth, back = await _way(page, "Tab"), await _way(page, "Shift+Tab")
     count = forth[0].count
     wrong = [f"{one.name!r} {fault}" for one in forth for fault in one.faults]
@@ -100,8 +101,9 @@ class Keys:
         self.faults: list[str] = []
 
     async def reach(self, target: Any, key: str = "Tab") -> None:
-        """Press *key* until *target* has the focus."""
+        """Press *key* until *target* has the focus, on a page that is whole."""
         await target.wait_for()
+        await self.page.wait_for_load_state()
         for _ in range(LONGEST):
             if await target.evaluate("one => one === document.activeElement"):
                 return

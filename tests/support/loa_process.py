@@ -255,18 +255,21 @@ class LoaProcess:
 
 
 class RelayProcess:
-    """An SMTP receiver in a process of its own, which survives every kill of Loa."""
+    """An SMTP receiver in a process of its own, which survives every kill of Loa.
 
-    def __init__(self, folder: Path) -> None:
-        self.record = folder / "mails"
+    *delay_s*: how late each answer comes, where a test has to act in the middle of a campaign.
+    """
+
+    def __init__(self, folder: Path, delay_s: float = 0.0) -> None:
+        self.record, self.delay_s = folder / "mails", delay_s
         self.port = free_port()
         self.start(folder / "smtp.port")
 
     def start(self, told: Path) -> None:
         """Start, or start again; it listens once the file *told* is there."""
-        paths = (told, self.record, str(self.port))
+        arguments = (told, self.record, str(self.port), str(self.delay_s))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.smtp_receiver", *paths]
+            [sys.executable, "-m", "tests.support.smtp_receiver", *arguments]
         )
         wait_until(told.exists, "the relay")
 

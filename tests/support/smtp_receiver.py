@@ -1,9 +1,10 @@
 """A mail receiver for tests: fast, scriptable, and it records every mail before it says yes.
 
-    python -m tests.support.smtp_receiver PORTFILE RECORD [PORT]
+    python -m tests.support.smtp_receiver PORTFILE RECORD [PORT [DELAY_S]]
 
 listens on 127.0.0.1, writes its port to PORTFILE and appends one line per accepted mail to RECORD
-(recipient, Message-ID). It lives until its parent ends, so it survives kills of the product.
+(recipient, Message-ID); each answer comes DELAY_S late. It lives until its parent ends, so it
+survives kills of the product.
 """
 
 import asyncio
@@ -114,11 +115,12 @@ async def announce_and_wait(file: Path, address: str) -> None:
         await asyncio.sleep(0.5)
 
 
-async def serve(port_file: Path, record: Path, port: int) -> None:
-    receiver = SmtpReceiver(record=record, keep=False)
+async def serve(port_file: Path, record: Path, port: int, delay_s: float) -> None:
+    receiver = SmtpReceiver(record=record, keep=False, delay_s=delay_s)
     await receiver.start(port)
     await announce_and_wait(port_file, str(receiver.port))
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2]), int([*sys.argv, 0, 0][3])))
+    port_file, record, port, delay_s = [*sys.argv[1:], "0", "0"][:4]
+    asyncio.run(serve(Path(port_file), Path(record), int(port), float(delay_s)))

@@ -11,6 +11,8 @@ pytestmark = pytest.mark.timeout(900)
 READERS = 3_000
 WINDOW, CONNECTIONS = 25, 8
 PATIENCE_S = 300
+SLOW_ANSWER_S = 0.02
+"""Makes the campaign last for some seconds: each kill has to come in its middle."""
 
 
 @pytest.fixture
@@ -19,7 +21,8 @@ def relays(tmp_path):
     folders = [tmp_path / name for name in ("dies", "stays")]
     for folder in folders:
         folder.mkdir()
-    with RelayProcess(folders[0]) as dies, RelayProcess(folders[1]) as stays:
+    dies, stays = (RelayProcess(folder, SLOW_ANSWER_S) for folder in folders)
+    with dies, stays:
         settings = {"weight": 3, "connections": 4}
         entries = {"dies": {"port": dies.port, **settings}, "stays": {"port": stays.port}}
         yield dies, stays, write_relays(tmp_path, **entries)
