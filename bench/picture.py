@@ -81,8 +81,10 @@ def row(one: Figure, top: int) -> Iterator[str]:
 
 
 def goodness(one: Figure) -> float:
-    """1 exactly at the target, 2 when twice as good."""
+    """1 exactly at the target, 2 when twice as good; a target of 0 is met or not."""
     assert one.target is not None
+    if not one.target.value:
+        return float(one.target.met(one.reached))
     if one.target.at_most:
         return one.target.value / max(one.reached, one.target.value / MOST)
     return max(0.0, one.reached / one.target.value)

@@ -18,6 +18,8 @@ from bench.tools import Missing, peer_python, tool
 
 GIB = 1 << 30
 VERSION = re.compile(r"\d+(?:\.\d+)+")
+NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")
+"""A list of numbers, as `json` spreads it over lines."""
 
 
 def record(findings: Findings, sizes: Sizes, took_s: float) -> dict[str, Any]:
@@ -34,7 +36,17 @@ def record(findings: Findings, sizes: Sizes, took_s: float) -> dict[str, Any]:
 
 
 def written(found: dict[str, Any]) -> str:
-    return json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n"
+    """JSON with the six leading digits of each fraction, and one line for a list of numbers."""
+    text = json.dumps(_rounded(found), ensure_ascii=False, indent=1, default=str)
+    return NUMBERS.sub(lambda numbers: " ".join(numbers[0].split()), text) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def machine() -> dict[str, Any]:

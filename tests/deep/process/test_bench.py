@@ -1,6 +1,7 @@
 """The bench still runs: every part with a few mails, and what is made of its numbers."""
 
 import json
+import xml.etree.ElementTree as ElementTree
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from bench import __main__ as bench
 from bench import loa, server, smtp_source
 from bench.figures import Figure, at_least, at_most, percentile, typical
 from bench.parts import cluster
+from bench.picture import goodness, picture
 from bench.record import record, written
 from bench.sizes import SMALL, Sizes
 from bench.table import table
@@ -71,6 +73,28 @@ def test_the_table_has_a_line_for_every_figure():
     assert lines[2] == "| mails | ÷ smtp-source | 1.20x | 1.00 to 1.40x | 3 | ≥ 0.90x | reached |"
     assert "≤ 5.00 ms | MISSED" in lines[3]
     assert lines[5].endswith("| not measured: Celery is missing |")
+
+
+@pytest.mark.parametrize(
+    ("reached", "target", "times_as_good"),
+    [
+        (0.9, at_least(0.9), 1.0),
+        (0.45, at_least(0.9), 0.5),
+        (-3.0, at_least(0.9), 0.0),
+        (10.0, at_most(5.0), 0.5),
+        (0.0, at_most(5.0), 2.0),
+        (0.0, at_most(0.0), 1.0),
+        (1.0, at_most(0.0), 0.0),
+    ],
+)
+def test_a_bar_is_as_long_as_its_figure_is_good(reached, target, times_as_good):
+    assert goodness(typical("mails", "", "x", [reached], target)) == times_as_good
+
+
+def test_the_picture_counts_the_targets_that_are_reached():
+    none = typical("cluster", "copies", "copies", [0.0], at_most(0.0))
+    drawn = ElementTree.fromstring(picture([*FIGURES, none], "two cores"))
+    assert drawn.findtext("{http://www.w3.org/2000/svg}title").endswith(": 2 of 3 targets reached")
 
 
 def test_the_record_names_no_host():
