@@ -85,8 +85,9 @@ class EndpointAdministration:
             secrets=(sealed,),
             created=now,
         )
-        first = Progress(spans=(Span(next=await self._last_seq() + 1),))
-        await records.write(self.store.bucket, progress_key(unit, id), first, 0)
+        first = await self._last_seq() + 1
+        begun = Progress(first=first, spans=(Span(next=first),))
+        await records.write(self.store.bucket, progress_key(unit, id), begun, 0)
         await records.write(self.store.bucket, key, added, 0)
         return Added(id, secret)
 

@@ -48,22 +48,22 @@ class EndpointShare(BaseModel):
 
     @classmethod
     def of(cls, listed: ListedEndpoint, item: str, facts: Sequence[StoredStatus]) -> Self:
-        """The share of *listed*: the facts of its kinds that were told since it was added."""
+        """The share of *listed*: the facts of its kinds from its first one on."""
         endpoint, progress = listed.endpoint, listed.progress
-        seqs = {
+        seqs = [
             one.seq
             for one in facts
-            if one.at >= endpoint.created and one.fact.status.kind in endpoint.told_kinds
-        }
-        known, untaken = progress.waiting.get(item), progress.spans[-1].next
-        waits = {seq for seq in seqs if seq >= untaken or (known and seq in known.seqs)}
+            if one.seq >= progress.first and one.fact.status.kind in endpoint.told_kinds
+        ]
+        waits = sum(progress.awaits(seq, item) for seq in seqs)
+        known = progress.waiting.get(item)
         held = known if known and known.tries else None
         return cls(
             endpoint=listed.id,
             url=endpoint.origin,
             state=listed.state,
-            arrived=len(seqs) - len(waits),
-            waiting=len(waits),
+            arrived=len(seqs) - waits,
+            waiting=waits,
             failing_since=held.since if held else None,
             next_try=_next_try(held, progress) if held else None,
         )

@@ -38,6 +38,9 @@ class Span(Record):
     next: int
     last: int | None = None
 
+    def has(self, seq: int) -> bool:
+        return self.next <= seq and (self.last is None or seq <= self.last)
+
 
 class Waiting(Record):
     """The facts of one item that wait, oldest first.
@@ -85,6 +88,8 @@ class Progress(Record):
     """Bucket `callbacks`, key `progress.<unit>.<endpoint>`."""
 
     spans: tuple[Span, ...]
+    first: int = 1
+    """Facts of STATUS before this one were never for the endpoint."""
     waiting: dict[str, Waiting] = Field(default_factory=dict)
     failures: int = 0
     """Attempts that have failed in a row."""
@@ -129,6 +134,12 @@ class Progress(Record):
     @property
     def disabled_at(self) -> datetime | None:
         return self.disabled.at if self.disabled else None
+
+    def awaits(self, seq: int, item: str) -> bool:
+        """Whether the fact *seq* of *item* is still to arrive, or to arrive once more."""
+        known = self.waiting.get(item)
+        is_taken = known is not None and seq in known.seqs
+        return is_taken or any(span.has(seq) for span in self.spans)
 
     def is_free_for(self, owner: str, now: datetime) -> bool:
         """Whether *owner* may send, because no other process does."""
@@ -264,4 +275,5 @@ def replay(progress: Progress, first: int, last: int) -> Progress:
     *spans, newest = progress.spans
     last = min(last, newest.next - 1)
     again = (Span(next=first, last=last),) if first <= last else ()
-    return progress.model_copy(update={"spans": (*spans, *again, newest)})
+    update = {"spans": (*spans, *again, newest), "first": min(progress.first, first)}
+    return progress.model_copy(update=update)

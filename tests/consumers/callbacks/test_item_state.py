@@ -1,10 +1,18 @@
 """`loa trace` says what a unit was told of its item, and what each endpoint has of it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.callbacks.endpoints import Endpoint, EndpointStore, endpoint_key, progress_key
+from consumers.callbacks.administration import EndpointAdministration
+from consumers.callbacks.endpoints import (
+    Endpoint,
+    EndpointCipher,
+    EndpointStore,
+    endpoint_key,
+    progress_key,
+)
 from consumers.callbacks.item_state import ToldItem, read_told
 from consumers.callbacks.progress import Disabled, Progress, Span, Waiting
 from consumers.callbacks.status_store import StatusStore
@@ -14,7 +22,6 @@ from contracts.facts.content_status import ContentStatus, StatusKind, status_fac
 from producers.bus import records
 
 UNIT, ITEM = "van-phong-bo", "tin-moi"
-LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 DUE = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HELD = Waiting(seqs=(2, 3), tries=2, since=DUE - timedelta(hours=1), due=DUE)
 DOWN = {ITEM: HELD} | {f"tin-{n}": HELD for n in (7, 8)}
@@ -23,21 +30,19 @@ NEW = Waiting(seqs=(3,), since=DUE, due=DUE)
 KINDS = (StatusKind.ACCEPTED, StatusKind.RELEASED, StatusKind.DELIVERED)
 
 
-async def tell(bus) -> None:
-    """Facts 1 to 3 of the item, of which the last is of mail, and 4 of another item."""
+async def tell(bus, revision: int = 1) -> None:
+    """Three facts of the item, of which the last is of mail, and one of another item."""
     for item, kinds in ((ITEM, KINDS), ("tin-khac", KINDS[:1])):
         for kind in kinds:
             channel = ChannelName.EMAIL if kind is StatusKind.DELIVERED else None
-            about = {"unit": UNIT, "content_id": item, "revision": 1, "at": datetime.now(UTC)}
-            fact = status_fact(ContentStatus(kind=kind, channel=channel, **about))
+            about = {"unit": UNIT, "content_id": item, "revision": revision, "channel": channel}
+            fact = status_fact(ContentStatus(kind=kind, at=datetime.now(UTC), **about))
             await StatusStore(bus).tell([fact])
 
 
-async def add(bus, *, kinds=(), created=LONG_AGO, **progress: object) -> None:
+async def add(bus, *, kinds=(), **progress: object) -> None:
     bucket, known = EndpointStore(bus).bucket, {"spans": (Span(next=5),)} | progress
-    one = Endpoint(
-        origin="https://a.vn", url="", contact="", secrets=(), created=created, kinds=kinds
-    )
+    one = Endpoint(origin="https://a.vn", url="", contact="", secrets=(), created=DUE, kinds=kinds)
     await records.write(bucket, progress_key(UNIT, "1f2e"), Progress.model_validate(known), 0)
     await records.write(bucket, endpoint_key(UNIT, "1f2e"), one, 0)
 
@@ -64,6 +69,8 @@ async def add(bus, *, kinds=(), created=LONG_AGO, **progress: object) -> None:
             *(1, 2, "called no more (gone): 2 wait"),
         ),
         ({"kinds": (StatusKind.DELIVERED,)}, 1, 0, "has all 1"),
+        ({"first": 2}, 2, 0, "has all 2"),
+        ({"spans": (Span(next=1, last=2), Span(next=5))}, 1, 2, "2 on their way, 1 arrived"),
     ],
 )
 async def test_an_endpoints_share_of_an_item(bus, fields, arrived, waiting, said):
@@ -78,12 +85,22 @@ async def test_an_endpoints_share_of_an_item(bus, fields, arrived, waiting, said
     assert endpoint.field == "callbacks 1f2e" and said in endpoint.message
 
 
-async def test_what_was_told_before_an_endpoint_was_added_is_not_for_it(bus):
+@pytest.mark.parametrize("off_s", [-3600, 3600])
+async def test_what_was_told_before_an_endpoint_was_added_is_not_for_it(bus, off_s):
+    """By the order of STATUS, however wrong the clock is of the process that added it."""
     await tell(bus)
-    await add(bus, created=datetime.now(UTC) + timedelta(hours=1))
+    admin = EndpointAdministration(
+        *(EndpointStore(bus), StatusStore(bus), EndpointCipher(lambda _: bytes(32))),
+        check_url=lambda _: None,
+        clock=lambda: time.time() + off_s,
+    )
+    await admin.add(UNIT, "https://a.vn/loa", (), "it@a.vn")
     told = await read_told(bus, UNIT, ITEM)
     assert [(one.arrived, one.waiting) for one in told.endpoints] == [(0, 0)]
     assert len([*told_texts(told)]) == 1
+    await tell(bus, revision=2)
+    told = await read_told(bus, UNIT, ITEM)
+    assert [(one.arrived, one.waiting) for one in told.endpoints] == [(0, 3)]
 
 
 async def test_of_an_item_of_which_nothing_was_told_nothing_is_said(bus):

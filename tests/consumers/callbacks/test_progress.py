@@ -214,8 +214,10 @@ def test_an_item_that_fails_while_others_arrive_keeps_its_turn():
 
 
 def test_a_replay_comes_before_what_is_new_and_ends_where_that_begins():
-    progress = rules.replay(Progress(spans=(Span(next=50),)), 10, 80)
+    progress = rules.replay(Progress(first=20, spans=(Span(next=50),)), 10, 80)
     assert progress.spans == (Span(next=10, last=49), Span(next=50))
+    assert progress.first == 10
+    assert rules.replay(progress, 30, 40).first == 10
     assert rules.replay(Progress(spans=(Span(next=5),)), 10, 80).spans == (Span(next=5),)
 
 
