@@ -25,6 +25,8 @@ from producers.seals import RefusedSeals, append_sealed
 log = structlog.get_logger()
 _STREAM = subjects.STATUS.name
 _MAX_TRIES = 50
+MOST_READ = 1000
+"""Facts that are read to count those that wait for one endpoint."""
 _REMEMBERED = 10_000
 """Items of which a process remembers what it has read."""
 
@@ -142,17 +144,32 @@ async def facts_of(
     statuses: StatusStore, listed: ListedEndpoint, span: Span
 ) -> AsyncIterator[StoredStatus]:
     """The facts of a span of the kinds that the endpoint wants. Raises BusError."""
-    async for one in statuses.scan(subjects.status(listed.unit, "*"), span.next):
-        if span.last is not None and one.seq > span.last:
-            return
+    async for one in _told_in(statuses, listed.unit, span):
         if one.fact.status.kind in listed.endpoint.told_kinds:
             yield one
 
 
-async def count_waiting(statuses: StatusStore, listed: ListedEndpoint) -> int:
-    """How many facts wait for an endpoint, with those that are not taken yet. Raises BusError."""
-    count = listed.progress.count
+async def _told_in(statuses: StatusStore, unit: str, span: Span) -> AsyncIterator[StoredStatus]:
+    async for one in statuses.scan(subjects.status(unit, "*"), span.next):
+        if span.last is not None and one.seq > span.last:
+            return
+        yield one
+
+
+class WaitingCount(NamedTuple):
+    """How many facts wait for an endpoint. `at_least`: more may wait, which are not read."""
+
+    facts: int
+    at_least: bool = False
+
+
+async def count_waiting(statuses: StatusStore, listed: ListedEndpoint) -> WaitingCount:
+    """The facts that wait, with the oldest ones that are not taken yet. Raises BusError."""
+    count, read = listed.progress.count, 0
     for span in listed.progress.spans:
-        async for _ in facts_of(statuses, listed, span):
-            count += 1
-    return count
+        async for one in _told_in(statuses, listed.unit, span):
+            if read == MOST_READ:
+                return WaitingCount(count, at_least=True)
+            read += 1
+            count += one.fact.status.kind in listed.endpoint.told_kinds
+    return WaitingCount(count)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from channels.fetch.errors import FetchReason
 from consumers.callbacks.attempt_log import Attempt, AttemptLog, AttemptPlace
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
-from consumers.callbacks.status_store import StatusStore, count_waiting
+from consumers.callbacks.status_store import StatusStore, WaitingCount, count_waiting
 from contracts.desk.shown.unit_callbacks import CallbackAttempt, UnitCallback
 from producers.bus import Bus
 
@@ -29,7 +29,7 @@ class UnitCallbacks:
     async def _read(self, listed: ListedEndpoint, place: AttemptPlace) -> UnitCallback:
         log, statuses = AttemptLog(self.bus), StatusStore(self.bus)
         page = await log.page(listed.unit, listed.id, place, _MOST_ATTEMPTS)
-        return _shown(listed, *page)._replace(waiting=await count_waiting(statuses, listed))
+        return _shown(listed, await count_waiting(statuses, listed), *page)
 
 
 def _place(id: str, written: str) -> AttemptPlace:
@@ -46,14 +46,17 @@ def _code(tried: Attempt) -> str:
     return "" if tried.status else next(known, tried.reason)
 
 
-def _shown(listed: ListedEndpoint, tried: Sequence[Attempt], older: AttemptPlace) -> UnitCallback:
+def _shown(
+    listed: ListedEndpoint, waiting: WaitingCount, tried: Sequence[Attempt], older: AttemptPlace
+) -> UnitCallback:
     progress = listed.progress
     return UnitCallback(
         id=listed.id,
         url=listed.endpoint.origin,
         kinds=[kind.value for kind in listed.endpoint.told_kinds],
         state=listed.state,
-        waiting=progress.count,
+        waiting=waiting.facts,
+        waiting_at_least=waiting.at_least,
         failing_since=progress.failing_since,
         arrived_at=progress.arrived_at,
         attempts=[

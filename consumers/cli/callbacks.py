@@ -12,7 +12,7 @@ from consumers.app.wiring import callbacks as wiring
 from consumers.callbacks.administration import EndpointAdministration, origin_of
 from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import EndpointStore, ListedEndpoint
-from consumers.callbacks.status_store import StatusStore, count_waiting
+from consumers.callbacks.status_store import StatusStore, WaitingCount, count_waiting
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.filters import parse_time, require_time
@@ -39,7 +39,11 @@ class SecretAnswer(BaseModel):
 
 
 class EndpointAnswer(BaseModel):
-    """One endpoint in the answer of `list`. `held`: the facts that wait for an item's next try."""
+    """One endpoint in the answer of `list`.
+
+    `waiting_at_least`: more facts than `waiting` may wait, because 1,000 of those that are not
+    taken yet were read, and no more. `held`: the facts that wait for an item's next try.
+    """
 
     unit: str
     endpoint: str
@@ -47,12 +51,13 @@ class EndpointAnswer(BaseModel):
     kinds: list[StatusKind]
     state: str
     waiting: int
+    waiting_at_least: bool
     held: int
     failing_since: datetime | None
     arrived_at: datetime | None
 
     @classmethod
-    def of(cls, listed: ListedEndpoint, waiting: int) -> "EndpointAnswer":
+    def of(cls, listed: ListedEndpoint, waiting: WaitingCount) -> "EndpointAnswer":
         progress = listed.progress
         return cls(
             unit=listed.unit,
@@ -60,7 +65,8 @@ class EndpointAnswer(BaseModel):
             url=listed.endpoint.origin,
             kinds=list(listed.endpoint.told_kinds),
             state=listed.state,
-            waiting=waiting,
+            waiting=waiting.facts,
+            waiting_at_least=waiting.at_least,
             held=progress.held,
             failing_since=progress.failing_since,
             arrived_at=progress.arrived_at,

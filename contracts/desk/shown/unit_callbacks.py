@@ -18,7 +18,8 @@ class CallbackAttempt(NamedTuple):
 class UnitCallback(NamedTuple):
     """An address that is called. `url` has no query; `state`: `on`, `down`, or why it is off.
 
-    `older`: the place behind `attempts`; empty where the log ends.
+    `waiting_at_least`: more facts than `waiting` may wait. `older`: the place behind `attempts`;
+    empty where the log ends.
     """
 
     id: str
@@ -26,6 +27,7 @@ class UnitCallback(NamedTuple):
     kinds: Sequence[str]
     state: str
     waiting: int
+    waiting_at_least: bool
     failing_since: datetime | None
     arrived_at: datetime | None
     attempts: Sequence[CallbackAttempt]

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from channels.fetch.url_policy import UrlPolicy
 from channels.fetch.webhook import WebhookClient
-from consumers.callbacks import delivery
+from consumers.callbacks import delivery, status_store
 from consumers.callbacks.administration import EndpointAdministration
 from consumers.callbacks.attempt_log import AttemptLog
 from consumers.callbacks.delivery import LEASE, EndpointDelivery
@@ -331,8 +331,19 @@ async def test_the_unit_sees_all_that_waits_also_what_no_process_has_taken(callb
     await callbacks.tell("tin", "released", "delivered")
     await callbacks.work(process)
     [shown] = await UnitCallbacks(callbacks.bus).of_unit(UNIT)
-    assert shown.waiting == 3
+    assert (shown.waiting, shown.waiting_at_least) == (3, False)
     assert [(one.status, one.reason) for one in shown.attempts] == [(503, "")]
+
+
+@pytest.mark.parametrize(("most", "counted"), [(3, (2, False)), (2, (1, True)), (0, (0, True))])
+async def test_of_what_waits_no_more_is_read_than_a_limit(callbacks, monkeypatch, most, counted):
+    """Also of what the endpoint does not want, which costs as much."""
+    await callbacks.begin(StatusKind.ACCEPTED)
+    await callbacks.tell("tin", "accepted", "released")
+    await callbacks.tell("tin-khac", "accepted")
+    monkeypatch.setattr(status_store, "MOST_READ", most)
+    listed = await callbacks.admin.store.require(UNIT, callbacks.id)
+    assert await status_store.count_waiting(callbacks.admin.statuses, listed) == counted
 
 
 async def test_a_replay_reads_no_further_than_its_span(callbacks, monkeypatch):

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from consumers.callbacks import status_store
 from consumers.callbacks.endpoints import EndpointStore
 from consumers.callbacks.progress import Disabled
+from consumers.callbacks.status_store import StatusStore
 from consumers.staff import administration
 from consumers.staff.authorization import ACTIONS
 from consumers.staff.policy import load_policy
 from contracts import subjects
+from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
 from tests.support.cli import json_output
 
 HOST = "https://he-thong.example.gov.vn"
@@ -89,6 +92,17 @@ async def test_an_endpoint_that_is_called_no_more_is_a_warning_and_no_broken_pro
     assert checked.exit_code == 0
     [warning] = json_output(checked)["warnings"]
     assert (warning["rule"], HOST in warning["detail"]) == ("callback-disabled", True)
+
+
+async def test_no_more_is_read_to_count_what_waits_than_a_limit(loa, added, bus, monkeypatch):
+    at, kind = datetime.now(UTC), StatusKind.RELEASED
+    told = ContentStatus(unit="van-phong-bo", kind=kind, content_id="tin", revision=1, at=at)
+    await StatusStore(bus).tell([status_fact(told)])
+    [counted] = await listed(loa)
+    monkeypatch.setattr(status_store, "MOST_READ", 0)
+    [limited] = await listed(loa)
+    assert (counted["waiting"], counted["waiting_at_least"]) == (1, False)
+    assert (limited["waiting"], limited["waiting_at_least"]) == (0, True)
 
 
 async def test_a_new_secret_another_try_and_the_end_of_an_endpoint(loa, added):

@@ -7,15 +7,17 @@ from contextlib import suppress
 import pytest
 import structlog
 
+from consumers.callbacks import status_store
 from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.endpoints import Endpoint, EndpointSecret, endpoint_key, progress_key
-from consumers.callbacks.progress import Progress
+from consumers.callbacks.progress import Progress, Span
+from consumers.callbacks.status_store import StatusStore
 from consumers.intake.handler import Intake
 from consumers.trials.guests import GuestAddresses
 from contracts import envelope, subjects
 from contracts.base.times import utc_now
 from contracts.errors import ContractError
-from contracts.facts.content_status import StatusKind
+from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
 from contracts.publication import Publication
 from contracts.testing import sample
 from contracts.trials.faces import FACES
@@ -365,7 +367,7 @@ async def test_two_managers_give_a_key_for_trials_and_one_ends_it(registered):
         assert await registered.registry.trials.unit_of(key, utc_now(registered.clock)) is None
 
 
-async def add_endpoint(desk: DeskApp, unit: str, id: str) -> None:
+async def add_endpoint(desk: DeskApp, unit: str, id: str, *spans: Span) -> None:
     """An address of a unit that is called, as the bucket holds it."""
     at, url = utc_now(desk.clock), "https://he-thong.example.gov.vn/loa?ma=b1mat"
     endpoint = Endpoint(
@@ -378,7 +380,18 @@ async def add_endpoint(desk: DeskApp, unit: str, id: str) -> None:
     )
     bucket = desk.bus.bucket(subjects.CALLBACKS.name)
     await bucket.put(endpoint_key(unit, id), endpoint.model_dump_json().encode())
-    await bucket.put(progress_key(unit, id), Progress(spans=()).model_dump_json().encode())
+    await bucket.put(progress_key(unit, id), Progress(spans=spans).model_dump_json().encode())
+
+
+async def test_more_may_wait_than_was_counted(registered, monkeypatch):
+    await add_endpoint(registered, UNIT, "e1", Span(next=1))
+    at, kind = utc_now(registered.clock), StatusKind.RELEASED
+    told = ContentStatus(unit=UNIT, kind=kind, content_id="tin", revision=1, at=at)
+    await StatusStore(registered.bus).tell([status_fact(told)])
+    async with registered.signed_in("an", OFFICER) as browser:
+        assert "<dd>1</dd>" in (await browser.get(PAGE)).text
+        monkeypatch.setattr(status_store, "MOST_READ", 0)
+        assert f"<dd>{SAID['waiting_at_least'].format(0)}</dd>" in (await browser.get(PAGE)).text
 
 
 async def test_links_lead_through_the_log_of_one_address_ten_attempts_a_page(registered):
