@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import aiohttp
 import typer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from yarl import URL
 
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
@@ -24,6 +25,8 @@ from consumers.cli.output import EXIT_MACHINE, explain_errors, fail, in_one_line
 from consumers.cli.sample import ports
 from consumers.cli.sample.kept import KeptSample
 from consumers.cli.sample.ministry import fill
+from consumers.cli.sample.receiver import open_receiver
+from consumers.cli.sample.sender import move_receiver
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command, take_over
@@ -224,8 +227,11 @@ async def _run_desk(settings: LoaSettings, kept: KeptSample | None, port: int) -
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    async with _loa_up(settings) as loa:
-        kept, items = (kept, 0) if kept else await _fill_desk(loa.ready, settings)
+    async with (
+        open_receiver() as receiver,
+        _loa_up(settings, LOA_CALLBACKS_ALLOW=receiver.authority) as loa,
+    ):
+        kept, items = await _prepare_desk(loa.ready, settings, kept, receiver)
         sample = kept.model_copy(update={"port": port})
         sample.write(settings.data_dir / MARK_FILE)
         facts = {"sample": sample, "items": items, "at": loa.ready, "data": settings.data_dir}
@@ -234,13 +240,21 @@ async def _run_desk(settings: LoaSettings, kept: KeptSample | None, port: int) -
         return None if asked.is_set() else await loa.process.wait()
 
 
-async def _fill_desk(ready: RunningInstance, settings: LoaSettings) -> tuple[KeptSample, int]:
-    """Fill the ministry; returns what its folder keeps, and the number of items."""
-    _tell("demo_fills")
+async def _prepare_desk(
+    ready: RunningInstance, settings: LoaSettings, kept: KeptSample | None, receiver: URL
+) -> tuple[KeptSample, int]:
+    """Fill the ministry, or tell a *kept* one the address of its receiver in this run.
+
+    Returns what its folder keeps, and the number of items that are new.
+    """
     async with await Bus.connect(ready.nats_url) as bus:
         await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
+        if kept:
+            await move_receiver(bus, await open_key_file(bus, settings.key_file), receiver)
+            return kept, 0
+        _tell("demo_fills")
         await _import_readers(bus, settings)
-        ministry = await fill(bus, settings)
+        ministry = await fill(bus, settings, receiver)
     return KeptSample.of(ministry), ministry.items
 
 
@@ -263,8 +277,8 @@ async def _show_codes(
 
 
 @asynccontextmanager
-async def _loa_up(settings: LoaSettings) -> AsyncIterator[_Loa]:
-    """Run `loa up` without this shell's LOA_* variables, and without its `.env`."""
+async def _loa_up(settings: LoaSettings, **variables: str) -> AsyncIterator[_Loa]:
+    """Run `loa up` with *variables*, without this shell's LOA_* ones, and without its `.env`."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
     environment = {name: value for name, value in shell if not name.startswith("LOA_")}
     up = ["up", "--data", str(settings.data_dir), "--port", str(settings.http_port)]
@@ -272,7 +286,7 @@ async def _loa_up(settings: LoaSettings) -> AsyncIterator[_Loa]:
     _tell("demo_starts", value=settings.data_dir)
     with (settings.data_dir / "loa.log").open("wb") as log:
         child = await asyncio.create_subprocess_exec(
-            *command, stdout=log, stderr=log, env=environment, cwd=settings.data_dir
+            *command, stdout=log, stderr=log, env=environment | variables, cwd=settings.data_dir
         )
     try:
         yield _Loa(await _poll_until(lambda: instance.find_running(settings), child), child)

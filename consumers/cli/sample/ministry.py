@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from yarl import URL
+
 from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.cli.sample.items import (
     SampleItem,
@@ -38,9 +40,10 @@ class SampleMinistry:
     items: int
 
 
-async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
+async def fill(bus: Bus, settings: LoaSettings, receiver: URL) -> SampleMinistry:
     """Add units, accounts, items of every status, a bulletin, a campaign, events.
 
+    *receiver*: the address that is called about the events.
     Raises Conflict for a bus that has accounts: its data are not a demo's.
     """
     accounts = AccountStore(bus, time.time)
@@ -59,7 +62,7 @@ async def fill(bus: Bus, settings: LoaSettings) -> SampleMinistry:
     await items.add_campaign(read_campaign())
     names = [await items.add(item) for item in plan]
     await items.begin_issue(_SERIES)
-    await SampleSender(bus, keys, vocabulary).send_all(_foreign(plan, names))
+    await SampleSender(bus, keys, vocabulary).send_all(_foreign(plan, names), receiver)
     return SampleMinistry([*people.values()], credentials, len(names) + _BESIDE)
 
 

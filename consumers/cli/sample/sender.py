@@ -5,19 +5,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from yarl import URL
+
 from consumers.callbacks.administration import EndpointAdministration
-from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
+from consumers.callbacks.endpoints import Endpoint, EndpointCipher, EndpointStore
 from consumers.callbacks.status_store import StatusStore
 from consumers.cli.sample.items import read_letter_titles, read_sent_text
+from consumers.cli.sample.receiver import is_receiver
 from consumers.key_file import KeyFile
 from consumers.trials.guests import GuestAddresses
 from contracts import events, subjects
 from contracts.base.times import utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.vocabulary import Vocabulary
-from producers.bus import Bus
+from producers.bus import Bus, records
 from producers.publisher import Publisher
 from producers.trials.acceptance import TrialAcceptance
 from producers.units.registry import TrialUnit, UnitRegistry
@@ -25,8 +29,6 @@ from producers.units.registry import TrialUnit, UnitRegistry
 UNIT = "trung-tam-cong-nghe-thong-tin"
 _UNKNOWN_ITEM = "khong-co-tin-nay"
 _OFFICIAL = "can-bo@example.org"
-_ADDRESS = "https://127.0.0.1/loa"
-"""Address of this machine, refused at each call: the sample calls no other machine."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,16 @@ class SampleSender:
     keys: KeyFile
     vocabulary: Vocabulary
 
-    async def send_all(self, foreign: str) -> None:
+    async def send_all(self, foreign: str, receiver: URL) -> None:
         """Send a trial, then the same item in earnest, and what intake refuses.
 
-        *foreign*: an item of another unit.
+        *foreign*: an item of another unit. *receiver*: the address that is called about it.
         """
-        await self._add_address()
+        await _administration(self.bus, self.keys).add(UNIT, str(receiver), (), _OFFICIAL)
         await self._send_trial()
         publisher = Publisher(self.bus, UNIT, vocabulary=self.vocabulary)
         for data in (read_sent_text(), *_refused(foreign)):
             await publisher.publish(_event(data))
-
-    async def _add_address(self) -> None:
-        """Add the address that is called with what becomes of the events."""
-        store, cipher = EndpointStore(self.bus), EndpointCipher(self.keys.derive)
-        admin = EndpointAdministration(
-            *(store, StatusStore(self.bus), cipher),
-            check_url=lambda _: None,  # it is judged at each call, as the log shows
-            clock=time.time,
-        )
-        await admin.add(UNIT, _ADDRESS, (), _OFFICIAL)
 
     async def _send_trial(self) -> None:
         """Send a trial to the unit's only guest."""
@@ -68,6 +60,29 @@ class SampleSender:
         trials = self.bus.bucket(subjects.TRIALS.name)
         door = TrialAcceptance(trials, self.vocabulary, time.time)
         await door.accept(member, [_event(read_sent_text())])
+
+
+async def move_receiver(bus: Bus, keys: KeyFile, receiver: URL) -> None:
+    """Have the receiver called where it is in this run, at once, if it is still registered."""
+    admin = _administration(bus, keys)
+    for one in await admin.store.of_unit(UNIT):
+        if is_receiver(admin.cipher.decrypt(one.key, one.endpoint.url)):
+            url = admin.cipher.encrypt(one.key, str(receiver))
+            moved = partial(_with, {"url": url, "origin": str(receiver.origin())})
+            await records.update(admin.store.bucket, one.key, Endpoint, moved)
+            await admin.enable(UNIT, one.id)
+
+
+def _with(update: Mapping[str, str], found: Endpoint | None) -> Endpoint:
+    return records.require(found).model_copy(update=update)
+
+
+def _administration(bus: Bus, keys: KeyFile) -> EndpointAdministration:
+    return EndpointAdministration(
+        *(EndpointStore(bus), StatusStore(bus), EndpointCipher(keys.derive)),
+        check_url=lambda _: None,  # Loa judges it at each call
+        clock=time.time,
+    )
 
 
 def _refused(foreign: str) -> list[dict[str, Any]]:

@@ -1,9 +1,19 @@
 """The sample ministry of `loa demo --desk`: its texts, people and items."""
 
+import time
+
 import pytest
 
+from channels.fetch.url_policy import parse_policy
+from channels.fetch.webhook import WebhookClient
+from consumers.callbacks.administration import EndpointAdministration
+from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
+from consumers.callbacks.status_store import StatusStore
 from consumers.cli.sample.items import TEXTS, read_campaign, read_items, read_sample_text
 from consumers.cli.sample.people import Credentials, read_people
+from consumers.cli.sample.receiver import open_receiver
+from consumers.cli.sample.sender import UNIT, move_receiver
+from consumers.key_file import KeyFile
 from consumers.staff.accounts import Account
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from contracts import events
@@ -68,3 +78,20 @@ def test_a_leader_of_a_unit_that_only_co_operates_reads_the_campaign_alone():
 def test_each_sample_has_credentials_of_its_own():
     one, other = Credentials.new(), Credentials.new()
     assert one.password != other.password and one.secret != other.secret
+
+
+async def test_the_receiver_is_called_where_it_is_in_this_run(bus, tmp_path):
+    keys, own = KeyFile.open(tmp_path / "vault.key"), "https://he-thong.example.gov.vn/loa"
+    cipher = EndpointCipher(keys.derive)
+    parts = EndpointStore(bus), StatusStore(bus), cipher, lambda _: None, time.time
+    for url in ("http://127.0.0.1:1/loa", own):
+        await EndpointAdministration(*parts).add(UNIT, url, (), "can-bo@example.org")
+    async with open_receiver() as receiver:
+        await move_receiver(bus, keys, receiver)
+        listed = await EndpointStore(bus).of_unit(UNIT)
+        urls = {cipher.decrypt(one.key, one.endpoint.url) for one in listed}
+        assert urls == {str(receiver), own}
+        assert str(receiver.origin()) in {one.endpoint.origin for one in listed}
+        client = WebhookClient(parse_policy(receiver.authority))
+        async with client.session() as http:
+            assert (await client.post(http, str(receiver), {}, b"{}")).status == 204
