@@ -104,6 +104,13 @@ class TransactionalMailer:
         state = await self.notices.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))
         return state is not None and not state.value.closed_at
 
+    async def recall(self, content_id: str) -> None:
+        """Delete a mail that has not ended, so that it ends as suppressed unless it has left."""
+        bucket = self.bus.bucket(subjects.NOTICES.name)
+        if await bucket.get(content_id) is not None:
+            await bucket.purge(content_id)
+            log.info("letter_recalled", content_id=content_id)
+
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         return letter_id(self.subscribers, mail.address, utc_now(self.clock), number)

@@ -7,7 +7,7 @@ from contracts.publication import Publication
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import Vocabulary
 
-_LIFETIME = timedelta(days=1)
+LIFETIME = timedelta(days=1)
 """A mail that has not left by then is sent no more."""
 
 
@@ -22,5 +22,5 @@ def trial_mail(
         trial_unit=unit_name(item, vocabulary) or item.unit,
         is_correction=is_correction,
         at=now,
-        expires_at=now + _LIFETIME,
+        expires_at=now + LIFETIME,
     )

@@ -18,7 +18,7 @@ from consumers.ledger.errors import LedgerError
 from consumers.subscribers.transactional import TransactionalMailer
 from consumers.trials.guests import GuestAddresses
 from consumers.trials.items import TrialItem, publication_of, recipients, take_in
-from consumers.trials.mails import trial_mail
+from consumers.trials.mails import LIFETIME, trial_mail
 from consumers.trials.store import TrialStore
 from contracts import envelope, events
 from contracts.base.crash_points import crash_point
@@ -50,6 +50,8 @@ class TrialService:
     clock: Clock
     seen: TrialProgress = field(default_factory=TrialProgress)
     """The last change that was worked through."""
+    seen_list: int = 0
+    """The last change of a list of guests, or of keys, after which mails were taken back."""
     waiting: dict[str, TrialEvent] = field(default_factory=dict)
     """By key, without their texts, the events to try again, in the order of acceptance."""
     open_mails: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -61,6 +63,7 @@ class TrialService:
         An event that fails, or finds too many mails of its unit under way, is tried again, and
         holds up later events of its item alone.
         """
+        await self._recall_mails()
         await self._forget_ended_mails()
         last = await self.store.last_change()
         await self._try_again()
@@ -99,6 +102,18 @@ class TrialService:
                 facts = {"unit": event.unit, "event_id": event.event_id}
                 log.error("trial_failed", **facts, error=type(error).__name__)
             return False
+
+    async def _recall_mails(self) -> None:
+        """Take back what has not left of the mails to guests who are off their unit's list."""
+        if (last := await self.store.units.last_seq()) == self.seen_list:
+            return
+        since = utc_now(self.clock) - 2 * LIFETIME  # by the bus's time, which may differ
+        for unit in await self.store.changed_lists(self.seen_list + 1):
+            guests = {guest.id for guest in await self.store.guests(unit)}
+            async for event in self.store.changed_since(unit, since):
+                for gone in event.mailed.keys() - guests:
+                    await self.mailer.recall(event.letter_id(gone))
+        self.seen_list = last
 
     def _has_room(self, unit: str) -> bool:
         return len(self.open_mails[unit]) < _MOST_OPEN_MAILS

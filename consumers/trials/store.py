@@ -1,6 +1,7 @@
 """The bucket of trials, and the lists of guests, as the consumers read them."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
 import structlog
 
@@ -74,6 +75,20 @@ class TrialStore:
         async for _, value in self.bucket.newest_values(event_key(unit, "*"), before=before):
             if event := records.parse(TrialEvent, value.data):
                 yield value.revision, event
+
+    async def changed_since(self, unit: str, moment: datetime) -> AsyncIterator[TrialEvent]:
+        """The readable events of *unit* that changed at *moment* or after."""
+        async for _, value in self.bucket.newest_values(event_key(unit, "*")):
+            if value.created < moment:
+                return
+            if event := records.parse(TrialEvent, value.data):
+                yield event
+
+    async def changed_lists(self, start: int) -> set[str]:
+        """The units whose lists of guests were changed from change *start* on."""
+        head = guests_key("")
+        keys = [change.key async for change in self.units.changes(start)]
+        return {key.removeprefix(head) for key in keys if key.startswith(head)}
 
     async def use(self, unit: str) -> TrialUse:
         """How many trials *unit* has sent on each day."""

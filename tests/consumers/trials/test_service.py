@@ -286,6 +286,32 @@ async def test_a_guest_who_leaves_before_the_mail_ends_the_count_with_a_reason(a
     assert await ended(app, accepted) == (counts, told), "what has ended stays as it is"
 
 
+@pytest.mark.promise("16.1")
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_mail_that_waits_for_the_relay_never_reaches_a_guest_who_left(app, bus, restarts):
+    app.relay.answer = lambda _: Outcome(Verdict.UNSENT)
+    accepted = await app.send(text(1))
+    assert await app.arrived() == []
+    await app.dismiss(BINH)
+    if restarts:
+        app.service = app.new_service(bus)
+    await app.service.follow()
+    assert [mail.address for mail in (await app.pending_mails()).values()] == [AN]
+    app.relay.answer = lambda _: Outcome(Verdict.DELIVERED)
+    app.clock.advance(3600)
+    for content_id in await letters_of(app):
+        await app.wake(content_id)
+    assert app.relay.addresses == [AN]
+    counts = (await app.status(accepted))["channels"]["email"]
+    assert (counts["delivered"], counts["suppressed"], counts["complete"]) == (1, 1, True)
+
+
+async def letters_of(app) -> list[str]:
+    """The content_ids of the mails of the unit's newest trial."""
+    [event, *_] = [one async for _, one in app.store.newest(UNIT)]
+    return [event.letter_id(guest) for guest in event.mailed]
+
+
 async def test_an_address_of_another_key_file_ends_the_count_with_a_reason(app):
     app.service.addresses = GuestAddresses(lambda _: bytes(32))
     accepted = await app.send(text(1))
