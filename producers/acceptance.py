@@ -1,7 +1,8 @@
 """Accept events of a registered unit: claim their identity for ever, then store them on CONTENT."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -138,11 +139,8 @@ class Acceptance:
         all events (in a batch as `[3].data.title`), and Unavailable without a timely
         acknowledgement; then a repeat is harmless.
         """
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                return await self._accept(member, events, batch)
-        except (TimeoutError, BusError) as error:
-            raise unavailable_error() from error
+        async with answer_in_time(spent_s):
+            return await self._accept(member, events, batch)
 
     async def examine(
         self,
@@ -153,11 +151,8 @@ class Acceptance:
         spent_s: float = 0.0,
     ) -> list[ExaminedEvent]:
         """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                claims = await self._examine(member, events, batch)
-        except (TimeoutError, BusError) as error:
-            raise unavailable_error() from error
+        async with answer_in_time(spent_s):
+            claims = await self._examine(member, events, batch)
         return [ExaminedEvent(claim.event, claim.record) for claim in claims]
 
     async def find_record(self, event_id: str) -> EventRecord | None:
@@ -409,6 +404,19 @@ async def create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
             raise
         return value.data
     return data
+
+
+@asynccontextmanager
+async def answer_in_time(spent_s: float) -> AsyncIterator[None]:
+    """Limit what is done for an answer; *spent_s* of its time have passed already.
+
+    Raises Unavailable when the time is over, or the bus fails: then a repeat is harmless.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
+            yield
+    except (TimeoutError, BusError) as error:
+        raise unavailable_error() from error
 
 
 async def map_all(

@@ -4,7 +4,6 @@
 and answers the path with 404.
 """
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,8 +16,7 @@ from contracts.delivery import Lane
 from contracts.errors import Invalid, field_error
 from contracts.events import CheckedEvent
 from contracts.trials.dry_run import DryRun, DryRuns, ExpectedEvent, Outlook
-from producers.acceptance import ANSWER_TIMEOUT_S, Acceptance, ExaminedEvent
-from producers.admission import unavailable_error
+from producers.acceptance import Acceptance, ExaminedEvent, answer_in_time
 from producers.case_events import usable_channels
 from producers.gateway import responses
 from producers.gateway.access import AccessControl
@@ -63,11 +61,8 @@ class DryRunRoute:
         self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float
     ) -> Response:
         """The outlook of the request's events. Raises as their acceptance would."""
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                return await self._answer(request, member, delivery, spent_s)
-        except TimeoutError as error:
-            raise unavailable_error() from error
+        async with answer_in_time(spent_s):
+            return await self._answer(request, member, delivery, spent_s)
 
     async def _answer(
         self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float

@@ -1,6 +1,5 @@
 """Accept trials: check them by the rules of events in earnest, then store them in their bucket."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,6 +19,7 @@ from producers.acceptance import (
     ANSWER_TIMEOUT_S,
     AcceptedEvent,
     ExaminedEvent,
+    answer_in_time,
     check_event,
     check_not_expired,
     check_notice_period,
@@ -29,8 +29,7 @@ from producers.acceptance import (
     map_all,
     map_in_turn,
 )
-from producers.admission import unavailable_error
-from producers.bus import Bucket, BusError, records
+from producers.bus import Bucket, records
 from producers.units.registry import TrialUnit
 
 
@@ -62,13 +61,10 @@ class TrialAcceptance:
         spent_s: float = 0.0,
     ) -> list[AcceptedEvent]:
         """Accept *events*, all or none; the arguments and the errors of `Acceptance.accept`."""
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                found = await self._examine(member, events, batch)
-                await self._count([event for event, record in found if record is None])
-                return [await self._store(*one) for one in found]
-        except (TimeoutError, BusError) as error:
-            raise unavailable_error() from error
+        async with answer_in_time(spent_s):
+            found = await self._examine(member, events, batch)
+            await self._count([event for event, record in found if record is None])
+            return [await self._store(*one) for one in found]
 
     async def examine(
         self,
@@ -79,11 +75,8 @@ class TrialAcceptance:
         spent_s: float = 0.0,
     ) -> list[ExaminedEvent]:
         """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
-                found = await self._examine(member, events, batch)
-        except (TimeoutError, BusError) as error:
-            raise unavailable_error() from error
+        async with answer_in_time(spent_s):
+            found = await self._examine(member, events, batch)
         return [ExaminedEvent(*one) for one in found]
 
     async def _examine(

@@ -205,7 +205,7 @@ async def test_an_outlook_that_takes_too_long_is_503(app, monkeypatch):
     async def endless():
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("producers.gateway.dry_run.ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("producers.acceptance.ANSWER_TIMEOUT_S", 1.0)
     monkeypatch.setattr(ItemDryRuns, "with_readers", lambda _: endless())
     answer = await asked(app, sample_event(), key=app.live_key)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
