@@ -18,7 +18,7 @@ using System.Threading.Tasks;
 
 static class Publish
 {
-    const int Tries = 10;
+    const double PatienceS = 10; // what all tries may wait, as in Loa's own clients
     static readonly HttpClient Client = new HttpClient { Timeout = TimeSpan.FromSeconds(30) };
 
     static int Main(string[] words)
@@ -32,58 +32,59 @@ static class Publish
 
     static async Task<int> Run(byte[] body)
     {
-        HttpResponseMessage answer = await Send(body);
-        if (answer == null)
-        {
-            Console.Error.WriteLine("no answer; send the same event again later");
-            return 3;
-        }
-        var said = Members(Json.Parse(await answer.Content.ReadAsStringAsync()));
-        int status = (int)answer.StatusCode;
-        if (status != 202)
-        {
-            Console.Error.WriteLine(status + " " + said["title"] + " / " + said["title_vi"]);
-            foreach (var error in Entries(said["errors"]).Select(Members))
-                Console.Error.WriteLine(error["field"] + ": " + error["message"] + " / " + error["message_vi"]);
-            return MayRepeat(status) ? 3 : 2;
-        }
-        Console.WriteLine("accepted " + said["event_id"]);
-        ShowKeys(Members(Json.Parse(Encoding.UTF8.GetString(body))), said);
-        return await Follow((string)said["status_url"]);
+        Answer answer = await Send(HttpMethod.Post, "/v1/events", body);
+        if (answer.Status != 202) return Refused(answer);
+        Console.WriteLine("accepted " + answer.Said["event_id"]);
+        ShowKeys(Members(Json.Parse(Encoding.UTF8.GetString(body))), answer.Said);
+        return await Follow((string)answer.Said["status_url"]);
     }
 
-    static bool MayRepeat(int status)
+    static int Refused(Answer answer)
     {
-        return status == 408 || status == 429 || status >= 500;
+        if (answer.Status == 0)
+        {
+            Console.Error.WriteLine("no answer of Loa; send the same event again later");
+            return 3;
+        }
+        Console.Error.WriteLine(answer.Status + " " + answer.Said["title"] + " / " + answer.Said["title_vi"]);
+        foreach (var error in Entries(answer.Said["errors"]).Select(Members))
+            Console.Error.WriteLine(error["field"] + ": " + error["message"] + " / " + error["message_vi"]);
+        return answer.MayRepeat ? 3 : 2;
     }
 
     // A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
-    static async Task<HttpResponseMessage> Send(byte[] body)
+    static async Task<Answer> Send(HttpMethod method, string path, byte[] body)
     {
-        HttpResponseMessage answer = null;
-        for (int tried = 0; tried < Tries; tried++)
+        double left = PatienceS;
+        for (int pause = 1; ; pause *= 2)
         {
-            TimeSpan pause = TimeSpan.FromSeconds(1 << Math.Min(tried, 5));
-            try
-            {
-                answer = await Ask(HttpMethod.Post, "/v1/events", body);
-                if (!MayRepeat((int)answer.StatusCode)) return answer;
-                if (answer.Headers.RetryAfter != null) pause = answer.Headers.RetryAfter.Delta ?? pause;
-            }
-            catch (HttpRequestException lost)
-            {
-                Console.Error.WriteLine(lost.Message + "; sending it again");
-            }
-            catch (TaskCanceledException)
-            {
-                Console.Error.WriteLine("no answer in time; sending it again");
-            }
-            await Task.Delay(pause);
+            Answer answer = await Ask(method, path, body);
+            double wait = Math.Max(pause, answer.RetryAfterS);
+            if (!answer.MayRepeat || wait > left) return answer;
+            left -= wait;
+            await Task.Delay(TimeSpan.FromSeconds(wait));
         }
-        return answer;
     }
 
-    static Task<HttpResponseMessage> Ask(HttpMethod method, string path, byte[] body)
+    static async Task<Answer> Ask(HttpMethod method, string path, byte[] body)
+    {
+        try
+        {
+            using (HttpResponseMessage answer = await Client.SendAsync(Request(method, path, body)))
+                return Answer.Read(answer, await answer.Content.ReadAsStringAsync());
+        }
+        catch (HttpRequestException lost)
+        {
+            Console.Error.WriteLine(lost.Message);
+        }
+        catch (TaskCanceledException)
+        {
+            Console.Error.WriteLine("no answer in time");
+        }
+        return new Answer();
+    }
+
+    static HttpRequestMessage Request(HttpMethod method, string path, byte[] body)
     {
         var request = new HttpRequestMessage(method, Environment.GetEnvironmentVariable("LOA_URL") + path);
         string key = Environment.GetEnvironmentVariable("LOA_API_KEY");
@@ -93,7 +94,7 @@ static class Publish
             request.Content = new ByteArrayContent(body);
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/cloudevents+json");
         }
-        return Client.SendAsync(request);
+        return request;
     }
 
     static async Task<int> Follow(string statusUrl)
@@ -102,8 +103,9 @@ static class Publish
         for (int asked = 0; asked < 60 && state == "received"; asked++)
         {
             if (asked > 0) await Task.Delay(1000);
-            HttpResponseMessage answer = await Ask(HttpMethod.Get, statusUrl, null);
-            state = (string)Members(Json.Parse(await answer.Content.ReadAsStringAsync()))["state"];
+            Answer answer = await Send(HttpMethod.Get, statusUrl, null);
+            if (answer.Status != 200) return Refused(answer);
+            state = (string)answer.Said["state"];
         }
         Console.WriteLine("state " + state);
         return state == "refused" ? 2 : 0;
@@ -213,6 +215,44 @@ static class Publish
     static List<object> Entries(object value)
     {
         return (List<object>)value;
+    }
+}
+
+/// <summary>Loa's answer. Status 0: none, as the connection was lost or something before Loa answered.</summary>
+class Answer
+{
+    public int Status;
+    public Dictionary<string, object> Said;
+    public double RetryAfterS;
+
+    public bool MayRepeat
+    {
+        get { return Status == 0 || Status == 408 || Status == 429 || Status >= 500; }
+    }
+
+    /// <summary>Loa's own answer, or status 0: a proxy answers with a page, or JSON of its own.</summary>
+    public static Answer Read(HttpResponseMessage answer, string body)
+    {
+        int status = (int)answer.StatusCode;
+        RetryConditionHeaderValue asked = answer.Headers.RetryAfter;
+        double retryAfterS = asked != null && asked.Delta.HasValue ? asked.Delta.Value.TotalSeconds : 0; // not a date
+        var said = MembersIn(body);
+        if (said != null && new[] { "event_id", "state", "title_vi" }.Any(said.ContainsKey))
+            return new Answer { Status = status, Said = said, RetryAfterS = retryAfterS };
+        Console.Error.WriteLine("answered " + status + ", and not as Loa does: check the address");
+        return new Answer { RetryAfterS = retryAfterS };
+    }
+
+    static Dictionary<string, object> MembersIn(string body)
+    {
+        try
+        {
+            return Json.Parse(body) as Dictionary<string, object>;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
     }
 }
 
@@ -326,19 +366,18 @@ class Json
     string String()
     {
         var read = new StringBuilder();
-        while (text[at] != '"')
+        for (char one = Next(); one != '"'; one = Next())
         {
-            char one = text[at++];
             if (one != '\\')
             {
                 read.Append(one);
                 continue;
             }
-            char escape = text[at++];
+            char escape = Next();
             if (escape == 'u')
             {
-                read.Append((char)Convert.ToInt32(text.Substring(at, 4), 16));
-                at += 4;
+                string digits = "" + Next() + Next() + Next() + Next();
+                read.Append((char)Convert.ToInt32(digits, 16));
             }
             else
             {
@@ -346,7 +385,12 @@ class Json
                 read.Append(known < 0 ? escape : "\b\f\n\r\t"[known]);
             }
         }
-        at++;
         return read.ToString();
+    }
+
+    char Next()
+    {
+        if (at == text.Length) throw Wrong();
+        return text[at++];
     }
 }

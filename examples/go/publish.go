@@ -25,8 +25,8 @@ import (
 	"unicode"
 )
 
-// Seconds to wait where the answer says none.
-var pauses = []time.Duration{1, 2, 4, 8, 16, 32, 32, 32, 32, 32}
+// What all tries may wait, in seconds, as in Loa's own clients.
+const patience = 10
 
 var client = &http.Client{Timeout: 30 * time.Second}
 
@@ -56,8 +56,12 @@ type fieldError struct {
 	MessageVi string `json:"message_vi"`
 }
 
-// The fields of an answer that are used here; others may come at any time.
+// The fields of Loa's answer that are used here; others may come at any time. Status 0 is none: the
+// connection was lost, or something before Loa answered.
 type answer struct {
+	status     int
+	retryAfter int // seconds
+
 	EventID   string       `json:"event_id"`
 	StatusURL string       `json:"status_url"`
 	State     string       `json:"state"`
@@ -67,75 +71,89 @@ type answer struct {
 }
 
 func publish(event []byte) int {
-	status, said := send(event)
-	if status == 0 {
-		fmt.Fprintln(os.Stderr, "no answer; send the same event again later")
-		return 3
-	}
-	if status != http.StatusAccepted {
-		fmt.Fprintf(os.Stderr, "%d %s / %s\n", status, said.Title, said.TitleVi)
-		for _, one := range said.Errors {
-			fmt.Fprintf(os.Stderr, "%s: %s / %s\n", one.Field, one.Message, one.MessageVi)
-		}
-		if mayRepeat(status) {
-			return 3
-		}
-		return 2
+	said := send("POST", "/v1/events", event)
+	if said.status != http.StatusAccepted {
+		return refused(said)
 	}
 	fmt.Println("accepted", said.EventID)
 	showKeys(event, said.EventID)
 	return follow(said.StatusURL)
 }
 
-func mayRepeat(status int) bool {
-	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
+func refused(said answer) int {
+	if said.status == 0 {
+		fmt.Fprintln(os.Stderr, "no answer of Loa; send the same event again later")
+		return 3
+	}
+	fmt.Fprintf(os.Stderr, "%d %s / %s\n", said.status, said.Title, said.TitleVi)
+	for _, one := range said.Errors {
+		fmt.Fprintf(os.Stderr, "%s: %s / %s\n", one.Field, one.Message, one.MessageVi)
+	}
+	if said.mayRepeat() {
+		return 3
+	}
+	return 2
+}
+
+func (said answer) mayRepeat() bool {
+	return said.status == 0 || said.status == http.StatusRequestTimeout ||
+		said.status == http.StatusTooManyRequests || said.status >= 500
 }
 
 // A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
-func send(event []byte) (status int, said answer) {
-	for _, pause := range pauses {
-		request, err := http.NewRequest("POST", os.Getenv("LOA_URL")+"/v1/events", bytes.NewReader(event))
-		check(err)
-		request.Header.Set("Content-Type", "application/cloudevents+json")
-		var header http.Header
-		status, header, err = ask(request, &said)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err, "- sending it again")
-		} else if !mayRepeat(status) {
-			return status, said
-		} else if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
-			pause = time.Duration(seconds)
+func send(method, path string, body []byte) answer {
+	left := patience
+	for pause := 1; ; pause *= 2 {
+		said := ask(method, path, body)
+		wait := max(pause, said.retryAfter)
+		if !said.mayRepeat() || wait > left {
+			return said
 		}
-		time.Sleep(pause * time.Second)
+		left -= wait
+		time.Sleep(time.Duration(wait) * time.Second)
 	}
-	return status, said
 }
 
-func ask(request *http.Request, said *answer) (int, http.Header, error) {
+func ask(method, path string, body []byte) answer {
+	request, err := http.NewRequest(method, os.Getenv("LOA_URL")+path, bytes.NewReader(body))
+	check(err)
+	request.Header.Set("Content-Type", "application/cloudevents+json")
 	request.Header.Set("Authorization", "Bearer "+os.Getenv("LOA_API_KEY"))
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, nil, err
+		fmt.Fprintln(os.Stderr, err)
+		return answer{}
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	if err != nil {
-		return 0, nil, err
+		fmt.Fprintln(os.Stderr, err)
+		return answer{}
 	}
-	*said = answer{}
-	json.Unmarshal(body, said) // a proxy's own page has no fields
-	return response.StatusCode, response.Header, nil
+	return read(response, content)
+}
+
+// Loa's own answer, or status 0: a proxy answers with a page, or JSON of its own.
+func read(response *http.Response, content []byte) answer {
+	said := answer{status: response.StatusCode}
+	err := json.Unmarshal(content, &said)
+	if err != nil || said.EventID+said.State+said.TitleVi == "" {
+		fmt.Fprintf(os.Stderr, "answered %d, and not as Loa does: check the address\n", response.StatusCode)
+		said = answer{}
+	}
+	said.retryAfter, _ = strconv.Atoi(response.Header.Get("Retry-After")) // a date counts as 0
+	return said
 }
 
 func follow(statusURL string) int {
 	said := answer{State: "received"}
 	for asked := 0; asked < 60 && said.State == "received"; asked++ {
-		request, err := http.NewRequest("GET", os.Getenv("LOA_URL")+statusURL, nil)
-		check(err)
-		_, _, err = ask(request, &said)
-		check(err)
-		if said.State == "received" {
+		if asked > 0 {
 			time.Sleep(time.Second)
+		}
+		said = send("GET", statusURL, nil)
+		if said.status != http.StatusOK {
+			return refused(said)
 		}
 	}
 	fmt.Println("state", said.State)

@@ -30,7 +30,7 @@ public class Publish {
     static final PrintStream ERR = new PrintStream(System.err, true, StandardCharsets.UTF_8);
     static final HttpClient CLIENT =
         HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
-    static final int TRIES = 10;
+    static final long PATIENCE_S = 10; // what all tries may wait, as in Loa's own clients
 
     public static void main(String[] words) throws Exception {
         if (words.length == 2 && words[0].equals("--vectors")) System.exit(holdVectors(words[1]));
@@ -42,47 +42,75 @@ public class Publish {
     }
 
     static int publish(byte[] event) throws Exception {
-        HttpResponse<String> answer = send(event);
-        if (answer == null) {
-            ERR.println("no answer; send the same event again later");
-            return 3;
-        }
-        Map<String, Object> said = object(Json.parse(answer.body()));
-        if (answer.statusCode() != 202) {
-            ERR.println(answer.statusCode() + " " + said.get("title") + " / " + said.get("title_vi"));
-            for (Object one : list(said.get("errors"))) {
-                Map<String, Object> error = object(one);
-                ERR.println(error.get("field") + ": " + error.get("message") + " / " + error.get("message_vi"));
-            }
-            return mayRepeat(answer.statusCode()) ? 3 : 2;
-        }
+        Answer answer = send(request("/v1/events")
+            .header("Content-Type", "application/cloudevents+json")
+            .POST(HttpRequest.BodyPublishers.ofByteArray(event)).build());
+        if (answer.status() != 202) return refused(answer);
+        Map<String, Object> said = answer.said();
         OUT.println("accepted " + said.get("event_id"));
         showKeys(object(Json.parse(new String(event, StandardCharsets.UTF_8))), said);
         return follow((String) said.get("status_url"));
     }
 
-    static boolean mayRepeat(int status) {
-        return status == 408 || status == 429 || status >= 500;
+    static int refused(Answer answer) {
+        if (answer.status() == 0) {
+            ERR.println("no answer of Loa; send the same event again later");
+            return 3;
+        }
+        Map<String, Object> said = answer.said();
+        ERR.println(answer.status() + " " + said.get("title") + " / " + said.get("title_vi"));
+        for (Object one : list(said.get("errors"))) {
+            Map<String, Object> error = object(one);
+            ERR.println(error.get("field") + ": " + error.get("message") + " / " + error.get("message_vi"));
+        }
+        return answer.mayRepeat() ? 3 : 2;
+    }
+
+    /** Loa's answer. Status 0: none, as the connection was lost or something before Loa answered. */
+    record Answer(int status, Map<String, Object> said, long retryAfterS) {
+        boolean mayRepeat() {
+            return status == 0 || status == 408 || status == 429 || status >= 500;
+        }
     }
 
     // A repeat of the very same event is harmless: no answer, 408, 429 and 5xx are sent again.
-    static HttpResponse<String> send(byte[] event) throws InterruptedException {
-        HttpResponse<String> answer = null;
-        for (int tried = 0; tried < TRIES; tried++) {
-            long pause = 1L << Math.min(tried, 5);
-            try {
-                answer = CLIENT.send(request("/v1/events")
-                    .header("Content-Type", "application/cloudevents+json")
-                    .POST(HttpRequest.BodyPublishers.ofByteArray(event)).build(), BodyHandlers.ofString());
-                if (!mayRepeat(answer.statusCode())) return answer;
-                String seconds = answer.headers().firstValue("Retry-After").orElse("");
-                if (seconds.matches("[0-9]{1,5}")) pause = Long.parseLong(seconds); // Loa names no date
-            } catch (IOException lost) {
-                ERR.println(lost + "; sending it again");
-            }
-            Thread.sleep(Duration.ofSeconds(pause).toMillis());
+    static Answer send(HttpRequest request) throws InterruptedException {
+        long left = PATIENCE_S;
+        for (long pause = 1; ; pause *= 2) {
+            Answer answer = ask(request);
+            long wait = Math.max(pause, answer.retryAfterS());
+            if (!answer.mayRepeat() || wait > left) return answer;
+            left -= wait;
+            Thread.sleep(Duration.ofSeconds(wait).toMillis());
         }
-        return answer;
+    }
+
+    static Answer ask(HttpRequest request) throws InterruptedException {
+        try {
+            HttpResponse<String> answer = CLIENT.send(request, BodyHandlers.ofString());
+            String seconds = answer.headers().firstValue("Retry-After").orElse("");
+            long retryAfterS = seconds.matches("[0-9]{1,18}") ? Long.parseLong(seconds) : 0; // not a date
+            Map<String, Object> said = read(answer.body());
+            if (said != null) return new Answer(answer.statusCode(), said, retryAfterS);
+            ERR.println("answered " + answer.statusCode() + ", and not as Loa does: check the address");
+            return new Answer(0, null, retryAfterS);
+        } catch (IOException lost) {
+            ERR.println(lost);
+            return new Answer(0, null, 0);
+        }
+    }
+
+    /** The members of Loa's own answer, or null: a proxy answers with a page, or JSON of its own. */
+    static Map<String, Object> read(String body) {
+        try {
+            if (Json.parse(body) instanceof Map<?, ?> said
+                && (said.containsKey("event_id") || said.containsKey("state") || said.containsKey("title_vi"))) {
+                return object(said);
+            }
+        } catch (IllegalArgumentException noJson) {
+            return null;
+        }
+        return null;
     }
 
     static HttpRequest.Builder request(String path) {
@@ -93,11 +121,12 @@ public class Publish {
 
     static int follow(String statusUrl) throws Exception {
         for (int asked = 0; asked < 60; asked++) {
-            Map<String, Object> status = object(Json.parse(
-                CLIENT.send(request(statusUrl).build(), BodyHandlers.ofString()).body()));
-            if (!"received".equals(status.get("state"))) {
-                OUT.println("state " + status.get("state"));
-                return status.get("state").equals("refused") ? 2 : 0;
+            Answer answer = send(request(statusUrl).build());
+            if (answer.status() != 200) return refused(answer);
+            Object state = answer.said().get("state");
+            if (!"received".equals(state)) {
+                OUT.println("state " + state);
+                return "refused".equals(state) ? 2 : 0;
             }
             Thread.sleep(1000);
         }
@@ -281,23 +310,25 @@ public class Publish {
 
         String string() {
             StringBuilder out = new StringBuilder();
-            while (at < text.length() && text.charAt(at) != '"') {
-                char one = text.charAt(at++);
+            for (char one = next(); one != '"'; one = next()) {
                 if (one != '\\') {
                     out.append(one);
                     continue;
                 }
-                char escape = text.charAt(at++);
+                char escape = next();
                 if (escape == 'u') {
-                    out.append((char) Integer.parseInt(text.substring(at, at + 4), 16));
-                    at += 4;
+                    out.append((char) Integer.parseInt("" + next() + next() + next() + next(), 16));
                 } else {
                     int known = "bfnrt".indexOf(escape);
                     out.append(known < 0 ? escape : "\b\f\n\r\t".charAt(known));
                 }
             }
-            at++;
             return out.toString();
+        }
+
+        char next() {
+            if (at == text.length()) throw wrong();
+            return text.charAt(at++);
         }
     }
 }

@@ -22,6 +22,9 @@ COMPILED = {
     "C#": ("mcs -r:System.Net.Http.dll Publish.cs", "mono Publish.exe"),
 }
 """How a program is compiled once, and run."""
+PROBLEM = {"title": "Later", "title_vi": "Để sau", "errors": []}
+PAGE = b"<html>"
+"""A proxy's own answer."""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -60,6 +63,7 @@ def test_a_program_without_a_package_computes_the_keys_and_sends_again(loa, tmp_
     assert refused.stderr.startswith("422 The event is not valid / Sự kiện không hợp lệ\n")
     holds_the_vectors(tmp_path, program)
     sends_again(tmp_path, program)
+    leaves_a_long_wait_to_its_caller(tmp_path, program)
 
 
 def run(folder, url, script, key="k"):
@@ -78,16 +82,33 @@ def holds_the_vectors(folder, program):
 
 
 def sends_again(folder, program):
-    """After a slow request, and after an answer whose Retry-After is a date, as proxies write."""
+    """After a slow request, a proxy's page, and a Retry-After that is a date, as proxies write."""
     date = {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
     accepted = {"event_id": EVENT_ID, "status_url": "/v1/events/x", "errors": []}
     with serving() as door:
         door.answers = [
-            Given(408, {"errors": []}),
-            Given(503, {"errors": []}, date),
+            Given(408, PROBLEM),
+            Given(502, PAGE),
+            Given(503, PROBLEM, date),
             Given(202, accepted),
+            Given(502, PAGE),
             Given(200, {"state": "released"}),
         ]
         done = run(folder, door.url, f"{program} {EVENT}")
         assert (done.returncode, door.answers) == (0, []), done
-        assert len({body for _, _, body in door.asked[:3]}) == 1
+        assert len({body for _, _, body in door.asked[:4]}) == 1
+        assert done.stderr.count("answered 502, and not as Loa does") == 2, done
+
+
+def leaves_a_long_wait_to_its_caller(folder, program):
+    """After one try, so that no repeat comes before its time; this test's limit is less."""
+    hour = {"Retry-After": "3600"}
+    for given, says in (
+        (Given(503, PROBLEM, hour), "503 "),
+        (Given(502, PAGE, hour), "answered 502"),
+    ):
+        with serving() as door:
+            door.answers = [given]
+            done = run(folder, door.url, f"{program} {EVENT}")
+        assert (done.returncode, len(door.asked)) == (3, 1), done
+        assert done.stderr.startswith(says), done
