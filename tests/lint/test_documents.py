@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections import Counter
+from functools import cache
 
 import pytest
 import typer
@@ -69,12 +70,34 @@ def test_both_readmes_name_the_same_commands_and_make_has_them():
     assert {call.split()[1] for call in english if call.startswith("make ")} <= targets
 
 
+def test_both_pages_of_events_have_the_same_commands_from_an_empty_folder():
+    headings = {"docs/events.md": "From an empty folder", "docs/events.vi.md": "Từ thư mục trống"}
+    english, vietnamese = (shell_blocks(page, start) for page, start in headings.items())
+    assert english and english == vietnamese
+
+
+def shell_blocks(page: str, heading: str) -> list[str]:
+    section = PAGES[page].split(f"\n## {heading}")[1].split("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_relative_links_lead_to_files(name):
     prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", PAGES[name], flags=re.M | re.S)
     targets = re.findall(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)", prose)
     local = [t.split("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]
     assert [t for t in local if not ((ROOT / name).parent / t).exists()] == []
+    for file, anchor in (t.split("#") for t in targets if "#" in t and ":" not in t):
+        page = ((ROOT / name).parent / file if file else ROOT / name).resolve()
+        assert anchor in anchors(page.relative_to(ROOT.resolve()).as_posix()), (file, anchor)
+
+
+@cache
+def anchors(page: str) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    prose = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", prose, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_security_requirements_are_counted_and_each_stands_once():
