@@ -55,6 +55,7 @@ from producers.output import (
     print_json,
 )
 from producers.publisher import Accepted, Publisher, Spooled
+from producers.spool import HAS_LOCKS
 from producers.texts import get_text, unknown_schema
 from producers.usage_errors import CommandGroup
 
@@ -133,7 +134,7 @@ class ClientSettings:
         return Publisher(
             self.find_bus_url(),
             unit,
-            self.data_dir / "spool",
+            self.data_dir / "spool" if HAS_LOCKS else None,
             vocabulary=self.vocabulary,
             access=self.access if self.nats_url else None,
         )

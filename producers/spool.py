@@ -16,14 +16,16 @@ from contracts.base import strict_json
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import Conflict, Unavailable, Unreadable, field_error
+from contracts.errors import Conflict, Invalid, Unavailable, Unreadable, field_error
 from contracts.events import CheckedEvent
 from producers.texts import get_text
 
 try:
     import fcntl
-except ImportError as missing:
-    raise ImportError("Loa needs flock(2), which Windows does not have; WSL has it") from missing
+except ImportError:  # on Windows
+    HAS_LOCKS = False
+else:
+    HAS_LOCKS = True
 
 _EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
 _REFUSED_FOLDER, _REASON = "refused", ".txt"
@@ -41,7 +43,12 @@ class Spool:
     """A folder of waiting events. Several processes may share it: many writers, one drainer."""
 
     def __init__(self, folder: Path, part: str = "") -> None:
-        """*part* is a spool of its own within *folder*."""
+        """*part* is a spool of its own within *folder*.
+
+        Raises Invalid on a system without locks.
+        """
+        if not HAS_LOCKS:
+            raise Invalid(get_text("cli", "no_locks").as_field_error("spool"))
         self.folder, self._whole = folder / part, folder
 
     def append(self, event: CheckedEvent) -> Path:

@@ -21,8 +21,10 @@ from loa_client import (
     HttpPublisher,
     Invalid,
     NotFound,
+    Publisher,
     RateLimited,
     Spooled,
+    SyncPublisher,
     Unauthorized,
     Unavailable,
     http_publisher,
@@ -317,11 +319,25 @@ def test_waiting_events_in_a_folder_without_locks_are_named(door, away, spool, m
     assert (door.asked, len(spool.waiting())) == ([], 1)
 
 
-def test_a_system_without_flock_is_told_so_at_the_import(monkeypatch):
+def test_a_system_without_flock_is_told_so_where_events_would_be_kept(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "HAS_LOCKS", False)  # as on Windows
+    for open_publisher in (
+        lambda folder: HttpPublisher("http://127.0.0.1:1", KEY, folder),
+        lambda folder: Publisher("nats://127.0.0.1:1", UNIT, folder),
+        lambda folder: SyncPublisher("nats://127.0.0.1:1", UNIT, folder),
+    ):
+        assert open_publisher(None)
+        with pytest.raises(Invalid, match="Windows") as told:
+            open_publisher(spool.folder)
+        assert [error.field for error in told.value.errors] == ["spool"]
+
+
+def test_the_spool_is_imported_without_flock(monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
     spec = importlib.util.spec_from_file_location("spool_of_windows", spool_module.__file__)
-    with pytest.raises(ImportError, match="Windows"):
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (module.HAS_LOCKS, spool_module.HAS_LOCKS) == (False, True)
 
 
 def test_a_case_event_goes_with_its_contact_and_waits_for_no_other(door, away, spool):

@@ -17,6 +17,7 @@ from producers.access import Access
 from producers.admission import unavailable_error
 from producers.bus import AccessRefused
 from producers.publisher import Accepted, Drained, Publisher, Spooled
+from producers.spool import Spool
 
 _GRACE_S = 5.0
 """How long a call may last beyond its limit: until an event is kept."""
@@ -84,6 +85,8 @@ class SyncPublisher:
         patience_s: float = 5.0,
         time_limit_s: float = 10.0,
     ) -> None:
+        if spool:
+            Spool(spool)  # a system without locks is named at once, not by the first call
         self.time_limit_s = time_limit_s
         self._open_publisher = partial(
             Publisher, url, unit, spool,
@@ -152,4 +155,5 @@ def _forget_workers() -> None:
         publisher._forget_worker()
 
 
-os.register_at_fork(after_in_child=_forget_workers)
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_forget_workers)

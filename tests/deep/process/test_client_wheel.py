@@ -79,6 +79,26 @@ assert sample is loa_client.sample and contracts.testing is loa_client.testing
 assert all(name == module.__name__ == module.__spec__.name
     for name, module in sys.modules.items() if name.partition(".")[0] == "loa_client")
 """
+AS_ON_WINDOWS = """
+import asyncio, http.client, importlib, os, ssl, sys, tempfile, urllib.request
+import pydantic, rich, structlog, typer
+from pathlib import Path
+
+for name in ("fcntl", "grp", "pwd", "readline", "resource", "syslog", "termios"):
+    sys.modules[name] = None
+for name in ("O_DIRECTORY", "O_NOFOLLOW", "fchmod", "fork", "getuid", "killpg", "register_at_fork"):
+    delattr(os, name)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+
+from loa_client import HttpPublisher, Invalid, Publisher, check_event, sample
+check_event(sample())
+HttpPublisher("http://127.0.0.1:1", "key"), Publisher(None, "unit")
+try:
+    HttpPublisher("http://127.0.0.1:1", "key", Path("kept"))
+except Invalid as refused:
+    print(refused)
+"""
 OWN_TESTS = """
 import json
 import pytest
@@ -215,6 +235,9 @@ def test_everything_in_the_wheel_imports_without_the_platform(python, wheel, pro
     assert imported.returncode == 0, imported.stderr
     for name in ("fastapi", "faststream", "aiohttp"):
         assert run(python, "-c", f"import {name}", cwd=project).returncode == 1
+    told = run(python, "-W", "error", "-c", AS_ON_WINDOWS, *modules, cwd=project)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("spool: ") and "Windows" in told.stdout
 
 
 async def test_a_project_with_rooms_of_its_own_publishes(python, project, bus, nats_server):
