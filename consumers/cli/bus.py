@@ -20,6 +20,8 @@ from consumers.progress import report_progress
 from consumers.seals.takeover import seal_for_command, take_over
 from contracts.errors import FieldError, Invalid, unknown_word_values
 from producers.bus import Bus, topology
+from producers.bus.replicas.placement import read_placement
+from producers.bus.server_check import poll_servers
 from producers.bus.server_check import verify as verify_server
 from producers.bus_access import certificates, enforcement
 from producers.bus_access.configuration import (
@@ -140,12 +142,22 @@ def apply(fewer_replicas: FewerReplicas = False, as_json: output.Json = False) -
         await open_seals(bus)  # services with limited rights can't take data over
         await seal_for_command(bus, path, settings.seals_file, take_over)  # the key may be new
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
-        return len(topology.stream_names() + await topology.inbound_stream_names(bus)), unread
+        count = len(topology.stream_names() + await topology.inbound_stream_names(bus))
+        return count, [*unread, *await _growing(bus)]
 
-    count, unread = output.run_on_any_bus(work, use=BusUse.REPAIR)
-    answer = ApplyAnswer(applied=count, key_file=path.resolve(), left=unread)
+    count, left = output.run_on_any_bus(work, use=BusUse.REPAIR)
+    answer = ApplyAnswer(applied=count, key_file=path.resolve(), left=left)
     applied = field_error("bus", "bus_applied", count=count, key=answer.key_file)
-    output.print_answer(answer, as_json, lambda: output.print_field_texts(applied, *unread))
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(applied, *left))
+
+
+async def _growing(bus: Bus) -> list[FieldError]:
+    """A text that names the streams of a cluster that are not on all their servers yet, if any."""
+    if not bus.connection.is_clustered:
+        return []
+    placement = await read_placement(bus, {one.name for one in await poll_servers(bus)})
+    names = placement.unled + placement.growing
+    return [field_error("bus", "bus_growing", names=", ".join(names))] if names else []
 
 
 def _must_tell(settings: LoaSettings) -> bool:

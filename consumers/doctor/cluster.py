@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from consumers.doctor.finding import DoctorFinding, new_finding
-from producers.bus import Bus, topology
+from producers.bus import Bus
+from producers.bus.replicas.placement import Placement, read_placement
 from producers.bus.server_check import ServerReport, poll_servers
 
 _MAX_SKEW_S = 1.0
@@ -19,19 +20,22 @@ Infos = Mapping[str, Mapping[str, Any]]
 async def examine_cluster(bus: Bus, wanted: int) -> AsyncIterator[DoctorFinding]:
     """Every stream on *wanted* servers, led, and alike on all; clocks and disks of the servers."""
     servers = await poll_servers(bus)
-    infos = await topology.led_infos(bus)
     present = {one.name for one in servers}
-    for finding in (*find_in_streams(infos, present, wanted), *find_in_servers(servers)):
+    placement = await read_placement(bus, present)
+    for finding in (*find_in_streams(placement, present, wanted), *find_in_servers(servers)):
         yield finding
 
 
-def find_in_streams(infos: Infos, present: Set[str], wanted: int) -> Iterator[DoctorFinding]:
-    """Faults in the replicas of the streams in *infos*, or the finding that there are none.
+def find_in_streams(
+    placement: Placement, present: Set[str], wanted: int
+) -> Iterator[DoctorFinding]:
+    """Faults in the replicas of streams, or the finding that there are none.
 
     *present*: the names of the servers that answer.
     """
-    away = _away(infos, present)
-    found = [*_few(infos, wanted), *_unled(infos), *away, *_behind(infos, present)]
+    infos = placement.infos
+    missing = [*_few(infos, wanted), *_named(placement), *_away(infos, present)]
+    found = [*missing, *_behind(infos, present)]
     yield from found
     if not found:
         leaders = Counter(info["cluster"]["leader"] for info in infos.values())
@@ -59,9 +63,10 @@ def _few(infos: Infos, wanted: int) -> Iterator[DoctorFinding]:
         yield new_finding("bus_replicas_lone", count=len(lone))
 
 
-def _unled(infos: Infos) -> Iterator[DoctorFinding]:
-    if unled := [name for name in topology.stream_names() if name not in infos]:
-        yield new_finding("bus_unled", names=", ".join(unled))
+def _named(placement: Placement) -> Iterator[DoctorFinding]:
+    for code, names in (("bus_growing", placement.growing), ("bus_unled", placement.unled)):
+        if names:
+            yield new_finding(code, names=", ".join(names))
 
 
 def _away(infos: Infos, present: Set[str]) -> Iterator[DoctorFinding]:

@@ -30,7 +30,7 @@ __all__ = ["apply", "verify"]
 Config = dict[str, Any]
 
 _NO_STREAM_CODE = 10059
-_NO_CONSUMER_CODE = 10014
+NO_CONSUMER_CODE = 10014
 _TOO_FEW_SERVERS_CODES = (10005, 10074)  # no suitable peers, no cluster
 _MOVING_CODES = (10124, 10226)  # the stream moves, or gets other replicas
 _MOVE_PATIENCE_S, _MOVE_POLL_S = 60.0, 0.5
@@ -197,9 +197,10 @@ async def inbound_infos(bus: Bus) -> dict[str, Config]:
 
 
 async def led_infos(bus: Bus) -> dict[str, Config]:
-    """Like `stream_infos`, without the streams that no server leads at present."""
+    """Like `stream_infos` with `inbound_infos`, without what no server leads at present."""
     listed = await _list_streams(bus, {})
-    return {name: listed[name] for name in stream_names() if name in listed}
+    names = stream_names() + sorted(filter(unit_of_inbound, listed))
+    return {name: listed[name] for name in names if name in listed}
 
 
 async def _infos_of(bus: Bus, names: Sequence[str], query: Config) -> dict[str, Config]:
@@ -424,12 +425,18 @@ async def _until_grown(bus: Bus, config: Config) -> None:
     """Wait until all replicas are current. Raises NoReply after _MOVE_PATIENCE_S."""
     name, until = config["name"], time.monotonic() + _MOVE_PATIENCE_S
     while time.monotonic() < until:
-        cluster = (await bus.stream_info(name)).get("cluster") or {}
-        others = [one["current"] for one in cluster.get("replicas") or ()]
-        if cluster.get("leader") and all(others) and len(others) == config["num_replicas"] - 1:
+        if _is_whole(await bus.stream_info(name)):
             return
         await asyncio.sleep(_MOVE_POLL_S)
     raise NoReply(f"stream {name} has not grown yet")
+
+
+def _is_whole(info: Config) -> bool:
+    """Whether a stream is led, and all its replicas have joined and are current."""
+    cluster = info.get("cluster") or {}
+    others = [one["current"] for one in cluster.get("replicas") or ()]
+    is_placed = len(others) == info["config"]["num_replicas"] - 1 and "desired" not in cluster
+    return bool(cluster.get("leader")) and is_placed and all(others)
 
 
 async def _remove_push_consumers(bus: Bus, stream: str) -> None:
@@ -441,7 +448,7 @@ async def _remove_push_consumers(bus: Bus, stream: str) -> None:
             try:
                 await bus.connection.repeatable_api_request(call)
             except BusError as error:  # another process was first, or a repeat after NoReply
-                if error.err_code != _NO_CONSUMER_CODE:
+                if error.err_code != NO_CONSUMER_CODE:
                     raise
             facts = {"consumer": consumer["name"], "target": target}
             log.warning("push_consumer_removed", stream=stream, **facts)
@@ -493,7 +500,7 @@ async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec)
     try:
         info = await bus.consumer_info(stream.name, consumer.durable)
     except BusError as error:
-        if error.err_code != _NO_CONSUMER_CODE:
+        if error.err_code != NO_CONSUMER_CODE:
             raise
         info = {"config": {}}
     present = info["config"]

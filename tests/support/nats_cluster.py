@@ -188,14 +188,14 @@ def is_current(cluster: dict[str, Any], replicas: int) -> bool:
 async def until_usable(cluster: NatsCluster, size: int) -> None:
     """Wait until the cluster has a leader that knows *size* servers, and answers."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await has_leader(cluster, size):
+        while not await meta_leader(cluster, size):
             await asyncio.sleep(_POLL_S)
         async with await Bus.connect(cluster.url, name="test", patience_s=PATIENCE_S) as bus:
             await bus.connection.repeatable_api_request("INFO", patience_s=PATIENCE_S)
 
 
-async def has_leader(cluster: NatsCluster, size: int) -> bool:
-    """Whether a server knows a leader of a cluster of *size* servers."""
+async def meta_leader(cluster: NatsCluster, size: int = 3) -> str:
+    """The leader of a cluster of *size* servers, as one of them knows it; else empty."""
     for server in cluster.servers.values():
         try:
             _, page = await fetch_page(server.monitor_url, "/jsz")
@@ -203,8 +203,8 @@ async def has_leader(cluster: NatsCluster, size: int) -> bool:
             continue
         meta = page.get("meta_cluster") or {}
         if meta.get("leader") and meta.get("cluster_size") == size:
-            return True
-    return False
+            return str(meta["leader"])
+    return ""
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Reads of each replica of a stream by itself."""
+"""Replicas of streams: the servers that they are on, and reads of each by itself."""

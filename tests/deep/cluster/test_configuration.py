@@ -13,7 +13,7 @@ from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 from producers.nats_server import find_binary
 from tests.support.bus_configuration import write_configuration
-from tests.support.nats_cluster import PATIENCE_S, ClusterServer, NatsCluster, has_leader
+from tests.support.nats_cluster import PATIENCE_S, ClusterServer, NatsCluster, meta_leader
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "cluster"
 NAMES = ("nats-1", "nats-2", "nats-3")
@@ -74,7 +74,7 @@ async def test_three_servers_find_each_other_over_tls_and_keep_every_stream(
         for name in NAMES:
             cluster.start(name)
         async with asyncio.timeout(PATIENCE_S):
-            while not await has_leader(cluster, 3):
+            while not await meta_leader(cluster):
                 await asyncio.sleep(0.05)
         access = Access(
             nkey_file=configuration.keys.path("loa-admin"), ca_file=configuration.ca_file

@@ -1,14 +1,17 @@
-"""`loa doctor` on a cluster: well, a server that is away, replicas that are too few."""
+"""`loa doctor` on a cluster: well, a server that is away, replicas too few, streams that grow."""
 
 import asyncio
+import signal
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 
-from consumers.doctor.cluster import find_in_servers, find_in_streams
+import pytest
+
 from consumers.doctor.services import examine_bus
-from producers.bus import topology
-from producers.bus.server_check import ServerReport, absent_servers, poll_servers
-from tests.support.nats_cluster import PATIENCE_S
+from contracts import subjects
+from producers.bus import Bus, topology
+from producers.bus.server_check import absent_servers, poll_servers
+from tests.support.cli import InProcessCli, json_output
+from tests.support.nats_cluster import PATIENCE_S, TAG, started_cluster
 
 
 async def examined(bus, replicas=3):
@@ -53,23 +56,39 @@ async def test_too_few_replicas_are_named(cluster_bus):
     assert "fewer than 5 replicas: CONTENT" in few.message
 
 
-def a_stream(**cluster):
-    return {"config": {"num_replicas": 3}, "cluster": {"leader": "n1", **cluster}}
+@pytest.fixture
+def two_of_three(tmp_path):
+    """A cluster of which two servers have TAG."""
+    with started_cluster(tmp_path, tagged=(1, 2)) as running:
+        yield running
 
 
-def test_streams_without_a_leader_and_replicas_behind_are_named():
-    behind = [{"name": "n2", "current": False, "lag": 1234}, {"name": "n3", "current": True}]
-    infos = {name: a_stream(replicas=behind) for name in topology.stream_names()[1:]}
-    found = {one.code: one.message for one in find_in_streams(infos, {"n1", "n2", "n3"}, 3)}
-    assert found.keys() == {"bus_unled", "bus_server_behind"}
-    assert topology.stream_names()[0] in found["bus_unled"]
-    assert "n2" in found["bus_server_behind"] and "1234" in found["bus_server_behind"]
+async def grow_in_vain(cluster, bus, stream):
+    """Let *stream* grow onto a server that is lost meanwhile; its name."""
+    await topology.delete_stream(bus, stream)
+    config = topology.wanted_configs()[stream] | {"placement": {"tags": [TAG]}}
+    await bus.connection.repeatable_api_request(f"STREAM.CREATE.{stream}", config)
+    [lost] = {"n1", "n2"} - {await cluster.leader_of(bus, stream)}
+    cluster.servers[lost].send(signal.SIGSTOP)
+    call = f"STREAM.UPDATE.{stream}"
+    grown = config | {"num_replicas": 2}
+    await bus.connection.repeatable_api_request(call, grown, patience_s=PATIENCE_S)
+    cluster.servers[lost].kill()
+    return lost
 
 
-def test_clocks_that_differ_and_full_disks_are_named():
-    now = datetime(2027, 1, 15, tzinfo=UTC)
-    late = ServerReport("A", "2.15.1", True, "n1", now, 90 << 20, 100 << 20)
-    early = ServerReport("B", "2.15.1", True, "n2", now + timedelta(seconds=4), 1 << 20, 100 << 20)
-    found = {one.code: one.message for one in find_in_servers([late, early])}
-    assert "n2 is 4.0 s ahead of that of n1" in found["bus_clocks_differ"]
-    assert "n1 uses 90 of 100 MB" in found["bus_server_low"]
+async def test_apply_and_doctor_name_a_stream_that_grows_until_it_has_grown(two_of_three, tmp_path):
+    cluster, stream = two_of_three, subjects.DEAD.name
+    loa = InProcessCli({"LOA_NATS_URL": cluster.url, "LOA_DATA_DIR": str(tmp_path / "data")})
+    async with await Bus.connect(cluster.url, name="test", replicas=3) as bus:
+        await topology.apply(bus)
+        await cluster.until_all_current(bus)
+        lost = await grow_in_vain(cluster, bus, stream)
+        applied = await loa("bus", "apply", "--json")
+        [left] = json_output(applied)["left"]
+        assert stream in left["message"] and stream in left["message_vi"]
+        cluster.start(lost)
+        await cluster.until_current(bus, stream, replicas=2)
+        while "bus_growing" in {one.code for one in await examined(bus, replicas=2)}:
+            await asyncio.sleep(0.2)
+        assert json_output(await loa("bus", "apply", "--json"))["left"] == []
