@@ -95,6 +95,7 @@ class Node:
     zalo_tokens: TokenStore | None = None
     desk_index: ItemIndex | None = None
     replica: ReplicaFollower | None = None
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     clock = staticmethod(time.time)
 

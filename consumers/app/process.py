@@ -90,6 +90,7 @@ async def _run(
         answer = partial(until_answered, stopped=stopped if settings.nats_url else None)
         bus = await stack.enter_async_context(await answer(_connecting(settings, url, name)))
         node = await build_node(stack, settings, bus, NodeAddresses(url, socket_url(bound), name))
+        node.stopped = stopped
         if own:
             _watch_server(node, own)
         await answer(partial(_prepare_bus, node, monitors, services))

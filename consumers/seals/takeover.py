@@ -129,10 +129,6 @@ class SealRecords:
         record = await self._load()
         return self._seals(record) if record else None
 
-    async def load_or_none_taken_over(self) -> PublicationSeals:
-        """Return the seals; before the take-over, those that need one of everything."""
-        return await self.load() or self._seals_of(TakeOverRecord(until=NOTHING_BEFORE))
-
     async def _load(self) -> TakeOverRecord | None:
         """The bus's record or this machine's, which is put back on the bus."""
         record, is_lost = await self._find()

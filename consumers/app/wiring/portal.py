@@ -31,6 +31,7 @@ from consumers.operations.rebuild import rebuild_portal
 from consumers.portal_replica.follow import ReplicaFollower
 from consumers.portal_replica.report import ReplicaReport
 from consumers.portal_replica.status import REPORT_S
+from consumers.runtime.bus_wait import until_answered
 from consumers.runtime.errors import unreachable_without_bus
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.records import REPLICA_PURPOSES, TakenOverUntil, seal_replica_records
@@ -48,6 +49,7 @@ log = structlog.get_logger()
 _WRITER, _REPLICA_LOCK = "deliver-portal", "replica.lock"
 _PAGE_RENEWAL_S = 60.0
 _COVERS_S = 10.0
+_TAKE_OVER_POLL_S = 1.0
 
 
 def destination(node: Node) -> tuple[str, bool]:
@@ -152,21 +154,36 @@ async def _open_follower(node: Node, channel: PortalChannel) -> ReplicaFollower:
 async def _open_replica_seals(node: Node) -> PublicationSeals:
     """The seals of what a replica reads; one apart has those parts of the key file alone.
 
-    Raises Invalid for parts of another key file.
+    Raises Invalid for parts of another key file, StoppedEarly.
     """
     part = node.settings.replica_key_file
     if "keys" in vars(node) or not part.exists():
         return await node.open_seals()
     keys = KeyFilePart.open(part, REPLICA_PURPOSES)
-    if await is_refuted(node.bus, keys):
-        raise Invalid(part_of_other_data(part))
-    seals = await SealRecords(node.bus, keys, node.settings.seals_file).load_or_none_taken_over()
+    seals = await until_answered(partial(_await_take_over, node, keys), node.stopped)
 
     async def known() -> PublicationSeals:
         return seals
 
     seal_replica_records(node.bus, keys, TakenOverUntil.by(known))
     return seals
+
+
+async def _await_take_over(node: Node, keys: KeyFilePart) -> PublicationSeals:
+    """The seals, as soon as a process that has the whole key file has taken over what is stored.
+
+    Until then it is unknown which items need no seal. Raises Invalid for parts of another key file.
+    """
+    records, is_told = SealRecords(node.bus, keys, node.settings.seals_file), False
+    while True:
+        if await is_refuted(node.bus, keys):
+            raise Invalid(part_of_other_data(node.settings.replica_key_file))
+        if seals := await records.load():
+            return seals
+        if not is_told:
+            log.warning("replica_awaits_take_over")
+            is_told = True
+        await asyncio.sleep(_TAKE_OVER_POLL_S)
 
 
 async def _write_first_pages(channel: PortalChannel) -> None:

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.support.loa_process import LOA, RunningLoa, start_loa, wait_until
 from tests.support.portal_dir import public_files
 from tests.support.portal_log import drawn_log
 from tests.support.released_items import deliver_to_portal
-from tests.support.seals import new_seals, use_key, write_replica_key
+from tests.support.seals import open_seals, use_key, write_replica_key
 from tests.support.split_loa import SERVER
 
 NAMES = ("web1", "web2")
@@ -57,9 +58,9 @@ class Replica:
         self.log.write_bytes(b"")
         self.process = start_loa(LOA, ("run", "portal-replica"), self.environ, self.log)
 
-    def ready(self) -> dict | None:
+    def told(self, event: str) -> dict | None:
         lines = (line for line in self.log.read_text().splitlines() if line.endswith("}"))
-        return next((one for one in map(json.loads, lines) if one["event"] == "ready"), None)
+        return next((one for one in map(json.loads, lines) if one["event"] == event), None)
 
     def position(self) -> str:
         """As its index has it; empty while that is being made."""
@@ -92,11 +93,12 @@ async def test_two_replicas_of_one_log_are_equal_byte_for_byte(replicas):
     """One follows in peace, from an empty folder; the other is killed again and again."""
     (calm, killed), url, folder = replicas
     calm.start()
-    await ready(calm)
+    await awaits_take_over(calm)
     async with await Bus.connect(url, name="test") as bus:
         await open_key_file(bus, folder / "vault.key")
+        seals = await open_seals(bus, folder, time.time)
         await use_key(bus, folder)
-        seals = new_seals(folder)
+        await ready(calm)
         log, rng = drawn_log(COUNT, DEFAULT), random.Random(7)
         await deliver_all(bus, log[:FIRST_PART], seals)
         killed.start()
@@ -131,8 +133,16 @@ async def follows(replica: Replica) -> None:
     await ready(replica)
 
 
+async def awaits_take_over(replica: Replica) -> None:
+    """Wait until it says that it waits for a process with the whole key file."""
+    told = partial(replica.told, "replica_awaits_take_over")
+    await asyncio.to_thread(wait_until, told, "a replica to wait", PATIENCE_S)
+    assert not replica.told("ready")
+
+
 async def ready(replica: Replica) -> None:
-    await asyncio.to_thread(wait_until, replica.ready, "a replica to be ready", PATIENCE_S)
+    told = partial(replica.told, "ready")
+    await asyncio.to_thread(wait_until, told, "a replica to be ready", PATIENCE_S)
 
 
 async def caught_up(bus: Bus, seq: int) -> None:
