@@ -5,9 +5,8 @@ May import contracts, producers.access, nats and structlog. Other packages use t
 here, and `records`; set-up code also uses `topology` and `monitoring_endpoint`.
 """
 
-from producers.bus.atomic_batch import BatchEntry
 from producers.bus.bus import Bus
-from producers.bus.connection import closing_client, create_client, discard_client
+from producers.bus.client import closing_client, create_client, discard_client
 from producers.bus.errors import (
     AccessRefused,
     BusError,
@@ -24,7 +23,7 @@ from producers.bus.errors import (
 from producers.bus.grouped.reads import GroupedReads
 from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
-from producers.bus.publish import Ack
+from producers.bus.publish import Ack, BatchEntry
 from producers.bus.snapshot import Snapshot
 from producers.bus.watch import Change, Watch
 

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from producers.bus import atomic_batch, messages
-from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER, BatchEntry
+from producers.bus import messages
 from producers.bus.connection import READ_PATIENCE_S, Connection, Reply
 from producers.bus.errors import InvalidKey, RevisionConflict
 from producers.bus.messages import Message
-from producers.bus.publish import publish_once, publish_with_retry
+from producers.bus.publish import (
+    EXPECTED_REVISION_HEADER,
+    BatchEntry,
+    commit_batch,
+    publish_once,
+    publish_with_retry,
+)
 from producers.bus.watch import Change, Watch
 
 _KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
@@ -173,7 +178,7 @@ class Bucket:
         """
         for entry in entries:
             self._subject(entry.key)
-        return await atomic_batch.commit_batch(self._link, self._prefix, entries, timeout_s)
+        return await commit_batch(self._link, self._prefix, entries, timeout_s)
 
     async def _last_message(self, key: str, patience_s: float) -> Message | None:
         query = {"last_by_subj": self._subject(key)}

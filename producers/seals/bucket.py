@@ -13,8 +13,8 @@ import structlog
 
 from contracts.base.seals import SEAL_HEADER, Sealer, SealState
 from producers.bus import BatchEntry, Bucket, Bus, Change, Message, RevisionConflict, Value
-from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
 from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.publish import EXPECTED_REVISION_HEADER
 from producers.seals.errors import NotSealed
 from producers.texts import get_text
 

@@ -8,7 +8,7 @@ from consumers.key_file import KeyFile
 from consumers.seals.records import TakenOverUntil, nothing_before, seal_records
 from contracts.base.seals import SEAL_HEADER
 from producers.bus import Bus, Message, RevisionConflict
-from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
+from producers.bus.publish import EXPECTED_REVISION_HEADER
 
 _SENT_AGAIN = (SEAL_HEADER, EXPECTED_REVISION_HEADER)
 

@@ -18,7 +18,7 @@ from contracts.base.seals import SEAL_HEADER
 from contracts.base.times import utc_now
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus, BusError, Message, topology
-from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
+from producers.bus.publish import EXPECTED_REVISION_HEADER
 from producers.seals import publish_sealed
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, sandbox_call, wait_until

@@ -30,7 +30,7 @@ from contracts.errors import ContractError
 from contracts.staff.sign_in import local_path
 from contracts.vocabulary import DEFAULT
 from producers import event_file
-from producers.bus.connection import _Client
+from producers.bus.client import BusClient
 from producers.desk.web_session import ProviderCookie, SessionCookie, visitor_token
 from producers.spool import Spool
 from tests.deep.attack.test_fuzzed_parsers import EVENTS, JSON, NOW, TARGETS
@@ -62,7 +62,7 @@ def bus_message(data: bytes) -> None:
     """The client reads the headers first, then intake the event."""
     pairs, body = head(data)
     raw = "NATS/1.0\r\n" + "".join(PAIR.format(*pair) for pair in pairs) + "\r\n"
-    read = asyncio.run(_Client()._process_headers(raw.encode("latin-1", "replace")))
+    read = asyncio.run(BusClient()._process_headers(raw.encode("latin-1", "replace")))
     events.check(envelope.decode(None, read, body), DEFAULT)
 
 

@@ -10,8 +10,8 @@ import structlog
 from contracts import subjects
 from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import BatchEntry, GroupedReads, Message, RevisionConflict
-from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
 from producers.bus.grouped import reads as grouped_reads
+from producers.bus.publish import EXPECTED_REVISION_HEADER
 from producers.seals import BucketSeals, NotSealed
 
 NAME, KEY = subjects.LEDGER.name, "state.email.tin-1.1.0"
