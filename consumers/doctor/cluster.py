@@ -22,7 +22,10 @@ async def examine_cluster(bus: Bus, wanted: int) -> AsyncIterator[DoctorFinding]
     servers = await poll_servers(bus)
     present = {one.name for one in servers}
     placement = await read_placement(bus, present)
-    for finding in (*find_in_streams(placement, present, wanted), *find_in_servers(servers)):
+    told = bus.connection.server_info.get("connect_urls") or ()
+    known = present | {one["name"] for one in _followers(placement.infos)}
+    in_streams = find_in_streams(placement, present, wanted)
+    for finding in (*in_streams, *find_in_servers(servers), *find_in_addresses(told, known)):
         yield finding
 
 
@@ -53,6 +56,13 @@ def find_in_servers(servers: Sequence[ServerReport]) -> Iterator[DoctorFinding]:
         if one.most and one.used * 100 >= one.most * _LOW_PERCENT:
             sizes = {"used": one.used >> 20, "most": one.most >> 20}
             yield new_finding("bus_server_low", server=one.name, **sizes)
+
+
+def find_in_addresses(told: Sequence[str], servers: Set[str]) -> Iterator[DoctorFinding]:
+    """More addresses that clients are *told* than there are servers."""
+    if len(told) > len(servers):
+        facts = {"count": len(told), "servers": len(servers), "addresses": ", ".join(sorted(told))}
+        yield new_finding("bus_addresses", **facts)
 
 
 def _few(infos: Infos, wanted: int) -> Iterator[DoctorFinding]:

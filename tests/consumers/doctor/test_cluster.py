@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from consumers.doctor.cluster import find_in_servers, find_in_streams
+from consumers.doctor.cluster import find_in_addresses, find_in_servers, find_in_streams
 from producers.bus.replicas.placement import Placement
 from producers.bus.server_check import ServerReport
 
@@ -46,6 +46,13 @@ def test_streams_without_a_leader_and_replicas_behind_are_named():
 def test_a_server_that_does_not_answer_is_named():
     away = found(placed(N2, N3), SERVERS - {"n3"})
     assert away.keys() == {"bus_server_away"} and "n3" in away["bus_server_away"].message
+
+
+def test_more_addresses_than_servers_are_a_warning():
+    told = ["10.0.0.1:4222", "172.17.0.1:4222", "10.0.0.2:4222", "10.0.0.3:4222"]
+    [many] = find_in_addresses(told, SERVERS)
+    assert many.level == "warning" and ", 172.17.0.1:4222" in many.message
+    assert not [*find_in_addresses(told[1:], SERVERS)]
 
 
 def test_clocks_that_differ_and_full_disks_are_named():

@@ -84,6 +84,8 @@ async def test_three_servers_find_each_other_over_tls_and_keep_every_stream(
         async with await Bus.connect(url, access=access, **patience) as bus:
             await bus.connection.repeatable_api_request("INFO", patience_s=PATIENCE_S)
             await verify(bus)
+            told = bus.connection.server_info["connect_urls"]
+            assert {*told} == {f"{one.name}:{one.client}" for one in cluster.servers.values()}
             await topology.apply(bus)
             await cluster.until_all_current(bus)
     finally:
