@@ -161,10 +161,10 @@ async def axe(page: Any, *, has_scripts: bool = True, only: Sequence[str] = ()) 
     options |= {"iframes": has_scripts, "preload": has_scripts}
     if only:
         options["runOnly"] = {"type": "rule", "values": [*only]}
-    found = await page.evaluate("(options) => axe.run(options)", options)
+    asked = "(options) => axe.run(options).then((found) => found.violations)"
     return [
         f"{rule['id']}: {' '.join(map(str, node['target']))}: {node['failureSummary']}"
-        for rule in found["violations"]
+        for rule in await page.evaluate(asked, options)
         for node in rule["nodes"]
     ]
 
