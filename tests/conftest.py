@@ -89,6 +89,10 @@ LONGEST = (
     "exhaustive/test_item_rights.py",
     "power/test_portal_power_cut.py",
     "process/test_bulletin_issues.py",
+    "browser/test_oidc_journey.py",
+    "browser/test_subscriber_journey.py",
+    "process/test_several_doors.py",
+    "process/test_split_services.py",
 )
 """Deep files of about a minute and more, the longest first: in this order they begin."""
 DEEP_TIMEOUT_S = 600
