@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 
 from consumers.callbacks.sender import Sent
 from contracts import subjects
+from contracts.delivery import ChannelName
 from contracts.facts.content_status import StatusFact, StatusKind
 from contracts.records import Record
 from producers.bus import Bus, BusError
@@ -27,13 +28,14 @@ class Attempt(Record):
     kind: StatusKind
     content_id: str | None = None
     revision: int | None = None
+    channel: ChannelName | None = None
     status: int = 0
     reason: str = ""
     took_s: float = 0.0
 
     @classmethod
     def of(cls, fact: StatusFact, at: datetime, sent: Sent) -> Self:
-        about = fact.status.model_dump(include={"kind", "content_id", "revision"})
+        about = fact.status.model_dump(include={"kind", "content_id", "revision", "channel"})
         reason = sent.failure.reason if sent.failure else ""
         return cls(
             at=at, fact=fact.id, status=sent.status, reason=reason, took_s=sent.took_s, **about

@@ -59,9 +59,11 @@ def _shown(
         waiting_at_least=waiting.at_least,
         failing_since=progress.failing_since,
         arrived_at=progress.arrived_at,
-        attempts=[
-            CallbackAttempt(one.at, one.kind.value, one.content_id or "", one.status, _code(one))
-            for one in tried
-        ],
+        attempts=[_tried(one) for one in tried],
         older=f"{listed.id}.{older.seq}.{older.passed}" if older.seq else "",
     )
+
+
+def _tried(one: Attempt) -> CallbackAttempt:
+    fact = one.kind.value, one.content_id or "", one.channel or ""
+    return CallbackAttempt(one.at, *fact, one.status, _code(one))

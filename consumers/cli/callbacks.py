@@ -25,7 +25,6 @@ from producers.output import print_bilingual
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Call units' systems about their items.")
-_LOG_COLUMNS = ("at", "kind", "content_id", "revision", "status", "reason", "seconds", "fact")
 Unit = Annotated[str, typer.Argument(help="The unit's id.")]
 Id = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id, as `list` has it.")]
 

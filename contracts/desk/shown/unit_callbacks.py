@@ -6,11 +6,15 @@ from typing import NamedTuple, Protocol
 
 
 class CallbackAttempt(NamedTuple):
-    """One try to tell a fact. `status`: of the answer; 0 without one, and `reason` is why."""
+    """One try to tell a fact. `channel`: of a delivery, else empty.
+
+    `status`: of the answer; 0 without one, and `reason` is why.
+    """
 
     at: datetime
     kind: str
     content_id: str
+    channel: str
     status: int
     reason: str
 

@@ -16,15 +16,16 @@ from channels.fetch.url_policy import UrlPolicy
 from channels.fetch.webhook import WebhookClient
 from consumers.callbacks import delivery, status_store
 from consumers.callbacks.administration import EndpointAdministration
-from consumers.callbacks.attempt_log import AttemptLog
+from consumers.callbacks.attempt_log import Attempt, AttemptLog
 from consumers.callbacks.delivery import LEASE, EndpointDelivery
 from consumers.callbacks.endpoints import EndpointCipher, EndpointStore
 from consumers.callbacks.progress import Progress
-from consumers.callbacks.sender import CallbackSender
+from consumers.callbacks.sender import CallbackSender, Sent
 from consumers.callbacks.status_store import StatusStore
 from consumers.callbacks.unit_page import UnitCallbacks
 from consumers.key_file import KeyFile
 from contracts import subjects
+from contracts.delivery import ChannelName
 from contracts.errors import Conflict
 from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
 from producers.bus import Bus, NoReply
@@ -226,6 +227,13 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(callbacks):
     assert callbacks.heard == []
     [attempt] = await AttemptLog(callbacks.bus).newest(UNIT, callbacks.id, 5)
     assert (attempt.status, attempt.reason) == (307, "http 307")
+
+
+def test_the_log_names_the_channel_of_a_delivery():
+    about = {"unit": UNIT, "content_id": "tin", "revision": 1, "channel": ChannelName.EMAIL}
+    at = datetime.now(UTC)
+    fact = status_fact(ContentStatus(kind=StatusKind.DELIVERED, at=at, **about))
+    assert Attempt.of(fact, at, Sent(204)).channel is ChannelName.EMAIL
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

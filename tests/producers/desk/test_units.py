@@ -16,6 +16,7 @@ from consumers.intake.handler import Intake
 from consumers.trials.guests import GuestAddresses
 from contracts import envelope, subjects
 from contracts.base.times import utc_now
+from contracts.delivery import ChannelName
 from contracts.errors import ContractError
 from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
 from contracts.publication import Publication
@@ -427,12 +428,15 @@ async def test_callbacks_are_listed_with_their_log_and_without_their_path(regist
     kind, log = StatusKind.RELEASED, AttemptLog(registered.bus)
     failed = Attempt(at=at, fact="f", kind=kind, content_id="tin-cua-minh", reason="unknown host x")
     gone = failed.model_copy(update={"status": 410, "reason": "http 410"})
-    await log.add(UNIT, "e1", [failed, gone])
+    delivered = {"kind": StatusKind.DELIVERED, "channel": ChannelName.EMAIL, "status": 204}
+    await log.add(UNIT, "e1", [failed, gone, failed.model_copy(update=delivered)])
     await log.add(OTHER, "e1", [failed.model_copy(update={"content_id": "tin-nguoi-khac"})])
     async with registered.signed_in("an", OFFICER) as browser:
         page = (await browser.get(PAGE)).text
     assert "https://he-thong.example.gov.vn</bdi>" in page
     assert SAID["callback_state"]["on"] in page and "tin-cua-minh" in page
     assert WHY["unknown_host"] in page and "HTTP 410" in page
+    assert f"{SAID['callback_kind']['delivered']} (thư điện tử)" in page
+    assert "<code>e1</code>" in page, "by which commands name it"
     hidden = ("/loa?ma", "b1mat", "s3cr3t", "c0ntact", "tin-nguoi-khac")
     assert not [one for one in hidden if one in page]
