@@ -135,8 +135,7 @@ def batch_entries(body: bytes) -> Iterator[Any]:
             counts = {"count": _MANY, "limit": MAX_BATCH_EVENTS}
             raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
         yield entry
-    if not count:
-        raise Invalid(field_error(WHOLE_EVENT, "empty_batch"))
+    check_count(count)
 
 
 def from_batch_entry(entry: Any) -> CloudEvent:
@@ -152,10 +151,17 @@ def _raw_entries(body: bytes) -> Iterable[Any]:
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
         raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
-    if len(entries) > MAX_BATCH_EVENTS:
-        counts = {"count": len(entries), "limit": MAX_BATCH_EVENTS}
-        raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
+    check_count(len(entries))
     return entries
+
+
+def check_count(count: int) -> None:
+    """Raise Invalid for an empty batch, TooLarge for one with too many events."""
+    if not count:
+        raise Invalid(field_error(WHOLE_EVENT, "empty_batch"))
+    if count > MAX_BATCH_EVENTS:
+        counts = {"count": count, "limit": MAX_BATCH_EVENTS}
+        raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
 
 
 def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:

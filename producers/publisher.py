@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
@@ -46,7 +46,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """The event is stored in `path`, behind all older ones; `drain` sends it."""
+    """The event is stored in `path`, behind all older ones; `drain` sends it.
+
+    Where another call or process was draining, it goes with the older ones.
+    """
 
     event_id: str
     content_id: str
@@ -60,7 +63,8 @@ class Drained:
     """Result of draining: sent events, files set aside as refused, number of events left.
 
     Of those left, `denied` wait for a right: the key may not publish on `denied_subjects`, and what
-    follows in an item waits with it. All others go on.
+    follows in an item waits with it. All others go on. `is_elsewhere`: another call or process is
+    draining, and sends what is left.
     """
 
     accepted: list[Accepted] = field(default_factory=list)
@@ -69,6 +73,7 @@ class Drained:
     denied: list[Path] = field(default_factory=list)
     denied_subjects: set[str] = field(default_factory=set)
     waiting_items: set[str] = field(default_factory=set)
+    is_elsewhere: bool = False
 
     def must_wait(self, event: CheckedEvent) -> bool:
         return event.subject in self.denied_subjects or event.content_id in self.waiting_items
@@ -155,12 +160,18 @@ class Publisher:
             if admitted.subject in drained.denied_subjects:
                 raise Denied(admitted.subject)
             if self.spool and self._comes_behind(admitted, drained):
-                return await asyncio.to_thread(keep, self.spool, admitted)
+                return await self._keep_behind(self.spool, admitted, drained)
             return await self._send(admitted)
         except Denied as denied:
             raise await self._forbid(admitted, denied) from denied
         except BusError as error:
             return await self._keep(admitted, error)
+
+    async def _keep_behind(self, spool: Spool, admitted: CheckedEvent, drained: Drained) -> Spooled:
+        kept = await asyncio.to_thread(keep, spool, admitted)
+        if drained.is_elsewhere:  # the other may have ended before the event was kept
+            await self._drain(self._denied_lately())
+        return kept
 
     async def _keep(self, admitted: CheckedEvent, reason: Exception) -> Spooled:
         log.warning("bus_away", event_id=admitted.event_id, reason=str(reason))
@@ -190,18 +201,28 @@ class Publisher:
         if not self.spool or not self.spool.waiting():
             self.refusal = None
             return drained
-        with self.spool.draining() as is_drainer, suppress(BusError):
-            if is_drainer:
-                self.refusal = None
-                await self._send_waiting(self.spool, drained)
+        while await self._drain_once(self.spool, drained):
+            pass  # look again: others are kept until the lock is given back
         drained.left = len(self.spool.waiting())
         return drained
 
+    async def _drain_once(self, spool: Spool, drained: Drained) -> bool:
+        """Whether all that waited, but for denied events, was sent."""
+        if not _others(spool.waiting(), drained.denied):
+            return False
+        with spool.draining() as is_drainer, suppress(BusError):
+            drained.is_elsewhere = not is_drainer
+            if is_drainer:
+                await self._send_waiting(spool, drained)
+            return is_drainer
+        return False
+
     async def _send_waiting(self, spool: Spool, drained: Drained) -> None:
+        if not drained.denied:
+            self.refusal = None
         try:
-            while waiting := _others(spool.waiting(), drained.denied):
-                for path in waiting:
-                    await self._send_spooled(spool, path, drained)
+            for path in _others(spool.waiting(), drained.denied):
+                await self._send_spooled(spool, path, drained)
         finally:
             self._denied = {path: self._denied[path] for path in drained.denied}
 
@@ -294,13 +315,29 @@ class Publisher:
 
 def keep(spool: Spool, admitted: CheckedEvent) -> Spooled:
     """Keep an event behind all older ones. Raises Unavailable if the disk refuses."""
+    with _naming_disk(spool, admitted):
+        return _spooled(admitted, spool.append(admitted))
+
+
+def keep_batch(spool: Spool, admitted: Sequence[CheckedEvent]) -> list[Spooled]:
+    """Keep events as `keep` does, all or none."""
+    with _naming_disk(spool, admitted[0]):
+        return list(map(_spooled, admitted, spool.append_batch(admitted)))
+
+
+@contextmanager
+def _naming_disk(spool: Spool, admitted: CheckedEvent) -> Iterator[None]:
+    """Raise Unavailable, which names the folder, if the disk refuses."""
     try:
-        path = spool.append(admitted)
+        yield
     except OSError as error:
         log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
         facts = {"folder": spool.folder.absolute(), "detail": error.strerror}
         refusal = get_text("cli", "not_kept", **facts).as_field_error("spool")
         raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
+
+
+def _spooled(admitted: CheckedEvent, path: Path) -> Spooled:
     log.info("event_spooled", event_id=admitted.event_id)
     ids = admitted.event_id, admitted.content_id, admitted.revision
     return Spooled(*ids, path, admitted.warnings)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,15 @@ from pathlib import Path
 from contracts.base import strict_json
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
-from contracts.envelope import from_structured
-from contracts.errors import Conflict, Invalid, Unavailable, Unreadable, field_error
+from contracts.envelope import from_structured, read_each
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    Invalid,
+    Unavailable,
+    Unreadable,
+    field_error,
+)
 from contracts.events import CheckedEvent
 from producers.texts import get_text
 
@@ -57,14 +64,31 @@ class Spool:
         An event that waits already is not stored twice. Raises Conflict for other content under the
         same id, OSError if the disk refuses.
         """
-        body = _file_body(event)
+        with self._appending():
+            path = self._append(event, self.waiting())
+        crash_point("spool.kept")
+        return path
+
+    def append_batch(self, events: Sequence[CheckedEvent]) -> list[Path]:
+        """Append *events* as `append` does, all or none. A Conflict names places, as `[3].id`."""
         with self._appending():
             waiting = self.waiting()
-            if waiting_file := _find_waiting(waiting, event.event_id, body):
-                return waiting_file
+            count = len(waiting)
+            try:
+                return read_each(list(events), lambda event: self._append(event, waiting))
+            except (ContractError, OSError):
+                for path in waiting[count:]:
+                    self.remove(path)
+                raise
+
+    def _append(self, event: CheckedEvent, waiting: list[Path]) -> Path:
+        """The file of *event*, which joins those that wait."""
+        body = _file_body(event)
+        path = _find_waiting(waiting, event.event_id, body)
+        if path is None:
             path = self.folder / f"{_next_timestamp(waiting)}-{event.event_id}.json"
             _write_file(path, body)
-        crash_point("spool.kept")
+            waiting.append(path)
         return path
 
     @contextmanager

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from loa_client import (
     Accepted,
+    Conflict,
     HttpPublisher,
     Invalid,
     NotFound,
@@ -25,6 +26,7 @@ from loa_client import (
     RateLimited,
     Spooled,
     SyncPublisher,
+    TooLarge,
     Unauthorized,
     Unavailable,
     http_publisher,
@@ -35,8 +37,13 @@ from producers.spool import Spool
 from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event
 from tests.support.relay_tls import relay_context
 from tests.support.scripted_door import Given, ScriptedDoor, serving
+from tests.support.spooled_events import (
+    end_a_drain_before_an_event_is_kept,
+    keep_as_a_drain_ends,
+)
 
 KEY = "loa_unit_key"
+BATCH = "application/cloudevents-batch+json"
 patient = partial(HttpPublisher, patience_s=60, time_limit_s=60)
 ERROR = {"field": "data.title", "message": "is empty", "message_vi": "trống"}
 
@@ -216,6 +223,68 @@ def test_older_events_are_sent_until_the_time_limit_and_the_new_one_is_kept(
     publisher = HttpPublisher(door.url, KEY, spool.folder, patience_s=60, time_limit_s=0)
     assert isinstance(publisher.publish(numbered(4)), Spooled)
     assert door.ids == ["e-1"] and len(spool.waiting()) == 3
+
+
+def test_a_drain_sends_what_is_kept_before_its_lock_is_back(door, away, spool, monkeypatch):
+    away.publish(numbered(1))
+    keep_as_a_drain_ends(monkeypatch, 2)
+    door.answers = [accepted(1), accepted(2)]
+    drained = patient(door.url, KEY, spool.folder).drain()
+    assert ([one.content_id for one in drained.accepted], drained.left) == (["tin-1", "tin-2"], 0)
+
+
+def test_an_event_kept_after_another_drain_has_ended_is_sent(door, away, spool, monkeypatch):
+    away.publish(numbered(1))
+    end_a_drain_before_an_event_is_kept(monkeypatch, spool)
+    door.answers = [accepted(1), accepted(2)]
+    assert isinstance(patient(door.url, KEY, spool.folder).publish(numbered(2)), Spooled)
+    assert (door.ids, spool.waiting()) == (["e-1", "e-2"], [])
+
+
+def test_a_batch_is_one_request_and_a_wrong_event_is_named_by_its_place(door):
+    publisher = patient(door.url, KEY)
+    body = {"events": [accepted(1).body, accepted(2).body]}
+    door.answers = [Given(202, body), Given(422, {"errors": [ERROR | {"field": "[1].data.title"}]})]
+    answers = publisher.publish_batch([numbered(1), numbered(2)])
+    assert [(type(one), one.content_id) for one in answers] == [
+        (Accepted, "tin-1"), (Accepted, "tin-2")
+    ]  # fmt: skip
+    with pytest.raises(Invalid, match=r"\[1\].data.title"):
+        publisher.publish_batch([numbered(1), sample_event(title="")])
+    with pytest.raises(Invalid, match=r"\[1\].specversion"):
+        publisher.publish_batch([numbered(1), {"id": "2"}])
+    assert [headers["Content-Type"] for _, headers, _ in door.asked] == [BATCH, BATCH]
+    assert [one["id"] for one in json.loads(door.asked[0][2])] == ["e-1", "e-2"]
+
+
+def test_a_batch_is_kept_in_its_order_while_loa_is_away_and_goes_before_the_next(door, away, spool):
+    kept = away.publish_batch([numbered(1), numbered(2)])
+    assert [one.path for one in kept] == spool.waiting()
+    door.answers = [accepted(1), accepted(2), Given(202, {"events": [accepted(3).body]})]
+    [answer] = patient(door.url, KEY, spool.folder).publish_batch([numbered(3)])
+    assert isinstance(answer, Accepted)
+    first, second, [third] = (json.loads(body) for _, _, body in door.asked)
+    assert [one["id"] for one in (first, second, third)] == ["e-1", "e-2", "e-3"]
+
+
+def test_a_batch_is_kept_wholly_or_not_at_all_and_its_length_is_judged_before(away, spool):
+    [one] = away.publish_batch([numbered(1)])
+    other = {**numbered(2), "data": {**numbered(2)["data"], "title": "Khác"}}
+    with pytest.raises(Conflict) as told:
+        away.publish_batch([numbered(1), numbered(2), numbered(3), other])
+    assert [error.field for error in told.value.errors] == ["[3].id"]
+    assert spool.waiting() == [one.path]
+    with pytest.raises(Invalid, match=r"\[1\].data.title"):
+        away.publish_batch([numbered(2), sample_event(title="")])
+    with pytest.raises(Unavailable):
+        away.publish_batch([numbered(2), sample("updated")])
+    with pytest.raises(Invalid):
+        away.publish_batch([])
+    with pytest.raises(TooLarge):
+        away.publish_batch([numbered(2)] * 101)
+    kept = away.publish_batch([numbered(3), numbered(2), numbered(1), numbered(3)])
+    assert [one.path, kept[0].path, kept[1].path] == spool.waiting()
+    assert [kept[2].path, kept[3].path] == [one.path, kept[0].path]
 
 
 @pytest.mark.parametrize("key", [KEY, f"loa_{UNIT}_{'0' * 64}"], ids=["unit", "key"])

@@ -15,6 +15,11 @@ from producers.publisher import Accepted, Publisher, Spooled
 from producers.spool import Spool
 from tests.support.frozen_process import frozen
 from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event, stored_events
+from tests.support.spooled_events import (
+    end_a_drain_before_an_event_is_kept,
+    keep_as_a_drain_ends,
+    stored_ids,
+)
 
 NOWHERE = "nats://127.0.0.1:1"
 
@@ -47,6 +52,20 @@ async def test_publish_does_not_wait_for_a_drain_under_way_which_sends_its_event
     assert isinstance(answers[0], Spooled)
     assert [one.content_id for one in drained.accepted] == ["tin-1", "tin-2"]
     assert drained.left == 0
+
+
+async def test_a_drain_sends_what_is_kept_before_its_lock_is_back(bus, tmp_path, monkeypatch):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    keep_as_a_drain_ends(monkeypatch, 2)
+    drained = await Publisher(bus, UNIT, tmp_path).drain()
+    assert ([one.content_id for one in drained.accepted], drained.left) == (["tin-1", "tin-2"], 0)
+
+
+async def test_an_event_kept_after_another_drain_has_ended_is_sent(bus, tmp_path, monkeypatch):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    end_a_drain_before_an_event_is_kept(monkeypatch, Spool(tmp_path))
+    assert isinstance(await Publisher(bus, UNIT, tmp_path).publish(numbered(2)), Spooled)
+    assert await stored_ids(bus) == ["e-1", "e-2"]
 
 
 async def test_publish_beside_a_drain_leaves_the_refusal_that_the_drain_found(tmp_path):

@@ -5,12 +5,13 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from urllib.request import HTTPSHandler, Request
 
@@ -18,7 +19,14 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from contracts.cloudevent import CloudEvent
-from contracts.envelope import CONTENT_TYPE, from_structured, to_structured
+from contracts.envelope import (
+    BATCH_TYPE,
+    CONTENT_TYPE,
+    check_count,
+    from_structured,
+    read_each,
+    to_structured,
+)
 from contracts.errors import (
     Conflict,
     ContractError,
@@ -34,14 +42,14 @@ from contracts.errors import (
     Unreadable,
     UnsupportedMedia,
 )
-from contracts.events import BUS_TYPES
+from contracts.events import BUS_TYPES, CheckedEvent
 from contracts.trace import Status
 from contracts.trials.dry_run import DryRun
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.admission import RETRY_AFTER_S, admit, unavailable_error
 from producers.conformance.one_host import opener_of_one_host
-from producers.publisher import Accepted, Drained, Spooled, keep, set_aside
+from producers.publisher import Accepted, Drained, Spooled, keep, keep_batch, set_aside
 from producers.spool import Spool
 from producers.texts import get_text
 
@@ -66,6 +74,8 @@ _TRIALS = "trial"
 """The folder in the spool for what a key for trials sends: it must never go out in earnest."""
 _UNIT_OF_KEY = re.compile(r".*_([a-z0-9-]+)_[0-9a-f]{64}")
 _Model = TypeVar("_Model", bound=BaseModel)
+_Send = Callable[[float], list[Accepted]]
+_Keep = Callable[[Spool, list[CloudEvent]], list[Spooled]]
 
 
 class _Answer(BaseModel):
@@ -74,6 +84,20 @@ class _Answer(BaseModel):
     revision: int | None
     warnings: tuple[FieldWarning, ...] = ()
     trial: bool = False
+
+
+class _BatchAnswer(BaseModel):
+    events: tuple[_Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question(Generic[_Model]):
+    """A request, and the model of Loa's answer to it."""
+
+    path: str
+    answer: type[_Model]
+    body: bytes | None = None
+    content_type: str = CONTENT_TYPE
 
 
 class _Problem(BaseModel):
@@ -128,18 +152,22 @@ class HttpPublisher:
         if Loa can't take it now, and the spool is missing or full. A repeat is harmless, and gets
         the answer of the first time.
         """
-        if not isinstance(event, CloudEvent):
-            event = from_structured(dict(event))
-        end = time.monotonic() + self.time_limit_s
-        spool = self.spool if event.type in BUS_TYPES else None
-        try:
-            if spool and (self._was_just_away() or self._drain(end).left):
-                raise unavailable_error()
-            return self._send(event, end)
-        except _NOT_NOW as not_now:
-            if spool is None:
-                raise
-            return self._keep(spool, event, not_now)
+        one = _as_event(event)
+        [answer] = self._send_or_keep([one], lambda end: [self._send(one, end)], self._keep_each)
+        return answer
+
+    def publish_batch(
+        self, events: Sequence[CloudEvent | Mapping[str, Any]]
+    ) -> list[Accepted | Spooled]:
+        """Send up to 100 events as one: all are taken, in their order, or none.
+
+        While Loa is away they are kept, all or none, and then sent one by one. Raises as `publish`
+        does; errors name the event, as in `[3].data.title`. With a case event among them nothing is
+        kept. There is no batch over NATS.
+        """
+        check_count(len(events))
+        batch = read_each(list(events), _as_event)
+        return self._send_or_keep(batch, lambda end: self._send_batch(batch, end), self._keep_batch)
 
     def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or Loa can't take one."""
@@ -150,20 +178,41 @@ class HttpPublisher:
 
         Raises ContractError for what Loa would refuse at once, or can't answer now.
         """
-        if not isinstance(event, CloudEvent):
-            event = from_structured(dict(event))
-        end = time.monotonic() + self.time_limit_s
-        return self._ask("/v1/dry-runs", to_structured(event), DryRun, end)
+        question = _Question("/v1/dry-runs", DryRun, to_structured(_as_event(event)))
+        return self._ask(question, time.monotonic() + self.time_limit_s)
 
     def status(self, event_id: str) -> Status:
         """Where the item of an event is. Raises NotFound for an event of another unit, or none."""
         path = f"/v1/events/{quote(event_id, safe='')}"
-        return self._ask(path, None, Status, time.monotonic() + self.time_limit_s)
+        return self._ask(_Question(path, Status), time.monotonic() + self.time_limit_s)
 
-    def _keep(self, spool: Spool, event: CloudEvent, reason: ContractError) -> Spooled:
-        log.warning("door_away", reason=reason.code, error=_cause_of(reason))
-        unit = event_file.find_sender(event, self._unit)
-        return keep(spool, admit(event, unit, self._vocabulary))
+    def _send_or_keep(
+        self, events: list[CloudEvent], send: _Send, keep_all: _Keep
+    ) -> list[Accepted | Spooled]:
+        """Send *events* in one go after all older ones, or keep them. No case event is kept."""
+        end, drained = time.monotonic() + self.time_limit_s, Drained()
+        spool = self.spool if all(event.type in BUS_TYPES for event in events) else None
+        try:
+            if spool and (self._was_just_away() or (drained := self._drain(end)).left):
+                raise unavailable_error()
+            return [*send(end)]
+        except _NOT_NOW as not_now:
+            if spool is None:
+                raise
+            log.warning("door_away", reason=not_now.code, error=_cause_of(not_now))
+            kept = keep_all(spool, events)
+        if drained.is_elsewhere:  # the other may have ended before the events were kept
+            self._drain(end)
+        return [*kept]
+
+    def _keep_each(self, spool: Spool, events: list[CloudEvent]) -> list[Spooled]:
+        return [keep(spool, self._admit(event)) for event in events]
+
+    def _keep_batch(self, spool: Spool, events: list[CloudEvent]) -> list[Spooled]:
+        return keep_batch(spool, read_each(events, self._admit))
+
+    def _admit(self, event: CloudEvent) -> CheckedEvent:
+        return admit(event, event_file.find_sender(event, self._unit), self._vocabulary)
 
     def _was_just_away(self) -> bool:
         return time.monotonic() < self._away_until
@@ -171,19 +220,28 @@ class HttpPublisher:
     def _drain(self, end: float | None) -> Drained:
         """Drain the spool unless another thread or process does; send none after *end*."""
         drained = Drained()
-        if self.spool and self._waiting(self.spool):
-            with self.spool.draining() as is_drainer, suppress(*_NOT_NOW):
-                if is_drainer:
-                    self._send_waiting(self.spool, drained, end)
+        if self.spool:
+            while self._drain_once(self.spool, drained, end):
+                pass  # look again: others are kept until the lock is given back
             drained.left = len(self._waiting(self.spool))
         return drained
 
-    def _send_waiting(self, spool: Spool, drained: Drained, end: float | None) -> None:
-        while waiting := self._waiting(spool):
-            for path in waiting:
-                self._send_spooled(spool, path, drained, end)
-                if end is not None and time.monotonic() >= end:
-                    return
+    def _drain_once(self, spool: Spool, drained: Drained, end: float | None) -> bool:
+        """Whether all that waited was sent."""
+        if not self._waiting(spool):
+            return False
+        with spool.draining() as is_drainer, suppress(*_NOT_NOW):
+            drained.is_elsewhere = not is_drainer
+            return is_drainer and self._send_waiting(spool, drained, end)
+        return False
+
+    def _send_waiting(self, spool: Spool, drained: Drained, end: float | None) -> bool:
+        """Whether all were sent before *end*."""
+        for path in self._waiting(spool):
+            self._send_spooled(spool, path, drained, end)
+            if end is not None and time.monotonic() >= end:
+                return False
+        return True
 
     def _waiting(self, spool: Spool) -> list[Path]:
         """The unit's events that wait, and damaged ones; another unit's wait for its own key."""
@@ -206,22 +264,29 @@ class HttpPublisher:
             spool.remove(path)
 
     def _send(self, event: CloudEvent, end: float) -> Accepted:
+        return _accepted(self._post(_Question("/v1/events", _Answer, to_structured(event)), end))
+
+    def _send_batch(self, events: list[CloudEvent], end: float) -> list[Accepted]:
+        body = b"[%b]" % b",".join(map(to_structured, events))
+        answer = self._post(_Question("/v1/events", _BatchAnswer, body, BATCH_TYPE), end)
+        return list(map(_accepted, answer.events))
+
+    def _post(self, question: _Question[_Model], end: float) -> _Model:
+        """Loa's answer; its absence is noted."""
         try:
-            answer = self._ask("/v1/events", to_structured(event), _Answer, end)
+            answer = self._ask(question, end)
         except _NOT_NOW:
             self._away_until = time.monotonic() + _AWAY_S
             raise
         self._away_until = -math.inf
-        return Accepted(**dict(answer), duplicate=None)
+        return answer
 
-    def _ask(self, path: str, body: bytes | None, model: type[_Model], end: float) -> _Model:
+    def _ask(self, question: _Question[_Model], end: float) -> _Model:
         """Loa's answer; the same request again until *end* where it can't take one now."""
         while True:
             left_s = end - time.monotonic()
             try:
-                return self._ask_once(
-                    path, body, model, max(_LEAST_S, min(self.patience_s, left_s))
-                )
+                return self._ask_once(question, max(_LEAST_S, min(self.patience_s, left_s)))
             except (Unavailable, RateLimited) as error:
                 asked_s = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
                 wait_s = max(_LEAST_WAIT_S, asked_s)
@@ -229,11 +294,10 @@ class HttpPublisher:
                     raise
             time.sleep(wait_s)
 
-    def _ask_once(
-        self, path: str, body: bytes | None, model: type[_Model], timeout_s: float
-    ) -> _Model:
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": CONTENT_TYPE}
-        request = Request(self._url + path, body, headers)  # noqa: S310 -- the scheme is checked
+    def _ask_once(self, question: _Question[_Model], timeout_s: float) -> _Model:
+        given = {"Authorization": f"Bearer {self._key}", "Content-Type": question.content_type}
+        url = self._url + question.path
+        request = Request(url, question.body, given)  # noqa: S310 -- the scheme is checked
         try:
             with self._opener.open(request, timeout=timeout_s) as answer:
                 status, headers, content = answer.status, answer.headers, answer.read()
@@ -244,7 +308,7 @@ class HttpPublisher:
         self.refusal = None
         try:
             if status in _DONE:
-                return model.model_validate_json(content)
+                return question.answer.model_validate_json(content)
             errors = _Problem.model_validate_json(content).errors
         except ValidationError as other:
             text = get_text("http", "not_loa", status=status)
@@ -253,6 +317,14 @@ class HttpPublisher:
         if isinstance(error, Unauthorized):
             self.refusal = error
         raise error
+
+
+def _as_event(event: CloudEvent | Mapping[str, Any]) -> CloudEvent:
+    return event if isinstance(event, CloudEvent) else from_structured(dict(event))
+
+
+def _accepted(answer: _Answer) -> Accepted:
+    return Accepted(**dict(answer), duplicate=None)
 
 
 def _is_for_trials(key: str) -> bool:

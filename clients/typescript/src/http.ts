@@ -5,7 +5,7 @@ import { HTTP_TYPES, uncheckedEvent, type CheckedEvent } from "./check.js";
 import type { CloudEvent } from "./cloudevent.js";
 import { BATCH_TYPE, CONTENT_TYPE, toStructured } from "./envelope.js";
 import { codeOfStatus, ContractError, fieldError, localized, readEach, type FieldError } from "./errors.js";
-import { away, Publisher, type Accepted, type Door, type GivenEvent, type PublisherOptions, type Spooled } from "./publisher.js";
+import { away, keepBatch, Publisher, type Accepted, type Door, type GivenEvent, type PublisherOptions, type Spooled } from "./publisher.js";
 import { strip } from "./python.js";
 import { endOf, insist } from "./retry.js";
 import { ADDRESS_TEXTS } from "./generated/messages.js";
@@ -54,8 +54,8 @@ export class HttpPublisher extends Publisher {
    */
   async publishBatch(events: readonly GivenEvent[]): Promise<readonly (Accepted | Spooled)[]> {
     checkLength(events.length);
-    const checked = readEach(events, (event) => this.admit(event));
-    return await this.sendOrKeep(checked, (end) => this.http.sendBatch(checked, end));
+    const checked = await readEach(events, (event) => this.admit(event));
+    return await this.sendOrKeep(checked, (end) => this.http.sendBatch(checked, end), keepBatch);
   }
 
   /** What would become of an event now; nothing is stored. Throws ContractError for what would be refused at once. */

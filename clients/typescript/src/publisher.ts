@@ -61,7 +61,12 @@ interface Draining {
   readonly denied: string[];
   /** The items of denied events. */
   readonly waitingItems: Set<string>;
+  /** Another call or process is draining, and sends what is left. */
+  isElsewhere: boolean;
 }
+
+/** Keeps events; the answers say where. */
+type Keep = (spool: Spool, events: readonly CheckedEvent[]) => Promise<readonly Spooled[]>;
 
 /** The key may not publish the event, which waits for the right, or is refused to its sender. */
 export class Denied extends ContractError {
@@ -154,19 +159,35 @@ export class Publisher {
   protected async sendOrKeep(
     events: readonly CheckedEvent[],
     send: (end: number) => Promise<readonly Accepted[]>,
+    keep: Keep = keepOne,
   ): Promise<readonly (Accepted | Spooled)[]> {
     const spool = events.every((one) => BUS_TYPES.has(one.event.type)) ? this.spool : null;
     const end = endOf(this.patienceS);
     return await this.inTurn(async () => {
-      if (spool && (await this.comesBehind(spool, events, end))) return await keep(spool, events);
-      try {
-        return await this.noting(() => send(end));
-      } catch (error) {
-        if (spool && error instanceof Denied) await keepRefused(spool, events, error);
-        if (!spool || !isAway(error)) throw error;
-        return await keep(spool, events);
-      }
+      if (!spool) return await this.noting(() => send(end));
+      if (performance.now() < this.awayUntil) return await keep(spool, events);
+      const draining = await this.drainSpool(spool, end);
+      if (!(await this.comesBehind(spool, events, draining))) return await this.sendWith(spool, events, () => send(end), keep);
+      const kept = await keep(spool, events);
+      if (draining.isElsewhere) await this.drainSpool(spool, end); // the other may have ended before these were kept
+      return kept;
     });
+  }
+
+  /** Send events; keep them where Loa is away, and copies of denied ones. */
+  private async sendWith(
+    spool: Spool,
+    events: readonly CheckedEvent[],
+    send: () => Promise<readonly Accepted[]>,
+    keep: Keep,
+  ): Promise<readonly (Accepted | Spooled)[]> {
+    try {
+      return await this.noting(send);
+    } catch (error) {
+      if (error instanceof Denied) await keepRefused(spool, events, error);
+      if (!isAway(error)) throw error;
+      return await keep(spool, events);
+    }
   }
 
   /** The answer to what is sent; `refusal` and Loa's absence are noted. */
@@ -183,10 +204,8 @@ export class Publisher {
     }
   }
 
-  /** Whether spooled events have to be sent first, all or those of the item, or Loa was just away. */
-  private async comesBehind(spool: Spool, events: readonly CheckedEvent[], end: number): Promise<boolean> {
-    if (performance.now() < this.awayUntil) return true;
-    const draining = await this.drainSpool(spool, end);
+  /** Whether spooled events have to be sent first: all, or those of the item. */
+  private async comesBehind(spool: Spool, events: readonly CheckedEvent[], draining: Draining): Promise<boolean> {
     const left = (await this.ownWaiting(spool)).length;
     return left > draining.denied.length || events.some((one) => draining.waitingItems.has(one.contentId));
   }
@@ -200,23 +219,29 @@ export class Publisher {
 
   /** Send spooled events; none after *end*, if there is one. */
   private async drainSpool(spool: Spool, end?: number): Promise<Draining> {
-    const draining: Draining = { accepted: [], refused: [], denied: [], waitingItems: new Set() };
-    if (!(await this.ownWaiting(spool)).length) return draining;
-    await spool.draining(async () => {
-      while (await this.sendWaiting(spool, draining, end));
-    });
+    const draining: Draining = { accepted: [], refused: [], denied: [], waitingItems: new Set(), isElsewhere: false };
+    while (await this.drainOnce(spool, draining, end)); // look again: others are kept until the lock is given back
     return draining;
   }
 
-  /** Send the events that wait now, but for denied ones; whether there may be more to send. */
+  /** Whether all that waited, but for denied events, was sent. */
+  private async drainOnce(spool: Spool, draining: Draining, end?: number): Promise<boolean> {
+    if (!(await this.othersWaiting(spool, draining)).length) return false;
+    const isDone = await spool.draining(() => this.sendWaiting(spool, draining, end));
+    draining.isElsewhere = isDone === null;
+    return isDone === true;
+  }
+
   private async sendWaiting(spool: Spool, draining: Draining, end?: number): Promise<boolean> {
-    const denied = new Set(draining.denied);
-    const waiting = (await this.ownWaiting(spool)).filter((path) => !denied.has(path));
-    for (const path of waiting) {
+    for (const path of await this.othersWaiting(spool, draining)) {
       if (!(await this.sendSpooled(spool, path, draining, end ?? endOf(this.patienceS)))) return false;
       if (end !== undefined && performance.now() >= end) return false;
     }
-    return waiting.length > 0;
+    return true;
+  }
+
+  private async othersWaiting(spool: Spool, { denied }: Draining): Promise<readonly string[]> {
+    return (await this.ownWaiting(spool)).filter((path) => !denied.includes(path));
   }
 
   /** Whether the next one may be sent: Loa is not away. */
@@ -276,10 +301,19 @@ async function keepRefused(spool: Spool, events: readonly CheckedEvent[], denied
   }
 }
 
-/** Keep events, all or none. Throws ContractError, `unavailable`, if the disk refuses. */
-async function keep(spool: Spool, events: readonly CheckedEvent[]): Promise<readonly Spooled[]> {
+const keepOne: Keep = (spool, events) => kept(spool, events, () => Promise.all(events.map((one) => spool.append(one))));
+
+/** Keep events, all or none; a conflict names the event's place. */
+export const keepBatch: Keep = (spool, events) => kept(spool, events, () => spool.appendBatch(events));
+
+/** The answers to events that *append* keeps. Throws ContractError, `unavailable`, if the disk refuses. */
+async function kept(
+  spool: Spool,
+  events: readonly CheckedEvent[],
+  append: () => Promise<readonly string[]>,
+): Promise<readonly Spooled[]> {
   try {
-    const paths = await spool.append(events);
+    const paths = await append();
     return events.map(({ eventId, contentId, revision, warnings }, place) => {
       return { outcome: "spooled", eventId, contentId, revision, path: paths[place] as string, warnings };
     });

@@ -10,7 +10,7 @@ import { basename, dirname, join } from "node:path";
 import type { CheckedEvent } from "./check.js";
 import type { CloudEvent } from "./cloudevent.js";
 import { fromPlain } from "./envelope.js";
-import { ContractError, fieldError, localized } from "./errors.js";
+import { ContractError, fieldError, localized, readEach } from "./errors.js";
 import { isMissing, requireLocks, takeLock } from "./fileLock.js";
 import { isObject, readJson, spacedJson, toPlain, type Value } from "./json.js";
 import { SPOOL_TEXTS } from "./generated/messages.js";
@@ -33,34 +33,41 @@ export class Spool {
   }
 
   /**
-   * Append events, all or none, and return their files after fsync. An event that waits already is not stored twice.
+   * Append an event and return its file after fsync. An event that waits already is not stored twice.
    *
    * Throws ContractError for other content under the same id, the system's error if the disk refuses.
    */
-  async append(events: readonly CheckedEvent[]): Promise<readonly string[]> {
+  async append(event: CheckedEvent): Promise<string> {
+    return await this.appending(async () => await this.appendOne(event, await this.waiting()));
+  }
+
+  /** Append events as `append` does, all or none. A conflict names places, as `[3].id`. */
+  async appendBatch(events: readonly CheckedEvent[]): Promise<readonly string[]> {
     return await this.appending(async () => {
-      const known = await this.waiting();
-      const paths: string[] = [];
+      const waiting = await this.waiting();
+      const count = waiting.length;
       try {
-        for (const event of events) paths.push(await this.appendOne(event, [...known, ...paths]));
+        return await readEach(events, (event) => this.appendOne(event, waiting));
       } catch (error) {
-        for (const path of paths.filter((one) => !known.includes(one))) await this.remove(path);
+        for (const path of waiting.slice(count)) await this.remove(path);
         throw error;
       }
-      return paths;
     });
   }
 
-  private async appendOne(event: CheckedEvent, waiting: readonly string[]): Promise<string> {
+  /** The file of an event, which joins those that wait. */
+  private async appendOne(event: CheckedEvent, waiting: string[]): Promise<string> {
     const body = fileBody(event);
     const known = await findWaiting(waiting, event.eventId, body);
-    const path = known ?? join(this.folder, `${nextTimestamp([...waiting].sort())}-${event.eventId}.json`);
-    if (known === null) await writeDurably(path, body, this.folder);
+    if (known !== null) return known;
+    const path = join(this.folder, `${nextTimestamp(waiting)}-${event.eventId}.json`);
+    await writeDurably(path, body, this.folder);
+    waiting.push(path);
     return path;
   }
 
   /** The waiting events, oldest first. */
-  async waiting(): Promise<readonly string[]> {
+  async waiting(): Promise<string[]> {
     const names = (await namesIn(this.folder)).filter((name) => EVENT_FILE.test(name));
     return names.sort().map((name) => join(this.folder, name));
   }
@@ -103,13 +110,13 @@ export class Spool {
     });
   }
 
-  /** Run *send* if no other process sends and removes files meanwhile. Throws ContractError without locks. */
-  async draining(send: () => Promise<void>): Promise<void> {
+  /** The result of *send*; null where another process sends and removes files. Throws ContractError without locks. */
+  async draining<T>(send: () => Promise<T>): Promise<T | null> {
     const isThere = await stat(this.folder).catch(unlessMissing);
     const lock = isThere && (await this.drainLock());
-    if (!lock) return;
+    if (!lock) return null;
     try {
-      await send();
+      return await send();
     } finally {
       await lock.close();
     }

@@ -50,6 +50,7 @@ publisher = HttpPublisher(url, key, Path("kept"), patience_s=60, time_limit_s=12
 [expected] = publisher.dry_run(event).events
 assert (expected.event_id, expected.is_known) == (kept.event_id, False), expected
 [sent] = publisher.drain().accepted
+assert [one.event_id for one in publisher.publish_batch([event])] == [sent.event_id]
 assert sent.event_id == kept.event_id and not kept.path.exists()
 while publisher.status(sent.event_id).state != "released":
     time.sleep(0.1)
@@ -153,6 +154,7 @@ with SyncPublisher("nats://bus", "van-phong-bo", access=access) as plain:
     assert_type(plain.drain(), Drained)
 over_http = HttpPublisher("https://loa", "key", Path("spool"), ca_file=Path("ca.pem"))
 assert_type(over_http.publish(sample()), Accepted | Spooled)
+assert_type(over_http.publish_batch([sample()]), list[Accepted | Spooled])
 assert_type(over_http.status("id"), EventStatus)
 assert_type(over_http.dry_run(sample()), DryRun)
 assert_type(check_event(b"{}", unit="van-phong-bo"), Event)
