@@ -113,7 +113,8 @@ class Publisher:
         self._bus = None if isinstance(bus, str) else bus
         self.refusal: AccessRefused | None = None
         self._access = access or Access(creds_file)
-        self._turn = asyncio.Lock()
+        self._turn, self._drain_turn = asyncio.Lock(), asyncio.Lock()
+        self._is_closing = False
         self._not_before: dict[str, float] = {}  # other units' subjects that were denied
         self._denied: dict[Path, _Denied] = {}  # spooled events that wait for a right
 
@@ -129,10 +130,19 @@ class Publisher:
         return self._bus
 
     async def close(self) -> None:
-        """Close the connection, unless the caller opened it."""
-        if self._url and self._bus:
-            await self._bus.close()
-            self._bus = None
+        """Close the connection, unless the caller opened it.
+
+        A drain under way ends after the event that it is sending, within `patience_s`, and leaves
+        the others to the next one.
+        """
+        self._is_closing = True
+        try:
+            async with self._drain_turn:
+                if self._url and self._bus:
+                    await self._bus.close()
+                    self._bus = None
+        finally:
+            self._is_closing = False
 
     async def publish(
         self, event: CloudEvent | Mapping[str, Any], *, time_limit_s: float | None = None
@@ -213,16 +223,20 @@ class Publisher:
         with spool.draining() as is_drainer, suppress(BusError):
             drained.is_elsewhere = not is_drainer
             if is_drainer:
-                await self._send_waiting(spool, drained)
-            return is_drainer
+                async with self._drain_turn:
+                    return await self._send_waiting(spool, drained)
         return False
 
-    async def _send_waiting(self, spool: Spool, drained: Drained) -> None:
+    async def _send_waiting(self, spool: Spool, drained: Drained) -> bool:
+        """Whether all were sent before the publisher is closed."""
         if not drained.denied:
             self.refusal = None
         try:
             for path in _others(spool.waiting(), drained.denied):
+                if self._is_closing:
+                    return False
                 await self._send_spooled(spool, path, drained)
+            return True
         finally:
             self._denied = {path: self._denied[path] for path in drained.denied}
 

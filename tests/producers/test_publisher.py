@@ -68,6 +68,27 @@ async def test_an_event_kept_after_another_drain_has_ended_is_sent(bus, tmp_path
     assert await stored_ids(bus) == ["e-1", "e-2"]
 
 
+async def test_close_ends_a_drain_after_the_event_that_is_being_sent(
+    bus, nats_server, tmp_path, monkeypatch
+):
+    for number in (1, 2):
+        await Publisher(None, UNIT, tmp_path).publish(numbered(number))
+    publisher, closing = Publisher(nats_server.url, UNIT, tmp_path, patience_s=60), []
+    send = publisher._send
+
+    async def close_meanwhile(event):
+        if not closing:
+            closing.append(asyncio.create_task(publisher.close()))
+            await asyncio.sleep(0)  # it waits for the drain
+        return await send(event)
+
+    monkeypatch.setattr(publisher, "_send", close_meanwhile)
+    drained = await publisher.drain()
+    await closing[0]
+    assert (len(drained.accepted), drained.left, publisher.bus) == (1, 1, None)
+    assert await stored_ids(bus) == ["e-1"]
+
+
 async def test_publish_beside_a_drain_leaves_the_refusal_that_the_drain_found(tmp_path):
     publisher = Publisher(None, UNIT, tmp_path)
     await publisher.publish(numbered(1))

@@ -119,7 +119,10 @@ class SyncPublisher:
         return worker.publisher.refusal if worker else None
 
     def close(self) -> None:
-        """Close the connection until the next call. Calls of other threads end with Unavailable."""
+        """Close the connection until the next call.
+
+        Calls of other threads end with Unavailable, a drain after the event that it is sending.
+        """
         with self._lock:
             self._worker = None
             self._close_worker()

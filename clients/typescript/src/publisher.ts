@@ -108,6 +108,7 @@ export class Publisher {
   private awayUntil = -Infinity;
   private turn: Promise<unknown> = Promise.resolve();
   private draining: Promise<unknown> = Promise.resolve();
+  private isClosing = false;
 
   protected constructor(door: Door, options: PublisherOptions) {
     this.door = door;
@@ -138,12 +139,13 @@ export class Publisher {
     return await drained;
   }
 
-  /** End after what is being sent. */
+  /** End after what is being sent. A `drain` ends after its event, and leaves the others to the next one. */
   async close(): Promise<void> {
+    this.isClosing = true;
     await this.inTurn(async () => {
       await this.draining;
       await this.door.close();
-    });
+    }).finally(() => (this.isClosing = false));
   }
 
   protected admit(event: GivenEvent): CheckedEvent {
@@ -235,7 +237,7 @@ export class Publisher {
   private async sendWaiting(spool: Spool, draining: Draining, end?: number): Promise<boolean> {
     for (const path of await this.othersWaiting(spool, draining)) {
       if (!(await this.sendSpooled(spool, path, draining, end ?? endOf(this.patienceS)))) return false;
-      if (end !== undefined && performance.now() >= end) return false;
+      if (end === undefined ? this.isClosing : performance.now() >= end) return false;
     }
     return true;
   }

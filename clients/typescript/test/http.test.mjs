@@ -353,6 +353,19 @@ test("close waits for the first of two drains", async (t) => {
   assert.deepEqual(await closed, []);
 });
 
+test("close ends a drain after the event that is being sent", async (t) => {
+  const folder = await newFolder();
+  const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
+  for (const id of ["1", "2"]) await away.publish(event(id));
+  const closed = [];
+  const door = await doorWith(t, { status: 202, body: ACCEPTED, after: async () => closed.push(publisher.close()) });
+  const publisher = publisherAt(door.url, { spool: folder });
+  const drained = await publisher.drain();
+  await Promise.all(closed);
+  assert.deepEqual([drained.accepted.length, drained.left, door.requests.length], [1, 1, 1]);
+  assert.equal((await publisher.drain()).left, 0);
+});
+
 test("a folder that can't be locked is named, with the program's code", async (t) => {
   const [folder, programs] = [await newFolder(), await newFolder()];
   const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 });
