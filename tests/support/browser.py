@@ -32,8 +32,8 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )  # fmt: skip
-WAIT_MS = 60_000
-SCRIPT_S = 180.0
+WAIT_MS = 120_000
+SCRIPT_S = 300.0
 COLOURS, NEAR, STAR = 128, 8, (255, 255, 0)
 WIDTHS = (320, 768, 1280)
 """A phone, a tablet and a desk: the design changes between them (`@media` in design/styles)."""

@@ -19,7 +19,6 @@ from tests.support.ports import free_port
 from tests.support.split_loa import Service
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
 NOBODY = 65534
 
 

@@ -16,7 +16,6 @@ from producers.bus_access.rights import ADMIN, WHOLE, identities
 from producers.bus_access.unit_accounts import UnitAccount, write_units
 from tests.support.bus_configuration import server_settings, write_configuration
 
-pytestmark = pytest.mark.timeout(240)
 SECTIONS = tomllib.loads(Path(rights.__file__).with_name("rights.toml").read_text())
 BUCKETS = {bucket.name for bucket in subjects.BUCKETS}
 CALL = re.compile(

@@ -15,7 +15,6 @@ from producers.spool import Spool
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.unit_keys import create_unit_key
 
-pytestmark = pytest.mark.timeout(120)
 OTHER = "van-phong-bo"
 PATIENCE_S = 0.5
 

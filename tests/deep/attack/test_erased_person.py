@@ -22,7 +22,6 @@ from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 from tests.support.seals import use_key
 
-pytestmark = pytest.mark.timeout(240)
 ADDRESS, OTHER = "nguoi-da-xoa@example.com", "nguoi-o-lai@example.com"
 NAME = "Trần Thị Đã Xóa"
 ITEM = "tin-da-gui"

@@ -24,7 +24,6 @@ from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, sandbox_call, wait_until
 from tests.support.seals import use_key
 
-pytestmark = pytest.mark.timeout(300)
 SENT, LATER, WAITING = "tin-da-gui", "tin-sau", "tin-cho-duyet"
 DESK_UNIT = "cuc-viec-lam"
 READERS = 4

@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
-pytestmark = pytest.mark.timeout(120)
 QUIET = {"STAND_INS": "", "CANARY_EVERY_S": 0, "PORTAL_READ_BACK": 0}
 
 

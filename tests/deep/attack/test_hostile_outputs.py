@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import httpx2
 import lxml.html
-import pytest
 from lxml import etree
 
 from channels.email.devmailbox.mail_folder import MailFolder
@@ -24,7 +23,6 @@ from tests.support.hostile_text import XSS
 from tests.support.html_shape import MARKDOWN, MARKDOWN_ATTRIBUTES, faults, shape
 from tests.support.publications import a_publication
 
-pytestmark = pytest.mark.timeout(300)
 LEAST = 300
 MANAGER = "quan-tri-tai-khoan"
 SAFE_TYPES = ("application/json", "application/problem+json", "text/plain", "text/css")

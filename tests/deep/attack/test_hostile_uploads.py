@@ -62,7 +62,6 @@ async def kept(desk, monkeypatch):
     return kept
 
 
-@pytest.mark.timeout(300)
 async def test_500_hostile_files_are_refused_by_name_or_harmless(desk, kept, browser, tmp_path):
     addresses = []
     for told in kept.values():

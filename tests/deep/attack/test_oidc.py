@@ -27,7 +27,6 @@ from tests.support.staff import StaffHarness
 
 DESK = "http://127.0.0.1:9"
 LEVELS = frozenset({"mfa"})
-pytestmark = pytest.mark.timeout(300)
 __all__ = ["provider_folder"]
 
 

@@ -16,7 +16,6 @@ from tests.support.identity_provider import (
 from tests.support.loa_process import LoaProcess
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.timeout(300)
 __all__ = ["provider_folder"]
 ROLE = "quan-tri-kenh"
 CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b")

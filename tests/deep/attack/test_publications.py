@@ -10,7 +10,6 @@ from producers.bus import Bus, Message
 from tests.support.loa_process import LoaProcess, sandbox_call, wait_until
 from tests.support.seals import FORGERIES, write_past_the_desk
 
-pytestmark = pytest.mark.timeout(240)
 ITEM = "kenh-zalo"
 READERS = 3
 STREAM = subjects.PUBLICATIONS.name

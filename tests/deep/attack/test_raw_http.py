@@ -14,7 +14,6 @@ import pytest
 from tests.support.fuzzing import INPUTS, Target, spoiled
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(240)
 PATIENCE_S = 60.0
 SEED = 14
 EVIL = "evil.example"

@@ -16,7 +16,6 @@ from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 from tests.support.records_forger import RecordsForger
 
-pytestmark = pytest.mark.timeout(240)
 SENT, WAITING = "tin-da-gui", "tin-cho-duyet"
 DESK_UNIT = "cuc-viec-lam"
 READERS = 3

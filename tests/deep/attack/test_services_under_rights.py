@@ -35,7 +35,6 @@ from tests.support.signup_app import CONSENT
 from tests.support.split_loa import Service, SplitLoa
 from tests.support.zalo_webhook import event_bytes, signature_of, text_event
 
-pytestmark = pytest.mark.timeout(300)
 OA_SECRET = "bi-mat-cua-oa"
 PERSON, LEAVER = "chi@example.com", "nguoi1@example.com"
 GUEST = "khach@example.com"

@@ -29,7 +29,6 @@ from tests.support.loa_process import LoaProcess, wait_until
 from tests.support.ports import free_port
 from tests.support.unit_keys import create_unit_key
 
-pytestmark = pytest.mark.timeout(240)
 UNITS = (UNIT, "van-phong-bo", "vu-phap-che")
 TRIES = 1000
 PACE_S = 0.05

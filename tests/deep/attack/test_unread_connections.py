@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.loa_process import LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(300)
 PEERS, EVENTS = 2_000, 40
 FEED = b"GET /nguon-tin/tat-ca.rss HTTP/1.1\r\nHost: loa\r\n\r\n"
 

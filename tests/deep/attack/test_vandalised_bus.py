@@ -8,8 +8,6 @@ import pytest
 from producers.bus import Bus
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(240)
-
 
 def vandalise(loa, *calls, **updates):
     """API calls to the bus of a running Loa, and changes of streams' settings."""

@@ -11,7 +11,6 @@ from tests.support.desk_app import served_desk
 from tests.support.keyboard import Keys, tour
 from tests.support.served_desk import enter
 
-pytestmark = pytest.mark.timeout(300)
 TEXTS = desk_texts()["bulletin"]
 TOPICS = {
     "mot": "the-che-chinh-sach",

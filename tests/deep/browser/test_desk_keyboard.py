@@ -19,7 +19,6 @@ from tests.support.keyboard import Keys, tour
 from tests.support.newsroom import NAMES, ROLES, Newsroom
 from tests.support.staff import PASSWORD
 
-pytestmark = pytest.mark.timeout(300)
 TEXTS = desk_texts()
 BUTTON, LINK = TEXTS["item"]["button"], TEXTS["item"]["link"]
 TITLE = "Lịch trả kết quả hồ sơ"

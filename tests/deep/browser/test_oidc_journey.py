@@ -30,7 +30,6 @@ from tests.support.oidc_tokens import NOW
 from tests.support.ports import free_port
 from tests.support.signup_app import serve_app
 
-pytestmark = pytest.mark.timeout(300)
 __all__ = ["provider_folder"]
 NAME = "Lê Văn Tám"
 SETTINGS = {

@@ -21,7 +21,6 @@ from tests.support.browser import images_missing, overflow_px, screenshot
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(180)
 RHYTHMS = {
     1280: ("daily", "Mỗi ngày một bản tổng hợp tin", "Bản tổng hợp tin ngày "),
     390: ("weekly", "Mỗi tuần một bản tổng hợp tin", "Bản tổng hợp tin tuần, đến ngày "),

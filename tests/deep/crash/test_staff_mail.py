@@ -3,14 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 
-import pytest
-
 from tests.deep.crash.campaign import Campaign
 from tests.deep.crash.environment import wait
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.setup import DESK_UNIT, EDITOR
 
-pytestmark = pytest.mark.timeout(300)
 POINTS = ["staff_mail.noted", "staff_mail.begun", "editorial.decided", "staff_mail.begun"]
 PATIENCE_S = 60.0
 

@@ -168,7 +168,6 @@ def reached(mine: list[int], expected: ExpectedEffects) -> bool:
 
 
 @pytest.mark.promise("7.1")
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
 async def test_delivered_after_each_operation_every_order_is_right(bus, pipeline, operations):
     await register_unit(bus, release="desk" if operations is BY_THE_DESK else "automatic")
@@ -185,7 +184,6 @@ async def test_delivered_after_each_operation_every_order_is_right(bus, pipeline
 
 
 @pytest.mark.promise("7.1")
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
 async def test_delivered_together_and_newest_first_every_order_is_right(bus, pipeline, operations):
     """Planners get publications in the wrong order, and then everything once more."""

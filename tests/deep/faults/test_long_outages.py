@@ -13,7 +13,6 @@ from contracts.delivery import ChannelName, Lane, Status
 from tests.support.outage_simulation import HOUR_S, OutageSimulation
 from tests.support.publications import a_publication
 
-pytestmark = pytest.mark.timeout(300)
 EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
 ITEMS, READERS = 25, 2000
 RATE = 400.0

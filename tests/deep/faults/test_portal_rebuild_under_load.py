@@ -130,7 +130,6 @@ def stale(watchers, shown):
 
 
 @pytest.mark.promise("4.6")
-@pytest.mark.timeout(180)
 async def test_a_hundred_readers_see_neither_torn_nor_old_feeds_during_a_rebuild(tmp_path):
     make_anew(tmp_path)
     for page in sorted((tmp_path / "public" / "tin").iterdir())[::2]:

@@ -15,7 +15,6 @@ async def newsroom(desk):
         yield opened
 
 
-@pytest.mark.timeout(300)
 async def test_the_second_of_two_saves_is_shown_both_texts(newsroom):
     people, read = ("an", "binh"), newsroom.intake.decisions.log.read
     for number in range(PAIRS):

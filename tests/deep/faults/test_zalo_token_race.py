@@ -8,7 +8,6 @@ PLAIN, SPOILED = 80, 2 * len(TOKEN_FAILURES)
 
 
 @pytest.mark.promise("6.5")
-@pytest.mark.timeout(300)
 async def test_through_races_deaths_and_lost_answers_the_pair_survives_or_is_honestly_lost(
     bus, nats_server, tmp_path
 ):

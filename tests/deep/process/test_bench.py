@@ -17,7 +17,6 @@ from bench.sizes import SMALL, Sizes
 from bench.table import table
 from bench.tools import Missing
 
-pytestmark = pytest.mark.timeout(300)  # four parts at once beside other tests
 PATIENCE_S = 40  # as long as one of its mails may take
 AT_ONCE = 4  # half of a part's time is the start of its Loa
 FIGURES = [

@@ -13,7 +13,6 @@ from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 from tests.support.nats_accounts import ACCOUNTS
 
-pytestmark = pytest.mark.timeout(180)
 READERS = 3000
 FEED = "/nguon-tin/tat-ca.rss"
 

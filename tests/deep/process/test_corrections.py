@@ -8,7 +8,6 @@ from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, complete, wait_until
 
 NAMED = ("--by", "An", "--yes")
-pytestmark = pytest.mark.timeout(240)
 ITEM = "muc-ho-tro-moi"
 WRONG, RIGHT = "viec-lam", "lich-nghi-le"
 """The topics of the wrong and of the right text: they have different followers."""

@@ -12,7 +12,6 @@ from tests.support.images import image_bytes, new_image
 from tests.support.loa_process import LoaProcess
 from tests.support.picture_server import serve_in_thread
 
-pytestmark = pytest.mark.timeout(180)
 HOME = "https://thong-bao.moha.example"
 
 

@@ -19,7 +19,6 @@ from producers.bus import Bus
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(120)
 ITEM = "muc-ho-tro-moi"
 READERS = "an@example.com,An,,,,daily", "binh@example.com,,,,,daily", "chi@example.com,,,,,"
 

@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(240)
 GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text("utf-8"))
 EDITIONS = {

@@ -10,7 +10,6 @@ import pytest
 from tests.support.loa_process import LoaProcess
 
 READERS = 3000
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

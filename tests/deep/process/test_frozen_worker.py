@@ -13,7 +13,6 @@ from tests.support.frozen_process import frozen
 from tests.support.loa_process import RelayProcess, wait_until
 from tests.support.split_loa import NEEDED, Service, SplitLoa, on_a_server
 
-pytestmark = pytest.mark.timeout(240)
 READERS, CONNECTIONS = 6000, 8
 LEASE_S, REQUEST_S = 4.0, 1.5
 """Shorter than in earnest, and in the same proportion; the margin of 5 s is the real one."""

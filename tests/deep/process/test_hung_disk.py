@@ -12,7 +12,6 @@ from tests.support.loa_process import LoaProcess
 
 HANGING = 48
 """More than the threads that Python's and Starlette's executors have by default."""
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture

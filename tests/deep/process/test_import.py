@@ -9,7 +9,6 @@ from tests.support.feed_site import NOW, Article, changed_article, rss
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 from tests.support.picture_server import serve_in_thread
 
-pytestmark = pytest.mark.timeout(180)
 AGO = int((NOW - datetime.now(UTC)).total_seconds() // 60) + 60
 FRESH = Article(1, ago=AGO)
 """An hour old by this machine's clock."""

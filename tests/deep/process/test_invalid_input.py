@@ -10,7 +10,6 @@ from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
 NAMED = ("--by", "An", "--yes")
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")

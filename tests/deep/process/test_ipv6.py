@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(120)
 PATHS = {
     "url": "/livez",
     "desk": "/",

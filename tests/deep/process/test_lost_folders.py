@@ -4,8 +4,6 @@ import pytest
 
 from tests.support.loa_process import LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def loa(tmp_path):

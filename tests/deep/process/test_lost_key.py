@@ -3,8 +3,6 @@
 import shutil
 from pathlib import Path
 
-import pytest
-
 from consumers.key_file import KeyFile
 from tests.support.loa_process import LoaProcess
 
@@ -25,7 +23,6 @@ def refused(told) -> bool:
     return told.exit_code == 2 and both and "Traceback" not in said
 
 
-@pytest.mark.timeout(240)
 def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(tmp_path):
     (tmp_path / "old").mkdir()
     with LoaProcess(tmp_path / "old") as lost:
@@ -53,7 +50,6 @@ def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(
         loa.add_readers("an@example.com,,,,,")
 
 
-@pytest.mark.timeout(120)
 def test_a_backup_whose_key_is_lost_is_lost(tmp_path):
     (tmp_path / "old").mkdir()
     with LoaProcess(tmp_path / "old") as lost:
@@ -64,7 +60,6 @@ def test_a_backup_whose_key_is_lost_is_lost(tmp_path):
     assert not (loa.data / "vault.key").exists()
 
 
-@pytest.mark.timeout(120)
 def test_a_plain_backup_whose_key_is_lost_comes_back_with_a_new_one(tmp_path):
     backup = tmp_path / "backup"
     shutil.copytree(GOLDEN, backup, ignore=shutil.ignore_patterns("vault.key", "expected.json"))

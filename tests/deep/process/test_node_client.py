@@ -26,7 +26,6 @@ from tests.support.unit_keys import create_unit_key
 
 SCRIPT = Path(__file__).with_name("publish.mjs")
 MODES = ("structured", "binary")
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="session")

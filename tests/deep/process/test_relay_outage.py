@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
-pytestmark = pytest.mark.timeout(300)
 READERS = 600
 ITEMS = 4
 

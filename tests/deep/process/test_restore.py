@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
-pytestmark = pytest.mark.timeout(240)
 READERS = 6000
 
 

@@ -8,13 +8,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 from channels.zalo.webhook import endpoint
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 from tests.support.relays_file import write_relays
 
-pytestmark = pytest.mark.timeout(120)
 APP_ID, VARIABLE = "1234567890", "LOA_ZALO_OA_SECRET_FILE"
 
 

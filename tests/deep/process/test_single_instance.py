@@ -7,8 +7,6 @@ from tests.support.frozen_process import frozen
 from tests.support.loa_process import LoaProcess
 from tests.support.split_loa import Service
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def loa(tmp_path):

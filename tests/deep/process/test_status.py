@@ -4,15 +4,11 @@ import os
 import signal
 import subprocess
 
-import pytest
-
 from contracts.errors import FieldError
 from tests.support import requirements
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import CommandResult, LoaProcess, RelayProcess, wait_until
 from tests.support.metrics_page import Page, scrape
-
-pytestmark = pytest.mark.timeout(240)
 
 
 def findings(loa: LoaProcess) -> dict[str, dict]:

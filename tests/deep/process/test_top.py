@@ -9,11 +9,8 @@ import subprocess
 import termios
 from contextlib import suppress
 
-import pytest
-
 from tests.support.loa_process import LOA, LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(120)
 CONTROLS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 HOME, LEAVE = b"\x1b[H", b"\x1b[?1049l"
 

@@ -16,7 +16,6 @@ from producers.bus import Bus
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
 NAMED = ("--by", "An", "--yes")
-pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[3]
 READERS, CONNECTIONS, WINDOW = 20_000, 8, 25
 ITEM = "dang-nham"

@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from channels.zalo.stand_in import APP_ID, APP_SECRET
 from producers.bus import Bus
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 from tests.support.split_loa import Service
 
-pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[3]
 WORDS = "Hồ sơ của tôi số 001099012345 đâu?"
 OURS = {

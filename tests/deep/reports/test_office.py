@@ -41,7 +41,6 @@ from tests.support.campaigns import CAMPAIGN, a_joined_item, a_plan
 from tests.support.pdf_layout import Shape, Text, shapes, texts
 from tests.support.report_data import YEAR, write_year
 
-pytestmark = pytest.mark.timeout(240)
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>"""
 PAGE = (210, 297)

@@ -19,7 +19,6 @@ def content_id(message: InvalidMessage) -> str:
 
 
 @pytest.mark.promise("1.5")
-@pytest.mark.timeout(300)
 async def test_two_hundred_bad_events_among_two_thousand_good_ones(bus, nats_server, intake):
     messages = [make(n) for n in range(EACH) for make in POISON.values()]
     messages += [good(number) for number in range(GOOD)]
