@@ -48,12 +48,12 @@ class EndpointShare(BaseModel):
 
     @classmethod
     def of(cls, listed: ListedEndpoint, item: str, facts: Sequence[StoredStatus]) -> Self:
-        """The share of *listed*: the facts of its kinds from its first one on."""
+        """The share of *listed*: the facts of its kinds that were ever for it."""
         endpoint, progress = listed.endpoint, listed.progress
         seqs = [
             one.seq
             for one in facts
-            if one.seq >= progress.first and one.fact.status.kind in endpoint.told_kinds
+            if progress.includes(one.seq) and one.fact.status.kind in endpoint.told_kinds
         ]
         waits = sum(progress.awaits(seq, item) for seq in seqs)
         known = progress.waiting.get(item)

@@ -89,7 +89,9 @@ class Progress(Record):
 
     spans: tuple[Span, ...]
     first: int = 1
-    """Facts of STATUS before this one were never for the endpoint."""
+    """Facts of STATUS before this one are for the endpoint only by a replay."""
+    replayed: tuple[Span, ...] = ()
+    """The replays of facts before the first one, whether they have arrived or not."""
     waiting: dict[str, Waiting] = Field(default_factory=dict)
     failures: int = 0
     """Attempts that have failed in a row."""
@@ -134,6 +136,10 @@ class Progress(Record):
     @property
     def disabled_at(self) -> datetime | None:
         return self.disabled.at if self.disabled else None
+
+    def includes(self, seq: int) -> bool:
+        """Whether the fact *seq* was ever for the endpoint."""
+        return seq >= self.first or any(span.has(seq) for span in self.replayed)
 
     def awaits(self, seq: int, item: str) -> bool:
         """Whether the fact *seq* of *item* is still to arrive, or to arrive once more."""
@@ -275,5 +281,6 @@ def replay(progress: Progress, first: int, last: int) -> Progress:
     *spans, newest = progress.spans
     last = min(last, newest.next - 1)
     again = (Span(next=first, last=last),) if first <= last else ()
-    update = {"spans": (*spans, *again, newest), "first": min(progress.first, first)}
+    earlier = [one for one in again if first < progress.first and one not in progress.replayed]
+    update = {"spans": (*spans, *again, newest), "replayed": (*progress.replayed, *earlier)}
     return progress.model_copy(update=update)

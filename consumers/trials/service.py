@@ -35,8 +35,10 @@ log = structlog.get_logger()
 INTERVAL_S = 1.0
 _MOST_OPEN_MAILS = 50
 """Of a unit, under way at a time: they share a lane and a bucket with notices to citizens."""
-_FAILURES = BusError, LedgerError, LookupError, ValueError
-"""Of one event: a record too large for the bus, a damaged one, a word of a newer version."""
+_DAMAGED = LedgerError, LookupError, ValueError
+"""Of one record: a damaged one, a word of a newer version."""
+_FAILURES = BusError, *_DAMAGED
+"""Of one event: also a record too large for the bus."""
 
 
 @dataclass
@@ -52,6 +54,8 @@ class TrialService:
     """The last change that was worked through."""
     seen_list: int = 0
     """The last change of a list of guests, or of keys, after which mails were taken back."""
+    units_to_recall: set[str] = field(default_factory=set)
+    """Units whose mails could not be taken back: tried again."""
     waiting: dict[str, TrialEvent] = field(default_factory=dict)
     """By key, without their texts, the events to try again, in the order of acceptance."""
     open_mails: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -105,15 +109,25 @@ class TrialService:
 
     async def _recall_mails(self) -> None:
         """Take back what has not left of the mails to guests who are off their unit's list."""
-        if (last := await self.store.units.last_seq()) == self.seen_list:
-            return
+        changed: set[str] = set()
+        if (last := await self.store.units.last_seq()) != self.seen_list:
+            changed = await self.store.changed_lists(self.seen_list + 1)
+            self.units_to_recall |= changed
+            self.seen_list = last
+        for unit in sorted(self.units_to_recall):
+            try:
+                await self._recall_mails_of(unit)
+                self.units_to_recall.remove(unit)
+            except _DAMAGED as error:
+                if unit in changed:
+                    log.error("trial_recall_failed", unit=unit, error=type(error).__name__)
+
+    async def _recall_mails_of(self, unit: str) -> None:
         since = utc_now(self.clock) - 2 * LIFETIME  # by the bus's time, which may differ
-        for unit in await self.store.changed_lists(self.seen_list + 1):
-            guests = {guest.id for guest in await self.store.guests(unit)}
-            async for event in self.store.changed_since(unit, since):
-                for gone in event.mailed.keys() - guests:
-                    await self.mailer.recall(event.letter_id(gone))
-        self.seen_list = last
+        guests = {guest.id for guest in await self.store.guests(unit)}
+        async for event in self.store.changed_since(unit, since):
+            for gone in event.mailed.keys() - guests:
+                await self.mailer.recall(event.letter_id(gone))
 
     def _has_room(self, unit: str) -> bool:
         return len(self.open_mails[unit]) < _MOST_OPEN_MAILS

@@ -216,9 +216,21 @@ def test_an_item_that_fails_while_others_arrive_keeps_its_turn():
 def test_a_replay_comes_before_what_is_new_and_ends_where_that_begins():
     progress = rules.replay(Progress(first=20, spans=(Span(next=50),)), 10, 80)
     assert progress.spans == (Span(next=10, last=49), Span(next=50))
-    assert progress.first == 10
-    assert rules.replay(progress, 30, 40).first == 10
     assert rules.replay(Progress(spans=(Span(next=5),)), 10, 80).spans == (Span(next=5),)
+
+
+def test_an_endpoint_has_the_facts_from_its_first_one_on_and_those_of_replays():
+    added = Progress(first=100, spans=(Span(next=100),))
+    assert [seq for seq in (9, 10, 20, 21, 99, 100, 101) if added.includes(seq)] == [100, 101]
+    again = rules.replay(rules.replay(added, 10, 20), 10, 20)
+    assert [seq for seq in (9, 10, 20, 21, 99, 100, 101) if again.includes(seq)] == [
+        10,
+        20,
+        100,
+        101,
+    ]
+    assert len(again.replayed) == 1
+    assert rules.replay(Progress(first=20, spans=(Span(next=50),)), 30, 40).replayed == ()
 
 
 class Receiver:

@@ -17,7 +17,7 @@ from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.envelope import from_structured
 from contracts.events import check
-from contracts.trials.records import PROGRESS_KEY, GuestList, TrialProgress, event_key
+from contracts.trials.records import PROGRESS_KEY, GuestList, TrialProgress, event_key, guests_key
 from contracts.vocabulary import DEFAULT
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, dying_buses
@@ -304,6 +304,19 @@ async def test_a_mail_that_waits_for_the_relay_never_reaches_a_guest_who_left(ap
     assert app.relay.addresses == [AN]
     counts = (await app.status(accepted))["channels"]["email"]
     assert (counts["delivered"], counts["suppressed"], counts["complete"]) == (1, 1, True)
+
+
+async def test_a_list_that_cannot_be_read_holds_up_no_other_unit(app):
+    await app.store.units.put(guests_key("don-vi-khac"), b'{"guests": 5}')
+    with capture_logs() as lines:
+        for event in (text(1), text(2, "corrected")):
+            await app.send(event)
+            assert {mail.address for mail in await app.arrived()} == {AN, BINH}
+    told = [line["unit"] for line in lines if line["event"] == "trial_recall_failed"]
+    assert told == ["don-vi-khac"], "once for a change of the list"
+    await app.store.units.put(guests_key("don-vi-khac"), b'{"guests": []}')
+    await app.service.follow()
+    assert app.service.units_to_recall == set()
 
 
 async def letters_of(app) -> list[str]:

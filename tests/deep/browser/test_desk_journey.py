@@ -50,7 +50,6 @@ from tests.support.loa_process import LoaProcess, complete, wait_until
 from tests.support.told_staff import Told, mails_due
 from tests.support.uploaded_files import pdf, picture
 
-pytestmark = pytest.mark.timeout(500)
 TEXTS, UPLOAD, PREVIEW, DRY_RUN, LIVE = (
     desk_texts()[part] for part in ("item", "upload", "preview", "dry_run", "live")
 )

@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-import pytest
-
 from contracts.facts.kinds import day_of
 from producers.desk.routes import ROUTES
 from tests.support.browser import axe, overflow_px, screenshot, set_look
@@ -22,7 +20,6 @@ from tests.support.repository import ROOT
 from tests.support.sample_desk import CAMPAIGN, ISSUE, SampleDesk, fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
 
-pytestmark = pytest.mark.timeout(500)
 PAGE = ROOT / "docs" / "desk-screens.md"
 FOLDER = ROOT / "docs" / "images" / "desk" / "man-hinh"
 WHOLE = {"sua-tin", "xem-truoc", "se-toi-ai", "so-ban-tin"}

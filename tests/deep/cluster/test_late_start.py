@@ -6,7 +6,6 @@ from tests.support.loa_process import wait_until
 from tests.support.nats_cluster import NatsCluster
 from tests.support.split_loa import SplitLoa
 
-pytestmark = pytest.mark.timeout(400)
 SERVERS = ("n1", "n2", "n3")
 WAITING, REFUSED_START = "bus_awaited", 3
 

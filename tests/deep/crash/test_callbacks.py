@@ -14,7 +14,6 @@ from tests.deep.crash.scenarios import CALLBACK_POINTS
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.promise("17.2")
 def test_each_callback_arrives_in_order_whenever_loa_dies(tmp_path):
     report = play("callbacks", CALLBACK_POINTS, tmp_path / "folder")

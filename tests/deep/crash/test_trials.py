@@ -5,8 +5,6 @@ import pytest
 from tests.deep.crash.campaign import play
 from tests.deep.crash.scenarios import TRIAL_POINTS
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.mark.promise("16.1")
 def test_each_guest_gets_a_trial_once_whenever_it_dies(tmp_path):

@@ -23,7 +23,6 @@ from tests.support.carried_out_world import CarriedOutWorld, sign_in_people
 from tests.support.events import register_unit
 from tests.support.planted_bugs import PlantedBugs
 
-pytestmark = pytest.mark.timeout(600)
 STORIES, MOST_STORIES = 40, 100
 MISTAKES = PlantedBugs()
 PLAYED_FIRST = {

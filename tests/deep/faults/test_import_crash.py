@@ -34,7 +34,6 @@ async def test_500_articles_twice_with_changes_moves_and_twins(imports):
 
 
 @pytest.mark.promise("2.5")
-@pytest.mark.timeout(400)
 async def test_a_process_that_dies_at_any_moment_leaves_nothing_out_and_says_nothing_twice(imports):
     """Each of its calls to the bus is the last one once, with and without its effect."""
     deaths = 0

@@ -31,7 +31,6 @@ from tests.support.bulletin_history import SERIES
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(500)
 _DAY, _SPAN = timedelta(days=1), timedelta(days=14)
 TEXTS = {
     "mot": "38-cap-nhat-co-so-du-lieu",

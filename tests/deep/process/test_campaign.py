@@ -13,7 +13,6 @@ from tests.support.loa_process import LoaProcess, wait_until
 from tests.support.sample_desk import fill_with_sample
 from tests.support.served_desk import PLAIN_COOKIE
 
-pytestmark = pytest.mark.timeout(500)
 CAMPAIGN = read_campaign()
 PAGE, FEED = f"/chuyen-de/{CAMPAIGN.name}/", f"/nguon-tin/chuyen-de-{CAMPAIGN.name}.atom"
 JOINED = ("37-khao-sat-hai-long", "04-mo-dich-vu-cong")

@@ -16,7 +16,6 @@ from tests.support.client_wheel import python_of
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess
 
-pytestmark = pytest.mark.timeout(500)
 ROOT = Path(__file__).parents[3]
 ROOMS = ("channels", "consumers", "contracts", "producers")
 README = ROOT / "clients" / "python" / "README.md"

@@ -9,7 +9,6 @@ from contracts.testing import sample
 from tests.support.gateway_client import UNIT
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
-pytestmark = pytest.mark.timeout(600)
 GUEST, READER = "an@moha.example", "nguoi0@example.com"
 
 

@@ -71,7 +71,6 @@ def typed(loa, script):
     return done.stdout
 
 
-@pytest.mark.timeout(600)
 def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(loa):
     with urlopen(f"{loa.ready().url}/docs") as answer:
         page = answer.read().decode()
@@ -86,7 +85,6 @@ def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(l
     assert said.count("202 ") == 2, said
 
 
-@pytest.mark.timeout(600)
 def test_the_curl_example_asks_sends_and_stops_at_a_refusal(loa):
     key = loa.add_unit(UNIT)
     event = json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
@@ -106,7 +104,6 @@ def test_the_curl_example_asks_sends_and_stops_at_a_refusal(loa):
         assert {error["field"] for error in errors} == {"data.title", "data.titel"}
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("readme", READMES)
 def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
     said = typed(loa, first_commands(readme))

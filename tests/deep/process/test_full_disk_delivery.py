@@ -10,7 +10,6 @@ from tests.support import requirements
 from tests.support.frozen_process import frozen
 from tests.support.loa_process import LoaProcess, wait_until
 
-pytestmark = pytest.mark.timeout(600)
 READERS = 2000
 DISK = "96m"
 ITEM = "tin-day"

@@ -1,13 +1,10 @@
 """`--json` of a running Loa's commands: `LoaProcess.cli` checks each answer against its schema."""
 
-import pytest
-
 from tests.support.gateway_client import UNIT
 from tests.support.loa_process import LoaProcess
 
 ITEM, READER = "tin-mot", "an@example.com"
 BY = "--by An"
-PATIENT = pytest.mark.timeout(240)
 COMMANDS = f"""
 status
 check
@@ -67,7 +64,6 @@ subscribers remove {READER} --reason x --yes {BY}
 NEED_A_PERSON = {"status", "config check", "zalo status"}
 
 
-@PATIENT
 def test_every_answer_is_valid_against_its_schema(tmp_path):
     with LoaProcess(tmp_path) as loa:
         loa.add_unit()

@@ -10,8 +10,6 @@ from itertools import count
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import pytest
-
 from consumers.app.settings import RunningInstance
 from tests.deep.process.test_relay_outage import comes_back
 from tests.support import requirements
@@ -21,7 +19,6 @@ from tests.support.loa_process import LOA, UNIT, LoaProcess, RelayProcess, wait_
 from tests.support.picture_server import serve_in_thread, serving
 from tests.support.prometheus import Prometheus, promtool, queries
 
-pytestmark = pytest.mark.timeout(600)
 FAULTS = {"LoaBreakerOpen", "LoaDeadLetters", "LoaDeskDeadline"}
 AGO = int((NOW - datetime.now(UTC)).total_seconds() // 60) + 60
 

@@ -24,7 +24,6 @@ from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.split_loa import NEEDED, Service, SplitLoa, on_a_server
 
-pytestmark = pytest.mark.timeout(400)
 OTHERS = ("sweep", "feedback", "zalo-sandbox")
 READERS = 1200
 

@@ -24,7 +24,6 @@ VECTORS = Path(schema_files.__file__).with_name("vectors.json")
 SEED, MUTATED, DOUBTFUL = 20, 600, 300
 README = (SOURCE / "README.md").read_text("utf-8")
 PROGRAM, NATS_PROGRAM = re.findall(r"^```ts\n(.*?)^```", README, re.M | re.S)
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,6 @@ NOWHERE = "http://127.0.0.1:1"
 OFFICE = "van-phong-bo"
 CUTS = ("fsync:1", "fsync:2", "rename:1", "fsync:3", "rename:2", "fsync:5")
 """System calls at which the process is killed: `rename:2` is its second renaming of a file."""
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")

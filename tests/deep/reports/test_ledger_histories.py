@@ -13,7 +13,6 @@ from tests.deep.reports.fact_mistakes import MISTAKES
 from tests.deep.reports.ledger_history import LedgerHistory
 from tests.support.server_clock import ServerClock, message_times
 
-pytestmark = pytest.mark.timeout(400)
 SEEDS = 10
 TRIES = 3
 """Histories within which each planted mistake has to be found; as a rule the first one does."""

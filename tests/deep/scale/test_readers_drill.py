@@ -14,7 +14,6 @@ STEPS = {
 }
 
 
-@pytest.mark.timeout(600)
 def test_a_backup_of_half_a_mailing_comes_back_and_each_reader_is_accounted_for(
     tmp_path, monkeypatch
 ):
