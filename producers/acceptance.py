@@ -139,7 +139,7 @@ class Acceptance:
         all events (in a batch as `[3].data.title`), and Unavailable without a timely
         acknowledgement; then a repeat is harmless.
         """
-        async with answer_in_time(spent_s):
+        async with limit_answer_time(spent_s):
             return await self._accept(member, events, batch)
 
     async def examine(
@@ -151,7 +151,7 @@ class Acceptance:
         spent_s: float = 0.0,
     ) -> list[ExaminedEvent]:
         """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
-        async with answer_in_time(spent_s):
+        async with limit_answer_time(spent_s):
             claims = await self._examine(member, events, batch)
         return [ExaminedEvent(claim.event, claim.record) for claim in claims]
 
@@ -407,7 +407,7 @@ async def create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def answer_in_time(spent_s: float) -> AsyncIterator[None]:
+async def limit_answer_time(spent_s: float) -> AsyncIterator[None]:
     """Limit what is done for an answer; *spent_s* of its time have passed already.
 
     Raises Unavailable when the time is over, or the bus fails: then a repeat is harmless.

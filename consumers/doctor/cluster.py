@@ -37,7 +37,7 @@ def find_in_streams(
     *present*: the names of the servers that answer.
     """
     infos = placement.infos
-    missing = [*_few(infos, wanted), *_named(placement), *_away(infos, present)]
+    missing = [*_few(infos, wanted), *_unplaced(placement), *_away(infos, present)]
     found = [*missing, *_behind(infos, present)]
     yield from found
     if not found:
@@ -73,7 +73,7 @@ def _few(infos: Infos, wanted: int) -> Iterator[DoctorFinding]:
         yield new_finding("bus_replicas_lone", count=len(lone))
 
 
-def _named(placement: Placement) -> Iterator[DoctorFinding]:
+def _unplaced(placement: Placement) -> Iterator[DoctorFinding]:
     for code, names in (("bus_growing", placement.growing), ("bus_unled", placement.unled)):
         if names:
             yield new_finding(code, names=", ".join(names))

@@ -16,7 +16,7 @@ from contracts.delivery import Lane
 from contracts.errors import Invalid, field_error
 from contracts.events import CheckedEvent
 from contracts.trials.dry_run import DryRun, DryRuns, ExpectedEvent, Outlook
-from producers.acceptance import Acceptance, ExaminedEvent, answer_in_time
+from producers.acceptance import Acceptance, ExaminedEvent, limit_answer_time
 from producers.case_events import usable_channels
 from producers.gateway import responses
 from producers.gateway.access import AccessControl
@@ -61,7 +61,7 @@ class DryRunRoute:
         self, request: Request, member: Sender, delivery: ReceivedEvents, spent_s: float
     ) -> Response:
         """The outlook of the request's events. Raises as their acceptance would."""
-        async with answer_in_time(spent_s):
+        async with limit_answer_time(spent_s):
             return await self._answer(request, member, delivery, spent_s)
 
     async def _answer(

@@ -19,13 +19,13 @@ from producers.acceptance import (
     ANSWER_TIMEOUT_S,
     AcceptedEvent,
     ExaminedEvent,
-    answer_in_time,
     check_event,
     check_not_expired,
     check_notice_period,
     check_same_content,
     check_unique_ids,
     create_or_read,
+    limit_answer_time,
     map_all,
     map_in_turn,
 )
@@ -61,7 +61,7 @@ class TrialAcceptance:
         spent_s: float = 0.0,
     ) -> list[AcceptedEvent]:
         """Accept *events*, all or none; the arguments and the errors of `Acceptance.accept`."""
-        async with answer_in_time(spent_s):
+        async with limit_answer_time(spent_s):
             found = await self._examine(member, events, batch)
             await self._count([event for event, record in found if record is None])
             return [await self._store(*one) for one in found]
@@ -75,7 +75,7 @@ class TrialAcceptance:
         spent_s: float = 0.0,
     ) -> list[ExaminedEvent]:
         """Check *events* as `accept` does, and store nothing. Raises like `accept`."""
-        async with answer_in_time(spent_s):
+        async with limit_answer_time(spent_s):
             found = await self._examine(member, events, batch)
         return [ExaminedEvent(*one) for one in found]
 

@@ -95,7 +95,7 @@ def test_relative_links_lead_to_files(name):
 @cache
 def anchors(page: str) -> set[str]:
     """The names that GitHub gives to the headings of a page."""
-    prose = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.M | re.S)
+    prose = re.sub(r"^```.*?^```", "", PAGES.get(page, ""), flags=re.M | re.S)
     headings = re.findall(r"^#+ (.*)$", prose, re.M)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -68,12 +68,12 @@ async def move_receiver(bus: Bus, keys: KeyFile, receiver: URL) -> None:
     for one in await admin.store.of_unit(UNIT):
         if is_receiver(admin.cipher.decrypt(one.key, one.endpoint.url)):
             url = admin.cipher.encrypt(one.key, str(receiver))
-            moved = partial(_with, {"url": url, "origin": str(receiver.origin())})
+            moved = partial(_updated, {"url": url, "origin": str(receiver.origin())})
             await records.update(admin.store.bucket, one.key, Endpoint, moved)
             await admin.enable(UNIT, one.id)
 
 
-def _with(update: Mapping[str, str], found: Endpoint | None) -> Endpoint:
+def _updated(update: Mapping[str, str], found: Endpoint | None) -> Endpoint:
     return records.require(found).model_copy(update=update)
 
 
