@@ -114,7 +114,7 @@ class Publisher:
         self.refusal: AccessRefused | None = None
         self._access = access or Access(creds_file)
         self._turn, self._drain_turn = asyncio.Lock(), asyncio.Lock()
-        self._is_closing = False
+        self._closings = 0
         self._not_before: dict[str, float] = {}  # other units' subjects that were denied
         self._denied: dict[Path, _Denied] = {}  # spooled events that wait for a right
 
@@ -132,17 +132,14 @@ class Publisher:
     async def close(self) -> None:
         """Close the connection, unless the caller opened it.
 
-        A drain under way ends after the event that it is sending, within `patience_s`, and leaves
-        the others to the next one.
+        A drain under way ends after the event that it is sending, and leaves the others to the next
+        one; that event may first wait for a connection.
         """
-        self._is_closing = True
-        try:
-            async with self._drain_turn:
-                if self._url and self._bus:
-                    await self._bus.close()
-                    self._bus = None
-        finally:
-            self._is_closing = False
+        self._closings += 1
+        async with self._drain_turn:
+            if self._url and self._bus:
+                await self._bus.close()
+                self._bus = None
 
     async def publish(
         self, event: CloudEvent | Mapping[str, Any], *, time_limit_s: float | None = None
@@ -158,30 +155,37 @@ class Publisher:
             event = from_structured(dict(event))
         admitted = admit(event, self.unit, self.vocabulary)
         try:
-            async with asyncio.timeout(time_limit_s), self._turn:
-                return await self._send_in_turn(admitted)
+            async with asyncio.timeout(time_limit_s) as limit, self._turn:
+                return await self._send_in_turn(admitted, limit)
         except TimeoutError as late:
             return await self._keep(admitted, late)
 
-    async def _send_in_turn(self, admitted: CheckedEvent) -> Accepted | Spooled:
-        """Send older events, then this one, or keep it."""
+    async def _send_in_turn(
+        self, admitted: CheckedEvent, limit: asyncio.Timeout
+    ) -> Accepted | Spooled:
+        """Send older events, then this one, or keep it; *limit* ends no keeping."""
         drained = await self._drain(self._denied_lately())
         try:
             if admitted.subject in drained.denied_subjects:
                 raise Denied(admitted.subject)
             if self.spool and self._comes_behind(admitted, drained):
-                return await self._keep_behind(self.spool, admitted, drained)
+                until = limit.when()
+                limit.reschedule(None)
+                kept = await asyncio.to_thread(keep, self.spool, admitted)
+                if drained.is_elsewhere:  # the other may have ended before the event was kept
+                    await self._drain_until(until)
+                return kept
             return await self._send(admitted)
         except Denied as denied:
             raise await self._forbid(admitted, denied) from denied
         except BusError as error:
+            limit.reschedule(None)
             return await self._keep(admitted, error)
 
-    async def _keep_behind(self, spool: Spool, admitted: CheckedEvent, drained: Drained) -> Spooled:
-        kept = await asyncio.to_thread(keep, spool, admitted)
-        if drained.is_elsewhere:  # the other may have ended before the event was kept
-            await self._drain(self._denied_lately())
-        return kept
+    async def _drain_until(self, end: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await self._drain(self._denied_lately())
 
     async def _keep(self, admitted: CheckedEvent, reason: Exception) -> Spooled:
         log.warning("bus_away", event_id=admitted.event_id, reason=str(reason))
@@ -211,12 +215,13 @@ class Publisher:
         if not self.spool or not self.spool.waiting():
             self.refusal = None
             return drained
-        while await self._drain_once(self.spool, drained):
+        closings = self._closings
+        while await self._drain_once(self.spool, drained, closings):
             pass  # look again: others are kept until the lock is given back
         drained.left = len(self.spool.waiting())
         return drained
 
-    async def _drain_once(self, spool: Spool, drained: Drained) -> bool:
+    async def _drain_once(self, spool: Spool, drained: Drained, closings: int) -> bool:
         """Whether all that waited, but for denied events, was sent."""
         if not _others(spool.waiting(), drained.denied):
             return False
@@ -224,19 +229,19 @@ class Publisher:
             drained.is_elsewhere = not is_drainer
             if is_drainer:
                 async with self._drain_turn:
-                    return await self._send_waiting(spool, drained)
+                    return await self._send_waiting(spool, drained, closings)
         return False
 
-    async def _send_waiting(self, spool: Spool, drained: Drained) -> bool:
-        """Whether all were sent before the publisher is closed."""
+    async def _send_waiting(self, spool: Spool, drained: Drained, closings: int) -> bool:
+        """Whether all were sent, and the publisher was not closed again since *closings*."""
         if not drained.denied:
             self.refusal = None
         try:
             for path in _others(spool.waiting(), drained.denied):
-                if self._is_closing:
+                if self._closings != closings:
                     return False
                 await self._send_spooled(spool, path, drained)
-            return True
+            return self._closings == closings
         finally:
             self._denied = {path: self._denied[path] for path in drained.denied}
 

@@ -144,6 +144,61 @@ async def test_closing_ends_the_calls_of_other_threads(own_server):
             await call
 
 
+def call_in_thread(call):
+    """A thread, which holds up no test run, and the errors of its call."""
+    errors = []
+
+    def run():
+        with pytest.raises(Unavailable) as error:
+            call()
+        errors.append(error.value)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, errors
+
+
+async def test_closing_ends_a_drain_whose_event_is_not_sent(tmp_path, monkeypatch):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    is_sending = threading.Event()
+
+    async def hang(*_):
+        is_sending.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(sync_publisher, "_LAST_EVENT_S", 0)
+    monkeypatch.setattr(Publisher, "_send", hang)
+    publisher = SyncPublisher(NOWHERE, UNIT, tmp_path)
+    thread, errors = call_in_thread(publisher.drain)
+    assert await asyncio.to_thread(is_sending.wait, PATIENCE_S)
+    worker = publisher._worker
+    await asyncio.to_thread(publisher.close)
+    await asyncio.to_thread(thread.join, PATIENCE_S)
+    assert errors and worker._loop.is_closed()
+    assert len(Spool(tmp_path).waiting()) == 1
+
+
+async def test_closing_ends_a_drain_on_a_disk_that_does_not_answer(monkeypatch):
+    is_hanging, released = threading.Event(), threading.Event()
+
+    async def hang(_):
+        is_hanging.set()
+        released.wait()
+
+    monkeypatch.setattr(sync_publisher, "_CLOSE_S", 0.1)
+    monkeypatch.setattr(Publisher, "drain", hang)
+    publisher = SyncPublisher(NOWHERE, UNIT)
+    thread, errors = call_in_thread(publisher.drain)
+    assert await asyncio.to_thread(is_hanging.wait, PATIENCE_S)
+    worker = publisher._worker
+    await asyncio.to_thread(publisher.close)
+    await asyncio.to_thread(thread.join, PATIENCE_S)
+    assert errors
+    released.set()
+    await asyncio.to_thread(worker._thread.join)
+    await asyncio.to_thread(end_of, worker._loop)
+
+
 async def test_a_closed_one_is_opened_by_the_next_event(bus, publisher):
     for number in (1, 2):
         assert isinstance(await asyncio.to_thread(publisher.publish, numbered(number)), Accepted)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.support.frozen_process import frozen
 from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event, stored_events
 from tests.support.spooled_events import (
     end_a_drain_before_an_event_is_kept,
+    ids,
     keep_as_a_drain_ends,
     stored_ids,
 )
@@ -87,6 +88,75 @@ async def test_close_ends_a_drain_after_the_event_that_is_being_sent(
     await closing[0]
     assert (len(drained.accepted), drained.left, publisher.bus) == (1, 1, None)
     assert await stored_ids(bus) == ["e-1"]
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_close_ends_a_drain_although_an_event_is_kept_during_its_last_one(
+    bus, nats_server, tmp_path, monkeypatch, is_given_up
+):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    publisher, closing = Publisher(nats_server.url, UNIT, tmp_path, patience_s=60), []
+    send = publisher._send
+
+    async def keep_and_close_meanwhile(event):
+        if not closing:
+            assert isinstance(await publisher.publish(numbered(2)), Spooled)
+            closing.append(asyncio.create_task(publisher.close()))
+            await asyncio.sleep(0)  # it waits for the drain
+            if is_given_up:
+                closing[0].cancel()
+                await asyncio.wait(closing)
+        return await send(event)
+
+    monkeypatch.setattr(publisher, "_send", keep_and_close_meanwhile)
+    drained = await publisher.drain()
+    await asyncio.wait(closing)
+    assert (len(drained.accepted), drained.left) == (1, 1)
+    assert is_given_up or publisher.bus is None
+    assert await stored_ids(bus) == ["e-1"]
+    await publisher.close()
+
+
+def end_limits(monkeypatch, loop):
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 3600)
+
+
+async def test_an_event_that_was_kept_is_not_kept_again_as_the_limit_ends(tmp_path, monkeypatch):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    publisher, spool = Publisher(None, UNIT, tmp_path), Spool(tmp_path)
+    drain = publisher._drain
+
+    async def send_the_new_one_and_hang(denied):
+        if len(spool.waiting()) == 1:
+            return await drain(denied)
+        spool.remove(spool.waiting()[1])
+        end_limits(monkeypatch, asyncio.get_running_loop())
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(publisher, "_drain", send_the_new_one_and_hang)
+    with spool.draining():
+        assert isinstance(await publisher.publish(numbered(2), time_limit_s=60), Spooled)
+    assert ids(spool) == ["e-1"]
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_the_limit_does_not_end_the_keeping_of_an_event(tmp_path, monkeypatch, is_elsewhere):
+    await Publisher(None, UNIT, tmp_path).publish(numbered(1))
+    spool, loop, kept = Spool(tmp_path), asyncio.get_running_loop(), []
+
+    def keep_late(own, event):
+        kept.append(event.event.id)
+        end_limits(monkeypatch, loop)
+        for _ in range(3):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+        return append(own, event)
+
+    append = Spool.append
+    monkeypatch.setattr(Spool, "append", keep_late)
+    with spool.draining() if is_elsewhere else nullcontext():
+        answer = await Publisher(None, UNIT, tmp_path).publish(numbered(2), time_limit_s=60)
+    assert (kept, answer.path) == (["e-2"], spool.waiting()[1])
 
 
 async def test_publish_beside_a_drain_leaves_the_refusal_that_the_drain_found(tmp_path):

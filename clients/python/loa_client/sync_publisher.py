@@ -22,6 +22,8 @@ from producers.spool import Spool
 _GRACE_S = 5.0
 """How long a call may last beyond its limit: until an event is kept."""
 _CLOSE_S = 10.0
+_LAST_EVENT_S = 5.0
+"""How long closing waits for a drain to send its last event."""
 T = TypeVar("T")
 _Work = Callable[[Publisher], Coroutine[Any, Any, T]]
 
@@ -31,6 +33,7 @@ class _Worker:
 
     def __init__(self, open_publisher: Callable[[], Publisher]) -> None:
         self.publisher = open_publisher()
+        self._calls: set[Future[Any]] = set()
         self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -39,7 +42,10 @@ class _Worker:
         self._thread.start()
 
     def submit(self, work: _Work[T]) -> Future[T]:
-        return asyncio.run_coroutine_threadsafe(work(self.publisher), self._loop)
+        call = asyncio.run_coroutine_threadsafe(work(self.publisher), self._loop)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return call
 
     def close(self) -> None:
         """End the calls under way, the connection and the thread.
@@ -52,6 +58,8 @@ class _Worker:
             return
         with suppress(TimeoutError):
             self.submit(_end).result(_CLOSE_S)
+        for call in self._calls.copy():  # of a thread that hangs: it ends none itself
+            call.cancel()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSE_S)
         if not self._thread.is_alive():
@@ -60,10 +68,13 @@ class _Worker:
 
 async def _end(publisher: Publisher) -> None:
     calls = asyncio.all_tasks() - {asyncio.current_task()}
-    await publisher.close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_EVENT_S):
+            await publisher.close()
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
+    await publisher.close()  # the connection that the last of them opened
 
 
 class SyncPublisher:
@@ -121,7 +132,8 @@ class SyncPublisher:
     def close(self) -> None:
         """Close the connection until the next call.
 
-        Calls of other threads end with Unavailable, a drain after the event that it is sending.
+        Calls of other threads end with Unavailable; a drain with what it has sent, unless its last
+        event takes longer than 5 s.
         """
         with self._lock:
             self._worker = None
