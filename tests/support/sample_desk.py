@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from yarl import URL
+
 from consumers.cli.sample.items import read_campaign, read_items, read_sample_text
 from consumers.cli.sample.ministry import fill
 from consumers.editorial.log import EditorialLog
@@ -16,6 +18,8 @@ from tests.support.loa_bus import bus_of, settings_of
 from tests.support.loa_process import LoaProcess
 
 ISSUE, CAMPAIGN = "issue", "campaign"
+NO_RECEIVER = URL("http://127.0.0.1/loa")
+"""Nothing listens there, and the guard of callbacks lets none through."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def fill_with_sample(loa: LoaProcess) -> SampleDesk:
 
 async def _fill(loa: LoaProcess) -> SampleDesk:
     async with bus_of(loa) as bus:
-        people = (await fill(bus, settings_of(loa))).people
+        people = (await fill(bus, settings_of(loa), NO_RECEIVER)).people
         sessions = SessionStore(bus, AccountStore(bus, time.time), time.time)
         now = utc_now(time.time)
         tokens = {one.login: await sessions.start(one, second_factor=now) for one in people}
