@@ -1,6 +1,7 @@
 """`loa status`: problems first, then the backlog in the lanes of each channel."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ from consumers.status.report import (
 )
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
-from contracts.errors import Bilingual, Unavailable
+from contracts.errors import Bilingual, FieldError, Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 from producers.spool import Spool
@@ -183,9 +184,7 @@ def _print_disks(settings: LoaSettings) -> None:
 
 
 def print_report(report: StatusReport) -> None:
-    needs = sum(finding.severity is Severity.ACT for finding in report.findings)
-    code = "status_needs_person" if needs else "status_well"
-    output.print_field_texts(field_error("loa", code, count=needs))
+    output.print_field_texts(_headline(report))
     for finding in report.findings:
         print_bilingual(*finding_texts(finding))
     versions = ", ".join(f"{name} {one}" for name, one in report.versions.items() if one)
@@ -199,6 +198,16 @@ def print_report(report: StatusReport) -> None:
         line = _replica_line(replica, time.time())
         print_bilingual(line.en, line.vi)
     _print_lanes(report)
+
+
+def _headline(report: StatusReport) -> FieldError:
+    """How many problems there are; without one, whether Loa runs at all."""
+    counts = Counter(finding.severity for finding in report.findings)
+    if needs := counts[Severity.ACT]:
+        return field_error("loa", "status_needs_person", count=needs)
+    if not report.at_work:
+        return field_error("loa", "status_not_running", count=counts[Severity.WATCH])
+    return field_error("loa", "status_well")
 
 
 def _print_lanes(report: StatusReport) -> None:
@@ -215,7 +224,20 @@ def _print_lanes(report: StatusReport) -> None:
     ]
     if rows:
         output.print_table(columns, rows)
-    elif not unplanned:
+    _print_idle(report, is_any_busy=bool(rows or unplanned))
+
+
+def _print_idle(report: StatusReport, *, is_any_busy: bool) -> None:
+    """Name paused channels that have no row in the table, and say so where nothing waits."""
+    idle = (
+        name
+        for name, channel in report.channels.items()
+        if channel.paused and all(map(is_idle, channel.lanes.values()))
+    )
+    if paused := ", ".join(idle):
+        code = "idle_paused" if is_any_busy else "nothing_waits_paused"
+        output.print_field_texts(field_error("lanes", code, channels=paused))
+    elif not is_any_busy:
         output.print_field_texts(field_error("lanes", "nothing_waits"))
 
 
@@ -241,7 +263,7 @@ def replica_status(replica: PortalReplica) -> ReplicaStatus:
 
 
 def is_idle(lane: LaneStatus) -> bool:
-    """Whether nothing waits in *lane*; that its channel is paused or broken is a finding."""
+    """Whether nothing waits in *lane*, nor has just ended there."""
     return not (lane.backlog or lane.per_s)
 
 

@@ -72,11 +72,15 @@ def _title(answer: TopAnswer) -> Text:
     report = answer.status
     needs = sum(finding.severity is Severity.ACT for finding in report.findings)
     version = report.versions.get("loa", "")
-    state = Bilingual("nothing needs a person", "không có việc cần người xử lý")
+    state, style = (
+        Bilingual("nothing needs a person", "không có việc cần người xử lý"),
+        "bold green",
+    )
     if needs:
-        verb = "needs" if needs == 1 else "need"
+        verb, style = "needs" if needs == 1 else "need", "bold red"
         state = Bilingual(f"{needs} {verb} a person", f"{needs} việc cần người xử lý")
-    style = "bold red" if needs else "bold green"
+    elif not report.at_work:
+        state, style = Bilingual("Loa does not run", "Loa không chạy"), "bold yellow"
     title = Text(f"Loa {version}  {format_for_people(answer.at)}  ", no_wrap=True)
     return title.append(" / ".join(state), style=style)
 

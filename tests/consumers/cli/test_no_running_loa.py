@@ -188,6 +188,9 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     email = json.loads(status)["channels"]["email"]
     assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
     assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
+    lines = said("status").splitlines()
+    assert lines[0] == "loa: does not run on this folder; warnings: 1"
+    assert "lanes: nothing waits; paused: email" in lines
     assert run("pause", "portal", "--by", "a\x1b[31mb") == 2
     said("pause", "portal", "--by", "Lê Văn C", "--reason", "l1\nemail: goes on\x1b[31m")
     again = said("pause", "portal")

@@ -27,7 +27,13 @@ from consumers.doctor.services import judge_replica
 from consumers.portal_replica.status import ReplicaRecord, write_replica
 from consumers.status.facts import FactsReader
 from consumers.status.reader import StatusReader
-from consumers.status.report import ChannelStatus, LaneStatus, ReplicaStatus, StatusReport
+from consumers.status.report import (
+    ChannelStatus,
+    LaneStatus,
+    ReplicaStatus,
+    StatusFinding,
+    StatusReport,
+)
 from contracts import publication, subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
@@ -222,7 +228,69 @@ def test_the_table_has_the_lanes_that_something_waits_in(capsys):
     channels[ZALO].paused = True
     print_report(report)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " closed " in line]
-    assert [(row[0], row[3]) for row in rows] == [("email", "bulk")], "a pause is a finding"
+    assert [(row[0], row[3]) for row in rows] == [("email", "bulk")]
+
+
+PAUSED = ("lanes: nothing waits; paused: {}", "lanes: không có gì đang chờ; đang tạm dừng: {}")
+BUSY = (
+    "lanes: paused, and nothing waits there: {}",
+    "lanes: đang tạm dừng và không có gì chờ: {}",
+)
+OPEN = (
+    "lanes: nothing waits in any, and no channel is paused",
+    "lanes: không có gì đang chờ ở mức ưu tiên nào, không kênh nào bị tạm dừng",
+)
+
+
+@pytest.mark.parametrize(
+    ("paused", "busy", "unplanned", "lines"),
+    [
+        ([], [], 0, OPEN),
+        ([PORTAL, EMAIL, ZALO], [], 0, [one.format("portal, email, zalo") for one in PAUSED]),
+        ([ZALO], [EMAIL], 0, [one.format("zalo") for one in BUSY]),
+        ([ZALO, EMAIL], [EMAIL], 0, [one.format("zalo") for one in BUSY]),
+        ([EMAIL], [EMAIL], 0, []),
+        ([EMAIL], [], 1, [one.format("email") for one in BUSY]),
+        ([], [], 1, []),
+    ],
+)
+def test_a_paused_channel_is_named_also_where_nothing_waits(capsys, paused, busy, unplanned, lines):
+    waits = {name: int(name in busy) for name in (PORTAL, EMAIL, ZALO)}
+    channels = {
+        name: ChannelStatus(
+            paused=name in paused, lanes={Lane.NORMAL: LaneStatus(backlog=waits[name])}
+        )
+        for name in waits
+    }
+    print_report(StatusReport(channels=channels, unplanned={EMAIL: unplanned}))
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.startswith("lanes: ")] == list(lines)
+
+
+def a_finding(severity):
+    facts = {"code": "x", "about": "loa", "message": "x", "message_vi": "x"}
+    return StatusFinding(severity=severity, **facts)
+
+
+@pytest.mark.parametrize(
+    ("at_work", "severities", "lines"),
+    [
+        (True, ["watch"], ("nothing needs a person", "không có việc gì cần người xử lý")),
+        (
+            False,
+            ["watch", "watch", "note"],
+            (
+                "does not run on this folder; warnings: 2",
+                "không chạy trên thư mục này; cảnh báo: 2",
+            ),
+        ),
+        (False, ["act", "watch"], ("problems that need a person: 1", "việc cần người xử lý: 1")),
+    ],
+)
+def test_the_headline_of_a_loa_that_does_not_run_says_so(capsys, at_work, severities, lines):
+    findings = tuple(map(a_finding, severities))
+    print_report(StatusReport(channels={}, at_work=at_work, findings=findings))
+    assert capsys.readouterr().out.splitlines()[:2] == [f"loa: {line}" for line in lines]
 
 
 async def test_publications_that_are_not_planned_yet_are_told(bus, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import io
 from datetime import UTC, datetime
 
+import pytest
 from rich.console import Console
 
 from consumers.app.settings import LoaSettings
@@ -56,6 +57,19 @@ def test_the_screen_fits_80x24_however_much_there_is_to_show():
     assert "9 need a person / 9 việc cần người xử lý" in lines[0] and len(lines[0]) <= 80
     everything = lines_of(busy_answer(9), 80, 10_000)
     assert sum("1,000,000" in line and "60" in line for line in everything) == 50
+
+
+@pytest.mark.parametrize(
+    ("at_work", "words"),
+    [
+        (True, "nothing needs a person / không có việc cần người xử lý"),
+        (False, "Loa does not run / Loa không chạy"),
+    ],
+)
+def test_the_title_says_whether_loa_runs(at_work, words):
+    report = StatusReport(channels={}, at_work=at_work)
+    title = lines_of(TopAnswer(at=AT, status=report, plans=[]), 120, 24)[0]
+    assert title.endswith(words)
 
 
 def test_a_lane_shows_the_state_of_its_own_circuit():
