@@ -49,7 +49,7 @@ from contracts.desk.index import ItemFilter
 from contracts.desk.index import Order as ItemOrder
 from contracts.editorial import ActionKind, Status
 from contracts.editorial.action import NOT_RELEASED
-from contracts.editorial.moves import name_of
+from contracts.editorial.moves import UNDECIDED, name_of
 from contracts.errors import Invalid, Unauthorized
 from producers.bus import Bus
 
@@ -231,8 +231,13 @@ async def _find(bus: Bus, right: ReadingRight, search: _Search, limit: int) -> l
 def _draft_cells(draft: ListedDraft, effect: DraftEffect) -> Sequence[object]:
     identity = (draft.content_id, draft.revision, draft.unit, draft.at)
     title = str(draft.data.get("title", ""))
-    status = output.in_one_line(*name_of(draft.status)) if draft.status else ""
+    status = _status_text(draft.status) if draft.status else ""
     return (*identity, output.in_one_line(*effect.text), title, _author(draft), status)
+
+
+def _status_text(status: Status) -> str:
+    """Whom a text waits for, else its status."""
+    return output.in_one_line(*name_of(f"waits_{status}" if status in UNDECIDED else status))
 
 
 def _author(draft: ListedDraft) -> str:

@@ -100,6 +100,9 @@ async def test_the_list_says_since_when_a_draft_waits_and_what_it_is(intake, loa
         "readers have nothing that it corrects"
     )
     assert "[/b] [KHẨN] :smile:" in run.stdout, "a title is shown as it is"
+    assert "  for the unit's leader / chờ lãnh đạo đơn vị xác nhận\n" in run.stdout, (
+        "the words of the desk's pages"
+    )
     told = json_output(await loa("desk", "list", "--json"))
     assert {one["content_id"]: one["what"] for one in told} == {ITEM: "text", "tin-khac": "new"}
     assert all(len(one["hash"]) == 52 and one["hash"] not in run.stdout for one in told)
