@@ -235,7 +235,7 @@ async def _run_desk(settings: LoaSettings, kept: KeptSample | None, port: int) -
         sample = kept.model_copy(update={"port": port})
         sample.write(settings.data_dir / MARK_FILE)
         facts = {"sample": sample, "items": items, "at": loa.ready, "data": settings.data_dir}
-        _print_facts("demo_desk.txt", facts)
+        _print_facts("demo_desk.txt", facts | {"sender": _UNIT})
         await _show_codes(sample, loa.process, asked)
         return None if asked.is_set() else await loa.process.wait()
 
