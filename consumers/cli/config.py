@@ -71,4 +71,4 @@ def show(changed: Changed = False, as_json: output.Json = False) -> None:
 
 def _print_settings(settings: list[EffectiveSetting]) -> None:
     rows = [(one.variable, one.value, one.file or one.origin) for one in settings]
-    output.print_table(("variable", "value", "from"), rows)
+    output.print_table(("variable", "value", "from"), rows, empty="settings_all_default")

@@ -43,7 +43,7 @@ _CHOSEN = (
 def _print_letters(letters: Sequence[DeadLetter]) -> None:
     """A block for each letter, with its first errors and the last decision."""
     if not letters:
-        output.tell_empty()
+        output.tell_empty("dead_none")
     for letter in letters:
         _print_head(letter, limit_errors(letter.errors, _ERRORS_LISTED))
         if letter.ended:

@@ -189,13 +189,15 @@ def print_records(kind: type[BaseModel], records: Sequence[BaseModel], as_json: 
     print_answer(records, as_json, lambda: print_table(list(kind.model_fields), rows))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "list_empty"
+) -> None:
     """Print a table for people, without cutting its cells or reading markup in them.
 
-    Of a table without rows only stderr tells: scripts count lines.
+    Of a table without rows only stderr tells, by the text *empty*: scripts count lines.
     """
     if not (rows := list(rows)):
-        tell_empty()
+        tell_empty(empty)
         return
     is_terminal = sys.stdout.isatty()
     table = Table(box=SIMPLE if is_terminal else None, pad_edge=False)
@@ -210,9 +212,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     typer.echo("\n".join(line if is_terminal else line.rstrip() for line in lines))
 
 
-def tell_empty() -> None:
+def tell_empty(code: str = "list_empty") -> None:
     """Say that a list has no entries."""
-    print_errors([field_error("list", "list_empty")])
+    print_errors([field_error("list", code)])
 
 
 def cell_text(cell: object) -> str:

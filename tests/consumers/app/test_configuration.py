@@ -226,3 +226,12 @@ def test_a_foreign_line_of_dotenv_stops_nothing(tmp_path, monkeypatch, caplog, l
     (tmp_path / ".env").write_text(f"{line}\nLOA_HTTP_PORT=8081\n")
     assert environment()["LOA_HTTP_PORT"] == "8081"
     assert not caplog.records
+
+
+@pytest.mark.usefixtures("shell")
+async def test_without_a_changed_setting_the_list_says_so_in_both_languages():
+    said = await InProcessCli({}, ("config",))("show", "--changed")
+    assert said.stdout == "" and said.stderr.splitlines() == [
+        "list: every setting has its default",
+        "list: mọi thiết lập đều có giá trị mặc định",
+    ]

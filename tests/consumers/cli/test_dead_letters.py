@@ -69,6 +69,11 @@ async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages
     [only] = json_output(await loa("dead", "list", "--unit", OTHER, "--json"))
     assert only["id"] == second["id"]
     assert json_output(await loa("dead", "list", "--until", "2020-01-01", "--json")) == []
+    none = await loa("dead", "list", "--until", "2020-01-01")
+    assert none.stderr.splitlines() == [
+        "list: no dead letters found",
+        "list: không có sự kiện bị loại nào",
+    ]
 
 
 async def test_a_time_that_is_none_is_named_in_both_languages(bus, loa):
