@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -316,6 +317,7 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(_ERROR_LEVEL),
     )
+    logging.getLogger("loa_client").setLevel(_ERROR_LEVEL)  # noqa: TID251 -- the wheel's logger
     try:
         app(prog_name="loa")
     finally:

@@ -21,6 +21,11 @@ _FOLDERS = (*_RENAMED, f"clients/python/{_PACKAGE}")
 _LIST = _HERE / "files.txt"
 _TEXTS = (tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", None))
 """The tokens with text; from Python 3.12 on an f-string has several."""
+_LOGGER = {
+    "import structlog": f"from {_PACKAGE}.logger import get_logger",
+    "log = structlog.get_logger()": "log = get_logger()",
+}
+"""The lines of a module that logs, and those of the wheel in their place."""
 _DOTTED = re.compile(rf"\b(?:{'|'.join(_RENAMED)})((?:\.\w+)+)")
 
 
@@ -51,6 +56,15 @@ def rename(source: str, modules: frozenset[str]) -> str:
             f"can't rename {', '.join(left)}: write `from ... import` at a line's start"
         )
     return renamed
+
+
+def shipped(source: str, modules: frozenset[str]) -> str:
+    """*source* as the wheel has it: renamed, and with the client's own logger."""
+    source = rename(source, modules)
+    if _LOGGER.keys() <= set(source.splitlines()):
+        for line, own in _LOGGER.items():
+            source = source.replace(f"{line}\n", f"{own}\n", 1)
+    return source
 
 
 def _changes(source: str, modules: frozenset[str]) -> Iterator[tuple[int, int, str]]:
@@ -107,7 +121,7 @@ class ClientHook(BuildHookInterface[Any]):
         for file in files:
             source, target = _ROOT / file, name_in_wheel(file)
             if source.suffix == ".py":
-                source = self._write(target, rename(source.read_text("utf-8"), modules))
+                source = self._write(target, shipped(source.read_text("utf-8"), modules))
             build_data["force_include"][str(source)] = target
 
     def _write(self, name: str, text: str) -> Path:

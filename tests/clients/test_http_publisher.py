@@ -4,6 +4,7 @@ import errno
 import fcntl
 import importlib.util
 import json
+import logging
 import os
 import socket
 import sys
@@ -14,7 +15,6 @@ from unittest.mock import Mock
 
 import pytest
 import trustme
-from structlog.testing import capture_logs
 
 from loa_client import (
     Accepted,
@@ -125,18 +125,17 @@ def test_a_trial_is_told(door):
     assert patient(door.url, KEY).publish(sample_event()).trial
 
 
-def test_a_certificate_that_is_not_trusted_is_told_and_events_are_kept(door, spool):
+def test_a_certificate_that_is_not_trusted_is_told_and_events_are_kept(door, spool, caplog):
     tls = relay_context(trustme.CA())
     door.socket = tls.wrap_socket(door.socket, server_side=True, do_handshake_on_connect=False)
     publisher = HttpPublisher(
         door.url.replace("http:", "https:"), KEY, spool.folder, time_limit_s=0
     )
-    with capture_logs() as logged:
-        assert isinstance(publisher.publish(sample_event()), Spooled)
+    assert isinstance(publisher.publish(sample_event()), Spooled)
     [error] = publisher.refusal.errors
     assert error.field == "url" and "certificate" in error.message_vi
-    [away] = [one for one in logged if one["event"] == "door_away"]
-    assert away["error"] == "SSLCertVerificationError"
+    [away] = caplog.messages
+    assert away == "door_away reason=unavailable error=SSLCertVerificationError"
 
 
 def test_a_name_that_no_machine_has_is_told_until_loa_answers(door, monkeypatch):
@@ -339,17 +338,26 @@ def test_a_kept_event_that_loa_refuses_is_set_aside_and_the_next_one_goes(door, 
     assert drained.left == 0 and door.ids == ["e-1", "e-2"]
 
 
-def test_while_loa_refuses_the_key_events_are_kept(door, spool):
+def test_while_loa_refuses_the_key_events_are_kept(door, spool, caplog):
     door.answers = [refused(401)]
     publisher = patient(door.url, KEY, spool.folder)
     assert isinstance(publisher.publish(numbered(1)), Spooled)
     assert publisher.refusal and publisher.refusal.errors[0].message_vi == "trống"
+    assert caplog.messages == ['door_refused reason=unauthorized error="data.title: is empty"']
     door.answers = [accepted()]
     publisher.drain()
     assert publisher.refusal is None
     door.answers = [refused(401)]
     with pytest.raises(Unauthorized):
         patient(door.url, KEY).publish(numbered(2))
+
+
+def test_pythons_logging_governs_the_log(away, caplog):
+    away.publish(numbered(1))
+    caplog.set_level("ERROR", "loa_client")
+    away.publish(numbered(2))
+    [line] = caplog.record_tuples
+    assert line[:2] == ("loa_client", logging.WARNING) and line[2].startswith("door_away reason=")
 
 
 def test_the_address_of_a_person_is_never_kept(away, spool):

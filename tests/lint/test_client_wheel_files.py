@@ -1,6 +1,7 @@
 """The client's wheel has what its modules need, and nothing else, all under one name."""
 
 import ast
+import re
 
 import pytest
 
@@ -31,6 +32,18 @@ def test_nothing_of_the_wheel_imports_a_package_of_loa_itself():
             found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
             names = {node.module or "" for node in found}
             assert not {name.partition(".")[0] for name in names} & roots, file
+
+
+def test_the_modules_of_the_wheel_log_by_its_own_logger_alone():
+    files = {file for file in build_hook.listed() if file.endswith(".py")}
+    modules = {file: build_hook.shipped(SOURCES[file], MODULES) for file in files}
+    names = {file: {getattr(node, "id", "") for node in ast.walk(ast.parse(text))}
+             for file, text in modules.items()}  # fmt: skip
+    configures = {"producers/cli.py", "clients/python/loa_client/logger.py"}
+    assert {file for file in files if "structlog" in names[file]} == configures
+    assert {file for file in files if "log = get_logger()\n" in modules[file]} == {
+        file for file in files if re.search(r"^log = ", SOURCES[file], re.M)
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from urllib.request import HTTPSHandler, Request
 
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from contracts.cloudevent import CloudEvent
@@ -46,6 +45,7 @@ from contracts.events import BUS_TYPES, CheckedEvent
 from contracts.trace import Status
 from contracts.trials.dry_run import DryRun
 from contracts.vocabulary import DEFAULT, Vocabulary
+from loa_client.logger import get_logger
 from producers import event_file
 from producers.admission import RETRY_AFTER_S, admit, unavailable_error
 from producers.conformance.one_host import opener_of_one_host
@@ -53,7 +53,7 @@ from producers.publisher import Accepted, Drained, Spooled, keep, keep_batch, se
 from producers.spool import Spool
 from producers.texts import get_text
 
-log = structlog.get_logger()
+log = get_logger()
 _NOT_NOW = (Unavailable, RateLimited, Unauthorized)
 """The errors that are not the event's fault: it is sent later."""
 _KINDS: Mapping[int, type[ContractError]] = {
@@ -199,7 +199,7 @@ class HttpPublisher:
         except _NOT_NOW as not_now:
             if spool is None:
                 raise
-            log.warning("door_away", reason=not_now.code, error=_cause_of(not_now))
+            _log_why(not_now)
             kept = keep_all(spool, events)
         if drained.is_elsewhere:  # the other may have ended before the events were kept
             self._drain(end)
@@ -347,10 +347,12 @@ def _unit_of(spool: Spool, path: Path, reader: str) -> str | None:
         return None
 
 
-def _cause_of(error: ContractError) -> str | None:
-    """The kind of failure of the connection behind *error*, if that was it."""
-    silence = error.__cause__
-    return type(getattr(silence, "reason", silence)).__name__ if silence else None
+def _log_why(not_now: ContractError) -> None:
+    """Log why events are kept: the kind of failure of the connection, or Loa's own words."""
+    silence = not_now.__cause__
+    error = type(getattr(silence, "reason", silence)).__name__ if silence else str(not_now)
+    is_refusal = isinstance(not_now, Unauthorized)
+    log.warning("door_refused" if is_refusal else "door_away", reason=not_now.code, error=error)
 
 
 def _wrong_address(silence: Exception) -> Unavailable | None:

@@ -36,6 +36,20 @@ async def main(url, unit):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+QUIET = """
+import asyncio
+from pathlib import Path
+from loa_client import HttpPublisher, Publisher, sample
+
+HttpPublisher("http://127.0.0.1:1", "key", Path("kept"), time_limit_s=0).publish(sample())
+
+async def main():
+    unit = "trung-tam-cong-nghe-thong-tin"
+    async with Publisher("nats://127.0.0.1:1", unit, Path("kept"), patience_s=0.1) as one:
+        await one.publish(sample())
+
+asyncio.run(main())
+"""
 OVER_HTTP = """
 import json, sys, time
 from pathlib import Path
@@ -241,6 +255,16 @@ def test_everything_in_the_wheel_imports_without_the_platform(python, wheel, pro
     assert told.stdout.startswith("spool: ") and "Windows" in told.stdout
 
 
+def test_the_log_goes_to_pythons_own_logging_and_never_to_stdout(python, tmp_path):
+    told = run(python, "-c", QUIET, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (0, ""), told.stderr
+    assert "door_away reason=unavailable error=ConnectionRefusedError\n" in told.stderr
+    assert "\nbus_trouble error=ConnectionRefusedError " in told.stderr
+    silent = 'import logging; logging.getLogger("loa_client").setLevel("CRITICAL")'
+    told = run(python, "-c", silent + QUIET, cwd=tmp_path)
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
 async def test_a_project_with_rooms_of_its_own_publishes(python, project, bus, nats_server):
     event = json.dumps(sample_event())
     told = run(python, "-c", PUBLISH, nats_server.url, UNIT, cwd=project, stdin=event)
@@ -271,7 +295,8 @@ def key_of_readme(loa):
 def test_the_program_of_the_readme_publishes_follows_and_names_a_wrong_field(
     python, loa, key_of_readme, tmp_path
 ):
-    [program] = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
+    programs = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
+    program, more = programs
     settings = {"LOA_URL": loa.ready().url, "LOA_API_KEY": key_of_readme}
     told = run(python, "-c", program, cwd=tmp_path, **settings)
     accepted, state = told.stdout.splitlines()
@@ -281,6 +306,13 @@ def test_the_program_of_the_readme_publishes_follows_and_names_a_wrong_field(
     told = run(python, "-c", wrong, cwd=tmp_path, **settings)
     fields = {line.partition(" ")[0] for line in told.stdout.splitlines()}
     assert fields == {"data.title", "data.titel"}, told
+    told = run(python, "-c", program + more, cwd=tmp_path, **settings)
+    sent = told.stdout.splitlines()[2:]
+    assert sent == ["accepted lich-tiep-cong-dan", "accepted lich-hop", "0"], told
+    away = (program + more).replace('Path("spool"))', 'Path("spool"), time_limit_s=0)')
+    told = run(python, "-c", away, cwd=tmp_path, **settings | {"LOA_URL": "http://127.0.0.1:1"})
+    kept = told.stdout.splitlines()[1:]
+    assert kept == ["kept lich-tiep-cong-dan", "kept lich-hop", "2"], told
 
 
 def test_the_page_of_events_sends_follows_and_names_a_wrong_field(python, loa, key_of_readme):
