@@ -129,8 +129,8 @@ class HttpDoor implements Door {
   private async askOnce(path: string, request: RequestInit, leftMs: number): Promise<Parts> {
     const answerMs = Math.min(ANSWER_MS, Math.max(LEAST_ANSWER_MS, leftMs));
     const headers = { ...request.headers, Authorization: `Bearer ${this.key}` };
-    const limits = { redirect: "manual", signal: AbortSignal.timeout(answerMs) } as const;
     try {
+      const limits = { redirect: "manual", signal: AbortSignal.timeout(answerMs) } as const;
       const answer = await fetch(this.url + path, { ...request, ...limits, headers });
       if (DONE.includes(answer.status)) return (await answer.json()) as Parts;
       throw await refusalIn(answer);

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { chmod, mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
+import fs, { chmod, mkdtemp, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { ContractError, HttpPublisher } from "../dist/index.js";
 import { takeLock } from "../dist/fileLock.js";
 import { Denied, Publisher } from "../dist/publisher.js";
+import { insist } from "../dist/retry.js";
 import { Spool } from "../dist/spool.js";
 
 const UNIT = "van-phong-bo";
@@ -111,6 +113,25 @@ test("waiting events go first, in their order, and a refused one does not stop t
   assert.deepEqual(door.requests.map((one) => JSON.parse(one.body).id), ["1", "2", "3", "4"]);
   const refused = await readdir(join(folder, "refused"));
   assert.deepEqual(refused.map((name) => name.replace(/.*\./, "")).sort(), ["json", "txt"]);
+});
+
+test("a patience that leaves a part of a millisecond loses no event, nor does one that is no number", async (t) => {
+  const folder = await newFolder();
+  for (const patienceS of [1.1, NaN]) {
+    const away = publisherAt("http://127.0.0.1:1", { spool: folder, patienceS });
+    assert.equal((await away.publish(event(`${patienceS}`))).outcome, "spooled");
+  }
+  const door = await doorWith(t, { status: 202, body: ACCEPTED });
+  const publisher = publisherAt(door.url, { spool: folder, patienceS: 5 });
+  assert.equal((await publisher.drain()).accepted.length, 2);
+  assert.equal((await publisher.publish(event("3"))).outcome, "accepted");
+});
+
+test("the time that is left is one that every timer takes", async () => {
+  const ask = async (leftMs) => leftMs;
+  assert.equal(await insist(Infinity, ask), 2 ** 31 - 1);
+  assert.equal(await insist(-Infinity, ask), 1);
+  assert.ok(Number.isInteger(await insist(performance.now() + 60_000.5, ask)));
 });
 
 test("a kept event is warned of, an accepted one by the door", async (t) => {
