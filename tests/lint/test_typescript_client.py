@@ -27,7 +27,7 @@ def test_the_locked_packages_have_hashes_and_name_no_registry():
 
 
 FROZEN = ("618d0071",)
-"""The digests of the surfaces that were published, in their order: one is only ever added."""
+"""The digests of the frozen surfaces, in their order."""
 
 
 def test_a_frozen_surface_is_never_changed_nor_deleted():

@@ -208,13 +208,13 @@ export function joinPath(...parts: readonly (string | number)[]): string {
 }
 
 /** Read every entry of a batch, or throw one ContractError that names the faults of all. */
-export async function readEach<T, R>(entries: readonly T[], read: (entry: T) => R | Promise<R>): Promise<readonly R[]> {
+export function readEach<T, R>(entries: readonly T[], read: (entry: T) => R): readonly R[] {
   const results: R[] = [];
   const codes: ErrorCode[] = [];
   const faults: FieldError[] = [];
   for (const [number, entry] of entries.entries()) {
     try {
-      results.push(await read(entry));
+      results.push(read(entry));
     } catch (error) {
       if (!(error instanceof ContractError)) throw error;
       codes.push(error.code);

@@ -54,7 +54,7 @@ export class HttpPublisher extends Publisher {
    */
   async publishBatch(events: readonly GivenEvent[]): Promise<readonly (Accepted | Spooled)[]> {
     checkLength(events.length);
-    const checked = await readEach(events, (event) => this.admit(event));
+    const checked = readEach(events, (event) => this.admit(event));
     return await this.sendOrKeep(checked, (end) => this.http.sendBatch(checked, end), keepBatch);
   }
 

@@ -26,6 +26,18 @@ export interface SpooledEvent {
   readonly event: CloudEvent;
 }
 
+/** A file in the spool, and what is in it. */
+interface EventFile {
+  readonly path: string;
+  readonly body: string;
+}
+
+/** Gives each event its file, in order. Throws ContractError. */
+type PlaceEach = (
+  events: readonly CheckedEvent[],
+  place: (event: CheckedEvent) => string,
+) => readonly string[];
+
 /** A folder of waiting events. Several processes may share it: many writers, one drainer. */
 export class Spool {
   constructor(readonly folder: string) {
@@ -38,32 +50,35 @@ export class Spool {
    * Throws ContractError for other content under the same id, the system's error if the disk refuses.
    */
   async append(event: CheckedEvent): Promise<string> {
-    return await this.appending(async () => await this.appendOne(event, await this.waiting()));
+    const [path] = await this.appendAll([event], (events, place) => events.map(place));
+    return path as string;
   }
 
   /** Append events as `append` does, all or none. A conflict names places, as `[3].id`. */
   async appendBatch(events: readonly CheckedEvent[]): Promise<readonly string[]> {
+    return await this.appendAll(events, readEach);
+  }
+
+  /** The files of events; none has the name by which a drain finds it before all are on the disk. */
+  private async appendAll(events: readonly CheckedEvent[], placeEach: PlaceEach): Promise<readonly string[]> {
     return await this.appending(async () => {
       const waiting = await this.waiting();
-      const count = waiting.length;
-      try {
-        return await readEach(events, (event) => this.appendOne(event, waiting));
-      } catch (error) {
-        for (const path of waiting.slice(count)) await this.remove(path);
-        throw error;
-      }
+      const files = await findWaiting(waiting, events);
+      const [count, time] = [files.size, nextTimestamp(waiting)];
+      const paths = placeEach(events, (event) => {
+        const body = fileBody(event);
+        const file = files.get(event.eventId) ?? { path: this.newPath(event, time + BigInt(files.size)), body };
+        if (file.body !== body) throw new ContractError("conflict", [fieldError("id", "same_id_other_content")]);
+        files.set(event.eventId, file);
+        return file.path;
+      });
+      await writeDurably([...files.values()].slice(count), this.folder);
+      return paths;
     });
   }
 
-  /** The file of an event, which joins those that wait. */
-  private async appendOne(event: CheckedEvent, waiting: string[]): Promise<string> {
-    const body = fileBody(event);
-    const known = await findWaiting(waiting, event.eventId, body);
-    if (known !== null) return known;
-    const path = join(this.folder, `${nextTimestamp(waiting)}-${event.eventId}.json`);
-    await writeDurably(path, body, this.folder);
-    waiting.push(path);
-    return path;
+  private newPath({ eventId }: CheckedEvent, time: bigint, folder = this.folder): string {
+    return join(folder, `${String(time).padStart(TIME_DIGITS, "0")}-${eventId}.json`);
   }
 
   /** The waiting events, oldest first. */
@@ -103,8 +118,8 @@ export class Spool {
         const kept = join(aside, name);
         if (name.endsWith(`-${event.eventId}.json`) && (await readFile(kept, "utf8")) === body) return kept;
       }
-      const path = join(aside, `${nextTimestamp([])}-${event.eventId}.json`);
-      await writeDurably(path, body, this.folder);
+      const path = this.newPath(event, nextTimestamp([]), aside);
+      await writeDurably([{ path, body }], this.folder);
       await writeFile(reasonFile(path), reason);
       return path;
     });
@@ -159,38 +174,47 @@ function fileBody({ unit, event }: CheckedEvent): string {
 }
 
 /** A time later than every waiting file's, even if the clock was set back. */
-function nextTimestamp(waiting: readonly string[]): string {
+function nextTimestamp(waiting: readonly string[]): bigint {
   const newest = BigInt(basename(waiting.at(-1) ?? "0").slice(0, TIME_DIGITS));
   const now = BigInt(Date.now()) * NS_PER_MS;
-  return String(now > newest ? now : newest + 1n).padStart(TIME_DIGITS, "0");
+  return now > newest ? now : newest + 1n;
 }
 
-/** The file of an equal waiting event; another process may remove it at any moment. */
-async function findWaiting(
-  waiting: readonly string[],
-  eventId: string,
-  body: string,
-): Promise<string | null> {
-  for (const path of waiting.filter((one) => one.endsWith(`-${eventId}.json`))) {
-    const kept = await readFile(path, "utf8").catch(unlessMissing);
-    if (kept === undefined) continue;
-    if (kept !== body) throw new ContractError("conflict", [fieldError("id", "same_id_other_content")]);
-    return path;
+/** The first waiting file of each event that has one; another process may remove files at any moment. */
+async function findWaiting(waiting: readonly string[], events: readonly CheckedEvent[]): Promise<Map<string, EventFile>> {
+  const ids = new Set(events.map((event) => event.eventId));
+  const found = new Map<string, EventFile>();
+  for (const path of waiting) {
+    const id = basename(path, ".json").slice(TIME_DIGITS + 1);
+    if (!ids.has(id) || found.has(id)) continue;
+    const body = await readFile(path, "utf8").catch(unlessMissing);
+    if (body !== undefined) found.set(id, { path, body });
   }
-  return null;
+  return found;
 }
 
-async function writeDurably(path: string, body: string, begunIn: string): Promise<void> {
-  const half = join(begunIn, basename(path).replace(/\.json$/, ".tmp"));
-  const file = await open(half, "w");
+/** Write files, begun in *begunIn* under other names. Where the disk refuses one, all are removed. */
+async function writeDurably(files: readonly EventFile[], begunIn: string): Promise<void> {
+  const halfOf = (path: string) => join(begunIn, `${basename(path, ".json")}.tmp`);
+  const paths = files.map(({ path }) => path);
+  try {
+    for (const { path, body } of files) await writeSynced(halfOf(path), body);
+    for (const path of paths) await rename(halfOf(path), path);
+    for (const folder of new Set(paths.map(dirname))) await syncFolder(folder);
+  } catch (error) {
+    for (const path of [...paths, ...paths.map(halfOf)]) await unlink(path).catch(unlessMissing);
+    throw error;
+  }
+}
+
+async function writeSynced(path: string, body: string): Promise<void> {
+  const file = await open(path, "w");
   try {
     await file.writeFile(body);
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(half, path);
-  await syncFolder(dirname(path));
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -306,6 +306,50 @@ test("a batch is kept wholly or not at all, and its length is judged before", as
   assert.deepEqual(kept.map((one) => basename(one.path)), [...(await names()).slice(1), basename(path), basename(kept[0].path)]);
 });
 
+test("what is published right behind a batch goes behind it, and close waits for the batch", async (t) => {
+  const batch = { status: 202, body: { events: [ACCEPTED, ACCEPTED] } };
+  const door = await doorWith(t, batch, { status: 202, body: ACCEPTED }, batch);
+  const publisher = publisherAt(door.url);
+  await Promise.all([publisher.publishBatch([event("1"), event("2")]), publisher.publish(event("3"))]);
+  const last = publisher.publishBatch([event("4"), event("5")]);
+  await publisher.close();
+  assert.deepEqual(door.requests.map((one) => [].concat(JSON.parse(one.body)).map(({ id }) => id).join()), ["1,2", "3", "4,5"]);
+  await last;
+});
+
+/** Lets something else be done first in place of a function of the file system, for one test. */
+function beforeEach(t, name, first) {
+  const own = fs[name];
+  fs[name] = async (...given) => {
+    await first(...given);
+    return await own(...given);
+  };
+  syncBuiltinESMExports();
+  const restore = () => {
+    fs[name] = own;
+    syncBuiltinESMExports();
+  };
+  t.after(restore);
+  return restore;
+}
+
+test("a drain beside a batch that is not kept finds none of it, and nothing is left of it", async (t) => {
+  const twice = [event("1"), event("2"), event("2", { title: "Khác" })];
+  const fits = ["1", "2", "3"].map((id) => event(id));
+  for (const [refuses, batch, code] of [[null, twice, "conflict"], ["open", fits, "unavailable"], ["rename", fits, "unavailable"]]) {
+    const [folder, door] = [await newFolder(), await doorWith(t, { status: 202, body: ACCEPTED })];
+    let halves = 0;
+    const restore = beforeEach(t, refuses ?? "open", async (path) => {
+      if (!path.endsWith(".tmp")) return;
+      if (refuses !== "rename") await publisherAt(door.url, { spool: folder }).drain();
+      if (refuses && ++halves === 3) throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+    });
+    await assert.rejects(publisherAt("http://127.0.0.1:1", { spool: folder, patienceS: 0 }).publishBatch(batch), refusedWith(code));
+    restore();
+    assert.deepEqual([door.requests.length, (await readdir(folder)).filter((name) => !name.endsWith(".lock"))], [0, []], refuses);
+  }
+});
+
 test("a dry run asks its own address, and is repeated and refused as an event is", async (t) => {
   const outlook = { dry_run: true, events: [{ revision: 1 }], quota: {} };
   const again = { status: 503, body: TRY_AGAIN, headers: { "Retry-After": "0" } };
