@@ -180,10 +180,15 @@ class Bilingual(NamedTuple):
 
 
 def in_both_languages(value: object) -> tuple[object, object]:
-    """A value for an English and a Vietnamese sentence; a time has the form of each."""
+    """A value, or each of a tuple, for sentences in both languages; a time has the form of each."""
+    if isinstance(value, Bilingual):
+        return value
+    if isinstance(value, tuple):
+        pairs = [in_both_languages(one) for one in value]
+        return tuple(en for en, _ in pairs), tuple(vi for _, vi in pairs)
     if isinstance(value, datetime):
         return format_for_people(value), format_moment_in_sentence(value)
-    return value if isinstance(value, Bilingual) else (value, value)
+    return value, value
 
 
 def error_texts() -> dict[str, dict[str, str]]:
@@ -251,7 +256,7 @@ def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldEr
 
 
 def _value_text(value: object) -> Shown:
-    """A value in a text: bounded, but a tuple of allowed values is listed whole."""
+    """A value in a text: bounded, but a tuple is listed whole."""
     return Shown(", ".join(map(printable, value)) if isinstance(value, tuple) else printable(value))
 
 

@@ -11,12 +11,15 @@ from consumers.callbacks.progress import Progress, Waiting
 from consumers.callbacks.status_store import StatusStore, StoredStatus
 from contracts import subjects
 from contracts.delivery import ChannelName
-from contracts.facts.content_status import StatusKind
+from contracts.facts.content_status import DeliveryCounts, StatusKind
 from producers.bus import Bus, topology
 
 
 class ToldFact(BaseModel):
-    """A fact about the item, as the bus and callbacks tell it. `told_at`: when it was stored."""
+    """A fact about the item, as the bus and callbacks tell it. `told_at`: when it was stored.
+
+    `counts`: of the end of a delivery.
+    """
 
     fact: str
     kind: StatusKind
@@ -24,10 +27,12 @@ class ToldFact(BaseModel):
     channel: ChannelName | None
     at: datetime
     told_at: datetime
+    counts: DeliveryCounts | None = None
 
     @classmethod
     def of(cls, stored: StoredStatus) -> Self:
-        about = stored.fact.status.model_dump(include={"kind", "revision", "channel", "at"})
+        told = {"kind", "revision", "channel", "at", "counts"}
+        about = stored.fact.status.model_dump(include=told)
         return cls(fact=stored.fact.id, told_at=stored.at, **about)
 
 

@@ -13,19 +13,18 @@ def told_texts(told: ToldItem) -> Iterator[FieldError]:
     for fact in told.facts:
         by_revision.setdefault(fact.revision, []).append(_words(fact))
     for revision, words in by_revision.items():
-        en, vi = (", ".join(texts) for texts in zip(*words, strict=True))
-        yield field_error("told", "told_facts", revision=revision or "?", facts=Bilingual(en, vi))
+        yield field_error("told", "told_facts", revision=revision or "?", facts=tuple(words))
     for share in told.endpoints:
         if share.arrived or share.waiting:
             yield _share_text(share)
 
 
 def _words(fact: ToldFact) -> Bilingual:
-    said = translate(f"told {fact.kind}")
-    if not fact.channel:
-        return Bilingual(fact.kind, said.vi)
-    channel = translate(f"told on {fact.channel}")
-    return Bilingual(f"{fact.kind} ({fact.channel})", f"{said.vi} ({channel.vi})")
+    if not (fact.channel and fact.counts):
+        return Bilingual(fact.kind, translate(f"told {fact.kind}").vi)
+    channel = Bilingual(fact.channel, translate(f"told on {fact.channel}").vi)
+    said = field_error("told", "told_ended", channel=channel, **fact.counts.model_dump())
+    return Bilingual(said.message, said.message_vi)
 
 
 def _share_text(share: EndpointShare) -> FieldError:

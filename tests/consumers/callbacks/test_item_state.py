@@ -13,12 +13,12 @@ from consumers.callbacks.endpoints import (
     endpoint_key,
     progress_key,
 )
-from consumers.callbacks.item_state import ToldItem, read_told
+from consumers.callbacks.item_state import ToldFact, ToldItem, read_told
 from consumers.callbacks.progress import Disabled, Progress, Span, Waiting
 from consumers.callbacks.status_store import StatusStore
 from consumers.cli.trace_told import told_texts
 from contracts.delivery import ChannelName
-from contracts.facts.content_status import ContentStatus, StatusKind, status_fact
+from contracts.facts.content_status import ContentStatus, DeliveryCounts, StatusKind, status_fact
 from producers.bus import records
 
 UNIT, ITEM = "van-phong-bo", "tin-moi"
@@ -36,7 +36,9 @@ async def tell(bus, revision: int = 1) -> None:
         for kind in kinds:
             channel = ChannelName.EMAIL if kind is StatusKind.DELIVERED else None
             about = {"unit": UNIT, "content_id": item, "revision": revision, "channel": channel}
-            fact = status_fact(ContentStatus(kind=kind, at=datetime.now(UTC), **about))
+            counts = DeliveryCounts(expected=2, failed=2) if channel else None
+            told = ContentStatus(kind=kind, at=datetime.now(UTC), counts=counts, **about)
+            fact = status_fact(told)
             await StatusStore(bus).tell([fact])
 
 
@@ -80,8 +82,8 @@ async def test_an_endpoints_share_of_an_item(bus, fields, arrived, waiting, said
     [share] = told.endpoints
     assert (share.arrived, share.waiting) == (arrived, waiting)
     facts, endpoint = told_texts(told)
-    assert facts.message.endswith("revision 1: accepted, released, delivered (email)")
-    assert facts.message_vi.endswith("bản số 1: đã nhận, đã phát hành, đã phát xong (thư điện tử)")
+    assert facts.message.endswith("1: accepted, released, email ended: 0 of 2 delivered")
+    assert facts.message_vi.endswith("đã nhận, đã phát hành, thư điện tử đã kết thúc: 0/2")
     assert endpoint.field == "callbacks 1f2e" and said in endpoint.message
 
 
@@ -108,10 +110,25 @@ async def test_of_an_item_of_which_nothing_was_told_nothing_is_said(bus):
     assert await read_told(bus, UNIT, ITEM) is None
 
 
+def a_fact(kind, revision=None, channel=None, **more):
+    about = {"kind": kind, "revision": revision, "channel": channel}
+    return ToldFact(fact="f", at=DUE, told_at=DUE, **about, **more)
+
+
 def test_each_outcome_has_its_word_in_vietnamese():
-    known = [
-        {"fact": "f", "kind": kind, "revision": None, "channel": None, "at": DUE, "told_at": DUE}
-        for kind in StatusKind
-    ]
+    known = [a_fact(kind) for kind in StatusKind]
     [said] = told_texts(ToldItem(facts=known, endpoints=[]))
     assert "“" not in said.message_vi and "?" in said.message
+
+
+def test_the_facts_of_three_channels_are_listed_to_the_last_word():
+    counts = DeliveryCounts(expected=25_000, delivered=24_998, failed=2)
+    ended = [
+        a_fact(StatusKind.DELIVERED, revision=1, channel=channel, counts=counts)
+        for channel in ChannelName
+    ]
+    known = [a_fact(kind, revision=1) for kind in KINDS[:2]]
+    [said] = told_texts(ToldItem(facts=known + ended, endpoints=[]))
+    assert said.message.count("ended: 24998 of 25000 delivered") == len(ChannelName)
+    assert said.message_vi.count("đã kết thúc: 24998/25000") == len(ChannelName)
+    assert "…" not in said.message + said.message_vi
