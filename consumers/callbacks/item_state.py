@@ -18,7 +18,7 @@ from producers.bus import Bus, topology
 class ToldFact(BaseModel):
     """A fact about the item, as the bus and callbacks tell it. `told_at`: when it was stored.
 
-    `counts`: of the end of a delivery.
+    `counts`: of the end of a delivery. `event_id`: the event with which the revision came.
     """
 
     fact: str
@@ -28,10 +28,11 @@ class ToldFact(BaseModel):
     at: datetime
     told_at: datetime
     counts: DeliveryCounts | None = None
+    event_id: str | None = None
 
     @classmethod
     def of(cls, stored: StoredStatus) -> Self:
-        told = {"kind", "revision", "channel", "at", "counts"}
+        told = {"kind", "revision", "channel", "at", "counts", "event_id"}
         about = stored.fact.status.model_dump(include=told)
         return cls(fact=stored.fact.id, told_at=stored.at, **about)
 

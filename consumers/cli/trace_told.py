@@ -1,5 +1,6 @@
 """Facts that a unit was told of an item, in the words of a person at the terminal."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from consumers.callbacks.item_state import EndpointShare, ToldFact, ToldItem
@@ -8,12 +9,18 @@ from contracts.errors import Bilingual, FieldError
 
 
 def told_texts(told: ToldItem) -> Iterator[FieldError]:
-    """A line for each revision, then one for each endpoint that has or waits for something."""
-    by_revision: dict[int | None, list[Bilingual]] = {}
+    """A line for each event, then one for each endpoint that has or waits for something.
+
+    An event is named where another has the same revision.
+    """
+    by_event: dict[tuple[int | None, str | None], list[Bilingual]] = {}
     for fact in told.facts:
-        by_revision.setdefault(fact.revision, []).append(_words(fact))
-    for revision, words in by_revision.items():
-        yield field_error("told", "told_facts", revision=revision or "?", facts=tuple(words))
+        by_event.setdefault((fact.revision, fact.event_id), []).append(_words(fact))
+    events = Counter(revision for revision, _ in by_event)
+    for (revision, event), words in by_event.items():
+        code = "told_event" if event and events[revision] > 1 else "told_facts"
+        facts = {"revision": revision or "?", "event": event, "facts": tuple(words)}
+        yield field_error("told", code, **facts)
     for share in told.endpoints:
         if share.arrived or share.waiting:
             yield _share_text(share)

@@ -132,3 +132,15 @@ def test_the_facts_of_three_channels_are_listed_to_the_last_word():
     assert said.message.count("ended: 24998 of 25000 delivered") == len(ChannelName)
     assert said.message_vi.count("đã kết thúc: 24998/25000") == len(ChannelName)
     assert "…" not in said.message + said.message_vi
+
+
+def test_what_became_of_another_event_with_the_same_revision_has_a_line_of_its_own():
+    released = [a_fact(kind, revision=1, event_id="first") for kind in KINDS[:2]]
+    refused = a_fact(StatusKind.REFUSED, revision=1, event_id="second")
+    newer = a_fact(StatusKind.ACCEPTED, revision=2, event_id="third")
+    told = told_texts(ToldItem(facts=[*released, refused, newer], endpoints=[]))
+    assert [one.message.removeprefix("its unit was told of ") for one in told] == [
+        "revision 1 in event first: accepted, released",
+        "revision 1 in event second: refused",
+        "revision 2: accepted",
+    ]
