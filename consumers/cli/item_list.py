@@ -30,7 +30,10 @@ app = typer.Typer(no_args_is_help=True, help="List content items.")
 _WITHOUT_TERMINAL = 4000
 """Columns in a pipe or a file: a title is not cut there."""
 _WITH_PEOPLE = {"desk": "held_by_desk", "author": "held_by_author"}
-_TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
+_TROUBLES = (
+    *("failed", "suppressed", "expired", "unknown"),
+    *("in_doubt", "deferred", "missing", "maybe_duplicate"),
+)
 State = Annotated[
     TraceState | None, typer.Option(help="Where they are; what intake refused: `loa dead list`.")
 ]
