@@ -482,8 +482,7 @@ def _relays_out(
 
 def _relay_fix(relay: RelayStatus) -> Bilingual:
     """The remedy for one of several relays, where its settings are."""
-    fixes = _FIXES[ChannelName.EMAIL].items()
-    code = next((code for code, heads in fixes if relay.reason.startswith(heads)), "fix_relay")
+    code = _fix_code(ChannelName.EMAIL, relay.reason) or "fix_relay"
     in_file = relay.variable == RELAYS_FILE
     where = _phrase("relay_in_file" if in_file else "relay_by_variables", variable=relay.variable)
     return _phrase(f"{code}_of_several", place=relay.address or relay.name, where=where)
@@ -524,8 +523,7 @@ def _broken(
 
 def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
     """The remedy for *reason*, with the place where the channel's output goes."""
-    fixes = _FIXES.get(name, {})
-    code = next((code for code, heads in fixes.items() if reason.startswith(heads)), "")
+    code = _fix_code(name, reason)
     if not code and (command := remedy(reason)):
         return Bilingual(command, command)
     texts, place = (
@@ -534,6 +532,12 @@ def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
     )
     en, vi = (printable(text or "?", _PLACE_MAX) for text in place)
     return Bilingual(texts["en"].format(place=en), texts["vi"].format(place=vi))
+
+
+def _fix_code(name: ChannelName, reason: str) -> str:
+    """The code of the remedy for *reason*; empty for the channel's own."""
+    fixes = _FIXES.get(name, {}).items()
+    return next((code for code, heads in fixes if re.match(heads, reason)), "")
 
 
 def _canary_fix(name: ChannelName, channel: ChannelStatus) -> Bilingual:
@@ -545,15 +549,14 @@ def _canary_fix(name: ChannelName, channel: ChannelStatus) -> Bilingual:
     return _phrase(code, channel=name)
 
 
-_FIXES: Mapping[ChannelName, Mapping[str, tuple[str, ...]]] = {
-    ChannelName.PORTAL: {"fix_index": (INDEX_LOST,)},
+_FIXES: Mapping[ChannelName, Mapping[str, str]] = {
+    ChannelName.PORTAL: {"fix_index": INDEX_LOST},
     ChannelName.EMAIL: {
-        "fix_relay_name": ("LOA_EMAIL_HOST", "no connection: Name or service", "no connection: No"),
-        "fix_relay_login": ("AUTH", "the relay offers none of AUTH"),
-        "fix_relay_tls": (
-            *("TLS", "STARTTLS", "LOA_EMAIL_CA_BUNDLE", "the relay's certificate"),
-            *("the relay offers no STARTTLS", "answers smuggled"),
-        ),
+        "fix_relay_name": "LOA_EMAIL_HOST|no connection: (?:Name or service|No)",
+        "fix_relay_login": "AUTH|the relay offers none of AUTH",
+        "fix_relay_tls": "TLS|STARTTLS|LOA_EMAIL_CA_BUNDLE|the relay's certificate"
+        "|the relay offers no STARTTLS|answers smuggled",
+        "fix_relay_refuses": r"(?:(?:greeting|EHLO|HELO) )?[45]\d\d\b",
     },
 }
 """The code of what to look at, by the beginning of the reason; others get the channel's own."""

@@ -43,7 +43,7 @@ def _sample_publication(context: MailContext, now: datetime) -> Publication:
     )
 
 
-def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
+def _sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
     """A mail built like all others. Raises UnsafeHeader."""
     item = _sample_publication(context, now)
     return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
@@ -99,7 +99,7 @@ class Doctor:
         if not self.relays:
             yield new_finding("relay_none")
         checks = (
-            *(relay.examine(each, self.now) for each in self.relays),
+            *(relay.examine(each, self.now, self.envelope_sender) for each in self.relays),
             self.check_spf(),
             self.check_dkim(),
             dmarc.examine(self.dns, settings.domain, self.envelope_domain),
@@ -143,17 +143,19 @@ class Doctor:
 
     def check_mail(self) -> Iterator[Finding]:
         """Findings in a mail built like all others."""
-        mail = sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
+        mail = _sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
         return mail_check.examine(remove_dot_stuffing(mail.body), self.context.settings)
 
-    def with_return_path(self, mail: Envelope) -> Envelope:
-        """The mail with a return path of the usual domain, whose SPF receivers check."""
-        domain = self.context.settings.bounce_domain
-        return mail._replace(sender=f"{REPORTS_LOCAL_PART}@{domain}".encode()) if domain else mail
+    @property
+    def envelope_sender(self) -> bytes:
+        """A return path of the usual domain, whose SPF receivers check."""
+        settings = self.context.settings
+        domain = settings.bounce_domain
+        return (f"{REPORTS_LOCAL_PART}@{domain}" if domain else settings.sender).encode("ascii")
 
     async def send_sample(self, to: str) -> Finding:
         """Send a sample mail. Raises UnsafeHeader."""
-        mail = self.with_return_path(sample_envelope(self.context, self.now, to))
+        mail = _sample_envelope(self.context, self.now, to)._replace(sender=self.envelope_sender)
         if signer := open_signer(self.context.settings):
             mail = mail._replace(body=signer.sign(mail.body))
         pool = ConnectionPool(self.context.settings, relay.DIALOGUE_TIMEOUT_S)

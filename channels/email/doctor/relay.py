@@ -1,4 +1,4 @@
-"""Check the relay: handshake of real mails, extensions, certificate, reverse DNS."""
+"""Check the relay: handshake of real mails, sender, extensions, certificate, reverse DNS."""
 
 import asyncio
 import ssl
@@ -11,7 +11,8 @@ from channels.email.doctor.finding import Finding, new_finding
 from channels.email.relays import RelaySettings
 from channels.email.settings import Tls, is_loopback
 from channels.email.smtp.connection import TIMEOUT, Patience, SmtpConnection, tls_context
-from channels.email.smtp.handshake import Extensions
+from channels.email.smtp.handshake import Extensions, send_command
+from channels.email.smtp.mail_result import Stage, parse_refusal
 from channels.email.smtp.protocol import SmtpProtocol
 from channels.errors import ChannelError, Unreachable
 from contracts.base.times import utc_time
@@ -22,8 +23,8 @@ _CERTIFICATE_WARNING_DAYS = 21
 _SIZE_MIN = 1_000_000
 
 
-async def examine(settings: RelaySettings, now: datetime) -> AsyncIterator[Finding]:
-    """Findings of a handshake; sends no mail."""
+async def examine(settings: RelaySettings, now: datetime, sender: bytes) -> AsyncIterator[Finding]:
+    """Findings of a handshake, and whether mail of *sender* may begin; sends no mail."""
     ends_at = asyncio.get_running_loop().time() + DIALOGUE_TIMEOUT_S
     try:
         patience = Patience(open_s=DIALOGUE_TIMEOUT_S)
@@ -35,7 +36,35 @@ async def examine(settings: RelaySettings, now: datetime) -> AsyncIterator[Findi
         yield finding
     for finding in _extension_findings(settings, connection.extensions):
         yield finding
+    async for finding in _sender_findings(settings, connection.protocol, sender, ends_at):
+        yield finding
     await connection.quit(ends_at)
+
+
+async def _sender_findings(
+    settings: RelaySettings, smtp: SmtpProtocol, sender: bytes, ends_at: float
+) -> AsyncIterator[Finding]:
+    """A finding if no mail of *sender* may begin."""
+    try:
+        async with asyncio.timeout_at(ends_at):
+            refusal = await _ask_for_sender(smtp, sender)
+    except TimeoutError:
+        yield _failure(settings, Unreachable(TIMEOUT))
+    except Unreachable as error:
+        yield _failure(settings, error)
+    else:
+        if refusal:
+            place = {"host": settings.host, "port": settings.port}
+            yield new_finding("relay_refuses", reply=refusal, **place)
+
+
+async def _ask_for_sender(smtp: SmtpProtocol, sender: bytes) -> str:
+    """Begin a mail of *sender* and take it back: the codes of a refusal, empty for none."""
+    reply = await send_command(smtp, b"MAIL FROM:<%b>" % sender)
+    if not reply.startswith(b"2"):
+        return parse_refusal(Stage.MAIL, reply).reason
+    await send_command(smtp, b"RSET")
+    return ""
 
 
 def _failure(settings: RelaySettings, error: ChannelError) -> Finding:

@@ -366,6 +366,11 @@ FIXES = [
     (EMAIL, "AUTH 535", "LOA_EMAIL_USERNAME and LOA_EMAIL_PASSWORD"),
     (EMAIL, "the relay's certificate is not valid: expired", "LOA_EMAIL_CA_BUNDLE"),
     (EMAIL, "TLS failed: unknown", "LOA_EMAIL_TLS"),
+    (EMAIL, "554 5.7.1", "answers, and refuses our mail"),
+    (EMAIL, "451", "the sender (LOA_EMAIL_FROM)"),
+    (EMAIL, "550 policy", "a sign-in (LOA_EMAIL_USERNAME)"),
+    (EMAIL, "greeting 554", "may this machine send"),
+    (EMAIL, "5.7.26 (we are refused)", "can it be reached"),
 ]
 
 
@@ -377,6 +382,9 @@ def test_the_remedy_names_the_relay_and_the_variables(channel, reason, words):
         assert words in one.remedy and "smtp.x:587" in one.remedy
         assert "máy chủ gửi thư smtp.x:587" in one.remedy_vi and "breaker" not in one.message_vi
         assert "nếu không được thì b.x:25" in one.remedy_vi
+        refuses = "answers" in one.remedy
+        assert ("có trả lời nhưng từ chối" in one.remedy_vi) == refuses
+        assert ("reached" in one.remedy) <= (not refuses)
 
 
 def test_a_lost_portal_folder_is_named_with_both_ways_back():
@@ -467,7 +475,8 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
 
 
 @pytest.mark.parametrize(
-    "reason", ["timeout", "AUTH 535", "STARTTLS", "no connection: Name or service not known"]
+    "reason",
+    ["timeout", "AUTH 535", "STARTTLS", "no connection: Name or service not known", "554 5.7.1"],
 )
 @pytest.mark.parametrize(
     ("variable", "words", "words_vi"),
@@ -484,3 +493,4 @@ def test_a_relay_that_is_out_is_named_where_it_is_set(reason, variable, words, w
     for remedy, where in ((said.remedy, words), (said.remedy_vi, words_vi)):
         assert "mx2.vn:587" in remedy and where in remedy
         assert "mx1" not in remedy and "LOA_EMAIL_HOST" not in remedy
+    assert ("answers, and refuses" in said.remedy) == reason.startswith("554")

@@ -213,6 +213,44 @@ async def test_what_the_relay_lacks_is_named(doctor, relay_tls, code):
     assert bad((await doctor(HEALTHY, relay=relay))[1]) == {code}
 
 
+@pytest.mark.parametrize(
+    ("reply", "codes"),
+    [
+        (b"554 5.7.1 <thong-bao@moha.example>: Sender access denied", "554 5.7.1"),
+        (b"451 no", "451"),
+    ],
+)
+async def test_a_relay_that_refuses_the_sender_is_a_problem(doctor, relay_tls, reply, codes):
+    relay = SmtpReceiver(tls=relay_tls[0], extras=EXTRAS, always={"MAIL": reply})
+    code, found = await doctor(HEALTHY, relay=relay)
+    assert (code, bad(found)) == (1, {"relay_refuses"})
+    said = found["relay_refuses"]
+    assert said["en"].endswith(f"MAIL FROM {codes}") and codes in said["vi"]
+    assert "denied" not in said["en"] + said["vi"], "it may quote an address"
+    assert f"127.0.0.1:{relay.port}" in said["vi"] and "LOA_EMAIL_USERNAME" in said["do_vi"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "sender"), [("", "thong-bao@moha.example"), ("moha.example", "b@moha.example")]
+)
+async def test_the_relay_is_asked_for_the_sender_of_all_mails(doctor, relay_tls, domain, sender):
+    relay = SmtpReceiver(tls=relay_tls[0], extras=EXTRAS)
+    assert (await doctor(HEALTHY, relay=relay, LOA_EMAIL_BOUNCE_DOMAIN=domain))[0] == 0
+    assert relay.commands[-3:] == [f"MAIL FROM:<{sender}>".encode(), b"RSET", b"QUIT"]
+
+
+@pytest.mark.parametrize("act", [ScriptedAction.SWALLOW, ScriptedAction.CUT])
+async def test_a_relay_without_a_word_on_the_sender_is_a_problem(
+    doctor, relay_tls, monkeypatch, act
+):
+    if act is ScriptedAction.SWALLOW:
+        monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 0.5)
+    receiver = SmtpReceiver(tls=relay_tls[0], extras=EXTRAS, always={"MAIL": act})
+    code, found = await doctor(HEALTHY, relay=receiver)
+    expected = "relay_silent" if act is ScriptedAction.SWALLOW else "relay_failed"
+    assert (code, bad(found)) == (1, {expected})
+
+
 async def test_a_second_relay_is_examined_too(doctor, relay_tls):
     async with SmtpReceiver(tls=relay_tls[0]) as second:
         port = str(second.port)
