@@ -48,7 +48,7 @@ class Accepted:
 class Spooled:
     """The event is stored in `path`, behind all older ones; `drain` sends it.
 
-    Where another call or process was draining, it goes with the older ones.
+    Where another call or process was draining, it goes with that drain, or with the next.
     """
 
     event_id: str
@@ -334,23 +334,23 @@ class Publisher:
 
 def keep(spool: Spool, admitted: CheckedEvent) -> Spooled:
     """Keep an event behind all older ones. Raises Unavailable if the disk refuses."""
-    with _naming_disk(spool, admitted):
+    with _naming_disk(spool, event_id=admitted.event_id):
         return _spooled(admitted, spool.append(admitted))
 
 
 def keep_batch(spool: Spool, admitted: Sequence[CheckedEvent]) -> list[Spooled]:
     """Keep events as `keep` does, all or none."""
-    with _naming_disk(spool, admitted[0]):
+    with _naming_disk(spool, events=len(admitted)):
         return list(map(_spooled, admitted, spool.append_batch(admitted)))
 
 
 @contextmanager
-def _naming_disk(spool: Spool, admitted: CheckedEvent) -> Iterator[None]:
+def _naming_disk(spool: Spool, **refused: object) -> Iterator[None]:
     """Raise Unavailable, which names the folder, if the disk refuses."""
     try:
         yield
     except OSError as error:
-        log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
+        log.error("event_not_kept", reason=error.strerror, **refused)
         facts = {"folder": spool.folder.absolute(), "detail": error.strerror}
         refusal = get_text("cli", "not_kept", **facts).as_field_error("spool")
         raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error

@@ -18,7 +18,6 @@ from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured, read_each
 from contracts.errors import (
     Conflict,
-    ContractError,
     Invalid,
     Unavailable,
     Unreadable,
@@ -64,32 +63,52 @@ class Spool:
         An event that waits already is not stored twice. Raises Conflict for other content under the
         same id, OSError if the disk refuses.
         """
+        new: dict[Path, str] = {}
         with self._appending():
-            path = self._append(event, self.waiting())
+            path = self._place(event, self.waiting(), new)
+            self._write(new)
         crash_point("spool.kept")
         return path
 
     def append_batch(self, events: Sequence[CheckedEvent]) -> list[Path]:
         """Append *events* as `append` does, all or none. A Conflict names places, as `[3].id`."""
+        new: dict[Path, str] = {}
         with self._appending():
             waiting = self.waiting()
-            count = len(waiting)
-            try:
-                return read_each(list(events), lambda event: self._append(event, waiting))
-            except (ContractError, OSError):
-                for path in waiting[count:]:
-                    self.remove(path)
-                raise
+            paths = read_each(list(events), lambda event: self._place(event, waiting, new))
+            self._write(new)
+        return paths
 
-    def _append(self, event: CheckedEvent, waiting: list[Path]) -> Path:
-        """The file of *event*, which joins those that wait."""
-        body = _file_body(event)
-        path = _find_waiting(waiting, event.event_id, body)
+    def _place(self, event: CheckedEvent, waiting: list[Path], new: dict[Path, str]) -> Path:
+        """The file in which *event* waits, or one that joins the *new* files with their bodies."""
+        body, files = _file_body(event), [*waiting, *new]
+        path = _find_file(files, new, event.event_id, body)
         if path is None:
-            path = self.folder / f"{_next_timestamp(waiting)}-{event.event_id}.json"
-            _write_file(path, body)
-            waiting.append(path)
+            path = self.folder / f"{_next_timestamp(files)}-{event.event_id}.json"
+            new[path] = body
         return path
+
+    def _write(self, new: dict[Path, str]) -> None:
+        """Write files all or none: a drainer, which takes no lock of writers, sees none before."""
+        try:
+            halves = [self._write_half(path.name, body) for path, body in new.items()]
+            for half, path in zip(halves, new, strict=True):
+                half.rename(path)
+            _fsync_folder(self.folder)
+        except OSError:
+            for path in new:
+                self.remove(path)
+            raise
+
+    def _write_half(self, name: str, body: str) -> Path:
+        """A file that is on the disk, but does not have its name yet."""
+        half = (self.folder / name).with_suffix(".tmp")
+        with half.open("w", encoding="utf-8") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        crash_point("spool.written")
+        return half
 
     @contextmanager
     def _appending(self) -> Iterator[None]:
@@ -140,7 +159,8 @@ class Spool:
             for kept in aside.glob(f"*-{event.event_id}.json"):
                 if kept.read_text("utf-8", "replace") == body:
                     return kept
-            _write_file(aside / name, body, self.folder)
+            self._write_half(name, body).rename(aside / name)
+            _fsync_folder(aside)
         (aside / name).with_suffix(_REASON).write_text(reason, "utf-8")
         return aside / name
 
@@ -191,12 +211,12 @@ def _next_timestamp(waiting: list[Path]) -> str:
     return f"{max(time.time_ns(), newest + 1):020d}"
 
 
-def _find_waiting(waiting: list[Path], event_id: str, body: str) -> Path | None:
-    """The file of an equal waiting event; another process may remove it at any moment."""
-    for path in waiting:
+def _find_file(files: list[Path], new: dict[Path, str], event_id: str, body: str) -> Path | None:
+    """The file of an equal event; another process may remove one that waits at any moment."""
+    for path in files:
         if path.name[21:47] == event_id:
             with suppress(FileNotFoundError):
-                if path.read_text("utf-8") != body:
+                if (new.get(path) or path.read_text("utf-8")) != body:
                     raise Conflict(field_error("id", "same_id_other_content"))
                 return path
     return None
@@ -212,17 +232,6 @@ def _make_folder(folder: Path, mode: int = 0o700) -> None:
 
 def _file_body(event: CheckedEvent) -> str:
     return json.dumps({"unit": event.unit, "event": json.loads(event.body)})
-
-
-def _write_file(path: Path, body: str, begun_in: Path | None = None) -> None:
-    half = (begun_in or path.parent) / path.with_suffix(".tmp").name
-    with half.open("w", encoding="utf-8") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    crash_point("spool.written")
-    half.rename(path)
-    _fsync_folder(path.parent)
 
 
 def _fsync_folder(folder: Path) -> None:

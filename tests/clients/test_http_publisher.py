@@ -15,6 +15,7 @@ from unittest.mock import Mock
 
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from loa_client import (
     Accepted,
@@ -384,6 +385,14 @@ def test_a_disk_that_keeps_nothing_is_named_and_the_event_can_be_sent_again(
     assert os.strerror(code) in error.message
     assert spool.waiting() == []
     assert isinstance(away.publish(sample_event()), Spooled)
+
+
+def test_a_batch_that_a_disk_refuses_is_logged_by_its_number_of_events(away, monkeypatch):
+    monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
+    with capture_logs() as logged, pytest.raises(Unavailable):
+        away.publish_batch([numbered(1), numbered(2)])
+    [line] = [line for line in logged if line["event"] == "event_not_kept"]
+    assert line["events"] == 2 and "event_id" not in line
 
 
 def test_waiting_events_in_a_folder_without_locks_are_named(door, away, spool, monkeypatch):

@@ -1,5 +1,6 @@
 """The spool: what it says is kept survives kill -9, in order, and is sent once."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -46,6 +47,54 @@ def test_two_contents_under_one_id_are_a_conflict(spool):
         spool.append(admitted(title="Khác"))
     assert refused.value.errors[0].field == "id"
     assert len(spool.waiting()) == 1
+
+
+def test_a_drainer_sees_no_event_of_a_batch_with_a_conflict(spool, monkeypatch):
+    spool.append(admitted())
+    seen, fsync = [], os.fsync
+
+    def noting_fsync(handle):
+        seen.extend(ids(spool))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    with pytest.raises(Conflict) as refused:
+        spool.append_batch([numbered(2), numbered(3), numbered(2), admitted(title="Khác")])
+    assert [error.field for error in refused.value.errors] == ["[3].id"]
+    assert set(seen) | set(ids(spool)) == {"e-1"}
+
+
+def test_two_contents_under_one_id_in_a_batch_are_a_conflict(spool):
+    with pytest.raises(Conflict):
+        spool.append_batch([numbered(2), admitted(), admitted(title="Khác")])
+    assert spool.waiting() == []
+
+
+def test_a_batch_has_an_event_that_comes_twice_once(spool):
+    spool.append(numbered(1))
+    paths = spool.append_batch([numbered(number) for number in (2, 1, 3, 2)])
+    assert ids(spool) == ["e-1", "e-2", "e-3"]
+    assert [spool.read(path).event.id for path in paths] == ["e-2", "e-1", "e-3", "e-2"]
+
+
+@pytest.mark.parametrize("fails", ["fsync", "rename"])
+def test_a_disk_that_fills_within_a_batch_keeps_none_of_it(spool, monkeypatch, fails):
+    """A drainer sees none before all are on the disk."""
+    owner = os if fails == "fsync" else type(spool.folder)
+    act, seen = getattr(owner, fails), []
+    spool.append(numbered(1))
+
+    def fail_at_the_second(*args):
+        seen.append(ids(spool))
+        if len(seen) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return act(*args)
+
+    monkeypatch.setattr(owner, fails, fail_at_the_second)
+    with pytest.raises(OSError, match="space"):
+        spool.append_batch([numbered(2), numbered(3)])
+    assert seen == [["e-1"], ["e-1"] if fails == "fsync" else ["e-1", "e-2"]]
+    assert ids(spool) == ["e-1"]
 
 
 def test_a_lock_ends_although_a_child_that_was_forked_meanwhile_has_its_file(spool, monkeypatch):
