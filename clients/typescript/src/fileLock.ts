@@ -8,7 +8,7 @@ import { ContractError, localized, type ErrorCode } from "./errors.js";
 const BUSY = 1;
 const NO_LOCKS = {
   en: "events can't be kept here: that needs the program flock (Linux: util-linux). Without a spool they are only sent",
-  vi: "máy này không giữ được sự kiện: cần có chương trình flock (Linux: util-linux). Không dùng spool thì chỉ gửi",
+  vi: "máy này không giữ được sự kiện: cần có chương trình flock (Linux: util-linux). Nếu không dùng spool thì sự kiện chỉ được gửi, không được giữ lại",
 };
 
 /** Whether this system can have a spool at all: Windows has no flock(1). Throws ContractError, `invalid`. */
