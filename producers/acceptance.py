@@ -408,7 +408,7 @@ async def create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
 
 @asynccontextmanager
 async def limit_answer_time(spent_s: float) -> AsyncIterator[None]:
-    """Limit what is done for an answer; *spent_s* of its time have passed already.
+    """Limit the time of an answer, of which *spent_s* have passed already.
 
     Raises Unavailable when the time is over, or the bus fails: then a repeat is harmless.
     """

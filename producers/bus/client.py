@@ -128,7 +128,7 @@ class BusClient(Client):
                 self._abort_transport()
 
     def _abort_transport(self) -> None:
-        """End the connection, with what is not sent yet; nats-py has no public accessor."""
+        """Drop the connection and its unsent data; nats-py has no public accessor."""
         writer = getattr(self._transport, "_io_writer", None)
         if writer:
             writer.transport.abort()

@@ -170,7 +170,7 @@ async def _open_replica_seals(node: Node) -> PublicationSeals:
 
 
 async def _await_take_over(node: Node, keys: KeyFilePart) -> PublicationSeals:
-    """The seals, as soon as a process that has the whole key file has taken over what is stored.
+    """The seals, once a process with the whole key file has taken over all records.
 
     Until then it is unknown which items need no seal. Raises Invalid for parts of another key file.
     """

@@ -14,7 +14,7 @@ Info = Mapping[str, Any]
 
 
 class Placement(NamedTuple):
-    """The info of each stream that a server leads, and what is not as it shall be.
+    """The info of each stream with a leader, and the faults of the placement.
 
     *unled*: streams that are missing, or that no server leads. *growing*: other streams, and
     consumers as STREAM/NAME, that are not on all their servers yet.

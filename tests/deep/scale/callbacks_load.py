@@ -128,7 +128,7 @@ async def stored(server: Server) -> int:
 
 
 class Part(NamedTuple):
-    """Milliseconds from the POST to the mail of each notice, and what was spent meanwhile."""
+    """Milliseconds from the POST to the mail of each notice, and the cost meanwhile."""
 
     took: list[float]
     cost: Cost
