@@ -60,10 +60,10 @@ async def add(bus, *, kinds=(), **progress: object) -> None:
             {"waiting": {ITEM: HELD}, "paused_until": PAUSE},
             *(1, 2, "next try 2026-12-01 17:00:00+07"),
         ),
-        ({"waiting": DOWN, "failures": 5}, 1, 2, "is down: 2 wait, 1 arrived"),
+        ({"waiting": DOWN, "failures": 5}, 1, 2, "takes no callbacks now: 2 wait, 1 arrived"),
         (
             {"waiting": DOWN | {ITEM: NEW, "tin-9": HELD}, "failures": 5},
-            *(2, 1, "is down: 1 wait, 2 arrived"),
+            *(2, 1, "takes no callbacks now: 1 wait, 2 arrived"),
         ),
         ({"waiting": {"tin-khac": HELD}}, 3, 0, "has all 3"),
         (
