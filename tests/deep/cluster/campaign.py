@@ -89,6 +89,7 @@ class ClusterCampaign(Campaign):
         self.report.gaps_s.append((struck, gap_s))
         if struck in SERVER_FAULTS:
             self.outages += pauses(self.knockers, began)
+            self.troubles.append((time.time() - took_s, time.time()))
         with (self.folder / "rounds").open("a") as told:
             print(f"{'+'.join(names)}: gap {gap_s:.1f} s, {took_s:.1f} s", file=told)
 

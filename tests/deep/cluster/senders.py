@@ -17,6 +17,8 @@ from tests.deep.crash.workload import ACCEPTED, Workload
 
 PAUSE_S = 1.0
 """The shortest time without an acceptance that counts as an outage of the bus."""
+RETRY_S = 0.1
+"""Both doors may refuse within milliseconds; a unit that asks without a pause is limited (429)."""
 FAR_APART = 1_000_000
 """Numbers of items between those of two senders."""
 GROWING = "to-chuc-bien-che"
@@ -90,9 +92,11 @@ class Knocker(Sender):
             sent.accepted = status == ACCEPTED
             if status and status < 500 and not sent.accepted:
                 raise CampaignFailed(f"{sent.event['id']} was answered with {status}")
-            door = (door + 1) % len(DOORS)
-        if sent.accepted:
-            self.accepted.append(time.monotonic())
+            if sent.accepted:
+                self.accepted.append(time.monotonic())
+            else:
+                door = (door + 1) % len(DOORS)
+                self.stopped.wait(RETRY_S)
 
 
 def longest_pause(knockers: Sequence[Knocker], since: float) -> float:

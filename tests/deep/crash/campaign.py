@@ -58,6 +58,7 @@ class Campaign:
         self.folder = folder
         self.mutant = mutant
         self.outages: list[tuple[float, float]] = []  # of the bus, while Loa ran
+        self.troubles: list[tuple[float, float]] = []  # of one of its servers
         self.canary_s = 0.0 if mutant else self.rng.choice(CANARY_S)
 
     def run(self) -> Report:
@@ -255,6 +256,7 @@ class Campaign:
             kills=self.environment.kills,
             answers_lost=self.work.answers_lost,
             outages=self.outages,
+            troubles=self.troubles,
         )
         tried = trial_errors(self.work.tried, GUESTS, seen.mails)
         called = await missed_callbacks(bus, UNIT, self.environment.callbacks)

@@ -50,6 +50,7 @@ class ReceiverRecords:
     kills: Sequence[float] = field(default_factory=list)  # when
     answers_lost: int = 0  # of Zalo's
     outages: Sequence[tuple[float, float]] = ()  # from when until when the bus took no event
+    troubles: Sequence[tuple[float, float]] = ()  # of the bus's servers, until all were whole again
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def judge(books: LedgerSnapshot, told: Iterable[AcceptedEvent], seen: ReceiverRe
         *portal_check.site_errors(books, seen.portal, seen.url),
         *timing_check.late_mails(books, seen.mails, seen.outages),
         *timing_check.late_articles(books, seen.zalo, seen.outages),
-        *timing_check.declaration_errors(books, seen.mails, seen.kills, seen.answers_lost),
+        *timing_check.declaration_errors(books, seen),
         *timing_check.early_retries(books, seen.mails, seen.kills),
     ]
 

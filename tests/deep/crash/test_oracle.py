@@ -89,6 +89,7 @@ class Evidence:
     """An item and its correction on every channel, a digest with it, a case notice; all agree."""
 
     outages: Sequence[tuple[float, float]] = ()
+    troubles: Sequence[tuple[float, float]] = ()
 
     def __init__(self, public: Path) -> None:
         self.rows = {
@@ -163,9 +164,8 @@ class Evidence:
                 letters, created=T, closed_at=T + 180, possible_copies=self.copies
             )
         mails = [*self.mails.values(), *self.extra]
-        seen = ReceiverRecords(
-            mails, self.journal, self.public, URL, self.kills, outages=self.outages
-        )
+        faults = {"kills": self.kills, "outages": self.outages, "troubles": self.troubles}
+        seen = ReceiverRecords(mails, self.journal, self.public, URL, **faults)
         return judge(self.books, self.told, seen)
 
     # --- what can be planted
@@ -246,6 +246,16 @@ def test_a_declared_copy_and_a_doubt_that_has_a_cause_are_no_fault(evidence):
     evidence.copies, evidence.kills = 1, [T + 62.5]
     evidence.repeat("correction")
     assert evidence.judge() == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "is_explained"),
+    [((T - 9, T + 1), True), ((T + 60, T + 62), True), ((T - 9, T - 1), False)],
+)
+def test_a_trouble_of_the_bus_explains_a_doubt_of_its_time(evidence, trouble, is_explained):
+    evidence.row("broadcast", "k")
+    evidence.troubles = [trouble]
+    assert ("zalo has 1 doubts" not in str(evidence.judge())) is is_explained
 
 
 @pytest.mark.parametrize(

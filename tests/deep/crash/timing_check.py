@@ -8,7 +8,7 @@ from typing import Any
 
 from consumers.ledger.entry import LedgerEntry, is_maybe
 from contracts.delivery import BatchKey, PlanKey
-from tests.deep.crash.evidence import LedgerSnapshot, Row, text_key
+from tests.deep.crash.evidence import LedgerSnapshot, ReceiverRecords, Row, text_key
 from tests.deep.crash.receiver import CUT, LATER, ReceivedMail
 from tests.deep.crash.short_waits import LADDER_S, LAST_S
 from tests.deep.crash.zalo_check import by_marker, contents, marker_of
@@ -136,34 +136,43 @@ def late_broadcasts(above: Newer, content_id: str, fact: Mapping[str, Any]) -> I
 # --- how much may be declared after so many kills, and how soon a recipient is tried again
 
 
-def declaration_errors(
-    books: LedgerSnapshot, mails: Iterable[ReceivedMail], kills: Sequence[float], answers_lost: int
-) -> Iterator[str]:
-    """A doubt has a cause: a kill while the batch was open, or an answer that was cut off.
+def declaration_errors(books: LedgerSnapshot, seen: ReceiverRecords) -> Iterator[str]:
+    """A doubt has a cause: a kill or a trouble while the batch was open, or a lost answer.
 
+    While the bus's servers are in trouble, an outcome may not be stored in time.
     A product that calls everything "maybe" declares more than that. Which of Zalo's rows lost an
     answer is not known, so all of them together may have so many more.
     """
-    rows, on_zalo = books.mail_rows(), 0
-    cuts = Counter(rows[one.key].batch for one in mails if one.reply == CUT and one.key in rows)
+    rows, on_zalo = books.mail_rows(), Counter[BatchKey]()
+    cut = (mail.key for mail in seen.mails if mail.reply == CUT)
+    cuts = Counter(rows[key].batch for key in cut if key in rows)
+    causes = [*((at, at) for at in seen.kills), *seen.troubles]
     for batch, entry in books.entries.items():
-        allowed = WINDOW[batch.channel] * kills_during(entry, kills) + cuts[batch]
+        allowed = WINDOW[batch.channel] * causes_during(entry, causes) + cuts[batch]
         claimed = max(entry.possible_copies, sum(is_unsure(letter) for letter in entry.rows))
         if batch.channel == "zalo":
-            on_zalo += max(claimed - allowed, 0)
+            on_zalo[batch] = max(claimed - allowed, 0)
         elif claimed > allowed:
             yield f"declared too much: {batch} has {claimed} doubts, {allowed} have a cause"
-    if on_zalo > answers_lost:
-        yield f"declared too much: zalo has {on_zalo} doubts for {answers_lost} lost answers"
+    if (doubts := on_zalo.total()) > (lost := seen.answers_lost):
+        told = "; ".join(f"{batch} {told_doubts(books.entries[batch])}" for batch in +on_zalo)
+        yield f"declared too much: zalo has {doubts} doubts for {lost} lost answers: {told}"
+
+
+def told_doubts(entry: LedgerEntry) -> str:
+    """When the batch was open, and why its rows were in doubt."""
+    causes = (f"{one.cause} at {one.at:.1f} ({one.detail})" for one in entry.doubts)
+    return f"open {entry.created:.1f} to {entry.closed_at or 0:.1f}, {', '.join(causes)}"
 
 
 def is_unsure(letter: int) -> bool:
     return is_maybe(letter) or letter == ord("k")
 
 
-def kills_during(entry: LedgerEntry, kills: Sequence[float]) -> int:
-    """Kills in the life of a batch."""
-    return count(kills, entry.created, entry.closed_at or float("inf"))
+def causes_during(entry: LedgerEntry, causes: Sequence[tuple[float, float]]) -> int:
+    """How many of *causes*, from when until when each, meet the life of a batch."""
+    ended = entry.closed_at or float("inf")
+    return sum(entry.created <= until and since <= ended for since, until in causes)
 
 
 def early_retries(
