@@ -35,7 +35,7 @@ WORKERS = ("worker-1", "worker-2", "worker-3")
 DOORS = ("door-1", "door-2")
 FIRST = ("intake", "digests")
 """They make what the others find: the key; and the readers' copy, which dispatch shares."""
-OTHERS = ("dispatch", "sweep", "feedback", "deliver-portal", "deliver-zalo")
+OTHERS = ("dispatch", "sweep", "feedback", "callbacks", "deliver-portal", "deliver-zalo")
 KINDS = dict.fromkeys(WORKERS, "deliver-email") | dict.fromkeys(DOORS, "gateway")
 DISK = "256m"
 ANSWER_S = 10.0
