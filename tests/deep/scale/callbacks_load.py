@@ -1,6 +1,6 @@
 """Case notices by mail beside callbacks to a slow system: does a reader wait longer for them?
 
-    python -m tests.deep.scale.callbacks_load --notices 100 --rounds 3
+    python -m tests.deep.scale.callbacks_load --notices 30 --rounds 3
 
 Each round sends notices alone, and as many beside 1,000 callbacks, in turn, in one `loa up`. Ratios
 are those of one round. Beside the times, which other work on the machine spoils, it tells what a
@@ -41,6 +41,7 @@ CALLBACKS = 1000
 SLOW_S = 0.2
 """How long the system takes for an answer; it is called over four connections."""
 PATIENCE_S = 600.0
+NOTICES_HELP = "In each part; the door takes 200 of a unit at once from all rounds together."
 NUMBERS = count()
 FIGURES = (
     *(f"{name} beside {CALLBACKS} callbacks by {name} alone" for name in ("p50", "p95")),
@@ -189,7 +190,7 @@ def one_round(number: int, parts: dict[str, Callable[[], Part]]) -> tuple[float,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--notices", type=int, default=100)
+    parser.add_argument("--notices", type=int, default=30, help=NOTICES_HELP)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     log_errors_only()
