@@ -15,8 +15,12 @@ class EndlessServer:
     url = ""
     sent = 0
 
+    def __init__(self) -> None:
+        self.answers: list[asyncio.Task[None] | None] = []
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request for as long as its client reads."""
+        self.answers.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         with suppress(ConnectionError):
@@ -35,3 +39,4 @@ async def endless_server() -> AsyncIterator[EndlessServer]:
     served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield served
+        await asyncio.gather(*filter(None, served.answers))

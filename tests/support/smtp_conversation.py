@@ -70,7 +70,9 @@ class Conversation(asyncio.Protocol):
         self.out: list[bytes] = []
         self.late: deque[bytes] = deque()
         self.accepted: list[bytes] = []
-        if first:
+        if not self.receiver.listening:  # accepted while the receiver stopped
+            transport.abort()
+        elif first:
             self.receiver.connected += 1
             self.answer("greeting", b"220 relay.example ESMTP")
             self.flush()
