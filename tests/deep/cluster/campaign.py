@@ -76,10 +76,11 @@ class ClusterCampaign(Campaign):
     def play_round(self, names: list[str]) -> None:
         """Begin the faults of a round, let them hold, heal them, and wait until all is whole."""
         began = time.monotonic()
-        for name in names:
-            self.report.deaths.append(name)
+        self.report.deaths += names
         with ExitStack() as faults:
             for name in names:
+                if name in SERVER_FAULTS:
+                    self.environment.note()
                 self.begin(FAULTS[name], faults)
         self.environment.note()
         self.wait_accepted()
@@ -94,7 +95,6 @@ class ClusterCampaign(Campaign):
             print(f"{'+'.join(names)}: gap {gap_s:.1f} s, {took_s:.1f} s", file=told)
 
     def begin(self, fault: Fault, faults: ExitStack) -> None:
-        self.environment.note()
         faults.enter_context(fault.way(self.stage))
         end = time.monotonic() + self.rng.uniform(*fault.holds_s)
         while (left := end - time.monotonic()) > 0:

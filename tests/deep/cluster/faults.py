@@ -167,13 +167,14 @@ def lost_quorum(stage: Stage) -> AbstractContextManager[None]:
     return stage.rng.choice([killed, frozen])(stage, *pair)
 
 
-# --- of Loa's processes
+# --- of Loa's processes: noted when they strike, for the batch that they strike may be a new one
 
 
 @contextmanager
 def service_killed(stage: Stage, service: Service) -> Iterator[None]:
     service.held = True
     service.kill()
+    stage.environment.note()
     yield
     service.start()
     service.held = False
@@ -182,6 +183,7 @@ def service_killed(stage: Stage, service: Service) -> Iterator[None]:
 @contextmanager
 def service_frozen(stage: Stage, service: Service) -> Iterator[None]:
     service.freeze()
+    stage.environment.note()
     yield
     service.thaw()
 
@@ -199,6 +201,7 @@ def clock_ahead(stage: Stage) -> Iterator[None]:
     """The clock of a worker jumps, forward or back, and back again."""
     clock = stage.service(WORKERS).clock
     set_ahead(clock, stage.rng.choice((-1, 1)) * stage.rng.uniform(1.0, STEP_S))
+    stage.environment.note()
     yield
     set_ahead(clock, 0.0)
 
