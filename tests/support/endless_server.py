@@ -15,12 +15,8 @@ class EndlessServer:
     url = ""
     sent = 0
 
-    def __init__(self) -> None:
-        self.answers: list[asyncio.Task[None] | None] = []
-
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request for as long as its client reads."""
-        self.answers.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         with suppress(ConnectionError):
@@ -35,8 +31,10 @@ class EndlessServer:
 @asynccontextmanager
 async def endless_server() -> AsyncIterator[EndlessServer]:
     served = EndlessServer()
-    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
-    served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield served
-        await asyncio.gather(*filter(None, served.answers))
+    async with asyncio.TaskGroup() as answers:  # the server itself does not wait for them
+        server = await asyncio.start_server(
+            lambda *ends: answers.create_task(served.serve(*ends)), "127.0.0.1", 0
+        )
+        served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            yield served

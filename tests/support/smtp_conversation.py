@@ -70,7 +70,7 @@ class Conversation(asyncio.Protocol):
         self.out: list[bytes] = []
         self.late: deque[bytes] = deque()
         self.accepted: list[bytes] = []
-        if not self.receiver.listening:  # accepted while the receiver stopped
+        if not self.receiver.server.is_serving():  # accepted while the receiver stopped
             transport.abort()
         elif first:
             self.receiver.connected += 1

@@ -42,7 +42,6 @@ class SmtpReceiver:
     connected: int = 0
     number: int = -1
     port: int = 0
-    listening: bool = False
 
     async def __aenter__(self) -> "SmtpReceiver":
         await self.start()
@@ -56,7 +55,6 @@ class SmtpReceiver:
         if self.record:
             self.fd = os.open(self.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.open: set[Conversation] = set()
-        self.listening = True
         loop = asyncio.get_running_loop()
         tls = self.tls if self.tls_at_once else None
         self.server = await loop.create_server(
@@ -66,7 +64,6 @@ class SmtpReceiver:
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
-        self.listening = False
         self.server.close()
         for conversation in list(self.open):
             conversation.end()
