@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.listening import stop_listening
 from tests.support.smtp_conversation import Conversation, Mail, ScriptedAction
 from tests.support.waiting import until
 
@@ -64,7 +65,7 @@ class SmtpReceiver:
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
-        self.server.close()
+        await stop_listening(self.server)
         for conversation in list(self.open):
             conversation.end()
         await until(lambda: not self.open)

@@ -6,8 +6,8 @@
         proxy.reset_faults()                    # no faults any more, also for open connections
 
 `up` is client to server, `down` the way back; both are a `Direction`, whose fields may be set at
-any moment and hold from the next bytes on. `refuse()`, `await accept()`: nothing listens, and again
-on the same port; `cut()`: every open connection ends now.
+any moment and hold from the next bytes on. `await refuse()`, `await accept()`: nothing listens, and
+again on the same port; `cut()`: every open connection ends now.
 
 As a process of its own, `python -m tests.support.tcp_proxy SERVER_PORT LATENCY_S` writes its port
 and slows the server's answers down until a line comes on stdin. It ends with its standard input.
@@ -21,6 +21,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+from tests.support.listening import stop_listening
 
 
 @dataclass
@@ -126,7 +128,7 @@ class TcpProxy:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        self.refuse()
+        await self.refuse()
         tasks = list(self.links)
         for task in tasks:
             task.cancel()
@@ -136,8 +138,8 @@ class TcpProxy:
         self.listening = await asyncio.start_server(self.serve, "127.0.0.1", self.port)
         self.port = self.listening.sockets[0].getsockname()[1]
 
-    def refuse(self) -> None:
-        self.listening.close()
+    async def refuse(self) -> None:
+        await stop_listening(self.listening)
 
     def reset_faults(self) -> None:
         self.up.reset_faults()

@@ -61,7 +61,7 @@ async def weather(rnd, proxy, relay):
         case "pieces":
             proxy.up.slice, proxy.down.slice = rnd.randrange(500, 3_000), rnd.randrange(1, 9)
         case "nobody":
-            proxy.refuse()
+            await proxy.refuse()
             proxy.cut(rst=rnd.random() < 0.5)
             return
     if not proxy.listening.is_serving():

@@ -119,7 +119,7 @@ async def test_a_tarpit_holds_up_the_windows_it_holds_and_no_others(new_email_pi
             assert {task.result() for task in done} == {None}, "closed, with everybody reached"
         assert len(receiver.mails) == 25 * (connections + items - slow)
         assert not any(task.done() for task in visits), "these still wait"
-        proxy.refuse()
+        await proxy.refuse()
         proxy.cut()
         again = await asyncio.gather(*visits)
         assert all(at is not None for at in again), "given up for now"

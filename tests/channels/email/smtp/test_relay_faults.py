@@ -52,7 +52,7 @@ async def test_a_relay_that_refuses_for_an_hour_is_asked_twice_a_minute(new_emai
     async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
         loa = new_email_pipeline(proxy.port, 60)
         plans = [await loa.plan(content_id=f"tin-{number}") for number in range(5)]
-        proxy.refuse()
+        await proxy.refuse()
         await loa.run(*plans, until=loa.clock() + HOUR_S)
         assert len(loa.dials) <= HOUR_S / PAUSE_S + 5, "however much waits"
         assert min(gaps(loa.dials[9:])) >= PAUSE_S
